@@ -1,0 +1,22 @@
+"""What can go wrong, as the caller sees it.
+
+Every message names the file or part, the reason, and the remedy; the command line prints it as it stands.
+"""
+
+from __future__ import annotations
+
+
+class SpikeyError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class InputError(SpikeyError):
+    """A source file cannot be read, or an argument does not fit it."""
+
+
+class ArchiveError(SpikeyError):
+    """An archive is damaged, hostile, or of a version that this release does not read."""
+
+
+class ModelError(SpikeyError):
+    """A predictor cannot be proven exact, or is not the one that an archive names."""
