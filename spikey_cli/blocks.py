@@ -1,0 +1,71 @@
+"""Blocks: what is coded together, and how it is spread over lanes.
+
+Files of one session share a block, cut at the same times, so that a thread can look at its peers; sessions that are
+short fill a block together. A block holds at most `BLOCK_SAMPLES` samples, which bounds the memory of both directions.
+
+    block 0                        block 1               block 2
+    session A   files a, b         session B   file c    session B   file c
+                frames 0..n                    0..k                  k..n
+    session D   file d
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+BLOCK_SAMPLES = 1 << 24
+"""Samples of all threads of a block together, at most; a file of more channels than that has one frame a block."""
+
+LANES_WANTED = 2048
+"""Lanes a block, where it has samples enough: one network call serves them all."""
+
+MIN_STEPS = 1536
+"""Shortest block, in steps: below it the entries and naive deltas of the lanes cost more than the calls they save."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of one file, all its channels: frames `first_frame` to `first_frame + n_frames`."""
+
+    file: int
+    first_frame: int
+    n_frames: int
+
+
+def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channels: Sequence[int]) -> list[list[Part]]:
+    """Spread files over blocks.
+
+    `sessions` lists the files recorded together; `frames` and `channels` are those of each file. Files of a session
+    have equal numbers of frames. Returns the parts of each block; a file's parts come in the order of time.
+    """
+    stretches: list[list[Part]] = []
+    for session in sessions:
+        total = frames[session[0]]
+        at_once = max(1, BLOCK_SAMPLES // sum(channels[file] for file in session))
+        n_stretches = max(1, -(-total // at_once))
+        edges = [total * i // n_stretches for i in range(n_stretches + 1)]
+        stretches += [[Part(f, a, b - a) for f in session] for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+
+    def samples(parts: Sequence[Part]) -> int:
+        return sum(part.n_frames * channels[part.file] for part in parts)
+
+    total = sum(samples(stretch) for stretch in stretches)
+    fair_share = -(-total // max(1, -(-total // BLOCK_SAMPLES)))
+    blocks: list[list[Part]] = []
+    filled = 0
+    for stretch in stretches:
+        size = samples(stretch)
+        # full blocks of about equal size: a small last one would leave its lanes too few
+        if not blocks or filled + size > BLOCK_SAMPLES or filled >= fair_share:
+            blocks.append([])
+            filled = 0
+        blocks[-1] += stretch
+        filled += size
+    return blocks
+
+
+def steps_for(thread_lengths: Sequence[int]) -> int:
+    """Steps of a block whose threads have the given lengths: its longest lane, such that lanes are about equal."""
+    wanted = max(MIN_STEPS, -(-sum(thread_lengths) // LANES_WANTED))
+    return max(-(-n // max(1, round(n / wanted))) for n in thread_lengths)

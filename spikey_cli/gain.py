@@ -1,0 +1,93 @@
+"""Segment gain: the one number that makes loud and quiet lanes look alike to the predictor.
+
+The gain byte g of a lane stands for a root mean square of its code differences of
+
+    RMS(g) = 2 ** (g / 8 - 2) codes,     0 <= g <= 216,     so from 0.25 codes to 2**25 codes
+
+Three integer tables, indexed by g, turn it into arithmetic that is the same on every machine. All come from
+eight constants, ROOT[i] = round(2**30 * 2**(i/8)), by shifts:
+
+    INPUT_FACTOR[g]   difference in codes  -> network input:  x = (d * INPUT_FACTOR[g] + 2**23) >> 24,
+                                              64 units to the RMS, clipped to -1023..1023
+    OUTPUT_FACTOR[g]  network output y     -> 1/64 codes:     c = (y * OUTPUT_FACTOR[g] + 2**15) >> 16,
+                                              1024 units of y to the RMS
+    LOG_SCALE[g]      log2 of the RMS in codes, in sixteenths of an octave: 2 * g - 32
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+import numpy as np
+from numba import njit
+
+MAX_GAIN = 216
+"""Largest gain byte; a larger one in an archive is damage."""
+
+INPUT_LIMIT = 1023
+"""Network inputs are clipped to -INPUT_LIMIT..INPUT_LIMIT, sixteen times the RMS."""
+
+CENTRE_ONE = 64
+"""Centres are integers in 1/64 codes."""
+
+OCTAVE = 16
+"""Scales are log2 in 1/16 octaves."""
+
+# ROOT[i] = round(2**30 * 2**(i/8))
+ROOT = (1073741824, 1170923762, 1276901417, 1392470869, 1518500250, 1655936265, 1805811301, 1969251188)
+
+
+def _input_factor(gain: int) -> int:
+    # 2**24 * 64 / RMS(g) = 2**32 * 2**(-g/8); ROOT carries 2**30, so 2**(2 - octaves) is left
+    octaves, eighth = divmod(-gain, 8)
+    shift = octaves + 2
+    return ROOT[eighth] << shift if shift >= 0 else ROOT[eighth] >> -shift
+
+
+def _output_factor(gain: int) -> int:
+    # 2**16 * 64 * RMS(g) / 1024 = 2**12 * 2**(g/8 - 2); ROOT carries 2**30, so 2**(octaves - 20) is left
+    octaves, eighth = divmod(gain, 8)
+    shift = octaves - 20
+    return ROOT[eighth] << shift if shift >= 0 else ROOT[eighth] >> -shift
+
+
+INPUT_FACTOR = np.array([_input_factor(g) for g in range(MAX_GAIN + 1)], dtype=np.int64)
+OUTPUT_FACTOR = np.array([_output_factor(g) for g in range(MAX_GAIN + 1)], dtype=np.int64)
+LOG_SCALE = np.array([2 * g - 32 for g in range(MAX_GAIN + 1)], dtype=np.int32)
+
+# Mean squares, in 1/256 code**2, from which on the gain is at least g, for g = 1..MAX_GAIN:
+# RMS(g - 1/2)**2 * 256 = 2**((2 * g + 31) / 8), rounded down
+STEP_UP = [
+    ROOT[(2 * g + 31) % 8] >> 30 - (2 * g + 31) // 8 if g < 105 else ROOT[(2 * g + 31) % 8] << (2 * g + 31) // 8 - 30
+    for g in range(1, MAX_GAIN + 1)
+]
+
+
+@njit(nogil=True, cache=True)
+def _sum_of_squares(codes, start, length, high, low):
+    # two words a lane, so that 24-bit differences cannot overflow: sum = high * 2**32 + low
+    for lane in range(start.size):
+        first = start[lane]
+        for i in range(first + 1, first + length[lane]):
+            difference = np.int64(codes[i]) - codes[i - 1]
+            square = difference * difference
+            high[lane] += square >> 32
+            low[lane] += square & 0xFFFFFFFF
+
+
+def lane_gains(codes: np.ndarray, start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Gain byte of every lane: its RMS difference, rounded to the nearest eighth of an octave.
+
+    `codes` is int32 and flat; lane l is `codes[start[l]:start[l] + length[l]]`. Returns uint8 of shape (lanes,).
+    A lane of one sample, or a constant one, has gain 0.
+    """
+    high = np.zeros(start.size, dtype=np.int64)
+    low = np.zeros(start.size, dtype=np.int64)
+    _sum_of_squares(codes, start, length, high, low)
+    return np.array(
+        [
+            bisect_right(STEP_UP, ((int(h) << 32) + int(w)) * 256 // max(1, int(n) - 1))
+            for h, w, n in zip(high, low, length, strict=True)
+        ],
+        dtype=np.uint8,
+    )

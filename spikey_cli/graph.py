@@ -1,0 +1,306 @@
+"""The part of ONNX that a frozen predictor may use, and the proof that it computes exactly.
+
+An ONNX file is a protocol-buffers message. Of it this module reads
+
+    ModelProto     7 graph   8 opset_import
+    GraphProto     1 node    5 initializer   11 input   12 output
+    NodeProto      1 input   2 output        4 op_type   5 attribute   7 domain
+    TensorProto    1 dims    2 data_type     4 float_data   8 name   9 raw_data
+
+and refuses a graph that is not a chain over these operators, which is what makes a model data and not a program:
+
+    MatMul(constant [m, k], x [k, lanes])   Add(x, constant [m, 1])   Floor(x)   Clip(x, constant, constant)
+
+Exactness. A float32 holds every integer up to 2**24. The network's input rows are integers of known range; `certify`
+follows, row by row, the range of every tensor and the power of two that it is a multiple of, and refuses a graph in
+which the absolute terms of any sum could reach 2**24 of these units. Then every partial sum is exact in any order, so
+neither the machine nor the batch nor the number of threads can change a bit of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import ModelError
+
+EXACT_LIMIT = 2**24
+MAX_MODEL_BYTES = 16 << 20
+_MAX_EXPONENT = 24
+_FLOAT = 1
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator: its type, the names of its inputs, the name of its one output."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A chain of operators from `input` (rows `input_rows`) to `output`, with its float32 constants by name."""
+
+    nodes: tuple[Node, ...]
+    constants: dict[str, np.ndarray]
+    input: str
+    input_rows: int
+    output: str
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int, int, memoryview]]:
+    """The fields of a protocol-buffers message: (number, wire type, integer value, bytes value)."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, wire = key >> 3, key & 7
+        if wire == 0:
+            value, at = _varint(message, at)
+            yield number, wire, value, message[:0]
+            continue
+        if wire == 2:
+            size, at = _varint(message, at)
+        elif wire in (1, 5):
+            size = 8 if wire == 1 else 4
+        else:
+            raise ModelError(f"not an ONNX model: wire type {wire}")
+        if size > len(message) - at:
+            raise ModelError("not an ONNX model: a field runs past the end of its message")
+        yield number, wire, 0, message[at : at + size]
+        at += size
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(message):
+            raise ModelError("not an ONNX model: it ends inside a number")
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ModelError("not an ONNX model: a number is too long")
+
+
+def _text(data: memoryview) -> str:
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError("not an ONNX model: a name is not UTF-8") from error
+
+
+def _packed(wire: int, value: int, data: memoryview) -> list[int]:
+    if wire == 0:
+        return [value]
+    numbers, at = [], 0
+    while at < len(data):
+        number, at = _varint(data, at)
+        numbers.append(number)
+    return numbers
+
+
+def _read_tensor(message: memoryview) -> tuple[str, np.ndarray]:
+    dims: list[int] = []
+    data_type, name = 0, ""
+    raw = b""
+    for number, wire, value, data in _fields(message):
+        if number == 1:
+            dims += _packed(wire, value, data)
+        elif number == 2:
+            data_type = value
+        elif number in (4, 9):
+            raw += bytes(data)
+        elif number == 8:
+            name = _text(data)
+        else:
+            raise ModelError(f"constant {name!r}: tensor field {number} is not allowed in a predictor")
+    count = 1
+    for size in dims:
+        count *= size
+    if data_type != _FLOAT or len(raw) != 4 * count:
+        raise ModelError(f"constant {name!r} is not a float32 tensor of its stated shape")
+    return name, np.frombuffer(raw, dtype="<f4").reshape(dims)
+
+
+def _read_node(message: memoryview) -> Node:
+    inputs: list[str] = []
+    outputs: list[str] = []
+    operator = ""
+    for number, _, _, data in _fields(message):
+        if number == 1:
+            inputs.append(_text(data))
+        elif number == 2:
+            outputs.append(_text(data))
+        elif number == 4:
+            operator = _text(data)
+        elif number == 5 or (number == 7 and len(data)):
+            raise ModelError(f"operator {operator}: attributes and foreign domains are not allowed in a predictor")
+    if len(outputs) != 1:
+        raise ModelError(f"operator {operator} has {len(outputs)} outputs; a predictor's have one")
+    return Node(operator, tuple(inputs), outputs[0])
+
+
+def _read_value_info(message: memoryview) -> tuple[str, int]:
+    """Name and first dimension of a graph's input or output; 0 where that is not a number."""
+    name, rows = "", 0
+    for number, _, _, data in _fields(message):
+        if number == 1:
+            name = _text(data)
+        elif number == 2:  # type -> tensor_type -> shape -> first dim -> dim_value
+            for path in (1, 2, 1):
+                data = next((d for n, _, _, d in _fields(data) if n == path), data[:0])
+            rows = next((v for n, _, v, _ in _fields(data) if n == 1), 0)
+    return name, rows
+
+
+def read_graph(model: bytes) -> Graph:
+    """Read the graph of an ONNX model file.
+
+    Raises ModelError where it is not one, or uses what a predictor may not.
+    """
+    if len(model) > MAX_MODEL_BYTES:
+        raise ModelError(f"the model has {len(model)} bytes; a predictor has at most {MAX_MODEL_BYTES}")
+    graphs = [data for number, wire, _, data in _fields(memoryview(model)) if number == 7 and wire == 2]
+    if len(graphs) != 1:
+        raise ModelError("not an ONNX model: it holds no graph")
+    nodes: list[Node] = []
+    constants: dict[str, np.ndarray] = {}
+    inputs: list[tuple[str, int]] = []
+    outputs: list[tuple[str, int]] = []
+    for number, _, _, data in _fields(graphs[0]):
+        if number == 1:
+            nodes.append(_read_node(data))
+        elif number == 5:
+            name, tensor = _read_tensor(data)
+            constants[name] = tensor
+        elif number == 11:
+            inputs.append(_read_value_info(data))
+        elif number == 12:
+            outputs.append(_read_value_info(data))
+        elif number == 15:
+            raise ModelError("sparse constants are not allowed in a predictor")
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ModelError(f"a predictor has one input and one output, not {len(inputs)} and {len(outputs)}")
+    return Graph(tuple(nodes), constants, inputs[0][0], inputs[0][1], outputs[0][0])
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is known of a tensor's rows, each int64 of shape (rows,).
+
+    Row r holds multiples of 2**-exponent[r] between low[r] and high[r], both in these units. `terms` bounds the sum of
+    the absolute terms that the row was summed from, in the same units.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    exponent: np.ndarray
+    terms: np.ndarray
+
+
+def _integers(values: np.ndarray, operator: str) -> tuple[np.ndarray, np.ndarray]:
+    """Each row of a constant matrix as integers and the exponent of two that they are multiples of."""
+    if not np.isfinite(values).all():
+        raise ModelError(f"{operator}: a constant is not finite")
+    wide = values.astype(np.float64)
+    for exponent in range(_MAX_EXPONENT + 1):
+        scaled = wide * 2.0**exponent
+        exact = (scaled == np.floor(scaled)).all(axis=1)
+        if exponent == 0:
+            exponents = np.where(exact, 0, -1)
+        exponents = np.where((exponents < 0) & exact, exponent, exponents)
+    if (exponents < 0).any() or np.abs(wide).max(initial=0) >= EXACT_LIMIT:
+        raise ModelError(f"{operator}: a constant is not a multiple of 2**-{_MAX_EXPONENT} below 2**24")
+    return (wide * 2.0 ** exponents[:, None]).astype(np.int64), exponents.astype(np.int64)
+
+
+def _bound(terms: np.ndarray, node: Node) -> np.ndarray:
+    worst = int(terms.max(initial=0))
+    if worst >= EXACT_LIMIT:
+        raise ModelError(f"{node.operator} to {node.output!r}: its terms can sum to {worst}, and 2**24 is the limit")
+    return terms
+
+
+def _matmul(node: Node, weights: np.ndarray, x: Span) -> Span:
+    if weights.ndim != 2 or weights.shape[1] != x.low.size or max(weights.shape) > 4096:
+        raise ModelError(f"MatMul to {node.output!r}: shapes {weights.shape} and ({x.low.size}, lanes) do not fit")
+    w, exponent = _integers(weights, "MatMul")
+    common = int(x.exponent.max())
+    shift = common - x.exponent
+    low, high = x.low << shift, x.high << shift
+    # in float64 first: a hostile model's sums may not fit an int64
+    rough = np.abs(w).astype(np.float64) @ np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
+    if rough.max(initial=0) >= 2 * EXACT_LIMIT:
+        raise ModelError(f"MatMul to {node.output!r}: its terms can sum to {rough.max():.0f}, and 2**24 is the limit")
+    terms = np.abs(w) @ np.maximum(np.abs(low), np.abs(high))
+    above, below = np.maximum(w, 0), np.minimum(w, 0)
+    return Span(above @ low + below @ high, above @ high + below @ low, exponent + common, _bound(terms, node))
+
+
+def _add(node: Node, bias: np.ndarray, x: Span) -> Span:
+    if bias.shape != (x.low.size, 1):
+        raise ModelError(f"Add to {node.output!r}: the constant has shape {bias.shape}, not ({x.low.size}, 1)")
+    b, own = _integers(bias, "Add")
+    exponent = np.maximum(own, x.exponent)
+    if (exponent > 2 * _MAX_EXPONENT).any():
+        raise ModelError(f"Add to {node.output!r}: fractions too fine")
+    if (np.abs(b[:, 0]).astype(np.float64) * 2.0 ** (exponent - own) >= EXACT_LIMIT).any():
+        raise ModelError(f"Add to {node.output!r}: the constant reaches 2**24 units")
+    shift = exponent - x.exponent
+    bias_units = b[:, 0] << (exponent - own)
+    terms = (x.terms << shift) + np.abs(bias_units)
+    return Span((x.low << shift) + bias_units, (x.high << shift) + bias_units, exponent, _bound(terms, node))
+
+
+def _floor(x: Span) -> Span:
+    low, high = x.low >> x.exponent, x.high >> x.exponent
+    return Span(low, high, np.zeros_like(x.exponent), np.maximum(np.abs(low), np.abs(high)))
+
+
+def _clip(node: Node, floor: np.ndarray, ceiling: np.ndarray, x: Span) -> Span:
+    if floor.size != 1 or ceiling.size != 1 or floor.ndim or ceiling.ndim or x.exponent.any():
+        raise ModelError(f"Clip to {node.output!r}: wants integers between two scalar constants")
+    limits, exponent = _integers(np.array([[floor.item(), ceiling.item()]], dtype=np.float32), "Clip")
+    if exponent.any() or limits[0, 0] > limits[0, 1]:
+        raise ModelError(f"Clip to {node.output!r}: limits {floor.item()} and {ceiling.item()}")
+    low, high = np.clip(x.low, *limits[0]), np.clip(x.high, *limits[0])
+    return Span(low, high, x.exponent, np.maximum(np.abs(low), np.abs(high)))
+
+
+def certify(graph: Graph, input_limit: int) -> Span:
+    """Prove that float32 evaluates `graph` exactly for integer inputs in -input_limit..input_limit.
+
+    Returns the span of the output rows, which are integers. Raises ModelError where the proof fails.
+    """
+    if not 1 <= graph.input_rows <= 4096:
+        raise ModelError(f"the input {graph.input!r} has {graph.input_rows} rows; a predictor has 1 to 4096")
+    rows = np.full(graph.input_rows, input_limit, dtype=np.int64)
+    span = Span(-rows, rows, np.zeros_like(rows), rows)
+    at = graph.input
+    constants = graph.constants
+    for node in graph.nodes:
+        match node.operator, node.inputs:
+            case "MatMul", (weights, x) if x == at and weights in constants:
+                span = _matmul(node, constants[weights], span)
+            case "Add", (x, bias) if x == at and bias in constants:
+                span = _add(node, constants[bias], span)
+            case "Floor", (x,) if x == at:
+                span = _floor(span)
+            case "Clip", (x, low, high) if x == at and low in constants and high in constants:
+                span = _clip(node, constants[low], constants[high], span)
+            case _:
+                raise ModelError(
+                    f"operator {node.operator} to {node.output!r} is not one that a predictor may use here; "
+                    "a predictor is a chain of MatMul, Add, Floor and Clip"
+                )
+        at = node.output
+        if at in constants or at == graph.input:
+            raise ModelError(f"the name {at!r} stands for two tensors")
+    if at != graph.output or span.exponent.any():
+        raise ModelError("the graph's output is not the integers at the end of its chain")
+    return span

@@ -1,0 +1,73 @@
+"""Lanes: threads cut into segments that walk forward together.
+
+A thread of n codes in a block of `steps` steps becomes ceil(n / steps) lanes. They follow one another in the thread,
+and their lengths differ by one at most, the longer ones first:
+
+    thread 0   |--- lane 0 ---|--- lane 1 ---|-- lane 2 --|
+    thread 1   |------- lane 3 -------|
+    step         0 1 2 3 ...
+
+At step t, sample t of every lane that is longer than t is coded. A lane depends on nothing before its own start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Where each lane lies in the flat array that holds the codes of a group of threads, thread after thread.
+
+    All arrays have shape (lanes,), in thread order: `thread` int32 indexes the group's threads, `start` int64 the flat
+    array, `length` int32 counts samples.
+    """
+
+    thread: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    n_threads: int
+
+    @property
+    def count(self) -> int:
+        """Number of lanes."""
+        return self.thread.size
+
+    @property
+    def steps(self) -> int:
+        """Length of the longest lane, in samples."""
+        return int(self.length.max(initial=0))
+
+
+def cut(thread_lengths: Sequence[int], steps: int) -> Lanes:
+    """Cut threads of the given lengths (samples, each >= 1) into lanes of at most `steps` samples."""
+    lengths = np.asarray(thread_lengths, dtype=np.int64)
+    count = -(-lengths // steps)
+    thread = np.repeat(np.arange(lengths.size, dtype=np.int32), count)
+    rank_in_thread = np.arange(thread.size) - np.repeat(np.cumsum(count) - count, count)
+    base, longer = np.divmod(lengths, count)
+    length = base[thread] + (rank_in_thread < longer[thread])
+    start = np.cumsum(length) - length
+    return Lanes(thread, start, length.astype(np.int32), lengths.size)
+
+
+@njit(nogil=True, cache=True)
+def gather(codes, start, length, first_step, tile):
+    """Copy steps `first_step`... of every lane from the flat `codes` into `tile`, int32 of shape (steps, lanes)."""
+    for lane in range(tile.shape[1]):
+        at = start[lane] + first_step
+        for i in range(min(tile.shape[0], length[lane] - first_step)):
+            tile[i, lane] = codes[at + i]
+
+
+@njit(nogil=True, cache=True)
+def scatter(codes, start, length, first_step, tile):
+    """The reverse of `gather`: copy `tile` to its places in the flat `codes`."""
+    for lane in range(tile.shape[1]):
+        at = start[lane] + first_step
+        for i in range(min(tile.shape[0], length[lane] - first_step)):
+            codes[at + i] = tile[i, lane]

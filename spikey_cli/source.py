@@ -1,0 +1,105 @@
+"""A source: one input file, looked through once before it is coded.
+
+The first look finds the layout of its bytes, the grid its samples lie on, and the spike band by which threads that were
+recorded together know each other. What is read afterwards is coded; a source that changes in between is an error.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from .errors import InputError
+from .grid import IDENTITY, Grid, GridSurvey
+from .topology import EXCERPT_SAMPLES, spike_band
+from .wav import WavLayout, parse, samples_from_bytes
+
+_CHUNK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input file as the first look found it."""
+
+    path: Path
+    name: str
+    """Name in the archive, with forward slashes."""
+    size: int
+    """Bytes."""
+    modified_ns: int
+    layout: WavLayout | None
+    """None: no WAV that the predictor can take; the file is kept verbatim."""
+    grid: Grid
+    bands: tuple[np.ndarray, ...]
+    """Spike band of each channel; see `topology`."""
+
+    @property
+    def channels(self) -> int:
+        """Threads in this file."""
+        return self.layout.channels if self.layout else 0
+
+    def read_bytes(self, offset: int, count: int) -> bytes:
+        """`count` bytes from `offset`. Raises InputError where the file no longer has them."""
+        with open_input(self.path) as file:
+            data = _read_at(file, offset, count)
+        if len(data) != count:
+            raise self.changed()
+        return data
+
+    def check_unchanged(self) -> None:
+        """Raise InputError where size or time of the file differ from the first look."""
+        try:
+            status = os.stat(self.path)
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror}") from error
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
+            raise self.changed()
+
+    def changed(self) -> InputError:
+        """The error for a file that is not what it was."""
+        return InputError(f"{self.path}: changed while it was read; compress it again once nothing writes to it")
+
+
+def open_input(path: Path) -> BinaryIO:
+    """Open a file to read. Raises InputError, naming it."""
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot read: {error.strerror}") from error
+
+
+def _read_at(file: BinaryIO, offset: int, count: int) -> bytes:
+    try:
+        file.seek(offset)
+        return file.read(count)
+    except OSError as error:
+        raise InputError(f"{file.name}: cannot read: {error.strerror}") from error
+
+
+def look_through(path: Path, name: str) -> Source:
+    """Take the first look at a file. Raises InputError where it cannot be read."""
+    with open_input(path) as file:
+        status = os.fstat(file.fileno())
+        layout = parse(file, status.st_size)
+        grid, bands = IDENTITY, ()
+        if layout is not None:
+            survey = GridSurvey(layout.sample_bytes)
+            frames_at_once = max(1, _CHUNK_BYTES // layout.frame_bytes)
+            excerpt = None
+            for first in range(0, layout.n_frames, frames_at_once):
+                count = min(frames_at_once, layout.n_frames - first) * layout.frame_bytes
+                data = _read_at(file, layout.data_offset + first * layout.frame_bytes, count)
+                if len(data) != count:
+                    raise InputError(f"{path}: changed while it was read; compress it again once nothing writes to it")
+                samples = samples_from_bytes(data, layout.channels, layout.sample_bytes)
+                survey.add(samples)
+                if excerpt is None:
+                    excerpt = samples[:EXCERPT_SAMPLES]
+            grid = survey.grid()
+            if excerpt is not None:
+                bands = spike_band(excerpt)
+    return Source(path, name, status.st_size, status.st_mtime_ns, layout, grid, bands)

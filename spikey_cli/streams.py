@@ -1,0 +1,148 @@
+"""From the codes of a block's threads to one stream a thread, and back.
+
+    coded stream     entries of the thread's lanes (see `coders.entries`), then what the coder wrote on its walk
+    packed stream    the codes as they are (see `coders.raw`), where that is no longer
+
+Threads are shared out among workers; a thread's stream depends on its own codes alone, so their number shows nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+
+from .coders import Coder
+from .coders.entries import decode_entries, encode_entries
+from .coders.raw import pack_codes, packed_bytes, unpack_codes
+from .gain import lane_gains
+from .lanes import cut
+from .predictor import Predictor
+from .walk import walk
+
+PACKED, CODED = 0, 1
+MIN_LANE_GROUP = 256
+"""Fewer lanes are not worth another worker: a network call costs about as much as it serves of them."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The bytes of one thread in one block, and how they were written (PACKED or CODED)."""
+
+    method: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where the threads of a block are coded: `count` workers of a pool, which may be None for one."""
+
+    pool: Executor | None
+    count: int
+
+    def share(self, lengths: Sequence[int], steps: int) -> list[range]:
+        """Cut threads of these lengths into consecutive groups with about as many lanes each."""
+        ends = np.cumsum([-(-n // steps) for n in lengths])
+        groups = max(1, min(self.count, int(ends[-1]) // MIN_LANE_GROUP)) if len(ends) else 0
+        edges = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
+        return [range(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
+
+    def map(self, function, tasks):  # type: ignore[no-untyped-def]
+        """Results of `function` for each of `tasks`, in order."""
+        if self.pool is None or len(tasks) < 2:
+            return [function(task) for task in tasks]
+        return list(self.pool.map(function, tasks))
+
+
+def encode_threads(
+    threads: Sequence[np.ndarray],
+    sizes: Sequence[int],
+    steps: int,
+    coder: Coder,
+    predictor: Predictor | None,
+    workers: Workers,
+) -> list[Stream]:
+    """Streams of the threads of one block: int32 codes each, on grids of the given sizes, in lanes of `steps`."""
+
+    def encode_group(group: range) -> list[Stream]:
+        codes = [threads[i] for i in group]
+        return _encode_group(codes, [sizes[i] for i in group], steps, coder, predictor)
+
+    groups = workers.share([codes.size for codes in threads], steps)
+    return [stream for group in workers.map(encode_group, groups) for stream in group]
+
+
+def decode_threads(
+    streams: Sequence[Stream],
+    lengths: Sequence[int],
+    sizes: Sequence[int],
+    steps: int,
+    coder: Coder,
+    predictor: Predictor | None,
+    workers: Workers,
+) -> list[np.ndarray | None]:
+    """The reverse of `encode_threads`: int32 codes a thread, or None for a thread whose stream is damaged."""
+
+    def decode_group(group: range) -> list[np.ndarray | None]:
+        pick = [[values[i] for i in group] for values in (streams, lengths, sizes)]
+        return _decode_group(*pick, steps, coder, predictor)  # type: ignore[arg-type]
+
+    groups = workers.share(lengths, steps)
+    return [codes for group in workers.map(decode_group, groups) for codes in group]
+
+
+def _encode_group(
+    threads: list[np.ndarray], sizes: list[int], steps: int, coder: Coder, predictor: Predictor | None
+) -> list[Stream]:
+    if coder.encoder is None:
+        return [Stream(PACKED, pack_codes(codes, size)) for codes, size in zip(threads, sizes, strict=True)]
+    lanes = cut([codes.size for codes in threads], steps)
+    size = np.array(sizes, dtype=np.int64)
+    codes = np.concatenate(threads)
+    gains = lane_gains(codes, lanes.start, lanes.length)
+    firsts = codes[lanes.start]
+    entries = encode_entries(lanes, size, gains, firsts)
+    encoder = coder.encoder(lanes, size)
+    walk(lanes, size, gains, firsts, codes, predictor, encoder)
+    streams = []
+    for thread, n, entry, residuals in zip(threads, sizes, entries, encoder.finish(), strict=True):
+        coded = entry + residuals
+        if len(coded) < packed_bytes(thread.size, n):
+            streams.append(Stream(CODED, coded))
+        else:
+            streams.append(Stream(PACKED, pack_codes(thread, n)))
+    return streams
+
+
+def _decode_group(
+    streams: list[Stream],
+    lengths: list[int],
+    sizes: list[int],
+    steps: int,
+    coder: Coder,
+    predictor: Predictor | None,
+) -> list[np.ndarray | None]:
+    threads: list[np.ndarray | None] = [
+        unpack_codes(stream.data, n, size) if stream.method == PACKED else None
+        for stream, n, size in zip(streams, lengths, sizes, strict=True)
+    ]
+    # every sample but a lane's first has a bit at least: a stream too short for its thread claims too much memory
+    coded = [
+        i for i, stream in enumerate(streams) if stream.method == CODED and lengths[i] <= 8 * len(stream.data) + steps
+    ]
+    if not coded or coder.decoder is None:
+        return threads
+    lanes = cut([lengths[i] for i in coded], steps)
+    size = np.array([sizes[i] for i in coded], dtype=np.int64)
+    gains, firsts, used = decode_entries(lanes, size, [streams[i].data for i in coded])
+    decoder = coder.decoder(lanes, size, [streams[i].data[n:] for i, n in zip(coded, used, strict=True)])
+    codes = np.zeros(int(lanes.length.sum(dtype=np.int64)), dtype=np.int32)
+    walk(lanes, size, gains, firsts, codes, predictor, decoder)
+    ends = np.cumsum([lengths[i] for i in coded])
+    whole = decoder.finish()
+    for k, i in enumerate(coded):
+        if whole[k] and used[k] <= len(streams[i].data):
+            threads[i] = codes[ends[k] - lengths[i] : ends[k]]
+    return threads
