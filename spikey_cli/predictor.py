@@ -96,15 +96,15 @@ def default_predictor() -> Predictor:
 
 @lru_cache(maxsize=4)
 def predictor_with_digest(digest: bytes) -> Predictor:
-    """The shipped predictor whose file has this SHA-256.
+    """The shipped predictor whose file has a SHA-256 that begins with `digest`, the 8 bytes that an archive holds.
 
     Raises ModelError where it did not come with this release.
     """
     for path in model_folder().glob(f"*-{digest.hex()[:8]}.onnx"):
         predictor = read_model(path)
-        if predictor.digest == digest:
+        if predictor.digest.startswith(digest):
             return predictor
     raise ModelError(
-        f"the archive was written with the model {digest.hex()}, which is not installed; "
-        "install the release of spikey-cli that wrote it, or one that still carries this model"
+        f"the model {digest.hex()} is not installed; "
+        "install the release of spikey-cli that wrote the archive, or one that still carries this model"
     )

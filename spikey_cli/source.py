@@ -19,6 +19,7 @@ from .topology import EXCERPT_SAMPLES, spike_band
 from .wav import WavLayout, parse, samples_from_bytes
 
 _CHUNK_BYTES = 8 << 20
+_CHANGED = "changed while it was read; compress it again once nothing writes to it"
 
 
 @dataclass(frozen=True)
@@ -42,26 +43,58 @@ class Source:
         """Threads in this file."""
         return self.layout.channels if self.layout else 0
 
-    def read_bytes(self, offset: int, count: int) -> bytes:
-        """`count` bytes from `offset`. Raises InputError where the file no longer has them."""
-        with open_input(self.path) as file:
-            data = _read_at(file, offset, count)
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes a frame; a frame of a verbatim file is one byte."""
+        return self.layout.frame_bytes if self.layout else 1
+
+    def _read_bytes(self, offset: int, count: int) -> bytes:
+        try:
+            with open_input(self.path) as file:
+                data = _read_at(file, offset, count)
+        except InputError as error:
+            raise SourceFailed(self, str(error)) from error
         if len(data) != count:
             raise self.changed()
         return data
 
+    def read_frames(self, first: int, count: int) -> bytes:
+        """The bytes of `count` frames from frame `first`. Raises SourceFailed where the file no longer has them."""
+        data_offset = self.layout.data_offset if self.layout else 0
+        return self._read_bytes(data_offset + first * self.frame_bytes, count * self.frame_bytes)
+
+    def codes(self, frames: bytes) -> np.ndarray:
+        """Codes of the bytes of some frames, int32 of shape (channels, frames), each channel contiguous.
+
+        Raises SourceFailed where a sample is not on the grid that the first look found.
+        """
+        assert self.layout is not None
+        samples = samples_from_bytes(frames, self.layout.channels, self.layout.sample_bytes)
+        try:
+            return np.ascontiguousarray(self.grid.to_codes(samples).T)
+        except InputError as error:
+            raise self.changed() from error
+
     def check_unchanged(self) -> None:
-        """Raise InputError where size or time of the file differ from the first look."""
+        """Raise SourceFailed where size or time of the file differ from the first look."""
         try:
             status = os.stat(self.path)
         except OSError as error:
-            raise InputError(f"{self.path}: {error.strerror}") from error
+            raise SourceFailed(self, f"{self.path}: cannot read: {error.strerror}") from error
         if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
             raise self.changed()
 
-    def changed(self) -> InputError:
+    def changed(self) -> SourceFailed:
         """The error for a file that is not what it was."""
-        return InputError(f"{self.path}: changed while it was read; compress it again once nothing writes to it")
+        return SourceFailed(self, f"{self.path}: {_CHANGED}")
+
+
+class SourceFailed(InputError):
+    """A source cannot be read again as the first look found it."""
+
+    def __init__(self, source: Source, message: str) -> None:
+        super().__init__(message)
+        self.source = source
 
 
 def open_input(path: Path) -> BinaryIO:
@@ -94,7 +127,7 @@ def look_through(path: Path, name: str) -> Source:
                 count = min(frames_at_once, layout.n_frames - first) * layout.frame_bytes
                 data = _read_at(file, layout.data_offset + first * layout.frame_bytes, count)
                 if len(data) != count:
-                    raise InputError(f"{path}: changed while it was read; compress it again once nothing writes to it")
+                    raise InputError(f"{path}: {_CHANGED}")
                 samples = samples_from_bytes(data, layout.channels, layout.sample_bytes)
                 survey.add(samples)
                 if excerpt is None:

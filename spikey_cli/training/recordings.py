@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..gain import INPUT_FACTOR, INPUT_LIMIT, lane_gains
 from ..lanes import cut
-from ..source import open_source
+from ..source import look_through
 
 LANE_STEPS = 8192
 """Length of the segments that share a gain, in samples; near what the codec chooses for a few hundred files."""
@@ -62,15 +63,16 @@ def load(files: Sequence[Path], window: int) -> Windows:
     codes, gains, targets = [], [], []
     position = 0
     for path in files:
-        with open_source(path) as source:
-            for thread in source.read_codes(0, source.layout.n_frames).T:
-                flat = np.ascontiguousarray(thread)
-                lanes = cut([flat.size], LANE_STEPS)
-                lane_gain = lane_gains(flat, lanes.start, lanes.length)
-                codes.append(flat)
-                gains.append(np.repeat(lane_gain, lanes.length))
-                targets.append(np.arange(position + window + 1, position + flat.size, dtype=np.int32))
-                position += flat.size
+        source = look_through(path, path.name)
+        if source.layout is None:
+            raise InputError(f"{path}: is no WAV of 8, 16 or 24 bits; train on recordings that the codec predicts")
+        for flat in source.codes(source.read_frames(0, source.layout.n_frames)):
+            lanes = cut([flat.size], LANE_STEPS)
+            lane_gain = lane_gains(flat, lanes.start, lanes.length)
+            codes.append(flat)
+            gains.append(np.repeat(lane_gain, lanes.length))
+            targets.append(np.arange(position + window + 1, position + flat.size, dtype=np.int32))
+            position += flat.size
     return Windows(
         torch.from_numpy(np.concatenate(codes)),
         torch.from_numpy(np.concatenate(gains)),

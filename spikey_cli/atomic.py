@@ -1,0 +1,83 @@
+"""Files that are there whole or not at all.
+
+What is written goes to a temporary file in the target's folder, is flushed to the disk, and only then takes the
+target's name, in one step. A run that is killed leaves the old file, or none, and a `*.part` that can be deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import InputError
+
+
+class WholeFile:
+    """A file under way. `append` to it, then `commit`; `discard` otherwise."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        """Begin the file. Raises InputError where it exists and `force` is not given, or cannot be made."""
+        self.path = path
+        self._force = force
+        self._check_target()
+        self._temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+        try:
+            self._temporary.open("xb").close()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _check_target(self) -> None:
+        if self.path.is_dir():
+            raise InputError(f"{self.path}: is a folder; name a file")
+        if not self._force and os.path.lexists(self.path):
+            raise InputError(f"{self.path}: exists already; give --force to replace it")
+
+    def _failed(self, error: OSError) -> InputError:
+        return InputError(f"{self.path}: cannot write: {error.strerror}")
+
+    def append(self, data: bytes) -> None:
+        """Write at the end; the file is not held open in between, so that thousands can be under way."""
+        try:
+            with self._temporary.open("ab") as file:
+                file.write(data)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[BinaryIO]:
+        """Hold the file open to write it anew, from its start. Failures to write are InputErrors."""
+        try:
+            with self._temporary.open("wb") as file:
+                yield file
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def commit(self) -> None:
+        """Flush to the disk and take the target's name."""
+        try:
+            with self._temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            self._check_target()
+            os.replace(self._temporary, self.path)
+            _flush_folder(self.path.parent)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def discard(self) -> None:
+        """Delete what was written, if it was not committed."""
+        self._temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows cannot open folders; there a rename is on the disk once it returns
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,177 @@
+"""Blocks of samples to blocks of streams, and back: the two directions side by side.
+
+    encode_block   source bytes -> samples -> codes -> streams -> archive
+    decode_block   archive -> streams -> codes -> samples -> bytes
+"""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .archive import NO_MODEL, ArchiveReader, ArchiveWriter
+from .blocks import Part, steps_for
+from .coders import Coder, coder_with_number
+from .errors import ArchiveError, ModelError
+from .predictor import Predictor, predictor_with_digest
+from .source import Source
+from .streams import Stream, Workers, decode_threads, encode_threads
+from .tables import FileEntry
+from .wav import sample_dtype, samples_to_bytes
+
+STORED, XZ = 2, 3
+"""Methods of verbatim bytes, beside those of threads in `streams`."""
+
+_XZ_PRESET = 3
+_XZ_MEMORY = 64 << 20
+
+
+def encode_block(
+    writer: ArchiveWriter,
+    sources: Sequence[Source],
+    parts: Sequence[Part],
+    coder: Coder,
+    predictor: Predictor | None,
+    workers: Workers,
+) -> None:
+    """Read the threads of a block's parts, code them, and append the block to the archive."""
+    threads: list[np.ndarray] = []
+    sizes: list[int] = []
+    for part in parts:
+        source = sources[part.file]
+        threads += list(source.codes(_read_part(writer, source, part)))
+        sizes += [source.grid.size] * source.channels
+    steps = steps_for([codes.size for codes in threads])
+    streams = iter(encode_threads(threads, sizes, steps, coder, predictor, workers))
+    in_parts = [[next(streams) for _ in range(sources[part.file].channels)] for part in parts]
+    writer.add_block(steps, parts, [[(stream.method, stream.data) for stream in part] for part in in_parts])
+
+
+def encode_verbatim_block(
+    writer: ArchiveWriter, sources: Sequence[Source], parts: Sequence[Part], workers: Workers
+) -> None:
+    """Append a block of files that are kept byte for byte."""
+    pieces = [_read_part(writer, sources[part.file], part) for part in parts]
+    writer.add_block(0, parts, [[stream] for stream in workers.map(_pack_verbatim, pieces)])
+
+
+def _read_part(writer: ArchiveWriter, source: Source, part: Part) -> bytes:
+    data = source.read_frames(part.first_frame, part.n_frames)
+    writer.digests[part.file].update(data)
+    return data
+
+
+def _pack_verbatim(data: bytes) -> tuple[int, bytes]:
+    packed = lzma.compress(data, check=lzma.CHECK_NONE, preset=_XZ_PRESET)
+    return (XZ, packed) if len(packed) < len(data) else (STORED, data)
+
+
+def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
+    if method == XZ:
+        try:
+            inflate = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+            data = inflate.decompress(data, size + 1)
+            if not inflate.eof or inflate.unused_data:
+                return None
+        except lzma.LZMAError:
+            return None
+    return data if len(data) == size else None
+
+
+@dataclass(frozen=True)
+class DecodedPart:
+    """A part read back: the codes of the channels that were asked for, or the bytes of a verbatim file.
+
+    `codes` maps a channel to int32 of shape (frames,), or to None where its stream is damaged.
+    """
+
+    part: Part
+    codes: dict[int, np.ndarray | None]
+    verbatim: bytes | None = None
+
+    def samples(self, file: FileEntry, channels: Sequence[int]) -> np.ndarray | None:
+        """Samples of shape (frames, channels), of the file's own dtype; None where a stream is damaged."""
+        assert file.layout is not None
+        dtype = sample_dtype(file.layout.sample_bytes)
+        columns = np.empty((self.part.n_frames, len(channels)), dtype=dtype)
+        for column, channel in enumerate(channels):
+            codes = self.codes[channel]
+            if codes is None:
+                return None
+            columns[:, column] = file.grid.to_samples(codes, dtype)
+        return columns
+
+    def data(self, file: FileEntry) -> bytes | None:
+        """The part's bytes as they stood in the file; None where a stream is damaged."""
+        if file.layout is None:
+            return self.verbatim
+        samples = self.samples(file, range(file.channels))
+        return None if samples is None else samples_to_bytes(samples, file.layout.sample_bytes)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """What decoding an archive needs beside its blocks."""
+
+    reader: ArchiveReader
+    coder: Coder
+    predictor: Predictor | None
+    workers: Workers
+
+    @classmethod
+    def of(cls, reader: ArchiveReader, workers: Workers) -> Decoder:
+        """Find the coder and the model that the archive names.
+
+        Raises ArchiveError or ModelError where this release has them not.
+        """
+        coder = coder_with_number(reader.coder)
+        if coder is None:
+            raise ArchiveError(
+                f"{reader.path}: its coder, number {reader.coder}, is newer than this release; "
+                "install a newer spikey-cli"
+            )
+        try:
+            predictor = None if reader.model == NO_MODEL else predictor_with_digest(reader.model)
+        except ModelError as error:
+            raise ModelError(f"{reader.path}: {error}") from error
+        return cls(reader, coder, predictor, workers)
+
+    def decode_block(
+        self, i: int, wanted: Collection[int] | dict[int, Sequence[int]]
+    ) -> Iterator[DecodedPart]:
+        """The parts of block `i` that belong to the files `wanted`.
+
+        Where that is a dictionary, it names the channels of each file to decode; otherwise all are. Raises
+        ArchiveError where the block's table is damaged.
+        """
+        block = self.reader.read_block(i)
+        files = self.reader.directory.files
+        chosen: list[tuple[int, int]] = []  # (part, channel) of each thread to decode
+        streams: list[Stream] = []
+        for p, (part, entries, data) in enumerate(
+            zip(block.table.parts, block.table.streams, block.streams, strict=True)
+        ):
+            if part.file not in wanted:
+                continue
+            if files[part.file].layout is None:
+                whole = data[0]
+                yield DecodedPart(part, {}, None if whole is None else _unpack_verbatim(entries[0].method, whole, part.n_frames))
+                continue
+            for channel in wanted[part.file] if isinstance(wanted, dict) else range(files[part.file].channels):
+                stream = data[channel]
+                chosen.append((p, channel))
+                # an empty stream decodes to nothing: the thread is found damaged
+                streams.append(Stream(entries[channel].method, b"" if stream is None else stream))
+        lengths = [block.table.parts[p].n_frames for p, _ in chosen]
+        sizes = [files[block.table.parts[p].file].grid.size for p, _ in chosen]
+        decoded = decode_threads(
+            streams, lengths, sizes, block.table.steps, self.coder, self.predictor, self.workers
+        )
+        by_part: dict[int, dict[int, np.ndarray | None]] = {}
+        for (p, channel), codes in zip(chosen, decoded, strict=True):
+            by_part.setdefault(p, {})[channel] = codes
+        for p, channels in by_part.items():
+            yield DecodedPart(block.table.parts[p], channels)

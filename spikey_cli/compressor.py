@@ -1,0 +1,229 @@
+"""Files to an archive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .archive import NO_MODEL, ArchiveWriter
+from .atomic import WholeFile
+from .blocks import Part, plan_blocks
+from .codec import encode_block, encode_verbatim_block
+from .coders import CODERS, DEFAULT_CODER, Coder
+from .errors import InputError, SpikeyError
+from .predictor import Predictor, default_predictor
+from .source import Source, SourceFailed, look_through
+from .streams import Workers
+from .tables import Directory, FileEntry, name_fault
+from .topology import Topology, find_topology
+
+Progress = Callable[[int, int], None]
+"""Told (bytes done, bytes in all) as work goes on."""
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What `compress` did."""
+
+    files: int
+    source_bytes: int
+    archive_bytes: int
+    failures: tuple[SpikeyError, ...]
+    """Why an input was left out, one error each."""
+
+    @property
+    def ratio(self) -> float:
+        """Bytes in over bytes out."""
+        return self.source_bytes / self.archive_bytes
+
+
+@contextmanager
+def open_workers(count: int | None) -> Iterator[Workers]:
+    """Workers for a while: `count` of them, or one for each processor that this process may use."""
+    if count is None:
+        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count == 1:
+        yield Workers(None, 1)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        yield Workers(pool, count)
+
+
+def name_inputs(inputs: Iterable[str | os.PathLike[str]], *, recursive: bool = False) -> list[tuple[Path, str]]:
+    """Files with the names that they get in an archive: [(path, name), ...].
+
+    A file goes by its own name; with `recursive`, a file below a folder by its path from there. Raises InputError for
+    a folder without `recursive`, and for a folder that holds no file.
+    """
+    named: list[tuple[Path, str]] = []
+    for given in inputs:
+        path = Path(given)
+        if not path.is_dir():
+            named.append((path, path.name))
+            continue
+        if not recursive:
+            raise InputError(f"{path}: is a folder; give -r to take the files in it")
+        found = sorted(p for p in path.rglob("*") if p.is_file())
+        if not found:
+            raise InputError(f"{path}: holds no files")
+        named += [(p, p.relative_to(path).as_posix()) for p in found]
+    return named
+
+
+def compress(
+    inputs: Iterable[str | os.PathLike[str]],
+    archive: str | os.PathLike[str],
+    *,
+    coder: str = DEFAULT_CODER,
+    workers: int | None = None,
+    force: bool = False,
+    recursive: bool = False,
+    skip_failing: bool = False,
+    predictor: Predictor | None = None,
+    progress: Progress | None = None,
+) -> Compressed:
+    """Compress files into one archive; every byte of every file comes back from it.
+
+    Args:
+        inputs: WAV files, or any others, which are kept verbatim; with `recursive`, folders too.
+        archive: path of the `.spk` to write. It appears only once it is whole.
+        coder: name of one of `spikey_cli.coders.CODERS`.
+        workers: threads of execution; by default one for each processor. The archive does not depend on it.
+        force: replace `archive` where it exists.
+        recursive: take all files below folders.
+        skip_failing: leave out an input that cannot be read and go on; the result tells which.
+        predictor: the network to predict with; by default the one that comes with the package.
+        progress: called with (bytes done, bytes in all).
+
+    Raises:
+        InputError: an input cannot be read, two have the same name, or the archive cannot be written.
+        ValueError: there is no such coder.
+    """
+    if coder not in CODERS:
+        raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
+    failures: list[SpikeyError] = []
+
+    def fail(error: SpikeyError) -> None:
+        if not skip_failing:
+            raise error
+        failures.append(error)
+
+    named = _without_collisions(name_inputs(inputs, recursive=recursive), fail)
+    target = WholeFile(Path(archive), force=force)
+    try:
+        with open_workers(workers) as pool:
+            sources = [source for source in pool.map(_look_or_fail, named) if _passed(source, fail)]
+            while True:
+                if not sources:
+                    raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
+                try:
+                    length = _write_archive(sources, target, CODERS[coder], predictor, pool, progress)
+                    break
+                except SourceFailed as error:
+                    # the archive's directory names the file already: begin again without it
+                    fail(error)
+                    sources.remove(error.source)
+        target.commit()
+    finally:
+        target.discard()
+    return Compressed(len(sources), sum(source.size for source in sources), length, tuple(failures))
+
+
+def _without_collisions(
+    named: list[tuple[Path, str]], fail: Callable[[SpikeyError], None]
+) -> list[tuple[Path, str]]:
+    taken: dict[str, Path] = {}
+    kept = []
+    for path, name in named:
+        fault = name_fault(name)
+        if fault:
+            fail(InputError(f"{path}: the name {name!r} {fault}; rename it"))
+        elif name.casefold() in taken:
+            fail(InputError(f"{path}: {taken[name.casefold()]} has the same name {name!r}; rename one of them"))
+        else:
+            taken[name.casefold()] = path
+            kept.append((path, name))
+    return kept
+
+
+def _look_or_fail(named: tuple[Path, str]) -> Source | SpikeyError:
+    try:
+        return look_through(*named)
+    except SpikeyError as error:
+        return error
+
+
+def _passed(source: Source | SpikeyError, fail: Callable[[SpikeyError], None]) -> bool:
+    if isinstance(source, SpikeyError):
+        fail(source)
+        return False
+    return True
+
+
+def _topology(sources: Sequence[Source]) -> tuple[Topology, list[list[int]]]:
+    """Topology of all threads, and the sessions as lists of indices of WAV files."""
+    bands, keys, file_of_thread = [], [], []
+    for i, source in enumerate(sources):
+        if source.layout:
+            bands += source.bands
+            keys += [(source.layout.n_frames, source.layout.sample_rate)] * source.layout.channels
+            file_of_thread += [i] * source.layout.channels
+    topology = find_topology(bands, keys)
+    sessions: list[list[int]] = []
+    session_of: dict[int, list[int]] = {}
+    for threads in topology.sessions():
+        files = sorted({file_of_thread[thread] for thread in threads})
+        joined = next((session_of[f] for f in files if f in session_of), None)
+        if joined is None:
+            joined = []
+            sessions.append(joined)
+        for file in files:
+            if file not in session_of:
+                session_of[file] = joined
+                joined.append(file)
+    return topology, sessions
+
+
+def _write_archive(
+    sources: Sequence[Source],
+    target: WholeFile,
+    coder: Coder,
+    predictor: Predictor | None,
+    workers: Workers,
+    progress: Progress | None,
+) -> int:
+    if coder.encoder is None:
+        predictor = None
+    elif predictor is None:
+        predictor = default_predictor()
+    topology, sessions = _topology(sources)
+    files = tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in sources)
+    frames, channels = [file.frames for file in files], [file.channels for file in files]
+    verbatim = [[i] for i, file in enumerate(files) if file.layout is None]
+    model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]
+    done, total = 0, sum(source.size for source in sources)
+    with target.writing() as file:
+        writer = ArchiveWriter(file, coder.number, model, Directory(files, topology))
+
+        def advance(parts: Sequence[Part]) -> None:
+            nonlocal done
+            done += sum(part.n_frames * sources[part.file].frame_bytes for part in parts)
+            if progress:
+                progress(done, total)
+
+        for digest, source in zip(writer.digests, sources, strict=True):
+            digest.update(source.layout.head if source.layout else b"")
+        for parts in plan_blocks(sessions, frames, channels):
+            encode_block(writer, sources, parts, coder, predictor, workers)
+            advance(parts)
+        for parts in plan_blocks(verbatim, frames, channels):
+            encode_verbatim_block(writer, sources, parts, workers)
+            advance(parts)
+        for digest, source in zip(writer.digests, sources, strict=True):
+            digest.update(source.layout.tail if source.layout else b"")
+            source.check_unchanged()
+        return writer.finish()

@@ -1,0 +1,195 @@
+"""An archive to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from .archive import ArchiveReader, FileDigest, seal
+from .atomic import WholeFile
+from .codec import DecodedPart, Decoder
+from .compressor import Progress, open_workers
+from .errors import ArchiveError, InputError, SpikeyError
+from .tables import FileEntry
+
+_REMEDY = "restore the archive from a copy"
+
+
+@dataclass(frozen=True)
+class Decompressed:
+    """What `decompress` or `verify` did."""
+
+    files: int
+    """Files that came back whole."""
+    bytes: int
+    """Their length."""
+    failures: tuple[SpikeyError, ...]
+    """Why others did not, one error each."""
+
+
+def decompress(
+    archive: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    files: Collection[str] | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    skip_failing: bool = False,
+    progress: Progress | None = None,
+) -> Decompressed:
+    """Restore the files of an archive below a folder, each to its last byte.
+
+    Args:
+        archive: path of an `.spk` file.
+        folder: where to; made if it is not there.
+        files: names of the files to restore; by default all.
+        workers: threads of execution; by default one for each processor.
+        force: replace files that exist.
+        skip_failing: where files are damaged or cannot be written, return and tell which. Otherwise the first failure
+            is raised, once all other files are restored.
+        progress: called with (bytes done, bytes in all).
+
+    Raises:
+        ArchiveError: the archive, or a file in it, is damaged. No file appears that is not whole.
+        ModelError: the model that it was written with is not installed.
+        InputError: a name in `files` is not in the archive, or a file cannot be written.
+    """
+    root = Path(folder)
+    return _restore(archive, files, lambda name: _target(root, name, force), workers, skip_failing, progress)
+
+
+def verify(
+    archive: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    skip_failing: bool = False,
+    progress: Progress | None = None,
+) -> Decompressed:
+    """Decode a whole archive and compare every file with its checksum; write nothing. Raises as `decompress` does."""
+    return _restore(archive, None, lambda name: None, workers, skip_failing, progress)
+
+
+def _target(root: Path, name: str, force: bool) -> WholeFile:
+    path = root / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot make the folder: {error.strerror}") from error
+    if not path.parent.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{path}: a link leads out of {root}; choose another folder")
+    return WholeFile(path, force=force)
+
+
+class _Restoration:
+    """One file on its way back: its bytes go through the digest, and to the disk where there is a target."""
+
+    def __init__(self, entry: FileEntry, archive: Path, crc: int) -> None:
+        self.entry = entry
+        self.digest = FileDigest()
+        self.failure: SpikeyError | None = None
+        self._archive = archive
+        self._crc = crc
+        self._left = entry.frames
+        self._target: WholeFile | None = None
+
+    def begin(self, target: WholeFile | None) -> None:
+        self._target = target
+        self._add(self.entry.layout.head if self.entry.layout else b"")
+        if self._left == 0:
+            self._finish()
+
+    def add(self, decoded: DecodedPart) -> None:
+        part, data = decoded.part, decoded.data(self.entry)
+        if data is None:
+            end = part.first_frame + part.n_frames
+            raise self._damaged(f"a stream of frames {part.first_frame} to {end} does not match its checksum")
+        self._add(data)
+        self._left -= part.n_frames
+        if self._left == 0:
+            self._finish()
+
+    def _add(self, data: bytes) -> None:
+        self.digest.update(data)
+        if self._target and data:
+            self._target.append(data)
+
+    def _finish(self) -> None:
+        self._add(self.entry.layout.tail if self.entry.layout else b"")
+        if self.digest.crc != self._crc:
+            raise self._damaged("what was decoded does not match the file's checksum")
+        if self._target:
+            self._target.commit()
+
+    def _damaged(self, what: str) -> ArchiveError:
+        return ArchiveError(f"{self._archive}: {self.entry.name} is damaged: {what}; {_REMEDY}")
+
+    def attempt(self, step: Callable[[], None]) -> None:
+        """Take a step unless an earlier one failed; keep the failure, and nothing of the file."""
+        if self.failure is None:
+            try:
+                step()
+            except SpikeyError as error:
+                self.fail(error)
+
+    def fail(self, error: SpikeyError) -> None:
+        self.failure = self.failure or error
+        self.discard()
+
+    def discard(self) -> None:
+        if self._target:
+            self._target.discard()
+
+
+def _restore(
+    archive: str | os.PathLike[str],
+    names: Collection[str] | None,
+    target: Callable[[str], WholeFile | None],
+    workers: int | None,
+    skip_failing: bool,
+    progress: Progress | None,
+) -> Decompressed:
+    with ArchiveReader(archive) as reader, open_workers(workers) as pool:
+        decoder = Decoder.of(reader, pool)
+        files = {
+            i: _Restoration(entry, reader.path, reader.index.file_crcs[i])
+            for i, entry in enumerate(reader.directory.files)
+            if names is None or entry.name in names
+        }
+        missing = set(names or ()) - {file.entry.name for file in files.values()}
+        if missing:
+            raise InputError(f"{reader.path}: holds no file {sorted(missing)[0]!r}; `spikey info` lists its files")
+        try:
+            for file in files.values():
+                file.attempt(lambda file=file: file.begin(target(file.entry.name)))
+            _restore_blocks(decoder, files, progress)
+        finally:
+            for file in files.values():
+                file.discard()
+        whole = [file for file in files.values() if file.failure is None]
+        if len(whole) == len(reader.directory.files) and seal([file.digest for file in whole]) != reader.seal:
+            raise ArchiveError(
+                f"{reader.path}: what was decoded does not match the archive's SHA-256; do not trust the files; {_REMEDY}"
+            )
+    failures = tuple(dict.fromkeys(file.failure for file in files.values() if file.failure))
+    if failures and not skip_failing:
+        raise failures[0]
+    return Decompressed(len(whole), sum(file.entry.size for file in whole), failures)
+
+
+def _restore_blocks(decoder: Decoder, files: dict[int, _Restoration], progress: Progress | None) -> None:
+    done, total = 0, sum(file.entry.size for file in files.values())
+    for b, block in enumerate(decoder.reader.index.blocks):
+        here = {part.file for part in block.parts if part.file in files and files[part.file].failure is None}
+        if not here:
+            continue
+        try:
+            for decoded in decoder.decode_block(b, here):
+                files[decoded.part.file].attempt(lambda decoded=decoded: files[decoded.part.file].add(decoded))
+                done += decoded.part.n_frames * files[decoded.part.file].entry.frame_bytes
+        except SpikeyError as error:
+            for i in here:
+                files[i].fail(error)
+        if progress:
+            progress(done, total)

@@ -1,0 +1,283 @@
+"""Grids: the values that a file's samples take, and their numbers, the codes.
+
+Converters of few bits leave samples of many on few values, evenly spread or not. Codes are int32, 0 to size - 1, in
+the order of the values. A grid holds every sample of its file exactly, or it is not used. Packed:
+
+    0                                  identity   every value of the sample's width; code 0 is the lowest
+    1                                  n1         the 1024 values of the Neuralink N1 recordings, two bytes a sample
+    2  offset  step  size              step       offset + code * step
+    3  size  first  gap-1  gap-1 ..    palette    sorted values, each given by its distance to the one before
+
+One byte for the kind, then uvarints; offset and first are zigzag (see `varint`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numba import njit
+
+from .errors import ArchiveError, InputError
+from .varint import get_uvarint, put_uvarint, unzigzag, zigzag
+from .wav import SAMPLE_BYTES, sample_range
+
+MAX_PALETTE = 4096
+"""Most values of a palette."""
+
+PALETTE_SPARSITY = 4
+"""A palette's values span at least this many times their number: else its gaps are accidents of a short file."""
+
+_IDENTITY, _N1, _STEP, _PALETTE = range(4)
+
+
+class Grid(ABC):
+    """The values of one file. Immutable; made by `identity`, `GridSurvey.grid` and `unpack_grid`."""
+
+    kind: str
+    """One of "identity", "n1", "step", "palette"."""
+    size: int
+    """Number of values, 1 to 2**24."""
+
+    def to_codes(self, samples: np.ndarray) -> np.ndarray:
+        """Codes, int32, of samples (uint8, int16 or int32), of the same shape.
+
+        Raises InputError where a sample is not on the grid.
+        """
+        codes = np.empty(samples.shape, np.int32)
+        if not self._encode(np.ascontiguousarray(samples).reshape(-1), codes.reshape(-1)):
+            raise InputError(
+                "a sample is not on the grid of its file: the file changed while it was read; "
+                "compress it again once nothing writes to it"
+            )
+        return codes
+
+    def to_samples(self, codes: np.ndarray, dtype: np.dtype | type[np.integer]) -> np.ndarray:
+        """Samples of `dtype`, which must hold the grid's values, of int32 codes, of the same shape.
+
+        Raises ArchiveError where a code is not in 0..size-1.
+        """
+        samples = np.empty(codes.shape, dtype)
+        if not self._decode(np.ascontiguousarray(codes).reshape(-1), samples.reshape(-1)):
+            raise ArchiveError(f"a code is not on its grid of {self.size} values: the archive is damaged")
+        return samples
+
+    @abstractmethod
+    def pack(self) -> bytes:
+        """The bytes that `unpack_grid` reads."""
+
+    @abstractmethod
+    def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
+        """Fill `codes`; both of shape (n,). False: a sample is off the grid, and `codes` is void."""
+
+    @abstractmethod
+    def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
+        """Fill `samples`; both of shape (n,). False: a code is off the grid, and `samples` is void."""
+
+
+class _EvenGrid(Grid):
+    """Values offset + code * step."""
+
+    def __init__(self, kind: str, offset: int, step: int, size: int) -> None:
+        self.kind, self.size = kind, size
+        self._offset, self._step = offset, step
+
+    def pack(self) -> bytes:
+        if self.kind == "identity":
+            return bytes([_IDENTITY])
+        out = bytearray([_STEP])
+        for number in (zigzag(self._offset), self._step, self.size):
+            put_uvarint(out, number)
+        return bytes(out)
+
+    def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
+        return _even_codes(samples, self._offset, self._step, self.size, codes)
+
+    def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
+        return _even_samples(codes, self._offset, self._step, self.size, samples)
+
+
+class _ListedGrid(Grid):
+    """Any values, listed: int32 of shape (size,), ascending."""
+
+    def __init__(self, kind: str, values: np.ndarray) -> None:
+        self.kind, self.size = kind, values.size
+        self._values = values
+
+    def pack(self) -> bytes:
+        if self.kind == "n1":
+            return bytes([_N1])
+        out = bytearray([_PALETTE])
+        put_uvarint(out, self.size)
+        put_uvarint(out, zigzag(int(self._values[0])))
+        for gap in np.diff(self._values).tolist():
+            put_uvarint(out, gap - 1)
+        return bytes(out)
+
+    def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
+        lowest, span = int(self._values[0]), int(self._values[-1] - self._values[0]) + 1
+        # made anew each time: it takes little, and a table kept for each of many files would be much memory;
+        # codes count from 1 in it, since pages of zeros that no value touches cost nothing
+        code_of = np.zeros(span, np.int16)
+        code_of[self._values - lowest] = np.arange(1, self.size + 1)
+        return _listed_codes(samples, lowest, code_of, codes)
+
+    def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
+        return _listed_samples(codes, self._values.astype(samples.dtype), samples)
+
+
+def _n1_values() -> np.ndarray:
+    # ten bits, scaled to sixteen and truncated towards zero
+    scaled = np.arange(1024) * 65535 - 32768 * 1023
+    return (np.sign(scaled) * (np.abs(scaled) // 1023)).astype(np.int32)
+
+
+def identity(sample_bytes: int) -> Grid:
+    """The grid of all values of samples of 1, 2 or 3 bytes."""
+    lowest, highest = sample_range(sample_bytes)
+    return _EvenGrid("identity", lowest, 1, highest - lowest + 1)
+
+
+IDENTITY = identity(2)
+"""Stands for the grid of a file that has no samples to code."""
+
+N1: Grid = _ListedGrid("n1", _n1_values())
+"""The grid of the Neuralink N1 recordings."""
+
+
+class GridSurvey:
+    """Finds the grid of one file, chunk by chunk. Holds a flag for each value that a sample can have."""
+
+    def __init__(self, sample_bytes: int) -> None:
+        """For samples of 1, 2 or 3 bytes."""
+        self._sample_bytes = sample_bytes
+        self._lowest, self._highest = sample_range(sample_bytes)
+        # the pages of zeros that no sample touches cost nothing, so three bytes are no burden
+        self._seen = np.zeros(self._highest - self._lowest + 1, np.uint8)
+        self._min, self._max = self._highest, self._lowest
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take in samples, uint8, int16 or int32, of any shape. Raises ValueError where one is beyond its width."""
+        if samples.size == 0:
+            return
+        low, high = int(samples.min()), int(samples.max())
+        if low < self._lowest or high > self._highest:
+            raise ValueError(f"samples {low}..{high} are not of {self._sample_bytes} bytes")
+        self._min, self._max = min(self._min, low), max(self._max, high)
+        _mark(np.ascontiguousarray(samples).reshape(-1), self._lowest, self._seen)
+
+    def grid(self) -> Grid:
+        """The grid of all samples so far: n1, else step, else palette, else identity.
+
+        Fewer than two values say nothing about a grid: identity.
+        """
+        seen = self._seen[self._min - self._lowest : self._max - self._lowest + 1]
+        count = int(np.count_nonzero(seen))
+        # where more than half of the values occur, two are neighbours: no step, and no sparse palette
+        if count < 2 or 2 * count > seen.size + 1:
+            return identity(self._sample_bytes)
+        values = np.flatnonzero(seen) + self._min
+        if self._sample_bytes == 2 and np.isin(values, _n1_values()).all():
+            return N1
+        gaps = np.diff(values)
+        step = 1 if gaps.min() == 1 else int(np.gcd.reduce(gaps))
+        if step > 1:
+            return _EvenGrid("step", self._min, step, (self._max - self._min) // step + 1)
+        if count <= MAX_PALETTE and seen.size >= PALETTE_SPARSITY * count:
+            return _ListedGrid("palette", values.astype(np.int32))
+        return identity(self._sample_bytes)
+
+
+def unpack_grid(buf: bytes | memoryview, sample_bytes: int) -> tuple[Grid, int]:
+    """Read the grid of samples of `sample_bytes` from the start of `buf`: the grid, and how many bytes it took.
+
+    Raises ArchiveError where they are no grid, or its values are not within `sample_range`.
+    """
+    if sample_bytes not in SAMPLE_BYTES or len(buf) == 0:
+        raise _damaged("is missing" if len(buf) == 0 else f"is for samples of {sample_bytes} bytes")
+    lowest, highest = sample_range(sample_bytes)
+    kind = buf[0]
+    if kind == _IDENTITY:
+        return identity(sample_bytes), 1
+    if kind == _N1 and sample_bytes == 2:
+        return N1, 1
+    if kind == _STEP:
+        folded, pos = get_uvarint(buf, 1)
+        step, pos = get_uvarint(buf, pos)
+        size, pos = get_uvarint(buf, pos)
+        offset = unzigzag(folded)
+        if not 1 <= step <= highest - lowest or size < 1 or offset < lowest or offset + (size - 1) * step > highest:
+            raise _damaged("has values beyond its samples")
+        return _EvenGrid("step", offset, step, size), pos
+    if kind == _PALETTE:
+        size, pos = get_uvarint(buf, 1)
+        if not 1 <= size <= MAX_PALETTE:
+            raise _damaged(f"has {size} values")
+        folded, pos = get_uvarint(buf, pos)
+        values = [unzigzag(folded)]
+        for _ in range(size - 1):
+            gap_less_one, pos = get_uvarint(buf, pos)
+            values.append(values[-1] + gap_less_one + 1)
+        if values[0] < lowest or values[-1] > highest:
+            raise _damaged("has values beyond its samples")
+        return _ListedGrid("palette", np.array(values, np.int32)), pos
+    raise _damaged(f"is of kind {kind}, unknown for samples of {sample_bytes} bytes")
+
+
+def _damaged(reason: str) -> ArchiveError:
+    return ArchiveError(f"grid {reason}: the archive is damaged; fetch it again")
+
+
+@njit(nogil=True, cache=True)
+def _mark(samples, lowest, seen):
+    """Set the flag of each sample; all are within lowest..lowest+seen.size-1."""
+    for i in range(samples.size):
+        seen[np.uint64(samples[i] - lowest)] = 1
+
+
+@njit(nogil=True, cache=True)
+def _even_codes(samples, offset, step, size, codes):
+    span = (size - 1) * step
+    per_step = 1.0 / step
+    astray = False
+    for i in range(samples.size):
+        distance = samples[i] - offset
+        # a division by multiplication: exact for whole multiples below 2**24, and the check refuses all else
+        code = np.int32(np.float64(np.int32(distance)) * per_step + 0.5)
+        astray |= (distance < 0) | (distance > span) | (code * step != distance)
+        codes[i] = code
+    return not astray
+
+
+@njit(nogil=True, cache=True)
+def _even_samples(codes, offset, step, size, samples):
+    astray = False
+    for i in range(codes.size):
+        code = codes[i]
+        astray |= (code < 0) | (code >= size)
+        samples[i] = offset + code * step
+    return not astray
+
+
+@njit(nogil=True, cache=True)
+def _listed_codes(samples, lowest, code_of, codes):
+    astray = False
+    for i in range(samples.size):
+        # a negative distance becomes a huge one
+        distance = np.uint64(samples[i] - lowest)
+        code = np.int32(code_of[distance]) if distance < np.uint64(code_of.size) else np.int32(0)
+        astray |= code == 0
+        codes[i] = code - 1
+    return not astray
+
+
+@njit(nogil=True, cache=True)
+def _listed_samples(codes, values, samples):
+    astray = False
+    for i in range(codes.size):
+        index = np.uint64(np.int64(codes[i]))
+        if index < np.uint64(values.size):
+            samples[i] = values[index]
+        else:
+            astray = True
+    return not astray

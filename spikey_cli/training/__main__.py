@@ -1,0 +1,83 @@
+"""`python -m spikey_cli.training`: train the predictor that ships with the package, freeze it, write its card."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import onnxruntime
+import torch
+
+from ..compressor import compress
+from ..predictor import DEFAULT_MODEL, model_folder, read_model
+from .export import freeze
+from .fit import Recipe, fit
+from .recordings import load, read_split
+
+_DEFAULTS = {field.name: field.default for field in fields(Recipe)}
+
+
+def measure(model: Path, files: list[Path]) -> dict[str, object]:
+    """What the real coder makes of `files` with a frozen model: the figures of a card."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = compress(files, Path(folder) / "measured.spk", predictor=read_model(model))
+    samples = (result.source_bytes - 44 * len(files)) // 2
+    return {
+        "files": result.files,
+        "coder": "rice",
+        "source_bytes": result.source_bytes,
+        "archive_bytes": result.archive_bytes,
+        "ratio": round(result.ratio, 4),
+        "bits_per_sample": round(8 * result.archive_bytes / samples, 4),
+    }
+
+
+@click.command()
+@click.option("--sessions", type=click.Path(path_type=Path, exists=True), required=True, help="sessions.csv of the data")
+@click.option("--models", type=click.Path(path_type=Path), default=model_folder(), help="where the model goes")
+@click.option("--name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--checkpoint", type=click.Path(path_type=Path), default=Path("training.part"), show_default=True)
+@click.option("--window", default=_DEFAULTS["window"], show_default=True)
+@click.option("--hidden", default="16,16", show_default=True, help="sizes of the hidden layers")
+@click.option("--steps", default=_DEFAULTS["steps"], show_default=True)
+@click.option("--seed", default=_DEFAULTS["seed"], show_default=True)
+@click.option("--threads", default=2, show_default=True, help="threads of execution")
+def main(
+    sessions: Path,
+    models: Path,
+    name: str,
+    checkpoint: Path,
+    window: int,
+    hidden: str,
+    steps: int,
+    seed: int,
+    threads: int,
+) -> None:
+    """Train on the split `train` of a sessions.csv, and measure on its split `val`."""
+    torch.set_num_threads(threads)
+    split = read_split(sessions)
+    recipe = Recipe(window=window, hidden=tuple(int(n) for n in hidden.split(",")), steps=steps, seed=seed)
+    training_files = [file for session in split["train"] for file in session]
+    network = fit(recipe, load(training_files, recipe.window), checkpoint, lambda line: click.echo(line))
+    path = freeze(network, models, name)
+    card = {
+        "model": path.name,
+        "sha256": read_model(path).digest.hex(),
+        "trained_on": f"split `train` of the N1 recordings, {len(training_files)} files",
+        "train_again": f"python -m spikey_cli.training --sessions sessions.csv --window {window} --hidden {hidden} "
+        f"--steps {steps} --seed {seed}",
+        "recipe": recipe.as_json(),
+        "multiply_adds_a_sample": read_model(path).multiply_adds,
+        "val": measure(path, [file for session in split["val"] for file in session]),
+        "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
+    }
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    checkpoint.unlink(missing_ok=True)
+    click.echo(json.dumps(card["val"]))
+
+
+if __name__ == "__main__":
+    main()
