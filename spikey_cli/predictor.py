@@ -100,7 +100,7 @@ def predictor_with_digest(digest: bytes) -> Predictor:
 
     Raises ModelError where it did not come with this release.
     """
-    for path in model_folder().glob(f"*-{digest.hex()[:8]}.onnx"):
+    for path in _models_named(digest):
         predictor = read_model(path)
         if predictor.digest.startswith(digest):
             return predictor
@@ -108,3 +108,12 @@ def predictor_with_digest(digest: bytes) -> Predictor:
         f"the model {digest.hex()} is not installed; "
         "install the release of spikey-cli that wrote the archive, or one that still carries this model"
     )
+
+
+def shipped_model_name(digest: bytes) -> str | None:
+    """File name of the shipped model whose SHA-256 begins with `digest`; None where there is none."""
+    return next((path.name for path in _models_named(digest)), None)
+
+
+def _models_named(digest: bytes) -> list[Path]:
+    return sorted(model_folder().glob(f"*-{digest.hex()[:8]}.onnx"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -110,59 +110,63 @@ class Recording:
         Raises IndexError as NumPy does, and ArchiveError where what is needed is damaged.
         """
         time, thread = _two_axes(key)
-        columns = np.arange(self.shape[1])[thread]
+        columns = np.arange(self.shape[1])[thread]  # type: ignore[call-overload]
         if isinstance(time, slice):
-            first, stop, stride = time.indices(self.shape[0])
-            rows = range(first, stop, stride)
-            low, high = (min(rows), max(rows) + 1) if rows else (0, 0)
-            return self._read(low, high, columns)[_shifted(rows, low)]
-        rows = np.arange(self.shape[0])[time]
-        low, high = (int(rows.min()), int(rows.max()) + 1) if rows.size else (0, 0)
-        return self._read(low, high, columns)[rows - low]
+            rows = range(*time.indices(self.shape[0]))
+            if not rows:
+                return self._read(0, 0, columns)
+            samples = self._read(min(rows), max(rows) + 1, columns)
+            return samples[:: rows.step] if rows.step > 0 else samples[::-1][:: -rows.step]
+        picked = np.arange(self.shape[0])[time]  # type: ignore[call-overload]
+        if picked.size == 0:
+            return self._read(0, 0, columns)[picked]
+        low = int(picked.min())
+        return self._read(low, int(picked.max()) + 1, columns)[picked - low]
 
     def _read(self, first: int, stop: int, columns: np.ndarray) -> np.ndarray:
         """Samples `first` to `stop` of the threads `columns`, whose shape follows the first axis of the result."""
-        flat = np.atleast_1d(columns)
-        samples = np.empty((stop - first, flat.size), dtype=self.dtype)
-        for at, part in self.stretches(first, stop, flat.tolist()):
-            samples[at - first : at - first + len(part)] = part
+        flat = columns.reshape(-1).tolist()
+        samples = np.empty((stop - first, len(flat)), dtype=self.dtype)
+        by_file: dict[int, dict[int, list[int]]] = {}
+        for place, column in enumerate(flat):
+            file, channel = self._places[column]
+            by_file.setdefault(file, {}).setdefault(channel, []).append(place)
+        channels = {file: tuple(places) for file, places in by_file.items()}
+        for file, at, piece in read_frames(self._decoder, channels, first, stop):
+            for channel, column in zip(channels[file], piece.T, strict=True):
+                for place in by_file[file][channel]:
+                    samples[at - first : at - first + column.size, place] = column
         return samples.reshape((stop - first, *columns.shape))
 
-    def stretches(self, first: int, stop: int, columns: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """Samples `first` to `stop` of some columns, a stretch at a time: (its first sample, [samples, columns]).
 
-        Stretches come in the order of time, and hold at most a block's samples.
-        """
-        places = [self._places[column] for column in columns]
-        channels: dict[int, list[int]] = {}
-        for file, channel in dict.fromkeys(places):
-            channels.setdefault(file, []).append(channel)
-        pending: dict[tuple[int, int], dict[tuple[int, int], np.ndarray]] = {}
-        files = self._reader.directory.files
-        for b, block in enumerate(self._reader.index.blocks):
-            wanted = {
-                part.file: channels[part.file]
-                for part in block.parts
-                if part.file in channels and part.first_frame < stop and part.first_frame + part.n_frames > first
-            }
-            if not wanted:
-                continue
-            for decoded in self._decoder.decode_block(b, wanted):
-                part = decoded.part
-                samples = decoded.samples(files[part.file], wanted[part.file])
-                if samples is None:
-                    raise ArchiveError(
-                        f"{self._reader.path}: {files[part.file].name} is damaged at samples {part.first_frame} to "
-                        f"{part.first_frame + part.n_frames}; restore the archive from a copy"
-                    )
-                stretch = pending.setdefault((part.first_frame, part.n_frames), {})
-                for channel, column in zip(wanted[part.file], samples.T, strict=True):
-                    stretch[part.file, channel] = column
-                if len(stretch) == len(set(places)):
-                    del pending[part.first_frame, part.n_frames]
-                    low, high = max(first, part.first_frame), min(stop, part.first_frame + part.n_frames)
-                    at = slice(low - part.first_frame, high - part.first_frame)
-                    yield low, np.stack([stretch[place][at] for place in places], axis=1)
+def read_frames(
+    decoder: Decoder, channels: Mapping[int, Sequence[int]], first: int, stop: int
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Frames `first` to `stop` of some channels of some WAV files, block by block.
+
+    `channels` maps a file to its channels. Yields (file, first frame, samples [frames, channels of the file]), each
+    file's in the order of time. Raises ArchiveError where what is needed is damaged.
+    """
+    reader = decoder.reader
+    for b, block in enumerate(reader.index.blocks):
+        wanted = {
+            part.file: channels[part.file]
+            for part in block.parts
+            if part.file in channels and part.first_frame < stop and part.first_frame + part.n_frames > first
+        }
+        if not wanted:
+            continue
+        for decoded in decoder.decode_block(b, wanted):
+            part, entry = decoded.part, reader.directory.files[decoded.part.file]
+            samples = decoded.samples(entry, wanted[part.file])
+            if samples is None:
+                raise ArchiveError(
+                    f"{reader.path}: {entry.name} is damaged: a stream of frames {part.first_frame} to "
+                    f"{part.first_frame + part.n_frames} does not match its checksum; "
+                    "restore the archive from a copy"
+                )
+            low, high = max(first, part.first_frame), min(stop, part.first_frame + part.n_frames)
+            yield part.file, low, samples[low - part.first_frame : high - part.first_frame]
 
 
 def _two_axes(key: object) -> tuple[object, object]:

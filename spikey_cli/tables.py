@@ -32,7 +32,7 @@ from .errors import ArchiveError, InputError
 from .grid import IDENTITY, Grid, unpack_grid
 from .topology import Topology, unpack_topology
 from .varint import get_uvarint, put_uvarint
-from .wav import MAX_HEAD_BYTES, WavLayout
+from .wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, WavLayout
 
 DICTIONARY = b".wavRIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00KL\x00\x00\x96\x98\x00\x00\x02\x00\x10\x00data"
 """What the head of a mono 16-bit WAV looks like, so that it costs few bytes where there is but one."""
@@ -155,7 +155,7 @@ class _Cursor:
         return self._data[self._at :]
 
     def grid(self, sample_bytes: int) -> Grid:
-        grid, used = unpack_grid(self.rest(), sample_bytes)
+        grid, used = unpack_grid(memoryview(self._data)[self._at :], sample_bytes)
         self._at += used
         return grid
 
@@ -227,7 +227,7 @@ def _unpack_file(cursor: _Cursor) -> FileEntry:
     if channels == 0:
         raise ArchiveError("a WAV has no channel")
     head = cursor.take(cursor.number(MAX_HEAD_BYTES, "the length of a head"), "a head")
-    tail = cursor.take(cursor.number(MAX_HEAD_BYTES, "the length of a tail"), "a tail")
+    tail = cursor.take(cursor.number(MAX_TAIL_BYTES, "the length of a tail"), "a tail")
     layout = WavLayout(head, tail, rate, channels, sample_bytes, frames)
     return FileEntry(name, layout.file_bytes, layout, cursor.grid(sample_bytes))
 

@@ -1,0 +1,63 @@
+"""Spikey: a lossless codec for multichannel electrode recordings.
+
+    >>> import spikey_cli
+    >>> spikey_cli.compress(["left.wav", "right.wav"], "session.spk")        # doctest: +SKIP
+    >>> spikey_cli.decompress("session.spk", "restored")                     # doctest: +SKIP
+    >>> with spikey_cli.open("session.spk") as recording:                    # doctest: +SKIP
+    ...     recording[1000:2000, 0]
+
+`compress`, `decompress`, `verify`, `extract` and `describe` do what the commands do; `open` gives an array.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from .errors import ArchiveError, InputError, ModelError, SpikeyError
+
+if TYPE_CHECKING:
+    from .compressor import Compressed, compress
+    from .decompressor import Decompressed, decompress, verify
+    from .description import describe
+    from .extractor import extract
+    from .recording import Recording
+    from .recording import Recording as open  # noqa: A004
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Compressed": ("compressor", "Compressed"),
+    "compress": ("compressor", "compress"),
+    "Decompressed": ("decompressor", "Decompressed"),
+    "decompress": ("decompressor", "decompress"),
+    "verify": ("decompressor", "verify"),
+    "describe": ("description", "describe"),
+    "extract": ("extractor", "extract"),
+    "Recording": ("recording", "Recording"),
+    "open": ("recording", "Recording"),
+}
+
+__all__ = [
+    "ArchiveError",
+    "Compressed",
+    "Decompressed",
+    "InputError",
+    "ModelError",
+    "Recording",
+    "SpikeyError",
+    "compress",
+    "decompress",
+    "describe",
+    "extract",
+    "open",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    # looked up when first used: NumPy, Numba and ONNX Runtime take a second that `spikey --help` need not spend
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(f".{module}", __name__), attribute)

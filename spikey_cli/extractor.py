@@ -1,0 +1,118 @@
+"""A range of time of some threads of an archive to WAV files of their own.
+
+These are new files, not the bytes of the old ones: a plain header, and of the samples those that were asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .archive import ArchiveReader
+from .atomic import WholeFile
+from .codec import Decoder
+from .compressor import open_workers
+from .errors import InputError
+from .recording import read_frames, thread_names
+
+_SUBTYPES = {1: "PCM_U8", 2: "PCM_16", 3: "PCM_24"}
+
+
+def extract(
+    archive: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    threads: Sequence[str] | None = None,
+    start: float = 0.0,
+    stop: float = math.inf,
+    workers: int | None = None,
+    force: bool = False,
+) -> list[Path]:
+    """Write the samples from `start` to `stop` of chosen threads as WAV files below `folder`.
+
+    Args:
+        archive: path of an `.spk` file.
+        folder: where to; made if it is not there.
+        threads: names of threads (see `spikey info`), or of files for all their threads; by default all.
+        start: seconds from the beginning of the recording; the sample nearest to it is the first.
+        stop: seconds, not included; past the end is the end.
+        workers: threads of execution; by default one for each processor.
+        force: replace files that exist.
+
+    Returns the paths written, one a file that a chosen thread is from; it holds that file's chosen channels.
+
+    Raises:
+        ArchiveError: what is needed is damaged.
+        ModelError: the model that it was written with is not installed.
+        InputError: a name is unknown, no file reaches into the range of time, or a file cannot be written.
+    """
+    if not 0 <= start < stop:
+        raise InputError(f"no time lies between {start} s and {stop} s; give --start less than --stop")
+    written = []
+    with ArchiveReader(archive) as reader, open_workers(workers) as pool:
+        decoder = Decoder.of(reader, pool)
+        for file, channels in _choose(reader, threads).items():
+            layout = reader.directory.files[file].layout
+            assert layout is not None
+            first = min(round(start * layout.sample_rate), layout.n_frames)
+            last = layout.n_frames if math.isinf(stop) else min(round(stop * layout.sample_rate), layout.n_frames)
+            if first < last:
+                path = Path(folder) / reader.directory.files[file].name
+                _write(decoder, file, channels, first, last, path, force)
+                written.append(path)
+    if not written:
+        raise InputError(f"{archive}: no chosen thread has samples from {start} s on; `spikey info` tells its length")
+    return written
+
+
+def _choose(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, list[int]]:
+    """The channels to write of each file."""
+    files = reader.directory.files
+    known = thread_names(files)
+    of_file = {file.name: [place for place in known.values() if place[0] == i] for i, file in enumerate(files)}
+    places: list[tuple[int, int]] = []
+    for name in known if names is None else names:
+        if name not in known and not of_file.get(name):
+            raise InputError(f"{reader.path}: holds no thread {name!r}; `spikey info` lists its threads")
+        places += [known[name]] if name in known else of_file[name]
+    chosen: dict[int, list[int]] = {}
+    for file_index, channel in dict.fromkeys(places):
+        chosen.setdefault(file_index, []).append(channel)
+    return chosen
+
+
+def _write(decoder: Decoder, file: int, channels: list[int], first: int, last: int, path: Path, force: bool) -> None:
+    import soundfile
+
+    layout = decoder.reader.directory.files[file].layout
+    assert layout is not None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot make the folder: {error.strerror}") from error
+    target = WholeFile(path, force=force)
+    try:
+        with (
+            target.writing() as handle,
+            soundfile.SoundFile(
+                handle, "w", layout.sample_rate, len(channels), _SUBTYPES[layout.sample_bytes], format="WAV"
+            ) as wav,
+        ):
+            for _, _, samples in read_frames(decoder, {file: channels}, first, last):
+                wav.write(_as_soundfile_takes(samples, layout.sample_bytes))
+        target.commit()
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{path}: libsndfile cannot write it: {error}") from error
+    finally:
+        target.discard()
+
+
+def _as_soundfile_takes(samples: np.ndarray, sample_bytes: int) -> np.ndarray:
+    """int16 or int32 that libsndfile narrows back to the same samples: it keeps the most significant bits."""
+    if sample_bytes == 1:
+        return (samples.astype(np.int16) - 128) << 8
+    return samples << 8 if sample_bytes == 3 else samples

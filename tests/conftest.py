@@ -1,0 +1,50 @@
+"""Fixtures: generated recordings, and the real ones where they are."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# kernels are compiled within the first example that needs them
+settings.register_profile("spikey", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("spikey")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def n1_folder() -> Path | None:
+    """The folder of the N1 recordings: $SPIKEY_N1, or ../shared/n1 beside the source tree."""
+    folder = Path(os.environ.get("SPIKEY_N1", ROOT.parent / "shared" / "n1"))
+    return folder if (folder / "sessions.csv").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def n1() -> Path:
+    """Folder of the N1 recordings; without them the test is skipped, under CI it fails."""
+    folder = n1_folder()
+    if folder is None:
+        reason = "the N1 recordings are not here: set SPIKEY_N1 to their folder"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def n1_sessions(n1: Path) -> dict[str, list[list[Path]]]:
+    """Files of the N1 recordings by split and session: {split: [[file, ...], ...]}."""
+    splits: dict[str, dict[str, list[Path]]] = {}
+    with (n1 / "sessions.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            splits.setdefault(row["split"], {}).setdefault(row["session"], []).append(n1 / row["file"])
+    return {split: list(sessions.values()) for split, sessions in splits.items()}
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(20_260_101)

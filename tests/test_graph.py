@@ -1,0 +1,136 @@
+"""Reading a model, and the proof that it is exact."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from spikey_cli.errors import ModelError
+from spikey_cli.gain import INPUT_LIMIT
+from spikey_cli.graph import certify, read_graph
+from spikey_cli.predictor import model_folder
+
+MODELS = sorted(model_folder().glob("*.onnx"))
+
+
+def chain(*layers, rows: int = 2, extra_nodes=(), output: str | None = None) -> bytes:
+    """An .onnx file of (operator, constant, ...) layers over an input of `rows` rows."""
+    nodes, constants, at = [], [], "x"
+    for i, (operator, *values) in enumerate(layers):
+        names = []
+        for j, value in enumerate(values):
+            names.append(f"c{i}{j}")
+            constants.append(numpy_helper.from_array(np.asarray(value, dtype=np.float32), names[-1]))
+        inputs = [*names, at] if operator == "MatMul" else [at, *names]
+        nodes.append(helper.make_node(operator, inputs, [f"t{i}"]))
+        at = f"t{i}"
+    graph = helper.make_graph(
+        [*nodes, *extra_nodes],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, "lanes"])],
+        [helper.make_tensor_value_info(output or at, TensorProto.FLOAT, [rows, "lanes"])],
+        constants,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+
+
+def prove(model: bytes, limit: int = 100):
+    return certify(read_graph(model), limit)
+
+
+def test_ranges_are_followed_through_the_chain():
+    span = prove(
+        chain(
+            ("MatMul", [[1.5, -2.0], [0.25, 0.0]]),
+            ("Add", [[0.5], [3.0]]),
+            ("Floor",),
+            ("Clip", -10, 20),
+        )
+    )
+    assert span.low.tolist() == [-10, -10]
+    assert span.high.tolist() == [20, 20]
+    span = prove(chain(("MatMul", [[1.5, -2.0], [0.25, 0.0]]), ("Floor",)))
+    assert span.low.tolist() == [-350, -25]
+    assert span.high.tolist() == [350, 25]
+
+
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        ([("MatMul", [[2.0**17, 2.0**16]]), ("Floor",)], "limit"),
+        ([("MatMul", [[2.0**16, 2.0**16]]), ("Add", [[2.0**23]]), ("Floor",)], "limit"),
+        ([("MatMul", [[2.0**23, 2.0**-20]]), ("Floor",)], "limit"),
+        ([("MatMul", [[2.0**-30, 1.0]]), ("Floor",)], "multiple"),
+        ([("MatMul", [[float("nan"), 1.0]]), ("Floor",)], "finite"),
+        ([("MatMul", [[float("inf"), 1.0]]), ("Floor",)], "finite"),
+        ([("MatMul", [[0.5, 1.0]])], "integers"),
+        ([("MatMul", [[0.5, 1.0]]), ("Clip", 0, 5)], "integers"),
+        ([("MatMul", [[1.0, 1.0, 1.0]]), ("Floor",)], "shapes"),
+        ([("Floor",), ("Clip", 5, 4)], "limits"),
+        ([("Floor",), ("Clip", 0.5, 4)], "limits"),
+        ([("Floor",), ("Clip", [0.0], [1.0, 2.0])], "scalar"),
+        ([("Add", [1.0, 2.0]), ("Floor",)], "shape"),
+        ([("Sigmoid",), ("Floor",)], "Sigmoid"),
+        ([("Mul", [[0.5]]), ("Floor",)], "Mul"),
+    ],
+)
+def test_what_cannot_be_proven_is_refused(layers, reason):
+    with pytest.raises(ModelError, match=reason):
+        prove(chain(*layers))
+
+
+def test_the_bound_is_sharp():
+    just_below = 2**24 - 100
+    prove(chain(("MatMul", [[just_below / 100 // 1, 0.0]]), ("Floor",)))
+    with pytest.raises(ModelError, match="16777300"):
+        prove(chain(("MatMul", [[167773.0, 0.0]]), ("Floor",)))
+
+
+def test_a_second_branch_is_refused():
+    branch = helper.make_node("Floor", ["x"], ["side"])
+    with pytest.raises(ModelError, match="side"):
+        prove(chain(("Floor",), extra_nodes=[branch]))
+
+
+def test_attributes_and_foreign_domains_are_refused():
+    with pytest.raises(ModelError, match="attributes"):
+        read_graph(chain(("Floor",), extra_nodes=[helper.make_node("Gemm", ["x"], ["y"], alpha=2.0)]))
+    with pytest.raises(ModelError, match="foreign"):
+        read_graph(chain(("Floor",), extra_nodes=[helper.make_node("Floor", ["x"], ["y"], domain="evil")]))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
+def test_shipped_models_read_as_onnx_reads_them(model):
+    graph, reference = read_graph(model.read_bytes()), onnx.load(model).graph
+    assert [node.operator for node in graph.nodes] == [node.op_type for node in reference.node]
+    assert [list(node.inputs) for node in graph.nodes] == [list(node.input) for node in reference.node]
+    assert graph.constants.keys() == {tensor.name for tensor in reference.initializer}
+    for tensor in reference.initializer:
+        np.testing.assert_array_equal(graph.constants[tensor.name], numpy_helper.to_array(tensor))
+    assert graph.input_rows == reference.input[0].type.tensor_type.shape.dim[0].dim_value
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
+def test_every_cut_and_many_mutations_are_refused_or_proven(model):
+    whole = model.read_bytes()
+    random = np.random.default_rng(0)
+    for trial in range(400):
+        broken = bytearray(whole)
+        if trial % 2:
+            del broken[random.integers(len(whole)) :]
+        else:
+            broken[random.integers(len(whole))] ^= 1 << random.integers(8)
+        try:
+            certify(read_graph(bytes(broken)), INPUT_LIMIT)
+        except ModelError:
+            continue
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data):
+    with pytest.raises(ModelError):
+        certify(read_graph(data), 100)

@@ -1,0 +1,164 @@
+"""Lanes, gains and the walk, against twins that take one sample at a time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import slow_twins
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recordings import neural
+
+from spikey_cli import gain
+from spikey_cli.blocks import BLOCK_SAMPLES, MIN_STEPS, Part, plan_blocks, steps_for
+from spikey_cli.coders import CODERS
+from spikey_cli.graph import read_graph
+from spikey_cli.lanes import cut, gather, scatter
+from spikey_cli.predictor import default_predictor, model_folder
+from spikey_cli.streams import CODED, PACKED, Workers, decode_threads, encode_threads
+
+
+def test_gain_tables_are_their_formulas():
+    assert [round(2**30 * 2 ** (i / 8)) for i in range(8)] == list(gain.ROOT)
+    for g in range(gain.MAX_GAIN + 1):
+        rms = 2 ** (g / 8 - 2)
+        assert gain.INPUT_FACTOR[g] == pytest.approx(2**24 * 64 / rms, rel=1e-6, abs=1)
+        assert gain.OUTPUT_FACTOR[g] == pytest.approx(2**16 * 64 * rms / 1024, rel=1e-6, abs=1)
+        assert gain.LOG_SCALE[g] == pytest.approx(16 * math.log2(rms))
+    for g in range(1, gain.MAX_GAIN + 1):
+        assert gain.STEP_UP[g - 1] == pytest.approx(2 ** ((g - 0.5) / 4 - 4) * 256, rel=1e-6, abs=1)
+
+
+@given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=20), st.sampled_from([1, 2**8, 2**16]))
+def test_gain_is_the_root_mean_square(values, divisor):
+    codes = np.array(values, dtype=np.int32) // divisor
+    (found,) = gain.lane_gains(codes, np.array([0]), np.array([codes.size], dtype=np.int32))
+    assert found == slow_twins._gain(codes.tolist())
+    rms = math.sqrt(np.mean(np.diff(codes.astype(float)) ** 2)) if codes.size > 1 else 0.0
+    if rms > 0.5:
+        assert abs(8 * (math.log2(rms) + 2) - found) <= 0.6
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=6), st.integers(1, 20))
+def test_lanes_cover_threads_evenly(lengths, steps):
+    lanes = cut(lengths, steps)
+    assert lanes.start.tolist() == (np.cumsum(lanes.length) - lanes.length).tolist()
+    for thread, length in enumerate(lengths):
+        own = lanes.length[lanes.thread == thread]
+        assert own.size == math.ceil(length / steps)
+        assert own.sum() == length
+        assert own.max() <= steps
+        assert own.max() - own.min() <= 1
+        assert (np.diff(own) <= 0).all()
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(1, 12), st.integers(1, 9))
+def test_tiles_come_back(lengths, steps, tile_steps):
+    lanes = cut(lengths, steps)
+    codes = np.arange(sum(lengths), dtype=np.int32)
+    copied = np.full_like(codes, -1)
+    for first in range(0, lanes.steps, tile_steps):
+        tile = np.full((tile_steps, lanes.count), -7, dtype=np.int32)
+        gather(codes, lanes.start, lanes.length, first, tile)
+        for lane in range(lanes.count):
+            stop = min(first + tile_steps, lanes.length[lane])
+            expected = codes[lanes.start[lane] + first : lanes.start[lane] + max(first, stop)]
+            np.testing.assert_array_equal(tile[: expected.size, lane], expected)
+        scatter(copied, lanes.start, lanes.length, first, tile)
+    np.testing.assert_array_equal(copied, codes)
+
+
+def _default_graph():
+    (path,) = [p for p in model_folder().glob("*.onnx") if p.stem.endswith(default_predictor().digest.hex()[:8])]
+    return read_graph(path.read_bytes())
+
+
+@pytest.mark.parametrize("predicted", [True, False])
+def test_streams_equal_their_twin(random, predicted):
+    """Entries, naive deltas, network and Rice codes, bit for bit, from the description alone."""
+    codes = neural(random, 150, 2)
+    threads = [np.ascontiguousarray(codes[:100, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
+    threads.append(random.integers(0, 2**16, 90).astype(np.int32))
+    sizes = [1024, 1024, 1024, 2**16]
+    predictor = default_predictor() if predicted else None
+    streams = encode_threads(threads, sizes, 50, CODERS["rice"], predictor, Workers(None, 1))
+    twins = slow_twins.expected_streams(
+        [t.tolist() for t in threads], sizes, 50, _default_graph() if predicted else None
+    )
+    assert streams[0].method == CODED
+    for i, (stream, bits) in enumerate(zip(streams, twins, strict=True)):
+        if stream.method == CODED:
+            assert stream.data == slow_twins.bits_to_bytes(bits), f"thread {i} differs from its twin"
+
+
+class _Inline:
+    """An executor that runs everything at once, in order."""
+
+    def map(self, function, tasks):
+        return map(function, tasks)
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_threads_come_back_and_workers_show_nowhere(data):
+    sizes = data.draw(st.lists(st.sampled_from([1, 2, 256, 1024, 65536, 2**24]), min_size=1, max_size=5))
+    kind = data.draw(st.sampled_from(["noise", "walk", "extremes", "constant"]))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    threads = []
+    for size in sizes:
+        n = data.draw(st.integers(1, 900))
+        codes = {
+            "noise": random.random(n) * size,
+            "walk": np.clip(np.cumsum(random.normal(size=n)) * size / 300 + size / 2, 0, size - 1),
+            "extremes": np.arange(n) % 2 * (size - 1),
+            "constant": np.full(n, size // 2),
+        }[kind]
+        threads.append(codes.astype(np.int32))
+    steps = data.draw(st.integers(1, 120))
+    coder = CODERS[data.draw(st.sampled_from(sorted(CODERS)))]
+    results = []
+    for workers in (Workers(None, 1), Workers(_Inline(), 3)):  # type: ignore[arg-type]
+        streams = encode_threads(threads, sizes, steps, coder, default_predictor(), workers)
+        found = decode_threads(
+            streams, [t.size for t in threads], sizes, steps, coder, default_predictor(), workers
+        )
+        for i, (thread, codes) in enumerate(zip(threads, found, strict=True)):
+            assert codes is not None, f"thread {i} was called damaged"
+            np.testing.assert_array_equal(codes, thread, err_msg=f"thread {i}")
+        results.append(streams)
+    assert results[0] == results[1]
+
+
+def test_noise_is_packed_and_never_explodes(random):
+    for size in (256, 65536, 2**24):
+        noise = random.integers(0, size, 5000).astype(np.int32)
+        (stream,) = encode_threads([noise], [size], 2000, CODERS["rice"], default_predictor(), Workers(None, 1))
+        assert len(stream.data) <= -(-noise.size * (size - 1).bit_length() // 8)
+        assert stream.method in (PACKED, CODED)
+
+
+def test_blocks_hold_every_frame_once_and_sessions_together():
+    frames = [100, BLOCK_SAMPLES * 2 + 5, 100, 7, BLOCK_SAMPLES // 2, 0, BLOCK_SAMPLES * 2 + 5]
+    channels = [1, 1, 1, 3, 4, 1, 1]
+    blocks = plan_blocks([[0, 2], [1, 6], [3], [4], [5]], frames, channels)
+    reached = [0] * len(frames)
+    for block in blocks:
+        assert 0 < sum(p.n_frames * channels[p.file] for p in block) <= BLOCK_SAMPLES
+        stretches = {p.file: (p.first_frame, p.n_frames) for p in block}
+        for a, b in ((0, 2), (1, 6)):
+            assert stretches.get(a) == stretches.get(b), f"files {a} and {b} are cut apart"
+        for p in block:
+            assert p.first_frame == reached[p.file]
+            reached[p.file] += p.n_frames
+    assert reached == frames
+    assert plan_blocks([], [], []) == []
+    assert plan_blocks([[0]], [5], [BLOCK_SAMPLES + 1]) == [[Part(0, i, 1)] for i in range(5)]
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=50))
+def test_steps_are_long_enough_and_leave_little_unused(lengths):
+    steps = steps_for(lengths)
+    assert steps >= min(MIN_STEPS // 2, max(lengths))
+    assert steps <= 2 * max(MIN_STEPS, -(-sum(lengths) // 2048))
