@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .archive import NO_MODEL, ArchiveWriter
 from .atomic import WholeFile
 from .blocks import Part, plan_blocks
@@ -166,10 +168,12 @@ def _passed(source: Source | SpikeyError, fail: Callable[[SpikeyError], None]) -
 
 def _topology(sources: Sequence[Source]) -> tuple[Topology, list[list[int]]]:
     """Topology of all threads, and the sessions as lists of indices of WAV files."""
-    bands, keys, file_of_thread = [], [], []
+    bands: list[np.ndarray] = []
+    keys: list[tuple[int, int]] = []
+    file_of_thread: list[int] = []
     for i, source in enumerate(sources):
         if source.layout:
-            bands += source.bands
+            bands.extend(source.bands)
             keys += [(source.layout.n_frames, source.layout.sample_rate)] * source.layout.channels
             file_of_thread += [i] * source.layout.channels
     topology = find_topology(bands, keys)

@@ -35,8 +35,8 @@ class Source:
     layout: WavLayout | None
     """None: no WAV that the predictor can take; the file is kept verbatim."""
     grid: Grid
-    bands: tuple[np.ndarray, ...]
-    """Spike band of each channel; see `topology`."""
+    bands: np.ndarray
+    """Spike bands of the channels, int8 [channels, coefficients]; see `topology`."""
 
     @property
     def channels(self) -> int:
@@ -118,11 +118,10 @@ def look_through(path: Path, name: str) -> Source:
     with open_input(path) as file:
         status = os.fstat(file.fileno())
         layout = parse(file, status.st_size)
-        grid, bands = IDENTITY, ()
+        grid, excerpt = IDENTITY, np.zeros((0, layout.channels if layout else 0), dtype=np.int16)
         if layout is not None:
             survey = GridSurvey(layout.sample_bytes)
             frames_at_once = max(1, _CHUNK_BYTES // layout.frame_bytes)
-            excerpt = None
             for first in range(0, layout.n_frames, frames_at_once):
                 count = min(frames_at_once, layout.n_frames - first) * layout.frame_bytes
                 data = _read_at(file, layout.data_offset + first * layout.frame_bytes, count)
@@ -130,9 +129,7 @@ def look_through(path: Path, name: str) -> Source:
                     raise InputError(f"{path}: {_CHANGED}")
                 samples = samples_from_bytes(data, layout.channels, layout.sample_bytes)
                 survey.add(samples)
-                if excerpt is None:
+                if first == 0:
                     excerpt = samples[:EXCERPT_SAMPLES]
             grid = survey.grid()
-            if excerpt is not None:
-                bands = spike_band(excerpt)
-    return Source(path, name, status.st_size, status.st_mtime_ns, layout, grid, bands)
+    return Source(path, name, status.st_size, status.st_mtime_ns, layout, grid, spike_band(excerpt))

@@ -22,6 +22,7 @@ The discrete Meyer wavelet is that of PyWavelets; its detail filters leave a tra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -138,25 +139,29 @@ def spike_band(samples: np.ndarray) -> np.ndarray:
 
     Returns int8 of shape (channels, coefficients). A constant channel has a band of zeros.
     """
+    bands = [_thread_band(thread) for thread in samples[:EXCERPT_SAMPLES].T]
+    return np.stack(bands) if bands else np.zeros((0, 0), dtype=np.int8)
+
+
+def _thread_band(samples: np.ndarray) -> np.ndarray:
     import pywt
 
-    excerpt = samples[:EXCERPT_SAMPLES].T.astype(np.float32)
-    at = excerpt - excerpt.mean(axis=1, keepdims=True)
-    # a difference of one part in a million is what rounding leaves of a constant
-    smallest = 1e-6 * (1.0 + np.abs(excerpt).max(axis=1, initial=0.0, keepdims=True))
-    bands = []
+    # float32, one thread at a time: so PyWavelets lets other threads of execution run meanwhile
+    at = samples.astype(np.float32)
+    smallest = 1e-6 * (1.0 + float(np.abs(at).max(initial=0.0)))  # what rounding leaves of a constant
+    at -= at.mean() if at.size else 0.0
+    bands = [np.zeros(0, dtype=np.int8)]
     for level in range(1, max(_LEVELS) + 1):
-        if at.shape[1] < 2:
+        if at.size < 2:
             break
-        if level in _LEVELS:
-            at, detail = pywt.dwt(at, "dmey", mode="periodization", axis=1)
-            deviation = np.sqrt(np.mean(detail**2, axis=1, keepdims=True))
-            scaled = np.where(deviation > smallest, detail / np.maximum(deviation, smallest), 0.0)
-            bands.append(np.clip(np.rint(scaled * _UNITS), -127, 127).astype(np.int8))
-        else:
-            # half the work of `dwt`, which would find the details too
-            at = np.stack([pywt.downcoef("a", row, "dmey", mode="periodization") for row in at])
-    return np.concatenate(bands, axis=1) if bands else np.zeros((samples.shape[1], 0), dtype=np.int8)
+        if level not in _LEVELS:
+            at = pywt.downcoef("a", at, "dmey", mode="periodization")  # half the work of `dwt`
+            continue
+        at, detail = pywt.dwt(at, "dmey", mode="periodization")
+        deviation = math.sqrt(float(np.mean(detail**2)))
+        unit = _UNITS / deviation if deviation > smallest else 0.0
+        bands.append(np.clip(np.rint(detail * unit), -127, 127).astype(np.int8))
+    return np.concatenate(bands)
 
 
 def find_topology(bands: Sequence[np.ndarray], keys: Sequence[Hashable]) -> Topology:
