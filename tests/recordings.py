@@ -10,7 +10,7 @@ import numpy as np
 
 def wav_bytes(samples: np.ndarray, sample_bytes: int = 2, rate: int = 19531, head: bytes = b"", tail: bytes = b"") -> bytes:
     """A plain WAV of samples [frames] or [frames, channels]; `head` chunks before the data, `tail` after it."""
-    samples = samples.reshape(len(samples), -1)
+    samples = samples[:, None] if samples.ndim == 1 else samples
     if sample_bytes == 3:
         data = samples.astype("<i4").reshape(-1, 1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
     else:

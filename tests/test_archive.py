@@ -1,0 +1,338 @@
+"""Whole archives: every byte of any files comes back, and damage is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recordings import n1_samples, neural, wav_bytes, write_session
+
+import spikey_cli
+from spikey_cli.archive import HEADER_BYTES, TRAILER_BYTES, ArchiveReader
+from spikey_cli.coders import CODERS
+from spikey_cli.errors import ArchiveError, InputError, ModelError, SpikeyError
+from spikey_cli.tables import name_fault
+
+
+def restored(archive: Path, folder: Path, **options) -> dict[str, bytes]:
+    spikey_cli.decompress(archive, folder, **options)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def round_trip(tmp_path: Path, files: dict[str, bytes], **options) -> Path:
+    """Compress and restore `files`; returns the archive."""
+    source = tmp_path / "in"
+    for name, data in files.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(data)
+    archive = tmp_path / "out.spk"
+    spikey_cli.compress([source], archive, recursive=True, force=True, **options)
+    assert_same(restored(archive, tmp_path / "back", force=True), files)
+    assert spikey_cli.verify(archive).files == len(files)
+    return archive
+
+
+def assert_same(found: dict[str, bytes], files: dict[str, bytes]) -> None:
+    assert found.keys() == files.keys()
+    for name, data in files.items():
+        assert found[name] == data, f"{name}: {len(found[name])} bytes came back, {len(data)} went in, or they differ"
+
+
+def awkward_files() -> dict[str, bytes]:
+    """One of each kind of file that codecs stumble over."""
+    random = np.random.default_rng(3)
+    square = np.where(np.arange(5000) // 7 % 2, 32767, -32768)
+    mono = n1_samples(neural(random, 3000)[:, 0])
+    plain = wav_bytes(mono)
+    data_at = plain.index(b"data") + 4
+
+    def with_data_size(size: int) -> bytes:
+        return plain[:data_at] + struct.pack("<I", size) + plain[data_at + 4 :]
+
+    extensible = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 19531, 39062, 2, 16, 22, 16, 4)
+    extensible += bytes.fromhex("0100000000001000800000aa00389b71")
+    fmt18 = struct.pack("<HHIIHHH", 1, 1, 19531, 39062, 2, 16, 0)
+    data = struct.pack("<4sI", b"data", mono.nbytes) + mono.tobytes()
+
+    def with_fmt(fmt: bytes) -> bytes:
+        body = b"WAVE" + struct.pack("<4sI", b"fmt ", len(fmt)) + fmt + data
+        return b"RIFF" + struct.pack("<I", len(body)) + body
+
+    ds64 = struct.pack("<4sIQQQI", b"ds64", 28, len(plain) + 28, mono.nbytes, mono.size, 0)
+    rf64 = b"RF64\xff\xff\xff\xffWAVE" + ds64 + with_data_size(0xFFFFFFFF)[12:]
+    float_fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, 19531, 4 * 19531, 4, 32)
+    floats = random.normal(size=500).astype("<f4").tobytes()
+    float_wav = b"RIFF" + bytes(4) + b"WAVE" + float_fmt + struct.pack("<4sI", b"data", len(floats)) + floats
+    return {
+        "n1.wav": plain,
+        "again/n1.wav": plain,
+        "empty.wav": wav_bytes(np.zeros(0)),
+        "one.wav": wav_bytes(np.array([-5])),
+        "two.wav": wav_bytes(np.array([-32768, 32767])),
+        "constant.wav": wav_bytes(np.full(4000, 123)),
+        "square.wav": wav_bytes(square),
+        "alternating.wav": wav_bytes(np.arange(4000) % 2 * 65535 - 32768),
+        "noise16.wav": wav_bytes(random.integers(-32768, 32768, (3000, 2))),
+        "noise8.wav": wav_bytes(random.integers(0, 256, (3001, 1)), 1),
+        "noise24.wav": wav_bytes(random.integers(-(2**23), 2**23, (2000, 3)), 3),
+        "step12.wav": wav_bytes(np.cumsum(random.integers(-3, 4, 5000)).astype(int) * 12 + 5, rate=30000),
+        "palette.wav": wav_bytes(np.array([-30000, -1000, 17, 4000, 32767])[random.integers(0, 5, 3000)]),
+        "wide.wav": wav_bytes(neural(random, 40, 70), rate=8000),
+        "chunks.wav": wav_bytes(mono[:501], head=b"LIST\x05\x00\x00\x00INFOx\x00", tail=b"cue \x04\x00\x00\x00abcd"),
+        "odd.wav": wav_bytes(random.integers(0, 256, 333), 1, tail=b"\0"),
+        "garbage.wav": plain + bytes(range(256)),
+        "data0.wav": with_data_size(0),
+        "dataff.wav": with_data_size(0xFFFFFFFF),
+        "short.wav": plain[:-777],
+        "fmt18.wav": with_fmt(fmt18),
+        "fmt40.wav": with_fmt(extensible),
+        "rf64.wav": rf64,
+        "bw64.wav": b"BW64" + rf64[4:],
+        "float.wav": float_wav,
+        "headless.wav": b"RIFF",
+        "text.txt": b"not a WAV at all\n" * 50,
+        "nothing": b"",
+    }
+
+
+@pytest.mark.parametrize("coder", CODERS)
+def test_awkward_files_come_back(tmp_path, coder):
+    archive = round_trip(tmp_path, awkward_files(), coder=coder)
+    kinds = {file["name"]: file.get("grid", file["kind"]) for file in spikey_cli.describe(archive)["files"]}
+    expected = {
+        "n1.wav": "n1",
+        "step12.wav": "step",
+        "palette.wav": "palette",
+        "noise24.wav": "identity",
+        "rf64.wav": "n1",
+        "fmt40.wav": "n1",
+        "data0.wav": "n1",
+        "short.wav": "n1",
+        "float.wav": "verbatim",
+        "headless.wav": "verbatim",
+        "text.txt": "verbatim",
+    }
+    assert {name: kinds[name] for name in expected} == expected
+
+
+@given(
+    sample_bytes=st.sampled_from([1, 2, 3]),
+    channels=st.integers(1, 5),
+    frames=st.integers(0, 700),
+    rate=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(["noise", "steps", "loud", "quiet"]),
+    head=st.sampled_from([b"", b"JUNK\x03\x00\x00\x00abc\x00", b"bext\x00\x00\x00\x00"]),
+    tail=st.binary(max_size=9),
+    cut=st.integers(0, 20),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=60)
+def test_any_wav_comes_back(tmp_path_factory, sample_bytes, channels, frames, rate, kind, head, tail, cut, seed):
+    random = np.random.default_rng(seed)
+    low, high = {1: (0, 256), 2: (-32768, 32768), 3: (-(2**23), 2**23)}[sample_bytes]
+    shape = (frames, channels)
+    samples = {
+        "noise": lambda: random.integers(low, high, shape),
+        "steps": lambda: random.integers(low // 7, high // 7, shape) * 7,
+        "loud": lambda: np.where(random.random(shape) < 0.5, low, high - 1),
+        "quiet": lambda: random.integers(0, 3, shape),
+    }[kind]()
+    rate = min(rate, (2**32 - 1) // (channels * sample_bytes))
+    whole = wav_bytes(samples, sample_bytes, rate, head, tail)
+    round_trip(tmp_path_factory.mktemp("any"), {"a.wav": whole[: len(whole) - cut]})
+
+
+def test_the_same_archive_from_any_number_of_workers(tmp_path, random):
+    paths = write_session(tmp_path / "in", random, 4, 60_000)
+    digests = set()
+    for workers in (1, 2, 8):
+        spikey_cli.compress(paths, tmp_path / "out.spk", workers=workers, force=True)
+        digests.add(hashlib.sha256((tmp_path / "out.spk").read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+def test_files_longer_than_a_block_are_cut_and_joined(tmp_path, random, monkeypatch):
+    monkeypatch.setattr("spikey_cli.blocks.BLOCK_SAMPLES", 10_000)
+    paths = write_session(tmp_path / "in", random, 3, 17_000)
+    other = tmp_path / "in" / "other.wav"
+    other.write_bytes(wav_bytes(neural(random, 25_001, 2)))
+    spikey_cli.compress([*paths, other], tmp_path / "out.spk")
+    assert spikey_cli.describe(tmp_path / "out.spk")["blocks"] >= 10
+    files = {path.name: path.read_bytes() for path in [*paths, other]}
+    assert_same(restored(tmp_path / "out.spk", tmp_path / "back"), files)
+    with spikey_cli.open(tmp_path / "out.spk", [path.name for path in paths]) as recording:
+        whole = recording[:]
+        assert whole.shape == (17_000, 3)
+        np.testing.assert_array_equal(recording[3000:16_000:7, [2, 0]], whole[3000:16_000:7, [2, 0]])
+
+
+def test_named_files_alone_are_restored(tmp_path, random):
+    paths = write_session(tmp_path / "in", random, 3)
+    spikey_cli.compress(paths, tmp_path / "out.spk")
+    found = restored(tmp_path / "out.spk", tmp_path / "back", files=["thread1.wav"])
+    assert_same(found, {"thread1.wav": paths[1].read_bytes()})
+    with pytest.raises(InputError, match="holds no file 'thread9.wav'"):
+        spikey_cli.decompress(tmp_path / "out.spk", tmp_path / "back", files=["thread9.wav"])
+
+
+@pytest.fixture
+def small(tmp_path, random) -> tuple[bytes, dict[str, bytes]]:
+    """An archive of under 4 KiB, and the files in it."""
+    files = {
+        "a.wav": wav_bytes(n1_samples(neural(random, 900)[:, 0])),
+        "b.wav": wav_bytes(random.integers(-9, 9, (500, 2)), 3),
+        "c.txt": b"kept as it is " * 20,
+    }
+    data = round_trip(tmp_path / "small", files).read_bytes()
+    assert len(data) < 4096
+    return data, files
+
+
+def outcome(folder: Path, data: bytes, files: dict[str, bytes]) -> str:
+    """What comes of an archive: "refused" or "restored"; files that are there must be right."""
+    archive = folder / "damaged.spk"
+    archive.write_bytes(data)
+    back = folder / "back"
+    try:
+        spikey_cli.decompress(archive, back, workers=1, force=True)
+        result = "restored"
+    except SpikeyError:
+        result = "refused"
+    found = {path.name: path.read_bytes() for path in back.rglob("*") if path.is_file()} if back.exists() else {}
+    assert_same(found, {name: files[name] for name in (files if result == "restored" else found)})
+    for path in back.rglob("*"):
+        path.unlink()
+    return result
+
+
+def test_bit_flips_and_truncations_are_refused(small, tmp_path, random):
+    """500 bit flips and 100 truncations: every one refused, or restored exactly."""
+    data, files = small
+    counts = {"refused": 0, "restored": 0}
+    for _ in range(500):
+        broken = bytearray(data)
+        broken[random.integers(len(data))] ^= 1 << random.integers(8)
+        counts[outcome(tmp_path, bytes(broken), files)] += 1
+    for _ in range(100):
+        counts[outcome(tmp_path, data[: random.integers(len(data))], files)] += 1
+    assert counts == {"refused": 600, "restored": 0}
+
+
+def test_every_prefix_and_appended_bytes_are_refused(small, tmp_path):
+    data, files = small
+    for length in range(0, len(data), 7):
+        assert outcome(tmp_path, data[:length], files) == "refused", f"prefix of {length} bytes"
+    assert outcome(tmp_path, data + b"\0", files) == "refused"
+
+
+def test_whole_files_survive_damage_to_others(tmp_path, random):
+    paths = write_session(tmp_path / "in", random, 4)
+    archive = tmp_path / "out.spk"
+    spikey_cli.compress(paths, archive)
+    data = bytearray(archive.read_bytes())
+    with ArchiveReader(archive) as reader:
+        block = reader.read_block(0)
+        offset = reader.index.blocks[0].offset + reader.index.blocks[0].length
+    broken_file = reader.directory.files[block.table.parts[-1].file].name
+    data[offset - 5] ^= 1  # in the stream of the block's last thread
+    archive.write_bytes(data)
+    with pytest.raises(ArchiveError, match=f"{broken_file} is damaged"):
+        spikey_cli.decompress(archive, tmp_path / "back")
+    expected = {path.name: path.read_bytes() for path in paths if path.name != broken_file}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == expected
+
+
+def resealed(data: bytes, offset: int, value: bytes) -> bytes:
+    """An archive with bytes replaced in its header or trailer, and the checksum there made right again."""
+    changed = bytearray(data)
+    at = offset if offset >= 0 else len(data) + offset
+    changed[at : at + len(value)] = value
+    start, end = (0, HEADER_BYTES - 4) if at < HEADER_BYTES else (len(data) - TRAILER_BYTES, len(data) - 8)
+    changed[end : end + 4] = struct.pack("<I", zlib.crc32(changed[start:end]))
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (0, b"RIFF", "not a Spikey archive"),
+        (8, b"\x02", "format 2.0 .* newer"),
+        (11, b"\x01", "flags 1"),
+        (10, b"\x63", "its coder, number 99, is newer"),
+        (12, b"\x01\x02\x03\x04\x05\x06\x07\x08", "model 0102030405060708 is not installed"),
+        (20, b"\xff\xff\xff\x7f", "the directory would run past the end"),
+        (-16, b"\xff\xff\xff\x7f", "the index would run past the end"),
+        (-24, b"\x01", "where it was written with"),
+        (-56, b"\x01\x02", "does not match the archive's SHA-256"),
+    ],
+)
+def test_refusals_say_why(small, tmp_path, offset, value, message):
+    archive = tmp_path / "changed.spk"
+    archive.write_bytes(resealed(small[0], offset, value))
+    with pytest.raises((ArchiveError, ModelError), match=message) as caught:
+        spikey_cli.verify(archive)
+    assert "changed.spk" in str(caught.value)
+
+
+def test_hostile_archives_with_right_checksums(small, tmp_path, random):
+    """Directory, tables and index mutated under checksums made right again: refused, or decoded, never worse."""
+    data, _ = small
+    with_reader = tmp_path / "plain.spk"
+    with_reader.write_bytes(data)
+    with ArchiveReader(with_reader) as reader:
+        blocks, index_at = reader.index.blocks, reader.index_at
+    directory_bytes = struct.unpack_from("<I", data, 20)[0]
+    for trial in range(300):
+        broken = bytearray(data)
+        if trial % 3 == 0:  # the directory is deflated: replace bytes of it
+            broken[HEADER_BYTES + random.integers(directory_bytes)] = random.integers(256)
+            struct.pack_into("<I", broken, 24, zlib.crc32(broken[HEADER_BYTES : HEADER_BYTES + directory_bytes]))
+            struct.pack_into("<I", broken, 28, zlib.crc32(broken[:28]))
+        elif trial % 3 == 1:  # a block's table
+            block = blocks[random.integers(len(blocks))]
+            table_bytes = struct.unpack_from("<I", broken, block.offset + 4)[0]
+            broken[block.offset + 16 + random.integers(table_bytes)] = random.integers(256)
+            head = bytes(broken[block.offset : block.offset + 12])
+            table = bytes(broken[block.offset + 16 : block.offset + 16 + table_bytes])
+            struct.pack_into("<I", broken, block.offset + 12, zlib.crc32(table, zlib.crc32(head)))
+        else:
+            broken[index_at + random.integers(len(data) - TRAILER_BYTES - index_at)] = random.integers(256)
+            struct.pack_into("<I", broken, len(data) - 12, zlib.crc32(broken[index_at : len(data) - TRAILER_BYTES]))
+            struct.pack_into("<I", broken, len(data) - 8, zlib.crc32(broken[len(data) - TRAILER_BYTES : len(data) - 8]))
+        archive = tmp_path / "hostile.spk"
+        archive.write_bytes(broken)
+        try:
+            spikey_cli.verify(archive, workers=1)
+        except SpikeyError as error:
+            assert "hostile.spk" in str(error)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "/etc/passwd", "../up", "a/../b", "a//b", "./a", "a\\b", "C:", "c:/x", "nul", "COM1.wav", "a\0b", "end.", "end ", "a/"],
+)
+def test_names_that_lead_elsewhere_are_refused(name):
+    assert name_fault(name)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "deep/er/a.wav", "ünï.wav", ".hidden", "com.wav", "a b.wav"])
+def test_plain_names_are_taken(name):
+    assert name_fault(name) is None
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path, random):
+    folder = tmp_path / "in" / "sub"
+    write_session(folder, random, 1)
+    spikey_cli.compress([tmp_path / "in"], tmp_path / "out.spk", recursive=True)
+    (tmp_path / "back").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "back" / "sub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="leads out of"):
+        spikey_cli.decompress(tmp_path / "out.spk", tmp_path / "back")
+    assert not any((tmp_path / "elsewhere").iterdir())
