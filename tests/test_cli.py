@@ -1,0 +1,226 @@
+"""The command line, as a process of its own where that matters."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+from recordings import neural, wav_bytes, write_session
+
+from spikey_cli.cli import main
+
+
+def run(*arguments, status: int = 0) -> str:
+    """Output, stderr included, of `spikey` with these arguments; its exit status must be as given."""
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == status, f"exit {result.exit_code}, not {status}: {result.output}"
+    assert "Traceback" not in result.output
+    return result.output
+
+
+@pytest.fixture
+def session(tmp_path, random) -> list[Path]:
+    return write_session(tmp_path / "in", random, 2, 30_000)
+
+
+def test_the_main_job(tmp_path, session):
+    printed = run("compress", *session, tmp_path / "out.spk")
+    assert "2 files, 0.12 MB -> " in printed
+    assert "all is well" in run("test", tmp_path / "out.spk")
+    assert "2 files" in run("decompress", tmp_path / "out.spk", tmp_path / "back")
+    for path in session:
+        assert path.read_bytes() == (tmp_path / "back" / path.name).read_bytes()
+
+
+def test_as_processes(tmp_path, session):
+    spikey = [sys.executable, "-m", "spikey_cli"]
+    made = subprocess.run([*spikey, "compress", *session, tmp_path / "o.spk"], capture_output=True, text=True)
+    assert (made.returncode, made.stderr) == (0, "")  # no progress bar where there is no terminal
+    back = subprocess.run([*spikey, "decompress", "-q", tmp_path / "o.spk", tmp_path / "b"], capture_output=True)
+    assert (back.returncode, back.stdout, back.stderr) == (0, b"", b"")
+    missing = subprocess.run([*spikey, "info", tmp_path / "absent.spk"], capture_output=True, text=True)
+    assert missing.returncode == 1
+    assert "absent.spk: cannot read: No such file" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
+def test_info(tmp_path, session):
+    run("compress", *session, tmp_path / "out.spk")
+    told = json.loads(run("info", "--json", tmp_path / "out.spk"))
+    assert told["samples"] == 60_000
+    assert told["source_bytes"] == 2 * (44 + 60_000)
+    assert told["archive_bytes"] == (tmp_path / "out.spk").stat().st_size
+    assert told["ratio"] == round(told["source_bytes"] / told["archive_bytes"], 4)
+    assert told["coder"] == "rice"
+    assert told["model"]["name"].startswith("n1-16x16")
+    assert [file["grid"] for file in told["files"]] == ["n1", "n1"]
+    assert [thread["wave"] for thread in told["threads"]] == [0, 1]
+    assert told["threads"][1]["peers"][0]["name"] == "thread0.wav"
+    printed = run("info", tmp_path / "out.spk")
+    assert f"ratio {told['ratio']:.4f}" in printed
+    assert "thread1.wav, 1: thread0.wav at" in printed
+
+
+def test_folders_want_r(tmp_path, session):
+    assert "give -r" in run("compress", session[0].parent, tmp_path / "out.spk", status=1)
+    run("compress", "-r", session[0].parent, tmp_path / "out.spk")
+    run("decompress", tmp_path / "out.spk", tmp_path / "back")
+    assert sorted(p.name for p in (tmp_path / "back").iterdir()) == ["thread0.wav", "thread1.wav"]
+
+
+def test_nothing_is_overwritten_without_force(tmp_path, session):
+    archive = tmp_path / "out.spk"
+    archive.write_text("precious")
+    assert "exists already; give --force" in run("compress", *session, archive, status=1)
+    assert archive.read_text() == "precious"
+    run("compress", "--force", *session, archive)
+    back = tmp_path / "back"
+    back.mkdir()
+    (back / "thread0.wav").write_text("precious")
+    assert "thread0.wav: exists already" in run("decompress", archive, back, status=1)
+    assert (back / "thread0.wav").read_text() == "precious"
+    assert (back / "thread1.wav").read_bytes() == session[1].read_bytes()
+    run("decompress", "-f", archive, back)
+    assert (back / "thread0.wav").read_bytes() == session[0].read_bytes()
+
+
+def test_every_other_input_is_still_done(tmp_path, session):
+    absent = tmp_path / "in" / "absent.wav"
+    printed = run("compress", session[0], absent, session[1], tmp_path / "out.spk", status=1)
+    assert "absent.wav: cannot read: No such file" in printed
+    assert "2 files" in printed
+    run("test", tmp_path / "out.spk")
+
+
+def test_nothing_is_made_of_nothing(tmp_path):
+    assert "absent.wav" in run("compress", tmp_path / "absent.wav", tmp_path / "out.spk", status=1)
+    assert not (tmp_path / "out.spk").exists()
+
+
+def test_equal_names_are_an_error(tmp_path, random, session):
+    other = write_session(tmp_path / "other", random, 1)
+    printed = run("compress", session[0], other[0], tmp_path / "out.spk", status=1)
+    assert "has the same name 'thread0.wav'" in printed
+
+
+def test_an_archive_named_like_a_recording_is_a_slip(tmp_path, session):
+    assert "would be the archive" in run("compress", "-f", *session, status=2)
+    assert session[1].read_bytes()[:4] == b"RIFF"
+
+
+def test_usage_errors_exit_2(tmp_path, session):
+    run("compress", "--coder", "magic", session[0], tmp_path / "out.spk", status=2)
+    run("compress", "--threads", "0", session[0], tmp_path / "out.spk", status=2)
+    run("compress", status=2)
+    run("melt", status=2)
+    run("compress", *session, tmp_path / "out.spk")
+    run("decompress", "--start", "2", "--stop", "1", tmp_path / "out.spk", tmp_path / "back", status=2)
+
+
+def test_damage_exits_1_and_names_the_file(tmp_path, session):
+    run("compress", *session, tmp_path / "out.spk")
+    data = bytearray((tmp_path / "out.spk").read_bytes())
+    data[len(data) // 2] ^= 16
+    (tmp_path / "out.spk").write_bytes(data)
+    printed = run("test", tmp_path / "out.spk", status=1)
+    assert "is damaged" in printed
+    assert "restore the archive from a copy" in printed
+
+
+def test_ranges_of_time(tmp_path, random, session):
+    wide = tmp_path / "in" / "wide.wav"
+    samples = neural(random, 20_000, 3)
+    wide.write_bytes(wav_bytes(samples * 7 - 2000, rate=10_000))
+    run("compress", *session, wide, tmp_path / "out.spk")
+    run("decompress", "--start", "0.5", "--stop", "0.75", tmp_path / "out.spk", tmp_path / "a")
+    piece, rate = soundfile.read(tmp_path / "a" / "wide.wav", dtype="int16")
+    assert rate == 10_000
+    np.testing.assert_array_equal(piece, samples[5000:7500] * 7 - 2000)
+    whole, _ = soundfile.read(session[1], dtype="int16")
+    piece, _ = soundfile.read(tmp_path / "a" / session[1].name, dtype="int16")
+    np.testing.assert_array_equal(piece, whole[round(0.5 * 19531) : round(0.75 * 19531)])
+    run("decompress", "--thread", "wide.wav:1", tmp_path / "out.spk", tmp_path / "b")
+    piece, _ = soundfile.read(tmp_path / "b" / "wide.wav", dtype="int16")
+    np.testing.assert_array_equal(piece, samples[:, 1] * 7 - 2000)
+    run("decompress", "--thread", "wide.wav", "--thread", "thread0.wav", tmp_path / "out.spk", tmp_path / "c")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()} == {
+        "wide.wav": wide.read_bytes(),
+        "thread0.wav": session[0].read_bytes(),
+    }
+    assert "holds no thread 'x'" in run("decompress", "--thread", "x", tmp_path / "out.spk", tmp_path / "d", status=1)
+    assert "no chosen thread has samples" in run(
+        "decompress", "--start", "99", tmp_path / "out.spk", tmp_path / "d", status=1
+    )
+
+
+@pytest.mark.parametrize(("sample_bytes", "offset"), [(1, 0), (3, -2_000_000)])
+def test_ranges_of_other_widths(tmp_path, random, sample_bytes, offset):
+    samples = random.integers(0, 256, (3000, 2)) * (1 if sample_bytes == 1 else 15_000) + offset
+    (tmp_path / "w.wav").write_bytes(wav_bytes(samples, sample_bytes, 1000))
+    run("compress", tmp_path / "w.wav", tmp_path / "out.spk")
+    run("decompress", "--start", "1", "--stop", "2", tmp_path / "out.spk", tmp_path / "back")
+    written = (tmp_path / "back" / "w.wav").read_bytes()
+    expected = wav_bytes(samples[1000:2000], sample_bytes, 1000)
+    assert written[written.index(b"data") + 8 :] == expected[expected.index(b"data") + 8 :]
+
+
+def test_a_changing_source_is_noticed(tmp_path, session, monkeypatch):
+    from spikey_cli.source import Source
+
+    honest = Source.read_frames
+
+    def appending(self, first, count):
+        data = honest(self, first, count)
+        if self.path == session[0]:
+            with self.path.open("ab") as file:
+                file.write(b"more")
+        return data
+
+    monkeypatch.setattr(Source, "read_frames", appending)
+    printed = run("compress", *session, tmp_path / "out.spk", status=1)
+    assert "thread0.wav: changed while it was read" in printed
+    monkeypatch.undo()
+    assert [file["name"] for file in json.loads(run("info", "--json", tmp_path / "out.spk"))["files"]] == ["thread1.wav"]
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, session, monkeypatch):
+    from spikey_cli import archive
+
+    def full(self, *pieces):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(archive.ArchiveWriter, "_write", full)
+    assert "out.spk: cannot write: No space left" in run("compress", *session, tmp_path / "out.spk", status=1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2])
+def test_a_killed_run_leaves_whole_files_or_none(tmp_path, random, delay):
+    paths = write_session(tmp_path / "in", random, 6, 100_000)
+    archive, back = tmp_path / "out.spk", tmp_path / "back"
+    run("compress", *paths, archive)
+    for command in (["compress", "-f", *paths, archive], ["decompress", archive, back]):
+        process = subprocess.Popen([sys.executable, "-m", "spikey_cli", *map(str, command)], stdout=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    run("test", archive)
+    expected = {path.name: path.read_bytes() for path in paths}
+    for path in back.glob("*") if back.exists() else ():
+        assert path.name.endswith(".part") or path.read_bytes() == expected[path.name], f"{path} is half written"
+
+
+def test_help_has_an_example_for_every_command():
+    for command in ("compress", "decompress", "test", "info"):
+        printed = run(command, "-h")
+        assert f"spikey {command}" in printed.split("Example:")[1]

@@ -1,0 +1,95 @@
+"""An archive as an array."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recordings import n1_samples, neural, wav_bytes, write_session
+
+import spikey_cli
+from spikey_cli.errors import InputError
+
+FRAMES, CHANNELS = 5000, 3
+
+
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory):
+    """(archive, samples) of a file of three channels."""
+    folder = tmp_path_factory.mktemp("recording")
+    samples = n1_samples(neural(np.random.default_rng(0), FRAMES, CHANNELS))
+    (folder / "probe.wav").write_bytes(wav_bytes(samples))
+    spikey_cli.compress([folder / "probe.wav"], folder / "probe.spk")
+    return folder / "probe.spk", samples
+
+
+def test_it_tells_what_it_is(archived):
+    with spikey_cli.open(archived[0]) as recording:
+        assert recording.shape == (FRAMES, CHANNELS)
+        assert recording.dtype == np.int16
+        assert recording.sample_rate == 19531
+        assert recording.threads == ("probe.wav:0", "probe.wav:1", "probe.wav:2")
+        assert len(recording) == FRAMES
+        np.testing.assert_array_equal(np.asarray(recording), archived[1])
+
+
+_BOUND = st.none() | st.integers(-FRAMES - 50, FRAMES + 50)
+_TIME = st.builds(slice, _BOUND, _BOUND, st.none() | st.sampled_from([1, 2, 777, -1, -300])) | st.integers(-FRAMES, FRAMES - 1)
+_TIME |= st.lists(st.integers(-FRAMES, FRAMES - 1), max_size=5)
+_THREAD = st.integers(-CHANNELS, CHANNELS - 1) | st.builds(slice, st.none() | st.integers(-4, 4)) | st.just([2, 0, 2])
+
+
+@given(time=_TIME, thread=_THREAD)
+def test_it_is_indexed_as_an_array(archived, time, thread):
+    if isinstance(time, list) and isinstance(thread, list):
+        thread = slice(None)  # NumPy would pair them; here each axis is indexed on its own
+    archive, samples = archived
+    with spikey_cli.open(archive) as recording:
+        np.testing.assert_array_equal(recording[time, thread], samples[time, thread] if not isinstance(time, list) else samples[np.array(time, dtype=int)][:, thread])
+        np.testing.assert_array_equal(recording[..., thread], samples[:, thread])
+
+
+def test_beyond_the_end_is_an_index_error(archived):
+    with spikey_cli.open(archived[0]) as recording:
+        for key in (FRAMES, (0, CHANNELS), (0, 0, 0), (slice(None), "a")):
+            with pytest.raises(IndexError):
+                recording[key]
+
+
+def test_only_what_is_needed_is_decoded(archived, monkeypatch):
+    from spikey_cli import codec
+
+    lengths = []
+    decode = codec.decode_threads
+
+    def counting(streams, *arguments):
+        lengths.append(len(streams))
+        return decode(streams, *arguments)
+
+    monkeypatch.setattr(codec, "decode_threads", counting)
+    with spikey_cli.open(archived[0]) as recording:
+        recording[10:20, 1]
+        assert lengths == [1]
+        recording[10:10]
+        assert lengths == [1]
+
+
+def test_threads_that_differ_want_a_choice(tmp_path, random):
+    paths = write_session(tmp_path, random, 2, 1000) + write_session(tmp_path / "b", random, 1, 900)
+    paths[2] = paths[2].rename(tmp_path / "short.wav")
+    spikey_cli.compress(paths, tmp_path / "out.spk")
+    with pytest.raises(InputError, match=r"differ in length.*threads="):
+        spikey_cli.open(tmp_path / "out.spk")
+    with spikey_cli.open(tmp_path / "out.spk", ["thread1.wav", "thread0.wav"]) as recording:
+        assert recording.shape == (1000, 2)
+        assert recording[0, 0] == np.frombuffer(paths[1].read_bytes(), dtype="<i2", offset=44)[0]
+    with pytest.raises(InputError, match="holds no thread 'x'"):
+        spikey_cli.open(tmp_path / "out.spk", ["x"])
+
+
+def test_archives_without_threads_make_no_array(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    spikey_cli.compress([tmp_path / "a.txt"], tmp_path / "out.spk")
+    with pytest.raises(InputError, match="no threads"):
+        spikey_cli.open(tmp_path / "out.spk")
