@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .description import describe
     from .extractor import extract
     from .recording import Recording
-    from .recording import Recording as open  # noqa: A004
+    from .recording import Recording as open  # noqa: N813
 
 __version__ = "0.1.0"
 

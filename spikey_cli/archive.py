@@ -57,7 +57,16 @@ from .tables import (
     unpack_index,
 )
 
-__all__ = ["ArchiveReader", "ArchiveWriter", "BlockTable", "Directory", "FileEntry", "IndexEntry", "Part", "StreamEntry"]
+__all__ = [
+    "ArchiveReader",
+    "ArchiveWriter",
+    "BlockTable",
+    "Directory",
+    "FileEntry",
+    "IndexEntry",
+    "Part",
+    "StreamEntry",
+]
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
 MAJOR, MINOR = 1, 0
@@ -161,7 +170,7 @@ class ArchiveReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         try:
-            self._file: BinaryIO = open(self.path, "rb")
+            self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115 (close() closes it)
         except OSError as error:
             raise ArchiveError(f"{self.path}: cannot read: {error.strerror}") from error
         try:

@@ -11,6 +11,7 @@ short fill a block together. A block holds at most `BLOCK_SAMPLES` samples, whic
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channe
         at_once = max(1, BLOCK_SAMPLES // sum(channels[file] for file in session))
         n_stretches = max(1, -(-total // at_once))
         edges = [total * i // n_stretches for i in range(n_stretches + 1)]
-        stretches += [[Part(f, a, b - a) for f in session] for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+        stretches += [[Part(f, a, b - a) for f in session] for a, b in itertools.pairwise(edges) if b > a]
 
     def samples(parts: Sequence[Part]) -> int:
         return sum(part.n_frames * channels[part.file] for part in parts)

@@ -97,7 +97,9 @@ def main() -> None:
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, type=_PATH, metavar="IN.wav...")
 @click.argument("archive", type=_PATH, metavar="OUT.spk")
-@click.option("--coder", default="rice", show_default=True, metavar="NAME", help="How residuals are coded: rice or raw.")
+@click.option(
+    "--coder", default="rice", show_default=True, metavar="NAME", help="How residuals are coded: rice or raw."
+)
 @click.option("-r", "--recursive", is_flag=True, help="Take all files below folders.")
 @_threads
 @_force

@@ -1,7 +1,7 @@
 """Blocks of samples to blocks of streams, and back: the two directions side by side.
 
-    encode_block   source bytes -> samples -> codes -> streams -> archive
-    decode_block   archive -> streams -> codes -> samples -> bytes
+encode_block   source bytes -> samples -> codes -> streams -> archive
+decode_block   archive -> streams -> codes -> samples -> bytes
 """
 
 from __future__ import annotations
@@ -139,9 +139,7 @@ class Decoder:
             raise ModelError(f"{reader.path}: {error}") from error
         return cls(reader, coder, predictor, workers)
 
-    def decode_block(
-        self, i: int, wanted: Collection[int] | dict[int, Sequence[int]]
-    ) -> Iterator[DecodedPart]:
+    def decode_block(self, i: int, wanted: Collection[int] | dict[int, Sequence[int]]) -> Iterator[DecodedPart]:
         """The parts of block `i` that belong to the files `wanted`.
 
         Where that is a dictionary, it names the channels of each file to decode; otherwise all are. Raises
@@ -158,7 +156,9 @@ class Decoder:
                 continue
             if files[part.file].layout is None:
                 whole = data[0]
-                yield DecodedPart(part, {}, None if whole is None else _unpack_verbatim(entries[0].method, whole, part.n_frames))
+                yield DecodedPart(
+                    part, {}, None if whole is None else _unpack_verbatim(entries[0].method, whole, part.n_frames)
+                )
                 continue
             for channel in wanted[part.file] if isinstance(wanted, dict) else range(files[part.file].channels):
                 stream = data[channel]
@@ -167,9 +167,7 @@ class Decoder:
                 streams.append(Stream(entries[channel].method, b"" if stream is None else stream))
         lengths = [block.table.parts[p].n_frames for p, _ in chosen]
         sizes = [files[block.table.parts[p].file].grid.size for p, _ in chosen]
-        decoded = decode_threads(
-            streams, lengths, sizes, block.table.steps, self.coder, self.predictor, self.workers
-        )
+        decoded = decode_threads(streams, lengths, sizes, block.table.steps, self.coder, self.predictor, self.workers)
         by_part: dict[int, dict[int, np.ndarray | None]] = {}
         for (p, channel), codes in zip(chosen, decoded, strict=True):
             by_part.setdefault(p, {})[channel] = codes

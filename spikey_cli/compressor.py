@@ -18,7 +18,7 @@ from .codec import encode_block, encode_verbatim_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .errors import InputError, SpikeyError
 from .predictor import Predictor, default_predictor
-from .source import Source, SourceFailed, look_through
+from .source import Source, SourceChangedError, look_through
 from .streams import Workers
 from .tables import Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
@@ -118,14 +118,14 @@ def compress(
     target = WholeFile(Path(archive), force=force)
     try:
         with open_workers(workers) as pool:
-            sources = [source for source in pool.map(_look_or_fail, named) if _passed(source, fail)]
+            sources = _take_sources(pool.map(_look_or_fail, named), fail)
             while True:
                 if not sources:
                     raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
                 try:
                     length = _write_archive(sources, target, CODERS[coder], predictor, pool, progress)
                     break
-                except SourceFailed as error:
+                except SourceChangedError as error:
                     # the archive's directory names the file already: begin again without it
                     fail(error)
                     sources.remove(error.source)
@@ -135,9 +135,7 @@ def compress(
     return Compressed(len(sources), sum(source.size for source in sources), length, tuple(failures))
 
 
-def _without_collisions(
-    named: list[tuple[Path, str]], fail: Callable[[SpikeyError], None]
-) -> list[tuple[Path, str]]:
+def _without_collisions(named: list[tuple[Path, str]], fail: Callable[[SpikeyError], None]) -> list[tuple[Path, str]]:
     taken: dict[str, Path] = {}
     kept = []
     for path, name in named:
@@ -159,23 +157,27 @@ def _look_or_fail(named: tuple[Path, str]) -> Source | SpikeyError:
         return error
 
 
-def _passed(source: Source | SpikeyError, fail: Callable[[SpikeyError], None]) -> bool:
-    if isinstance(source, SpikeyError):
-        fail(source)
-        return False
-    return True
+def _take_sources(looks: list[Source | SpikeyError], fail: Callable[[SpikeyError], None]) -> list[Source]:
+    sources = []
+    for look in looks:
+        if isinstance(look, SpikeyError):
+            fail(look)
+        else:
+            sources.append(look)
+    return sources
 
 
 def _topology(sources: Sequence[Source]) -> tuple[Topology, list[list[int]]]:
     """Topology of all threads, and the sessions as lists of indices of WAV files."""
     bands: list[np.ndarray] = []
-    keys: list[tuple[int, int]] = []
+    keys: list[tuple[int, ...]] = []
     file_of_thread: list[int] = []
     for i, source in enumerate(sources):
         if source.layout:
-            bands.extend(source.bands)
-            keys += [(source.layout.n_frames, source.layout.sample_rate)] * source.layout.channels
-            file_of_thread += [i] * source.layout.channels
+            bands += source.bands
+            # wide files have shorter excerpts, and only bands of one length can be compared
+            keys += [(source.layout.n_frames, source.layout.sample_rate, band.size) for band in source.bands]
+            file_of_thread += [i] * source.channels
     topology = find_topology(bands, keys)
     sessions: list[list[int]] = []
     session_of: dict[int, list[int]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from .archive import ArchiveReader, FileDigest, seal
@@ -142,6 +143,10 @@ class _Restoration:
             self._target.discard()
 
 
+def _begin(file: _Restoration, target: Callable[[str], WholeFile | None]) -> None:
+    file.begin(target(file.entry.name))
+
+
 def _restore(
     archive: str | os.PathLike[str],
     names: Collection[str] | None,
@@ -162,7 +167,7 @@ def _restore(
             raise InputError(f"{reader.path}: holds no file {sorted(missing)[0]!r}; `spikey info` lists its files")
         try:
             for file in files.values():
-                file.attempt(lambda file=file: file.begin(target(file.entry.name)))
+                file.attempt(partial(_begin, file, target))
             _restore_blocks(decoder, files, progress)
         finally:
             for file in files.values():
@@ -170,7 +175,8 @@ def _restore(
         whole = [file for file in files.values() if file.failure is None]
         if len(whole) == len(reader.directory.files) and seal([file.digest for file in whole]) != reader.seal:
             raise ArchiveError(
-                f"{reader.path}: what was decoded does not match the archive's SHA-256; do not trust the files; {_REMEDY}"
+                f"{reader.path}: what was decoded does not match the archive's SHA-256; "
+                f"do not trust the files; {_REMEDY}"
             )
     failures = tuple(dict.fromkeys(file.failure for file in files.values() if file.failure))
     if failures and not skip_failing:
@@ -186,8 +192,9 @@ def _restore_blocks(decoder: Decoder, files: dict[int, _Restoration], progress: 
             continue
         try:
             for decoded in decoder.decode_block(b, here):
-                files[decoded.part.file].attempt(lambda decoded=decoded: files[decoded.part.file].add(decoded))
-                done += decoded.part.n_frames * files[decoded.part.file].entry.frame_bytes
+                file = files[decoded.part.file]
+                file.attempt(partial(file.add, decoded))
+                done += decoded.part.n_frames * file.entry.frame_bytes
         except SpikeyError as error:
             for i in here:
                 files[i].fail(error)

@@ -35,8 +35,8 @@ class Source:
     layout: WavLayout | None
     """None: no WAV that the predictor can take; the file is kept verbatim."""
     grid: Grid
-    bands: np.ndarray
-    """Spike bands of the channels, int8 [channels, coefficients]; see `topology`."""
+    bands: tuple[np.ndarray, ...]
+    """Spike band of each channel; see `topology`."""
 
     @property
     def channels(self) -> int:
@@ -53,20 +53,20 @@ class Source:
             with open_input(self.path) as file:
                 data = _read_at(file, offset, count)
         except InputError as error:
-            raise SourceFailed(self, str(error)) from error
+            raise SourceChangedError(self, str(error)) from error
         if len(data) != count:
             raise self.changed()
         return data
 
     def read_frames(self, first: int, count: int) -> bytes:
-        """The bytes of `count` frames from frame `first`. Raises SourceFailed where the file no longer has them."""
+        """The bytes of `count` frames from frame `first`. Raises SourceChangedError where they are gone."""
         data_offset = self.layout.data_offset if self.layout else 0
         return self._read_bytes(data_offset + first * self.frame_bytes, count * self.frame_bytes)
 
     def codes(self, frames: bytes) -> np.ndarray:
         """Codes of the bytes of some frames, int32 of shape (channels, frames), each channel contiguous.
 
-        Raises SourceFailed where a sample is not on the grid that the first look found.
+        Raises SourceChangedError where a sample is not on the grid that the first look found.
         """
         assert self.layout is not None
         samples = samples_from_bytes(frames, self.layout.channels, self.layout.sample_bytes)
@@ -76,20 +76,20 @@ class Source:
             raise self.changed() from error
 
     def check_unchanged(self) -> None:
-        """Raise SourceFailed where size or time of the file differ from the first look."""
+        """Raise SourceChangedError where size or time of the file differ from the first look."""
         try:
             status = os.stat(self.path)
         except OSError as error:
-            raise SourceFailed(self, f"{self.path}: cannot read: {error.strerror}") from error
+            raise SourceChangedError(self, f"{self.path}: cannot read: {error.strerror}") from error
         if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
             raise self.changed()
 
-    def changed(self) -> SourceFailed:
+    def changed(self) -> SourceChangedError:
         """The error for a file that is not what it was."""
-        return SourceFailed(self, f"{self.path}: {_CHANGED}")
+        return SourceChangedError(self, f"{self.path}: {_CHANGED}")
 
 
-class SourceFailed(InputError):
+class SourceChangedError(InputError):
     """A source cannot be read again as the first look found it."""
 
     def __init__(self, source: Source, message: str) -> None:

@@ -8,9 +8,11 @@ Threads are shared out among workers; a thread's stream depends on its own codes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from .gain import lane_gains
 from .lanes import cut
 from .predictor import Predictor
 from .walk import walk
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 PACKED, CODED = 0, 1
 MIN_LANE_GROUP = 256
@@ -47,9 +52,9 @@ class Workers:
         ends = np.cumsum([-(-n // steps) for n in lengths])
         groups = max(1, min(self.count, int(ends[-1]) // MIN_LANE_GROUP)) if len(ends) else 0
         edges = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
-        return [range(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
+        return [range(a, b) for a, b in itertools.pairwise(edges) if a < b]
 
-    def map(self, function, tasks):  # type: ignore[no-untyped-def]
+    def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
         """Results of `function` for each of `tasks`, in order."""
         if self.pool is None or len(tasks) < 2:
             return [function(task) for task in tasks]
@@ -67,8 +72,8 @@ def encode_threads(
     """Streams of the threads of one block: int32 codes each, on grids of the given sizes, in lanes of `steps`."""
 
     def encode_group(group: range) -> list[Stream]:
-        codes = [threads[i] for i in group]
-        return _encode_group(codes, [sizes[i] for i in group], steps, coder, predictor)
+        own = slice(group.start, group.stop)
+        return _encode_group(threads[own], sizes[own], steps, coder, predictor)
 
     groups = workers.share([codes.size for codes in threads], steps)
     return [stream for group in workers.map(encode_group, groups) for stream in group]
@@ -86,15 +91,15 @@ def decode_threads(
     """The reverse of `encode_threads`: int32 codes a thread, or None for a thread whose stream is damaged."""
 
     def decode_group(group: range) -> list[np.ndarray | None]:
-        pick = [[values[i] for i in group] for values in (streams, lengths, sizes)]
-        return _decode_group(*pick, steps, coder, predictor)  # type: ignore[arg-type]
+        own = slice(group.start, group.stop)
+        return _decode_group(streams[own], lengths[own], sizes[own], steps, coder, predictor)
 
     groups = workers.share(lengths, steps)
     return [codes for group in workers.map(decode_group, groups) for codes in group]
 
 
 def _encode_group(
-    threads: list[np.ndarray], sizes: list[int], steps: int, coder: Coder, predictor: Predictor | None
+    threads: Sequence[np.ndarray], sizes: Sequence[int], steps: int, coder: Coder, predictor: Predictor | None
 ) -> list[Stream]:
     if coder.encoder is None:
         return [Stream(PACKED, pack_codes(codes, size)) for codes, size in zip(threads, sizes, strict=True)]
@@ -117,9 +122,9 @@ def _encode_group(
 
 
 def _decode_group(
-    streams: list[Stream],
-    lengths: list[int],
-    sizes: list[int],
+    streams: Sequence[Stream],
+    lengths: Sequence[int],
+    sizes: Sequence[int],
     steps: int,
     coder: Coder,
     predictor: Predictor | None,

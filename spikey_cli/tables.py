@@ -34,7 +34,9 @@ from .topology import Topology, unpack_topology
 from .varint import get_uvarint, put_uvarint
 from .wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, WavLayout
 
-DICTIONARY = b".wavRIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00KL\x00\x00\x96\x98\x00\x00\x02\x00\x10\x00data"
+DICTIONARY = (
+    b".wavRIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00KL\x00\x00\x96\x98\x00\x00\x02\x00\x10\x00data"
+)
 """What the head of a mono 16-bit WAV looks like, so that it costs few bytes where there is but one."""
 
 MAX_LANES = 1 << 17
@@ -285,7 +287,9 @@ def unpack_block_table(packed: bytes, directory: Directory, payload_bytes: int) 
     cursor.end("the table")
     if left:
         raise ArchiveError(f"{left} bytes belong to no stream")
-    if lanes > MAX_LANES or samples > max(BLOCK_SAMPLES, max((directory.files[p.file].channels for p in parts), default=0)):
+    if lanes > MAX_LANES or samples > max(
+        BLOCK_SAMPLES, max((directory.files[p.file].channels for p in parts), default=0)
+    ):
         raise ArchiveError(f"a block of {samples} samples in {lanes} lanes is larger than the format allows")
     return BlockTable(steps, tuple(parts), tuple(streams))
 

@@ -95,4 +95,4 @@ def walk(
             coder.step(step, centre, scale, tile[i])
             _push(tile[i], last, gains, INPUT_FACTOR, differences[window + i])
         scatter(codes, lanes.start, lanes.length, tile_start, tile)
-        differences[:window] = differences[TILE_STEPS:].copy() if window > TILE_STEPS else differences[TILE_STEPS:]
+        differences[:window] = differences[TILE_STEPS:]

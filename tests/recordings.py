@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 
-def wav_bytes(samples: np.ndarray, sample_bytes: int = 2, rate: int = 19531, head: bytes = b"", tail: bytes = b"") -> bytes:
+def wav_bytes(
+    samples: np.ndarray, sample_bytes: int = 2, rate: int = 19531, head: bytes = b"", tail: bytes = b""
+) -> bytes:
     """A plain WAV of samples [frames] or [frames, channels]; `head` chunks before the data, `tail` after it."""
     samples = samples[:, None] if samples.ndim == 1 else samples
     if sample_bytes == 3:

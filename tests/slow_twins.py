@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -65,7 +66,7 @@ def expected_streams(threads: list[list[int]], sizes: list[int], steps: int, gra
                 entries += format(gain, "08b") + format(lane[0], f"0{width}b")
             else:
                 change = gain - gains[i - 1]
-                entries += rice_bits(2 * change - 1 if change > 0 else -2 * change, 1, 9)
+                entries += rice_bits(2 * change if change >= 0 else -2 * change - 1, 1, 9)
                 rank = ranked_codes(64 * lanes[i - 1][0], size).index(lane[0])
                 entries += rice_bits(rank, _k(2 * gain - 32 + 16), width)
         entries += "0" * (-len(entries) % 8)
@@ -92,7 +93,7 @@ def _cut(codes: list[int], steps: int) -> list[list[int]]:
 
 
 def _gain(lane: list[int]) -> int:
-    squares = sum((b - a) ** 2 for a, b in zip(lane[:-1], lane[1:], strict=True))
+    squares = sum((b - a) ** 2 for a, b in itertools.pairwise(lane))
     mean = Fraction(squares * 256 // max(1, len(lane) - 1))
     # the largest g with RMS(g - 1/2)**2 * 256 <= mean, the left side rounded down as the table is
     gain = 0

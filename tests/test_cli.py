@@ -189,7 +189,9 @@ def test_a_changing_source_is_noticed(tmp_path, session, monkeypatch):
     printed = run("compress", *session, tmp_path / "out.spk", status=1)
     assert "thread0.wav: changed while it was read" in printed
     monkeypatch.undo()
-    assert [file["name"] for file in json.loads(run("info", "--json", tmp_path / "out.spk"))["files"]] == ["thread1.wav"]
+    assert [file["name"] for file in json.loads(run("info", "--json", tmp_path / "out.spk"))["files"]] == [
+        "thread1.wav"
+    ]
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, session, monkeypatch):

@@ -88,7 +88,7 @@ class TestContract:
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
 def test_name_and_card_agree_with_the_file(path):
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    card = json.loads(path.with_suffix(".json").read_text())
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert path.stem.endswith(digest[:8])
     assert (card["model"], card["sha256"]) == (path.name, digest)
     assert card["multiply_adds_a_sample"] == read_model(path).multiply_adds
@@ -99,13 +99,13 @@ def test_default_is_there():
 
 
 def test_unknown_digest_tells_what_to_install():
-    with pytest.raises(ModelError, match="install the release"):
+    with pytest.raises(ModelError, match=r"install the release"):
         predictor_with_digest(bytes(8))
 
 
 def test_unreadable_model_is_named(tmp_path):
-    with pytest.raises(ModelError, match="absent.onnx: cannot read"):
+    with pytest.raises(ModelError, match=r"absent.onnx: cannot read"):
         read_model(tmp_path / "absent.onnx")
     (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(ModelError, match="text.onnx: not an ONNX model"):
+    with pytest.raises(ModelError, match=r"text.onnx: not an ONNX model"):
         read_model(tmp_path / "text.onnx")

@@ -35,18 +35,19 @@ def test_it_tells_what_it_is(archived):
 
 
 _BOUND = st.none() | st.integers(-FRAMES - 50, FRAMES + 50)
-_TIME = st.builds(slice, _BOUND, _BOUND, st.none() | st.sampled_from([1, 2, 777, -1, -300])) | st.integers(-FRAMES, FRAMES - 1)
+_TIME = st.builds(slice, _BOUND, _BOUND, st.none() | st.sampled_from([1, 2, 777, -1, -300]))
+_TIME |= st.integers(-FRAMES, FRAMES - 1)
 _TIME |= st.lists(st.integers(-FRAMES, FRAMES - 1), max_size=5)
 _THREAD = st.integers(-CHANNELS, CHANNELS - 1) | st.builds(slice, st.none() | st.integers(-4, 4)) | st.just([2, 0, 2])
 
 
 @given(time=_TIME, thread=_THREAD)
 def test_it_is_indexed_as_an_array(archived, time, thread):
-    if isinstance(time, list) and isinstance(thread, list):
-        thread = slice(None)  # NumPy would pair them; here each axis is indexed on its own
     archive, samples = archived
+    # each axis is indexed on its own; NumPy would pair two lists
+    rows = samples[np.array(time, dtype=int) if isinstance(time, list) else time]
     with spikey_cli.open(archive) as recording:
-        np.testing.assert_array_equal(recording[time, thread], samples[time, thread] if not isinstance(time, list) else samples[np.array(time, dtype=int)][:, thread])
+        np.testing.assert_array_equal(recording[time, thread], rows[..., thread])
         np.testing.assert_array_equal(recording[..., thread], samples[:, thread])
 
 
@@ -84,12 +85,12 @@ def test_threads_that_differ_want_a_choice(tmp_path, random):
     with spikey_cli.open(tmp_path / "out.spk", ["thread1.wav", "thread0.wav"]) as recording:
         assert recording.shape == (1000, 2)
         assert recording[0, 0] == np.frombuffer(paths[1].read_bytes(), dtype="<i2", offset=44)[0]
-    with pytest.raises(InputError, match="holds no thread 'x'"):
+    with pytest.raises(InputError, match=r"holds no thread 'x'"):
         spikey_cli.open(tmp_path / "out.spk", ["x"])
 
 
 def test_archives_without_threads_make_no_array(tmp_path):
     (tmp_path / "a.txt").write_text("text")
     spikey_cli.compress([tmp_path / "a.txt"], tmp_path / "out.spk")
-    with pytest.raises(InputError, match="no threads"):
+    with pytest.raises(InputError, match=r"no threads"):
         spikey_cli.open(tmp_path / "out.spk")

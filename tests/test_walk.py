@@ -121,9 +121,7 @@ def test_threads_come_back_and_workers_show_nowhere(data):
     results = []
     for workers in (Workers(None, 1), Workers(_Inline(), 3)):  # type: ignore[arg-type]
         streams = encode_threads(threads, sizes, steps, coder, default_predictor(), workers)
-        found = decode_threads(
-            streams, [t.size for t in threads], sizes, steps, coder, default_predictor(), workers
-        )
+        found = decode_threads(streams, [t.size for t in threads], sizes, steps, coder, default_predictor(), workers)
         for i, (thread, codes) in enumerate(zip(threads, found, strict=True)):
             assert codes is not None, f"thread {i} was called damaged"
             np.testing.assert_array_equal(codes, thread, err_msg=f"thread {i}")

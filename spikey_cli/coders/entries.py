@@ -1,9 +1,9 @@
 """The entries of a thread's lanes: what a lane starts from, at the head of the thread's stream.
 
-    first lane     gain, 8 bits; first code, `width` bits
-    later lanes    gain less the gain before, zigzag, Rice with k = 1; rank of the first code around the first code of
-                   the lane before, Rice with the k of the lane's gain and one octave more
-    zeros up to the next byte
+first lane     gain, 8 bits; first code, `width` bits
+later lanes    zigzag of the gain less the gain before, Rice with k = 1; rank of the first code around the first code of
+               the lane before, Rice with the k of the lane's gain and one octave more
+zeros up to the next byte
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _encode(thread, size, width, gains, firsts, words, cursor):
             cursor[of] += 8 + width[of]
         else:
             change = np.int64(gains[lane]) - gains[lane - 1]
-            cursor[of] = put_rank(words, cursor[of], 2 * abs(change) - np.int64(change > 0), _GAIN_K, _GAIN_WIDTH)
+            cursor[of] = put_rank(words, cursor[of], 2 * abs(change) - np.int64(change < 0), _GAIN_K, _GAIN_WIDTH)
             rank = rank_from_code(np.int64(firsts[lane]), np.int64(firsts[lane - 1]) << CENTRE_SHIFT, size[of])
             k = rice_parameter(LOG_SCALE[gains[lane]] + OCTAVE)
             cursor[of] = put_rank(words, cursor[of], rank, k, width[of])
@@ -54,7 +54,7 @@ def _decode(thread, size, width, gains, firsts, words, cursor, end):
                 cursor[of] += 8 + width[of]
             else:
                 change, cursor[of] = get_rank(words, cursor[of], _GAIN_K, _GAIN_WIDTH)
-                change = (change + 1) >> 1 if change & 1 else -(change >> 1)
+                change = -((change + 1) >> 1) if change & 1 else change >> 1
                 gain = np.int64(gains[lane - 1]) + change
                 if 0 <= gain <= MAX_GAIN and cursor[of] < end[of]:
                     k = rice_parameter(LOG_SCALE[gain] + OCTAVE)
@@ -88,9 +88,7 @@ def encode_entries(lanes: Lanes, sizes: np.ndarray, gains: np.ndarray, firsts: n
     return [stream_from_words(buffer, int(a), int(b)) for a, b in zip(first_bit, cursor, strict=True)]
 
 
-def decode_entries(
-    lanes: Lanes, sizes: np.ndarray, streams: list[bytes]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def decode_entries(lanes: Lanes, sizes: np.ndarray, streams: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the entries at the head of each thread's stream.
 
     Returns (gains uint8, firsts int32, both of shape (lanes,), bytes used int64 of shape (threads,)). A thread whose

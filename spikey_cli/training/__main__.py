@@ -36,7 +36,9 @@ def measure(model: Path, files: list[Path]) -> dict[str, object]:
 
 
 @click.command()
-@click.option("--sessions", type=click.Path(path_type=Path, exists=True), required=True, help="sessions.csv of the data")
+@click.option(
+    "--sessions", type=click.Path(path_type=Path, exists=True), required=True, help="sessions.csv of the data"
+)
 @click.option("--models", type=click.Path(path_type=Path), default=model_folder(), help="where the model goes")
 @click.option("--name", default=DEFAULT_MODEL, show_default=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), default=Path("training.part"), show_default=True)
@@ -74,7 +76,7 @@ def main(
         "val": measure(path, [file for session in split["val"] for file in session]),
         "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
     }
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     checkpoint.unlink(missing_ok=True)
     click.echo(json.dumps(card["val"]))
 

@@ -9,6 +9,7 @@ Courville, "Estimating or propagating gradients through stochastic neurons", 201
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -54,7 +55,9 @@ class IntegerNetwork(nn.Module):
         self.window = window
         self.hidden = tuple(hidden)
         widths = [window, *hidden, 2]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = [nn.Linear(a, b) for a, b in itertools.pairwise(widths)]
+        for i, layer in enumerate(self.layers):
+            self.add_module(f"layer{i}", layer)
 
     def frozen_layers(self) -> list[tuple[Tensor, Tensor]]:
         """Rounded (weights [rows, inputs], biases [rows]) of every layer, in the units of the frozen graph."""
