@@ -1,10 +1,11 @@
 """Spikey: a lossless codec for multichannel electrode recordings.
 
-    >>> import spikey_cli
-    >>> spikey_cli.compress(["left.wav", "right.wav"], "session.spk")        # doctest: +SKIP
-    >>> spikey_cli.decompress("session.spk", "restored")                     # doctest: +SKIP
-    >>> with spikey_cli.open("session.spk") as recording:                    # doctest: +SKIP
-    ...     recording[1000:2000, 0]
+    import spikey_cli
+
+    spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
+    spikey_cli.decompress("session.spk", "restored")
+    with spikey_cli.open("session.spk") as recording:
+        recording[1000:2000, 0]
 
 `compress`, `decompress`, `verify`, `extract` and `describe` do what the commands do; `open` gives an array.
 """

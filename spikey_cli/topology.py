@@ -9,7 +9,7 @@ Spike band     The first EXCERPT_SAMPLES samples of a thread, as the details of 
                that mains hum and slow potentials are out. Meyer's wavelet is defined by its spectrum, and there it is
                taken: the correlation of all details, over all shifts, is by Parseval's theorem that of the spectra
                under the gain of the details. One FFT does what five filter banks of 62 taps would, at a tenth of the
-               time. The spectrum is first made white, in stretches of equal power, for what is left is noise of known
+               time. (The excerpt is cut in pieces for it, whose spectra follow each other.) The spectrum is first made white, in stretches of equal power, for what is left is noise of known
                spread then: a coloured pair would have fewer degrees of freedom than coefficients, and one loud
                frequency would join strangers. Coefficients are rounded to 8 bits, which costs nothing (they are
                near Gaussian) and makes their products whole numbers: no order of summation changes the result.
@@ -55,6 +55,7 @@ FALSE_PAIRS = 1e-4
 """Pairs of threads, in a run, that are taken for peers by mere chance."""
 
 _LEVELS = 5
+_PIECE = 1 << 13  # samples of one FFT: what a processor's cache holds
 _STRETCHES = 64
 _MIN_COEFFICIENTS = 32
 _MIN_GAIN = 0.1
@@ -186,55 +187,57 @@ def _detail_gain() -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _weights(n: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    """For excerpts of `n` samples: first frequency of the band, gain from there on, edges of stretches, fade."""
+    """For pieces of `n` samples: first frequency of the band; gain, twice each, from there; edges of stretches; fade."""
     gain = _detail_gain()
-    k = np.arange((n + 1) // 2)
-    gain = np.interp(k / n, np.linspace(0, 0.5, gain.size), gain)
-    first = int(np.argmax(gain > _MIN_GAIN)) if n else 0
-    count = k.size - first
+    gain = np.interp(np.arange((n + 1) // 2) / n, np.linspace(0, 0.5, gain.size), gain)
+    first = int(np.argmax(gain > _MIN_GAIN))
+    count = gain.size - first
     stretches = max(1, min(_STRETCHES, count // 16))
     edges = np.arange(stretches) * count // stretches
     fade = np.ones(n, dtype=np.float32)
-    ramp = np.sin(np.arange(n // _TAPER) * (np.pi / 2 * _TAPER / max(n, 1))) ** 2
+    ramp = np.sin(np.arange(n // _TAPER) * (np.pi / 2 * _TAPER / n)) ** 2
     fade[: ramp.size] = ramp
     fade[n - ramp.size :] = ramp[::-1]
-    return first, gain[first:].astype(np.float32), edges, fade
+    return first, np.repeat(gain[first:], 2).astype(np.float32), 2 * edges, fade
 
 
 def spike_band(samples: np.ndarray) -> tuple[np.ndarray, ...]:
     """Spike band of each thread of a recording, as `find_topology` takes it.
 
-    `samples`, whole numbers of at most 24 bits and of any dtype that holds them, has shape (frames, channels), or
-    (frames,) for one; what lies after EXCERPT_SAMPLES frames is not looked at. Returns for each channel int8 of shape
+    `samples`, whole numbers of at most 24 bits in any dtype that holds them, has shape (frames, channels), or (frames,)
+    for one; what lies after EXCERPT_SAMPLES frames is not looked at. Returns for each channel int8 of shape
     (coefficients,), about 31/32 of the frames. All zero, or empty, where there is nothing in the band.
     """
-    excerpt = samples[:EXCERPT_SAMPLES].reshape(min(len(samples), EXCERPT_SAMPLES), -1 if samples.size else 0)
-    if samples.size == 0:
-        return tuple(np.zeros(0, dtype=np.int8) for _ in range(samples.shape[1] if samples.ndim > 1 else 1))
+    excerpt = samples[:EXCERPT_SAMPLES]
+    if excerpt.ndim == 1:
+        excerpt = excerpt[:, None]
+    n = min(len(excerpt), _PIECE)
+    if n < _MIN_COEFFICIENTS:
+        return tuple(np.zeros((excerpt.shape[1], 0), dtype=np.int8))
+    excerpt = excerpt[: len(excerpt) // n * n]
     bands: list[np.ndarray] = []
     at_once = max(1, _BLOCK_CELLS // 16 // len(excerpt))
     for channel in range(0, excerpt.shape[1], at_once):
-        bands.extend(_white_details(excerpt[:, channel : channel + at_once].T.astype(np.float32, order="C")))
+        threads = excerpt[:, channel : channel + at_once].T.astype(np.float32, order="C")
+        bands.extend(_white_details(threads.reshape(len(threads), -1, n)))
     return tuple(bands)
 
 
 def _white_details(x: np.ndarray) -> np.ndarray:
-    """Spike bands of float32 (threads, n): int8 (threads, coefficients)."""
-    n_threads, n = x.shape
+    """Spike bands of float32 (threads, pieces, n), which is overwritten: int8 (threads, coefficients)."""
+    n_threads, pieces, n = x.shape
     first, gain, edges, fade = _weights(n)
-    if gain.size == 0:
-        return np.zeros((n_threads, 0), dtype=np.int8)
     # differences: slow potentials, far larger than the rest, would leak into the band
-    x[:, 1:] -= x[:, :-1].copy()
-    x[:, 0] = 0
+    x[:, :, 1:] -= x[:, :, :-1].copy()
+    x[:, :, 0] = 0
     x *= fade
-    spectrum = np.fft.rfft(x, axis=1)[:, first : first + gain.size].astype(np.complex64)
-    parts = spectrum.view(np.float32).reshape(n_threads, gain.size, 2)
+    spectrum = np.fft.rfft(x, axis=2)[:, :, first : first + gain.size // 2]
+    parts = spectrum.astype(np.complex64, order="C").view(np.float32)
     lengths = np.diff(edges, append=gain.size)
-    power = np.add.reduceat(np.square(parts).sum(axis=2), edges, axis=1) / (2 * lengths)
+    power = np.add.reduceat(np.einsum("tpc,tpc->tc", parts, parts), edges, axis=1) / (pieces * lengths)
     scale = np.zeros_like(power)
     np.divide(_UNIT, np.sqrt(power), out=scale, where=power > _FLOOR * n)
-    parts *= (np.repeat(scale, lengths, axis=1) * gain)[:, :, None]
+    parts *= (np.repeat(scale, lengths, axis=1).astype(np.float32) * gain)[:, None, :]
     np.clip(np.rint(parts, out=parts), -127, 127, out=parts)
     return parts.reshape(n_threads, -1).astype(np.int8)
 
@@ -254,13 +257,12 @@ def find_topology(bands: Sequence[np.ndarray | None], keys: Sequence[Hashable]) 
     if tested == 0:
         return Topology.alone(len(bands))
     limit = -NormalDist().inv_cdf(FALSE_PAIRS / 2 / tested)
-    candidates: set[tuple[int, int, int]] = set()
+    candidates: list[tuple[int, int, int]] = []
     for threads in groups.values():
         if len(threads) > 1:
             # np.stack refuses different lengths
             rows = np.stack([band for band in (bands[thread] for thread in threads) if band is not None])
-            for metric, a, b in _correlated(rows, limit):
-                candidates.add((metric, threads[a], threads[b]))
+            candidates += [(metric, threads[a], threads[b]) for metric, a, b in _correlated(rows, limit)]
     pairs = _choose(len(bands), sorted(candidates, key=lambda c: (-c[0], c[1], c[2])))
     alone = Topology.from_pairs(pairs, (0,) * len(bands))
     return Topology(alone.peers, _waves(alone))
@@ -269,29 +271,29 @@ def find_topology(bands: Sequence[np.ndarray | None], keys: Sequence[Hashable]) 
 def _correlated(bands: np.ndarray, limit: float) -> Iterable[tuple[int, int, int]]:
     """Pairs of rows that correlate beyond `limit` standard deviations: (metric, row, higher row).
 
-    Of a row's pairs only the strongest _CANDIDATES are sure to be among them; pairs may come twice.
+    Of a row's pairs with higher ones only the strongest _CANDIDATES are among them.
     """
     n, count = bands.shape
-    energy = np.array([np.square(row, dtype=np.int32).sum(dtype=np.int64) for row in bands], dtype=np.float64)
+    inverse = np.array([np.square(row, dtype=np.int32).sum(dtype=np.int64) for row in bands]) ** -0.5
     least = np.tanh(limit / np.sqrt(count - 3))
     step = max(1, _BLOCK_CELLS // n)
     for top in range(0, n, step):
         rows = slice(top, min(top + step, n))
-        product = np.zeros((rows.stop - top, n))
+        # each row with the rows from `top` on: pairs with earlier ones are known already
+        product = np.zeros((rows.stop - top, n - top))
         for at in range(0, count, _EXACT_COEFFICIENTS):
-            part = bands[:, at : at + _EXACT_COEFFICIENTS].astype(np.float32)
-            product += part[rows] @ part.T
-        correlation = np.abs(product) / np.sqrt(energy[rows, None] * energy)
-        metric = np.rint(255 * correlation).astype(np.int64)
-        metric[correlation < least] = 0
-        np.fill_diagonal(metric[:, top:], 0)
-        if n > _CANDIDATES:
-            # a rank without ties, so that the choice is the same everywhere
-            rank = metric * n + np.arange(n - 1, -1, -1)
-            weakest = np.partition(rank, n - _CANDIDATES, axis=1)[:, n - _CANDIDATES]
-            metric[rank < weakest[:, None]] = 0
-        for row, other in np.argwhere(metric).tolist():
-            yield int(metric[row, other]), min(top + row, other), max(top + row, other)
+            part = bands[top:, at : at + _EXACT_COEFFICIENTS].astype(np.float32)
+            product += part[: rows.stop - top] @ part.T
+        product *= inverse[rows, None]
+        product *= inverse[top:]
+        np.abs(product, out=product)
+        for row, hits in enumerate(product >= least):
+            others = row + 1 + np.flatnonzero(hits[row + 1 :])
+            metric = np.rint(255 * product[row, others]).astype(np.int64)
+            strongest = np.argsort(-metric, kind="stable")[:_CANDIDATES]
+            for other, strength in zip(others[strongest].tolist(), metric[strongest].tolist(), strict=True):
+                if strength:
+                    yield strength, top + row, top + other
 
 
 def _choose(n_threads: int, candidates: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
