@@ -5,16 +5,17 @@ correlate at lag zero, by 0.02 to 0.5 on real recordings, while threads of diffe
 about 1/sqrt(N) on N coefficients. Pairs that exceed chance are peers; threads joined by peers are a session.
 
 Spike band     The first EXCERPT_SAMPLES samples of a thread, as the details of levels 1 to 5 of the discrete Meyer
-               wavelet (PyWavelets' `dmey`): everything above 1/64 of the sample rate, 305 Hz at 19,531 Hz, so
-               that mains hum and slow potentials are out. Meyer's wavelet is defined by its spectrum, and there it is
-               taken: the correlation of all details, over all shifts, is by Parseval's theorem that of the spectra
-               under the gain of the details. One FFT does what five filter banks of 62 taps would, at a tenth of the
-               time. (The excerpt is cut in pieces for it, whose spectra follow each other.) The spectrum is first made white, in stretches of equal power, for what is left is noise of known
-               spread then: a coloured pair would have fewer degrees of freedom than coefficients, and one loud
-               frequency would join strangers. Coefficients are rounded to 8 bits, which costs nothing (they are
+               wavelet (PyWavelets' `dmey`): everything above 1/64 of the sample rate, 305 Hz at 19,531 Hz, so that
+               mains hum and slow potentials are out. Meyer's wavelet is defined by its spectrum, and there it is taken:
+               the correlation of all details, over all shifts, is by Parseval's theorem that of the spectra under the
+               gain of the details. An FFT of each piece of the excerpt does what five filter banks of 62 taps would, in
+               a tenth of the time. The spectrum is first made white, in stretches of equal power: what is left is noise
+               of known spread, where a coloured pair would have fewer degrees of freedom than coefficients, and one
+               loud frequency would join strangers. Coefficients are rounded to 8 bits, which costs nothing (they are
                near Gaussian) and makes their products whole numbers: no order of summation changes the result.
-Decision       Fisher's transform of the correlation is normal with variance 1/(N - 3). The limit is set so that in a
-               whole run FALSE_PAIRS are expected by chance, whatever the number of pairs tested (Bonferroni).
+Decision       Fisher's transform of the correlation is normal with variance 1/(N - 3) for N coefficients, less those
+               that fading the pieces in and out takes away. The limit is set so that in a whole run FALSE_PAIRS are
+               expected by chance, whatever the number of pairs tested (Bonferroni).
 Peers          At most MAX_PEERS a thread, always mutual. Pairs are taken strongest first: those that join two parts of
                a session (Kruskal's spanning forest), so that it does not fall apart, then all others that find room.
 Waves          The order inside a time step. A thread sees the past of all its peers, and the present of those in
@@ -37,7 +38,6 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
-import pywt
 
 from .errors import ArchiveError
 from .varint import get_uvarint, put_uvarint
@@ -56,10 +56,10 @@ FALSE_PAIRS = 1e-4
 
 _LEVELS = 5
 _PIECE = 1 << 13  # samples of one FFT: what a processor's cache holds
-_STRETCHES = 64
-_MIN_COEFFICIENTS = 32
+_STRETCH = 16  # frequencies that are given equal power together
+_MIN_COEFFICIENTS = 200  # with fewer, chance is no longer normal far out
 _MIN_GAIN = 0.1
-_TAPER = 32  # the excerpt fades in and out over this part of it, lest its ends leak into the band
+_TAPER = 32  # a piece fades in and out over this part of it, lest its ends leak into the band
 _UNIT = 16  # coefficients of spread 1 are rounded to 1/16, and clipped at 127/16
 _FLOOR = 1e-4  # power a sample, in steps of the samples squared: below what their rounding leaves anywhere in the band
 _EXACT_COEFFICIENTS = 1024  # 1024 * 127**2 < 2**24: float32 sums that many products without rounding
@@ -174,6 +174,8 @@ def unpack_topology(buf: bytes | bytearray | memoryview, n_threads: int) -> Topo
 
 def _detail_gain() -> np.ndarray:
     """Gain of all details of levels 1 to _LEVELS, at frequencies 0 to 1/2 of the sample rate in equal steps."""
+    import pywt  # here, since decoding has no use for it
+
     size = 1 << 14
     low_pass = np.abs(np.fft.fft(pywt.Wavelet("dmey").dec_lo, size))[: size // 2 + 1] ** 2 / 2
     k = np.arange(size // 2 + 1)
@@ -187,13 +189,12 @@ def _detail_gain() -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _weights(n: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    """For pieces of `n` samples: first frequency of the band; gain, twice each, from there; edges of stretches; fade."""
+    """For pieces of `n` samples: first frequency of the band; gain (twice each), edges of stretches; and the fade."""
     gain = _detail_gain()
     gain = np.interp(np.arange((n + 1) // 2) / n, np.linspace(0, 0.5, gain.size), gain)
     first = int(np.argmax(gain > _MIN_GAIN))
     count = gain.size - first
-    stretches = max(1, min(_STRETCHES, count // 16))
-    edges = np.arange(stretches) * count // stretches
+    edges = np.arange(0, count - _STRETCH + 1, _STRETCH)
     fade = np.ones(n, dtype=np.float32)
     ramp = np.sin(np.arange(n // _TAPER) * (np.pi / 2 * _TAPER / n)) ** 2
     fade[: ramp.size] = ramp
@@ -275,7 +276,7 @@ def _correlated(bands: np.ndarray, limit: float) -> Iterable[tuple[int, int, int
     """
     n, count = bands.shape
     inverse = np.array([np.square(row, dtype=np.int32).sum(dtype=np.int64) for row in bands]) ** -0.5
-    least = np.tanh(limit / np.sqrt(count - 3))
+    least = np.tanh(limit / np.sqrt(count * (_TAPER - 1) / _TAPER - 3))
     step = max(1, _BLOCK_CELLS // n)
     for top in range(0, n, step):
         rows = slice(top, min(top + step, n))

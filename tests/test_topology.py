@@ -1,6 +1,6 @@
-"""Which threads were recorded together."""
-
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,126 +8,216 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikey_cli.errors import ArchiveError
-from spikey_cli.source import look_through
-from spikey_cli.topology import (
-    EXCERPT_SAMPLES,
-    MAX_PEERS,
-    MAX_WAVES,
-    Peer,
-    Topology,
-    find_topology,
-    spike_band,
-    unpack_topology,
-)
+from spikey_cli.topology import MAX_PEERS, MAX_WAVES, Peer, Topology, find_topology, spike_band, unpack_topology
 
-KEY = (40_000, 19531)
+FRAMES = 20_000
 
 
-def topology_of(*threads: np.ndarray, keys=None) -> Topology:
-    bands = [spike_band(thread[:, None])[0] for thread in threads]
-    return find_topology(bands, keys or [(thread.size, 19531) for thread in threads])
+def coloured(noise: np.ndarray) -> np.ndarray:
+    """Noise (threads, frames) under the slope of a real thread."""
+    kernel = np.exp(-np.arange(12) / 4.0)
+    return np.stack([np.convolve(thread, kernel, "same") for thread in noise])
 
 
-def test_threads_with_common_noise_are_peers(random):
-    common = random.normal(size=40_000)
-    a, b, c, d = (random.normal(size=40_000) * 50 for _ in range(4))
-    found = topology_of(a + 12 * common, b, c + 12 * common, d)
-    assert found.sessions() == [[0, 2], [1], [3]]
-    (peer,) = found.peers[2]
-    assert peer.thread == 0
-    assert peer.metric / 255 == pytest.approx(12**2 / (50**2 + 12**2), abs=0.03)
-    assert found.waves == (0, 0, 1, 0)
+def together(random: np.random.Generator, n_threads: int, correlation: float, frames: int = FRAMES) -> np.ndarray:
+    """Threads that have noise in common, int16 of shape (threads, frames)."""
+    common = np.sqrt(correlation) * random.normal(size=frames)
+    own = np.sqrt(1 - correlation) * random.normal(size=(n_threads, frames))
+    return np.rint(40 * coloured(common + own)).astype(np.int16)
 
 
-def test_hum_alone_connects_nothing(random):
-    hum = 300 * np.sin(2 * np.pi * 50 * np.arange(40_000) / 19531)
-    assert topology_of(*(random.normal(size=40_000) * 20 + hum for _ in range(6))).sessions() == [[i] for i in range(6)]
+def topology_of(threads: np.ndarray | list[np.ndarray]) -> Topology:
+    return find_topology([band for thread in threads for band in spike_band(thread)], [len(t) for t in threads])
 
 
-def test_constant_threads_have_no_peers(random):
-    noise = random.normal(size=3000)
-    constant = np.full(3000, 517, dtype=np.int16)
-    assert topology_of(constant, constant, noise).peers == ((), (), ())
-
-
-def test_equal_threads_are_as_close_as_can_be(random):
-    noise = random.normal(size=3000) * 30
-    found = topology_of(noise, noise.copy())
-    assert found.peers == ((Peer(1, 255),), (Peer(0, 255),))
-
-
-def test_only_threads_of_one_length_and_rate_are_compared(random):
-    noise = random.normal(size=3000) * 30
-    assert topology_of(noise, noise, keys=[(3000, 1), (3000, 2)]).peers == ((), ())
-
-
-@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 7, 64])
-def test_short_threads_are_taken(random, length):
-    assert topology_of(random.normal(size=length), random.normal(size=length)).waves == (0, 0)
-
-
-def test_band_is_of_the_excerpt_and_as_for_one_channel(random):
-    samples = random.integers(-500, 500, (EXCERPT_SAMPLES + 1000, 3)).astype(np.int16)
-    bands = spike_band(samples)
-    assert bands.dtype == np.int8
-    np.testing.assert_array_equal(bands, spike_band(samples[:EXCERPT_SAMPLES]))
-    np.testing.assert_array_equal(bands[1], spike_band(samples[:, 1:2])[0])
-
-
-def test_a_crowd_keeps_few_peers_and_few_waves(random):
-    common = random.normal(size=20_000)
-    found = topology_of(*(random.normal(size=20_000) + common for _ in range(9)))
-    assert found.sessions() == [list(range(9))]
-    assert {len(peers) for peers in found.peers} == {MAX_PEERS}
-    assert set(found.waves) <= set(range(MAX_WAVES))
-    for peers in found.peers:
-        metrics = [peer.metric for peer in peers]
-        assert metrics == sorted(metrics, reverse=True)
+def check_invariants(topology: Topology) -> None:
+    for thread, (peers, wave) in enumerate(zip(topology.peers, topology.waves, strict=True)):
+        assert len(peers) <= MAX_PEERS
+        assert 0 <= wave < MAX_WAVES
+        assert thread not in [peer.thread for peer in peers]
+        assert list(peers) == sorted(peers, key=lambda p: (-p.metric, p.thread))
+        for peer in peers:
+            assert Peer(thread, peer.metric) in topology.peers[peer.thread]
+        assert peers or wave == 0
 
 
 @st.composite
-def _topologies(draw):
-    n = draw(st.integers(0, 12))
-    peers, waves = [], []
-    for thread in range(n):
-        others = [other for other in range(n) if other != thread]
-        chosen = draw(st.lists(st.sampled_from(others), unique=True, max_size=MAX_PEERS)) if others else []
-        peers.append(tuple(Peer(other, draw(st.integers(0, 255))) for other in chosen))
-        waves.append(draw(st.integers(0, MAX_WAVES - 1)))
-    return Topology(tuple(peers), tuple(waves))
+def topologies(draw: st.DrawFn) -> Topology:
+    n = draw(st.integers(0, 300))
+    waves = draw(st.lists(st.integers(0, MAX_WAVES - 1), min_size=n, max_size=n))
+    room = [MAX_PEERS] * n
+    pairs: dict[tuple[int, int], int] = {}
+    index = st.integers(0, max(n - 1, 0))
+    for a, b, metric in draw(st.lists(st.tuples(index, index, st.integers(0, 255)), max_size=40)) if n else []:
+        if a < b and (a, b) not in pairs and room[a] and room[b]:
+            pairs[a, b] = metric
+            room[a] -= 1
+            room[b] -= 1
+    return Topology.from_pairs([(a, b, metric) for (a, b), metric in pairs.items()], waves)
 
 
-@given(_topologies())
-def test_packed_topology_comes_back(topology):
-    n = len(topology.waves)
+@pytest.mark.parametrize("correlation", [0.08, 0.3, 0.9])
+def test_a_pair_is_found_among_strangers(random: np.random.Generator, correlation: float) -> None:
+    strangers = together(random, 30, 0.0)
+    threads = np.concatenate([strangers[:10], together(random, 2, correlation), strangers[10:]])
+    topology = topology_of(threads)
+    check_invariants(topology)
+    assert [session for session in topology.sessions() if len(session) > 1] == [[10, 11]]
+    assert topology.peers[10][0].metric == pytest.approx(255 * correlation, abs=12)
+    assert topology.waves[10:12] == (0, 1)
+    assert sum(topology.waves) == 1
+
+
+@pytest.mark.parametrize("frames", [300, 1000, 20_000])
+def test_strangers_stay_strangers(random: np.random.Generator, frames: int) -> None:
+    assert topology_of(together(random, 200, 0.0, frames)) == Topology.alone(200)
+
+
+def test_other_keys_are_not_compared(random: np.random.Generator) -> None:
+    bands = [band for thread in together(random, 2, 0.5) for band in spike_band(thread)]
+    assert find_topology(bands, [(FRAMES, 19531), (FRAMES, 30000)]) == Topology.alone(2)
+    assert find_topology(bands, [(FRAMES, 19531)] * 2).sessions() == [[0, 1]]
+    assert find_topology([bands[0], None], [0, 0]) == Topology.alone(2)
+
+
+def test_a_common_hum_joins_nobody(random: np.random.Generator) -> None:
+    hum = 3000 * np.sin(2 * np.pi * 50 / 19531 * np.arange(FRAMES))
+    whistle = 300 * np.sin(2 * np.pi * 2345 / 19531 * np.arange(FRAMES))
+    drift = np.cumsum(random.normal(size=FRAMES)) * 2
+    threads = (together(random, 20, 0.0) + hum + whistle + drift).astype(np.int32)
+    assert topology_of(threads) == Topology.alone(20)
+
+
+def test_silent_threads_have_no_peers(random: np.random.Generator) -> None:
+    ramp = np.arange(FRAMES)
+    silent = [np.zeros(FRAMES), np.zeros(FRAMES), np.full(FRAMES, -32768), np.full(FRAMES, 7), ramp, 2 * ramp, 3 * ramp]
+    threads = np.concatenate([np.stack(silent).astype(np.int32), together(random, 2, 0.5)])
+    assert topology_of(threads).sessions() == [[0], [1], [2], [3], [4], [5], [6], [7, 8]]
+
+
+def test_identical_threads_are_peers(random: np.random.Generator) -> None:
+    thread = together(random, 1, 0.0)[0]
+    assert topology_of([thread, thread]).peers == ((Peer(1, 255),), (Peer(0, 255),))
+    # turned upside down it is just as near
+    assert topology_of([thread, -thread]).peers == ((Peer(1, 255),), (Peer(0, 255),))
+
+
+@pytest.mark.parametrize("n_threads", [3, 5, 12, 32, 100])
+def test_many_threads_are_one_session(random: np.random.Generator, n_threads: int) -> None:
+    topology = topology_of(together(random, n_threads, 0.3))
+    check_invariants(topology)
+    assert topology.sessions() == [list(range(n_threads))]
+    shared = sum(topology.waves[t] == topology.waves[p.thread] for t, ps in enumerate(topology.peers) for p in ps)
+    assert shared <= 0.1 * sum(map(len, topology.peers))
+
+
+def test_neighbours_of_a_wide_file_are_peers(random: np.random.Generator) -> None:
+    noise = random.normal(size=(4096, 1026))
+    samples = np.rint(50 * (noise[:, :-2] + noise[:, 1:-1] + noise[:, 2:])).astype(np.int16)
+    topology = find_topology(spike_band(samples), ["wide"] * 1024)
+    check_invariants(topology)
+    assert len(topology.sessions()) == 1
+    assert all(abs(peer.thread - thread) <= 2 for thread, peers in enumerate(topology.peers) for peer in peers)
+
+
+def test_channels_are_threads(random: np.random.Generator) -> None:
+    threads = together(random, 5, 0.2, 9000)
+    for samples in (threads.T, np.asfortranarray(threads.T)):
+        bands = spike_band(samples)
+        assert len(bands) == 5
+        for band, thread in zip(bands, threads, strict=True):
+            assert band.dtype == np.int8
+            assert np.array_equal(band, spike_band(thread)[0])
+    assert np.array_equal(threads.T, samples)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32])
+def test_samples_are_left_as_they_are(dtype: type) -> None:
+    samples = (np.arange(1000) % 200).astype(dtype)
+    before = samples.copy()
+    assert spike_band(samples)[0].any()
+    assert np.array_equal(samples, before)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 100, 199, 200, 201, 8191, 8193])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_length(random: np.random.Generator, frames: int, channels: int) -> None:
+    bands = spike_band(random.integers(-50, 50, (frames, channels), dtype=np.int16))
+    assert len(bands) == channels
+    assert all(np.array_equal(band, np.clip(band, -127, 127)) for band in bands)
+    assert find_topology(bands, [frames] * channels) == Topology.alone(channels)
+
+
+def test_bands_of_one_key_have_one_length(random: np.random.Generator) -> None:
+    bands = [*spike_band(together(random, 1, 0.0, 9000)[0]), *spike_band(together(random, 1, 0.0, 900)[0])]
+    with pytest.raises(ValueError, match="same shape"):
+        find_topology(bands, [0, 0])
+    with pytest.raises(ValueError, match="shorter"):
+        find_topology(bands, [0])
+
+
+def test_sessions_follow_peers() -> None:
+    topology = Topology.from_pairs([(1, 6, 9), (3, 6, 8), (0, 4, 7)], (0,) * 7)
+    assert topology.sessions() == [[0, 4], [1, 3, 6], [2], [5]]
+    assert topology.peers[6] == (Peer(1, 9), Peer(3, 8))
+    assert Topology.alone(0).sessions() == []
+
+
+@given(topologies())
+def test_pack_and_back(topology: Topology) -> None:
     packed = topology.pack()
+    n = len(topology.waves)
     assert unpack_topology(packed, n) == topology
-    with pytest.raises(ArchiveError):
-        unpack_topology(packed + b"\0", n)
-    if packed:
-        with pytest.raises(ArchiveError):
-            unpack_topology(packed[:-1], n)
+    assert unpack_topology(memoryview(packed), n) == topology
+    for damaged in (packed[:-1], packed + b"\0"):
+        if damaged != packed:
+            with pytest.raises(ArchiveError):
+                unpack_topology(damaged, n)
 
 
-@given(st.binary(max_size=40), st.integers(0, 20))
-def test_any_bytes_are_a_topology_or_refused(packed, n):
+def test_size_of_packed() -> None:
+    assert Topology.alone(100).pack() == bytes(100)
+    assert Topology.from_pairs([(0, 1, 44)], (0, 1)).pack() == bytes([1, 0, 44, 5])
+
+
+@given(st.binary(max_size=60), st.integers(0, 20))
+def test_hostile_bytes_are_refused(data: bytes, n_threads: int) -> None:
     try:
-        topology = unpack_topology(packed, n)
+        topology = unpack_topology(data, n_threads)
     except ArchiveError:
         return
-    assert unpack_topology(topology.pack(), n) == topology
+    assert topology.pack() == data
+    assert all(len(peers) <= MAX_PEERS for peers in topology.peers)
 
 
-def test_alone_is_cheap():
-    assert len(Topology.alone(100).pack()) == 100
+@pytest.mark.parametrize(
+    ("data", "n_threads", "reason"),
+    [
+        (bytes([1, 0, 9]), 1, "peer 1"),
+        (bytes([1, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 9, 0]), 2, "has peer"),
+        (bytes([1, 0x80, 0x00, 9, 0]), 2, "shortest form"),
+        (bytes([5 * MAX_WAVES]), 1, "wave 4"),
+        (bytes([255]), 1, "wave 51"),
+        (bytes([1, 0]), 2, "cut short"),
+        (bytes([1, 0, 9]), 2, "cut short"),
+        (bytes([0, 0, 0]), 2, "1 bytes too many"),
+        (b"", 1, "cut short"),
+        (b"", 1 << 60, "cut short"),
+        (b"".join(bytes([1, 4 - t, 9]) for t in range(5)) + bytes(1), 6, "more than 4"),
+    ],
+)
+def test_why_bytes_are_refused(data: bytes, n_threads: int, reason: str) -> None:
+    with pytest.raises(ArchiveError, match=reason):
+        unpack_topology(data, n_threads)
 
 
 @pytest.mark.recordings
-def test_sessions_of_real_recordings_are_found(n1_sessions):
-    sessions = n1_sessions["train"][:40] + n1_sessions["val"][:10]
-    files = sorted((file, i) for i, session in enumerate(sessions) for file in session)
-    sources = [look_through(file, file.name) for file, _ in files]
-    keys = [(source.layout.n_frames, source.layout.sample_rate) for source in sources]
-    found = find_topology([band for source in sources for band in source.bands], keys)
-    expected = {frozenset(file for file in session) for session in sessions}
-    assert {frozenset(files[i][0] for i in session) for session in found.sessions()} == expected
+def test_sessions_of_recordings(n1_sessions: dict[str, list[list[Path]]]) -> None:
+    wanted = [files for sessions in n1_sessions.values() for files in sessions[:20]]
+    paths = sorted(path for files in wanted for path in files)
+    threads = [np.fromfile(path, dtype="<i2", offset=44) for path in paths]
+    topology = topology_of(threads)
+    check_invariants(topology)
+    found = {frozenset(paths[thread] for thread in session) for session in topology.sessions()}
+    assert found == {frozenset(files) for files in wanted}
+    assert unpack_topology(topology.pack(), len(paths)) == topology

@@ -1,0 +1,25 @@
+"""Archives written once and kept: every release decodes them to the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+import spikey_cli
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+LISTING: dict[str, dict[str, str]] = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
+
+
+def test_every_golden_archive_is_listed():
+    assert {path.name for path in GOLDEN.glob("*.spk")} == LISTING.keys()
+
+
+@pytest.mark.parametrize("name", LISTING)
+def test_golden_archives_decode(name, tmp_path):
+    spikey_cli.decompress(GOLDEN / name, tmp_path)
+    found = {p.relative_to(tmp_path).as_posix(): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert {file: hashlib.sha256(data).hexdigest() for file, data in found.items()} == LISTING[name]

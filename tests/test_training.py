@@ -1,0 +1,124 @@
+"""Training, freezing, and what the codec makes of the result. Needs the extra `train`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from recordings import n1_samples, neural, wav_bytes, write_session
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+
+from spikey_cli.coders import CODERS  # noqa: E402
+from spikey_cli.gain import INPUT_LIMIT  # noqa: E402
+from spikey_cli.graph import certify, read_graph  # noqa: E402
+from spikey_cli.predictor import read_model  # noqa: E402
+from spikey_cli.streams import Workers, decode_threads, encode_threads  # noqa: E402
+from spikey_cli.training.__main__ import main  # noqa: E402
+from spikey_cli.training.export import freeze, onnx_bytes  # noqa: E402
+from spikey_cli.training.fit import Recipe, code_length, fit  # noqa: E402
+from spikey_cli.training.network import IntegerNetwork  # noqa: E402
+from spikey_cli.training.recordings import load, read_split  # noqa: E402
+
+
+@pytest.fixture
+def sessions(tmp_path, random) -> Path:
+    """A sessions.csv with two sessions to train on and one to measure."""
+    rows = [["file", "session", "split"]]
+    for name, split in (("a", "train"), ("b", "train"), ("c", "val")):
+        for path in write_session(tmp_path / name, random, 2, 9000):
+            rows.append([f"{name}/{path.name}", name, split])
+    with (tmp_path / "sessions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return tmp_path / "sessions.csv"
+
+
+RECIPE = Recipe(window=12, hidden=(8,), steps=60, batch=256)
+
+
+def training_windows(sessions: Path):
+    return load([file for session in read_split(sessions)["train"] for file in session], RECIPE.window)
+
+
+def test_training_shortens_codes_and_repeats(sessions, tmp_path):
+    windows = training_windows(sessions)
+    recipe = Recipe(window=12, hidden=(8,), steps=400, batch=512)
+    network = fit(recipe, windows, tmp_path / "x.part", lambda line: None)
+    again = fit(recipe, windows, tmp_path / "y.part", lambda line: None)
+    assert onnx_bytes(network) == onnx_bytes(again)
+    x, difference, gain = windows.batch(torch.arange(0, windows.targets.numel(), 7))
+    bits = [code_length(net(x), difference, gain).mean().item() for net in (IntegerNetwork(12, (8,)), network)]
+    assert bits[1] < bits[0] - 0.05, f"{bits[0]:.3f} bits before, {bits[1]:.3f} after"
+
+
+def test_training_resumes_where_it_stopped(sessions, tmp_path):
+    windows = training_windows(sessions)
+    recipe = Recipe(window=12, hidden=(8,), steps=4000, batch=16)
+    whole = fit(recipe, windows, tmp_path / "whole.part", lambda line: None)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(line: str) -> None:
+        if line.startswith("step 4000"):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fit(recipe, windows, tmp_path / "cut.part", stop)
+    assert (tmp_path / "cut.part").exists()
+    assert onnx_bytes(fit(recipe, windows, tmp_path / "cut.part", lambda line: None)) == onnx_bytes(whole)
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), (16, 8, 4)])
+@pytest.mark.parametrize("spread", [0.1, 1.0, 30.0])
+def test_frozen_networks_are_exact_however_large_their_weights(tmp_path, hidden, spread):
+    torch.manual_seed(1)
+    network = IntegerNetwork(9, hidden)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(spread)
+    path = freeze(network, tmp_path, "some")
+    certify(read_graph(path.read_bytes()), INPUT_LIMIT)
+    assert read_model(path).window == 9
+    (tmp_path / "some-00000000.json").write_text("{}")
+    assert freeze(network, tmp_path, "some") == path
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_windows_are_those_of_the_walk(sessions, tmp_path, random):
+    """The frozen network codes a thread in about as many bits as the loss says: both see the same inputs."""
+    codes = neural(random, 8192, 1)[:, 0]
+    (tmp_path / "long.wav").write_bytes(wav_bytes(n1_samples(codes)))
+    windows = load([tmp_path / "long.wav"], 12)
+    np.testing.assert_array_equal(windows.codes.numpy(), codes)
+    network = fit(Recipe(window=12, hidden=(8,), steps=400, batch=512), windows, tmp_path / "c.part", lambda line: None)
+    predictor = read_model(freeze(network, tmp_path, "some"))
+    workers = Workers(None, 1)
+    streams = encode_threads([codes], [1024], 8192, CODERS["rice"], predictor, workers)
+    (decoded,) = decode_threads(streams, [codes.size], [1024], 8192, CODERS["rice"], predictor, workers)
+    np.testing.assert_array_equal(decoded, codes)
+    expected = code_length(*_with_outputs(network, windows)).mean().item()
+    assert 8 * len(streams[0].data) / codes.size == pytest.approx(expected, abs=0.25)
+
+
+def _with_outputs(network, windows):
+    x, difference, gain = windows.batch(torch.arange(windows.targets.numel()))
+    return network(x), difference, gain
+
+
+def test_the_command_writes_a_model_and_its_card(sessions, tmp_path):
+    models = tmp_path / "models"
+    models.mkdir()
+    arguments = ["--sessions", sessions, "--models", models, "--name", "small", "--window", 8, "--hidden", "4"]
+    arguments += ["--steps", 50, "--checkpoint", tmp_path / "c.part", "--threads", 1]
+    result = CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    (model,) = models.glob("small-*.onnx")
+    card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+    assert card["sha256"] == read_model(model).digest.hex()
+    assert card["val"]["files"] == 2
+    assert 1 < card["val"]["ratio"] < 16
