@@ -60,14 +60,14 @@ def test_training_resumes_where_it_stopped(sessions, tmp_path):
     recipe = Recipe(window=12, hidden=(8,), steps=4000, batch=16)
     whole = fit(recipe, windows, tmp_path / "whole.part", lambda line: None)
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(line: str) -> None:
         if line.startswith("step 4000"):
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         fit(recipe, windows, tmp_path / "cut.part", stop)
     assert (tmp_path / "cut.part").exists()
     assert onnx_bytes(fit(recipe, windows, tmp_path / "cut.part", lambda line: None)) == onnx_bytes(whole)
