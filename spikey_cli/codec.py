@@ -16,6 +16,7 @@ from .archive import NO_MODEL, ArchiveReader, ArchiveWriter
 from .blocks import Part, steps_for
 from .coders import Coder, coder_with_number
 from .errors import ArchiveError, ModelError
+from .grid import Grid
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import Stream, Workers, decode_threads, encode_threads
@@ -39,13 +40,13 @@ def encode_block(
 ) -> None:
     """Read the threads of a block's parts, code them, and append the block to the archive."""
     threads: list[np.ndarray] = []
-    sizes: list[int] = []
+    grids: list[Grid] = []
     for part in parts:
         source = sources[part.file]
         threads += list(source.codes(_read_part(writer, source, part)))
-        sizes += [source.grid.size] * source.channels
+        grids += [source.grid] * source.channels
     steps = steps_for([codes.size for codes in threads])
-    streams = iter(encode_threads(threads, sizes, steps, coder, predictor, workers))
+    streams = iter(encode_threads(threads, grids, steps, coder, predictor, workers))
     in_parts = [[next(streams) for _ in range(sources[part.file].channels)] for part in parts]
     writer.add_block(steps, parts, [[(stream.method, stream.data) for stream in part] for part in in_parts])
 
@@ -166,8 +167,8 @@ class Decoder:
                 # an empty stream decodes to nothing: the thread is found damaged
                 streams.append(Stream(entries[channel].method, b"" if stream is None else stream))
         lengths = [block.table.parts[p].n_frames for p, _ in chosen]
-        sizes = [files[block.table.parts[p].file].grid.size for p, _ in chosen]
-        decoded = decode_threads(streams, lengths, sizes, block.table.steps, self.coder, self.predictor, self.workers)
+        grids = [files[block.table.parts[p].file].grid for p, _ in chosen]
+        decoded = decode_threads(streams, lengths, grids, block.table.steps, self.coder, self.predictor, self.workers)
         by_part: dict[int, dict[int, np.ndarray | None]] = {}
         for (p, channel), codes in zip(chosen, decoded, strict=True):
             by_part.setdefault(p, {})[channel] = codes

@@ -42,6 +42,12 @@ class Lanes:
         """Length of the longest lane, in samples."""
         return int(self.length.max(initial=0))
 
+    def samples_of_threads(self) -> np.ndarray:
+        """Samples of each thread, int64 of shape (threads,)."""
+        samples = np.zeros(self.n_threads, dtype=np.int64)
+        np.add.at(samples, self.thread, self.length)
+        return samples
+
 
 def cut(thread_lengths: Sequence[int], steps: int) -> Lanes:
     """Cut threads of the given lengths (samples, each >= 1) into lanes of at most `steps` samples."""

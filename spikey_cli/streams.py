@@ -16,10 +16,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from .adc import Bins
 from .coders import Coder
 from .coders.entries import decode_entries, encode_entries
 from .coders.raw import pack_codes, packed_bytes, unpack_codes
 from .gain import lane_gains
+from .grid import Grid
 from .lanes import cut
 from .predictor import Predictor
 from .walk import walk
@@ -63,17 +65,17 @@ class Workers:
 
 def encode_threads(
     threads: Sequence[np.ndarray],
-    sizes: Sequence[int],
+    grids: Sequence[Grid],
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
 ) -> list[Stream]:
-    """Streams of the threads of one block: int32 codes each, on grids of the given sizes, in lanes of `steps`."""
+    """Streams of the threads of one block: int32 codes each, on the given grids, in lanes of `steps`."""
 
     def encode_group(group: range) -> list[Stream]:
         own = slice(group.start, group.stop)
-        return _encode_group(threads[own], sizes[own], steps, coder, predictor)
+        return _encode_group(threads[own], grids[own], steps, coder, predictor)
 
     groups = workers.share([codes.size for codes in threads], steps)
     return [stream for group in workers.map(encode_group, groups) for stream in group]
@@ -82,7 +84,7 @@ def encode_threads(
 def decode_threads(
     streams: Sequence[Stream],
     lengths: Sequence[int],
-    sizes: Sequence[int],
+    grids: Sequence[Grid],
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
@@ -92,46 +94,46 @@ def decode_threads(
 
     def decode_group(group: range) -> list[np.ndarray | None]:
         own = slice(group.start, group.stop)
-        return _decode_group(streams[own], lengths[own], sizes[own], steps, coder, predictor)
+        return _decode_group(streams[own], lengths[own], grids[own], steps, coder, predictor)
 
     groups = workers.share(lengths, steps)
     return [codes for group in workers.map(decode_group, groups) for codes in group]
 
 
 def _encode_group(
-    threads: Sequence[np.ndarray], sizes: Sequence[int], steps: int, coder: Coder, predictor: Predictor | None
+    threads: Sequence[np.ndarray], grids: Sequence[Grid], steps: int, coder: Coder, predictor: Predictor | None
 ) -> list[Stream]:
     if coder.encoder is None:
-        return [Stream(PACKED, pack_codes(codes, size)) for codes, size in zip(threads, sizes, strict=True)]
+        return [Stream(PACKED, pack_codes(codes, grid.size)) for codes, grid in zip(threads, grids, strict=True)]
     lanes = cut([codes.size for codes in threads], steps)
-    size = np.array(sizes, dtype=np.int64)
+    bins = Bins.of(grids, predictor.profile if predictor else None)
     codes = np.concatenate(threads)
-    gains = lane_gains(codes, lanes.start, lanes.length)
+    gains = lane_gains(codes, lanes, bins)
     firsts = codes[lanes.start]
-    entries = encode_entries(lanes, size, gains, firsts)
-    encoder = coder.encoder(lanes, size)
-    walk(lanes, size, gains, firsts, codes, predictor, encoder)
+    entries = encode_entries(lanes, bins.size, gains, firsts)
+    encoder = coder.encoder(lanes, bins)
+    walk(lanes, bins, gains, firsts, codes, predictor, encoder)
     streams = []
-    for thread, n, entry, residuals in zip(threads, sizes, entries, encoder.finish(), strict=True):
+    for thread, grid, entry, residuals in zip(threads, grids, entries, encoder.finish(), strict=True):
         coded = entry + residuals
-        if len(coded) < packed_bytes(thread.size, n):
+        if len(coded) < packed_bytes(thread.size, grid.size):
             streams.append(Stream(CODED, coded))
         else:
-            streams.append(Stream(PACKED, pack_codes(thread, n)))
+            streams.append(Stream(PACKED, pack_codes(thread, grid.size)))
     return streams
 
 
 def _decode_group(
     streams: Sequence[Stream],
     lengths: Sequence[int],
-    sizes: Sequence[int],
+    grids: Sequence[Grid],
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
 ) -> list[np.ndarray | None]:
     threads: list[np.ndarray | None] = [
-        unpack_codes(stream.data, n, size) if stream.method == PACKED else None
-        for stream, n, size in zip(streams, lengths, sizes, strict=True)
+        unpack_codes(stream.data, n, grid.size) if stream.method == PACKED else None
+        for stream, n, grid in zip(streams, lengths, grids, strict=True)
     ]
     # every sample but a lane's first has a bit at least: a stream too short for its thread claims too much memory
     coded = [
@@ -140,11 +142,11 @@ def _decode_group(
     if not coded or coder.decoder is None:
         return threads
     lanes = cut([lengths[i] for i in coded], steps)
-    size = np.array([sizes[i] for i in coded], dtype=np.int64)
-    gains, firsts, used = decode_entries(lanes, size, [streams[i].data for i in coded])
-    decoder = coder.decoder(lanes, size, [streams[i].data[n:] for i, n in zip(coded, used, strict=True)])
+    bins = Bins.of([grids[i] for i in coded], predictor.profile if predictor else None)
+    gains, firsts, used = decode_entries(lanes, bins.size, [streams[i].data for i in coded])
+    decoder = coder.decoder(lanes, bins, [streams[i].data[n:] for i, n in zip(coded, used, strict=True)])
     codes = np.zeros(int(lanes.length.sum(dtype=np.int64)), dtype=np.int32)
-    walk(lanes, size, gains, firsts, codes, predictor, decoder)
+    walk(lanes, bins, gains, firsts, codes, predictor, decoder)
     ends = np.cumsum([lengths[i] for i in coded])
     whole = decoder.finish()
     for k, i in enumerate(coded):

@@ -1,8 +1,8 @@
 """The walk: all lanes of a group, step by step, from what is known to what comes next.
 
     step 0            nothing is known: gain and first code stand in the lane's entry
-    steps 1..window   the last code is the centre, the gain the scale: naive deltas, until the window is full
-    later steps       the network sees the window, and gives centre and scale
+    steps 1..window   the last value is the centre, the gain the scale: naive deltas, until the window is full
+    later steps       the network sees the window, and gives centre, scale and tail
 
 Then the coder takes its step: an encoder writes the codes, a decoder fills them in. It is the only place where the two
 directions differ, so both run through the same lines here, over the same windows, tables and network.
@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numba import njit
 
+from .adc import Bins, value_of
 from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, OUTPUT_FACTOR
 from .lanes import Lanes, gather, scatter
 from .predictor import Predictor
@@ -26,41 +27,43 @@ TILE_STEPS = 64
 class CoderStep(Protocol):
     """What the walk needs of a coder in either direction."""
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, codes: np.ndarray) -> None:
-        """Code sample `step` of every lane longer than that.
+    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
+        """Code sample `step` of every lane longer than that; see `spikey_cli.coders`."""
 
-        `centre` int32 in 1/64 codes, within the grid; `scale` int32, log2 codes in 1/16 octaves; `codes` int32: read
-        by an encoder, filled by a decoder. All of shape (lanes,).
-        """
+
+NAIVE_TAIL = 12
+"""Tail index of naive deltas."""
 
 
 @njit(nogil=True, cache=True)
-def _centre_on_last(last, gain, log_scale, centre, scale):
+def _centre_on_last(last, gain, log_scale, centre, scale, tail):
     for lane in range(last.size):
-        centre[lane] = last[lane] << 6
+        centre[lane] = last[lane]
         scale[lane] = log_scale[gain[lane]]
+        tail[lane] = NAIVE_TAIL
 
 
 @njit(nogil=True, cache=True)
-def _centre_from_outputs(outputs, last, gain, ceiling, output_factor, log_scale, centre, scale):
+def _centre_from_outputs(outputs, last, gain, lowest, highest, output_factor, log_scale, centre, scale, tail):
     for lane in range(last.size):
         shift = (np.int64(outputs[0, lane]) * output_factor[gain[lane]] + (1 << 15)) >> 16
-        centre[lane] = min(max((np.int64(last[lane]) << 6) + shift, 0), np.int64(ceiling[lane]))
+        centre[lane] = min(max(last[lane] + shift, np.int64(lowest[lane])), np.int64(highest[lane]))
         scale[lane] = log_scale[gain[lane]] + np.int64(outputs[1, lane])
+        tail[lane] = np.int64(outputs[2, lane])
 
 
 @njit(nogil=True, cache=True)
-def _push(codes, last, gain, input_factor, row):
+def _push(codes, last, gain, profiled, values, input_factor, row):
     for lane in range(last.size):
-        difference = np.int64(codes[lane]) - last[lane]
-        x = (difference * input_factor[gain[lane]] + (1 << 23)) >> 24
+        value = value_of(codes[lane], profiled[lane], values)
+        x = ((value - last[lane]) * input_factor[gain[lane]] + (1 << 29)) >> 30
         row[lane] = min(max(x, -INPUT_LIMIT), INPUT_LIMIT)
-        last[lane] = codes[lane]
+        last[lane] = value
 
 
 def walk(
     lanes: Lanes,
-    sizes: np.ndarray,
+    bins: Bins,
     gains: np.ndarray,
     firsts: np.ndarray,
     codes: np.ndarray,
@@ -69,17 +72,19 @@ def walk(
 ) -> None:
     """Take every lane from its second sample to its last.
 
-    `sizes` int64 of shape (threads,): grid sizes; `gains` uint8 and `firsts` int32 of shape (lanes,): the entries;
-    `codes` int32, flat: read where `coder` encodes, filled where it decodes. Without a predictor all samples are naive
-    deltas.
+    `gains` uint8 and `firsts` int32 of shape (lanes,): the entries; `codes` int32, flat: read where `coder` encodes,
+    filled where it decodes. Without a predictor all samples are naive deltas.
     """
     scatter(codes, lanes.start, lanes.length, 0, firsts[None, :])
     window = predictor.window if predictor else 0
-    ceiling = ((sizes - 1) << 6).astype(np.int32)[lanes.thread]
-    last = firsts.copy()
+    profiled = bins.profiled[lanes.thread]
+    lowest, highest = bins.range_of_values(lanes.thread)
+    last = bins.values_of(firsts, profiled)
     centre = np.empty(lanes.count, dtype=np.int32)
     scale = np.empty(lanes.count, dtype=np.int32)
-    tile = np.empty((TILE_STEPS, lanes.count), dtype=np.int32)
+    tail = np.empty(lanes.count, dtype=np.int32)
+    # Columns hold codes of their lane's grid or zeros, also behind a lane's end: so they index its tables safely.
+    tile = np.zeros((TILE_STEPS, lanes.count), dtype=np.int32)
     # The differences of the tile's steps, behind those of the `window` steps before it: so a window is always one
     # contiguous slice.
     differences = np.zeros((window + TILE_STEPS, lanes.count), dtype=np.float32)
@@ -88,11 +93,13 @@ def walk(
         for i in range(min(TILE_STEPS, lanes.steps - tile_start)):
             step = tile_start + i
             if predictor is None or step <= window:
-                _centre_on_last(last, gains, LOG_SCALE, centre, scale)
+                _centre_on_last(last, gains, LOG_SCALE, centre, scale, tail)
             else:
                 outputs = predictor.predict(differences[i : i + window])
-                _centre_from_outputs(outputs, last, gains, ceiling, OUTPUT_FACTOR, LOG_SCALE, centre, scale)
-            coder.step(step, centre, scale, tile[i])
-            _push(tile[i], last, gains, INPUT_FACTOR, differences[window + i])
+                _centre_from_outputs(
+                    outputs, last, gains, lowest, highest, OUTPUT_FACTOR, LOG_SCALE, centre, scale, tail
+                )
+            coder.step(step, centre, scale, tail, tile[i])
+            _push(tile[i], last, gains, profiled, bins.values, INPUT_FACTOR, differences[window + i])
         scatter(codes, lanes.start, lanes.length, tile_start, tile)
         differences[:window] = differences[TILE_STEPS:]

@@ -28,6 +28,11 @@ def code_width(size: int) -> int:
     return max(1, (size - 1).bit_length())
 
 
+def code_widths(sizes: np.ndarray) -> np.ndarray:
+    """Bits that hold any code of grids of the given sizes, int64 of the same shape."""
+    return np.array([code_width(int(size)) for size in sizes], dtype=np.int64)
+
+
 def packed_bytes(n_codes: int, size: int) -> int:
     """Length of the packed stream of `n_codes` codes on a grid of `size`."""
     return (n_codes * code_width(size) + 7) // 8

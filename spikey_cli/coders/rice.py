@@ -14,11 +14,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ..adc import Bins, nearest_code, value_of
 from ..gain import OCTAVE
 from ..lanes import Lanes
 from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
 from .ranks import code_from_rank, rank_from_code
-from .raw import code_width
+from .raw import code_widths
 
 ESCAPE_ZEROS = 24
 MAX_CODE_BITS = 48
@@ -61,16 +62,18 @@ def get_rank(words, cursor, k, width):
 
 
 @njit(nogil=True, cache=True)
-def _encode_step(step, thread, length, size, width, centre, scale, codes, words, cursor):
+def _encode_step(step, thread, length, size, width, profiled, edges, values, centre, scale, codes, words, cursor):
     for lane in range(thread.size):
         if length[lane] > step:
             of = thread[lane]
-            rank = rank_from_code(np.int64(codes[lane]), np.int64(centre[lane]), size[of])
+            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
+            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
+            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size[of])
             cursor[of] = put_rank(words, cursor[of], rank, rice_parameter(scale[lane]), width[of])
 
 
 @njit(nogil=True, cache=True)
-def _decode_step(step, thread, length, size, width, centre, scale, codes, words, cursor, end):
+def _decode_step(step, thread, length, size, width, profiled, edges, values, centre, scale, codes, words, cursor, end):
     for lane in range(thread.size):
         if length[lane] > step:
             of = thread[lane]
@@ -83,33 +86,24 @@ def _decode_step(step, thread, length, size, width, centre, scale, codes, words,
                 codes[lane] = 0
                 cursor[of] = end[of] + 1
                 continue
-            codes[lane] = code_from_rank(rank, np.int64(centre[lane]), size[of])
-
-
-def code_widths(sizes: np.ndarray) -> np.ndarray:
-    """Bits that hold any code of grids of the given sizes, int64 of the same shape."""
-    return np.array([code_width(int(size)) for size in sizes], dtype=np.int64)
+            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
+            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
+            codes[lane] = code_from_rank(rank, nearest, upwards, size[of])
 
 
 class RiceEncoder:
     """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
 
-    def __init__(self, lanes: Lanes, sizes: np.ndarray) -> None:
-        self._lanes = lanes
-        self._size = sizes
-        self._width = code_widths(self._size)
-        samples = np.bincount(lanes.thread, weights=lanes.length, minlength=lanes.n_threads).astype(np.int64)
-        words = samples * MAX_CODE_BITS // 64 + SPARE_WORDS
+    def __init__(self, lanes: Lanes, bins: Bins) -> None:
+        words = lanes.samples_of_threads() * MAX_CODE_BITS // 64 + SPARE_WORDS
         self._first = (np.cumsum(words) - words) * 64
         self._cursor = self._first.copy()
         self._words = np.zeros(int(words.sum()), dtype=np.uint64)
+        self._fixed = _fixed(lanes, bins)
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, codes: np.ndarray) -> None:
+    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
         """Write `codes` (int32, one a lane) of the lanes that are longer than `step`."""
-        lanes = self._lanes
-        _encode_step(
-            step, lanes.thread, lanes.length, self._size, self._width, centre, scale, codes, self._words, self._cursor
-        )
+        _encode_step(step, *self._fixed, centre, scale, codes, self._words, self._cursor)
 
     def finish(self) -> list[bytes]:
         """The finished stream of every thread."""
@@ -122,30 +116,20 @@ class RiceEncoder:
 class RiceDecoder:
     """Reads what `RiceEncoder` wrote, in the same walk."""
 
-    def __init__(self, lanes: Lanes, sizes: np.ndarray, streams: list[bytes]) -> None:
-        self._lanes = lanes
-        self._size = sizes
-        self._width = code_widths(self._size)
+    def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
         self._words, self._cursor, self._end = words_from_streams(streams)
+        self._fixed = _fixed(lanes, bins)
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, codes: np.ndarray) -> None:
+    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
         """Fill `codes` (int32, one a lane) for the lanes that are longer than `step`."""
-        lanes = self._lanes
-        _decode_step(
-            step,
-            lanes.thread,
-            lanes.length,
-            self._size,
-            self._width,
-            centre,
-            scale,
-            codes,
-            self._words,
-            self._cursor,
-            self._end,
-        )
+        _decode_step(step, *self._fixed, centre, scale, codes, self._words, self._cursor, self._end)
 
     def finish(self) -> np.ndarray:
         """Which threads' streams were used up exactly, as bool of shape (threads,)."""
         left = self._end - self._cursor
         return (left >= 0) & (left < 8)
+
+
+def _fixed(lanes: Lanes, bins: Bins) -> tuple[np.ndarray, ...]:
+    """What the kernels of both directions take that stays the same from step to step."""
+    return (lanes.thread, lanes.length, bins.size, code_widths(bins.size), bins.profiled, bins.edges, bins.values)
