@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from recordings import neural
 
 from spikey_cli import gain
+from spikey_cli.adc import Bins
 from spikey_cli.blocks import BLOCK_SAMPLES, MIN_STEPS, Part, plan_blocks, steps_for
 from spikey_cli.coders import CODERS
 from spikey_cli.graph import read_graph
+from spikey_cli.grid import N1, identity
 from spikey_cli.lanes import cut, gather, scatter
 from spikey_cli.predictor import default_predictor, model_folder
 from spikey_cli.streams import CODED, PACKED, Workers, decode_threads, encode_threads
@@ -34,8 +36,8 @@ def test_gain_tables_are_their_formulas():
 @given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=20), st.sampled_from([1, 2**8, 2**16]))
 def test_gain_is_the_root_mean_square(values, divisor):
     codes = np.array(values, dtype=np.int32) // divisor
-    (found,) = gain.lane_gains(codes, np.array([0]), np.array([codes.size], dtype=np.int32))
-    assert found == slow_twins._gain(codes.tolist())
+    (found,) = gain.lane_gains(codes, cut([codes.size], codes.size), Bins.of([identity(3)], None))
+    assert found == slow_twins.gain_of((64 * codes.astype(np.int64)).tolist())
     rms = math.sqrt(np.mean(np.diff(codes.astype(float)) ** 2)) if codes.size > 1 else 0.0
     if rms > 0.5:
         assert abs(8 * (math.log2(rms) + 2) - found) <= 0.6
@@ -75,22 +77,34 @@ def _default_graph():
     return read_graph(path.read_bytes())
 
 
+@pytest.mark.parametrize("coder", ["rice", "range"])
 @pytest.mark.parametrize("predicted", [True, False])
-def test_streams_equal_their_twin(random, predicted):
-    """Entries, naive deltas, network and Rice codes, bit for bit, from the description alone."""
+def test_streams_equal_their_twin(random, coder, predicted):
+    """Entries, naive deltas, network, converter's profile and coder, bit for bit, from the description alone."""
     codes = neural(random, 150, 2)
     threads = [np.ascontiguousarray(codes[:100, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
     threads.append(random.integers(0, 2**16, 90).astype(np.int32))
-    sizes = [1024, 1024, 1024, 2**16]
+    threads.append(np.ascontiguousarray(codes[:120, 1]) + 30_000)
+    grids = [N1, identity(2), N1, identity(2), identity(2)]
     predictor = default_predictor() if predicted else None
-    streams = encode_threads(threads, sizes, 50, CODERS["rice"], predictor, Workers(None, 1))
+    streams = encode_threads(threads, grids, 50, CODERS[coder], predictor, Workers(None, 1))
+    profile = predictor.profile if predictor else None
     twins = slow_twins.expected_streams(
-        [t.tolist() for t in threads], sizes, 50, _default_graph() if predicted else None
+        [t.tolist() for t in threads],
+        [
+            slow_twins.Converter(profile.edges.tolist())
+            if grid is N1 and profile is not None
+            else slow_twins.Converter.equal(grid.size)
+            for grid in grids
+        ],
+        50,
+        _default_graph() if predicted else None,
+        coder,
     )
-    assert streams[0].method == CODED
-    for i, (stream, bits) in enumerate(zip(streams, twins, strict=True)):
+    assert [stream.method for stream in streams[:2]] == [CODED, CODED]
+    for i, (stream, expected) in enumerate(zip(streams, twins, strict=True)):
         if stream.method == CODED:
-            assert stream.data == slow_twins.bits_to_bytes(bits), f"thread {i} differs from its twin"
+            assert stream.data == expected, f"thread {i} differs from its twin"
 
 
 class _Inline:
@@ -103,11 +117,11 @@ class _Inline:
 @given(data=st.data())
 @settings(max_examples=60)
 def test_threads_come_back_and_workers_show_nowhere(data):
-    sizes = data.draw(st.lists(st.sampled_from([1, 2, 256, 1024, 65536, 2**24]), min_size=1, max_size=5))
+    grids = data.draw(st.lists(st.sampled_from([N1, *map(identity, (1, 2, 3))]), min_size=1, max_size=5))
     kind = data.draw(st.sampled_from(["noise", "walk", "extremes", "constant"]))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     threads = []
-    for size in sizes:
+    for size in (grid.size for grid in grids):
         n = data.draw(st.integers(1, 900))
         codes = {
             "noise": random.random(n) * size,
@@ -120,8 +134,8 @@ def test_threads_come_back_and_workers_show_nowhere(data):
     coder = CODERS[data.draw(st.sampled_from(sorted(CODERS)))]
     results = []
     for workers in (Workers(None, 1), Workers(_Inline(), 3)):  # type: ignore[arg-type]
-        streams = encode_threads(threads, sizes, steps, coder, default_predictor(), workers)
-        found = decode_threads(streams, [t.size for t in threads], sizes, steps, coder, default_predictor(), workers)
+        streams = encode_threads(threads, grids, steps, coder, default_predictor(), workers)
+        found = decode_threads(streams, [t.size for t in threads], grids, steps, coder, default_predictor(), workers)
         for i, (thread, codes) in enumerate(zip(threads, found, strict=True)):
             assert codes is not None, f"thread {i} was called damaged"
             np.testing.assert_array_equal(codes, thread, err_msg=f"thread {i}")
@@ -129,11 +143,12 @@ def test_threads_come_back_and_workers_show_nowhere(data):
     assert results[0] == results[1]
 
 
-def test_noise_is_packed_and_never_explodes(random):
-    for size in (256, 65536, 2**24):
-        noise = random.integers(0, size, 5000).astype(np.int32)
-        (stream,) = encode_threads([noise], [size], 2000, CODERS["rice"], default_predictor(), Workers(None, 1))
-        assert len(stream.data) <= -(-noise.size * (size - 1).bit_length() // 8)
+@pytest.mark.parametrize("coder", ["rice", "range"])
+def test_noise_is_packed_and_never_explodes(random, coder):
+    for grid in map(identity, (1, 2, 3)):
+        noise = random.integers(0, grid.size, 5000).astype(np.int32)
+        (stream,) = encode_threads([noise], [grid], 2000, CODERS[coder], default_predictor(), Workers(None, 1))
+        assert len(stream.data) <= -(-noise.size * (grid.size - 1).bit_length() // 8)
         assert stream.method in (PACKED, CODED)
 
 
