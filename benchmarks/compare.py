@@ -170,10 +170,12 @@ def read_split(sessions: Path, split: str) -> list[Path]:
 @click.option("--split", help="Take the files of a split instead, as in path/to/sessions.csv:val.")
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--coders", default=",".join(name for name in CODERS if name != "raw"), show_default=True)
-@click.option("--rivals/--no-rivals", default=True, show_default=True)
+@click.option(
+    "--rivals", default="flac,wavpack,xz,zstd", show_default=True, help="Beginnings of their names; '' for none."
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures here.")
 def main(
-    files: tuple[Path, ...], split: str | None, repeats: int, coders: str, rivals: bool, json_file: Path | None
+    files: tuple[Path, ...], split: str | None, repeats: int, coders: str, rivals: str, json_file: Path | None
 ) -> None:
     """Compare Spikey with other codecs on FILES, all of one folder."""
     chosen = read_split(Path(split.rpartition(":")[0]), split.rpartition(":")[2]) if split else list(files)
@@ -201,6 +203,8 @@ def main(
         if rivals:
             codes = write_codes(chosen, work / "codes")
             for rival in RIVALS:
+                if not rival.name.startswith(tuple(rivals.split(","))):
+                    continue
                 if not rival.installed:
                     click.echo(f"{rival.name}: not installed")
                     continue

@@ -35,8 +35,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -152,14 +151,6 @@ class ArchiveWriter:
         return self._length
 
 
-@dataclass(frozen=True)
-class Block:
-    """A block read back: its table, and for each part the streams of its channels; None where a stream is damaged."""
-
-    table: BlockTable
-    streams: tuple[tuple[bytes | None, ...], ...]
-
-
 class ArchiveReader:
     """Reads an archive that can be seeked in. Every part is checked before it is believed.
 
@@ -242,21 +233,15 @@ class ArchiveReader:
         except ArchiveError as error:
             raise self._damaged(str(error)) from error
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks, in order."""
-        for i in range(len(self.index.blocks)):
-            yield self.read_block(i)
-
-    def read_block(self, i: int) -> Block:
-        """Block `i`. Raises ArchiveError where its table is damaged; a damaged stream is None."""
+    def read_table(self, i: int) -> BlockTable:
+        """The table of block `i`. Raises ArchiveError where it is damaged."""
         entry = self.index.blocks[i]
         what = f"block {i}"
         head = self._read(entry.offset, BLOCK_HEADER_BYTES, what)
         mark, table_bytes, payload_bytes = _BLOCK.unpack_from(head)
         if mark != BLOCK_MARK or BLOCK_HEADER_BYTES + table_bytes + payload_bytes != entry.length:
             raise self._damaged(f"the header of {what} is not the one that the index knows")
-        body = memoryview(self._read(entry.offset + BLOCK_HEADER_BYTES, table_bytes + payload_bytes, what))
-        packed = bytes(body[:table_bytes])
+        packed = self._read(entry.offset + BLOCK_HEADER_BYTES, table_bytes, what)
         if zlib.crc32(packed, zlib.crc32(head[: _BLOCK.size])) != _CRC.unpack_from(head, _BLOCK.size)[0]:
             raise self._damaged(f"the table of {what} does not match its checksum")
         try:
@@ -265,13 +250,23 @@ class ArchiveReader:
             raise self._damaged(f"{what}: {error}") from error
         if table.parts != entry.parts:
             raise self._damaged(f"{what} does not hold what the index says")
-        at = table_bytes
-        streams = []
-        for part in table.streams:
-            found: list[bytes | None] = []
-            for stream in part:
-                data = bytes(body[at : at + stream.length])
-                found.append(data if zlib.crc32(data) == stream.crc else None)
-                at += stream.length
-            streams.append(tuple(found))
-        return Block(table, tuple(streams))
+        return table
+
+    def read_streams(
+        self, i: int, table: BlockTable, wanted: Callable[[Part], bool]
+    ) -> Iterator[tuple[Part, tuple[StreamEntry, ...], tuple[bytes | None, ...]]]:
+        """The streams of the parts of block `i` that are `wanted`: (part, its entries in the table, their bytes).
+
+        A stream is None where it does not match its checksum.
+        """
+        payload = sum(entry.length for entries in table.streams for entry in entries)
+        at = self.index.blocks[i].offset + self.index.blocks[i].length - payload
+        for part, entries in zip(table.parts, table.streams, strict=True):
+            if wanted(part):
+                streams, offset = [], at
+                for entry in entries:
+                    data = self._read(offset, entry.length, f"a stream of block {i}")
+                    streams.append(data if zlib.crc32(data) == entry.crc else None)
+                    offset += entry.length
+                yield part, entries, tuple(streams)
+            at += sum(entry.length for entry in entries)

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 BLOCK_SAMPLES = 1 << 24
 """Samples of all threads of a block together, at most; a file of more channels than that has one frame a block."""
 
+PART_FRAMES = 1 << 18
+"""Frames of one part, at most: what is decoded at least to read a sample."""
+
 LANES_WANTED = 2048
 """Lanes a block, where it has samples enough: one network call serves them all."""
 
@@ -43,7 +46,7 @@ def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channe
     stretches: list[list[Part]] = []
     for session in sessions:
         total = frames[session[0]]
-        at_once = max(1, BLOCK_SAMPLES // sum(channels[file] for file in session))
+        at_once = max(1, min(PART_FRAMES, BLOCK_SAMPLES // sum(channels[file] for file in session)))
         n_stretches = max(1, -(-total // at_once))
         edges = [total * i // n_stretches for i in range(n_stretches + 1)]
         stretches += [[Part(f, a, b - a) for f in session] for a, b in itertools.pairwise(edges) if b > a]

@@ -140,37 +140,36 @@ class Decoder:
             raise ModelError(f"{reader.path}: {error}") from error
         return cls(reader, coder, predictor, workers)
 
-    def decode_block(self, i: int, wanted: Collection[int] | dict[int, Sequence[int]]) -> Iterator[DecodedPart]:
-        """The parts of block `i` that belong to the files `wanted`.
+    def decode_block(
+        self, i: int, wanted: Collection[int] | dict[int, Sequence[int]], first: int = 0, stop: int = 1 << 63
+    ) -> Iterator[DecodedPart]:
+        """The parts of block `i` that belong to the files `wanted`, and have frames between `first` and `stop`.
 
-        Where that is a dictionary, it names the channels of each file to decode; otherwise all are. Raises
+        Where `wanted` is a dictionary, it names the channels of each file to decode; otherwise all are. Raises
         ArchiveError where the block's table is damaged.
         """
-        block = self.reader.read_block(i)
+
+        def is_wanted(part: Part) -> bool:
+            return part.file in wanted and part.first_frame < stop and part.first_frame + part.n_frames > first
+
         files = self.reader.directory.files
-        chosen: list[tuple[int, int]] = []  # (part, channel) of each thread to decode
+        table = self.reader.read_table(i)
+        chosen: list[tuple[Part, int]] = []  # part and channel of each thread to decode
         streams: list[Stream] = []
-        for p, (part, entries, data) in enumerate(
-            zip(block.table.parts, block.table.streams, block.streams, strict=True)
-        ):
-            if part.file not in wanted:
-                continue
+        for part, entries, data in self.reader.read_streams(i, table, is_wanted):
             if files[part.file].layout is None:
-                whole = data[0]
-                yield DecodedPart(
-                    part, {}, None if whole is None else _unpack_verbatim(entries[0].method, whole, part.n_frames)
-                )
+                whole = None if data[0] is None else _unpack_verbatim(entries[0].method, data[0], part.n_frames)
+                yield DecodedPart(part, {}, whole)
                 continue
-            for channel in wanted[part.file] if isinstance(wanted, dict) else range(files[part.file].channels):
-                stream = data[channel]
-                chosen.append((p, channel))
+            for channel in wanted[part.file] if isinstance(wanted, dict) else range(len(data)):
+                chosen.append((part, channel))
                 # an empty stream decodes to nothing: the thread is found damaged
-                streams.append(Stream(entries[channel].method, b"" if stream is None else stream))
-        lengths = [block.table.parts[p].n_frames for p, _ in chosen]
-        grids = [files[block.table.parts[p].file].grid for p, _ in chosen]
-        decoded = decode_threads(streams, lengths, grids, block.table.steps, self.coder, self.predictor, self.workers)
-        by_part: dict[int, dict[int, np.ndarray | None]] = {}
-        for (p, channel), codes in zip(chosen, decoded, strict=True):
-            by_part.setdefault(p, {})[channel] = codes
-        for p, channels in by_part.items():
-            yield DecodedPart(block.table.parts[p], channels)
+                streams.append(Stream(entries[channel].method, data[channel] or b""))
+        lengths = [part.n_frames for part, _ in chosen]
+        grids = [files[part.file].grid for part, _ in chosen]
+        decoded = decode_threads(streams, lengths, grids, table.steps, self.coder, self.predictor, self.workers)
+        by_part: dict[Part, dict[int, np.ndarray | None]] = {}
+        for (part, channel), codes in zip(chosen, decoded, strict=True):
+            by_part.setdefault(part, {})[channel] = codes
+        for part, channels in by_part.items():
+            yield DecodedPart(part, channels)

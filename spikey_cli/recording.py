@@ -154,9 +154,7 @@ def read_frames(
             for part in block.parts
             if part.file in channels and part.first_frame < stop and part.first_frame + part.n_frames > first
         }
-        if not wanted:
-            continue
-        for decoded in decoder.decode_block(b, wanted):
+        for decoded in decoder.decode_block(b, wanted, first, stop) if wanted else ():
             part, entry = decoded.part, reader.directory.files[decoded.part.file]
             samples = decoded.samples(entry, wanted[part.file])
             if samples is None:

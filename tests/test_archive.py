@@ -238,9 +238,9 @@ def test_whole_files_survive_damage_to_others(tmp_path, random):
     spikey_cli.compress(paths, archive)
     data = bytearray(archive.read_bytes())
     with ArchiveReader(archive) as reader:
-        block = reader.read_block(0)
+        table = reader.read_table(0)
         offset = reader.index.blocks[0].offset + reader.index.blocks[0].length
-    broken_file = reader.directory.files[block.table.parts[-1].file].name
+    broken_file = reader.directory.files[table.parts[-1].file].name
     data[offset - 5] ^= 1  # in the stream of the block's last thread
     archive.write_bytes(data)
     with pytest.raises(ArchiveError, match=f"{broken_file} is damaged"):

@@ -76,6 +76,22 @@ def test_only_what_is_needed_is_decoded(archived, monkeypatch):
         assert lengths == [1]
 
 
+def test_a_long_file_is_read_in_parts(tmp_path, random, monkeypatch):
+    from spikey_cli import codec
+
+    samples = random.integers(-9, 9, 300_000)
+    (tmp_path / "long.wav").write_bytes(wav_bytes(samples))
+    spikey_cli.compress([tmp_path / "long.wav"], tmp_path / "out.spk")
+    decoded = []
+    decode = codec.decode_threads
+    monkeypatch.setattr(codec, "decode_threads", lambda s, n, *rest: decoded.extend(n) or decode(s, n, *rest))
+    with spikey_cli.open(tmp_path / "out.spk") as recording:
+        np.testing.assert_array_equal(recording[149_000:149_500, 0], samples[149_000:149_500])
+        assert decoded == [150_000]
+        np.testing.assert_array_equal(recording[149_990:150_010, 0], samples[149_990:150_010])
+        assert decoded == [150_000] * 3
+
+
 def test_threads_that_differ_want_a_choice(tmp_path, random):
     paths = write_session(tmp_path, random, 2, 1000) + write_session(tmp_path / "b", random, 1, 900)
     paths[2] = paths[2].rename(tmp_path / "short.wav")

@@ -13,7 +13,7 @@ from recordings import neural
 
 from spikey_cli import gain
 from spikey_cli.adc import Bins
-from spikey_cli.blocks import BLOCK_SAMPLES, MIN_STEPS, Part, plan_blocks, steps_for
+from spikey_cli.blocks import BLOCK_SAMPLES, MIN_STEPS, PART_FRAMES, Part, plan_blocks, steps_for
 from spikey_cli.coders import CODERS
 from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
@@ -159,14 +159,15 @@ def test_blocks_hold_every_frame_once_and_sessions_together():
     reached = [0] * len(frames)
     for block in blocks:
         assert 0 < sum(p.n_frames * channels[p.file] for p in block) <= BLOCK_SAMPLES
-        stretches = {p.file: (p.first_frame, p.n_frames) for p in block}
         for a, b in ((0, 2), (1, 6)):
-            assert stretches.get(a) == stretches.get(b), f"files {a} and {b} are cut apart"
+            cuts = [[(p.first_frame, p.n_frames) for p in block if p.file == file] for file in (a, b)]
+            assert cuts[0] == cuts[1], f"files {a} and {b} are cut apart"
         for p in block:
             assert p.first_frame == reached[p.file]
             reached[p.file] += p.n_frames
     assert reached == frames
     assert plan_blocks([], [], []) == []
+    assert all(p.n_frames <= PART_FRAMES for block in blocks for p in block)
     assert plan_blocks([[0]], [5], [BLOCK_SAMPLES + 1]) == [[Part(0, i, 1)] for i in range(5)]
 
 
