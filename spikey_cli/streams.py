@@ -135,10 +135,8 @@ def _decode_group(
         unpack_codes(stream.data, n, grid.size) if stream.method == PACKED else None
         for stream, n, grid in zip(streams, lengths, grids, strict=True)
     ]
-    # every sample but a lane's first has a bit at least: a stream too short for its thread claims too much memory
-    coded = [
-        i for i, stream in enumerate(streams) if stream.method == CODED and lengths[i] <= 8 * len(stream.data) + steps
-    ]
+    # a few bytes may hold any number of samples that were sure; what a block can claim is bounded by the format
+    coded = [i for i, stream in enumerate(streams) if stream.method == CODED and stream.data]
     if not coded or coder.decoder is None:
         return threads
     lanes = cut([lengths[i] for i in coded], steps)
