@@ -25,14 +25,15 @@ from numba import njit
 from ..adc import NO_TABLE, Bins
 from ..lanes import Lanes
 from .density import (
-    GUESS,
-    INVERSE_SCALE,
+    INVERSE_SPREAD,
     MARGIN,
     MAX_SCALE,
     MIN_SCALE,
-    PHI,
+    MIXTURE,
+    QUANTILE,
+    QUANTILE_BITS,
+    SPREAD,
     TAIL_FULL,
-    TAIL_WEIGHT,
     TOTAL_BITS,
     distribution,
 )
@@ -52,14 +53,14 @@ def _low_bits(scale, size):
 
 
 @njit(inline="always")
-def _cumulative(symbol, symbols, origin, centre, inverse_scale, weight, edges, phi):
+def _cumulative(symbol, symbols, origin, centre, inverse_spread, likely, edges, mixture):
     """Cumulative frequency, of 2**24, below `symbol` (0..symbols)."""
     if symbol <= 0:
         return np.int64(0)
     if symbol >= symbols:
         return np.int64(1 << TOTAL_BITS)
     edge = np.int64(edges[symbol]) if edges.size else ((origin + symbol) << 6) - 32
-    mass = distribution(edge - centre, inverse_scale, weight, phi)
+    mass = distribution(edge - centre, inverse_spread, likely, mixture)
     return (mass * ((1 << TOTAL_BITS) - MARGIN * symbols) >> TOTAL_BITS) + MARGIN * symbol
 
 
@@ -113,7 +114,7 @@ def _advance(state, of, first, size, bits, words, end):
 
 @njit(nogil=True, cache=True)
 def _encode_step(step, thread, length, size, width, profiled, edges, centre, scale, tail, codes, tables, state, words):
-    phi, inverse_scales, weights, equal = tables
+    mixture, inverse_spreads, spreads, quantile, equal = tables
     for lane in range(thread.size):
         if length[lane] <= step:
             continue
@@ -121,8 +122,8 @@ def _encode_step(step, thread, length, size, width, profiled, edges, centre, sca
         code = np.int64(codes[lane])
         low_bits = _low_bits(scale[lane], size[of])
         place = min(max(scale[lane] - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE
-        inverse_scale = inverse_scales[place]
-        weight = weights[min(max(tail[lane], 0), TAIL_FULL)]
+        inverse_spread = inverse_spreads[place]
+        likely = min(max(tail[lane], 0), TAIL_FULL)
         middle = np.int64(centre[lane]) >> low_bits
         own_edges = edges if profiled[of] else equal
         if size[of] <= LISTED:
@@ -132,8 +133,8 @@ def _encode_step(step, thread, length, size, width, profiled, edges, centre, sca
             symbol = (code >> low_bits) - origin
             if symbol < 1 or symbol >= LISTED:
                 symbol = np.int64(0)
-        first = _cumulative(symbol, symbols, origin, middle, inverse_scale, weight, own_edges, phi)
-        last = _cumulative(symbol + 1, symbols, origin, middle, inverse_scale, weight, own_edges, phi)
+        first = _cumulative(symbol, symbols, origin, middle, inverse_spread, likely, own_edges, mixture)
+        last = _cumulative(symbol + 1, symbols, origin, middle, inverse_spread, likely, own_edges, mixture)
         _encode(state, of, first, last - first, TOTAL_BITS, words)
         if size[of] > LISTED:
             if symbol == 0:
@@ -144,17 +145,17 @@ def _encode_step(step, thread, length, size, width, profiled, edges, centre, sca
 
 @njit(nogil=True, cache=True)
 def _decode_step(
-    step, thread, length, size, width, profiled, edges, centre, scale, tail, codes, tables, guess, state, words, end
+    step, thread, length, size, width, profiled, edges, centre, scale, tail, codes, tables, code_near, state, words, end
 ):
-    phi, inverse_scales, weights, equal = tables
+    mixture, inverse_spreads, spreads, quantile, equal = tables
     for lane in range(thread.size):
         if length[lane] <= step:
             continue
         of = thread[lane]
         low_bits = _low_bits(scale[lane], size[of])
         place = min(max(scale[lane] - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE
-        inverse_scale = inverse_scales[place]
-        weight = weights[min(max(tail[lane], 0), TAIL_FULL)]
+        inverse_spread = inverse_spreads[place]
+        likely = min(max(tail[lane], 0), TAIL_FULL)
         middle = np.int64(centre[lane]) >> low_bits
         own_edges = edges if profiled[of] else equal
         if size[of] <= LISTED:
@@ -163,25 +164,28 @@ def _decode_step(
             symbols, origin = np.int64(LISTED), ((middle + 32) >> 6) - _HALF
         target = _target(state, of, TOTAL_BITS)
         # the symbol whose first..last holds the target: look near the quantile, widen, halve
-        near = ((middle + ((guess[target >> 14] << 16) // inverse_scale) + 32) >> 6) - origin
+        quantile_at = np.int64(quantile[likely, target >> (TOTAL_BITS - QUANTILE_BITS)])
+        near = ((middle + (quantile_at * spreads[place] >> 16) + 32) >> 6) - origin
+        if profiled[of]:
+            near = np.int64(code_near[min(max(near, 0), code_near.size - 1)])
         below = min(max(near, 0), symbols - 1)
-        first = _cumulative(below, symbols, origin, middle, inverse_scale, weight, own_edges, phi)
+        first = _cumulative(below, symbols, origin, middle, inverse_spread, likely, own_edges, mixture)
         above, reach = below + 1, np.int64(1)
         while first > target:
             above = below
             below = max(below - reach, 0)
             reach <<= 1
-            first = _cumulative(below, symbols, origin, middle, inverse_scale, weight, own_edges, phi)
-        last = _cumulative(above, symbols, origin, middle, inverse_scale, weight, own_edges, phi)
+            first = _cumulative(below, symbols, origin, middle, inverse_spread, likely, own_edges, mixture)
+        last = _cumulative(above, symbols, origin, middle, inverse_spread, likely, own_edges, mixture)
         reach = np.int64(1)
         while last <= target:
             below, first = above, last
             above = min(above + reach, symbols)
             reach <<= 1
-            last = _cumulative(above, symbols, origin, middle, inverse_scale, weight, own_edges, phi)
+            last = _cumulative(above, symbols, origin, middle, inverse_spread, likely, own_edges, mixture)
         while above - below > 1:
             half = (below + above) >> 1
-            between = _cumulative(half, symbols, origin, middle, inverse_scale, weight, own_edges, phi)
+            between = _cumulative(half, symbols, origin, middle, inverse_spread, likely, own_edges, mixture)
             if between <= target:
                 below, first = half, between
             else:
@@ -204,7 +208,7 @@ def _decode_step(
         codes[lane] = code
 
 
-_TABLES = (PHI, INVERSE_SCALE, TAIL_WEIGHT, NO_TABLE)
+_TABLES = (MIXTURE, INVERSE_SPREAD, SPREAD, QUANTILE, NO_TABLE)
 
 
 class RangeEncoder:
@@ -250,6 +254,8 @@ class RangeDecoder:
 
     def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
         self._fixed = _fixed(lanes, bins)
+        # the code whose bin holds the value that code c would have among equal bins
+        self._code_near = np.searchsorted(bins.edges, np.arange(bins.values.size) << 6, "right") - 1
         self._whole_words = np.array([len(stream) % 4 == 0 and len(stream) > 0 for stream in streams])
         lengths = np.array([len(stream) // 4 for stream in streams])
         first = np.cumsum(lengths) - lengths
@@ -266,7 +272,7 @@ class RangeDecoder:
     def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
         """Fill `codes` (int32, one a lane) for the lanes that are longer than `step`."""
         _decode_step(
-            step, *self._fixed, centre, scale, tail, codes, _TABLES, GUESS, self._state, self._words, self._end
+            step, *self._fixed, centre, scale, tail, codes, _TABLES, self._code_near, self._state, self._words, self._end
         )
 
     def finish(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..coders.density import MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TAIL_SPREAD_SHIFT, TOTAL_BITS
+from ..coders.density import MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TOTAL_BITS
 from ..gain import LOG_SCALE
 from .network import CENTRE_UNITS, SCALE_UNITS, TAIL_UNITS, IntegerNetwork
 from .recordings import Windows
@@ -48,7 +48,7 @@ def code_length(outputs: Tensor, low: Tensor, high: Tensor, gain: Tensor) -> Ten
 
     def twice(edge: Tensor) -> Tensor:
         z = (edge - centre) / (spread * math.sqrt(2))
-        return (1 - weight) * torch.erf(z) + weight * torch.erf(z / (1 << TAIL_SPREAD_SHIFT))
+        return (1 - weight) * torch.erf(z) + weight * torch.erf(z / 4)
 
     least = MARGIN / 2**TOTAL_BITS
     return -torch.log2((twice(high) - twice(low)) / 2 * (1 - 1024 * least) + least)
