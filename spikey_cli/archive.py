@@ -35,7 +35,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -118,6 +118,7 @@ class ArchiveWriter:
         self._file = file
         self._length = 0
         self._blocks: list[IndexEntry] = []
+        self.directory = directory
         self.digests = tuple(FileDigest() for _ in directory.files)
         """One for each file; whoever reads the sources feeds them."""
         packed = pack_directory(directory)
@@ -253,20 +254,16 @@ class ArchiveReader:
         return table
 
     def read_streams(
-        self, i: int, table: BlockTable, wanted: Callable[[Part], bool]
-    ) -> Iterator[tuple[Part, tuple[StreamEntry, ...], tuple[bytes | None, ...]]]:
-        """The streams of the parts of block `i` that are `wanted`: (part, its entries in the table, their bytes).
+        self, i: int, table: BlockTable, wanted: Container[int]
+    ) -> Iterator[tuple[int, StreamEntry, bytes | None]]:
+        """The `wanted` streams of block `i`, by their positions in it: (position, entry in the table, its bytes).
 
-        A stream is None where it does not match its checksum.
+        The bytes are None where they do not match their checksum.
         """
-        payload = sum(entry.length for entries in table.streams for entry in entries)
-        at = self.index.blocks[i].offset + self.index.blocks[i].length - payload
-        for part, entries in zip(table.parts, table.streams, strict=True):
-            if wanted(part):
-                streams, offset = [], at
-                for entry in entries:
-                    data = self._read(offset, entry.length, f"a stream of block {i}")
-                    streams.append(data if zlib.crc32(data) == entry.crc else None)
-                    offset += entry.length
-                yield part, entries, tuple(streams)
-            at += sum(entry.length for entry in entries)
+        entries = [entry for part in table.streams for entry in part]
+        at = self.index.blocks[i].offset + self.index.blocks[i].length - sum(entry.length for entry in entries)
+        for position, entry in enumerate(entries):
+            if position in wanted:
+                data = self._read(at, entry.length, f"a stream of block {i}")
+                yield position, entry, data if zlib.crc32(data) == entry.crc else None
+            at += entry.length

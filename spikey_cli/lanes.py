@@ -42,6 +42,10 @@ class Lanes:
         """Length of the longest lane, in samples."""
         return int(self.length.max(initial=0))
 
+    def first_of_threads(self) -> np.ndarray:
+        """The first lane of each thread, then the number of lanes: int64 of shape (threads + 1,)."""
+        return np.searchsorted(self.thread, np.arange(self.n_threads + 1))
+
     def samples_of_threads(self) -> np.ndarray:
         """Samples of each thread, int64 of shape (threads,)."""
         samples = np.zeros(self.n_threads, dtype=np.int64)

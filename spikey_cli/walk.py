@@ -2,7 +2,8 @@
 
     step 0            nothing is known: gain and first code stand in the lane's entry
     steps 1..window   the last value is the centre, the gain the scale: naive deltas, until the window is full
-    later steps       the network sees the window, and gives centre, scale and tail
+    later steps       the network sees the window, and gives centre, scale and tail; wave after wave, so that a thread
+                      can look at its peers' present, they are corrected by what was learnt of the thread (see `adapt`)
 
 Then the coder takes its step: an encoder writes the codes, a decoder fills them in. It is the only place where the two
 directions differ, so both run through the same lines here, over the same windows, tables and network.
@@ -15,9 +16,11 @@ from typing import Protocol
 import numpy as np
 from numba import njit
 
+from .adapt import Adaptation, input_of
 from .adc import Bins, value_of
-from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, OUTPUT_FACTOR
+from .gain import INPUT_FACTOR, LOG_SCALE
 from .lanes import Lanes, gather, scatter
+from .peers import Peers
 from .predictor import Predictor
 
 TILE_STEPS = 64
@@ -27,8 +30,10 @@ TILE_STEPS = 64
 class CoderStep(Protocol):
     """What the walk needs of a coder in either direction."""
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
-        """Code sample `step` of every lane longer than that; see `spikey_cli.coders`."""
+    def step(
+        self, step: int, first: int, stop: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray
+    ) -> None:
+        """Code sample `step` of lanes `first` to `stop`, as far as they are longer; see `spikey_cli.coders`."""
 
 
 NAIVE_TAIL = 12
@@ -44,20 +49,10 @@ def _centre_on_last(last, gain, log_scale, centre, scale, tail):
 
 
 @njit(nogil=True, cache=True)
-def _centre_from_outputs(outputs, last, gain, lowest, highest, output_factor, log_scale, centre, scale, tail):
-    for lane in range(last.size):
-        shift = (np.int64(outputs[0, lane]) * output_factor[gain[lane]] + (1 << 15)) >> 16
-        centre[lane] = min(max(last[lane] + shift, np.int64(lowest[lane])), np.int64(highest[lane]))
-        scale[lane] = log_scale[gain[lane]] + np.int64(outputs[1, lane])
-        tail[lane] = np.int64(outputs[2, lane])
-
-
-@njit(nogil=True, cache=True)
 def _push(codes, last, gain, profiled, values, input_factor, row):
     for lane in range(last.size):
         value = value_of(codes[lane], profiled[lane], values)
-        x = ((value - last[lane]) * input_factor[gain[lane]] + (1 << 29)) >> 30
-        row[lane] = min(max(x, -INPUT_LIMIT), INPUT_LIMIT)
+        row[lane] = input_of(value, last[lane], gain[lane], input_factor)
         last[lane] = value
 
 
@@ -68,6 +63,7 @@ def walk(
     firsts: np.ndarray,
     codes: np.ndarray,
     predictor: Predictor | None,
+    peers: Peers,
     coder: CoderStep,
 ) -> None:
     """Take every lane from its second sample to its last.
@@ -78,8 +74,10 @@ def walk(
     scatter(codes, lanes.start, lanes.length, 0, firsts[None, :])
     window = predictor.window if predictor else 0
     profiled = bins.profiled[lanes.thread]
-    lowest, highest = bins.range_of_values(lanes.thread)
     last = bins.values_of(firsts, profiled)
+    first_lane = lanes.first_of_threads()
+    waves = [(threads, int(first_lane[threads[0]]), int(first_lane[threads[1]])) for threads in peers.waves]
+    adaptation = Adaptation(lanes, bins, gains, last.copy(), peers)
     centre = np.empty(lanes.count, dtype=np.int32)
     scale = np.empty(lanes.count, dtype=np.int32)
     tail = np.empty(lanes.count, dtype=np.int32)
@@ -92,14 +90,16 @@ def walk(
         gather(codes, lanes.start, lanes.length, tile_start, tile)
         for i in range(min(TILE_STEPS, lanes.steps - tile_start)):
             step = tile_start + i
+            row = differences[window + i]
             if predictor is None or step <= window:
                 _centre_on_last(last, gains, LOG_SCALE, centre, scale, tail)
-            else:
-                outputs = predictor.predict(differences[i : i + window])
-                _centre_from_outputs(
-                    outputs, last, gains, lowest, highest, OUTPUT_FACTOR, LOG_SCALE, centre, scale, tail
-                )
-            coder.step(step, centre, scale, tail, tile[i])
-            _push(tile[i], last, gains, profiled, bins.values, INPUT_FACTOR, differences[window + i])
+                coder.step(step, 0, lanes.count, centre, scale, tail, tile[i])
+                _push(tile[i], last, gains, profiled, bins.values, INPUT_FACTOR, row)
+                continue
+            outputs = predictor.predict(differences[i : i + window])
+            for threads, first, stop in waves:
+                adaptation.correct(step, threads, outputs, last, centre, scale, tail)
+                coder.step(step, first, stop, centre, scale, tail, tile[i])
+                adaptation.learn(step, threads, tile[i], last, row)
         scatter(codes, lanes.start, lanes.length, tile_start, tile)
         differences[:window] = differences[TILE_STEPS:]

@@ -3,14 +3,15 @@
 A coder knows integers, never the network. Its encoder and its decoder go through the same walk:
 
     encoder = Encoder(lanes, bins)                   decoder = Decoder(lanes, bins, streams)
-    encoder.step(step, centre, scale, tail, codes)   decoder.step(step, centre, scale, tail, codes)
+    encoder.step(step, first, stop,                  decoder.step(step, first, stop,
+                 centre, scale, tail, codes)                      centre, scale, tail, codes)
     streams = encoder.finish()                       whole = decoder.finish()
 
 `lanes` is a `spikey_cli.lanes.Lanes`, `bins` the `spikey_cli.adc.Bins` of its threads. At each step there are, int32 and
 of shape (lanes,): `centre`, a value in 1/64 codes between those of the grid's first and last codes; `scale`, the log2 of
 the expected deviation in codes, in 1/16 octaves; `tail`, 0..31, how likely outliers are (see `density`); and `codes`,
-which an encoder reads and a decoder fills. A coder passes over lanes that are no longer than `step`. There is one stream
-a thread.
+which an encoder reads and a decoder fills. Lanes `first` to `stop` take the step, and a coder passes over those that are no
+longer than `step`. There is one stream a thread.
 Decoders are safe on any bytes: they fill in some code of the grid, and `finish` returns for each thread whether its
 stream was used up exactly.
 """

@@ -113,9 +113,9 @@ def _advance(state, of, first, size, bits, words, end):
 
 
 @njit(nogil=True, cache=True)
-def _encode_step(step, thread, length, size, width, profiled, edges, centre, scale, tail, codes, tables, state, words):
+def _encode_step(step, first_lane, stop, thread, length, size, width, profiled, edges, centre, scale, tail, codes, tables, state, words):
     mixture, inverse_spreads, spreads, quantile, equal = tables
-    for lane in range(thread.size):
+    for lane in range(first_lane, stop):
         if length[lane] <= step:
             continue
         of = thread[lane]
@@ -145,10 +145,10 @@ def _encode_step(step, thread, length, size, width, profiled, edges, centre, sca
 
 @njit(nogil=True, cache=True)
 def _decode_step(
-    step, thread, length, size, width, profiled, edges, centre, scale, tail, codes, tables, code_near, state, words, end
+    step, first_lane, stop, thread, length, size, width, profiled, edges, centre, scale, tail, codes, tables, code_near, state, words, end
 ):
     mixture, inverse_spreads, spreads, quantile, equal = tables
-    for lane in range(thread.size):
+    for lane in range(first_lane, stop):
         if length[lane] <= step:
             continue
         of = thread[lane]
@@ -223,9 +223,11 @@ class RangeEncoder:
         self._state[:, 2] = self._first
         self._words = np.zeros(int(words.sum()), dtype=np.uint32)
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
-        """Write `codes` (int32, one a lane) of the lanes that are longer than `step`."""
-        _encode_step(step, *self._fixed, centre, scale, tail, codes, _TABLES, self._state, self._words)
+    def step(
+        self, step: int, first: int, stop: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray
+    ) -> None:
+        """Write `codes` (int32, one a lane) of lanes `first` to `stop`, as far as they are longer than `step`."""
+        _encode_step(step, first, stop, *self._fixed, centre, scale, tail, codes, _TABLES, self._state, self._words)
 
     def finish(self) -> list[bytes]:
         """The finished stream of every thread."""
@@ -269,10 +271,12 @@ class RangeDecoder:
             self._state[of, 0] = sum(int(word) << (32 - 32 * i) for i, word in enumerate(start))
         self._state[:, 2] = first + 2
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
-        """Fill `codes` (int32, one a lane) for the lanes that are longer than `step`."""
+    def step(
+        self, step: int, first: int, stop: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray
+    ) -> None:
+        """Fill `codes` (int32, one a lane) for lanes `first` to `stop`, as far as they are longer than `step`."""
         _decode_step(
-            step, *self._fixed, centre, scale, tail, codes, _TABLES, self._code_near, self._state, self._words, self._end
+            step, first, stop, *self._fixed, centre, scale, tail, codes, _TABLES, self._code_near, self._state, self._words, self._end
         )
 
     def finish(self) -> np.ndarray:

@@ -62,8 +62,8 @@ def get_rank(words, cursor, k, width):
 
 
 @njit(nogil=True, cache=True)
-def _encode_step(step, thread, length, size, width, profiled, edges, values, centre, scale, codes, words, cursor):
-    for lane in range(thread.size):
+def _encode_step(step, first_lane, stop, thread, length, size, width, profiled, edges, values, centre, scale, codes, words, cursor):
+    for lane in range(first_lane, stop):
         if length[lane] > step:
             of = thread[lane]
             nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
@@ -73,8 +73,8 @@ def _encode_step(step, thread, length, size, width, profiled, edges, values, cen
 
 
 @njit(nogil=True, cache=True)
-def _decode_step(step, thread, length, size, width, profiled, edges, values, centre, scale, codes, words, cursor, end):
-    for lane in range(thread.size):
+def _decode_step(step, first_lane, stop, thread, length, size, width, profiled, edges, values, centre, scale, codes, words, cursor, end):
+    for lane in range(first_lane, stop):
         if length[lane] > step:
             of = thread[lane]
             if cursor[of] >= end[of]:
@@ -101,9 +101,11 @@ class RiceEncoder:
         self._words = np.zeros(int(words.sum()), dtype=np.uint64)
         self._fixed = _fixed(lanes, bins)
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
-        """Write `codes` (int32, one a lane) of the lanes that are longer than `step`."""
-        _encode_step(step, *self._fixed, centre, scale, codes, self._words, self._cursor)
+    def step(
+        self, step: int, first: int, stop: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray
+    ) -> None:
+        """Write `codes` (int32, one a lane) of lanes `first` to `stop`, as far as they are longer than `step`."""
+        _encode_step(step, first, stop, *self._fixed, centre, scale, codes, self._words, self._cursor)
 
     def finish(self) -> list[bytes]:
         """The finished stream of every thread."""
@@ -120,9 +122,11 @@ class RiceDecoder:
         self._words, self._cursor, self._end = words_from_streams(streams)
         self._fixed = _fixed(lanes, bins)
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray) -> None:
-        """Fill `codes` (int32, one a lane) for the lanes that are longer than `step`."""
-        _decode_step(step, *self._fixed, centre, scale, codes, self._words, self._cursor, self._end)
+    def step(
+        self, step: int, first: int, stop: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray
+    ) -> None:
+        """Fill `codes` (int32, one a lane) for lanes `first` to `stop`, as far as they are longer than `step`."""
+        _decode_step(step, first, stop, *self._fixed, centre, scale, codes, self._words, self._cursor, self._end)
 
     def finish(self) -> np.ndarray:
         """Which threads' streams were used up exactly, as bool of shape (threads,)."""
