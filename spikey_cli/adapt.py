@@ -7,7 +7,7 @@ the encoder: nothing is sent for it.
     innovation   z = (value - the network's centre) / spread, of each sample
     correction   p = sum of weight * term, to the centre, in spreads; the terms are
 
-        level               (last value - slow mean of the lane) / 4 spreads
+        level               (last value - slow mean of the lane) / 2 spreads
         own innovations     of the OWN_LAGS steps before
         peers' innovations  of this step and the PEER_LAGS - 1 before, of each peer of an earlier wave: all threads of a
                             wave take their step before those of the next
@@ -21,6 +21,8 @@ Source: B. Widrow, M. E. Hoff, "Adaptive switching circuits", IRE WESCON 1960.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -41,7 +43,10 @@ ERROR_LIMIT = 3 * UNIT
 """Largest error that weights learn from: outliers count no more than that."""
 
 WEIGHT_BITS = 24
-WEIGHT_LIMIT = 2 << WEIGHT_BITS
+WEIGHT_LIMIT = (1 << WEIGHT_BITS) - 1
+"""With it, TERMS products of a weight's upper bits and a term add up to less than 2**31."""
+NAIVE_TAIL = 12
+"""Tail index of naive deltas."""
 RATE, RATE_SHIFT = 3328, 16
 """RATE / 2**RATE_SHIFT in units of 2**-WEIGHT_BITS / UNIT**2: 1/5000 a sample."""
 RATE_LANES = 48
@@ -49,11 +54,10 @@ RATE_LANES = 48
 
 MEAN_SHIFT = 11
 """A lane's slow mean moves by 2**-MEAN_SHIFT of the way to its value."""
-SQUARE_SHIFT = 8
+SQUARE_SHIFT = 7
 """The slow mean square moves by 2**-SQUARE_SHIFT of the way."""
 
 _RING = 8  # steps whose innovations are kept: a power of two above OWN_LAGS and PEER_LAGS
-_ONE = UNIT * UNIT
 
 
 def _scale_shifts() -> np.ndarray:
@@ -74,56 +78,83 @@ def _scale_shifts() -> np.ndarray:
 SCALE_SHIFT = _scale_shifts()
 
 
-class Adaptation:
-    """What has been learnt of the threads of a group, on the way through their lanes."""
+class Learnt(NamedTuple):
+    """What a walk knows of a group of lanes, on its way: as kernels take it. Values are in 1/64 codes."""
 
-    def __init__(self, lanes: Lanes, bins: Bins, gains: np.ndarray, firsts: np.ndarray, peers: Peers) -> None:
-        """Begin with the lanes' entries: `gains` uint8 and `firsts`, their first values in 1/64 codes."""
-        profiled = bins.profiled[lanes.thread]
-        lowest, highest = bins.range_of_values(lanes.thread)
-        first_lane = lanes.first_of_threads()
-        n_lanes = np.diff(first_lane)
-        rate = RATE * np.minimum(n_lanes, RATE_LANES) // n_lanes
-        self._thread = (first_lane, lanes.length, peers.leans, rate)
-        self._lane = (gains, lowest, highest)
-        self._bins = (profiled, bins.values)
-        self._weights = np.zeros((lanes.n_threads, TERMS), dtype=np.int64)
-        self._ring = np.zeros((_RING, lanes.count), dtype=np.int64)
-        mean = np.add.reduceat(firsts, first_lane[:-1]) // n_lanes
-        # of each lane: slow mean of its value, slow mean square of its error, level, what is predicted of z
-        self._slow = np.zeros((4, lanes.count), dtype=np.int64)
-        self._slow[0] = np.repeat(mean, n_lanes) << MEAN_SHIFT
-        self._slow[1] = _ONE << SQUARE_SHIFT
-        # of each lane: the network's centre, and the place of its scale in the tables
-        self._raw = np.zeros((2, lanes.count), dtype=np.int64)
-
-    def correct(
-        self,
-        step: int,
-        threads: tuple[int, int],
-        outputs: np.ndarray,
-        last: np.ndarray,
-        centre: np.ndarray,
-        scale: np.ndarray,
-        tail: np.ndarray,
-    ) -> None:
-        """From the network's outputs for `step` to centre, scale and tail of the lanes of `threads`, first to stop."""
-        _correct(
-            step, *threads, outputs, last, *self._thread, *self._lane,
-            self._weights, self._ring, self._slow, self._raw, _TABLES, centre, scale, tail,
-        )  # fmt: skip
-
-    def learn(
-        self, step: int, threads: tuple[int, int], codes: np.ndarray, last: np.ndarray, row: np.ndarray
-    ) -> None:
-        """Take in the codes of `step`: learn from them, and push them as `push` does."""
-        _learn(
-            step, *threads, codes, last, *self._thread, self._lane[0], *self._bins,
-            self._weights, self._ring, self._slow, self._raw, _TABLES, row,
-        )  # fmt: skip
+    waves: np.ndarray
+    """The first thread of each wave, then the number of threads."""
+    first_lane: np.ndarray
+    """The first lane of each thread, then the number of lanes."""
+    leans: np.ndarray
+    """Threads that each thread leans on, then -1: shape (threads, MAX_LEANS)."""
+    rate: np.ndarray
+    """Learning rate of each thread, in units of RATE."""
+    weights: np.ndarray
+    """Of each thread, shape (threads, TERMS)."""
+    # of each lane, from here on
+    length: np.ndarray
+    gain: np.ndarray
+    profiled: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+    last: np.ndarray
+    """Its last value."""
+    mean: np.ndarray
+    """Slow mean of its value, times 2**MEAN_SHIFT."""
+    square: np.ndarray
+    """Slow mean square of its error, times 2**SQUARE_SHIFT."""
+    innovations: np.ndarray
+    """Of its last steps, step s in row s & 7: shape (8, lanes)."""
+    level: np.ndarray
+    """Its level, as a term."""
+    predicted: np.ndarray
+    """What is predicted of its innovation."""
+    network_centre: np.ndarray
+    place: np.ndarray
+    """The network's scale less MIN_SCALE."""
+    error: np.ndarray
+    """How far its innovation was from what was predicted."""
+    # what its coder is told
+    centre: np.ndarray
+    scale: np.ndarray
+    tail: np.ndarray
 
 
-_TABLES = (LOG_SCALE, OUTPUT_FACTOR, INPUT_FACTOR, SPREAD, INVERSE_SPREAD, SCALE_SHIFT)
+def begin(lanes: Lanes, bins: Bins, gains: np.ndarray, firsts: np.ndarray, peers: Peers) -> Learnt:
+    """Nothing learnt yet of lanes with these entries: `gains` uint8 and `firsts`, codes, int32."""
+    first_lane = lanes.first_of_threads()
+    n_lanes = np.diff(first_lane)
+    profiled = bins.profiled[lanes.thread]
+    last = bins.values_of(firsts, profiled)
+    lowest, highest = bins.range_of_values(lanes.thread)
+
+    def zeros() -> np.ndarray:
+        return np.zeros(lanes.count, dtype=np.int32)
+
+    return Learnt(
+        waves=peers.waves,
+        first_lane=first_lane,
+        leans=peers.leans,
+        rate=RATE * np.minimum(n_lanes, RATE_LANES) // n_lanes,
+        weights=np.zeros((lanes.n_threads, TERMS), dtype=np.int64),
+        length=lanes.length,
+        gain=gains,
+        profiled=profiled,
+        lowest=lowest,
+        highest=highest,
+        last=last,
+        mean=np.repeat(np.add.reduceat(last, first_lane[:-1]) // n_lanes, n_lanes) << MEAN_SHIFT,
+        square=np.full(lanes.count, UNIT * UNIT << SQUARE_SHIFT, dtype=np.int64),
+        innovations=np.zeros((_RING, lanes.count), dtype=np.int32),
+        level=zeros(),
+        predicted=zeros(),
+        network_centre=np.zeros(lanes.count, dtype=np.int64),
+        place=zeros(),
+        error=zeros(),
+        centre=zeros(),
+        scale=zeros(),
+        tail=zeros(),
+    )
 
 
 @njit(inline="always")
@@ -131,79 +162,111 @@ def _clip(x, limit):
     return min(max(x, -limit), limit)
 
 
+@njit
+def centre_on_last(learnt, first, stop):
+    """Naive deltas for the lanes from `first` to `stop`: the last value is the centre, the gain the scale."""
+    for lane in range(first, stop):
+        learnt.centre[lane] = learnt.last[lane]
+        learnt.scale[lane] = LOG_SCALE[learnt.gain[lane]]
+        learnt.tail[lane] = NAIVE_TAIL
+
+
+@njit
+def push(learnt, first, stop, codes, values, row):
+    """Take in the codes of the lanes from `first` to `stop`; `row` becomes the network's inputs for their steps."""
+    for lane in range(first, stop):
+        value = value_of(codes[lane], learnt.profiled[lane], values)
+        x = ((value - learnt.last[lane]) * INPUT_FACTOR[learnt.gain[lane]] + (1 << 29)) >> 30
+        row[lane] = _clip(x, INPUT_LIMIT)
+        learnt.last[lane] = value
+
+
+@njit
+def correct(learnt, step, first_thread, stop_thread, outputs):
+    """From the network's outputs for `step` to centre, scale and tail of the lanes of some threads."""
+    predicted, innovations = learnt.predicted, learnt.innovations
+    for lane in range(learnt.first_lane[first_thread], learnt.first_lane[stop_thread]):
+        gain = learnt.gain[lane]
+        own_scale = LOG_SCALE[gain] + np.int64(outputs[1, lane])
+        place = min(max(own_scale, MIN_SCALE), MAX_SCALE) - MIN_SCALE
+        shift = (np.int64(outputs[0, lane]) * OUTPUT_FACTOR[gain] + (1 << 15)) >> 16
+        learnt.network_centre[lane] = learnt.last[lane] + shift
+        learnt.place[lane] = place
+        away = learnt.last[lane] - (learnt.mean[lane] >> MEAN_SHIFT)
+        learnt.level[lane] = _clip(away * INVERSE_SPREAD[place] >> 22, LIMIT)
+        learnt.scale[lane] = own_scale + SCALE_SHIFT[learnt.square[lane] >> (SQUARE_SHIFT + 8)]
+        learnt.tail[lane] = np.int64(outputs[2, lane])
+    for thread in range(first_thread, stop_thread):
+        first, stop = learnt.first_lane[thread], learnt.first_lane[thread + 1]
+        weight = np.int32(learnt.weights[thread, 0] >> 8)
+        for lane in range(first, stop):
+            predicted[lane] = np.int32(weight * learnt.level[lane])
+        for k in range(OWN_LAGS):
+            weight = np.int32(learnt.weights[thread, 1 + k] >> 8)
+            row = innovations[(step - 1 - k) & (_RING - 1)]
+            for lane in range(first, stop):
+                predicted[lane] += np.int32(weight * row[lane])
+        for j in range(MAX_LEANS):
+            peer = learnt.leans[thread, j]
+            if peer < 0:
+                break
+            aside = learnt.first_lane[peer] - first
+            for k in range(PEER_LAGS):
+                weight = np.int32(learnt.weights[thread, 1 + OWN_LAGS + PEER_LAGS * j + k] >> 8)
+                row = innovations[(step - k) & (_RING - 1)]
+                for lane in range(first, stop):
+                    predicted[lane] += np.int32(weight * row[lane + aside])
+    for lane in range(learnt.first_lane[first_thread], learnt.first_lane[stop_thread]):
+        # 2**-16 of 1/UNIT spreads, to 1/16 of them
+        p = _clip(np.int64(predicted[lane]) >> 12, LIMIT << 4)
+        predicted[lane] = p >> 4
+        centre = learnt.network_centre[lane] + ((p * SPREAD[learnt.place[lane]] + (1 << 21)) >> 22)
+        learnt.centre[lane] = min(max(centre, np.int64(learnt.lowest[lane])), np.int64(learnt.highest[lane]))
+
+
+@njit
+def learn(learnt, step, first_thread, stop_thread):
+    """Learn from the last values of the lanes of some threads, those of `step`."""
+    innovations, error = learnt.innovations, learnt.error
+    now = innovations[step & (_RING - 1)]
+    for lane in range(learnt.first_lane[first_thread], learnt.first_lane[stop_thread]):
+        if learnt.length[lane] <= step:
+            now[lane] = 0
+            error[lane] = 0
+            continue
+        away = learnt.last[lane] - learnt.network_centre[lane]
+        z = _clip(away * INVERSE_SPREAD[learnt.place[lane]] >> 21, LIMIT)
+        now[lane] = z
+        learnt.mean[lane] += learnt.last[lane] - (learnt.mean[lane] >> MEAN_SHIFT)
+        off = _clip(z - learnt.predicted[lane], LIMIT)
+        learnt.square[lane] += off * off - (learnt.square[lane] >> SQUARE_SHIFT)
+        error[lane] = _clip(off, ERROR_LIMIT)
+    for thread in range(first_thread, stop_thread):
+        first, stop = learnt.first_lane[thread], learnt.first_lane[thread + 1]
+        slope = np.int64(0)
+        for lane in range(first, stop):
+            slope += error[lane] * learnt.level[lane]
+        _move(learnt, thread, 0, slope)
+        for k in range(OWN_LAGS):
+            row = innovations[(step - 1 - k) & (_RING - 1)]
+            slope = np.int64(0)
+            for lane in range(first, stop):
+                slope += error[lane] * row[lane]
+            _move(learnt, thread, 1 + k, slope)
+        for j in range(MAX_LEANS):
+            peer = learnt.leans[thread, j]
+            if peer < 0:
+                break
+            aside = learnt.first_lane[peer] - first
+            for k in range(PEER_LAGS):
+                row = innovations[(step - k) & (_RING - 1)]
+                slope = np.int64(0)
+                for lane in range(first, stop):
+                    slope += error[lane] * row[lane + aside]
+                _move(learnt, thread, 1 + OWN_LAGS + PEER_LAGS * j + k, slope)
+
+
 @njit(inline="always")
-def input_of(value, last, gain, input_factor):
-    """The network's input for the step from the value `last` to `value`."""
-    return _clip(((value - last) * input_factor[gain] + (1 << 29)) >> 30, INPUT_LIMIT)
-
-
-@njit(nogil=True, cache=True)
-def _correct(
-    step, first, stop, outputs, last, first_lane, length, leans, rate, gain, lowest, highest,
-    weights, ring, slow, raw, tables, centre, scale, tail,
-):  # fmt: skip
-    log_scale, output_factor, _, spreads, inverse_spreads, scale_shift = tables
-    for thread in range(first, stop):
-        w = weights[thread]
-        for lane in range(first_lane[thread], first_lane[thread + 1]):
-            own_scale = log_scale[gain[lane]] + np.int64(outputs[1, lane])
-            place = min(max(own_scale, MIN_SCALE), MAX_SCALE) - MIN_SCALE
-            raw_centre = last[lane] + ((np.int64(outputs[0, lane]) * output_factor[gain[lane]] + (1 << 15)) >> 16)
-            away = last[lane] - (slow[0, lane] >> MEAN_SHIFT)
-            level = _clip(away * inverse_spreads[place] >> 23, LIMIT)
-            p = w[0] * level
-            for k in range(OWN_LAGS):
-                p += w[1 + k] * ring[(step - 1 - k) & (_RING - 1), lane]
-            for j in range(MAX_LEANS):
-                peer = leans[thread, j]
-                if peer < 0:
-                    break
-                other = first_lane[peer] + lane - first_lane[thread]
-                for k in range(PEER_LAGS):
-                    p += w[1 + OWN_LAGS + PEER_LAGS * j + k] * ring[(step - k) & (_RING - 1), other]
-            # from 1/UNIT spreads, 2**-24 of them, to 1/16 of that
-            p = _clip(p >> (WEIGHT_BITS - 4), LIMIT << 4)
-            slow[2, lane] = level
-            slow[3, lane] = p >> 4
-            raw[0, lane] = raw_centre
-            raw[1, lane] = place
-            corrected = raw_centre + ((p * spreads[place] + (1 << 21)) >> 22)
-            centre[lane] = min(max(corrected, np.int64(lowest[lane])), np.int64(highest[lane]))
-            scale[lane] = own_scale + scale_shift[slow[1, lane] >> (SQUARE_SHIFT + 8)]
-            tail[lane] = np.int64(outputs[2, lane])
-
-
-@njit(nogil=True, cache=True)
-def _learn(
-    step, first, stop, codes, last, first_lane, length, leans, rate, gain, profiled, values,
-    weights, ring, slow, raw, tables, row,
-):  # fmt: skip
-    _, _, input_factor, _, inverse_spreads, _ = tables
-    now = step & (_RING - 1)
-    g = np.zeros(TERMS, dtype=np.int64)
-    for thread in range(first, stop):
-        g[:] = 0
-        for lane in range(first_lane[thread], first_lane[thread + 1]):
-            value = value_of(codes[lane], profiled[lane], values)
-            row[lane] = input_of(value, last[lane], gain[lane], input_factor)
-            last[lane] = value
-            if length[lane] <= step:
-                continue
-            z = _clip((value - raw[0, lane]) * inverse_spreads[raw[1, lane]] >> 21, LIMIT)
-            ring[now, lane] = z
-            slow[0, lane] += value - (slow[0, lane] >> MEAN_SHIFT)
-            error = _clip(z - slow[3, lane], LIMIT)
-            slow[1, lane] += error * error - (slow[1, lane] >> SQUARE_SHIFT)
-            error = _clip(error, ERROR_LIMIT)
-            g[0] += error * slow[2, lane]
-            for k in range(OWN_LAGS):
-                g[1 + k] += error * ring[(step - 1 - k) & (_RING - 1), lane]
-            for j in range(MAX_LEANS):
-                peer = leans[thread, j]
-                if peer < 0:
-                    break
-                other = first_lane[peer] + lane - first_lane[thread]
-                for k in range(PEER_LAGS):
-                    g[1 + OWN_LAGS + PEER_LAGS * j + k] += error * ring[(step - k) & (_RING - 1), other]
-        for k in range(TERMS):
-            weights[thread, k] = _clip(weights[thread, k] + (g[k] * rate[thread] >> RATE_SHIFT), WEIGHT_LIMIT)
+def _move(learnt, thread, term, slope):
+    weight = learnt.weights[thread, term] + (slope * learnt.rate[thread] >> RATE_SHIFT)
+    learnt.weights[thread, term] = _clip(weight, WEIGHT_LIMIT)

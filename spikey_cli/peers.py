@@ -116,8 +116,8 @@ def _bundles(linked: Sequence[Sequence[int]]) -> list[range]:
 class Peers:
     """The company of a group of threads in the order in which they take a step: wave after wave."""
 
-    waves: tuple[tuple[int, int], ...]
-    """First thread and the one behind the last, of each wave that has any."""
+    waves: np.ndarray
+    """The first thread of each wave that has any, then the number of threads: int64."""
     leans: np.ndarray
     """Threads that each thread leans on, then -1: int64 of shape (threads, MAX_LEANS)."""
 
@@ -128,4 +128,4 @@ class Peers:
         for thread, others in enumerate(leans):
             table[thread, : len(others)] = others
         starts = [i for i, wave in enumerate(waves) if i == 0 or wave != waves[i - 1]]
-        return cls(tuple(zip(starts, [*starts[1:], len(waves)], strict=True)), table)
+        return cls(np.array([*starts, len(waves)], dtype=np.int64), table)

@@ -11,6 +11,8 @@ Source: R. F. Rice, "Some practical universal noiseless coding techniques", JPL 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -61,34 +63,67 @@ def get_rank(words, cursor, k, width):
     return (quotient << k) + low, cursor + quotient + 1 + k
 
 
-@njit(nogil=True, cache=True)
-def _encode_step(step, first_lane, stop, thread, length, size, width, profiled, edges, values, centre, scale, codes, words, cursor):
-    for lane in range(first_lane, stop):
-        if length[lane] > step:
-            of = thread[lane]
-            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
-            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
-            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size[of])
-            cursor[of] = put_rank(words, cursor[of], rank, rice_parameter(scale[lane]), width[of])
+@njit
+def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
+    """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    for lane in range(first, stop):
+        if state.length[lane] > step:
+            of = state.thread[lane]
+            size = state.size[of]
+            nearest = nearest_code(np.int64(centre[lane]), state.profiled[of], state.edges)
+            upwards = centre[lane] >= value_of(nearest, state.profiled[of], state.values)
+            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size)
+            k = rice_parameter(scale[lane])
+            state.cursor[of] = put_rank(state.words, state.cursor[of], rank, k, state.width[of])
 
 
-@njit(nogil=True, cache=True)
-def _decode_step(step, first_lane, stop, thread, length, size, width, profiled, edges, values, centre, scale, codes, words, cursor, end):
-    for lane in range(first_lane, stop):
-        if length[lane] > step:
-            of = thread[lane]
-            if cursor[of] >= end[of]:
-                codes[lane] = 0
-                cursor[of] = end[of] + 1
-                continue
-            rank, cursor[of] = get_rank(words, cursor[of], rice_parameter(scale[lane]), width[of])
-            if rank >= size[of]:
-                codes[lane] = 0
-                cursor[of] = end[of] + 1
-                continue
-            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
-            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
-            codes[lane] = code_from_rank(rank, nearest, upwards, size[of])
+@njit
+def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
+    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    for lane in range(first, stop):
+        if state.length[lane] > step:
+            of = state.thread[lane]
+            size = state.size[of]
+            code = np.int64(0)
+            if state.cursor[of] < state.end[of]:
+                k = rice_parameter(scale[lane])
+                rank, state.cursor[of] = get_rank(state.words, state.cursor[of], k, state.width[of])
+                if rank < size:
+                    nearest = nearest_code(np.int64(centre[lane]), state.profiled[of], state.edges)
+                    upwards = centre[lane] >= value_of(nearest, state.profiled[of], state.values)
+                    code = code_from_rank(rank, nearest, upwards, size)
+                else:
+                    state.cursor[of] = state.end[of] + 1
+            else:
+                state.cursor[of] = state.end[of] + 1
+            codes[lane] = code
+
+
+class RiceState(NamedTuple):
+    """What the kernels of both directions take. Of each lane: thread, length; of each thread the rest, but for the bins'
+    edges and values and the words of all streams.
+    """
+
+    thread: np.ndarray
+    length: np.ndarray
+    size: np.ndarray
+    width: np.ndarray
+    profiled: np.ndarray
+    edges: np.ndarray
+    values: np.ndarray
+    words: np.ndarray
+    cursor: np.ndarray
+    """The next bit of each stream."""
+    end: np.ndarray
+    """The bit behind each stream; of no use to an encoder."""
+
+    @classmethod
+    def of(cls, lanes: Lanes, bins: Bins, words: np.ndarray, cursor: np.ndarray, end: np.ndarray) -> RiceState:
+        """State of lanes on these bins."""
+        width = code_widths(bins.size)
+        return cls(
+            lanes.thread, lanes.length, bins.size, width, bins.profiled, bins.edges, bins.values, words, cursor, end
+        )
 
 
 class RiceEncoder:
@@ -97,21 +132,14 @@ class RiceEncoder:
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
         words = lanes.samples_of_threads() * MAX_CODE_BITS // 64 + SPARE_WORDS
         self._first = (np.cumsum(words) - words) * 64
-        self._cursor = self._first.copy()
-        self._words = np.zeros(int(words.sum()), dtype=np.uint64)
-        self._fixed = _fixed(lanes, bins)
-
-    def step(
-        self, step: int, first: int, stop: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray
-    ) -> None:
-        """Write `codes` (int32, one a lane) of lanes `first` to `stop`, as far as they are longer than `step`."""
-        _encode_step(step, first, stop, *self._fixed, centre, scale, codes, self._words, self._cursor)
+        buffer = np.zeros(int(words.sum()), dtype=np.uint64)
+        self.state = RiceState.of(lanes, bins, buffer, self._first.copy(), self._first)
 
     def finish(self) -> list[bytes]:
         """The finished stream of every thread."""
         return [
-            stream_from_words(self._words, int(first), int(cursor))
-            for first, cursor in zip(self._first, self._cursor, strict=True)
+            stream_from_words(self.state.words, int(first), int(cursor))
+            for first, cursor in zip(self._first, self.state.cursor, strict=True)
         ]
 
 
@@ -119,21 +147,9 @@ class RiceDecoder:
     """Reads what `RiceEncoder` wrote, in the same walk."""
 
     def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
-        self._words, self._cursor, self._end = words_from_streams(streams)
-        self._fixed = _fixed(lanes, bins)
-
-    def step(
-        self, step: int, first: int, stop: int, centre: np.ndarray, scale: np.ndarray, tail: np.ndarray, codes: np.ndarray
-    ) -> None:
-        """Fill `codes` (int32, one a lane) for lanes `first` to `stop`, as far as they are longer than `step`."""
-        _decode_step(step, first, stop, *self._fixed, centre, scale, codes, self._words, self._cursor, self._end)
+        self.state = RiceState.of(lanes, bins, *words_from_streams(streams))
 
     def finish(self) -> np.ndarray:
         """Which threads' streams were used up exactly, as bool of shape (threads,)."""
-        left = self._end - self._cursor
+        left = self.state.end - self.state.cursor
         return (left >= 0) & (left < 8)
-
-
-def _fixed(lanes: Lanes, bins: Bins) -> tuple[np.ndarray, ...]:
-    """What the kernels of both directions take that stays the same from step to step."""
-    return (lanes.thread, lanes.length, bins.size, code_widths(bins.size), bins.profiled, bins.edges, bins.values)
