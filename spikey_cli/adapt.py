@@ -35,7 +35,8 @@ from .peers import MAX_LEANS, Peers
 
 OWN_LAGS = 4
 PEER_LAGS = 3
-TERMS = 1 + OWN_LAGS + PEER_LAGS * MAX_LEANS
+_OWN = 1 + OWN_LAGS
+TERMS = _OWN + PEER_LAGS * MAX_LEANS
 
 UNIT = 256
 LIMIT = 4 * UNIT - 1
@@ -57,7 +58,7 @@ MEAN_SHIFT = 11
 SQUARE_SHIFT = 7
 """The slow mean square moves by 2**-SQUARE_SHIFT of the way."""
 
-_RING = 8  # steps whose innovations are kept: a power of two above OWN_LAGS and PEER_LAGS
+_RING, _LEVEL = 7, 8  # rows of terms: a ring for the innovations, as long as OWN_LAGS and PEER_LAGS need; the level
 
 
 def _scale_shifts() -> np.ndarray:
@@ -103,10 +104,8 @@ class Learnt(NamedTuple):
     """Slow mean of its value, times 2**MEAN_SHIFT."""
     square: np.ndarray
     """Slow mean square of its error, times 2**SQUARE_SHIFT."""
-    innovations: np.ndarray
-    """Of its last steps, step s in row s & 7: shape (8, lanes)."""
-    level: np.ndarray
-    """Its level, as a term."""
+    terms: np.ndarray
+    """Innovations of its last steps, step s in row s & 7, and in row 8 its level: shape (9, lanes)."""
     predicted: np.ndarray
     """What is predicted of its innovation."""
     network_centre: np.ndarray
@@ -145,8 +144,7 @@ def begin(lanes: Lanes, bins: Bins, gains: np.ndarray, firsts: np.ndarray, peers
         last=last,
         mean=np.repeat(np.add.reduceat(last, first_lane[:-1]) // n_lanes, n_lanes) << MEAN_SHIFT,
         square=np.full(lanes.count, UNIT * UNIT << SQUARE_SHIFT, dtype=np.int64),
-        innovations=np.zeros((_RING, lanes.count), dtype=np.int32),
-        level=zeros(),
+        terms=np.zeros((_LEVEL + 1, lanes.count), dtype=np.int32),
         predicted=zeros(),
         network_centre=np.zeros(lanes.count, dtype=np.int64),
         place=zeros(),
@@ -165,108 +163,158 @@ def _clip(x, limit):
 @njit
 def centre_on_last(learnt, first, stop):
     """Naive deltas for the lanes from `first` to `stop`: the last value is the centre, the gain the scale."""
+    centre = learnt.centre
+    last = learnt.last
+    scale = learnt.scale
+    gain = learnt.gain
+    tail = learnt.tail
     for lane in range(first, stop):
-        learnt.centre[lane] = learnt.last[lane]
-        learnt.scale[lane] = LOG_SCALE[learnt.gain[lane]]
-        learnt.tail[lane] = NAIVE_TAIL
+        centre[lane] = last[lane]
+        scale[lane] = LOG_SCALE[gain[lane]]
+        tail[lane] = NAIVE_TAIL
 
 
 @njit
 def push(learnt, first, stop, codes, values, row):
     """Take in the codes of the lanes from `first` to `stop`; `row` becomes the network's inputs for their steps."""
+    profiled = learnt.profiled
+    last = learnt.last
+    gain = learnt.gain
     for lane in range(first, stop):
-        value = value_of(codes[lane], learnt.profiled[lane], values)
-        x = ((value - learnt.last[lane]) * INPUT_FACTOR[learnt.gain[lane]] + (1 << 29)) >> 30
+        value = value_of(codes[lane], profiled[lane], values)
+        x = ((value - last[lane]) * INPUT_FACTOR[gain[lane]] + (1 << 29)) >> 30
         row[lane] = _clip(x, INPUT_LIMIT)
-        learnt.last[lane] = value
+        last[lane] = value
 
 
 @njit
 def correct(learnt, step, first_thread, stop_thread, outputs):
     """From the network's outputs for `step` to centre, scale and tail of the lanes of some threads."""
-    predicted, innovations = learnt.predicted, learnt.innovations
-    for lane in range(learnt.first_lane[first_thread], learnt.first_lane[stop_thread]):
-        gain = learnt.gain[lane]
+    gains, last, mean, square = learnt.gain, learnt.last, learnt.mean, learnt.square
+    network_centre, places, terms = learnt.network_centre, learnt.place, learnt.terms
+    scale, tail = learnt.scale, learnt.tail
+    first_lane, leans, weights, predicted = learnt.first_lane, learnt.leans, learnt.weights, learnt.predicted
+    centre, lowest, highest = learnt.centre, learnt.lowest, learnt.highest
+    for lane in range(first_lane[first_thread], first_lane[stop_thread]):
+        gain = gains[lane]
         own_scale = LOG_SCALE[gain] + np.int64(outputs[1, lane])
         place = min(max(own_scale, MIN_SCALE), MAX_SCALE) - MIN_SCALE
-        shift = (np.int64(outputs[0, lane]) * OUTPUT_FACTOR[gain] + (1 << 15)) >> 16
-        learnt.network_centre[lane] = learnt.last[lane] + shift
-        learnt.place[lane] = place
-        away = learnt.last[lane] - (learnt.mean[lane] >> MEAN_SHIFT)
-        learnt.level[lane] = _clip(away * INVERSE_SPREAD[place] >> 22, LIMIT)
-        learnt.scale[lane] = own_scale + SCALE_SHIFT[learnt.square[lane] >> (SQUARE_SHIFT + 8)]
-        learnt.tail[lane] = np.int64(outputs[2, lane])
+        network_centre[lane] = last[lane] + ((np.int64(outputs[0, lane]) * OUTPUT_FACTOR[gain] + (1 << 15)) >> 16)
+        places[lane] = place
+        away = last[lane] - (mean[lane] >> MEAN_SHIFT)
+        terms[_LEVEL, lane] = _clip(away * INVERSE_SPREAD[place] >> 22, LIMIT)
+        scale[lane] = own_scale + SCALE_SHIFT[square[lane] >> (SQUARE_SHIFT + 8)]
+        tail[lane] = np.int64(outputs[2, lane])
+    level, now = terms[_LEVEL], terms[step & _RING]
+    before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
     for thread in range(first_thread, stop_thread):
-        first, stop = learnt.first_lane[thread], learnt.first_lane[thread + 1]
-        weight = np.int32(learnt.weights[thread, 0] >> 8)
-        for lane in range(first, stop):
-            predicted[lane] = np.int32(weight * learnt.level[lane])
-        for k in range(OWN_LAGS):
-            weight = np.int32(learnt.weights[thread, 1 + k] >> 8)
-            row = innovations[(step - 1 - k) & (_RING - 1)]
-            for lane in range(first, stop):
-                predicted[lane] += np.int32(weight * row[lane])
+        # unsigned, so that the loops over lanes need not look out for negative indices
+        first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
+        _predict_from_own(weights[thread], level, before, predicted, first, stop)
         for j in range(MAX_LEANS):
-            peer = learnt.leans[thread, j]
-            if peer < 0:
+            if leans[thread, j] < 0:
                 break
-            aside = learnt.first_lane[peer] - first
-            for k in range(PEER_LAGS):
-                weight = np.int32(learnt.weights[thread, 1 + OWN_LAGS + PEER_LAGS * j + k] >> 8)
-                row = innovations[(step - k) & (_RING - 1)]
-                for lane in range(first, stop):
-                    predicted[lane] += np.int32(weight * row[lane + aside])
-    for lane in range(learnt.first_lane[first_thread], learnt.first_lane[stop_thread]):
+            behind = first - np.uint64(first_lane[leans[thread, j]])
+            _predict_from_peer(weights[thread, _OWN + PEER_LAGS * j :], now, before, predicted, first, stop, behind)
+    for lane in range(first_lane[first_thread], first_lane[stop_thread]):
         # 2**-16 of 1/UNIT spreads, to 1/16 of them
         p = _clip(np.int64(predicted[lane]) >> 12, LIMIT << 4)
         predicted[lane] = p >> 4
-        centre = learnt.network_centre[lane] + ((p * SPREAD[learnt.place[lane]] + (1 << 21)) >> 22)
-        learnt.centre[lane] = min(max(centre, np.int64(learnt.lowest[lane])), np.int64(learnt.highest[lane]))
+        corrected = network_centre[lane] + ((p * SPREAD[places[lane]] + (1 << 21)) >> 22)
+        centre[lane] = min(max(corrected, np.int64(lowest[lane])), np.int64(highest[lane]))
+
+
+@njit(inline="always")
+def _upper(weight):
+    return np.int32(weight >> 8)
+
+
+@njit
+def _predict_from_own(weight, level, before, predicted, first, stop):
+    w0, w1, w2, w3, w4 = (
+        _upper(weight[0]),
+        _upper(weight[1]),
+        _upper(weight[2]),
+        _upper(weight[3]),
+        _upper(weight[4]),
+    )
+    z1, z2, z3, z4 = before
+    for lane in range(first, stop):
+        p = np.int32(w0 * level[lane]) + np.int32(w1 * z1[lane]) + np.int32(w2 * z2[lane])
+        predicted[lane] = p + np.int32(w3 * z3[lane]) + np.int32(w4 * z4[lane])
+
+
+@njit
+def _predict_from_peer(weight, now, before, predicted, first, stop, behind):
+    w0, w1, w2 = _upper(weight[0]), _upper(weight[1]), _upper(weight[2])
+    z1, z2, _, _ = before
+    for lane in range(first, stop):
+        other = lane - behind
+        p = np.int32(w0 * now[other]) + np.int32(w1 * z1[other]) + np.int32(w2 * z2[other])
+        predicted[lane] += np.int32(p)
 
 
 @njit
 def learn(learnt, step, first_thread, stop_thread):
     """Learn from the last values of the lanes of some threads, those of `step`."""
-    innovations, error = learnt.innovations, learnt.error
-    now = innovations[step & (_RING - 1)]
-    for lane in range(learnt.first_lane[first_thread], learnt.first_lane[stop_thread]):
-        if learnt.length[lane] <= step:
-            now[lane] = 0
-            error[lane] = 0
-            continue
-        away = learnt.last[lane] - learnt.network_centre[lane]
-        z = _clip(away * INVERSE_SPREAD[learnt.place[lane]] >> 21, LIMIT)
-        now[lane] = z
-        learnt.mean[lane] += learnt.last[lane] - (learnt.mean[lane] >> MEAN_SHIFT)
-        off = _clip(z - learnt.predicted[lane], LIMIT)
-        learnt.square[lane] += off * off - (learnt.square[lane] >> SQUARE_SHIFT)
-        error[lane] = _clip(off, ERROR_LIMIT)
+    length, last, mean, square = learnt.length, learnt.last, learnt.mean, learnt.square
+    network_centre, places, terms = learnt.network_centre, learnt.place, learnt.terms
+    first_lane, leans, predicted, error = learnt.first_lane, learnt.leans, learnt.predicted, learnt.error
+    weights, rates = learnt.weights, learnt.rate
+    now = step & _RING
+    for lane in range(first_lane[first_thread], first_lane[stop_thread]):
+        away = last[lane] - network_centre[lane]
+        z = _clip(away * INVERSE_SPREAD[places[lane]] >> 21, LIMIT)
+        off = _clip(z - predicted[lane], LIMIT)
+        mean[lane] += last[lane] - (mean[lane] >> MEAN_SHIFT)
+        square[lane] += off * off - (square[lane] >> SQUARE_SHIFT)
+        # a lane that has ended teaches nothing
+        terms[now, lane] = z if length[lane] > step else 0
+        error[lane] = _clip(off, ERROR_LIMIT) if length[lane] > step else 0
+    level, now = terms[_LEVEL], terms[step & _RING]
+    before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
     for thread in range(first_thread, stop_thread):
-        first, stop = learnt.first_lane[thread], learnt.first_lane[thread + 1]
-        slope = np.int64(0)
-        for lane in range(first, stop):
-            slope += error[lane] * learnt.level[lane]
-        _move(learnt, thread, 0, slope)
-        for k in range(OWN_LAGS):
-            row = innovations[(step - 1 - k) & (_RING - 1)]
-            slope = np.int64(0)
-            for lane in range(first, stop):
-                slope += error[lane] * row[lane]
-            _move(learnt, thread, 1 + k, slope)
+        first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
+        _learn_from_own(weights[thread], rates[thread], level, before, error, first, stop)
         for j in range(MAX_LEANS):
-            peer = learnt.leans[thread, j]
-            if peer < 0:
+            if leans[thread, j] < 0:
                 break
-            aside = learnt.first_lane[peer] - first
-            for k in range(PEER_LAGS):
-                row = innovations[(step - k) & (_RING - 1)]
-                slope = np.int64(0)
-                for lane in range(first, stop):
-                    slope += error[lane] * row[lane + aside]
-                _move(learnt, thread, 1 + OWN_LAGS + PEER_LAGS * j + k, slope)
+            behind = first - np.uint64(first_lane[leans[thread, j]])
+            weight = weights[thread, _OWN + PEER_LAGS * j :]
+            _learn_from_peer(weight, rates[thread], now, before, error, first, stop, behind)
+
+
+@njit
+def _learn_from_own(weight, rate, level, before, error, first, stop):
+    z1, z2, z3, z4 = before
+    s0, s1, s2, s3, s4 = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for lane in range(first, stop):
+        s0 += error[lane] * level[lane]
+        s1 += error[lane] * z1[lane]
+        s2 += error[lane] * z2[lane]
+        s3 += error[lane] * z3[lane]
+        s4 += error[lane] * z4[lane]
+    _move(weight, 0, rate, s0)
+    _move(weight, 1, rate, s1)
+    _move(weight, 2, rate, s2)
+    _move(weight, 3, rate, s3)
+    _move(weight, 4, rate, s4)
+
+
+@njit
+def _learn_from_peer(weight, rate, now, before, error, first, stop, behind):
+    z1, z2, _, _ = before
+    s0, s1, s2 = np.int64(0), np.int64(0), np.int64(0)
+    for lane in range(first, stop):
+        other = lane - behind
+        s0 += error[lane] * now[other]
+        s1 += error[lane] * z1[other]
+        s2 += error[lane] * z2[other]
+    _move(weight, 0, rate, s0)
+    _move(weight, 1, rate, s1)
+    _move(weight, 2, rate, s2)
 
 
 @njit(inline="always")
-def _move(learnt, thread, term, slope):
-    weight = learnt.weights[thread, term] + (slope * learnt.rate[thread] >> RATE_SHIFT)
-    learnt.weights[thread, term] = _clip(weight, WEIGHT_LIMIT)
+def _move(weight, term, rate, slope):
+    weight[term] = _clip(weight[term] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)

@@ -121,9 +121,8 @@ def _carry(words, at):
 
 
 @njit(inline="always")
-def _encode(state, of, first, size, bits):
+def _encode(words, interval, of, first, size, bits):
     """Narrow the interval of thread `of` to first..first + size of 2**bits."""
-    words, interval = state.words, state.interval
     step = interval[of, 1] >> np.uint64(bits)
     low = interval[of, 0] + step * np.uint64(first)
     if low < interval[of, 0]:
@@ -139,21 +138,20 @@ def _encode(state, of, first, size, bits):
 
 
 @njit(inline="always")
-def _target(state, of, bits):
+def _target(interval, of, bits):
     """Where the number of thread `of` lies in its interval, of 2**bits."""
-    return min(np.int64(state.interval[of, 0] // (state.interval[of, 1] >> np.uint64(bits))), (1 << bits) - 1)
+    return min(np.int64(interval[of, 0] // (interval[of, 1] >> np.uint64(bits))), (1 << bits) - 1)
 
 
 @njit(inline="always")
-def _advance(state, of, first, size, bits):
+def _advance(words, end, interval, of, first, size, bits):
     """Narrow the interval as the encoder did."""
-    interval = state.interval
     step = interval[of, 1] >> np.uint64(bits)
     offset = interval[of, 0] - step * np.uint64(first)
     width = step * np.uint64(size)
     while width < np.uint64(1 << 32):
         at = np.int64(interval[of, 2])
-        word = np.uint64(state.words[at]) if at < state.end[of] else np.uint64(0)
+        word = np.uint64(words[at]) if at < end[of] else np.uint64(0)
         offset = offset << np.uint64(32) | word
         width <<= np.uint64(32)
         interval[of, 2] += np.uint64(1)
@@ -164,12 +162,13 @@ def _advance(state, of, first, size, bits):
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    thread, length, sizes, widths, profiled, profile, _, no_edges, mixture, _, words, interval, _ = state
     for lane in range(first, stop):
-        if state.length[lane] <= step:
+        if length[lane] <= step:
             continue
-        of = state.thread[lane]
-        size, width = state.size[of], state.width[of]
-        edges = state.edges if state.profiled[of] else state.no_edges
+        of = thread[lane]
+        size, width = sizes[of], widths[of]
+        edges = profile if profiled[of] else no_edges
         code = np.int64(codes[lane])
         low_bits = _low_bits(scale[lane], size)
         place = min(max(scale[lane] - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE
@@ -183,26 +182,26 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
             symbol = (code >> low_bits) - origin
             if symbol < 1 or symbol >= LISTED:
                 symbol = np.int64(0)
-        below = _cumulative(symbol, symbols, origin, middle, inverse, likely, edges, state.mixture)
-        above = _cumulative(symbol + 1, symbols, origin, middle, inverse, likely, edges, state.mixture)
-        _encode(state, of, below, above - below, TOTAL_BITS)
+        below = _cumulative(symbol, symbols, origin, middle, inverse, likely, edges, mixture)
+        above = _cumulative(symbol + 1, symbols, origin, middle, inverse, likely, edges, mixture)
+        _encode(words, interval, of, below, above - below, TOTAL_BITS)
         if size > LISTED:
             if symbol == 0:
-                _encode(state, of, code, 1, width)
+                _encode(words, interval, of, code, 1, width)
             elif low_bits:
-                _encode(state, of, code & ((1 << low_bits) - 1), 1, low_bits)
+                _encode(words, interval, of, code & ((1 << low_bits) - 1), 1, low_bits)
 
 
 @njit
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
-    mixture = state.mixture
+    thread, length, sizes, widths, profiled, profile, code_near, no_edges, mixture, quantiles, words, interval, end = state
     for lane in range(first, stop):
-        if state.length[lane] <= step:
+        if length[lane] <= step:
             continue
-        of = state.thread[lane]
-        size, width = state.size[of], state.width[of]
-        edges = state.edges if state.profiled[of] else state.no_edges
+        of = thread[lane]
+        size, width = sizes[of], widths[of]
+        edges = profile if profiled[of] else no_edges
         low_bits = _low_bits(scale[lane], size)
         place = min(max(scale[lane] - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE
         inverse = INVERSE_SPREAD[place]
@@ -212,12 +211,12 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
             symbols, origin = size, np.int64(0)
         else:
             symbols, origin = np.int64(LISTED), ((middle + 32) >> 6) - _HALF
-        target = _target(state, of, TOTAL_BITS)
+        target = _target(interval, of, TOTAL_BITS)
         # the symbol whose part holds the target: look near the quantile, widen, halve
-        quantile = np.int64(state.quantile[likely, target >> (TOTAL_BITS - QUANTILE_BITS)])
+        quantile = np.int64(quantiles[likely, target >> (TOTAL_BITS - QUANTILE_BITS)])
         near = ((middle + (quantile * SPREAD[place] >> 16) + 32) >> 6) - origin
-        if state.profiled[of]:
-            near = np.int64(state.code_near[min(max(near, 0), state.code_near.size - 1)])
+        if profiled[of]:
+            near = np.int64(code_near[min(max(near, 0), code_near.size - 1)])
         symbol = min(max(near, 0), symbols - 1)
         below = _cumulative(symbol, symbols, origin, middle, inverse, likely, edges, mixture)
         behind, reach = symbol + 1, np.int64(1)
@@ -240,21 +239,21 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
                 symbol, below = half, between
             else:
                 behind, above = half, between
-        _advance(state, of, below, above - below, TOTAL_BITS)
+        _advance(words, end, interval, of, below, above - below, TOTAL_BITS)
         code = symbol
         if size > LISTED:
             if symbol == 0:
-                code = _target(state, of, width)
-                _advance(state, of, code, 1, width)
+                code = _target(interval, of, width)
+                _advance(words, end, interval, of, code, 1, width)
             else:
                 code = (origin + symbol) << low_bits
                 if low_bits:
-                    rest = _target(state, of, low_bits)
-                    _advance(state, of, rest, 1, low_bits)
+                    rest = _target(interval, of, low_bits)
+                    _advance(words, end, interval, of, rest, 1, low_bits)
                     code |= rest
             if code < 0 or code >= size:
                 code = np.int64(0)  # damage: go on with some code, and be found out at the end
-                state.interval[of, 2] = np.uint64(1 << 62)
+                interval[of, 2] = np.uint64(1 << 62)
         codes[lane] = code
 
 

@@ -36,28 +36,30 @@ class ResidualState(NamedTuple):
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Collect the ranks of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    thread, length, start, size, profiled, edges, values, ranks, damaged = state
     for lane in range(first, stop):
-        if state.length[lane] > step:
-            of = state.thread[lane]
-            nearest = nearest_code(np.int64(centre[lane]), state.profiled[of], state.edges)
-            upwards = centre[lane] >= value_of(nearest, state.profiled[of], state.values)
-            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, state.size[of])
-            state.ranks[state.start[lane] + step - 1] = rank
+        if length[lane] > step:
+            of = thread[lane]
+            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
+            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
+            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size[of])
+            ranks[start[lane] + step - 1] = rank
 
 
 @njit
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    thread, length, start, size, profiled, edges, values, ranks, damaged = state
     for lane in range(first, stop):
-        if state.length[lane] > step:
-            of = state.thread[lane]
-            nearest = nearest_code(np.int64(centre[lane]), state.profiled[of], state.edges)
-            upwards = centre[lane] >= value_of(nearest, state.profiled[of], state.values)
-            rank = np.int64(state.ranks[state.start[lane] + step - 1])
-            if rank >= state.size[of]:
+        if length[lane] > step:
+            of = thread[lane]
+            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
+            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
+            rank = np.int64(ranks[start[lane] + step - 1])
+            if rank >= size[of]:
                 rank = np.int64(0)
-                state.damaged[of] = True
-            codes[lane] = code_from_rank(rank, nearest, upwards, state.size[of])
+                damaged[of] = True
+            codes[lane] = code_from_rank(rank, nearest, upwards, size[of])
 
 
 def _state(lanes: Lanes, bins: Bins) -> tuple[ResidualState, np.ndarray]:

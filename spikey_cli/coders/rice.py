@@ -66,36 +66,38 @@ def get_rank(words, cursor, k, width):
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    thread, length, sizes, width, profiled, edges, values, words, cursor, end = state
     for lane in range(first, stop):
-        if state.length[lane] > step:
-            of = state.thread[lane]
-            size = state.size[of]
-            nearest = nearest_code(np.int64(centre[lane]), state.profiled[of], state.edges)
-            upwards = centre[lane] >= value_of(nearest, state.profiled[of], state.values)
+        if length[lane] > step:
+            of = thread[lane]
+            size = sizes[of]
+            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
+            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
             rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size)
             k = rice_parameter(scale[lane])
-            state.cursor[of] = put_rank(state.words, state.cursor[of], rank, k, state.width[of])
+            cursor[of] = put_rank(words, cursor[of], rank, k, width[of])
 
 
 @njit
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    thread, length, sizes, width, profiled, edges, values, words, cursor, end = state
     for lane in range(first, stop):
-        if state.length[lane] > step:
-            of = state.thread[lane]
-            size = state.size[of]
+        if length[lane] > step:
+            of = thread[lane]
+            size = sizes[of]
             code = np.int64(0)
-            if state.cursor[of] < state.end[of]:
+            if cursor[of] < end[of]:
                 k = rice_parameter(scale[lane])
-                rank, state.cursor[of] = get_rank(state.words, state.cursor[of], k, state.width[of])
+                rank, cursor[of] = get_rank(words, cursor[of], k, width[of])
                 if rank < size:
-                    nearest = nearest_code(np.int64(centre[lane]), state.profiled[of], state.edges)
-                    upwards = centre[lane] >= value_of(nearest, state.profiled[of], state.values)
+                    nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
+                    upwards = centre[lane] >= value_of(nearest, profiled[of], values)
                     code = code_from_rank(rank, nearest, upwards, size)
                 else:
-                    state.cursor[of] = state.end[of] + 1
+                    cursor[of] = end[of] + 1
             else:
-                state.cursor[of] = state.end[of] + 1
+                cursor[of] = end[of] + 1
             codes[lane] = code
 
 
