@@ -180,7 +180,7 @@ def push(learnt, first, stop, codes, values, row):
     profiled = learnt.profiled
     last = learnt.last
     gain = learnt.gain
-    for lane in range(first, stop):
+    for lane in range(np.uint64(first), np.uint64(stop)):
         value = value_of(codes[lane], profiled[lane], values)
         x = ((value - last[lane]) * INPUT_FACTOR[gain[lane]] + (1 << 29)) >> 30
         row[lane] = _clip(x, INPUT_LIMIT)
@@ -195,15 +195,15 @@ def correct(learnt, step, first_thread, stop_thread, outputs):
     scale, tail = learnt.scale, learnt.tail
     first_lane, leans, weights, predicted = learnt.first_lane, learnt.leans, learnt.weights, learnt.predicted
     centre, lowest, highest = learnt.centre, learnt.lowest, learnt.highest
-    for lane in range(first_lane[first_thread], first_lane[stop_thread]):
-        gain = gains[lane]
+    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
+        gain = np.uint64(gains[lane])
         own_scale = LOG_SCALE[gain] + np.int64(outputs[1, lane])
         place = min(max(own_scale, MIN_SCALE), MAX_SCALE) - MIN_SCALE
         network_centre[lane] = last[lane] + ((np.int64(outputs[0, lane]) * OUTPUT_FACTOR[gain] + (1 << 15)) >> 16)
         places[lane] = place
         away = last[lane] - (mean[lane] >> MEAN_SHIFT)
-        terms[_LEVEL, lane] = _clip(away * INVERSE_SPREAD[place] >> 22, LIMIT)
-        scale[lane] = own_scale + SCALE_SHIFT[square[lane] >> (SQUARE_SHIFT + 8)]
+        terms[_LEVEL, lane] = _clip(away * INVERSE_SPREAD[np.uint64(place)] >> 22, LIMIT)
+        scale[lane] = own_scale + SCALE_SHIFT[np.uint64(square[lane]) >> np.uint64(SQUARE_SHIFT + 8)]
         tail[lane] = np.int64(outputs[2, lane])
     level, now = terms[_LEVEL], terms[step & _RING]
     before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
@@ -216,11 +216,11 @@ def correct(learnt, step, first_thread, stop_thread, outputs):
                 break
             behind = first - np.uint64(first_lane[leans[thread, j]])
             _predict_from_peer(weights[thread, _OWN + PEER_LAGS * j :], now, before, predicted, first, stop, behind)
-    for lane in range(first_lane[first_thread], first_lane[stop_thread]):
+    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
         # 2**-16 of 1/UNIT spreads, to 1/16 of them
         p = _clip(np.int64(predicted[lane]) >> 12, LIMIT << 4)
         predicted[lane] = p >> 4
-        corrected = network_centre[lane] + ((p * SPREAD[places[lane]] + (1 << 21)) >> 22)
+        corrected = network_centre[lane] + ((p * SPREAD[np.uint64(places[lane])] + (1 << 21)) >> 22)
         centre[lane] = min(max(corrected, np.int64(lowest[lane])), np.int64(highest[lane]))
 
 
@@ -262,9 +262,9 @@ def learn(learnt, step, first_thread, stop_thread):
     first_lane, leans, predicted, error = learnt.first_lane, learnt.leans, learnt.predicted, learnt.error
     weights, rates = learnt.weights, learnt.rate
     now = step & _RING
-    for lane in range(first_lane[first_thread], first_lane[stop_thread]):
+    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
         away = last[lane] - network_centre[lane]
-        z = _clip(away * INVERSE_SPREAD[places[lane]] >> 21, LIMIT)
+        z = _clip(away * INVERSE_SPREAD[np.uint64(places[lane])] >> 21, LIMIT)
         off = _clip(z - predicted[lane], LIMIT)
         mean[lane] += last[lane] - (mean[lane] >> MEAN_SHIFT)
         square[lane] += off * off - (square[lane] >> SQUARE_SHIFT)

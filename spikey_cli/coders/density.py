@@ -101,11 +101,11 @@ def distribution(distance, inverse_spread, tail, mixture):
     at = (distance * inverse_spread >> 16) + (_ZERO << 8)
     if at <= 0:
         return np.int64(0)
-    i = at >> 8
-    if i >= 2 * _ZERO:
+    if at >= _ZERO << 9:
         return np.int64(1 << TOTAL_BITS)
+    i = np.uint64(at >> 8)  # unsigned, so that no negative index is looked out for
     below = np.int64(mixture[tail, i])
-    return below + ((mixture[tail, i + 1] - below) * (at & 255) >> 8)
+    return below + ((mixture[tail, i + np.uint64(1)] - below) * (at & 255) >> 8)
 
 
 QUANTILE_BITS = 10

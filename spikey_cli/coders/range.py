@@ -106,7 +106,7 @@ def _cumulative(symbol, symbols, origin, centre, inverse_spread, likely, edges, 
         return np.int64(0)
     if symbol >= symbols:
         return np.int64(1 << TOTAL_BITS)
-    edge = np.int64(edges[symbol]) if edges.size else ((origin + symbol) << 6) - 32
+    edge = np.int64(edges[np.uint64(symbol)]) if edges.size else ((origin + symbol) << 6) - 32
     mass = distribution(edge - centre, inverse_spread, likely, mixture)
     return (mass * ((1 << TOTAL_BITS) - MARGIN * symbols) >> TOTAL_BITS) + MARGIN * symbol
 
@@ -129,7 +129,7 @@ def _encode(words, interval, of, first, size, bits):
         _carry(words, np.int64(interval[of, 2]) - 1)
     width = step * np.uint64(size)
     while width < np.uint64(1 << 32):
-        words[np.int64(interval[of, 2])] = np.uint32(low >> np.uint64(32))
+        words[interval[of, 2]] = np.uint32(low >> np.uint64(32))
         interval[of, 2] += np.uint64(1)
         low <<= np.uint64(32)
         width <<= np.uint64(32)
@@ -150,8 +150,8 @@ def _advance(words, end, interval, of, first, size, bits):
     offset = interval[of, 0] - step * np.uint64(first)
     width = step * np.uint64(size)
     while width < np.uint64(1 << 32):
-        at = np.int64(interval[of, 2])
-        word = np.uint64(words[at]) if at < end[of] else np.uint64(0)
+        at = interval[of, 2]
+        word = np.uint64(words[at]) if at < np.uint64(end[of]) else np.uint64(0)
         offset = offset << np.uint64(32) | word
         width <<= np.uint64(32)
         interval[of, 2] += np.uint64(1)
@@ -163,17 +163,17 @@ def _advance(words, end, interval, of, first, size, bits):
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
     thread, length, sizes, widths, profiled, profile, _, no_edges, mixture, _, words, interval, _ = state
-    for lane in range(first, stop):
+    for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] <= step:
             continue
-        of = thread[lane]
+        of = np.uint64(thread[lane])
         size, width = sizes[of], widths[of]
         edges = profile if profiled[of] else no_edges
         code = np.int64(codes[lane])
         low_bits = _low_bits(scale[lane], size)
         place = min(max(scale[lane] - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE
-        inverse = INVERSE_SPREAD[place]
-        likely = min(max(tail[lane], 0), TAIL_FULL)
+        inverse = INVERSE_SPREAD[np.uint64(place)]
+        likely = np.uint64(min(max(tail[lane], 0), TAIL_FULL))
         middle = np.int64(centre[lane]) >> low_bits
         if size <= LISTED:
             symbols, origin, symbol = size, np.int64(0), code
@@ -196,16 +196,16 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
     thread, length, sizes, widths, profiled, profile, code_near, no_edges, mixture, quantiles, words, interval, end = state
-    for lane in range(first, stop):
+    for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] <= step:
             continue
-        of = thread[lane]
+        of = np.uint64(thread[lane])
         size, width = sizes[of], widths[of]
         edges = profile if profiled[of] else no_edges
         low_bits = _low_bits(scale[lane], size)
         place = min(max(scale[lane] - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE
-        inverse = INVERSE_SPREAD[place]
-        likely = min(max(tail[lane], 0), TAIL_FULL)
+        inverse = INVERSE_SPREAD[np.uint64(place)]
+        likely = np.uint64(min(max(tail[lane], 0), TAIL_FULL))
         middle = np.int64(centre[lane]) >> low_bits
         if size <= LISTED:
             symbols, origin = size, np.int64(0)
@@ -213,10 +213,10 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
             symbols, origin = np.int64(LISTED), ((middle + 32) >> 6) - _HALF
         target = _target(interval, of, TOTAL_BITS)
         # the symbol whose part holds the target: look near the quantile, widen, halve
-        quantile = np.int64(quantiles[likely, target >> (TOTAL_BITS - QUANTILE_BITS)])
-        near = ((middle + (quantile * SPREAD[place] >> 16) + 32) >> 6) - origin
+        quantile = np.int64(quantiles[likely, np.uint64(target) >> np.uint64(TOTAL_BITS - QUANTILE_BITS)])
+        near = ((middle + (quantile * SPREAD[np.uint64(place)] >> 16) + 32) >> 6) - origin
         if profiled[of]:
-            near = np.int64(code_near[min(max(near, 0), code_near.size - 1)])
+            near = np.int64(code_near[np.uint64(min(max(near, 0), code_near.size - 1))])
         symbol = min(max(near, 0), symbols - 1)
         below = _cumulative(symbol, symbols, origin, middle, inverse, likely, edges, mixture)
         behind, reach = symbol + 1, np.int64(1)
@@ -267,7 +267,7 @@ def _end(state):
             if low < interval[of, 0]:
                 _carry(words, np.int64(interval[of, 2]) - 1)
             interval[of, 0] = low
-        words[np.int64(interval[of, 2])] = np.uint32(interval[of, 0] >> np.uint64(32))
+        words[interval[of, 2]] = np.uint32(interval[of, 0] >> np.uint64(32))
         interval[of, 2] += np.uint64(1)
 
 
