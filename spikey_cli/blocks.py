@@ -21,7 +21,7 @@ BLOCK_SAMPLES = 1 << 24
 PART_FRAMES = 1 << 18
 """Frames of one part, at most: what is decoded at least to read a sample."""
 
-LANES_WANTED = 2048
+LANES_WANTED = 4096
 """Lanes a block, where it has samples enough: one network call serves them all."""
 
 MIN_STEPS = 1536
