@@ -20,12 +20,13 @@ from ..adc import Bins, nearest_code, value_of
 from ..gain import OCTAVE
 from ..lanes import Lanes
 from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
+from .orders import ORDERED, Orders, cell_middle, row_of
 from .ranks import code_from_rank, rank_from_code
 from .raw import code_widths
 
 ESCAPE_ZEROS = 24
 MAX_CODE_BITS = 48
-K_OFFSET = 12
+K_OFFSET = 8
 """Sixteenths of an octave added to the scale before it is cut down to k; measured on the training recordings."""
 MAX_K = 24
 
@@ -63,36 +64,50 @@ def get_rank(words, cursor, k, width):
     return (quotient << k) + low, cursor + quotient + 1 + k
 
 
+@njit(inline="always")
+def _centre_and_row(centre, scale, profiled, edges, values, orders):
+    """The centre that ranks count from, and the row of `orders` on a profile."""
+    if not profiled:
+        return np.int64(centre), np.int64(0)
+    return cell_middle(centre), row_of(orders, centre, scale, edges, values)
+
+
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
-    thread, length, sizes, width, profiled, edges, values, words, cursor, end = state
-    for lane in range(first, stop):
+    thread, length, sizes, width, profiled, edges, values, orders, words, cursor, _ = state
+    place = orders.place
+    for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] > step:
-            of = thread[lane]
+            of = np.uint64(thread[lane])
             size = sizes[of]
-            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
-            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
+            middle, row = _centre_and_row(centre[lane], scale[lane], profiled[of], edges, values, orders)
+            nearest = nearest_code(middle, profiled[of], edges)
+            upwards = middle >= value_of(nearest, profiled[of], values)
             rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size)
-            k = rice_parameter(scale[lane])
-            cursor[of] = put_rank(words, cursor[of], rank, k, width[of])
+            if profiled[of] and rank < ORDERED:
+                rank = np.int64(place[row, rank])
+            cursor[of] = put_rank(words, cursor[of], rank, rice_parameter(scale[lane]), width[of])
 
 
 @njit
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
-    thread, length, sizes, width, profiled, edges, values, words, cursor, end = state
-    for lane in range(first, stop):
+    thread, length, sizes, width, profiled, edges, values, orders, words, cursor, end = state
+    order = orders.order
+    for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] > step:
-            of = thread[lane]
+            of = np.uint64(thread[lane])
             size = sizes[of]
             code = np.int64(0)
             if cursor[of] < end[of]:
-                k = rice_parameter(scale[lane])
-                rank, cursor[of] = get_rank(words, cursor[of], k, width[of])
+                rank, cursor[of] = get_rank(words, cursor[of], rice_parameter(scale[lane]), width[of])
                 if rank < size:
-                    nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
-                    upwards = centre[lane] >= value_of(nearest, profiled[of], values)
+                    middle, row = _centre_and_row(centre[lane], scale[lane], profiled[of], edges, values, orders)
+                    nearest = nearest_code(middle, profiled[of], edges)
+                    upwards = middle >= value_of(nearest, profiled[of], values)
+                    if profiled[of] and rank < ORDERED:
+                        rank = np.int64(order[row, rank])
                     code = code_from_rank(rank, nearest, upwards, size)
                 else:
                     cursor[of] = end[of] + 1
@@ -113,6 +128,7 @@ class RiceState(NamedTuple):
     profiled: np.ndarray
     edges: np.ndarray
     values: np.ndarray
+    orders: Orders
     words: np.ndarray
     cursor: np.ndarray
     """The next bit of each stream."""
@@ -123,8 +139,19 @@ class RiceState(NamedTuple):
     def of(cls, lanes: Lanes, bins: Bins, words: np.ndarray, cursor: np.ndarray, end: np.ndarray) -> RiceState:
         """State of lanes on these bins."""
         width = code_widths(bins.size)
+        orders = Orders.of(bins.edges)
         return cls(
-            lanes.thread, lanes.length, bins.size, width, bins.profiled, bins.edges, bins.values, words, cursor, end
+            lanes.thread,
+            lanes.length,
+            bins.size,
+            width,
+            bins.profiled,
+            bins.edges,
+            bins.values,
+            orders,
+            words,
+            cursor,
+            end,
         )
 
 
