@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikey_cli.adc import Bins, Profile
-from spikey_cli.coders import CODERS, coder_with_number, density
+from spikey_cli.coders import CODERS, coder_with_number, density, huffman, residual, rice
+from spikey_cli.coders import range as range_coder
 from spikey_cli.coders.bits import peek_bits, put_bits, stream_from_words, words_from_streams
 from spikey_cli.coders.density import MARGIN
 from spikey_cli.coders.entries import decode_entries, encode_entries
@@ -90,7 +91,8 @@ def _lane_walks(draw):
     """Lanes with codes and predictions such as no predictor gives: (lanes, bins, codes, centre, scale, tail)."""
     grids = draw(st.lists(st.sampled_from(GRIDS), min_size=1, max_size=4))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    profile = Profile(np.cumsum(random.integers(1, 128, 1025)).astype(np.int32)) if draw(st.booleans()) else None
+    edges = np.arange(1025) * 64 - 32 + random.integers(-31, 32, 1025)
+    profile = Profile(edges.astype(np.int32)) if draw(st.booleans()) else None
     bins = Bins.of(grids, profile)
     lanes = cut([draw(st.integers(1, 40)) for _ in grids], draw(st.integers(1, 15)))
     shape = (lanes.steps, lanes.count)
@@ -104,10 +106,14 @@ def _lane_walks(draw):
     return lanes, bins, codes, centre, scale, random.integers(-5, 40, shape).astype(np.int32)
 
 
+KERNELS = {"rice": rice, "range": range_coder, "huffman": residual, "bzip2": residual}
+
+
 def _encode(coder, lanes: Lanes, bins: Bins, codes, *prediction) -> list[bytes]:
     encoder = coder.encoder(lanes, bins)
     for step in range(1, lanes.steps):
-        encoder.step(step, *(row[step] for row in prediction), codes[step])
+        rows = [row[step] for row in prediction]
+        KERNELS[coder.name].encode_lanes(encoder.state, step, 0, lanes.count, *rows, codes[step])
     return encoder.finish()
 
 
@@ -115,7 +121,8 @@ def _decode(coder, lanes: Lanes, bins: Bins, streams, *prediction):
     decoder = coder.decoder(lanes, bins, streams)
     codes = np.zeros((lanes.steps, lanes.count), dtype=np.int32)
     for step in range(1, lanes.steps):
-        decoder.step(step, *(row[step] for row in prediction), codes[step])
+        rows = [row[step] for row in prediction]
+        KERNELS[coder.name].decode_lanes(decoder.state, step, 0, lanes.count, *rows, codes[step])
     return codes, decoder.finish()
 
 
@@ -157,7 +164,13 @@ class TestContract:
 
 
 def test_coder_numbers_are_their_own():
-    assert {coder.number: coder.name for coder in CODERS.values()} == {0: "raw", 1: "rice", 2: "range"}
+    assert {coder.number: coder.name for coder in CODERS.values()} == {
+        0: "raw",
+        1: "rice",
+        2: "range",
+        3: "huffman",
+        4: "bzip2",
+    }
     assert coder_with_number(1) is CODERS["rice"]
     assert coder_with_number(200) is None
 
@@ -207,12 +220,60 @@ def test_every_code_can_be_coded(scale, tail, centre):
 
 
 def test_density_tables_are_their_formulas():
-    assert [slow_twins._phi(256 + i) for i in range(257)] == list(density.HALF_PHI)
+    assert [slow_twins._phi(i) for i in range(175)] == [*density.HALF_PHI, 2**24]
     assert [round(2**30 * 2 ** (-i / 16)) for i in range(16)] == list(density.ROOT_16)
     for scale in range(density.MIN_SCALE, density.MAX_SCALE + 1):
-        expected = 2**23 * 2 ** (-scale / 16)
-        assert density.INVERSE_SCALE[scale - density.MIN_SCALE] == pytest.approx(expected, abs=1)
-    assert [round(2**16 * 2 ** ((t - 31) / 4 - 1)) for t in range(32)] == density.TAIL_WEIGHT.tolist()
+        place = scale - density.MIN_SCALE
+        assert density.INVERSE_SPREAD[place] == slow_twins.inverse_spread(scale)
+        assert density.INVERSE_SPREAD[place] == pytest.approx(2 ** (23 - scale / 16), abs=1)
+        assert density.SPREAD[place] == slow_twins.spread_factor(scale)
+        assert density.SPREAD[place] == pytest.approx(2 ** (16 + scale / 16), rel=1e-3)
+    assert tuple(round(2**16 * 2 ** ((t - 31) / 4 - 1)) for t in range(32)) == density.TAIL_WEIGHT
+    for tail in (0, 12, 31):
+        assert density.MIXTURE[tail].tolist() == [slow_twins._mixture(i, tail) for i in range(-1024, 1025)]
+
+
+@given(walk=_lane_walks())
+def test_rice_streams_equal_their_twin(walk):
+    """Ranks by distance, or on a profile by likelihood, from the definition."""
+    lanes, bins, codes, centre, scale, tail = walk
+    streams = _encode(CODERS["rice"], lanes, bins, codes, centre, scale, tail)
+    twins: list[list[str]] = [[] for _ in range(lanes.n_threads)]
+    converters = [
+        slow_twins.Converter(bins.edges.tolist()) if profiled else slow_twins.Converter.equal(min(int(size), 2**16))
+        for size, profiled in zip(bins.size, bins.profiled, strict=True)
+    ]
+    for step in range(1, lanes.steps):
+        for lane in np.flatnonzero(lanes.length > step):
+            of = lanes.thread[lane]
+            if bins.size[of] <= 2**16:  # listing all ranks of a wider grid takes too long
+                at = [int(row[step, lane]) for row in (codes, centre, scale, tail)]
+                slow_twins.write_code(twins[of], *at, converters[of])
+    for of in np.flatnonzero(bins.size <= 2**16):
+        assert streams[of] == slow_twins.bits_to_bytes("".join(twins[of])), f"thread {of}"
+
+
+@pytest.mark.parametrize("spread", range(huffman.MAX_SPREAD + 1))
+def test_huffman_codes_are_complete_and_short_enough(spread):
+    counts = huffman.code_counts(spread)
+    assert sum(count * 2.0**-length for length, count in enumerate(counts, 1)) == 1
+    assert len(counts) <= huffman.MAX_LENGTH
+    assert 2 <= sum(counts) <= huffman.MAX_SYMBOLS
+
+
+def test_huffman_codes_are_near_the_entropy_of_their_prior(random):
+    for deviation in (2, 6, 20):
+        ranks = np.abs(2 * np.rint(random.normal(size=50_000) * deviation)).astype(np.int32)
+        ranks -= (ranks > 0) & (random.random(ranks.size) < 0.5)
+        bits = 8 * len(huffman.HuffmanEncoder.pack(ranks, 1024)) / ranks.size
+        assert bits == pytest.approx(np.log2(deviation * np.sqrt(2 * np.pi * np.e)), abs=0.08)
+
+
+@given(st.binary(max_size=80), st.sampled_from([1, 2, 1000, 2**24]), st.integers(0, 40))
+def test_hostile_bytes_are_refused_or_ranks(stream, size, n):
+    for name in ("huffman", "bzip2"):
+        ranks = CODERS[name].decoder.unpack(stream, n, size)
+        assert ranks is None or (ranks.size == n and (ranks >= 0).all() and (ranks < size).all())
 
 
 def test_range_codes_are_as_long_as_the_density_says(random):

@@ -3,7 +3,7 @@
 Differences of codes are nearly normal, and so is the binomial distribution of n fair coins. For spread index b the prior
 of a rank, a distance i of the code from its centre, is
 
-    C(n, n/2 + i) with n = 4 * 2**b,     so of standard deviation 2**(b/2) codes
+    C(n, n/2 + i) with n = 4 * 2**b,     so of variance 2**b
 
 up to SIGMAS of these, and all that lies further off shares one more symbol. Each thread gets the code that its mean rank
 asks for. A thread's stream:
@@ -70,11 +70,11 @@ def _codes(counts: tuple[int, ...]) -> list[bitarray]:
 
 
 def _spread_of(ranks: np.ndarray) -> tuple[int, int]:
-    """Spread index and low bits that stand apart, by the mean rank: that of n coins is sqrt(8 n / pi) / 2, nearly."""
-    # n = 4 * 2**b = (pi / 2) * mean**2, so that 2**b = 11/28 * mean**2; b to the nearest
+    """Spread index and low bits that stand apart, by the mean rank: nearly sqrt(8 / pi) deviations, less a half."""
     total, n = int(ranks.sum(dtype=np.int64)), max(1, ranks.size)
-    doubled = 2 * 11 * total * total // (28 * n * n)
-    spread = max(0, (doubled * doubled // 2).bit_length() // 2 - 1)
+    # variance = pi / 8 * (mean + 1/2)**2, here times 64; 2**spread is the variance, to the nearest power
+    variance = 64 * 11 * (2 * total + n) ** 2 // (28 * 4 * n * n)
+    spread = max(0, ((2 * variance * variance).bit_length() - 13) // 2)
     shift = max(0, (spread - MAX_SPREAD + 1) // 2)
     return spread - 2 * shift, shift
 

@@ -195,7 +195,9 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
 @njit
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
-    thread, length, sizes, widths, profiled, profile, code_near, no_edges, mixture, quantiles, words, interval, end = state
+    thread, length, sizes, widths, profiled, profile, code_near, no_edges, mixture, quantiles, words, interval, end = (
+        state
+    )
     for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] <= step:
             continue
