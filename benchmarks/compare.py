@@ -171,7 +171,7 @@ def read_split(sessions: Path, split: str) -> list[Path]:
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--coders", default=",".join(name for name in CODERS if name != "raw"), show_default=True)
 @click.option(
-    "--rivals", default="flac,wavpack,xz,zstd", show_default=True, help="Beginnings of their names; '' for none."
+    "--rivals", default="flac,wavpack,xz,zstd", show_default=True, help="Their names, or first words of them."
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures here.")
 def main(
@@ -203,7 +203,7 @@ def main(
         if rivals:
             codes = write_codes(chosen, work / "codes")
             for rival in RIVALS:
-                if not rival.name.startswith(tuple(rivals.split(","))):
+                if not any(f"{rival.name} ".startswith(f"{name} ") for name in rivals.split(",")):
                     continue
                 if not rival.installed:
                     click.echo(f"{rival.name}: not installed")
