@@ -1,8 +1,8 @@
 """Adaptation: what the network's errors on a thread tell about its next sample.
 
-The network is frozen and sees one lane's window. What it misses of a thread (its level, its own spectrum, the noise that
-it shares with its peers) shows in the errors, and a few weights for each thread learn it on the way, in the decoder as in
-the encoder: nothing is sent for it.
+The network is frozen and sees one lane's window. What it misses of a thread (its level, its own spectrum, the noise
+that it shares with its peers) shows in the errors, and a few weights for each thread learn it on the way, in the
+decoder as in the encoder: nothing is sent for it.
 
     innovation   z = (value - the network's centre) / spread, of each sample
     correction   p = sum of weight * term, to the centre, in spreads; the terms are

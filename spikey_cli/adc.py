@@ -1,14 +1,14 @@
 """The converter's profile: how wide the bin of each code really is.
 
-A converter's bins are not equal. On the N1 recordings their widths range over a factor of three, the same in every file,
-so a code stands for more or fewer voltages than its neighbours do. A profile lists the edges of the bins,
+A converter's bins are not equal. On the N1 recordings their widths range over a factor of three, the same in every
+file, so a code stands for more or fewer voltages than its neighbours do. A profile lists the edges of the bins,
 
     code            0         1         2     ...     size - 1
     edges      e[0]      e[1]      e[2]  e[3]    e[size-1]    e[size]
 
-in 1/64 codes, strictly increasing, such that in the large code c lies about 64 c. A code's value is the middle of its bin.
-Prediction, gains and probabilities work with values: so they are linear in the voltage. Where nothing is known of a
-converter its bins are taken as equal: e[c] = 64 c - 32, value 64 c.
+in 1/64 codes, strictly increasing, such that in the large code c lies about 64 c. A code's value is the middle of its
+bin. Prediction, gains and probabilities work with values: so they are linear in the voltage. Where nothing is known of
+a converter its bins are taken as equal: e[c] = 64 c - 32, value 64 c.
 """
 
 from __future__ import annotations

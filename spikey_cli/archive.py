@@ -9,7 +9,7 @@
 
     Header     offset  size                          Trailer    offset  size
                     0     8  magic 89 "SPK" 0D 0A 1A 0A              0    32  SHA-256 of the files' SHA-256s, in order
-                    8     1  major version, 1                       32     8  length of the archive
+                    8     1  major version, 2                       32     8  length of the archive
                     9     1  minor version, 0                       40     4  length of the index
                    10     1  coder                                  44     4  CRC-32 of the index
                    11     1  reserved, 0                            48     4  CRC-32 of bytes 0..47
@@ -68,7 +68,7 @@ __all__ = [
 ]
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 2, 0
 BLOCK_MARK = b"SPKB"
 END_MARK = b"SPKE"
 NO_MODEL = bytes(8)
@@ -209,7 +209,12 @@ class ArchiveReader:
         version = self._read(len(MAGIC), 2, "the header")
         header = self._read_sealed(0, _HEADER, "the header")
         _, major, minor, self.coder, reserved, self.model, directory_bytes, directory_crc = header
-        if major != MAJOR or reserved:
+        if major < MAJOR:
+            raise ArchiveError(
+                f"{self.path}: format {version[0]}.{version[1]} is from before the first release, which reads "
+                f"{MAJOR}.{MINOR}; restore it with the program that wrote it"
+            )
+        if major > MAJOR or reserved:
             raise ArchiveError(
                 f"{self.path}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release reads, "
                 f"{MAJOR}.{MINOR}; install a newer spikey-cli"

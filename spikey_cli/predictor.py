@@ -6,8 +6,8 @@
                                         row 1: log2 of its spread less log2 of the RMS, in sixteenths of an octave
                                         row 2: tail index, how likely an outlier is (see `coders.density`)
 
-The file's metadata may hold, under `adc_edges`, the profile of the N1 converter (see `adc`) that the network was trained
-with: 1025 numbers in decimal.
+The file's metadata may hold, under `adc_edges`, the profile of the N1 converter (see `adc`) that the network was
+trained with: 1025 numbers in decimal.
 
 A model is known by the SHA-256 of its .onnx file. The file name ends in the first eight hexadecimal digits of it.
 """

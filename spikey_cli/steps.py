@@ -1,7 +1,8 @@
 """A step of the walk as one kernel, for each coder and direction.
 
-A call from Python costs as much as some fifty lanes do, and the interpreter serves but one worker at a time: so a step is
-one call. All kernels are alike but for the line that codes, where an encoder reads `codes` and a decoder fills them in.
+A call from Python costs as much as some fifty lanes do, and the interpreter serves but one worker at a time: so a step
+is one call. All kernels are alike but for the line that codes, where an encoder reads `codes` and a decoder fills them
+in.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from .coders import range as range_coder
 from .coders import residual, rice
 
 TakeStep = Callable[..., None]
-"""Called as `take_step(step, naive, learnt, state, outputs, values, codes, row)`: `learnt` is an `adapt.Learnt`, `state`
-that of the coder, `outputs` the network's; `naive` tells that there are none yet. `values` are those of the profile's
-codes; `codes` int32, one a lane; `row`, float32, becomes the network's next inputs.
+"""Called as `take_step(step, naive, learnt, state, outputs, values, codes, row)`: `learnt` is an `adapt.Learnt`,
+`state` that of the coder, `outputs` the network's; `naive` tells that there are none yet. `values` are those of the
+profile's codes; `codes` int32, one a lane; `row`, float32, becomes the network's next inputs.
 """
 
 

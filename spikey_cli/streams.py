@@ -3,8 +3,8 @@
     coded stream     entries of the thread's lanes (see `coders.entries`), then what the coder wrote on its walk
     packed stream    the codes as they are (see `coders.raw`), where that is no longer
 
-Bundles of threads are shared out among workers; a thread's stream depends on no code outside its bundle (see `peers`), so
-the number of workers shows nowhere.
+Bundles of threads are shared out among workers; a thread's stream depends on no code outside its bundle (see `peers`),
+so the number of workers shows nowhere.
 """
 
 from __future__ import annotations

@@ -61,8 +61,9 @@ def walk(
         gather(codes, lanes.start, lanes.length, tile_start, tile)
         for i in range(min(TILE_STEPS, lanes.steps - tile_start)):
             step = tile_start + i
-            naive = predictor is None or step <= window
-            outputs = nothing if naive else predictor.predict(differences[i : i + window])
+            outputs, naive = nothing, True
+            if predictor and step > window:
+                outputs, naive = predictor.predict(differences[i : i + window]), False
             row = differences[window + i]
             take_step(step, naive, learnt, coder.state, outputs, bins.values, tile[i], row)
         scatter(codes, lanes.start, lanes.length, tile_start, tile)

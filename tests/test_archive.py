@@ -263,7 +263,8 @@ def resealed(data: bytes, offset: int, value: bytes) -> bytes:
     ("offset", "value", "message"),
     [
         (0, b"RIFF", "not a Spikey archive"),
-        (8, b"\x02", "format 2.0 .* newer"),
+        (8, b"\x03", "format 3.0 .* newer"),
+        (8, b"\x01", "format 1.0 is from before"),
         (11, b"\x01", "flags 1"),
         (10, b"\x63", "its coder, number 99, is newer"),
         (12, b"\x01\x02\x03\x04\x05\x06\x07\x08", "model 0102030405060708 is not installed"),

@@ -17,6 +17,7 @@ from spikey_cli.coders import CODERS  # noqa: E402
 from spikey_cli.gain import INPUT_LIMIT  # noqa: E402
 from spikey_cli.graph import certify, read_graph  # noqa: E402
 from spikey_cli.grid import N1  # noqa: E402
+from spikey_cli.peers import Company  # noqa: E402
 from spikey_cli.predictor import read_model  # noqa: E402
 from spikey_cli.streams import Workers, decode_threads, encode_threads  # noqa: E402
 from spikey_cli.training.__main__ import main  # noqa: E402
@@ -103,17 +104,22 @@ def test_windows_are_those_of_the_walk(sessions, tmp_path, random):
     x, *target = windows.batch(torch.arange(windows.targets.numel()))
     expected = code_length(network(x), *target).mean().item()
     for coder, slack in (("range", 0.01), ("rice", 0.25)):
-        streams = encode_threads([codes], [N1], 8192, CODERS[coder], predictor, workers)
-        (decoded,) = decode_threads(streams, [codes.size], [N1], 8192, CODERS[coder], predictor, workers)
+        rest = ([N1], Company.alone(1), 8192, CODERS[coder], predictor, workers)
+        streams = encode_threads([codes], *rest)
+        (decoded,) = decode_threads(streams, [codes.size], *rest)
         np.testing.assert_array_equal(decoded, codes)
-        assert 8 * len(streams[0].data) / codes.size == pytest.approx(expected, abs=slack)
+        # what is learnt on the way saves some
+        assert expected - 0.1 < 8 * len(streams[0].data) / codes.size < expected + slack
 
 
 def test_a_converters_profile_is_found(random, tmp_path):
     """Bins of known widths, under a network that predicts well, are found again."""
     like = np.array([0.6, 1.4, 1.0, 1.3, 0.7, 1.0, 1.5, 0.5])
     edges = np.concatenate([[0], np.cumsum(np.tile(like, 128))]) - 0.5
-    voltages = np.concatenate([random.normal(500, 6, 60_000), random.normal(540, 9, 60_000)])
+    slow = np.zeros(240_000)
+    for i, push in enumerate(random.normal(0, 0.5, slow.size - 1)):
+        slow[i + 1] = 0.9999 * slow[i] + push
+    voltages = 500 + slow + random.normal(0, 6, slow.size)
     codes = np.clip(np.searchsorted(edges, voltages) - 1, 0, 1023).astype(np.int32)
     (tmp_path / "a.wav").write_bytes(wav_bytes(n1_samples(codes)))
     windows = load([tmp_path / "a.wav"], 8)
@@ -123,7 +129,7 @@ def test_a_converters_profile_is_found(random, tmp_path):
         windows = load([tmp_path / "a.wav"], 8, profile)
         profile = estimate(network, windows)
     widths = np.diff(profile.edges)[480:560] / 64
-    np.testing.assert_allclose(widths, np.tile(like, 10), rtol=0.15)
+    np.testing.assert_allclose(widths, np.tile(like, 10), rtol=0.2)
 
 
 def test_the_command_writes_a_model_and_its_card(sessions, tmp_path):

@@ -1,12 +1,12 @@
 """Huffman codes of ranks, prebuilt from a binomial prior: to compare with.
 
-Differences of codes are nearly normal, and so is the binomial distribution of n fair coins. For spread index b the prior
-of a rank, a distance i of the code from its centre, is
+Differences of codes are nearly normal, and so is the binomial distribution of n fair coins. For spread index b the
+prior of a rank, a distance i of the code from its centre, is
 
     C(n, n/2 + i) with n = 4 * 2**b,     so of variance 2**b
 
-up to SIGMAS of these, and all that lies further off shares one more symbol. Each thread gets the code that its mean rank
-asks for. A thread's stream:
+up to SIGMAS of these, and all that lies further off shares one more symbol. Each thread gets the code that its mean
+rank asks for. A thread's stream:
 
     1 byte     s: the low bits of each rank that stand apart, where ranks are large
     1 byte     number of code lengths, L; then of each length, 1 to L, a uvarint: how many codes have it

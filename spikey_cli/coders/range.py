@@ -8,10 +8,10 @@ A symbol that takes the part first..first + size of 2**24 narrows the interval l
 A carry out of low goes into the words written before. At the end 32 bits more fix a number within the interval.
 
     grids of up to 4096 codes    a symbol is a code
-    larger grids                 a symbol is the place of the code, less its `low_bits`, among 4096 around the centre, or
-                                 symbol 0: the code is further off, and follows in `width` bits; then come its low bits
+    larger grids                 a symbol is the place of the code, less its `low_bits`, among 4096 around the centre;
+                                 symbol 0: the code is further off, and follows in `width` bits; then its low bits
 
-where low_bits = max(0, scale // 16 - 5), so that a symbol's bins are about a thirtieth of a standard deviation at least.
+where low_bits = max(0, scale // 16 - 5), so that symbols are about a thirtieth of a standard deviation wide at least.
 Bits that are not predicted are symbols of equal size.
 
 Source: G. N. N. Martin, "Range encoding: an algorithm for removing redundancy from a digitised message", 1979.

@@ -36,7 +36,7 @@ class ResidualState(NamedTuple):
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Collect the ranks of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
-    thread, length, start, size, profiled, edges, values, ranks, damaged = state
+    thread, length, start, size, profiled, edges, values, ranks, _ = state
     for lane in range(first, stop):
         if length[lane] > step:
             of = thread[lane]
@@ -63,7 +63,7 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
 
 
 def _state(lanes: Lanes, bins: Bins) -> tuple[ResidualState, np.ndarray]:
-    """State of lanes on these bins, and the place behind each thread's ranks: one for each sample but its lanes' first."""
+    """State of lanes on these bins, and where each thread's ranks begin and end: one for each but its lanes' first."""
     ends = np.cumsum(lanes.length - 1, dtype=np.int64)
     state = ResidualState(
         lanes.thread,

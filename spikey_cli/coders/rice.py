@@ -117,8 +117,8 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
 
 
 class RiceState(NamedTuple):
-    """What the kernels of both directions take. Of each lane: thread, length; of each thread the rest, but for the bins'
-    edges and values and the words of all streams.
+    """What the kernels of both directions take. Of each lane: thread, length; of each thread the rest, but for the
+    bins' edges and values and the words of all streams.
     """
 
     thread: np.ndarray

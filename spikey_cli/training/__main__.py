@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from ..adc import Profile
+from ..adc import CODE_UNITS, Profile
 from ..compressor import compress
 from ..predictor import DEFAULT_MODEL, model_folder, read_model
 from ..source import look_through
@@ -37,9 +37,8 @@ def _profile(recipe: Recipe, files: list[Path]) -> Profile | None:
         for every in (5, 1):
             profile = estimate(network, windows, every)
             windows = load(files, recipe.window, profile)
-        click.echo(
-            f"profile: widths {np.diff(profile.edges).min() / 64:.2f} to {np.diff(profile.edges).max() / 64:.2f}"
-        )
+            widths = np.diff(profile.edges) / CODE_UNITS
+        click.echo(f"profile: widths {widths.min():.2f} to {widths.max():.2f} codes")
     return profile
 
 

@@ -1,8 +1,8 @@
 """Estimate the converter's profile: how wide each code's bin must be for the recordings to look as predicted.
 
-Under a network's densities each code has an expected count, the sum of the masses of its bin over all samples. A code that
-was seen more often than that has a wider bin. Widths are multiplied by observed / expected, held to an average of one over
-some tens of codes, so that the profile stays linear in the large, and the step is repeated.
+Under a network's densities each code has an expected count, the sum of the masses of its bin over all samples. A code
+that was seen more often than that has a wider bin. Widths are multiplied by observed / expected, held to an average of
+one over some tens of codes, so that the profile stays linear in the large, and the step is repeated.
 
 Codes that were seldom seen lean on their like: a converter of successive approximation errs by the low bits of the code
 alike all over its range, so codes equal in their low five bits have similar widths.
