@@ -194,3 +194,13 @@ def test_steps_are_long_enough_and_leave_little_unused(lengths):
     steps = steps_for(lengths)
     assert steps >= min(MIN_STEPS // 2, max(lengths))
     assert steps <= 2 * max(MIN_STEPS, -(-sum(lengths) // LANES_WANTED))
+
+
+def test_wide_noise_costs_what_its_deviation_says(random):
+    """24-bit samples: the high part by the density, low bits as they are."""
+    codes = np.rint(random.normal(2**23, 2**15, 40_000)).astype(np.int32)
+    (stream,) = encode_threads(
+        [codes], [identity(3)], Company.alone(1), 40_000, CODERS["range"], default_predictor(), Workers(None, 1)
+    )
+    ideal = 15 + math.log2(math.sqrt(2 * math.pi * math.e))
+    assert ideal < 8 * len(stream.data) / codes.size < ideal + 0.2
