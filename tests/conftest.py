@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def _drop_stale_kernels() -> None:
-    """Remove compiled kernels that are older than a source: Numba looks at a kernel's own file, not at what it calls."""
+    """Remove kernels compiled before the newest source: Numba looks at a kernel's own file, not at what it calls."""
     package = ROOT / "spikey_cli"
     newest = max(source.stat().st_mtime for source in package.rglob("*.py"))
     for kernel in package.rglob("__pycache__/*.nb[ic]"):

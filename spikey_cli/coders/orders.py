@@ -52,21 +52,19 @@ def cell_middle(centre):
     return (np.int64(centre) >> CELL_SHIFT << CELL_SHIFT) + (1 << CELL_SHIFT - 1)
 
 
-@njit
-def row_of(orders, centre, scale, edges, values):
-    """The row for a centre, between the values of the first and the last code, and a scale; filled in if it was not."""
+@njit(inline="always")
+def row_of(centre, scale, cells):
+    """The row for a centre, between the values of the first and the last code, and a scale."""
     group = min(max(np.int64(scale) >> CLASS_SHIFT, MIN_CLASS), MAX_CLASS)
-    cells = values.size << 6 >> CELL_SHIFT
-    row = (group - MIN_CLASS) * cells + min(max(np.int64(centre) >> CELL_SHIFT, 0), cells - 1)
-    if not orders.known[row]:
-        _fill(orders, row, cell_middle(centre), group, edges, values)
-        orders.known[row] = True
-    return row
+    return np.uint64((group - MIN_CLASS) * cells + min(max(np.int64(centre) >> CELL_SHIFT, 0), cells - 1))
 
 
 @njit
-def _fill(orders, row, centre, group, edges, values):
-    order, place, mixture = orders.order[row], orders.place[row], orders.mixture
+def fill_row(row, order, place, mixture, edges, values):
+    """Fill in a row: the order of codes by their mass."""
+    cells = values.size << 6 >> CELL_SHIFT
+    group, cell = row // cells + MIN_CLASS, row % cells
+    centre = cell_middle(cell << CELL_SHIFT)
     inverse = INVERSE_SPREAD[(group << CLASS_SHIFT) + (1 << CLASS_SHIFT - 1) - MIN_SCALE]
     nearest = nearest_code(centre, True, edges)
     upwards = centre >= value_of(nearest, True, values)
@@ -79,9 +77,9 @@ def _fill(orders, row, centre, group, edges, values):
         i = rank
         while i > 0 and masses[i - 1] < mass:
             masses[i] = masses[i - 1]
-            order[i] = order[i - 1]
+            order[row, i] = order[row, i - 1]
             i -= 1
         masses[i] = mass
-        order[i] = rank
+        order[row, i] = rank
     for i in range(ORDERED):
-        place[order[i]] = i
+        place[row, order[row, i]] = i

@@ -20,7 +20,7 @@ from ..adc import Bins, nearest_code, value_of
 from ..gain import OCTAVE
 from ..lanes import Lanes
 from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
-from .orders import ORDERED, Orders, cell_middle, row_of
+from .orders import CELL_SHIFT, ORDERED, Orders, cell_middle, fill_row, row_of
 from .ranks import code_from_rank, rank_from_code
 from .raw import code_widths
 
@@ -64,29 +64,26 @@ def get_rank(words, cursor, k, width):
     return (quotient << k) + low, cursor + quotient + 1 + k
 
 
-@njit(inline="always")
-def _centre_and_row(centre, scale, profiled, edges, values, orders):
-    """The centre that ranks count from, and the row of `orders` on a profile."""
-    if not profiled:
-        return np.int64(centre), np.int64(0)
-    return cell_middle(centre), row_of(orders, centre, scale, edges, values)
-
-
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
     thread, length, sizes, width, profiled, edges, values, orders, words, cursor, _ = state
-    place = orders.place
+    known, order, place, mixture = orders
+    cells = values.size << 6 >> CELL_SHIFT
     for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] > step:
             of = np.uint64(thread[lane])
-            size = sizes[of]
-            middle, row = _centre_and_row(centre[lane], scale[lane], profiled[of], edges, values, orders)
-            nearest = nearest_code(middle, profiled[of], edges)
-            upwards = middle >= value_of(nearest, profiled[of], values)
-            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size)
-            if profiled[of] and rank < ORDERED:
-                rank = np.int64(place[row, rank])
+            on_profile = profiled[of]
+            middle = cell_middle(centre[lane]) if on_profile else np.int64(centre[lane])
+            nearest = nearest_code(middle, on_profile, edges)
+            upwards = middle >= value_of(nearest, on_profile, values)
+            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, sizes[of])
+            if on_profile and rank < ORDERED:
+                row = row_of(centre[lane], scale[lane], cells)
+                if not known[row]:
+                    fill_row(np.int64(row), order, place, mixture, edges, values)
+                    known[row] = True
+                rank = np.int64(place[row, np.uint64(rank)])
             cursor[of] = put_rank(words, cursor[of], rank, rice_parameter(scale[lane]), width[of])
 
 
@@ -94,26 +91,30 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
     thread, length, sizes, width, profiled, edges, values, orders, words, cursor, end = state
-    order = orders.order
+    known, order, place, mixture = orders
+    cells = values.size << 6 >> CELL_SHIFT
     for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] > step:
             of = np.uint64(thread[lane])
-            size = sizes[of]
-            code = np.int64(0)
-            if cursor[of] < end[of]:
-                rank, cursor[of] = get_rank(words, cursor[of], rice_parameter(scale[lane]), width[of])
-                if rank < size:
-                    middle, row = _centre_and_row(centre[lane], scale[lane], profiled[of], edges, values, orders)
-                    nearest = nearest_code(middle, profiled[of], edges)
-                    upwards = middle >= value_of(nearest, profiled[of], values)
-                    if profiled[of] and rank < ORDERED:
-                        rank = np.int64(order[row, rank])
-                    code = code_from_rank(rank, nearest, upwards, size)
-                else:
-                    cursor[of] = end[of] + 1
-            else:
+            codes[lane] = 0
+            if cursor[of] >= end[of]:
                 cursor[of] = end[of] + 1
-            codes[lane] = code
+                continue
+            rank, cursor[of] = get_rank(words, cursor[of], rice_parameter(scale[lane]), width[of])
+            if rank >= sizes[of]:
+                cursor[of] = end[of] + 1
+                continue
+            on_profile = profiled[of]
+            middle = cell_middle(centre[lane]) if on_profile else np.int64(centre[lane])
+            nearest = nearest_code(middle, on_profile, edges)
+            upwards = middle >= value_of(nearest, on_profile, values)
+            if on_profile and rank < ORDERED:
+                row = row_of(centre[lane], scale[lane], cells)
+                if not known[row]:
+                    fill_row(np.int64(row), order, place, mixture, edges, values)
+                    known[row] = True
+                rank = np.int64(order[row, np.uint64(rank)])
+            codes[lane] = code_from_rank(rank, nearest, upwards, sizes[of])
 
 
 class RiceState(NamedTuple):
