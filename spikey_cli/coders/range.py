@@ -46,7 +46,8 @@ LISTED = 4096
 
 _HALF = LISTED >> 1
 _SPARE_WORDS = 4
-_MAX_SYMBOL_BITS = 22 + 24 + 24
+_MAX_SYMBOL_BITS = 23  # MARGIN of 2**24 is 22 bits, and a hundredth is lost where range is cut down to steps
+_MAX_REST_BITS = 25
 
 
 class RangeState(NamedTuple):
@@ -277,7 +278,8 @@ class RangeEncoder:
     """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
 
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
-        words = lanes.samples_of_threads() * _MAX_SYMBOL_BITS // 32 + _SPARE_WORDS
+        bits = np.where(bins.size <= LISTED, _MAX_SYMBOL_BITS, _MAX_SYMBOL_BITS + _MAX_REST_BITS)
+        words = lanes.samples_of_threads() * bits // 32 + _SPARE_WORDS
         self._first = np.cumsum(words) - words
         buffer = np.zeros(int(words.sum()), dtype=np.uint32)
         self.state = RangeState.of(lanes, bins, buffer, self._first, self._first)
