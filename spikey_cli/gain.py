@@ -19,9 +19,9 @@ from __future__ import annotations
 from bisect import bisect_right
 
 import numpy as np
-from numba import njit
 
 from .adc import Bins, value_of
+from .kernel import kernel
 from .lanes import Lanes
 
 MAX_GAIN = 216
@@ -63,7 +63,7 @@ STEP_UP = [
 ]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sum_of_squares(codes, start, length, thread, profiled, values, high, low):
     # two words a lane, so that 24-bit differences cannot overflow: sum = high * 2**32 + low
     for lane in range(start.size):

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from .kernel import kernel
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def cut(thread_lengths: Sequence[int], steps: int) -> Lanes:
     return Lanes(thread, start, length.astype(np.int32), lengths.size)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def gather(codes, start, length, first_step, tile):
     """Copy steps `first_step`... of every lane from the flat `codes` into `tile`, int32 of shape (steps, lanes)."""
     for lane in range(tile.shape[1]):
@@ -74,7 +75,7 @@ def gather(codes, start, length, first_step, tile):
             tile[i, lane] = codes[at + i]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def scatter(codes, start, length, first_step, tile):
     """The reverse of `gather`: copy `tile` to its places in the flat `codes`."""
     for lane in range(tile.shape[1]):

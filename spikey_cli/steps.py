@@ -14,6 +14,7 @@ from numba import njit
 from .adapt import centre_on_last, correct, learn, push
 from .coders import range as range_coder
 from .coders import residual, rice
+from .kernel import kernel
 
 TakeStep = Callable[..., None]
 """Called as `take_step(step, naive, learnt, state, outputs, values, codes, row)`: `learnt` is an `adapt.Learnt`,
@@ -41,7 +42,7 @@ def _after(step, naive, learnt, wave, values, codes, row):
         learn(learnt, step, first_thread, stop_thread)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _rice_encode(step, naive, learnt, state, outputs, values, codes, row):
     for wave in range(learnt.waves.size - 1):
         first, stop = _before(step, naive, learnt, wave, outputs)
@@ -49,7 +50,7 @@ def _rice_encode(step, naive, learnt, state, outputs, values, codes, row):
         _after(step, naive, learnt, wave, values, codes, row)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _rice_decode(step, naive, learnt, state, outputs, values, codes, row):
     for wave in range(learnt.waves.size - 1):
         first, stop = _before(step, naive, learnt, wave, outputs)
@@ -57,7 +58,7 @@ def _rice_decode(step, naive, learnt, state, outputs, values, codes, row):
         _after(step, naive, learnt, wave, values, codes, row)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _range_encode(step, naive, learnt, state, outputs, values, codes, row):
     for wave in range(learnt.waves.size - 1):
         first, stop = _before(step, naive, learnt, wave, outputs)
@@ -65,7 +66,7 @@ def _range_encode(step, naive, learnt, state, outputs, values, codes, row):
         _after(step, naive, learnt, wave, values, codes, row)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _range_decode(step, naive, learnt, state, outputs, values, codes, row):
     for wave in range(learnt.waves.size - 1):
         first, stop = _before(step, naive, learnt, wave, outputs)
@@ -73,7 +74,7 @@ def _range_decode(step, naive, learnt, state, outputs, values, codes, row):
         _after(step, naive, learnt, wave, values, codes, row)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _residual_encode(step, naive, learnt, state, outputs, values, codes, row):
     for wave in range(learnt.waves.size - 1):
         first, stop = _before(step, naive, learnt, wave, outputs)
@@ -81,7 +82,7 @@ def _residual_encode(step, naive, learnt, state, outputs, values, codes, row):
         _after(step, naive, learnt, wave, values, codes, row)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _residual_decode(step, naive, learnt, state, outputs, values, codes, row):
     for wave in range(learnt.waves.size - 1):
         first, stop = _before(step, naive, learnt, wave, outputs)

@@ -17,18 +17,6 @@ settings.load_profile("spikey")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _drop_stale_kernels() -> None:
-    """Remove kernels compiled before the newest source: Numba looks at a kernel's own file, not at what it calls."""
-    package = ROOT / "spikey_cli"
-    newest = max(source.stat().st_mtime for source in package.rglob("*.py"))
-    for kernel in package.rglob("__pycache__/*.nb[ic]"):
-        if kernel.stat().st_mtime < newest:
-            kernel.unlink()
-
-
-_drop_stale_kernels()
-
-
 def n1_folder() -> Path | None:
     """The folder of the N1 recordings: $SPIKEY_N1, or ../shared/n1 beside the source tree."""
     folder = Path(os.environ.get("SPIKEY_N1", ROOT.parent / "shared" / "n1"))

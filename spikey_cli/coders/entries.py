@@ -9,9 +9,9 @@ zeros up to the next byte
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ..gain import LOG_SCALE, MAX_GAIN, OCTAVE
+from ..kernel import kernel
 from ..lanes import Lanes
 from .bits import peek_bits, put_bits, stream_from_words, words_from_streams
 from .ranks import code_from_rank, rank_from_code
@@ -22,7 +22,7 @@ _GAIN_K = 1
 _GAIN_WIDTH = 9  # zigzag of -216..216
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _encode(thread, size, width, gains, firsts, words, cursor):
     before = -1
     for lane in range(thread.size):
@@ -40,7 +40,7 @@ def _encode(thread, size, width, gains, firsts, words, cursor):
         before = of
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _decode(thread, size, width, gains, firsts, words, cursor, end):
     before = -1
     for lane in range(thread.size):

@@ -25,6 +25,7 @@ import numpy as np
 from numba import njit
 
 from ..adc import NO_TABLE, Bins
+from ..kernel import kernel
 from ..lanes import Lanes
 from .density import (
     INVERSE_SPREAD,
@@ -260,7 +261,7 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
         codes[lane] = code
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _end(state):
     # a range is at least 2**32, so the number with the next higher top half, or low's own, lies within the interval
     words, interval = state.words, state.interval
