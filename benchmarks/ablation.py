@@ -46,7 +46,8 @@ def _rank_by_distance() -> None:
 
 def _lanes(count: int) -> Callable[[], None]:
     def change() -> None:
-        blocks.LANES_WANTED = count
+        blocks.LANES_WANTED = blocks.LANES_ENOUGH = count
+        blocks.LONG_STEPS = 1 << 20
 
     return change
 

@@ -13,7 +13,16 @@ from recordings import neural
 
 from spikey_cli import gain
 from spikey_cli.adc import Bins
-from spikey_cli.blocks import BLOCK_SAMPLES, LANES_WANTED, MIN_STEPS, PART_FRAMES, Part, plan_blocks, steps_for
+from spikey_cli.blocks import (
+    BLOCK_SAMPLES,
+    LANES_WANTED,
+    LONG_STEPS,
+    MIN_STEPS,
+    PART_FRAMES,
+    Part,
+    plan_blocks,
+    steps_for,
+)
 from spikey_cli.coders import CODERS
 from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
@@ -193,7 +202,7 @@ def test_blocks_hold_every_frame_once_and_sessions_together():
 def test_steps_are_long_enough_and_leave_little_unused(lengths):
     steps = steps_for(lengths)
     assert steps >= min(MIN_STEPS // 2, max(lengths))
-    assert steps <= 2 * max(MIN_STEPS, -(-sum(lengths) // LANES_WANTED))
+    assert steps <= 2 * max(LONG_STEPS, -(-sum(lengths) // LANES_WANTED))
 
 
 def test_wide_noise_costs_what_its_deviation_says(random):
