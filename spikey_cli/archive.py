@@ -9,7 +9,7 @@
 
     Header     offset  size                          Trailer    offset  size
                     0     8  magic 89 "SPK" 0D 0A 1A 0A              0    32  SHA-256 of the files' SHA-256s, in order
-                    8     1  major version, 1                       32     8  length of the archive
+                    8     1  major version, 2                       32     8  length of the archive
                     9     1  minor version, 0                       40     4  length of the index
                    10     1  coder                                  44     4  CRC-32 of the index
                    11     1  reserved, 0                            48     4  CRC-32 of bytes 0..47
@@ -35,7 +35,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,7 +68,7 @@ __all__ = [
 ]
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 2, 0
 BLOCK_MARK = b"SPKB"
 END_MARK = b"SPKE"
 NO_MODEL = bytes(8)
@@ -118,6 +118,7 @@ class ArchiveWriter:
         self._file = file
         self._length = 0
         self._blocks: list[IndexEntry] = []
+        self.directory = directory
         self.digests = tuple(FileDigest() for _ in directory.files)
         """One for each file; whoever reads the sources feeds them."""
         packed = pack_directory(directory)
@@ -208,7 +209,12 @@ class ArchiveReader:
         version = self._read(len(MAGIC), 2, "the header")
         header = self._read_sealed(0, _HEADER, "the header")
         _, major, minor, self.coder, reserved, self.model, directory_bytes, directory_crc = header
-        if major != MAJOR or reserved:
+        if major < MAJOR:
+            raise ArchiveError(
+                f"{self.path}: format {version[0]}.{version[1]} is from before the first release, which reads "
+                f"{MAJOR}.{MINOR}; restore it with the program that wrote it"
+            )
+        if major > MAJOR or reserved:
             raise ArchiveError(
                 f"{self.path}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release reads, "
                 f"{MAJOR}.{MINOR}; install a newer spikey-cli"
@@ -253,20 +259,16 @@ class ArchiveReader:
         return table
 
     def read_streams(
-        self, i: int, table: BlockTable, wanted: Callable[[Part], bool]
-    ) -> Iterator[tuple[Part, tuple[StreamEntry, ...], tuple[bytes | None, ...]]]:
-        """The streams of the parts of block `i` that are `wanted`: (part, its entries in the table, their bytes).
+        self, i: int, table: BlockTable, wanted: Container[int]
+    ) -> Iterator[tuple[int, StreamEntry, bytes | None]]:
+        """The `wanted` streams of block `i`, by their positions in it: (position, entry in the table, its bytes).
 
-        A stream is None where it does not match its checksum.
+        The bytes are None where they do not match their checksum.
         """
-        payload = sum(entry.length for entries in table.streams for entry in entries)
-        at = self.index.blocks[i].offset + self.index.blocks[i].length - payload
-        for part, entries in zip(table.parts, table.streams, strict=True):
-            if wanted(part):
-                streams, offset = [], at
-                for entry in entries:
-                    data = self._read(offset, entry.length, f"a stream of block {i}")
-                    streams.append(data if zlib.crc32(data) == entry.crc else None)
-                    offset += entry.length
-                yield part, entries, tuple(streams)
-            at += sum(entry.length for entry in entries)
+        entries = [entry for part in table.streams for entry in part]
+        at = self.index.blocks[i].offset + self.index.blocks[i].length - sum(entry.length for entry in entries)
+        for position, entry in enumerate(entries):
+            if position in wanted:
+                data = self._read(at, entry.length, f"a stream of block {i}")
+                yield position, entry, data if zlib.crc32(data) == entry.crc else None
+            at += entry.length

@@ -15,14 +15,19 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BLOCK_SAMPLES = 1 << 24
+BLOCK_SAMPLES = 1 << 25
 """Samples of all threads of a block together, at most; a file of more channels than that has one frame a block."""
 
 PART_FRAMES = 1 << 18
 """Frames of one part, at most: what is decoded at least to read a sample."""
 
-LANES_WANTED = 2048
+LANES_WANTED = 8192
 """Lanes a block, where it has samples enough: one network call serves them all."""
+
+LONG_STEPS = 2700
+"""Steps from which on a block gets more than LANES_ENOUGH lanes: shorter lanes take more bits than calls are worth."""
+
+LANES_ENOUGH = 2048
 
 MIN_STEPS = 1536
 """Shortest block, in steps: below it the entries and naive deltas of the lanes cost more than the calls they save."""
@@ -71,5 +76,6 @@ def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channe
 
 def steps_for(thread_lengths: Sequence[int]) -> int:
     """Steps of a block whose threads have the given lengths: its longest lane, such that lanes are about equal."""
-    wanted = max(MIN_STEPS, -(-sum(thread_lengths) // LANES_WANTED))
+    total = sum(thread_lengths)
+    wanted = max(MIN_STEPS, min(LONG_STEPS, -(-total // LANES_ENOUGH)), -(-total // LANES_WANTED))
     return max(-(-n // max(1, round(n / wanted))) for n in thread_lengths)

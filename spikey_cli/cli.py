@@ -98,7 +98,11 @@ def main() -> None:
 @click.argument("inputs", nargs=-1, required=True, type=_PATH, metavar="IN.wav...")
 @click.argument("archive", type=_PATH, metavar="OUT.spk")
 @click.option(
-    "--coder", default="rice", show_default=True, metavar="NAME", help="How residuals are coded: rice or raw."
+    "--coder",
+    default="rice",
+    show_default=True,
+    metavar="NAME",
+    help="How samples are coded: range (smallest), rice, huffman, bzip2 or raw.",
 )
 @click.option("-r", "--recursive", is_flag=True, help="Take all files below folders.")
 @_threads

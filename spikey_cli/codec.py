@@ -6,6 +6,7 @@ decode_block   archive -> streams -> codes -> samples -> bytes
 
 from __future__ import annotations
 
+import itertools
 import lzma
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .archive import NO_MODEL, ArchiveReader, ArchiveWriter
 from .blocks import Part, steps_for
 from .coders import Coder, coder_with_number
 from .errors import ArchiveError, ModelError
+from .grid import Grid
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import Stream, Workers, decode_threads, encode_threads
@@ -39,13 +41,14 @@ def encode_block(
 ) -> None:
     """Read the threads of a block's parts, code them, and append the block to the archive."""
     threads: list[np.ndarray] = []
-    sizes: list[int] = []
+    grids: list[Grid] = []
     for part in parts:
         source = sources[part.file]
         threads += list(source.codes(_read_part(writer, source, part)))
-        sizes += [source.grid.size] * source.channels
+        grids += [source.grid] * source.channels
     steps = steps_for([codes.size for codes in threads])
-    streams = iter(encode_threads(threads, sizes, steps, coder, predictor, workers))
+    company = writer.directory.company(parts)
+    streams = iter(encode_threads(threads, grids, company, steps, coder, predictor, workers))
     in_parts = [[next(streams) for _ in range(sources[part.file].channels)] for part in parts]
     writer.add_block(steps, parts, [[(stream.method, stream.data) for stream in part] for part in in_parts])
 
@@ -148,27 +151,38 @@ class Decoder:
         ArchiveError where the block's table is damaged.
         """
 
-        def is_wanted(part: Part) -> bool:
-            return part.file in wanted and part.first_frame < stop and part.first_frame + part.n_frames > first
-
         files = self.reader.directory.files
         table = self.reader.read_table(i)
-        chosen: list[tuple[Part, int]] = []  # part and channel of each thread to decode
-        streams: list[Stream] = []
-        for part, entries, data in self.reader.read_streams(i, table, is_wanted):
-            if files[part.file].layout is None:
-                whole = None if data[0] is None else _unpack_verbatim(entries[0].method, data[0], part.n_frames)
+        places = [(part, channel) for part in table.parts for channel in range(files[part.file].channels)]
+
+        def is_wanted(part: Part, channel: int) -> bool:
+            if part.file not in wanted or part.first_frame >= stop or part.first_frame + part.n_frames <= first:
+                return False
+            return not isinstance(wanted, dict) or channel in wanted[part.file]
+
+        chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
+        if table.steps == 0:
+            for position, entry, data in self.reader.read_streams(i, table, set(chosen)):
+                part = places[position][0]
+                whole = None if data is None else _unpack_verbatim(entry.method, data, part.n_frames)
                 yield DecodedPart(part, {}, whole)
-                continue
-            for channel in wanted[part.file] if isinstance(wanted, dict) else range(len(data)):
-                chosen.append((part, channel))
-                # an empty stream decodes to nothing: the thread is found damaged
-                streams.append(Stream(entries[channel].method, data[channel] or b""))
-        lengths = [part.n_frames for part, _ in chosen]
-        sizes = [files[part.file].grid.size for part, _ in chosen]
-        decoded = decode_threads(streams, lengths, sizes, table.steps, self.coder, self.predictor, self.workers)
-        by_part: dict[Part, dict[int, np.ndarray | None]] = {}
-        for (part, channel), codes in zip(chosen, decoded, strict=True):
-            by_part.setdefault(part, {})[channel] = codes
-        for part, channels in by_part.items():
-            yield DecodedPart(part, channels)
+            return
+        company = self.reader.directory.company(table.parts)
+        needed = company.needed(chosen)
+        # an empty stream decodes to nothing: the thread is found damaged
+        streams = [
+            Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
+        ]
+        decoded = decode_threads(
+            streams,
+            [places[position][0].n_frames for position in needed],
+            [files[places[position][0].file].grid for position in needed],
+            company.part(needed),
+            table.steps,
+            self.coder,
+            self.predictor,
+            self.workers,
+        )
+        codes_at = dict(zip(needed, decoded, strict=True))
+        for part, group in itertools.groupby(chosen, lambda position: places[position][0]):
+            yield DecodedPart(part, {places[position][1]: codes_at[position] for position in group})

@@ -7,7 +7,7 @@ The gain byte g of a lane stands for a root mean square of its code differences 
 Three integer tables, indexed by g, turn it into arithmetic that is the same on every machine. All come from
 eight constants, ROOT[i] = round(2**30 * 2**(i/8)), by shifts:
 
-    INPUT_FACTOR[g]   difference in codes  -> network input:  x = (d * INPUT_FACTOR[g] + 2**23) >> 24,
+    INPUT_FACTOR[g]   difference, 1/64 codes -> network input:  x = (d * INPUT_FACTOR[g] + 2**29) >> 30,
                                               64 units to the RMS, clipped to -1023..1023
     OUTPUT_FACTOR[g]  network output y     -> 1/64 codes:     c = (y * OUTPUT_FACTOR[g] + 2**15) >> 16,
                                               1024 units of y to the RMS
@@ -19,16 +19,16 @@ from __future__ import annotations
 from bisect import bisect_right
 
 import numpy as np
-from numba import njit
+
+from .adc import Bins, value_of
+from .kernel import kernel
+from .lanes import Lanes
 
 MAX_GAIN = 216
 """Largest gain byte; a larger one in an archive is damage."""
 
 INPUT_LIMIT = 1023
 """Network inputs are clipped to -INPUT_LIMIT..INPUT_LIMIT, sixteen times the RMS."""
-
-CENTRE_ONE = 64
-"""Centres are integers in 1/64 codes."""
 
 OCTAVE = 16
 """Scales are log2 in 1/16 octaves."""
@@ -63,31 +63,35 @@ STEP_UP = [
 ]
 
 
-@njit(nogil=True, cache=True)
-def _sum_of_squares(codes, start, length, high, low):
+@kernel
+def _sum_of_squares(codes, start, length, thread, profiled, values, high, low):
     # two words a lane, so that 24-bit differences cannot overflow: sum = high * 2**32 + low
     for lane in range(start.size):
         first = start[lane]
+        own = profiled[thread[lane]]
+        before = value_of(codes[first], own, values)
         for i in range(first + 1, first + length[lane]):
-            difference = np.int64(codes[i]) - codes[i - 1]
-            square = difference * difference
+            value = value_of(codes[i], own, values)
+            square = (value - before) * (value - before)
+            before = value
             high[lane] += square >> 32
             low[lane] += square & 0xFFFFFFFF
 
 
-def lane_gains(codes: np.ndarray, start: np.ndarray, length: np.ndarray) -> np.ndarray:
+def lane_gains(codes: np.ndarray, lanes: Lanes, bins: Bins) -> np.ndarray:
     """Gain byte of every lane: its RMS difference, rounded to the nearest eighth of an octave.
 
-    `codes` is int32 and flat; lane l is `codes[start[l]:start[l] + length[l]]`. Returns uint8 of shape (lanes,).
-    A lane of one sample, or a constant one, has gain 0.
+    `codes` is int32 and flat, as `lanes` has it. Returns uint8 of shape (lanes,). A lane of one sample, or a constant
+    one, has gain 0.
     """
-    high = np.zeros(start.size, dtype=np.int64)
-    low = np.zeros(start.size, dtype=np.int64)
-    _sum_of_squares(codes, start, length, high, low)
+    high = np.zeros(lanes.count, dtype=np.int64)
+    low = np.zeros(lanes.count, dtype=np.int64)
+    _sum_of_squares(codes, lanes.start, lanes.length, lanes.thread, bins.profiled, bins.values, high, low)
     return np.array(
         [
-            bisect_right(STEP_UP, ((int(h) << 32) + int(w)) * 256 // max(1, int(n) - 1))
-            for h, w, n in zip(high, low, length, strict=True)
+            # squares of 1/64 codes, 16 of which are a 256th of a squared code
+            bisect_right(STEP_UP, ((int(h) << 32) + int(w)) // (16 * max(1, int(n) - 1)))
+            for h, w, n in zip(high, low, lanes.length, strict=True)
         ],
         dtype=np.uint8,
     )

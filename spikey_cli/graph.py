@@ -2,7 +2,7 @@
 
 An ONNX file is a protocol-buffers message. Of it this module reads
 
-    ModelProto     7 graph   8 opset_import
+    ModelProto     7 graph   14 metadata_props (1 key, 2 value)
     GraphProto     1 node    5 initializer   11 input   12 output
     NodeProto      1 input   2 output        4 op_type   5 attribute   7 domain
     TensorProto    1 dims    2 data_type     4 float_data   8 name   9 raw_data
@@ -43,13 +43,17 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A chain of operators from `input` (rows `input_rows`) to `output`, with its float32 constants by name."""
+    """A chain of operators from `input` (rows `input_rows`) to `output`, with its float32 constants by name.
+
+    `metadata` is what else the file says, as text by key.
+    """
 
     nodes: tuple[Node, ...]
     constants: dict[str, np.ndarray]
     input: str
     input_rows: int
     output: str
+    metadata: dict[str, str]
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int, int, memoryview]]:
@@ -186,7 +190,12 @@ def read_graph(model: bytes) -> Graph:
             raise ModelError("sparse constants are not allowed in a predictor")
     if len(inputs) != 1 or len(outputs) != 1:
         raise ModelError(f"a predictor has one input and one output, not {len(inputs)} and {len(outputs)}")
-    return Graph(tuple(nodes), constants, inputs[0][0], inputs[0][1], outputs[0][0])
+    metadata = {}
+    for number, _, _, data in _fields(memoryview(model)):
+        if number == 14:
+            entry = {n: _text(text) for n, _, _, text in _fields(data)}
+            metadata[entry.get(1, "")] = entry.get(2, "")
+    return Graph(tuple(nodes), constants, inputs[0][0], inputs[0][1], outputs[0][0], metadata)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numba import njit
 
 from .errors import ArchiveError, InputError
+from .kernel import kernel
 from .varint import get_uvarint, put_uvarint, unzigzag, zigzag
 from .wav import SAMPLE_BYTES, sample_range
 
@@ -228,14 +228,14 @@ def _damaged(reason: str) -> ArchiveError:
     return ArchiveError(f"grid {reason}: the archive is damaged; fetch it again")
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _mark(samples, lowest, seen):
     """Set the flag of each sample; all are within lowest..lowest+seen.size-1."""
     for i in range(samples.size):
         seen[np.uint64(samples[i] - lowest)] = 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _even_codes(samples, offset, step, size, codes):
     span = (size - 1) * step
     per_step = 1.0 / step
@@ -249,7 +249,7 @@ def _even_codes(samples, offset, step, size, codes):
     return not astray
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _even_samples(codes, offset, step, size, samples):
     astray = False
     for i in range(codes.size):
@@ -259,7 +259,7 @@ def _even_samples(codes, offset, step, size, samples):
     return not astray
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _listed_codes(samples, lowest, code_of, codes):
     astray = False
     for i in range(samples.size):
@@ -271,7 +271,7 @@ def _listed_codes(samples, lowest, code_of, codes):
     return not astray
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _listed_samples(codes, values, samples):
     astray = False
     for i in range(codes.size):

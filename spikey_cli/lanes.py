@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from .kernel import kernel
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,16 @@ class Lanes:
         """Length of the longest lane, in samples."""
         return int(self.length.max(initial=0))
 
+    def first_of_threads(self) -> np.ndarray:
+        """The first lane of each thread, then the number of lanes: int64 of shape (threads + 1,)."""
+        return np.searchsorted(self.thread, np.arange(self.n_threads + 1))
+
+    def samples_of_threads(self) -> np.ndarray:
+        """Samples of each thread, int64 of shape (threads,)."""
+        samples = np.zeros(self.n_threads, dtype=np.int64)
+        np.add.at(samples, self.thread, self.length)
+        return samples
+
 
 def cut(thread_lengths: Sequence[int], steps: int) -> Lanes:
     """Cut threads of the given lengths (samples, each >= 1) into lanes of at most `steps` samples."""
@@ -55,7 +66,7 @@ def cut(thread_lengths: Sequence[int], steps: int) -> Lanes:
     return Lanes(thread, start, length.astype(np.int32), lengths.size)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def gather(codes, start, length, first_step, tile):
     """Copy steps `first_step`... of every lane from the flat `codes` into `tile`, int32 of shape (steps, lanes)."""
     for lane in range(tile.shape[1]):
@@ -64,7 +75,7 @@ def gather(codes, start, length, first_step, tile):
             tile[i, lane] = codes[at + i]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def scatter(codes, start, length, first_step, tile):
     """The reverse of `gather`: copy `tile` to its places in the flat `codes`."""
     for lane in range(tile.shape[1]):

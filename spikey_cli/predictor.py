@@ -2,8 +2,12 @@
 
     windows  float32 [window, lanes]    the last `window` code differences of every lane, oldest first, normalised by
                                         the lane's gain (see `gain`); integers in -1023..1023
-    outputs  float32 [2, lanes]         row 0: centre of the next code less the last code, 1024 units to the RMS
+    outputs  float32 [3, lanes]         row 0: centre of the next value less the last one, 1024 units to the RMS
                                         row 1: log2 of its spread less log2 of the RMS, in sixteenths of an octave
+                                        row 2: tail index, how likely an outlier is (see `coders.density`)
+
+The file's metadata may hold, under `adc_edges`, the profile of the N1 converter (see `adc`) that the network was
+trained with: 1025 numbers in decimal.
 
 A model is known by the SHA-256 of its .onnx file. The file name ends in the first eight hexadecimal digits of it.
 """
@@ -16,14 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
+from .adc import Profile
 from .errors import ModelError
 from .gain import INPUT_LIMIT
-from .graph import certify, read_graph
+from .graph import Graph, certify, read_graph
+from .grid import N1
 
 DEFAULT_MODEL = "n1-16x16"
 """Name, without its hash, of the predictor that is used where none is asked for."""
 
-OUTPUT_ROWS = 2
+OUTPUT_ROWS = 3
 
 
 def model_folder() -> Path:
@@ -54,12 +60,28 @@ class Predictor:
             graph.constants[node.inputs[0]].size for node in graph.nodes if node.operator == "MatMul"
         )
         """Multiply-adds a sample."""
+        self.profile = _profile(graph)
+        """Bins of the N1 converter, where the model knows them."""
         self._input, self._outputs = graph.input, [graph.output]
         self._session = _session(model, intra_op_threads, optimise)
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
         """Outputs, float32 [2, lanes], for C-contiguous `windows`, float32 [window, lanes]."""
         return self._session.run(self._outputs, {self._input: windows})[0]
+
+
+def _profile(graph: Graph) -> Profile | None:
+    text = graph.metadata.get("adc_edges")
+    if text is None:
+        return None
+    try:
+        edges = [int(number) for number in text.split()]
+        profile = Profile(np.array(edges, dtype=np.int32))
+    except (ValueError, OverflowError) as error:
+        raise ModelError("the edges of the converter's bins are not numbers") from error
+    if profile.size != N1.size:
+        raise ModelError(f"the converter's profile has {profile.size} bins; N1 has {N1.size}")
+    return profile
 
 
 def _session(model: bytes, intra_op_threads: int, optimise: bool):  # type: ignore[no-untyped-def]

@@ -3,24 +3,28 @@
     coded stream     entries of the thread's lanes (see `coders.entries`), then what the coder wrote on its walk
     packed stream    the codes as they are (see `coders.raw`), where that is no longer
 
-Threads are shared out among workers; a thread's stream depends on its own codes alone, so their number shows nowhere.
+Bundles of threads are shared out among workers; a thread's stream depends on no code outside its bundle (see `peers`),
+so the number of workers shows nowhere.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
+from .adc import Bins
 from .coders import Coder
 from .coders.entries import decode_entries, encode_entries
 from .coders.raw import pack_codes, packed_bytes, unpack_codes
 from .gain import lane_gains
+from .grid import Grid
 from .lanes import cut
+from .peers import Company, Peers
 from .predictor import Predictor
 from .walk import walk
 
@@ -47,12 +51,12 @@ class Workers:
     pool: Executor | None
     count: int
 
-    def share(self, lengths: Sequence[int], steps: int) -> list[range]:
-        """Cut threads of these lengths into consecutive groups with about as many lanes each."""
-        ends = np.cumsum([-(-n // steps) for n in lengths])
+    def share(self, lengths: Sequence[int], steps: int, bundles: Sequence[range]) -> list[range]:
+        """Cut threads of these lengths into consecutive groups of whole bundles, with about as many lanes each."""
+        ends = np.cumsum([sum(-(-lengths[i] // steps) for i in bundle) for bundle in bundles])
         groups = max(1, min(self.count, int(ends[-1]) // MIN_LANE_GROUP)) if len(ends) else 0
-        edges = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
-        return [range(a, b) for a, b in itertools.pairwise(edges) if a < b]
+        cuts = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
+        return [range(bundles[a].start, bundles[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b]
 
     def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
         """Results of `function` for each of `tasks`, in order."""
@@ -63,91 +67,129 @@ class Workers:
 
 def encode_threads(
     threads: Sequence[np.ndarray],
-    sizes: Sequence[int],
+    grids: Sequence[Grid],
+    company: Company,
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
 ) -> list[Stream]:
-    """Streams of the threads of one block: int32 codes each, on grids of the given sizes, in lanes of `steps`."""
+    """Streams of the threads of one block: int32 codes each, on the given grids, in lanes of `steps`."""
 
     def encode_group(group: range) -> list[Stream]:
         own = slice(group.start, group.stop)
-        return _encode_group(threads[own], sizes[own], steps, coder, predictor)
+        return _encode_group(threads[own], grids[own], company.part(group), steps, coder, predictor)
 
-    groups = workers.share([codes.size for codes in threads], steps)
+    groups = workers.share([codes.size for codes in threads], steps, company.bundles)
     return [stream for group in workers.map(encode_group, groups) for stream in group]
 
 
 def decode_threads(
     streams: Sequence[Stream],
     lengths: Sequence[int],
-    sizes: Sequence[int],
+    grids: Sequence[Grid],
+    company: Company,
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
 ) -> list[np.ndarray | None]:
-    """The reverse of `encode_threads`: int32 codes a thread, or None for a thread whose stream is damaged."""
+    """The reverse of `encode_threads`: int32 codes a thread, or None for a thread that damage keeps from being decoded:
+    its own stream's, or that of one it leans on.
+    """
 
     def decode_group(group: range) -> list[np.ndarray | None]:
         own = slice(group.start, group.stop)
-        return _decode_group(streams[own], lengths[own], sizes[own], steps, coder, predictor)
+        return _decode_group(streams[own], lengths[own], grids[own], company.part(group), steps, coder, predictor)
 
-    groups = workers.share(lengths, steps)
+    groups = workers.share(lengths, steps, company.bundles)
     return [codes for group in workers.map(decode_group, groups) for codes in group]
 
 
 def _encode_group(
-    threads: Sequence[np.ndarray], sizes: Sequence[int], steps: int, coder: Coder, predictor: Predictor | None
+    threads: Sequence[np.ndarray],
+    grids: Sequence[Grid],
+    company: Company,
+    steps: int,
+    coder: Coder,
+    predictor: Predictor | None,
 ) -> list[Stream]:
-    if coder.encoder is None:
-        return [Stream(PACKED, pack_codes(codes, size)) for codes, size in zip(threads, sizes, strict=True)]
-    lanes = cut([codes.size for codes in threads], steps)
-    size = np.array(sizes, dtype=np.int64)
-    codes = np.concatenate(threads)
-    gains = lane_gains(codes, lanes.start, lanes.length)
+    packed = {i for i in range(len(threads)) if coder.encoder is None}
+    while True:
+        residuals = _encode_coded(threads, grids, company, packed, steps, coder, predictor)
+        no_gain = {i for i, data in residuals.items() if len(data) >= packed_bytes(threads[i].size, grids[i].size)}
+        packed |= no_gain
+        # who leaned on a thread that is packed now cannot do so: all of them take the walk again
+        if not any(other in no_gain for i in residuals for other in company.leans[i]):
+            break
+    return [
+        Stream(PACKED, pack_codes(codes, grid.size)) if i in packed else Stream(CODED, residuals[i])
+        for i, (codes, grid) in enumerate(zip(threads, grids, strict=True))
+    ]
+
+
+def _encode_coded(
+    threads: Sequence[np.ndarray],
+    grids: Sequence[Grid],
+    company: Company,
+    packed: Container[int],
+    steps: int,
+    coder: Coder,
+    predictor: Predictor | None,
+) -> dict[int, bytes]:
+    """Coded streams of the threads that are not to be packed."""
+    order = _in_waves(company, [i for i in range(len(threads)) if i not in packed])
+    if not order or coder.encoder is None:
+        return {}
+    lanes = cut([threads[i].size for i in order], steps)
+    bins = Bins.of([grids[i] for i in order], predictor.profile if predictor else None)
+    codes = np.concatenate([threads[i] for i in order])
+    gains = lane_gains(codes, lanes, bins)
     firsts = codes[lanes.start]
-    entries = encode_entries(lanes, size, gains, firsts)
-    encoder = coder.encoder(lanes, size)
-    walk(lanes, size, gains, firsts, codes, predictor, encoder)
-    streams = []
-    for thread, n, entry, residuals in zip(threads, sizes, entries, encoder.finish(), strict=True):
-        coded = entry + residuals
-        if len(coded) < packed_bytes(thread.size, n):
-            streams.append(Stream(CODED, coded))
-        else:
-            streams.append(Stream(PACKED, pack_codes(thread, n)))
-    return streams
+    entries = encode_entries(lanes, bins.size, gains, firsts)
+    encoder = coder.encoder(lanes, bins)
+    walk(lanes, bins, gains, firsts, codes, predictor, _peers(company, order), encoder)
+    return {i: entry + data for i, entry, data in zip(order, entries, encoder.finish(), strict=True)}
 
 
 def _decode_group(
     streams: Sequence[Stream],
     lengths: Sequence[int],
-    sizes: Sequence[int],
+    grids: Sequence[Grid],
+    company: Company,
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
 ) -> list[np.ndarray | None]:
     threads: list[np.ndarray | None] = [
-        unpack_codes(stream.data, n, size) if stream.method == PACKED else None
-        for stream, n, size in zip(streams, lengths, sizes, strict=True)
+        unpack_codes(stream.data, n, grid.size) if stream.method == PACKED else None
+        for stream, n, grid in zip(streams, lengths, grids, strict=True)
     ]
-    # every sample but a lane's first has a bit at least: a stream too short for its thread claims too much memory
-    coded = [
-        i for i, stream in enumerate(streams) if stream.method == CODED and lengths[i] <= 8 * len(stream.data) + steps
-    ]
-    if not coded or coder.decoder is None:
+    # a few bytes may hold any number of samples that were sure; what a block can claim is bounded by the format
+    order = _in_waves(company, [i for i, stream in enumerate(streams) if stream.method == CODED and stream.data])
+    if not order or coder.decoder is None:
         return threads
-    lanes = cut([lengths[i] for i in coded], steps)
-    size = np.array([sizes[i] for i in coded], dtype=np.int64)
-    gains, firsts, used = decode_entries(lanes, size, [streams[i].data for i in coded])
-    decoder = coder.decoder(lanes, size, [streams[i].data[n:] for i, n in zip(coded, used, strict=True)])
+    lanes = cut([lengths[i] for i in order], steps)
+    bins = Bins.of([grids[i] for i in order], predictor.profile if predictor else None)
+    gains, firsts, used = decode_entries(lanes, bins.size, [streams[i].data for i in order])
+    decoder = coder.decoder(lanes, bins, [streams[i].data[n:] for i, n in zip(order, used, strict=True)])
     codes = np.zeros(int(lanes.length.sum(dtype=np.int64)), dtype=np.int32)
-    walk(lanes, size, gains, firsts, codes, predictor, decoder)
-    ends = np.cumsum([lengths[i] for i in coded])
+    walk(lanes, bins, gains, firsts, codes, predictor, _peers(company, order), decoder)
+    ends = np.cumsum([lengths[i] for i in order])
     whole = decoder.finish()
-    for k, i in enumerate(coded):
-        if whole[k] and used[k] <= len(streams[i].data):
+    for k, i in enumerate(order):
+        leans_on_damage = any(streams[j].method == CODED and threads[j] is None for j in company.leans[i])
+        if whole[k] and used[k] <= len(streams[i].data) and not leans_on_damage:
             threads[i] = codes[ends[k] - lengths[i] : ends[k]]
     return threads
+
+
+def _in_waves(company: Company, positions: list[int]) -> list[int]:
+    return sorted(positions, key=lambda i: company.waves[i])
+
+
+def _peers(company: Company, order: Sequence[int]) -> Peers:
+    """What the threads at these positions, wave after wave, lean on among themselves."""
+    new = {position: thread for thread, position in enumerate(order)}
+    leans = [[new[other] for other in company.leans[i] if other in new] for i in order]
+    return Peers.of(leans, [company.waves[i] for i in order])

@@ -22,14 +22,17 @@ A frame of a verbatim file is one byte.
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .blocks import BLOCK_SAMPLES, Part
 from .errors import ArchiveError, InputError
 from .grid import IDENTITY, Grid, unpack_grid
+from .peers import Company, Place
 from .topology import Topology, unpack_topology
 from .varint import get_uvarint, put_uvarint
 from .wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, WavLayout
@@ -81,6 +84,23 @@ class Directory:
 
     files: tuple[FileEntry, ...]
     topology: Topology
+
+    @cached_property
+    def first_threads(self) -> tuple[int, ...]:
+        """Where the threads of each file begin in the topology; a verbatim file has none."""
+        channels = [file.channels if file.layout else 0 for file in self.files]
+        return tuple(itertools.accumulate(channels, initial=0))[:-1]
+
+    def company(self, parts: Sequence[Part]) -> Company:
+        """Who may lean on whom among the threads of a block that holds these parts of WAV files."""
+        return Company.of(
+            self.topology,
+            [
+                Place(self.first_threads[part.file] + channel, part.first_frame, part.n_frames)
+                for part in parts
+                for channel in range(self.files[part.file].channels)
+            ],
+        )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The walk: all lanes of a group, step by step, from what is known to what comes next.
 
     step 0            nothing is known: gain and first code stand in the lane's entry
-    steps 1..window   the last code is the centre, the gain the scale: naive deltas, until the window is full
-    later steps       the network sees the window, and gives centre and scale
+    steps 1..window   the last value is the centre, the gain the scale: naive deltas, until the window is full
+    later steps       the network sees the window, and gives centre, scale and tail; wave after wave, so that a thread
+                      can look at its peers' present, they are corrected by what was learnt of the thread (see `adapt`)
 
 Then the coder takes its step: an encoder writes the codes, a decoder fills them in. It is the only place where the two
 directions differ, so both run through the same lines here, over the same windows, tables and network.
@@ -10,89 +11,60 @@ directions differ, so both run through the same lines here, over the same window
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from numba import njit
 
-from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, OUTPUT_FACTOR
+from .adapt import begin
+from .adc import Bins
 from .lanes import Lanes, gather, scatter
-from .predictor import Predictor
+from .peers import Peers
+from .predictor import OUTPUT_ROWS, Predictor
+from .steps import take_step_of
 
 TILE_STEPS = 64
 """Steps between two copies from and to the flat codes; small enough to stay in the cache."""
 
 
-class CoderStep(Protocol):
-    """What the walk needs of a coder in either direction."""
+class Stepper(Protocol):
+    """What the walk needs of an encoder or a decoder; see `spikey_cli.coders`."""
 
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, codes: np.ndarray) -> None:
-        """Code sample `step` of every lane longer than that.
-
-        `centre` int32 in 1/64 codes, within the grid; `scale` int32, log2 codes in 1/16 octaves; `codes` int32: read
-        by an encoder, filled by a decoder. All of shape (lanes,).
-        """
-
-
-@njit(nogil=True, cache=True)
-def _centre_on_last(last, gain, log_scale, centre, scale):
-    for lane in range(last.size):
-        centre[lane] = last[lane] << 6
-        scale[lane] = log_scale[gain[lane]]
-
-
-@njit(nogil=True, cache=True)
-def _centre_from_outputs(outputs, last, gain, ceiling, output_factor, log_scale, centre, scale):
-    for lane in range(last.size):
-        shift = (np.int64(outputs[0, lane]) * output_factor[gain[lane]] + (1 << 15)) >> 16
-        centre[lane] = min(max((np.int64(last[lane]) << 6) + shift, 0), np.int64(ceiling[lane]))
-        scale[lane] = log_scale[gain[lane]] + np.int64(outputs[1, lane])
-
-
-@njit(nogil=True, cache=True)
-def _push(codes, last, gain, input_factor, row):
-    for lane in range(last.size):
-        difference = np.int64(codes[lane]) - last[lane]
-        x = (difference * input_factor[gain[lane]] + (1 << 23)) >> 24
-        row[lane] = min(max(x, -INPUT_LIMIT), INPUT_LIMIT)
-        last[lane] = codes[lane]
+    state: Any
 
 
 def walk(
     lanes: Lanes,
-    sizes: np.ndarray,
+    bins: Bins,
     gains: np.ndarray,
     firsts: np.ndarray,
     codes: np.ndarray,
     predictor: Predictor | None,
-    coder: CoderStep,
+    peers: Peers,
+    coder: Stepper,
 ) -> None:
     """Take every lane from its second sample to its last.
 
-    `sizes` int64 of shape (threads,): grid sizes; `gains` uint8 and `firsts` int32 of shape (lanes,): the entries;
-    `codes` int32, flat: read where `coder` encodes, filled where it decodes. Without a predictor all samples are naive
-    deltas.
+    `gains` uint8 and `firsts` int32 of shape (lanes,): the entries; `codes` int32, flat: read where `coder` encodes,
+    filled where it decodes. Without a predictor all samples are naive deltas.
     """
     scatter(codes, lanes.start, lanes.length, 0, firsts[None, :])
     window = predictor.window if predictor else 0
-    ceiling = ((sizes - 1) << 6).astype(np.int32)[lanes.thread]
-    last = firsts.copy()
-    centre = np.empty(lanes.count, dtype=np.int32)
-    scale = np.empty(lanes.count, dtype=np.int32)
-    tile = np.empty((TILE_STEPS, lanes.count), dtype=np.int32)
+    take_step = take_step_of(coder)
+    learnt = begin(lanes, bins, gains, firsts, peers)
+    # Columns hold codes of their lane's grid or zeros, also behind a lane's end: so they index its tables safely.
+    tile = np.zeros((TILE_STEPS, lanes.count), dtype=np.int32)
     # The differences of the tile's steps, behind those of the `window` steps before it: so a window is always one
     # contiguous slice.
     differences = np.zeros((window + TILE_STEPS, lanes.count), dtype=np.float32)
+    nothing = np.zeros((OUTPUT_ROWS, 0), dtype=np.float32)
     for tile_start in range(1, lanes.steps, TILE_STEPS):
         gather(codes, lanes.start, lanes.length, tile_start, tile)
         for i in range(min(TILE_STEPS, lanes.steps - tile_start)):
             step = tile_start + i
-            if predictor is None or step <= window:
-                _centre_on_last(last, gains, LOG_SCALE, centre, scale)
-            else:
-                outputs = predictor.predict(differences[i : i + window])
-                _centre_from_outputs(outputs, last, gains, ceiling, OUTPUT_FACTOR, LOG_SCALE, centre, scale)
-            coder.step(step, centre, scale, tile[i])
-            _push(tile[i], last, gains, INPUT_FACTOR, differences[window + i])
+            outputs, naive = nothing, True
+            if predictor and step > window:
+                outputs, naive = predictor.predict(differences[i : i + window]), False
+            row = differences[window + i]
+            take_step(step, naive, learnt, coder.state, outputs, bins.values, tile[i], row)
         scatter(codes, lanes.start, lanes.length, tile_start, tile)
         differences[:window] = differences[TILE_STEPS:]

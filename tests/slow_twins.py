@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from spikey_cli.graph import Graph
 
 
-def ranked_codes(centre: int, size: int) -> list[int]:
-    """Codes 0..size-1 in the order of their ranks around `centre` (1/64 codes)."""
-    nearest = math.floor(Fraction(centre, 64) + Fraction(1, 2))
-    upwards = centre >= 64 * nearest
+@dataclass
+class Converter:
+    """Edges of the bins of a grid, in 1/64 codes."""
+
+    edges: list[int]
+    profiled: bool = True
+
+    @classmethod
+    def equal(cls, size: int) -> Converter:
+        return cls([64 * code - 32 for code in range(size + 1)], profiled=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.edges) - 1
+
+    def value(self, code: int) -> int:
+        return (self.edges[code] + self.edges[code + 1]) // 2
+
+
+def ranked_codes(centre: int, converter: Converter) -> list[int]:
+    """Codes in the order of their ranks around `centre` (1/64 codes)."""
+    size = converter.size
+    inside = [code for code in range(size) if converter.edges[code] <= centre < converter.edges[code + 1]]
+    nearest = inside[0] if inside else (0 if centre < converter.edges[0] else size - 1)
+    return outwards(nearest, centre >= converter.value(nearest), size)
+
+
+def outwards(nearest: int, upwards: bool, size: int) -> list[int]:
+    """Codes 0..size-1 by their distance from `nearest`, those above first if `upwards`."""
     near_first = [nearest]
     for distance in range(1, size):
         pair = [nearest + distance, nearest - distance]
@@ -53,32 +80,160 @@ def evaluate(graph: Graph, columns: list[list[int]]) -> list[list[int]]:
     return results
 
 
-def expected_streams(threads: list[list[int]], sizes: list[int], steps: int, graph: Graph | None) -> list[str]:
-    """The bits of each thread's coded stream: entries, then residuals, in Rice codes (see docs/format.md)."""
+def expected_streams(
+    threads: list[list[int]],
+    converters: list[Converter],
+    steps: int,
+    graph: Graph | None,
+    coder: str,
+    leans: list[list[int]],
+    waves: list[int],
+) -> list[bytes]:
+    """Each thread's coded stream: entries, then residuals (see docs/format.md)."""
+    lanes = [_cut(codes, steps) for codes in threads]
+    learners = [
+        ThreadTwin([LaneTwin(lane, converter) for lane in own])
+        for own, converter in zip(lanes, converters, strict=True)
+    ]
+    writers: list[RangeTwin | list[str]] = [RangeTwin() if coder == "range" else [] for _ in threads]
+    window = graph.input_rows if graph else 0
+    for step in range(1, max(len(lane) for own in lanes for lane in own)):
+        for wave in sorted(set(waves)):
+            here = [thread for thread in range(len(threads)) if waves[thread] == wave]
+            for thread in here:
+                learner = learners[thread]
+                for i, lane in enumerate(learner.lanes):
+                    if step >= len(lane.codes):
+                        continue
+                    if graph is None or step <= window:
+                        centre, scale, tail = lane.values[step - 1], 2 * lane.gain - 32, 12
+                    else:
+                        terms = learner.terms(i, step, [learners[peer] for peer in leans[thread]])
+                        centre, scale, tail = lane.predict(step, terms, learner.weights, graph)
+                    write_code(writers[thread], lane.codes[step], centre, scale, tail, converters[thread])
+            if graph is not None and step > window:
+                for thread in here:
+                    learners[thread].learn(step, [learners[peer] for peer in leans[thread]])
     streams = []
-    for codes, size in zip(threads, sizes, strict=True):
-        width = max(1, (size - 1).bit_length())
-        lanes = _cut(codes, steps)
-        gains = [_gain(lane) for lane in lanes]
-        entries = ""
-        for i, (lane, gain) in enumerate(zip(lanes, gains, strict=True)):
-            if i == 0:
-                entries += format(gain, "08b") + format(lane[0], f"0{width}b")
-            else:
-                change = gain - gains[i - 1]
-                entries += rice_bits(2 * change if change >= 0 else -2 * change - 1, 1, 9)
-                rank = ranked_codes(64 * lanes[i - 1][0], size).index(lane[0])
-                entries += rice_bits(rank, _k(2 * gain - 32 + 16), width)
-        entries += "0" * (-len(entries) % 8)
-        window = graph.input_rows if graph else 0
-        residuals = ""
-        for step in range(1, max(len(lane) for lane in lanes)):
-            for lane, gain in zip(lanes, gains, strict=True):
-                if step < len(lane):
-                    centre, scale = _predict(lane[:step], gain, size, graph, window)
-                    residuals += rice_bits(ranked_codes(centre, size).index(lane[step]), _k(scale), width)
-        streams.append(entries + residuals)
+    for own, writer, converter in zip(learners, writers, converters, strict=True):
+        entries = bits_to_bytes(entry_bits(own.lanes, converter.size))
+        streams.append(entries + (writer.finish() if isinstance(writer, RangeTwin) else bits_to_bytes("".join(writer))))
     return streams
+
+
+def entry_bits(lanes: list[LaneTwin], size: int) -> str:
+    """What a thread's lanes start from."""
+    width = max(1, (size - 1).bit_length())
+    bits = format(lanes[0].gain, "08b") + format(lanes[0].codes[0], f"0{width}b")
+    for before, lane in itertools.pairwise(lanes):
+        change = lane.gain - before.gain
+        bits += rice_bits(2 * change if change >= 0 else -2 * change - 1, 1, 9)
+        rank = outwards(before.codes[0], True, size).index(lane.codes[0])
+        bits += rice_bits(rank, rice_parameter(2 * lane.gain - 32 + 16), width)
+    return bits
+
+
+def write_code(
+    writer: RangeTwin | list[str], code: int, centre: int, scale: int, tail: int, converter: Converter
+) -> None:
+    """Code one code under its prediction."""
+    if isinstance(writer, RangeTwin):
+        encode_code(writer, code, centre, scale, tail, converter.size, converter.edges)
+        return
+    rank = likely_codes(centre, scale, converter).index(code)
+    writer.append(rice_bits(rank, rice_parameter(scale), max(1, (converter.size - 1).bit_length())))
+
+
+def likely_codes(centre: int, scale: int, converter: Converter) -> list[int]:
+    """Codes in the order of their ranks under `--coder rice`."""
+    if not converter.profiled:
+        return ranked_codes(centre, converter)
+    middle = centre // 32 * 32 + 16
+    order = ranked_codes(middle, converter)
+    deviation = min(max(scale // 8, 1), 11) * 8 + 4
+
+    def mass(code: int) -> int:
+        below, above = (distribution(converter.edges[code + i] - middle, deviation, 12) for i in (0, 1))
+        return above - below
+
+    return sorted(order[:64], key=lambda code: -mass(code)) + order[64:]
+
+
+class LaneTwin:
+    """A lane, and what the walk has learnt on it."""
+
+    def __init__(self, codes: list[int], converter: Converter) -> None:
+        self.codes, self.converter = codes, converter
+        self.values = [converter.value(code) for code in codes]
+        self.gain = gain_of(self.values)
+        self.innovations: dict[int, int] = {}
+        self.mean = 0
+        self.square = 65536 << 7
+
+    def level(self, step: int, scale: int) -> int:
+        return clip((self.values[step - 1] - (self.mean >> 11)) * inverse_spread(scale) >> 22, 1023)
+
+    def network(self, step: int, graph: Graph) -> tuple[int, int, int]:
+        """The network's centre, in 1/64 codes, scale and tail."""
+        octaves, eighth = divmod(-self.gain, 8)
+        factor = math.floor(Fraction(round(2**30 * 2 ** (eighth / 8))) * Fraction(2) ** (octaves + 2))
+        past = self.values[step - graph.input_rows - 1 : step]
+        inputs = [clip(((b - a) * factor + 2**29) >> 30, 1023) for a, b in itertools.pairwise(past)]
+        ((shift, spread, tail),) = evaluate(graph, [inputs])
+        octaves, eighth = divmod(self.gain, 8)
+        factor = math.floor(Fraction(round(2**30 * 2 ** (eighth / 8))) * Fraction(2) ** (octaves - 20))
+        return past[-1] + ((shift * factor + 2**15) >> 16), 2 * self.gain - 32 + spread, tail
+
+    def predict(self, step: int, terms: list[int], weights: list[int], graph: Graph) -> tuple[int, int, int]:
+        """Centre, scale and tail as the coder is told."""
+        self.raw, scale, tail = self.network(step, graph)
+        self.place = scale
+        terms[0] = self.level(step, scale)
+        self.terms = terms
+        p = clip(sum((w >> 8) * z for w, z in zip(weights, terms, strict=False)) >> 12, 16 * 1023)
+        self.predicted = p >> 4
+        centre = self.raw + ((p * spread_factor(scale) + 2**21) >> 22)
+        centre = min(max(centre, self.converter.value(0)), self.converter.value(self.converter.size - 1))
+        ratio = ((self.square >> 15) * 256 + 128) / 65536
+        return centre, scale + math.floor(4 * math.log2(ratio) + 0.5), tail
+
+    def observe(self, step: int) -> int:
+        """Take in the value of `step`; returns the error that weights learn from."""
+        z = clip((self.values[step] - self.raw) * inverse_spread(self.place) >> 21, 1023)
+        self.innovations[step] = z
+        self.mean += self.values[step] - (self.mean >> 11)
+        error = clip(z - self.predicted, 1023)
+        self.square += error**2 - (self.square >> 7)
+        return clip(error, 768)
+
+
+class ThreadTwin:
+    """The weights of a thread: level, four own innovations, then three of each peer."""
+
+    def __init__(self, lanes: list[LaneTwin]) -> None:
+        self.lanes = lanes
+        self.weights = [0] * 17
+        for lane in lanes:
+            lane.mean = (sum(other.values[0] for other in lanes) // len(lanes)) << 11
+
+    def terms(self, i: int, step: int, peers: list[ThreadTwin]) -> list[int]:
+        terms = [0, *(self.lanes[i].innovations.get(step - k, 0) for k in (1, 2, 3, 4))]
+        return terms + [peer.lanes[i].innovations.get(step - k, 0) for peer in peers for k in (0, 1, 2)]
+
+    def learn(self, step: int, peers: list[ThreadTwin]) -> None:
+        slopes = [0] * 17
+        for lane in self.lanes:
+            if step < len(lane.codes):
+                error = lane.observe(step)
+                for k, term in enumerate(lane.terms):
+                    slopes[k] += error * term
+        rate = 3328 * min(len(self.lanes), 48) // len(self.lanes)
+        for k in range(5 + 3 * len(peers)):
+            self.weights[k] = clip(self.weights[k] + (slopes[k] * rate >> 16), 2**24 - 1)
+
+
+def clip(x: int, limit: int) -> int:
+    return min(max(x, -limit), limit)
 
 
 def _cut(codes: list[int], steps: int) -> list[list[int]]:
@@ -92,9 +247,10 @@ def _cut(codes: list[int], steps: int) -> list[list[int]]:
     return lanes
 
 
-def _gain(lane: list[int]) -> int:
-    squares = sum((b - a) ** 2 for a, b in itertools.pairwise(lane))
-    mean = Fraction(squares * 256 // max(1, len(lane) - 1))
+def gain_of(values: list[int]) -> int:
+    """Gain byte of a lane of values in 1/64 codes."""
+    squares = sum((b - a) ** 2 for a, b in itertools.pairwise(values))
+    mean = Fraction(squares // (16 * max(1, len(values) - 1)))
     # the largest g with RMS(g - 1/2)**2 * 256 <= mean, the left side rounded down as the table is
     gain = 0
     while gain < 216 and _root_power(2 * (gain + 1) + 31) <= mean:
@@ -108,21 +264,104 @@ def _root_power(eighths: int) -> int:
     return math.floor(Fraction(round(2**30 * 2 ** (eighth / 8)), 2**30) * Fraction(2) ** octaves)
 
 
-def _k(scale: int) -> int:
-    return min(max((scale + 12) // 16, 0), 24)
+def rice_parameter(scale: int) -> int:
+    """k for a scale in sixteenths of an octave."""
+    return min(max((scale + 8) // 16, 0), 24)
 
 
-def _predict(past: list[int], gain: int, size: int, graph: Graph | None, window: int) -> tuple[int, int]:
-    scale = 2 * gain - 32
-    if graph is None or len(past) <= window:
-        return 64 * past[-1], scale
-    octaves, eighth = divmod(-gain, 8)
-    factor = math.floor(Fraction(round(2**30 * 2 ** (eighth / 8))) * Fraction(2) ** (octaves + 2))
-    inputs = []
-    for a, b in zip(past[-window - 1 : -1], past[-window:], strict=True):
-        inputs.append(min(max(((b - a) * factor + 2**23) >> 24, -1023), 1023))
-    ((shift, spread),) = evaluate(graph, [inputs])
-    octaves, eighth = divmod(gain, 8)
-    factor = math.floor(Fraction(round(2**30 * 2 ** (eighth / 8))) * Fraction(2) ** (octaves - 20))
-    centre = 64 * past[-1] + ((shift * factor + 2**15) >> 16)
-    return min(max(centre, 0), 64 * (size - 1)), scale + spread
+def _power(scale: int, shift: int) -> int:
+    """2 ** (shift - scale / 16) from constants of 30 fractional bits, rounded down."""
+    octaves, sixteenth = divmod(scale, 16)
+    return math.floor(Fraction(round(2**30 * 2 ** (-sixteenth / 16)), 2**30) * Fraction(2) ** (shift - octaves))
+
+
+def inverse_spread(scale: int) -> int:
+    return _power(min(max(scale, -64), 255), 23)
+
+
+def spread_factor(scale: int) -> int:
+    return _power(-min(max(scale, -64), 255), 16)
+
+
+def cumulative(symbol: int, symbols: int, edge: int, centre: int, scale: int, tail: int) -> int:
+    """Cumulative frequency below a symbol whose lower edge is `edge`, of 2**24; see docs/format.md."""
+    if symbol <= 0:
+        return 0
+    if symbol >= symbols:
+        return 2**24
+    return (distribution(edge - centre, scale, tail) * (2**24 - 4 * symbols) >> 24) + 4 * symbol
+
+
+def distribution(distance: int, scale: int, tail: int) -> int:
+    """2**24 F at a distance from the centre, linear between multiples of 1/32."""
+    at = distance * inverse_spread(scale) >> 16
+    cell, part = divmod(at, 256)
+    if cell < -1024:
+        return 0
+    if cell >= 1024:
+        return 2**24
+    low, high = (_mixture(cell + i, min(max(tail, 0), 31)) for i in (0, 1))
+    return low + ((high - low) * part >> 8)
+
+
+@lru_cache(maxsize=1 << 16)
+def _mixture(i: int, tail: int) -> int:
+    """2**24 F at i / 32 standard deviations."""
+    weight = round(2**16 * 2 ** ((tail - 31) / 4 - 1))
+    core = _phi(i)
+    quarter, rest = divmod(i, 4)
+    wide = _phi(quarter) + ((_phi(quarter + 1) - _phi(quarter)) * rest >> 2)
+    return core + ((wide - core) * weight >> 16)
+
+
+@lru_cache(maxsize=4096)
+def _phi(i: int) -> int:
+    """2**24 Phi(i / 32)."""
+    upper = round(2**24 * 0.5 * (1 + math.erf(abs(i) / 32 / math.sqrt(2))))
+    return upper if i >= 0 else 2**24 - upper
+
+
+class RangeTwin:
+    """A range coder's number as one big fraction, without carries or words."""
+
+    def __init__(self) -> None:
+        self.low, self.range, self.words = 0, 2**64 - 1, 0
+
+    def encode(self, first: int, size: int, bits: int) -> None:
+        step = self.range >> bits
+        self.low += step * first
+        self.range = step * size
+        while self.range < 2**32:
+            self.low <<= 32
+            self.range <<= 32
+            self.words += 1
+
+    def finish(self) -> bytes:
+        # the next multiple of 2**32 lies within the interval
+        number = -(-self.low // 2**32)
+        return number.to_bytes(4 * (self.words + 1), "big")
+
+
+def encode_code(
+    twin: RangeTwin, code: int, centre: int, scale: int, tail: int, size: int, edges: list[int] | None
+) -> None:
+    """Code one code under its prediction, as `--coder range` does."""
+    if size <= 4096:
+        edge = edges or [64 * c - 32 for c in range(size + 1)]
+        first, last = (cumulative(s, size, edge[s], centre, scale, tail) for s in (code, code + 1))
+        twin.encode(first, last - first, 24)
+        return
+    low_bits = max(0, scale // 16 - 5)
+    middle = centre >> low_bits
+    origin = ((middle + 32) >> 6) - 2048
+    symbol = (code >> low_bits) - origin
+    if not 1 <= symbol < 4096:
+        symbol = 0
+    first, last = (
+        cumulative(s, 4096, 64 * (origin + s) - 32, middle, scale - 16 * low_bits, tail) for s in (symbol, symbol + 1)
+    )
+    twin.encode(first, last - first, 24)
+    if symbol == 0:
+        twin.encode(code, 1, max(1, (size - 1).bit_length()))
+    elif low_bits:
+        twin.encode(code % 2**low_bits, 1, low_bits)

@@ -182,15 +182,15 @@ def test_named_files_alone_are_restored(tmp_path, random):
         spikey_cli.decompress(tmp_path / "out.spk", tmp_path / "back", files=["thread9.wav"])
 
 
-@pytest.fixture
-def small(tmp_path, random) -> tuple[bytes, dict[str, bytes]]:
+@pytest.fixture(params=["rice", "range"])
+def small(request, tmp_path, random) -> tuple[bytes, dict[str, bytes]]:
     """An archive of under 4 KiB, and the files in it."""
     files = {
         "a.wav": wav_bytes(n1_samples(neural(random, 900)[:, 0])),
         "b.wav": wav_bytes(random.integers(-9, 9, (500, 2)), 3),
         "c.txt": b"kept as it is " * 20,
     }
-    data = round_trip(tmp_path / "small", files).read_bytes()
+    data = round_trip(tmp_path / "small", files, coder=request.param).read_bytes()
     assert len(data) < 4096
     return data, files
 
@@ -249,6 +249,31 @@ def test_whole_files_survive_damage_to_others(tmp_path, random):
     assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == expected
 
 
+def test_who_leans_on_a_damaged_thread_is_lost_with_it(tmp_path, random):
+    paths = [*write_session(tmp_path / "in", random, 3), *write_session(tmp_path / "other", random, 1)]
+    paths[3] = paths[3].rename(tmp_path / "in" / "other.wav")
+    archive = tmp_path / "out.spk"
+    spikey_cli.compress(paths, archive, coder="range")
+    data = bytearray(archive.read_bytes())
+    with ArchiveReader(archive) as reader:
+        table = reader.read_table(0)
+        leans = reader.directory.company(table.parts).leans
+        names = [reader.directory.files[part.file].name for part in table.parts]
+        lengths = [streams[0].length for streams in table.streams]
+        streams_at = reader.index.blocks[0].offset + reader.index.blocks[0].length - sum(lengths)
+    first = next(i for i, others in enumerate(leans) if not others and any(i in o for o in leans))
+    data[streams_at + sum(lengths[:first]) + 50] ^= 1
+    archive.write_bytes(data)
+    lost = {first}
+    lost |= {i for i, others in enumerate(leans) if lost & set(others)}
+    lost |= {i for i, others in enumerate(leans) if lost & set(others)}
+    result = spikey_cli.decompress(archive, tmp_path / "back", skip_failing=True)
+    assert len(result.failures) == len(lost)
+    expected = {path.name: path.read_bytes() for path in paths if path.name not in {names[i] for i in lost}}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == expected
+    assert "other.wav" in expected
+
+
 def resealed(data: bytes, offset: int, value: bytes) -> bytes:
     """An archive with bytes replaced in its header or trailer, and the checksum there made right again."""
     changed = bytearray(data)
@@ -263,7 +288,8 @@ def resealed(data: bytes, offset: int, value: bytes) -> bytes:
     ("offset", "value", "message"),
     [
         (0, b"RIFF", "not a Spikey archive"),
-        (8, b"\x02", "format 2.0 .* newer"),
+        (8, b"\x03", "format 3.0 .* newer"),
+        (8, b"\x01", "format 1.0 is from before"),
         (11, b"\x01", "flags 1"),
         (10, b"\x63", "its coder, number 99, is newer"),
         (12, b"\x01\x02\x03\x04\x05\x06\x07\x08", "model 0102030405060708 is not installed"),

@@ -8,23 +8,35 @@ import slow_twins
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikey_cli.coders import CODERS, coder_with_number
+from spikey_cli.adc import Bins, Profile
+from spikey_cli.coders import CODERS, coder_with_number, density, huffman, residual, rice
+from spikey_cli.coders import range as range_coder
 from spikey_cli.coders.bits import peek_bits, put_bits, stream_from_words, words_from_streams
+from spikey_cli.coders.density import MARGIN
 from spikey_cli.coders.entries import decode_entries, encode_entries
 from spikey_cli.coders.ranks import code_from_rank, rank_from_code
 from spikey_cli.coders.raw import pack_codes, unpack_codes
 from spikey_cli.coders.rice import MAX_CODE_BITS, MAX_K, get_rank, put_rank, rice_parameter
+from spikey_cli.grid import N1, identity, unpack_grid
 from spikey_cli.lanes import Lanes, cut
 
+GRIDS = [
+    N1,
+    identity(1),
+    identity(2),
+    identity(3),
+    *(unpack_grid(bytes([2, 0, 2, size]), 2)[0] for size in (1, 2, 3, 100)),
+]
 WALKING = [coder for coder in CODERS.values() if coder.encoder is not None]
 
 
-@given(st.integers(1, 70).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, 64 * (size - 1)))))
-def test_ranks_are_the_order_of_distance(case):
-    size, centre = case
-    expected = slow_twins.ranked_codes(centre, size)
-    assert [code_from_rank(rank, centre, size) for rank in range(size)] == expected
-    assert [rank_from_code(code, centre, size) for code in expected] == list(range(size))
+@given(st.data())
+def test_ranks_are_the_order_of_distance(data):
+    size = data.draw(st.integers(1, 70))
+    nearest, upwards = data.draw(st.integers(0, size - 1)), data.draw(st.booleans())
+    expected = slow_twins.outwards(nearest, upwards, size)
+    assert [code_from_rank(rank, nearest, upwards, size) for rank in range(size)] == expected
+    assert [rank_from_code(code, nearest, upwards, size) for code in expected] == list(range(size))
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**24 - 1), st.integers(0, MAX_K)), min_size=1, max_size=60))
@@ -59,7 +71,7 @@ def test_bits_come_back(fields):
 
 @given(st.integers(-200, 600))
 def test_rice_parameter_grows_an_octave_at_a_time(scale):
-    assert rice_parameter(scale) == slow_twins._k(scale)
+    assert rice_parameter(scale) == slow_twins.rice_parameter(scale)
 
 
 @given(st.integers(1, 2**24), st.data())
@@ -76,31 +88,41 @@ def test_packed_codes_beyond_the_grid_are_refused():
 
 @st.composite
 def _lane_walks(draw):
-    """Lanes with codes, centres and scales such as no predictor gives."""
-    sizes = np.array(draw(st.lists(st.sampled_from([1, 2, 3, 256, 1024, 65536, 2**24]), min_size=1, max_size=4)))
-    lanes = cut([draw(st.integers(1, 40)) for _ in sizes], draw(st.integers(1, 15)))
+    """Lanes with codes and predictions such as no predictor gives: (lanes, bins, codes, centre, scale, tail)."""
+    grids = draw(st.lists(st.sampled_from(GRIDS), min_size=1, max_size=4))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    edges = np.arange(1025) * 64 - 32 + random.integers(-31, 32, 1025)
+    profile = Profile(edges.astype(np.int32)) if draw(st.booleans()) else None
+    bins = Bins.of(grids, profile)
+    lanes = cut([draw(st.integers(1, 40)) for _ in grids], draw(st.integers(1, 15)))
     shape = (lanes.steps, lanes.count)
-    size = sizes[lanes.thread]
+    size = bins.size[lanes.thread]
     codes = (random.random(shape) * size).astype(np.int32)
-    centre = (random.random(shape) * (64 * (size - 1) + 1)).astype(np.int32)
+    lowest, highest = bins.range_of_values(lanes.thread)
+    centre = (lowest + random.random(shape) * (highest - lowest + 1)).astype(np.int32)
     if draw(st.booleans()):  # well predicted
         codes = np.clip((centre + 32) // 64 + random.integers(-3, 4, shape), 0, size - 1).astype(np.int32)
-    return lanes, sizes.astype(np.int64), codes, centre, random.integers(-60, 420, shape).astype(np.int32)
+    scale = random.integers(-90, 420, shape).astype(np.int32)
+    return lanes, bins, codes, centre, scale, random.integers(-5, 40, shape).astype(np.int32)
 
 
-def _encode(coder, lanes: Lanes, sizes, codes, centre, scale) -> list[bytes]:
-    encoder = coder.encoder(lanes, sizes)
+KERNELS = {"rice": rice, "range": range_coder, "huffman": residual, "bzip2": residual}
+
+
+def _encode(coder, lanes: Lanes, bins: Bins, codes, *prediction) -> list[bytes]:
+    encoder = coder.encoder(lanes, bins)
     for step in range(1, lanes.steps):
-        encoder.step(step, centre[step], scale[step], codes[step])
+        rows = [row[step] for row in prediction]
+        KERNELS[coder.name].encode_lanes(encoder.state, step, 0, lanes.count, *rows, codes[step])
     return encoder.finish()
 
 
-def _decode(coder, lanes: Lanes, sizes, streams, centre, scale):
-    decoder = coder.decoder(lanes, sizes, streams)
+def _decode(coder, lanes: Lanes, bins: Bins, streams, *prediction):
+    decoder = coder.decoder(lanes, bins, streams)
     codes = np.zeros((lanes.steps, lanes.count), dtype=np.int32)
     for step in range(1, lanes.steps):
-        decoder.step(step, centre[step], scale[step], codes[step])
+        rows = [row[step] for row in prediction]
+        KERNELS[coder.name].decode_lanes(decoder.state, step, 0, lanes.count, *rows, codes[step])
     return codes, decoder.finish()
 
 
@@ -110,10 +132,10 @@ class TestContract:
 
     @given(walk=_lane_walks())
     def test_codes_come_back_whatever_was_predicted(self, coder, walk):
-        lanes, sizes, codes, centre, scale = walk
-        streams = _encode(coder, lanes, sizes, codes, centre, scale)
+        lanes, bins, codes, *prediction = walk
+        streams = _encode(coder, lanes, bins, codes, *prediction)
         assert len(streams) == lanes.n_threads
-        found, whole = _decode(coder, lanes, sizes, streams, centre, scale)
+        found, whole = _decode(coder, lanes, bins, streams, *prediction)
         assert whole.all()
         for lane in range(lanes.count):
             walked = slice(1, lanes.length[lane])
@@ -121,28 +143,34 @@ class TestContract:
 
     @given(walk=_lane_walks(), damage=st.integers(0, 2**32))
     def test_damaged_streams_give_codes_of_the_grid(self, coder, walk, damage):
-        lanes, sizes, codes, centre, scale = walk
+        lanes, bins, codes, *prediction = walk
         random = np.random.default_rng(damage)
         streams = []
-        for stream in _encode(coder, lanes, sizes, codes, centre, scale):
+        for stream in _encode(coder, lanes, bins, codes, *prediction):
             broken = np.frombuffer(stream, dtype=np.uint8).copy()
             broken[random.random(broken.size) < 0.2] ^= np.uint8(random.integers(1, 256))
             streams.append(broken.tobytes()[: random.integers(0, len(stream) + 1)])
-        found, _ = _decode(coder, lanes, sizes, streams, centre, scale)
+        found, _ = _decode(coder, lanes, bins, streams, *prediction)
         for lane in range(lanes.count):
             walked = found[1 : lanes.length[lane], lane]
-            assert ((walked >= 0) & (walked < sizes[lanes.thread[lane]])).all(), f"lane {lane}: {walked}"
+            assert ((walked >= 0) & (walked < bins.size[lanes.thread[lane]])).all(), f"lane {lane}: {walked}"
 
     @given(walk=_lane_walks())
     def test_a_stream_cut_short_is_noticed(self, coder, walk):
-        lanes, sizes, codes, centre, scale = walk
-        streams = _encode(coder, lanes, sizes, codes, centre, scale)
-        _, whole = _decode(coder, lanes, sizes, [stream[:-1] for stream in streams], centre, scale)
+        lanes, bins, codes, *prediction = walk
+        streams = _encode(coder, lanes, bins, codes, *prediction)
+        _, whole = _decode(coder, lanes, bins, [stream[:-1] for stream in streams], *prediction)
         assert not whole[[len(stream) > 0 for stream in streams]].any()
 
 
 def test_coder_numbers_are_their_own():
-    assert {coder.number: coder.name for coder in CODERS.values()} == {0: "raw", 1: "rice"}
+    assert {coder.number: coder.name for coder in CODERS.values()} == {
+        0: "raw",
+        1: "rice",
+        2: "range",
+        3: "huffman",
+        4: "bzip2",
+    }
     assert coder_with_number(1) is CODERS["rice"]
     assert coder_with_number(200) is None
 
@@ -167,3 +195,92 @@ def test_hostile_entries_give_values_in_range(stream, size, n_lanes):
     assert gains.max() <= 216
     assert firsts.min() >= 0
     assert firsts.max() < size
+
+
+@given(walk=_lane_walks())
+def test_range_streams_equal_their_twin(walk):
+    """Frequencies and interval by the definition, in big integers."""
+    lanes, bins, codes, centre, scale, tail = walk
+    streams = _encode(CODERS["range"], lanes, bins, codes, centre, scale, tail)
+    twins = [slow_twins.RangeTwin() for _ in range(lanes.n_threads)]
+    for step in range(1, lanes.steps):
+        for lane in np.flatnonzero(lanes.length > step):
+            of = lanes.thread[lane]
+            size = int(bins.size[of])
+            edges = bins.edges.tolist() if bins.profiled[of] else None
+            at = [int(row[step, lane]) for row in (codes, centre, scale, tail)]
+            slow_twins.encode_code(twins[of], *at, size, edges)
+    assert streams == [twin.finish() for twin in twins]
+
+
+@given(st.integers(-64, 255), st.integers(0, 31), st.integers(0, 64 * 1023))
+def test_every_code_can_be_coded(scale, tail, centre):
+    frequencies = [slow_twins.cumulative(c, 1024, 64 * c - 32, centre, scale, tail) for c in range(1025)]
+    assert (np.diff(frequencies) >= MARGIN).all()
+
+
+def test_density_tables_are_their_formulas():
+    assert [slow_twins._phi(i) for i in range(175)] == [*density.HALF_PHI, 2**24]
+    assert [round(2**30 * 2 ** (-i / 16)) for i in range(16)] == list(density.ROOT_16)
+    for scale in range(density.MIN_SCALE, density.MAX_SCALE + 1):
+        place = scale - density.MIN_SCALE
+        assert density.INVERSE_SPREAD[place] == slow_twins.inverse_spread(scale)
+        assert density.INVERSE_SPREAD[place] == pytest.approx(2 ** (23 - scale / 16), abs=1)
+        assert density.SPREAD[place] == slow_twins.spread_factor(scale)
+        assert density.SPREAD[place] == pytest.approx(2 ** (16 + scale / 16), rel=1e-3)
+    assert tuple(round(2**16 * 2 ** ((t - 31) / 4 - 1)) for t in range(32)) == density.TAIL_WEIGHT
+    for tail in (0, 12, 31):
+        assert density.MIXTURE[tail].tolist() == [slow_twins._mixture(i, tail) for i in range(-1024, 1025)]
+
+
+@given(walk=_lane_walks())
+def test_rice_streams_equal_their_twin(walk):
+    """Ranks by distance, or on a profile by likelihood, from the definition."""
+    lanes, bins, codes, centre, scale, tail = walk
+    streams = _encode(CODERS["rice"], lanes, bins, codes, centre, scale, tail)
+    twins: list[list[str]] = [[] for _ in range(lanes.n_threads)]
+    converters = [
+        slow_twins.Converter(bins.edges.tolist()) if profiled else slow_twins.Converter.equal(min(int(size), 2**16))
+        for size, profiled in zip(bins.size, bins.profiled, strict=True)
+    ]
+    for step in range(1, lanes.steps):
+        for lane in np.flatnonzero(lanes.length > step):
+            of = lanes.thread[lane]
+            if bins.size[of] <= 2**16:  # listing all ranks of a wider grid takes too long
+                at = [int(row[step, lane]) for row in (codes, centre, scale, tail)]
+                slow_twins.write_code(twins[of], *at, converters[of])
+    for of in np.flatnonzero(bins.size <= 2**16):
+        assert streams[of] == slow_twins.bits_to_bytes("".join(twins[of])), f"thread {of}"
+
+
+@pytest.mark.parametrize("spread", range(huffman.MAX_SPREAD + 1))
+def test_huffman_codes_are_complete_and_short_enough(spread):
+    counts = huffman.code_counts(spread)
+    assert sum(count * 2.0**-length for length, count in enumerate(counts, 1)) == 1
+    assert len(counts) <= huffman.MAX_LENGTH
+    assert 2 <= sum(counts) <= huffman.MAX_SYMBOLS
+
+
+def test_huffman_codes_are_near_the_entropy_of_their_prior(random):
+    for deviation in (2, 6, 20):
+        ranks = np.abs(2 * np.rint(random.normal(size=50_000) * deviation)).astype(np.int32)
+        ranks -= (ranks > 0) & (random.random(ranks.size) < 0.5)
+        bits = 8 * len(huffman.HuffmanEncoder.pack(ranks, 1024)) / ranks.size
+        assert bits == pytest.approx(np.log2(deviation * np.sqrt(2 * np.pi * np.e)), abs=0.08)
+
+
+@given(st.binary(max_size=80), st.sampled_from([1, 2, 1000, 2**24]), st.integers(0, 40))
+def test_hostile_bytes_are_refused_or_ranks(stream, size, n):
+    for name in ("huffman", "bzip2"):
+        ranks = CODERS[name].decoder.unpack(stream, n, size)
+        assert ranks is None or (ranks.size == n and (ranks >= 0).all() and (ranks < size).all())
+
+
+def test_range_codes_are_as_long_as_the_density_says(random):
+    lanes, bins = cut([20_000], 20_000), Bins.of([N1], None)
+    codes = np.clip(np.rint(random.normal(500, 6, (20_000, 1))), 0, 1023).astype(np.int32)
+    shape = codes.shape
+    prediction = [np.full(shape, v, dtype=np.int32) for v in (500 * 64, round(16 * np.log2(6)), 0)]
+    (stream,) = _encode(CODERS["range"], lanes, bins, codes, *prediction)
+    ideal = np.log2(6 * np.sqrt(2 * np.pi * np.e))
+    assert 8 * len(stream) / codes.size == pytest.approx(ideal, abs=0.03)

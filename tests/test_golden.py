@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,20 @@ LISTING: dict[str, dict[str, str]] = json.loads((GOLDEN / "golden.json").read_te
 
 def test_every_golden_archive_is_listed():
     assert {path.name for path in GOLDEN.glob("*.spk")} == LISTING.keys()
+
+
+REFUSED: dict[str, str] = json.loads((GOLDEN / "refused" / "refused.json").read_text(encoding="utf-8"))
+
+
+def test_every_refused_archive_is_listed():
+    assert {path.name for path in GOLDEN.glob("refused/*.spk")} == REFUSED.keys()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_archives_are_named_with_the_reason(name, tmp_path):
+    with pytest.raises(spikey_cli.ArchiveError, match=re.escape(REFUSED[name])):
+        spikey_cli.decompress(GOLDEN / "refused" / name, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", LISTING)

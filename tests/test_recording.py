@@ -70,10 +70,12 @@ def test_only_what_is_needed_is_decoded(archived, monkeypatch):
 
     monkeypatch.setattr(codec, "decode_threads", counting)
     with spikey_cli.open(archived[0]) as recording:
-        recording[10:20, 1]
+        recording[10:20, 0]
         assert lengths == [1]
         recording[10:10]
         assert lengths == [1]
+        recording[10:20, 1]  # leans on the other
+        assert lengths == [1, 2]
 
 
 def test_a_long_file_is_read_in_parts(tmp_path, random, monkeypatch):

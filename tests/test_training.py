@@ -16,12 +16,15 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from spikey_cli.coders import CODERS  # noqa: E402
 from spikey_cli.gain import INPUT_LIMIT  # noqa: E402
 from spikey_cli.graph import certify, read_graph  # noqa: E402
+from spikey_cli.grid import N1  # noqa: E402
+from spikey_cli.peers import Company  # noqa: E402
 from spikey_cli.predictor import read_model  # noqa: E402
 from spikey_cli.streams import Workers, decode_threads, encode_threads  # noqa: E402
 from spikey_cli.training.__main__ import main  # noqa: E402
 from spikey_cli.training.export import freeze, onnx_bytes  # noqa: E402
 from spikey_cli.training.fit import Recipe, code_length, fit  # noqa: E402
 from spikey_cli.training.network import IntegerNetwork  # noqa: E402
+from spikey_cli.training.profile import estimate  # noqa: E402
 from spikey_cli.training.recordings import load, read_split  # noqa: E402
 
 
@@ -50,8 +53,8 @@ def test_training_shortens_codes_and_repeats(sessions, tmp_path):
     network = fit(recipe, windows, tmp_path / "x.part", lambda line: None)
     again = fit(recipe, windows, tmp_path / "y.part", lambda line: None)
     assert onnx_bytes(network) == onnx_bytes(again)
-    x, difference, gain = windows.batch(torch.arange(0, windows.targets.numel(), 7))
-    bits = [code_length(net(x), difference, gain).mean().item() for net in (IntegerNetwork(12, (8,)), network)]
+    x, *target = windows.batch(torch.arange(0, windows.targets.numel(), 7))
+    bits = [code_length(net(x), *target).mean().item() for net in (IntegerNetwork(12, (8,)), network)]
     assert bits[1] < bits[0] - 0.05, f"{bits[0]:.3f} bits before, {bits[1]:.3f} after"
 
 
@@ -98,16 +101,35 @@ def test_windows_are_those_of_the_walk(sessions, tmp_path, random):
     network = fit(Recipe(window=12, hidden=(8,), steps=400, batch=512), windows, tmp_path / "c.part", lambda line: None)
     predictor = read_model(freeze(network, tmp_path, "some"))
     workers = Workers(None, 1)
-    streams = encode_threads([codes], [1024], 8192, CODERS["rice"], predictor, workers)
-    (decoded,) = decode_threads(streams, [codes.size], [1024], 8192, CODERS["rice"], predictor, workers)
-    np.testing.assert_array_equal(decoded, codes)
-    expected = code_length(*_with_outputs(network, windows)).mean().item()
-    assert 8 * len(streams[0].data) / codes.size == pytest.approx(expected, abs=0.25)
+    x, *target = windows.batch(torch.arange(windows.targets.numel()))
+    expected = code_length(network(x), *target).mean().item()
+    for coder, slack in (("range", 0.01), ("rice", 0.25)):
+        rest = ([N1], Company.alone(1), 8192, CODERS[coder], predictor, workers)
+        streams = encode_threads([codes], *rest)
+        (decoded,) = decode_threads(streams, [codes.size], *rest)
+        np.testing.assert_array_equal(decoded, codes)
+        # what is learnt on the way saves some
+        assert expected - 0.1 < 8 * len(streams[0].data) / codes.size < expected + slack
 
 
-def _with_outputs(network, windows):
-    x, difference, gain = windows.batch(torch.arange(windows.targets.numel()))
-    return network(x), difference, gain
+def test_a_converters_profile_is_found(random, tmp_path):
+    """Bins of known widths, under a network that predicts well, are found again."""
+    like = np.array([0.6, 1.4, 1.0, 1.3, 0.7, 1.0, 1.5, 0.5])
+    edges = np.concatenate([[0], np.cumsum(np.tile(like, 128))]) - 0.5
+    slow = np.zeros(240_000)
+    for i, push in enumerate(random.normal(0, 0.5, slow.size - 1)):
+        slow[i + 1] = 0.9999 * slow[i] + push
+    voltages = 500 + slow + random.normal(0, 6, slow.size)
+    codes = np.clip(np.searchsorted(edges, voltages) - 1, 0, 1023).astype(np.int32)
+    (tmp_path / "a.wav").write_bytes(wav_bytes(n1_samples(codes)))
+    windows = load([tmp_path / "a.wav"], 8)
+    network = fit(Recipe(window=8, hidden=(), steps=500, batch=512), windows, tmp_path / "p.part", lambda line: None)
+    profile = estimate(network, windows)
+    for _ in range(2):
+        windows = load([tmp_path / "a.wav"], 8, profile)
+        profile = estimate(network, windows)
+    widths = np.diff(profile.edges)[480:560] / 64
+    np.testing.assert_allclose(widths, np.tile(like, 10), rtol=0.2)
 
 
 def test_the_command_writes_a_model_and_its_card(sessions, tmp_path):
@@ -120,5 +142,7 @@ def test_the_command_writes_a_model_and_its_card(sessions, tmp_path):
     (model,) = models.glob("small-*.onnx")
     card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     assert card["sha256"] == read_model(model).digest.hex()
-    assert card["val"]["files"] == 2
-    assert 1 < card["val"]["ratio"] < 16
+    assert [measured["coder"] for measured in card["val"]] == ["rice", "range"]
+    for measured in card["val"]:
+        assert measured["files"] == 2
+        assert 1 < measured["ratio"] < 16

@@ -12,12 +12,25 @@ from hypothesis import strategies as st
 from recordings import neural
 
 from spikey_cli import gain
-from spikey_cli.blocks import BLOCK_SAMPLES, MIN_STEPS, PART_FRAMES, Part, plan_blocks, steps_for
+from spikey_cli.adc import Bins
+from spikey_cli.blocks import (
+    BLOCK_SAMPLES,
+    LANES_WANTED,
+    LONG_STEPS,
+    MIN_STEPS,
+    PART_FRAMES,
+    Part,
+    plan_blocks,
+    steps_for,
+)
 from spikey_cli.coders import CODERS
 from spikey_cli.graph import read_graph
+from spikey_cli.grid import N1, identity
 from spikey_cli.lanes import cut, gather, scatter
+from spikey_cli.peers import Company, Place
 from spikey_cli.predictor import default_predictor, model_folder
 from spikey_cli.streams import CODED, PACKED, Workers, decode_threads, encode_threads
+from spikey_cli.topology import Topology
 
 
 def test_gain_tables_are_their_formulas():
@@ -34,8 +47,8 @@ def test_gain_tables_are_their_formulas():
 @given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=20), st.sampled_from([1, 2**8, 2**16]))
 def test_gain_is_the_root_mean_square(values, divisor):
     codes = np.array(values, dtype=np.int32) // divisor
-    (found,) = gain.lane_gains(codes, np.array([0]), np.array([codes.size], dtype=np.int32))
-    assert found == slow_twins._gain(codes.tolist())
+    (found,) = gain.lane_gains(codes, cut([codes.size], codes.size), Bins.of([identity(3)], None))
+    assert found == slow_twins.gain_of((64 * codes.astype(np.int64)).tolist())
     rms = math.sqrt(np.mean(np.diff(codes.astype(float)) ** 2)) if codes.size > 1 else 0.0
     if rms > 0.5:
         assert abs(8 * (math.log2(rms) + 2) - found) <= 0.6
@@ -75,22 +88,39 @@ def _default_graph():
     return read_graph(path.read_bytes())
 
 
+COMPANY = Company(leans=((), (0,), (), (), (1, 0)), waves=(0, 1, 0, 1, 2), bundles=(range(5),))
+
+
+@pytest.mark.parametrize("coder", ["rice", "range"])
 @pytest.mark.parametrize("predicted", [True, False])
-def test_streams_equal_their_twin(random, predicted):
-    """Entries, naive deltas, network and Rice codes, bit for bit, from the description alone."""
+def test_streams_equal_their_twin(random, coder, predicted):
+    """Entries, naive deltas, network, converter's profile and coder, bit for bit, from the description alone."""
     codes = neural(random, 150, 2)
-    threads = [np.ascontiguousarray(codes[:100, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
+    threads = [np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
     threads.append(random.integers(0, 2**16, 90).astype(np.int32))
-    sizes = [1024, 1024, 1024, 2**16]
+    threads.append(codes[:, 1] + codes[::-1, 0] + 30_000)
+    grids = [N1, identity(2), N1, identity(2), identity(2)]
     predictor = default_predictor() if predicted else None
-    streams = encode_threads(threads, sizes, 50, CODERS["rice"], predictor, Workers(None, 1))
+    streams = encode_threads(threads, grids, COMPANY, 50, CODERS[coder], predictor, Workers(None, 1))
+    profile = predictor.profile if predictor else None
     twins = slow_twins.expected_streams(
-        [t.tolist() for t in threads], sizes, 50, _default_graph() if predicted else None
+        [t.tolist() for t in threads],
+        [
+            slow_twins.Converter(profile.edges.tolist())
+            if grid is N1 and profile is not None
+            else slow_twins.Converter.equal(grid.size)
+            for grid in grids
+        ],
+        50,
+        _default_graph() if predicted else None,
+        coder,
+        [list(leans) for leans in COMPANY.leans],
+        list(COMPANY.waves),
     )
-    assert streams[0].method == CODED
-    for i, (stream, bits) in enumerate(zip(streams, twins, strict=True)):
+    assert [streams[i].method for i in (0, 1, 4)] == [CODED, CODED, CODED]
+    for i, (stream, expected) in enumerate(zip(streams, twins, strict=True)):
         if stream.method == CODED:
-            assert stream.data == slow_twins.bits_to_bytes(bits), f"thread {i} differs from its twin"
+            assert stream.data == expected, f"thread {i} differs from its twin"
 
 
 class _Inline:
@@ -100,15 +130,24 @@ class _Inline:
         return map(function, tasks)
 
 
+def _company(data, lengths):
+    """Any threads of equal lengths as peers, through the directory's own rules."""
+    n = len(lengths)
+    pairs = [(a, b, 9) for a in range(n) for b in range(a) if data.draw(st.booleans())][:4]
+    waves = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    return Company.of(Topology.from_pairs(pairs, waves), [Place(i, 0, length) for i, length in enumerate(lengths)])
+
+
 @given(data=st.data())
 @settings(max_examples=60)
 def test_threads_come_back_and_workers_show_nowhere(data):
-    sizes = data.draw(st.lists(st.sampled_from([1, 2, 256, 1024, 65536, 2**24]), min_size=1, max_size=5))
+    grids = data.draw(st.lists(st.sampled_from([N1, *map(identity, (1, 2, 3))]), min_size=1, max_size=5))
+    lengths = data.draw(st.lists(st.sampled_from([1, 40, 700, 900]), min_size=len(grids), max_size=len(grids)))
+    company = _company(data, lengths)
     kind = data.draw(st.sampled_from(["noise", "walk", "extremes", "constant"]))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     threads = []
-    for size in sizes:
-        n = data.draw(st.integers(1, 900))
+    for size, n in zip((grid.size for grid in grids), lengths, strict=True):
         codes = {
             "noise": random.random(n) * size,
             "walk": np.clip(np.cumsum(random.normal(size=n)) * size / 300 + size / 2, 0, size - 1),
@@ -120,8 +159,8 @@ def test_threads_come_back_and_workers_show_nowhere(data):
     coder = CODERS[data.draw(st.sampled_from(sorted(CODERS)))]
     results = []
     for workers in (Workers(None, 1), Workers(_Inline(), 3)):  # type: ignore[arg-type]
-        streams = encode_threads(threads, sizes, steps, coder, default_predictor(), workers)
-        found = decode_threads(streams, [t.size for t in threads], sizes, steps, coder, default_predictor(), workers)
+        streams = encode_threads(threads, grids, company, steps, coder, default_predictor(), workers)
+        found = decode_threads(streams, lengths, grids, company, steps, coder, default_predictor(), workers)
         for i, (thread, codes) in enumerate(zip(threads, found, strict=True)):
             assert codes is not None, f"thread {i} was called damaged"
             np.testing.assert_array_equal(codes, thread, err_msg=f"thread {i}")
@@ -129,11 +168,14 @@ def test_threads_come_back_and_workers_show_nowhere(data):
     assert results[0] == results[1]
 
 
-def test_noise_is_packed_and_never_explodes(random):
-    for size in (256, 65536, 2**24):
-        noise = random.integers(0, size, 5000).astype(np.int32)
-        (stream,) = encode_threads([noise], [size], 2000, CODERS["rice"], default_predictor(), Workers(None, 1))
-        assert len(stream.data) <= -(-noise.size * (size - 1).bit_length() // 8)
+@pytest.mark.parametrize("coder", sorted(CODERS))
+def test_noise_is_packed_and_never_explodes(random, coder):
+    for grid in map(identity, (1, 2, 3)):
+        noise = random.integers(0, grid.size, 5000).astype(np.int32)
+        (stream,) = encode_threads(
+            [noise], [grid], Company.alone(1), 2000, CODERS[coder], default_predictor(), Workers(None, 1)
+        )
+        assert len(stream.data) <= -(-noise.size * (grid.size - 1).bit_length() // 8)
         assert stream.method in (PACKED, CODED)
 
 
@@ -160,4 +202,14 @@ def test_blocks_hold_every_frame_once_and_sessions_together():
 def test_steps_are_long_enough_and_leave_little_unused(lengths):
     steps = steps_for(lengths)
     assert steps >= min(MIN_STEPS // 2, max(lengths))
-    assert steps <= 2 * max(MIN_STEPS, -(-sum(lengths) // 2048))
+    assert steps <= 2 * max(LONG_STEPS, -(-sum(lengths) // LANES_WANTED))
+
+
+def test_wide_noise_costs_what_its_deviation_says(random):
+    """24-bit samples: the high part by the density, low bits as they are."""
+    codes = np.rint(random.normal(2**23, 2**15, 40_000)).astype(np.int32)
+    (stream,) = encode_threads(
+        [codes], [identity(3)], Company.alone(1), 40_000, CODERS["range"], default_predictor(), Workers(None, 1)
+    )
+    ideal = 15 + math.log2(math.sqrt(2 * math.pi * math.e))
+    assert ideal < 8 * len(stream.data) / codes.size < ideal + 0.2

@@ -16,7 +16,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
 echo "Processing $folder"
-spikey compress --quiet "$folder"/*.wav "$work/all.spk"
+spikey compress --coder range --quiet "$folder"/*.wav "$work/all.spk"
 spikey decompress --quiet "$work/all.spk" "$work/copy"
 
 total_size_raw=0

@@ -2,21 +2,29 @@
 
 A coder knows integers, never the network. Its encoder and its decoder go through the same walk:
 
-    encoder = Encoder(lanes, sizes)            decoder = Decoder(lanes, sizes, streams)
-    encoder.step(step, centre, scale, codes)   decoder.step(step, centre, scale, codes)     reads codes / fills them
-    streams = encoder.finish()                 whole = decoder.finish()
+    encoder = Encoder(lanes, bins)                   decoder = Decoder(lanes, bins, streams)
+    encode_lanes(encoder.state, step, first, stop,   decode_lanes(decoder.state, step, first, stop,
+                 centre, scale, tail, codes)                      centre, scale, tail, codes)
+    streams = encoder.finish()                       whole = decoder.finish()
 
-`lanes` is a `spikey_cli.lanes.Lanes`, `sizes` int64 of shape (threads,) the sizes of the threads' grids; `centre` int32
-in 1/64 codes within the grid, `scale` int32 the log2 of the expected deviation in codes, in 1/16 octaves, and `codes`
-int32, all of shape (lanes,). A coder passes over lanes that are no longer than `step`. There is one stream a thread.
-Decoders are safe on any bytes: they fill in some code of the grid, and `finish` returns for each thread whether its
-stream was used up exactly.
+`lanes` is a `spikey_cli.lanes.Lanes`, `bins` the `spikey_cli.adc.Bins` of its threads. Lanes `first` to `stop` take
+step `step`; a coder passes over those that are no longer than that. There are, int32 and of shape (lanes,): `centre`, a
+value in 1/64 codes between those of the grid's first and last codes; `scale`, the log2 of the expected deviation in
+codes, in 1/16 octaves; `tail`, 0..31, how likely outliers are (see `density`); and `codes`, which an encoder reads and
+a decoder fills. There is one stream a thread. `encode_lanes` and `decode_lanes` are kernels, of the coder's module;
+`state` is a named tuple of arrays, which they take apart before their loops: looking into it each time would cost more
+than the rest. Decoders are safe on any bytes: they fill in some code of the grid, and `finish` returns for each thread
+whether its stream was used up exactly.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .bzip2 import Bzip2Decoder, Bzip2Encoder
+from .huffman import HuffmanDecoder, HuffmanEncoder
+from .range import RangeDecoder, RangeEncoder
+from .residual import ResidualDecoder, ResidualEncoder
 from .rice import RiceDecoder, RiceEncoder
 
 
@@ -27,8 +35,8 @@ class Coder:
     name: str
     number: int
     """Identifies the coder in an archive; never used again for another."""
-    encoder: type[RiceEncoder] | None
-    decoder: type[RiceDecoder] | None
+    encoder: type[RiceEncoder] | type[RangeEncoder] | type[ResidualEncoder] | None
+    decoder: type[RiceDecoder] | type[RangeDecoder] | type[ResidualDecoder] | None
     """None, both: nothing is predicted, codes are packed as they are."""
 
 
@@ -37,6 +45,9 @@ CODERS = {
     for coder in (
         Coder("raw", 0, None, None),
         Coder("rice", 1, RiceEncoder, RiceDecoder),
+        Coder("range", 2, RangeEncoder, RangeDecoder),
+        Coder("huffman", 3, HuffmanEncoder, HuffmanDecoder),
+        Coder("bzip2", 4, Bzip2Encoder, Bzip2Decoder),
     )
 }
 DEFAULT_CODER = "rice"

@@ -9,19 +9,20 @@ zeros up to the next byte
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ..gain import LOG_SCALE, MAX_GAIN, OCTAVE
+from ..kernel import kernel
 from ..lanes import Lanes
 from .bits import peek_bits, put_bits, stream_from_words, words_from_streams
-from .ranks import CENTRE_SHIFT, code_from_rank, rank_from_code
-from .rice import MAX_CODE_BITS, code_widths, get_rank, put_rank, rice_parameter
+from .ranks import code_from_rank, rank_from_code
+from .raw import code_widths
+from .rice import MAX_CODE_BITS, get_rank, put_rank, rice_parameter
 
 _GAIN_K = 1
 _GAIN_WIDTH = 9  # zigzag of -216..216
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _encode(thread, size, width, gains, firsts, words, cursor):
     before = -1
     for lane in range(thread.size):
@@ -33,13 +34,13 @@ def _encode(thread, size, width, gains, firsts, words, cursor):
         else:
             change = np.int64(gains[lane]) - gains[lane - 1]
             cursor[of] = put_rank(words, cursor[of], 2 * abs(change) - np.int64(change < 0), _GAIN_K, _GAIN_WIDTH)
-            rank = rank_from_code(np.int64(firsts[lane]), np.int64(firsts[lane - 1]) << CENTRE_SHIFT, size[of])
+            rank = rank_from_code(np.int64(firsts[lane]), np.int64(firsts[lane - 1]), True, size[of])
             k = rice_parameter(LOG_SCALE[gains[lane]] + OCTAVE)
             cursor[of] = put_rank(words, cursor[of], rank, k, width[of])
         before = of
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _decode(thread, size, width, gains, firsts, words, cursor, end):
     before = -1
     for lane in range(thread.size):
@@ -60,7 +61,7 @@ def _decode(thread, size, width, gains, firsts, words, cursor, end):
                     k = rice_parameter(LOG_SCALE[gain] + OCTAVE)
                     rank, cursor[of] = get_rank(words, cursor[of], k, width[of])
                     if rank < size[of]:
-                        first = code_from_rank(rank, np.int64(firsts[lane - 1]) << CENTRE_SHIFT, size[of])
+                        first = code_from_rank(rank, np.int64(firsts[lane - 1]), True, size[of])
                     else:
                         first = size[of]
                 else:

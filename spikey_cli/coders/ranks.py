@@ -1,7 +1,7 @@
-"""Ranks: how far down the list of likely codes the true one stands.
+"""Ranks: how far down the list of near codes the true one stands.
 
-Around a centre in 1/64 codes, the nearest code has rank 0, the next nearest rank 1, and so on outwards in turn, first
-on the side where the centre's fraction lies; where one side reaches the end of the grid, the rest counts on along the
+Around a centre, the code whose bin holds it has rank 0, its neighbours rank 1 and 2, and so on outwards in turn, first
+on the side where the centre lies in the bin; where one side reaches the end of the grid, the rest counts on along the
 other side:
 
     centre 5.3, codes 0..9      code   0  1  2  3  4  5  6  7  8  9
@@ -15,16 +15,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-CENTRE_SHIFT = 6
-"""A centre of 64 is one code."""
-
 
 @njit(inline="always")
-def rank_from_code(code, centre, size):
-    """Rank of `code` (0..size-1) under `centre` (0..64 * (size - 1), in 1/64 codes)."""
-    nearest = (centre + 32) >> CENTRE_SHIFT
+def rank_from_code(code, nearest, upwards, size):
+    """Rank of `code` (0..size-1) around `nearest` (0..size-1), where codes above it come first if `upwards`."""
     distance = code - nearest
-    upwards = centre >= nearest << CENTRE_SHIFT
     reach = min(nearest, size - 1 - nearest)
     if distance > reach or -distance > reach:
         return reach + abs(distance)
@@ -32,10 +27,8 @@ def rank_from_code(code, centre, size):
 
 
 @njit(inline="always")
-def code_from_rank(rank, centre, size):
+def code_from_rank(rank, nearest, upwards, size):
     """The reverse of `rank_from_code`, for ranks 0..size-1."""
-    nearest = (centre + 32) >> CENTRE_SHIFT
-    upwards = centre >= nearest << CENTRE_SHIFT
     reach = min(nearest, size - 1 - nearest)
     if rank > 2 * reach:
         return nearest + (rank - reach) if nearest == reach else nearest - (rank - reach)

@@ -6,18 +6,18 @@ What `--coder raw` writes, and what every coder falls back to for a thread that 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ..kernel import kernel
 from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _pack(codes, width, words):
     for i in range(codes.size):
         put_bits(words, np.int64(i) * width, np.uint64(codes[i]), width)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _unpack(words, width, codes):
     for i in range(codes.size):
         codes[i] = peek_bits(words, np.int64(i) * width) >> np.uint64(64 - width)
@@ -26,6 +26,11 @@ def _unpack(words, width, codes):
 def code_width(size: int) -> int:
     """Bits that hold any code of a grid of `size` codes, at least 1."""
     return max(1, (size - 1).bit_length())
+
+
+def code_widths(sizes: np.ndarray) -> np.ndarray:
+    """Bits that hold any code of grids of the given sizes, int64 of the same shape."""
+    return np.array([code_width(int(size)) for size in sizes], dtype=np.int64)
 
 
 def packed_bytes(n_codes: int, size: int) -> int:

@@ -11,18 +11,22 @@ Source: R. F. Rice, "Some practical universal noiseless coding techniques", JPL 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
+from ..adc import Bins, nearest_code, value_of
 from ..gain import OCTAVE
 from ..lanes import Lanes
 from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
+from .orders import CELL_SHIFT, ORDERED, Orders, cell_middle, fill_row, row_of
 from .ranks import code_from_rank, rank_from_code
-from .raw import code_width
+from .raw import code_widths
 
 ESCAPE_ZEROS = 24
 MAX_CODE_BITS = 48
-K_OFFSET = 12
+K_OFFSET = 8
 """Sixteenths of an octave added to the scale before it is cut down to k; measured on the training recordings."""
 MAX_K = 24
 
@@ -60,92 +64,122 @@ def get_rank(words, cursor, k, width):
     return (quotient << k) + low, cursor + quotient + 1 + k
 
 
-@njit(nogil=True, cache=True)
-def _encode_step(step, thread, length, size, width, centre, scale, codes, words, cursor):
-    for lane in range(thread.size):
+@njit
+def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
+    """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    thread, length, sizes, width, profiled, edges, values, orders, words, cursor, _ = state
+    known, order, place, mixture = orders
+    cells = values.size << 6 >> CELL_SHIFT
+    for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] > step:
-            of = thread[lane]
-            rank = rank_from_code(np.int64(codes[lane]), np.int64(centre[lane]), size[of])
+            of = np.uint64(thread[lane])
+            on_profile = profiled[of]
+            middle = cell_middle(centre[lane]) if on_profile else np.int64(centre[lane])
+            nearest = nearest_code(middle, on_profile, edges)
+            upwards = middle >= value_of(nearest, on_profile, values)
+            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, sizes[of])
+            if on_profile and rank < ORDERED:
+                row = row_of(centre[lane], scale[lane], cells)
+                if not known[row]:
+                    fill_row(np.int64(row), order, place, mixture, edges, values)
+                    known[row] = True
+                rank = np.int64(place[row, np.uint64(rank)])
             cursor[of] = put_rank(words, cursor[of], rank, rice_parameter(scale[lane]), width[of])
 
 
-@njit(nogil=True, cache=True)
-def _decode_step(step, thread, length, size, width, centre, scale, codes, words, cursor, end):
-    for lane in range(thread.size):
+@njit
+def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
+    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    thread, length, sizes, width, profiled, edges, values, orders, words, cursor, end = state
+    known, order, place, mixture = orders
+    cells = values.size << 6 >> CELL_SHIFT
+    for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] > step:
-            of = thread[lane]
+            of = np.uint64(thread[lane])
+            codes[lane] = 0
             if cursor[of] >= end[of]:
-                codes[lane] = 0
                 cursor[of] = end[of] + 1
                 continue
             rank, cursor[of] = get_rank(words, cursor[of], rice_parameter(scale[lane]), width[of])
-            if rank >= size[of]:
-                codes[lane] = 0
+            if rank >= sizes[of]:
                 cursor[of] = end[of] + 1
                 continue
-            codes[lane] = code_from_rank(rank, np.int64(centre[lane]), size[of])
+            on_profile = profiled[of]
+            middle = cell_middle(centre[lane]) if on_profile else np.int64(centre[lane])
+            nearest = nearest_code(middle, on_profile, edges)
+            upwards = middle >= value_of(nearest, on_profile, values)
+            if on_profile and rank < ORDERED:
+                row = row_of(centre[lane], scale[lane], cells)
+                if not known[row]:
+                    fill_row(np.int64(row), order, place, mixture, edges, values)
+                    known[row] = True
+                rank = np.int64(order[row, np.uint64(rank)])
+            codes[lane] = code_from_rank(rank, nearest, upwards, sizes[of])
 
 
-def code_widths(sizes: np.ndarray) -> np.ndarray:
-    """Bits that hold any code of grids of the given sizes, int64 of the same shape."""
-    return np.array([code_width(int(size)) for size in sizes], dtype=np.int64)
+class RiceState(NamedTuple):
+    """What the kernels of both directions take. Of each lane: thread, length; of each thread the rest, but for the
+    bins' edges and values and the words of all streams.
+    """
+
+    thread: np.ndarray
+    length: np.ndarray
+    size: np.ndarray
+    width: np.ndarray
+    profiled: np.ndarray
+    edges: np.ndarray
+    values: np.ndarray
+    orders: Orders
+    words: np.ndarray
+    cursor: np.ndarray
+    """The next bit of each stream."""
+    end: np.ndarray
+    """The bit behind each stream; of no use to an encoder."""
+
+    @classmethod
+    def of(cls, lanes: Lanes, bins: Bins, words: np.ndarray, cursor: np.ndarray, end: np.ndarray) -> RiceState:
+        """State of lanes on these bins."""
+        width = code_widths(bins.size)
+        orders = Orders.of(bins.edges)
+        return cls(
+            lanes.thread,
+            lanes.length,
+            bins.size,
+            width,
+            bins.profiled,
+            bins.edges,
+            bins.values,
+            orders,
+            words,
+            cursor,
+            end,
+        )
 
 
 class RiceEncoder:
     """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
 
-    def __init__(self, lanes: Lanes, sizes: np.ndarray) -> None:
-        self._lanes = lanes
-        self._size = sizes
-        self._width = code_widths(self._size)
-        samples = np.bincount(lanes.thread, weights=lanes.length, minlength=lanes.n_threads).astype(np.int64)
-        words = samples * MAX_CODE_BITS // 64 + SPARE_WORDS
+    def __init__(self, lanes: Lanes, bins: Bins) -> None:
+        words = lanes.samples_of_threads() * MAX_CODE_BITS // 64 + SPARE_WORDS
         self._first = (np.cumsum(words) - words) * 64
-        self._cursor = self._first.copy()
-        self._words = np.zeros(int(words.sum()), dtype=np.uint64)
-
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, codes: np.ndarray) -> None:
-        """Write `codes` (int32, one a lane) of the lanes that are longer than `step`."""
-        lanes = self._lanes
-        _encode_step(
-            step, lanes.thread, lanes.length, self._size, self._width, centre, scale, codes, self._words, self._cursor
-        )
+        buffer = np.zeros(int(words.sum()), dtype=np.uint64)
+        self.state = RiceState.of(lanes, bins, buffer, self._first.copy(), self._first)
 
     def finish(self) -> list[bytes]:
         """The finished stream of every thread."""
         return [
-            stream_from_words(self._words, int(first), int(cursor))
-            for first, cursor in zip(self._first, self._cursor, strict=True)
+            stream_from_words(self.state.words, int(first), int(cursor))
+            for first, cursor in zip(self._first, self.state.cursor, strict=True)
         ]
 
 
 class RiceDecoder:
     """Reads what `RiceEncoder` wrote, in the same walk."""
 
-    def __init__(self, lanes: Lanes, sizes: np.ndarray, streams: list[bytes]) -> None:
-        self._lanes = lanes
-        self._size = sizes
-        self._width = code_widths(self._size)
-        self._words, self._cursor, self._end = words_from_streams(streams)
-
-    def step(self, step: int, centre: np.ndarray, scale: np.ndarray, codes: np.ndarray) -> None:
-        """Fill `codes` (int32, one a lane) for the lanes that are longer than `step`."""
-        lanes = self._lanes
-        _decode_step(
-            step,
-            lanes.thread,
-            lanes.length,
-            self._size,
-            self._width,
-            centre,
-            scale,
-            codes,
-            self._words,
-            self._cursor,
-            self._end,
-        )
+    def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
+        self.state = RiceState.of(lanes, bins, *words_from_streams(streams))
 
     def finish(self) -> np.ndarray:
         """Which threads' streams were used up exactly, as bool of shape (threads,)."""
-        left = self._end - self._cursor
+        left = self.state.end - self.state.cursor
         return (left >= 0) & (left < 8)

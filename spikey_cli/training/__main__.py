@@ -4,30 +4,52 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import click
+import numpy as np
 import onnxruntime
 import torch
 
+from ..adc import CODE_UNITS, Profile
 from ..compressor import compress
 from ..predictor import DEFAULT_MODEL, model_folder, read_model
+from ..source import look_through
 from .export import freeze
 from .fit import Recipe, fit
+from .profile import estimate
 from .recordings import load, read_split
 
+_PROFILE_STEPS = 4000
 _DEFAULTS = {field.name: field.default for field in fields(Recipe)}
 
 
-def measure(model: Path, files: list[Path]) -> dict[str, object]:
-    """What the real coder makes of `files` with a frozen model: the figures of a card."""
+def _profile(recipe: Recipe, files: list[Path]) -> Profile | None:
+    """The converter's profile, by a first network that knows of none, and again by one that knows the first profile."""
+    if look_through(files[0], files[0].name).grid.kind != "n1":
+        return None
+    profile = None
+    for steps in (_PROFILE_STEPS, _PROFILE_STEPS):
+        windows = load(files, recipe.window, profile)
+        with tempfile.TemporaryDirectory() as folder:
+            network = fit(replace(recipe, steps=steps), windows, Path(folder) / "profile.part", click.echo)
+        for every in (5, 1):
+            profile = estimate(network, windows, every)
+            windows = load(files, recipe.window, profile)
+            widths = np.diff(profile.edges) / CODE_UNITS
+        click.echo(f"profile: widths {widths.min():.2f} to {widths.max():.2f} codes")
+    return profile
+
+
+def measure(model: Path, files: list[Path], coder: str) -> dict[str, object]:
+    """What a coder makes of `files` with a frozen model: the figures of a card."""
     with tempfile.TemporaryDirectory() as folder:
-        result = compress(files, Path(folder) / "measured.spk", predictor=read_model(model))
+        result = compress(files, Path(folder) / "measured.spk", coder=coder, predictor=read_model(model))
     samples = (result.source_bytes - 44 * len(files)) // 2
     return {
         "files": result.files,
-        "coder": "rice",
+        "coder": coder,
         "source_bytes": result.source_bytes,
         "archive_bytes": result.archive_bytes,
         "ratio": round(result.ratio, 4),
@@ -63,8 +85,9 @@ def main(
     split = read_split(sessions)
     recipe = Recipe(window=window, hidden=tuple(int(n) for n in hidden.split(",")), steps=steps, seed=seed)
     training_files = [file for session in split["train"] for file in session]
-    network = fit(recipe, load(training_files, recipe.window), checkpoint, lambda line: click.echo(line))
-    path = freeze(network, models, name)
+    profile = _profile(recipe, training_files)
+    network = fit(recipe, load(training_files, recipe.window, profile), checkpoint, click.echo)
+    path = freeze(network, models, name, profile)
     card = {
         "model": path.name,
         "sha256": read_model(path).digest.hex(),
@@ -73,7 +96,9 @@ def main(
         f"--steps {steps} --seed {seed}",
         "recipe": recipe.as_json(),
         "multiply_adds_a_sample": read_model(path).multiply_adds,
-        "val": measure(path, [file for session in split["val"] for file in session]),
+        "val": [
+            measure(path, [file for session in split["val"] for file in session], coder) for coder in ("rice", "range")
+        ],
         "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
     }
     path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

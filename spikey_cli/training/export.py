@@ -11,9 +11,10 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from ..adc import Profile
 from ..errors import ModelError
 from ..gain import INPUT_LIMIT
-from ..predictor import Predictor
+from ..predictor import OUTPUT_ROWS, Predictor
 from .network import ACTIVATION_LIMIT, IntegerNetwork
 
 OPSET = 13
@@ -23,8 +24,11 @@ IR_VERSION = 8
 _CHECKED_WINDOWS = 100_000
 
 
-def onnx_bytes(network: IntegerNetwork) -> bytes:
-    """The network as an .onnx file: MatMul, Add, Floor and Clip over constants; lanes are the columns."""
+def onnx_bytes(network: IntegerNetwork, profile: Profile | None = None) -> bytes:
+    """The network as an .onnx file: MatMul, Add, Floor and Clip over constants; lanes are the columns.
+
+    A profile goes into the metadata, as `adc_edges`.
+    """
     constants, nodes = [], []
 
     def constant(name: str, values: np.ndarray) -> str:
@@ -50,20 +54,22 @@ def onnx_bytes(network: IntegerNetwork) -> bytes:
         nodes,
         "predictor",
         [helper.make_tensor_value_info("windows", TensorProto.FLOAT, [network.window, "lanes"])],
-        [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, [2, "lanes"])],
+        [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, [OUTPUT_ROWS, "lanes"])],
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    if profile is not None:
+        helper.set_model_props(model, {"adc_edges": " ".join(map(str, profile.edges.tolist()))})
     onnx.checker.check_model(model)
     return model.SerializeToString(deterministic=True)
 
 
-def freeze(network: IntegerNetwork, folder: Path, name: str) -> Path:
+def freeze(network: IntegerNetwork, folder: Path, name: str, profile: Profile | None = None) -> Path:
     """Write `<name>-<hash>.onnx` into `folder`, once it is certified and equals the network in training.
 
     Raises ModelError where a single output of 100,000 random windows differs. Older models of that name go.
     """
-    model = onnx_bytes(network)
+    model = onnx_bytes(network, profile)
     predictor = Predictor(model)
     windows = np.random.default_rng(0).integers(-INPUT_LIMIT, INPUT_LIMIT + 1, (network.window, _CHECKED_WINDOWS))
     windows[:, ::2] //= 8  # half of them as loud as recordings are

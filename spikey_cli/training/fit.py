@@ -11,15 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..coders.density import MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TOTAL_BITS
 from ..gain import LOG_SCALE
-from .network import CENTRE_UNITS, SCALE_UNITS, IntegerNetwork
+from .network import CENTRE_UNITS, SCALE_UNITS, TAIL_UNITS, IntegerNetwork
 from .recordings import Windows
-
-DEGREES_OF_FREEDOM = 8.0
-"""Student's t with eight degrees: nearly Gaussian, with the tail that spikes need."""
-
-BIN_VARIANCE = 1 / 12
-"""A code is a bin one wide; its variance keeps the density of a sure prediction finite."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +33,25 @@ class Recipe:
         return asdict(self)
 
 
-def code_length(outputs: Tensor, difference: Tensor, gain: Tensor) -> Tensor:
-    """Bits that each next difference [n] (codes) costs under the density that outputs [n, 2] describe."""
-    nu = DEGREES_OF_FREEDOM
-    log2_rms = torch.from_numpy(LOG_SCALE)[gain].float() / 16
-    rms = torch.exp2(log2_rms)
-    error = difference - outputs[:, 0] / CENTRE_UNITS * rms
-    variance = torch.exp2(2 * (outputs[:, 1] / SCALE_UNITS + log2_rms)) + BIN_VARIANCE
-    constant = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - 0.5 * math.log(nu * math.pi)
-    nats = 0.5 * torch.log(variance) - constant + (nu + 1) / 2 * torch.log1p(error**2 / (variance * nu))
-    return nats / math.log(2)
+def densities(outputs: Tensor, gain: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Centre and spread, in codes, and the tail's weight that outputs [n, 3] describe; see `coders.density`."""
+    log2_rms = torch.from_numpy(LOG_SCALE)[gain].float() / SCALE_UNITS
+    centre = outputs[:, 0] / CENTRE_UNITS * torch.exp2(log2_rms)
+    log2_spread = (outputs[:, 1] / SCALE_UNITS + log2_rms).clamp(MIN_SCALE / SCALE_UNITS, MAX_SCALE / SCALE_UNITS)
+    weight = torch.exp2((outputs[:, 2].clamp(0, TAIL_FULL) - TAIL_FULL) / TAIL_UNITS - 1)
+    return centre, torch.exp2(log2_spread), weight
+
+
+def code_length(outputs: Tensor, low: Tensor, high: Tensor, gain: Tensor) -> Tensor:
+    """Bits that each next code costs: that of the mass of its bin, low..high [n], in codes less the last value."""
+    centre, spread, weight = densities(outputs, gain)
+
+    def twice(edge: Tensor) -> Tensor:
+        z = (edge - centre) / (spread * math.sqrt(2))
+        return (1 - weight) * torch.erf(z) + weight * torch.erf(z / 4)
+
+    least = MARGIN / 2**TOTAL_BITS
+    return -torch.log2((twice(high) - twice(low)) / 2 * (1 - 1024 * least) + least)
 
 
 def fit(recipe: Recipe, training: Windows, checkpoint: Path, report: Callable[[str], None]) -> IntegerNetwork:
@@ -67,13 +71,13 @@ def fit(recipe: Recipe, training: Windows, checkpoint: Path, report: Callable[[s
         generator.set_state(state["generator"])
         first_step = state["step"]
     started, mean_bits = time.monotonic(), 0.0
-    for step, (windows, difference, gain) in zip(
+    for step, (windows, *target) in zip(
         range(first_step, recipe.steps), training.batches(recipe.batch, generator), strict=False
     ):
         rate = min(1.0, step / 200) * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * rate
-        loss = code_length(network(windows), difference, gain).mean()
+        loss = code_length(network(windows), *target).mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -20,6 +20,7 @@ from recordings import n1_samples, neural, wav_bytes  # noqa: E402
 
 import spikey_cli  # noqa: E402
 from spikey_cli.archive import MAJOR, MINOR  # noqa: E402
+from spikey_cli.coders import CODERS  # noqa: E402
 
 
 def contents() -> dict[str, dict[str, bytes]]:
@@ -53,7 +54,7 @@ def main() -> None:
     listing = GOLDEN / "golden.json"
     golden = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else {}
     for topic, files in contents().items():
-        for coder in ("raw", "rice"):
+        for coder in CODERS:
             name = f"v{MAJOR}.{MINOR}-{coder}-{topic}.spk"
             if name in golden:
                 continue

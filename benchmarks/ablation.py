@@ -1,0 +1,102 @@
+"""What each part of the codec gives: `python benchmarks/ablation.py FILES...` leaves out one at a time.
+
+Each row is a process of its own, with its own compiled kernels: parts are left out by changing the package's constants
+before anything is compiled. Archives that such a row writes are read by nobody else.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from spikey_cli import adapt, blocks, predictor, tables
+from spikey_cli.coders import CODERS, orders
+from spikey_cli.compressor import compress
+from spikey_cli.peers import Company
+
+
+def _no_peers() -> None:
+    tables.Company.of = classmethod(lambda cls, topology, places: Company.alone(len(places)))  # type: ignore[method-assign]
+
+
+def _no_weights() -> None:
+    adapt.RATE = 0
+
+
+def _no_shift() -> None:
+    adapt.SCALE_SHIFT[:] = 0
+
+
+def _equal_bins() -> None:
+    predictor._profile = lambda graph: None
+
+
+def _rank_by_distance() -> None:
+    orders.ORDERED = 0
+    from spikey_cli.coders import rice
+
+    rice.ORDERED = 0
+
+
+def _lanes(count: int) -> Callable[[], None]:
+    def change() -> None:
+        blocks.LANES_WANTED = blocks.LANES_ENOUGH = count
+        blocks.LONG_STEPS = 1 << 20
+
+    return change
+
+
+def _nothing_learnt() -> None:
+    _no_weights()
+    _no_shift()
+
+
+ROWS: dict[str, tuple[str, Callable[[], None]]] = {
+    "range": ("range", lambda: None),
+    "range, no peers": ("range", _no_peers),
+    "range, weights stay zero": ("range", _no_weights),
+    "range, the network's scale as it is": ("range", _no_shift),
+    "range, nothing learnt on the way": ("range", _nothing_learnt),
+    "range, equal bins under the same network": ("range", _equal_bins),
+    "range, 1024 lanes a block": ("range", _lanes(1024)),
+    "range, 2048 lanes a block": ("range", _lanes(2048)),
+    "range, 8192 lanes a block": ("range", _lanes(8192)),
+    "rice": ("rice", lambda: None),
+    "rice, ranks by distance": ("rice", _rank_by_distance),
+    "rice, ranks by distance, nothing learnt": ("rice", lambda: (_rank_by_distance(), _nothing_learnt())[0]),
+    "huffman": ("huffman", lambda: None),
+    "bzip2": ("bzip2", lambda: None),
+    "raw": ("raw", lambda: None),
+}
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--row", hidden=True, help="measure this row alone, and print its figures")
+def main(files: tuple[Path, ...], row: str | None) -> None:
+    """Compress FILES, mono 16-bit WAVs, without each part of the codec in turn."""
+    if row is not None:
+        coder, leave_out = ROWS[row]
+        leave_out()
+        with tempfile.TemporaryDirectory() as folder:
+            done = compress(files, Path(folder) / "out.spk", coder=coder)
+        samples = (done.source_bytes - 44 * done.files) // 2
+        click.echo(f"| {row} | {done.ratio:.4f} | {8 * done.archive_bytes / samples:.4f} |")
+        return
+    assert all(coder in CODERS for coder, _ in ROWS.values())
+    click.echo("| | ratio | bits/sample |\n|---|---|---|")
+    for name in ROWS:
+        with tempfile.TemporaryDirectory() as cache:
+            environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+            command = [sys.executable, __file__, "--row", name, *map(str, files)]
+            subprocess.run(command, check=True, env=environment)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,320 @@
+"""Adaptation: what the network's errors on a thread tell about its next sample.
+
+The network is frozen and sees one lane's window. What it misses of a thread (its level, its own spectrum, the noise
+that it shares with its peers) shows in the errors, and a few weights for each thread learn it on the way, in the
+decoder as in the encoder: nothing is sent for it.
+
+    innovation   z = (value - the network's centre) / spread, of each sample
+    correction   p = sum of weight * term, to the centre, in spreads; the terms are
+
+        level               (last value - slow mean of the lane) / 2 spreads
+        own innovations     of the OWN_LAGS steps before
+        peers' innovations  of this step and the PEER_LAGS - 1 before, of each peer of an earlier wave: all threads of a
+                            wave take their step before those of the next
+
+    learning     weight += rate * sum over the thread's lanes of (z - p) * term        (least mean squares)
+    spread       shifted by a quarter of log2 of the slow mean of (z - p)**2, lane by lane
+
+Innovations, terms and p are integers, UNIT to one spread, clipped to LIMIT; weights have WEIGHT_BITS fraction bits.
+
+Source: B. Widrow, M. E. Hoff, "Adaptive switching circuits", IRE WESCON 1960.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .adc import Bins, value_of
+from .coders.density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, SPREAD
+from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, OUTPUT_FACTOR, ROOT
+from .lanes import Lanes
+from .peers import MAX_LEANS, Peers
+
+OWN_LAGS = 4
+PEER_LAGS = 3
+_OWN = 1 + OWN_LAGS
+TERMS = _OWN + PEER_LAGS * MAX_LEANS
+
+UNIT = 256
+LIMIT = 4 * UNIT - 1
+ERROR_LIMIT = 3 * UNIT
+"""Largest error that weights learn from: outliers count no more than that."""
+
+WEIGHT_BITS = 24
+WEIGHT_LIMIT = (1 << WEIGHT_BITS) - 1
+"""With it, TERMS products of a weight's upper bits and a term add up to less than 2**31."""
+NAIVE_TAIL = 12
+"""Tail index of naive deltas."""
+RATE, RATE_SHIFT = 3328, 16
+"""RATE / 2**RATE_SHIFT in units of 2**-WEIGHT_BITS / UNIT**2: 1/5000 a sample."""
+RATE_LANES = 48
+"""A thread of more lanes learns from all of them as if they were so many: else its weights would swing."""
+
+MEAN_SHIFT = 11
+"""A lane's slow mean moves by 2**-MEAN_SHIFT of the way to its value."""
+SQUARE_SHIFT = 7
+"""The slow mean square moves by 2**-SQUARE_SHIFT of the way."""
+
+_RING, _LEVEL = 7, 8  # rows of terms: a ring for the innovations, as long as OWN_LAGS and PEER_LAGS need; the level
+
+
+def _scale_shifts() -> np.ndarray:
+    """By mean square / 256, the shift of the scale: round(4 log2(mean square / UNIT**2)), in 1/16 octaves."""
+    shifts = []
+    for square in range(128, LIMIT * LIMIT + 256, 256):
+        # 2**((2n - 1)/8) <= square / UNIT**2, as ROOT[i] = 2**30 * 2**(i/8)
+        shift = -40
+        while True:
+            octaves, eighth = divmod(2 * (shift + 1) - 1, 8)
+            if ROOT[eighth] << 16 > square << (30 - octaves):
+                break
+            shift += 1
+        shifts.append(shift)
+    return np.array(shifts, dtype=np.int32)
+
+
+SCALE_SHIFT = _scale_shifts()
+
+
+class Learnt(NamedTuple):
+    """What a walk knows of a group of lanes, on its way: as kernels take it. Values are in 1/64 codes."""
+
+    waves: np.ndarray
+    """The first thread of each wave, then the number of threads."""
+    first_lane: np.ndarray
+    """The first lane of each thread, then the number of lanes."""
+    leans: np.ndarray
+    """Threads that each thread leans on, then -1: shape (threads, MAX_LEANS)."""
+    rate: np.ndarray
+    """Learning rate of each thread, in units of RATE."""
+    weights: np.ndarray
+    """Of each thread, shape (threads, TERMS)."""
+    # of each lane, from here on
+    length: np.ndarray
+    gain: np.ndarray
+    profiled: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+    last: np.ndarray
+    """Its last value."""
+    mean: np.ndarray
+    """Slow mean of its value, times 2**MEAN_SHIFT."""
+    square: np.ndarray
+    """Slow mean square of its error, times 2**SQUARE_SHIFT."""
+    terms: np.ndarray
+    """Innovations of its last steps, step s in row s & 7, and in row 8 its level: shape (9, lanes)."""
+    predicted: np.ndarray
+    """What is predicted of its innovation."""
+    network_centre: np.ndarray
+    place: np.ndarray
+    """The network's scale less MIN_SCALE."""
+    error: np.ndarray
+    """How far its innovation was from what was predicted."""
+    # what its coder is told
+    centre: np.ndarray
+    scale: np.ndarray
+    tail: np.ndarray
+
+
+def begin(lanes: Lanes, bins: Bins, gains: np.ndarray, firsts: np.ndarray, peers: Peers) -> Learnt:
+    """Nothing learnt yet of lanes with these entries: `gains` uint8 and `firsts`, codes, int32."""
+    first_lane = lanes.first_of_threads()
+    n_lanes = np.diff(first_lane)
+    profiled = bins.profiled[lanes.thread]
+    last = bins.values_of(firsts, profiled)
+    lowest, highest = bins.range_of_values(lanes.thread)
+
+    def zeros() -> np.ndarray:
+        return np.zeros(lanes.count, dtype=np.int32)
+
+    return Learnt(
+        waves=peers.waves,
+        first_lane=first_lane,
+        leans=peers.leans,
+        rate=RATE * np.minimum(n_lanes, RATE_LANES) // n_lanes,
+        weights=np.zeros((lanes.n_threads, TERMS), dtype=np.int64),
+        length=lanes.length,
+        gain=gains,
+        profiled=profiled,
+        lowest=lowest,
+        highest=highest,
+        last=last,
+        mean=np.repeat(np.add.reduceat(last, first_lane[:-1]) // n_lanes, n_lanes) << MEAN_SHIFT,
+        square=np.full(lanes.count, UNIT * UNIT << SQUARE_SHIFT, dtype=np.int64),
+        terms=np.zeros((_LEVEL + 1, lanes.count), dtype=np.int32),
+        predicted=zeros(),
+        network_centre=np.zeros(lanes.count, dtype=np.int64),
+        place=zeros(),
+        error=zeros(),
+        centre=zeros(),
+        scale=zeros(),
+        tail=zeros(),
+    )
+
+
+@njit(inline="always")
+def _clip(x, limit):
+    return min(max(x, -limit), limit)
+
+
+@njit
+def centre_on_last(learnt, first, stop):
+    """Naive deltas for the lanes from `first` to `stop`: the last value is the centre, the gain the scale."""
+    centre = learnt.centre
+    last = learnt.last
+    scale = learnt.scale
+    gain = learnt.gain
+    tail = learnt.tail
+    for lane in range(first, stop):
+        centre[lane] = last[lane]
+        scale[lane] = LOG_SCALE[gain[lane]]
+        tail[lane] = NAIVE_TAIL
+
+
+@njit
+def push(learnt, first, stop, codes, values, row):
+    """Take in the codes of the lanes from `first` to `stop`; `row` becomes the network's inputs for their steps."""
+    profiled = learnt.profiled
+    last = learnt.last
+    gain = learnt.gain
+    for lane in range(np.uint64(first), np.uint64(stop)):
+        value = value_of(codes[lane], profiled[lane], values)
+        x = ((value - last[lane]) * INPUT_FACTOR[gain[lane]] + (1 << 29)) >> 30
+        row[lane] = _clip(x, INPUT_LIMIT)
+        last[lane] = value
+
+
+@njit
+def correct(learnt, step, first_thread, stop_thread, outputs):
+    """From the network's outputs for `step` to centre, scale and tail of the lanes of some threads."""
+    gains, last, mean, square = learnt.gain, learnt.last, learnt.mean, learnt.square
+    network_centre, places, terms = learnt.network_centre, learnt.place, learnt.terms
+    scale, tail = learnt.scale, learnt.tail
+    first_lane, leans, weights, predicted = learnt.first_lane, learnt.leans, learnt.weights, learnt.predicted
+    centre, lowest, highest = learnt.centre, learnt.lowest, learnt.highest
+    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
+        gain = np.uint64(gains[lane])
+        own_scale = LOG_SCALE[gain] + np.int64(outputs[1, lane])
+        place = min(max(own_scale, MIN_SCALE), MAX_SCALE) - MIN_SCALE
+        network_centre[lane] = last[lane] + ((np.int64(outputs[0, lane]) * OUTPUT_FACTOR[gain] + (1 << 15)) >> 16)
+        places[lane] = place
+        away = last[lane] - (mean[lane] >> MEAN_SHIFT)
+        terms[_LEVEL, lane] = _clip(away * INVERSE_SPREAD[np.uint64(place)] >> 22, LIMIT)
+        scale[lane] = own_scale + SCALE_SHIFT[np.uint64(square[lane]) >> np.uint64(SQUARE_SHIFT + 8)]
+        tail[lane] = np.int64(outputs[2, lane])
+    level, now = terms[_LEVEL], terms[step & _RING]
+    before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
+    for thread in range(first_thread, stop_thread):
+        # unsigned, so that the loops over lanes need not look out for negative indices
+        first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
+        _predict_from_own(weights[thread], level, before, predicted, first, stop)
+        for j in range(MAX_LEANS):
+            if leans[thread, j] < 0:
+                break
+            behind = first - np.uint64(first_lane[leans[thread, j]])
+            _predict_from_peer(weights[thread, _OWN + PEER_LAGS * j :], now, before, predicted, first, stop, behind)
+    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
+        # 2**-16 of 1/UNIT spreads, to 1/16 of them
+        p = _clip(np.int64(predicted[lane]) >> 12, LIMIT << 4)
+        predicted[lane] = p >> 4
+        corrected = network_centre[lane] + ((p * SPREAD[np.uint64(places[lane])] + (1 << 21)) >> 22)
+        centre[lane] = min(max(corrected, np.int64(lowest[lane])), np.int64(highest[lane]))
+
+
+@njit(inline="always")
+def _upper(weight):
+    return np.int32(weight >> 8)
+
+
+@njit
+def _predict_from_own(weight, level, before, predicted, first, stop):
+    w0, w1, w2, w3, w4 = (
+        _upper(weight[0]),
+        _upper(weight[1]),
+        _upper(weight[2]),
+        _upper(weight[3]),
+        _upper(weight[4]),
+    )
+    z1, z2, z3, z4 = before
+    for lane in range(first, stop):
+        p = np.int32(w0 * level[lane]) + np.int32(w1 * z1[lane]) + np.int32(w2 * z2[lane])
+        predicted[lane] = p + np.int32(w3 * z3[lane]) + np.int32(w4 * z4[lane])
+
+
+@njit
+def _predict_from_peer(weight, now, before, predicted, first, stop, behind):
+    w0, w1, w2 = _upper(weight[0]), _upper(weight[1]), _upper(weight[2])
+    z1, z2, _, _ = before
+    for lane in range(first, stop):
+        other = lane - behind
+        p = np.int32(w0 * now[other]) + np.int32(w1 * z1[other]) + np.int32(w2 * z2[other])
+        predicted[lane] += np.int32(p)
+
+
+@njit
+def learn(learnt, step, first_thread, stop_thread):
+    """Learn from the last values of the lanes of some threads, those of `step`."""
+    length, last, mean, square = learnt.length, learnt.last, learnt.mean, learnt.square
+    network_centre, places, terms = learnt.network_centre, learnt.place, learnt.terms
+    first_lane, leans, predicted, error = learnt.first_lane, learnt.leans, learnt.predicted, learnt.error
+    weights, rates = learnt.weights, learnt.rate
+    now = step & _RING
+    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
+        away = last[lane] - network_centre[lane]
+        z = _clip(away * INVERSE_SPREAD[np.uint64(places[lane])] >> 21, LIMIT)
+        off = _clip(z - predicted[lane], LIMIT)
+        mean[lane] += last[lane] - (mean[lane] >> MEAN_SHIFT)
+        square[lane] += off * off - (square[lane] >> SQUARE_SHIFT)
+        # a lane that has ended teaches nothing
+        terms[now, lane] = z if length[lane] > step else 0
+        error[lane] = _clip(off, ERROR_LIMIT) if length[lane] > step else 0
+    level, now = terms[_LEVEL], terms[step & _RING]
+    before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
+    for thread in range(first_thread, stop_thread):
+        first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
+        _learn_from_own(weights[thread], rates[thread], level, before, error, first, stop)
+        for j in range(MAX_LEANS):
+            if leans[thread, j] < 0:
+                break
+            behind = first - np.uint64(first_lane[leans[thread, j]])
+            weight = weights[thread, _OWN + PEER_LAGS * j :]
+            _learn_from_peer(weight, rates[thread], now, before, error, first, stop, behind)
+
+
+@njit
+def _learn_from_own(weight, rate, level, before, error, first, stop):
+    z1, z2, z3, z4 = before
+    s0, s1, s2, s3, s4 = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for lane in range(first, stop):
+        s0 += error[lane] * level[lane]
+        s1 += error[lane] * z1[lane]
+        s2 += error[lane] * z2[lane]
+        s3 += error[lane] * z3[lane]
+        s4 += error[lane] * z4[lane]
+    _move(weight, 0, rate, s0)
+    _move(weight, 1, rate, s1)
+    _move(weight, 2, rate, s2)
+    _move(weight, 3, rate, s3)
+    _move(weight, 4, rate, s4)
+
+
+@njit
+def _learn_from_peer(weight, rate, now, before, error, first, stop, behind):
+    z1, z2, _, _ = before
+    s0, s1, s2 = np.int64(0), np.int64(0), np.int64(0)
+    for lane in range(first, stop):
+        other = lane - behind
+        s0 += error[lane] * now[other]
+        s1 += error[lane] * z1[other]
+        s2 += error[lane] * z2[other]
+    _move(weight, 0, rate, s0)
+    _move(weight, 1, rate, s1)
+    _move(weight, 2, rate, s2)
+
+
+@njit(inline="always")
+def _move(weight, term, rate, slope):
+    weight[term] = _clip(weight[term] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)

@@ -1,0 +1,66 @@
+"""Kernels: loops that Numba compiles, and keeps for the next run of the same release.
+
+Numba knows a kept kernel by the file that it stands in, not by those of the functions that it calls. So kernels are
+kept in a folder of their own for each state of the package: after an upgrade none of an earlier one is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+
+_settings: Any = config
+_PACKAGE = Path(__file__).resolve().parent
+_FOLDER = "spikey-kernels-"
+
+
+def _user_cache() -> Path:
+    """Where programs keep what they can make again."""
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home()))
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for source in sorted(_PACKAGE.rglob("*.py")):
+        if "training" not in source.parts:
+            digest.update(hashlib.sha256(source.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def kernel_folder() -> Path:
+    """Where kernels are kept: below $NUMBA_CACHE_DIR, in the package if that can be written to, or the user's cache."""
+    own = _PACKAGE / "__pycache__"
+    if _settings.CACHE_DIR:
+        base = Path(_settings.CACHE_DIR)
+    else:
+        base = own if os.access(_PACKAGE, os.W_OK) else _user_cache() / "spikey-cli"
+    folder = base / f"{_FOLDER}{_fingerprint()}"
+    if base == own and not folder.exists():  # elsewhere other releases may keep theirs
+        for older in own.glob(f"{_FOLDER}*"):
+            shutil.rmtree(older, ignore_errors=True)
+    with contextlib.suppress(OSError):  # Numba finds another place then
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` when it is first called, to run without the interpreter's lock, and keep it."""
+    given = _settings.CACHE_DIR
+    _settings.CACHE_DIR = str(kernel_folder())
+    try:
+        compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True)(function)
+    finally:
+        _settings.CACHE_DIR = given
+    return compiled

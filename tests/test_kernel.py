@@ -1,0 +1,41 @@
+"""Kernels are kept for one state of the package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import spikey_cli
+
+SCRIPT = """
+import numpy as np
+from spikey_cli.coders.raw import pack_codes
+from spikey_cli.kernel import kernel_folder
+pack_codes(np.zeros(3, np.int32), 4)
+print(kernel_folder())
+"""
+
+
+def _run(folder: Path) -> Path:
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=folder, env=environment, check=True, capture_output=True, text=True
+    )
+    return Path(run.stdout.strip())
+
+
+def test_a_changed_package_keeps_kernels_of_its_own(tmp_path):
+    package = Path(spikey_cli.__file__).parent
+    shutil.copytree(package, tmp_path / "spikey_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    first = _run(tmp_path)
+    assert list(first.rglob("*.nbc"))
+    assert _run(tmp_path) == first
+    with (tmp_path / "spikey_cli" / "coders" / "bits.py").open("a") as source:
+        source.write("# changed\n")
+    second = _run(tmp_path)
+    assert second != first
+    assert list(second.rglob("*.nbc"))
+    assert not first.exists()
