@@ -66,7 +66,7 @@ class Predictor:
         self._session = _session(model, intra_op_threads, optimise)
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
-        """Outputs, float32 [2, lanes], for C-contiguous `windows`, float32 [window, lanes]."""
+        """Outputs, float32 [3, lanes], for C-contiguous `windows`, float32 [window, lanes]."""
         return self._session.run(self._outputs, {self._input: windows})[0]
 
 
