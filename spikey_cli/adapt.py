@@ -63,17 +63,10 @@ _RING, _LEVEL = 7, 8  # rows of terms: a ring for the innovations, as long as OW
 
 def _scale_shifts() -> np.ndarray:
     """By mean square / 256, the shift of the scale: round(4 log2(mean square / UNIT**2)), in 1/16 octaves."""
-    shifts = []
-    for square in range(128, LIMIT * LIMIT + 256, 256):
-        # 2**((2n - 1)/8) <= square / UNIT**2, as ROOT[i] = 2**30 * 2**(i/8)
-        shift = -40
-        while True:
-            octaves, eighth = divmod(2 * (shift + 1) - 1, 8)
-            if ROOT[eighth] << 16 > square << (30 - octaves):
-                break
-            shift += 1
-        shifts.append(shift)
-    return np.array(shifts, dtype=np.int32)
+    # a shift of n begins at 2**((2n - 1)/8) UNIT**2, where ROOT[i] = 2**30 * 2**(i/8)
+    starts = [-(-ROOT[(2 * n - 1) % 8] >> 14 - (2 * n - 1) // 8) for n in range(-39, 20)]
+    squares = np.arange(128, LIMIT * LIMIT + 256, 256)
+    return (np.searchsorted(starts, squares, "right") - 40).astype(np.int32)
 
 
 SCALE_SHIFT = _scale_shifts()
@@ -163,11 +156,7 @@ def _clip(x, limit):
 @njit
 def centre_on_last(learnt, first, stop):
     """Naive deltas for the lanes from `first` to `stop`: the last value is the centre, the gain the scale."""
-    centre = learnt.centre
-    last = learnt.last
-    scale = learnt.scale
-    gain = learnt.gain
-    tail = learnt.tail
+    centre, scale, tail, last, gain = learnt.centre, learnt.scale, learnt.tail, learnt.last, learnt.gain
     for lane in range(first, stop):
         centre[lane] = last[lane]
         scale[lane] = LOG_SCALE[gain[lane]]
@@ -177,14 +166,19 @@ def centre_on_last(learnt, first, stop):
 @njit
 def push(learnt, first, stop, codes, values, row):
     """Take in the codes of the lanes from `first` to `stop`; `row` becomes the network's inputs for their steps."""
-    profiled = learnt.profiled
-    last = learnt.last
-    gain = learnt.gain
+    profiled, last, gain = learnt.profiled, learnt.last, learnt.gain
     for lane in range(np.uint64(first), np.uint64(stop)):
         value = value_of(codes[lane], profiled[lane], values)
         x = ((value - last[lane]) * INPUT_FACTOR[gain[lane]] + (1 << 29)) >> 30
         row[lane] = _clip(x, INPUT_LIMIT)
         last[lane] = value
+
+
+@njit(inline="always")
+def _rows(terms, step):
+    """Of all lanes: levels, innovations of `step`, and those of the four steps before, the last one first."""
+    before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
+    return terms[_LEVEL], terms[step & _RING], before
 
 
 @njit
@@ -205,8 +199,7 @@ def correct(learnt, step, first_thread, stop_thread, outputs):
         terms[_LEVEL, lane] = _clip(away * INVERSE_SPREAD[np.uint64(place)] >> 22, LIMIT)
         scale[lane] = own_scale + SCALE_SHIFT[np.uint64(square[lane]) >> np.uint64(SQUARE_SHIFT + 8)]
         tail[lane] = np.int64(outputs[2, lane])
-    level, now = terms[_LEVEL], terms[step & _RING]
-    before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
+    level, now, before = _rows(terms, step)
     for thread in range(first_thread, stop_thread):
         # unsigned, so that the loops over lanes need not look out for negative indices
         first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
@@ -271,8 +264,7 @@ def learn(learnt, step, first_thread, stop_thread):
         # a lane that has ended teaches nothing
         terms[now, lane] = z if length[lane] > step else 0
         error[lane] = _clip(off, ERROR_LIMIT) if length[lane] > step else 0
-    level, now = terms[_LEVEL], terms[step & _RING]
-    before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
+    level, now, before = _rows(terms, step)
     for thread in range(first_thread, stop_thread):
         first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
         _learn_from_own(weights[thread], rates[thread], level, before, error, first, stop)

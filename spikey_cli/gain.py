@@ -37,18 +37,21 @@ OCTAVE = 16
 ROOT = (1073741824, 1170923762, 1276901417, 1392470869, 1518500250, 1655936265, 1805811301, 1969251188)
 
 
+def shifted(number: int, by: int) -> int:
+    """`number` times 2**by, rounded down."""
+    return number << by if by >= 0 else number >> -by
+
+
 def _input_factor(gain: int) -> int:
     # 2**24 * 64 / RMS(g) = 2**32 * 2**(-g/8); ROOT carries 2**30, so 2**(2 - octaves) is left
     octaves, eighth = divmod(-gain, 8)
-    shift = octaves + 2
-    return ROOT[eighth] << shift if shift >= 0 else ROOT[eighth] >> -shift
+    return shifted(ROOT[eighth], octaves + 2)
 
 
 def _output_factor(gain: int) -> int:
     # 2**16 * 64 * RMS(g) / 1024 = 2**12 * 2**(g/8 - 2); ROOT carries 2**30, so 2**(octaves - 20) is left
     octaves, eighth = divmod(gain, 8)
-    shift = octaves - 20
-    return ROOT[eighth] << shift if shift >= 0 else ROOT[eighth] >> -shift
+    return shifted(ROOT[eighth], octaves - 20)
 
 
 INPUT_FACTOR = np.array([_input_factor(g) for g in range(MAX_GAIN + 1)], dtype=np.int64)
@@ -57,10 +60,7 @@ LOG_SCALE = np.array([2 * g - 32 for g in range(MAX_GAIN + 1)], dtype=np.int32)
 
 # Mean squares, in 1/256 code**2, from which on the gain is at least g, for g = 1..MAX_GAIN:
 # RMS(g - 1/2)**2 * 256 = 2**((2 * g + 31) / 8), rounded down
-STEP_UP = [
-    ROOT[(2 * g + 31) % 8] >> 30 - (2 * g + 31) // 8 if g < 105 else ROOT[(2 * g + 31) % 8] << (2 * g + 31) // 8 - 30
-    for g in range(1, MAX_GAIN + 1)
-]
+STEP_UP = [shifted(ROOT[(2 * g + 31) % 8], (2 * g + 31) // 8 - 30) for g in range(1, MAX_GAIN + 1)]
 
 
 @kernel

@@ -33,8 +33,7 @@ def _user_cache() -> Path:
 def _fingerprint() -> str:
     digest = hashlib.sha256()
     for source in sorted(_PACKAGE.rglob("*.py")):
-        if "training" not in source.parts:
-            digest.update(hashlib.sha256(source.read_bytes()).digest())
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 

@@ -41,12 +41,6 @@ class Bzip2Decoder(ResidualDecoder):
             data = inflate.decompress(stream, n * n_planes + 1)
         except (OSError, ValueError):
             return None
-        # the end of a stream stands behind its last byte: it may take one more look to see it
-        if not inflate.eof and len(data) == n * n_planes:
-            try:
-                data += inflate.decompress(b"", 1)
-            except (OSError, ValueError, EOFError):
-                return None
         if not inflate.eof or inflate.unused_data or len(data) != n * n_planes:
             return None
         planes = np.zeros((4, n), dtype=np.uint8)

@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ..gain import shifted
+
 TOTAL_BITS = 24
 MARGIN = 4
 """Units of 2**-24 that every symbol has at least: none costs more than 22 bits."""
@@ -67,8 +69,7 @@ ROOT_16 = (
 def _power(scale: int, shift: int) -> int:
     """2 ** (shift - scale / 16), rounded down."""
     octaves, sixteenth = divmod(scale, 16)
-    shift -= octaves + 30
-    return ROOT_16[sixteenth] << shift if shift >= 0 else ROOT_16[sixteenth] >> -shift
+    return shifted(ROOT_16[sixteenth], shift - octaves - 30)
 
 
 _SCALES = range(MIN_SCALE, MAX_SCALE + 1)

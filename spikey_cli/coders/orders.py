@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..adc import nearest_code, value_of
 from .density import INVERSE_SPREAD, MIN_SCALE, MIXTURE, distribution
-from .ranks import code_from_rank
+from .ranks import code_from_rank, origin
 
 ORDERED = 64
 """Ranks that are put in order; a profiled grid has more codes."""
@@ -66,8 +65,7 @@ def fill_row(row, order, place, mixture, edges, values):
     group, cell = row // cells + MIN_CLASS, row % cells
     centre = cell_middle(cell << CELL_SHIFT)
     inverse = INVERSE_SPREAD[(group << CLASS_SHIFT) + (1 << CLASS_SHIFT - 1) - MIN_SCALE]
-    nearest = nearest_code(centre, True, edges)
-    upwards = centre >= value_of(nearest, True, values)
+    nearest, upwards = origin(centre, True, edges, values)
     masses = np.empty(ORDERED, dtype=np.int64)
     for rank in range(ORDERED):
         code = code_from_rank(rank, nearest, upwards, values.size)

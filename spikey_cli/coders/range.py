@@ -97,8 +97,18 @@ class RangeState(NamedTuple):
 
 
 @njit(inline="always")
-def _low_bits(scale, size):
-    return np.int64(0) if size <= LISTED else max(np.int64(0), (np.int64(scale) >> 4) - 5)
+def _frame(centre, scale, size):
+    """How codes of a grid of `size` become symbols.
+
+    Returns (low bits that stand apart, place of the symbols' scale in the tables, centre in 1/64 symbols, number of
+    symbols, what a code less its low bits is above its symbol).
+    """
+    low_bits = np.int64(0) if size <= LISTED else max(np.int64(0), (np.int64(scale) >> 4) - 5)
+    place = np.uint64(min(max(scale - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE)
+    middle = np.int64(centre) >> low_bits
+    if size <= LISTED:
+        return low_bits, place, middle, size, np.int64(0)
+    return low_bits, place, middle, np.int64(LISTED), ((middle + 32) >> 6) - _HALF
 
 
 @njit(inline="always")
@@ -172,18 +182,12 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
         size, width = sizes[of], widths[of]
         edges = profile if profiled[of] else no_edges
         code = np.int64(codes[lane])
-        low_bits = _low_bits(scale[lane], size)
-        place = min(max(scale[lane] - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE
-        inverse = INVERSE_SPREAD[np.uint64(place)]
+        low_bits, place, middle, symbols, origin = _frame(centre[lane], scale[lane], size)
+        inverse = INVERSE_SPREAD[place]
         likely = np.uint64(min(max(tail[lane], 0), TAIL_FULL))
-        middle = np.int64(centre[lane]) >> low_bits
-        if size <= LISTED:
-            symbols, origin, symbol = size, np.int64(0), code
-        else:
-            symbols, origin = np.int64(LISTED), ((middle + 32) >> 6) - _HALF
-            symbol = (code >> low_bits) - origin
-            if symbol < 1 or symbol >= LISTED:
-                symbol = np.int64(0)
+        symbol = (code >> low_bits) - origin
+        if size > LISTED and (symbol < 1 or symbol >= LISTED):
+            symbol = np.int64(0)
         below = _cumulative(symbol, symbols, origin, middle, inverse, likely, edges, mixture)
         above = _cumulative(symbol + 1, symbols, origin, middle, inverse, likely, edges, mixture)
         _encode(words, interval, of, below, above - below, TOTAL_BITS)
@@ -206,19 +210,13 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
         of = np.uint64(thread[lane])
         size, width = sizes[of], widths[of]
         edges = profile if profiled[of] else no_edges
-        low_bits = _low_bits(scale[lane], size)
-        place = min(max(scale[lane] - (low_bits << 4), MIN_SCALE), MAX_SCALE) - MIN_SCALE
-        inverse = INVERSE_SPREAD[np.uint64(place)]
+        low_bits, place, middle, symbols, origin = _frame(centre[lane], scale[lane], size)
+        inverse = INVERSE_SPREAD[place]
         likely = np.uint64(min(max(tail[lane], 0), TAIL_FULL))
-        middle = np.int64(centre[lane]) >> low_bits
-        if size <= LISTED:
-            symbols, origin = size, np.int64(0)
-        else:
-            symbols, origin = np.int64(LISTED), ((middle + 32) >> 6) - _HALF
         target = _target(interval, of, TOTAL_BITS)
         # the symbol whose part holds the target: look near the quantile, widen, halve
         quantile = np.int64(quantiles[likely, np.uint64(target) >> np.uint64(TOTAL_BITS - QUANTILE_BITS)])
-        near = ((middle + (quantile * SPREAD[np.uint64(place)] >> 16) + 32) >> 6) - origin
+        near = ((middle + (quantile * SPREAD[place] >> 16) + 32) >> 6) - origin
         if profiled[of]:
             near = np.int64(code_near[np.uint64(min(max(near, 0), code_near.size - 1))])
         symbol = min(max(near, 0), symbols - 1)

@@ -15,6 +15,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ..adc import nearest_code, value_of
+
+
+@njit
+def origin(centre, profiled, edges, values):
+    """Where ranks around `centre` (1/64 codes) count from: the code whose bin holds it, and whether upwards first."""
+    nearest = nearest_code(centre, profiled, edges)
+    return nearest, centre >= value_of(nearest, profiled, values)
+
 
 @njit(inline="always")
 def rank_from_code(code, nearest, upwards, size):

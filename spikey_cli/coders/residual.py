@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..adc import Bins, nearest_code, value_of
+from ..adc import Bins
 from ..lanes import Lanes
-from .ranks import code_from_rank, rank_from_code
+from .ranks import code_from_rank, origin, rank_from_code
 
 
 class ResidualState(NamedTuple):
@@ -40,8 +40,7 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
     for lane in range(first, stop):
         if length[lane] > step:
             of = thread[lane]
-            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
-            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
+            nearest, upwards = origin(np.int64(centre[lane]), profiled[of], edges, values)
             rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size[of])
             ranks[start[lane] + step - 1] = rank
 
@@ -53,8 +52,7 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
     for lane in range(first, stop):
         if length[lane] > step:
             of = thread[lane]
-            nearest = nearest_code(np.int64(centre[lane]), profiled[of], edges)
-            upwards = centre[lane] >= value_of(nearest, profiled[of], values)
+            nearest, upwards = origin(np.int64(centre[lane]), profiled[of], edges, values)
             rank = np.int64(ranks[start[lane] + step - 1])
             if rank >= size[of]:
                 rank = np.int64(0)

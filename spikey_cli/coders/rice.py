@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..adc import Bins, nearest_code, value_of
+from ..adc import Bins
 from ..gain import OCTAVE
 from ..lanes import Lanes
 from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
 from .orders import CELL_SHIFT, ORDERED, Orders, cell_middle, fill_row, row_of
-from .ranks import code_from_rank, rank_from_code
+from .ranks import code_from_rank, origin, rank_from_code
 from .raw import code_widths
 
 ESCAPE_ZEROS = 24
@@ -75,8 +75,7 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
             of = np.uint64(thread[lane])
             on_profile = profiled[of]
             middle = cell_middle(centre[lane]) if on_profile else np.int64(centre[lane])
-            nearest = nearest_code(middle, on_profile, edges)
-            upwards = middle >= value_of(nearest, on_profile, values)
+            nearest, upwards = origin(middle, on_profile, edges, values)
             rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, sizes[of])
             if on_profile and rank < ORDERED:
                 row = row_of(centre[lane], scale[lane], cells)
@@ -106,8 +105,7 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
                 continue
             on_profile = profiled[of]
             middle = cell_middle(centre[lane]) if on_profile else np.int64(centre[lane])
-            nearest = nearest_code(middle, on_profile, edges)
-            upwards = middle >= value_of(nearest, on_profile, values)
+            nearest, upwards = origin(middle, on_profile, edges, values)
             if on_profile and rank < ORDERED:
                 row = row_of(centre[lane], scale[lane], cells)
                 if not known[row]:

@@ -14,6 +14,7 @@ import torch
 
 from ..adc import CODE_UNITS, Profile
 from ..compressor import compress
+from ..description import describe
 from ..predictor import DEFAULT_MODEL, model_folder, read_model
 from ..source import look_through
 from .export import freeze
@@ -45,16 +46,11 @@ def _profile(recipe: Recipe, files: list[Path]) -> Profile | None:
 def measure(model: Path, files: list[Path], coder: str) -> dict[str, object]:
     """What a coder makes of `files` with a frozen model: the figures of a card."""
     with tempfile.TemporaryDirectory() as folder:
-        result = compress(files, Path(folder) / "measured.spk", coder=coder, predictor=read_model(model))
-    samples = (result.source_bytes - 44 * len(files)) // 2
-    return {
-        "files": result.files,
-        "coder": coder,
-        "source_bytes": result.source_bytes,
-        "archive_bytes": result.archive_bytes,
-        "ratio": round(result.ratio, 4),
-        "bits_per_sample": round(8 * result.archive_bytes / samples, 4),
-    }
+        archive = Path(folder) / "measured.spk"
+        compress(files, archive, coder=coder, predictor=read_model(model))
+        told = describe(archive)
+    keys = ("coder", "source_bytes", "archive_bytes", "ratio", "bits_per_sample")
+    return {"files": len(files)} | {key: told[key] for key in keys}
 
 
 @click.command()
