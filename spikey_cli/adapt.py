@@ -58,7 +58,9 @@ MEAN_SHIFT = 11
 SQUARE_SHIFT = 7
 """The slow mean square moves by 2**-SQUARE_SHIFT of the way."""
 
-_RING, _LEVEL = 7, 8  # rows of terms: a ring for the innovations, as long as OWN_LAGS and PEER_LAGS need; the level
+RING = 7
+"""Innovations of step s stand in row s & RING of the terms: a ring as long as OWN_LAGS and PEER_LAGS need."""
+_LEVEL = RING + 1  # the row of the levels
 
 
 def _scale_shifts() -> np.ndarray:
@@ -98,7 +100,7 @@ class Learnt(NamedTuple):
     square: np.ndarray
     """Slow mean square of its error, times 2**SQUARE_SHIFT."""
     terms: np.ndarray
-    """Innovations of its last steps, step s in row s & 7, and in row 8 its level: shape (9, lanes)."""
+    """Innovations of its last steps, step s in row s & RING, and behind them its level: shape (9, lanes)."""
     predicted: np.ndarray
     """What is predicted of its innovation."""
     network_centre: np.ndarray
@@ -177,8 +179,8 @@ def push(learnt, first, stop, codes, values, row):
 @njit(inline="always")
 def _rows(terms, step):
     """Of all lanes: levels, innovations of `step`, and those of the four steps before, the last one first."""
-    before = terms[step - 1 & _RING], terms[step - 2 & _RING], terms[step - 3 & _RING], terms[step - 4 & _RING]
-    return terms[_LEVEL], terms[step & _RING], before
+    before = terms[step - 1 & RING], terms[step - 2 & RING], terms[step - 3 & RING], terms[step - 4 & RING]
+    return terms[_LEVEL], terms[step & RING], before
 
 
 @njit
@@ -254,7 +256,7 @@ def learn(learnt, step, first_thread, stop_thread):
     network_centre, places, terms = learnt.network_centre, learnt.place, learnt.terms
     first_lane, leans, predicted, error = learnt.first_lane, learnt.leans, learnt.predicted, learnt.error
     weights, rates = learnt.weights, learnt.rate
-    now = step & _RING
+    now = step & RING
     for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
         away = last[lane] - network_centre[lane]
         z = _clip(away * INVERSE_SPREAD[np.uint64(places[lane])] >> 21, LIMIT)

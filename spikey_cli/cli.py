@@ -13,11 +13,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from . import __version__
 from .errors import SpikeyError
+
+if TYPE_CHECKING:
+    from .predictor import Predictor
 
 _PATH = click.Path(path_type=Path)
 
@@ -70,12 +74,23 @@ def _progress(label: str, quiet: bool) -> Iterator[Callable[[int, int], None] | 
         yield show
 
 
+def _read_model(path: Path | None) -> Predictor | None:
+    if path is None:
+        return None
+    from .predictor import read_model
+
+    return read_model(path)
+
+
 def _megabytes(count: object) -> str:
     return f"{int(str(count)) / 1e6:.2f} MB"
 
 
 _threads = click.option(
     "--threads", "workers", type=click.IntRange(min=1), metavar="N", help="Processors to use; all of them by default."
+)
+_model = click.option(
+    "--model", type=_PATH, metavar="FILE.onnx", help="A predictor of your own (see `spikey train`); archives name it."
 )
 _force = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 _quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
@@ -104,12 +119,20 @@ def main() -> None:
     metavar="NAME",
     help="How samples are coded: range (smallest), rice, huffman, bzip2 or raw.",
 )
+@_model
 @click.option("-r", "--recursive", is_flag=True, help="Take all files below folders.")
 @_threads
 @_force
 @_quiet
 def compress(
-    inputs: tuple[Path, ...], archive: Path, coder: str, recursive: bool, workers: int | None, force: bool, quiet: bool
+    inputs: tuple[Path, ...],
+    archive: Path,
+    coder: str,
+    model: Path | None,
+    recursive: bool,
+    workers: int | None,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Compress files into one archive.
 
@@ -135,6 +158,7 @@ def compress(
             force=force,
             recursive=recursive,
             skip_failing=True,
+            predictor=_read_model(model),
             progress=progress,
         )
     if not quiet:
@@ -151,6 +175,7 @@ def compress(
 @click.option("--thread", "names", multiple=True, metavar="NAME", help="Only this thread or file; may be repeated.")
 @click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="From here on, as new WAV files.")
 @click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here, as new WAV files.")
+@_model
 @_threads
 @_force
 @_quiet
@@ -160,6 +185,7 @@ def decompress(
     names: tuple[str, ...],
     start: float | None,
     stop: float | None,
+    model: Path | None,
     workers: int | None,
     force: bool,
     quiet: bool,
@@ -190,6 +216,7 @@ def decompress(
             stop=math.inf if stop is None else stop,
             workers=workers,
             force=force,
+            predictor=_read_model(model),
         )
         if not quiet:
             click.echo(f"{archive}: {len(written)} files written below {folder}")
@@ -202,6 +229,7 @@ def decompress(
             workers=workers,
             force=force,
             skip_failing=True,
+            predictor=_read_model(model),
             progress=progress,
         )
     if not quiet:
@@ -211,9 +239,10 @@ def decompress(
 
 @main.command()
 @click.argument("archive", type=_PATH, metavar="ARCHIVE")
+@_model
 @_threads
 @_quiet
-def test(archive: Path, workers: int | None, quiet: bool) -> None:
+def test(archive: Path, model: Path | None, workers: int | None, quiet: bool) -> None:
     """Decode an archive and check every file in it; write nothing.
 
     Example:
@@ -224,7 +253,7 @@ def test(archive: Path, workers: int | None, quiet: bool) -> None:
     from .decompressor import verify
 
     with _progress("testing", quiet) as progress:
-        done = verify(archive, workers=workers, skip_failing=True, progress=progress)
+        done = verify(archive, workers=workers, skip_failing=True, predictor=_read_model(model), progress=progress)
     if not quiet:
         verdict = "some are damaged" if done.failures else "all is well"
         click.echo(f"{archive}: {done.files} files, {_megabytes(done.bytes)} decoded and compared: {verdict}")

@@ -125,8 +125,8 @@ class Decoder:
     workers: Workers
 
     @classmethod
-    def of(cls, reader: ArchiveReader, workers: Workers) -> Decoder:
-        """Find the coder and the model that the archive names.
+    def of(cls, reader: ArchiveReader, workers: Workers, predictor: Predictor | None = None) -> Decoder:
+        """Find the coder and the model that the archive names: `predictor`, or one that comes with the package.
 
         Raises ArchiveError or ModelError where this release has them not.
         """
@@ -137,7 +137,10 @@ class Decoder:
                 "install a newer spikey-cli"
             )
         try:
-            predictor = None if reader.model == NO_MODEL else predictor_with_digest(reader.model)
+            if reader.model == NO_MODEL:
+                predictor = None
+            elif predictor is None or not predictor.digest.startswith(reader.model):
+                predictor = predictor_with_digest(reader.model)
         except ModelError as error:
             raise ModelError(f"{reader.path}: {error}") from error
         return cls(reader, coder, predictor, workers)

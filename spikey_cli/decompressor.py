@@ -13,6 +13,7 @@ from .atomic import WholeFile
 from .codec import DecodedPart, Decoder
 from .compressor import Progress, open_workers
 from .errors import ArchiveError, InputError, SpikeyError
+from .predictor import Predictor
 from .tables import FileEntry
 
 _REMEDY = "restore the archive from a copy"
@@ -38,6 +39,7 @@ def decompress(
     workers: int | None = None,
     force: bool = False,
     skip_failing: bool = False,
+    predictor: Predictor | None = None,
     progress: Progress | None = None,
 ) -> Decompressed:
     """Restore the files of an archive below a folder, each to its last byte.
@@ -50,6 +52,7 @@ def decompress(
         force: replace files that exist.
         skip_failing: where files are damaged or cannot be written, return and tell which. Otherwise the first failure
             is raised, once all other files are restored.
+        predictor: the network that the archive was written with, where it did not come with the package.
         progress: called with (bytes done, bytes in all).
 
     Raises:
@@ -58,7 +61,7 @@ def decompress(
         InputError: a name in `files` is not in the archive, or a file cannot be written.
     """
     root = Path(folder)
-    return _restore(archive, files, lambda name: _target(root, name, force), workers, skip_failing, progress)
+    return _restore(archive, files, lambda name: _target(root, name, force), workers, skip_failing, predictor, progress)
 
 
 def verify(
@@ -66,10 +69,11 @@ def verify(
     *,
     workers: int | None = None,
     skip_failing: bool = False,
+    predictor: Predictor | None = None,
     progress: Progress | None = None,
 ) -> Decompressed:
     """Decode a whole archive and compare every file with its checksum; write nothing. Raises as `decompress` does."""
-    return _restore(archive, None, lambda name: None, workers, skip_failing, progress)
+    return _restore(archive, None, lambda name: None, workers, skip_failing, predictor, progress)
 
 
 def _target(root: Path, name: str, force: bool) -> WholeFile:
@@ -153,10 +157,11 @@ def _restore(
     target: Callable[[str], WholeFile | None],
     workers: int | None,
     skip_failing: bool,
+    predictor: Predictor | None,
     progress: Progress | None,
 ) -> Decompressed:
     with ArchiveReader(archive) as reader, open_workers(workers) as pool:
-        decoder = Decoder.of(reader, pool)
+        decoder = Decoder.of(reader, pool, predictor)
         files = {
             i: _Restoration(entry, reader.path, reader.index.file_crcs[i])
             for i, entry in enumerate(reader.directory.files)

@@ -17,6 +17,7 @@ from .atomic import WholeFile
 from .codec import Decoder
 from .compressor import open_workers
 from .errors import InputError
+from .predictor import Predictor
 from .recording import read_frames, thread_names
 
 _SUBTYPES = {1: "PCM_U8", 2: "PCM_16", 3: "PCM_24"}
@@ -31,6 +32,7 @@ def extract(
     stop: float = math.inf,
     workers: int | None = None,
     force: bool = False,
+    predictor: Predictor | None = None,
 ) -> list[Path]:
     """Write the samples from `start` to `stop` of chosen threads as WAV files below `folder`.
 
@@ -42,6 +44,7 @@ def extract(
         stop: seconds, not included; past the end is the end.
         workers: threads of execution; by default one for each processor.
         force: replace files that exist.
+        predictor: the network that the archive was written with, where it did not come with the package.
 
     Returns the paths written, one a file that a chosen thread is from; it holds that file's chosen channels.
 
@@ -54,7 +57,7 @@ def extract(
         raise InputError(f"no time lies between {start} s and {stop} s; give --start less than --stop")
     written = []
     with ArchiveReader(archive) as reader, open_workers(workers) as pool:
-        decoder = Decoder.of(reader, pool)
+        decoder = Decoder.of(reader, pool, predictor)
         for file, channels in _choose(reader, threads).items():
             layout = reader.directory.files[file].layout
             assert layout is not None

@@ -7,9 +7,9 @@ An ONNX file is a protocol-buffers message. Of it this module reads
     NodeProto      1 input   2 output        4 op_type   5 attribute   7 domain
     TensorProto    1 dims    2 data_type     4 float_data   8 name   9 raw_data
 
-and refuses a graph that is not a chain over these operators, which is what makes a model data and not a program:
+and refuses a graph that uses more than these operators, which is what makes a model data and not a program:
 
-    MatMul(constant [m, k], x [k, lanes])   Add(x, constant [m, 1])   Floor(x)   Clip(x, constant, constant)
+    MatMul(constant [m, k], x [k, lanes])   Add(x, constant [m, 1])   Add(x, y)   Floor(x)   Clip(x, constant, constant)
 
 Exactness. A float32 holds every integer up to 2**24. The network's input rows are integers of known range; `certify`
 follows, row by row, the range of every tensor and the power of two that it is a multiple of, and refuses a graph in
@@ -19,7 +19,7 @@ neither the machine nor the batch nor the number of threads can change a bit of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ from .errors import ModelError
 EXACT_LIMIT = 2**24
 MAX_MODEL_BYTES = 16 << 20
 _MAX_EXPONENT = 24
+_FINEST = 38  # exponents of two up to here: what is below 2**24 units, in the finest, fits an int64
 _FLOAT = 1
 
 
@@ -43,17 +44,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A chain of operators from `input` (rows `input_rows`) to `output`, with its float32 constants by name.
-
-    `metadata` is what else the file says, as text by key.
-    """
+    """Operators in the order in which they run, from the inputs to the outputs."""
 
     nodes: tuple[Node, ...]
     constants: dict[str, np.ndarray]
-    input: str
-    input_rows: int
-    output: str
+    """float32, by name."""
+    inputs: dict[str, int]
+    """Rows of each input, by its name."""
+    outputs: tuple[str, ...]
     metadata: dict[str, str]
+    """What else the file says, as text by key."""
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int, int, memoryview]]:
@@ -188,14 +188,14 @@ def read_graph(model: bytes) -> Graph:
             outputs.append(_read_value_info(data))
         elif number == 15:
             raise ModelError("sparse constants are not allowed in a predictor")
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise ModelError(f"a predictor has one input and one output, not {len(inputs)} and {len(outputs)}")
+    if len(dict(inputs)) != len(inputs):
+        raise ModelError("two inputs of the graph have one name")
     metadata = {}
     for number, _, _, data in _fields(memoryview(model)):
         if number == 14:
             entry = {n: _text(text) for n, _, _, text in _fields(data)}
             metadata[entry.get(1, "")] = entry.get(2, "")
-    return Graph(tuple(nodes), constants, inputs[0][0], inputs[0][1], outputs[0][0], metadata)
+    return Graph(tuple(nodes), constants, dict(inputs), tuple(name for name, _ in outputs), metadata)
 
 
 @dataclass(frozen=True)
@@ -203,13 +203,15 @@ class Span:
     """What is known of a tensor's rows, each int64 of shape (rows,).
 
     Row r holds multiples of 2**-exponent[r] between low[r] and high[r], both in these units. `terms` bounds the sum of
-    the absolute terms that the row was summed from, in the same units.
+    the absolute terms that the row was summed from, in the same units. Tensors of equal `columns` have the same number
+    of them, whatever that is.
     """
 
     low: np.ndarray
     high: np.ndarray
     exponent: np.ndarray
     terms: np.ndarray
+    columns: str
 
 
 def _integers(values: np.ndarray, operator: str) -> tuple[np.ndarray, np.ndarray]:
@@ -235,6 +237,12 @@ def _bound(terms: np.ndarray, node: Node) -> np.ndarray:
     return terms
 
 
+def _fine(exponent: np.ndarray, node: Node) -> np.ndarray:
+    if exponent.max(initial=0) > _FINEST:
+        raise ModelError(f"{node.operator} to {node.output!r}: multiples of 2**-{exponent.max()} are too fine")
+    return exponent
+
+
 def _matmul(node: Node, weights: np.ndarray, x: Span) -> Span:
     if weights.ndim != 2 or weights.shape[1] != x.low.size or max(weights.shape) > 4096:
         raise ModelError(f"MatMul to {node.output!r}: shapes {weights.shape} and ({x.low.size}, lanes) do not fit")
@@ -248,7 +256,8 @@ def _matmul(node: Node, weights: np.ndarray, x: Span) -> Span:
         raise ModelError(f"MatMul to {node.output!r}: its terms can sum to {rough.max():.0f}, and 2**24 is the limit")
     terms = np.abs(w) @ np.maximum(np.abs(low), np.abs(high))
     above, below = np.maximum(w, 0), np.minimum(w, 0)
-    return Span(above @ low + below @ high, above @ high + below @ low, exponent + common, _bound(terms, node))
+    span = above @ low + below @ high, above @ high + below @ low
+    return Span(*span, _fine(exponent + common, node), _bound(terms, node), x.columns)
 
 
 def _add(node: Node, bias: np.ndarray, x: Span) -> Span:
@@ -256,19 +265,27 @@ def _add(node: Node, bias: np.ndarray, x: Span) -> Span:
         raise ModelError(f"Add to {node.output!r}: the constant has shape {bias.shape}, not ({x.low.size}, 1)")
     b, own = _integers(bias, "Add")
     exponent = np.maximum(own, x.exponent)
-    if (exponent > 2 * _MAX_EXPONENT).any():
-        raise ModelError(f"Add to {node.output!r}: fractions too fine")
     if (np.abs(b[:, 0]).astype(np.float64) * 2.0 ** (exponent - own) >= EXACT_LIMIT).any():
         raise ModelError(f"Add to {node.output!r}: the constant reaches 2**24 units")
     shift = exponent - x.exponent
     bias_units = b[:, 0] << (exponent - own)
     terms = (x.terms << shift) + np.abs(bias_units)
-    return Span((x.low << shift) + bias_units, (x.high << shift) + bias_units, exponent, _bound(terms, node))
+    return Span((x.low << shift) + bias_units, (x.high << shift) + bias_units, exponent, _bound(terms, node), x.columns)
+
+
+def _sum(node: Node, x: Span, y: Span) -> Span:
+    if x.low.size != y.low.size or x.columns != y.columns:
+        raise ModelError(f"Add to {node.output!r}: the shapes of {' and '.join(map(repr, node.inputs))} differ")
+    exponent = np.maximum(x.exponent, y.exponent)
+    to_x, to_y = exponent - x.exponent, exponent - y.exponent
+    terms = (x.terms << to_x) + (y.terms << to_y)
+    low, high = (x.low << to_x) + (y.low << to_y), (x.high << to_x) + (y.high << to_y)
+    return Span(low, high, exponent, _bound(terms, node), x.columns)
 
 
 def _floor(x: Span) -> Span:
     low, high = x.low >> x.exponent, x.high >> x.exponent
-    return Span(low, high, np.zeros_like(x.exponent), np.maximum(np.abs(low), np.abs(high)))
+    return Span(low, high, np.zeros_like(x.exponent), np.maximum(np.abs(low), np.abs(high)), x.columns)
 
 
 def _clip(node: Node, floor: np.ndarray, ceiling: np.ndarray, x: Span) -> Span:
@@ -278,38 +295,47 @@ def _clip(node: Node, floor: np.ndarray, ceiling: np.ndarray, x: Span) -> Span:
     if exponent.any() or limits[0, 0] > limits[0, 1]:
         raise ModelError(f"Clip to {node.output!r}: limits {floor.item()} and {ceiling.item()}")
     low, high = np.clip(x.low, *limits[0]), np.clip(x.high, *limits[0])
-    return Span(low, high, x.exponent, np.maximum(np.abs(low), np.abs(high)))
+    return Span(low, high, x.exponent, np.maximum(np.abs(low), np.abs(high)), x.columns)
 
 
-def certify(graph: Graph, input_limit: int) -> Span:
+def certify(graph: Graph, input_limit: int, columns: Mapping[str, str] | None = None) -> dict[str, Span]:
     """Prove that float32 evaluates `graph` exactly for integer inputs in -input_limit..input_limit.
 
-    Returns the span of the output rows, which are integers. Raises ModelError where the proof fails.
+    An input has columns of its own, as many as it pleases, unless `columns` names another input whose it shares.
+    Returns the spans of the outputs, which are integers. Raises ModelError where the proof fails.
     """
-    if not 1 <= graph.input_rows <= 4096:
-        raise ModelError(f"the input {graph.input!r} has {graph.input_rows} rows; a predictor has 1 to 4096")
-    rows = np.full(graph.input_rows, input_limit, dtype=np.int64)
-    span = Span(-rows, rows, np.zeros_like(rows), rows)
-    at = graph.input
+    spans: dict[str, Span] = {}
+    for name, n_rows in graph.inputs.items():
+        if not 1 <= n_rows <= 4096:
+            raise ModelError(f"the input {name!r} has {n_rows} rows; a predictor's have 1 to 4096")
+        rows = np.full(n_rows, input_limit, dtype=np.int64)
+        spans[name] = Span(-rows, rows, np.zeros_like(rows), rows, (columns or {}).get(name, name))
     constants = graph.constants
     for node in graph.nodes:
+        if node.output in spans or node.output in constants:
+            raise ModelError(f"the name {node.output!r} stands for two tensors")
         match node.operator, node.inputs:
-            case "MatMul", (weights, x) if x == at and weights in constants:
-                span = _matmul(node, constants[weights], span)
-            case "Add", (x, bias) if x == at and bias in constants:
-                span = _add(node, constants[bias], span)
-            case "Floor", (x,) if x == at:
-                span = _floor(span)
-            case "Clip", (x, low, high) if x == at and low in constants and high in constants:
-                span = _clip(node, constants[low], constants[high], span)
+            case "MatMul", (weights, x) if weights in constants and x in spans:
+                span = _matmul(node, constants[weights], spans[x])
+            case "Add", (x, bias) if x in spans and bias in constants:
+                span = _add(node, constants[bias], spans[x])
+            case "Add", (x, y) if x in spans and y in spans:
+                span = _sum(node, spans[x], spans[y])
+            case "Floor", (x,) if x in spans:
+                span = _floor(spans[x])
+            case "Clip", (x, low, high) if x in spans and low in constants and high in constants:
+                span = _clip(node, constants[low], constants[high], spans[x])
             case _:
                 raise ModelError(
                     f"operator {node.operator} to {node.output!r} is not one that a predictor may use here; "
-                    "a predictor is a chain of MatMul, Add, Floor and Clip"
+                    "a predictor is made of MatMul, Add, Floor and Clip"
                 )
-        at = node.output
-        if at in constants or at == graph.input:
-            raise ModelError(f"the name {at!r} stands for two tensors")
-    if at != graph.output or span.exponent.any():
-        raise ModelError("the graph's output is not the integers at the end of its chain")
-    return span
+        spans[node.output] = span
+    used = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
+    for name in spans:
+        if name not in used:
+            raise ModelError(f"nothing comes of {name!r}; a predictor has no idle parts")
+    for name in graph.outputs:
+        if name not in spans or name in graph.inputs or spans[name].exponent.any():
+            raise ModelError(f"the output {name!r} is not the integers at the end of a chain")
+    return {name: spans[name] for name in graph.outputs}

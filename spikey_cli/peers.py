@@ -13,7 +13,7 @@ and after MAX_BUNDLE threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,19 +38,20 @@ class Place:
 
 @dataclass(frozen=True)
 class Company:
-    """The threads of a block, or some bundles of it, by their positions there.
-
-    `leans` has for each the positions of those that it may lean on, `waves` its wave, `bundles` the bundles.
-    """
+    """The threads of a block, or some bundles of it, by their positions there."""
 
     leans: tuple[tuple[int, ...], ...]
+    """Positions of those that each thread may lean on, nearest first."""
+    metrics: tuple[tuple[int, ...], ...]
+    """Their metric: how near they are, 0 to 255."""
     waves: tuple[int, ...]
     bundles: tuple[range, ...]
 
     @classmethod
     def alone(cls, n_threads: int) -> Company:
         """Threads of which none leans on another."""
-        return cls(((),) * n_threads, (0,) * n_threads, tuple(range(i, i + 1) for i in range(n_threads)))
+        nobody = ((),) * n_threads
+        return cls(nobody, nobody, (0,) * n_threads, tuple(range(i, i + 1) for i in range(n_threads)))
 
     @classmethod
     def of(cls, topology: Topology, places: Sequence[Place]) -> Company:
@@ -60,11 +61,11 @@ class Company:
         bundles = _bundles(linked)
         bundle_of = [b for b, bundle in enumerate(bundles) for _ in bundle]
         waves = tuple(topology.waves[place.thread] for place in places)
-        leans = tuple(
-            tuple(other for other in others if bundle_of[other] == bundle_of[i] and waves[other] < waves[i])
+        leans = [
+            {j: metric for j, metric in others.items() if bundle_of[j] == bundle_of[i] and waves[j] < waves[i]}
             for i, others in enumerate(linked)
-        )
-        return cls(leans, waves, tuple(bundles))
+        ]
+        return cls(_keys(leans), _values(leans), waves, tuple(bundles))
 
     def needed(self, wanted: Sequence[int]) -> list[int]:
         """The wanted positions and all that they lean on, directly or through others, in order."""
@@ -80,7 +81,10 @@ class Company:
     def part(self, positions: Sequence[int]) -> Company:
         """The company of these positions alone, which are in order; what they lean on outside is left out."""
         new = {position: i for i, position in enumerate(positions)}
-        leans = tuple(tuple(new[other] for other in self.leans[i] if other in new) for i in positions)
+        leans = [
+            {new[j]: metric for j, metric in zip(self.leans[i], self.metrics[i], strict=True) if j in new}
+            for i in positions
+        ]
         bundles = []
         start = 0
         for bundle in self.bundles:
@@ -88,18 +92,26 @@ class Company:
             if stop > start:
                 bundles.append(range(start, stop))
             start = stop
-        return Company(leans, tuple(self.waves[i] for i in positions), tuple(bundles))
+        return Company(_keys(leans), _values(leans), tuple(self.waves[i] for i in positions), tuple(bundles))
+
+
+def _keys(tables: Sequence[dict[int, int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(table) for table in tables)
+
+
+def _values(tables: Sequence[dict[int, int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(table.values()) for table in tables)
 
 
 def _linked(
     topology: Topology, place: Place, places: Sequence[Place], position: dict[tuple[int, int], int]
-) -> list[int]:
-    """Positions of the peers, nearest first, whose parts begin and end with the thread's own."""
-    found = (position.get((peer.thread, place.first_frame)) for peer in topology.peers[place.thread])
-    return [other for other in found if other is not None and places[other].n_frames == place.n_frames]
+) -> dict[int, int]:
+    """Positions of the peers, nearest first, whose parts begin and end with the thread's own; and their metric."""
+    found = ((position.get((peer.thread, place.first_frame)), peer.metric) for peer in topology.peers[place.thread])
+    return {j: metric for j, metric in found if j is not None and places[j].n_frames == place.n_frames}
 
 
-def _bundles(linked: Sequence[Sequence[int]]) -> list[range]:
+def _bundles(linked: Sequence[Iterable[int]]) -> list[range]:
     bundles = []
     start, reach = 0, -1
     for i, others in enumerate(linked):
@@ -119,13 +131,20 @@ class Peers:
     waves: np.ndarray
     """The first thread of each wave that has any, then the number of threads: int64."""
     leans: np.ndarray
-    """Threads that each thread leans on, then -1: int64 of shape (threads, MAX_LEANS)."""
+    """Threads that each thread leans on, nearest first, then -1: int64 of shape (threads, MAX_LEANS)."""
+    metrics: np.ndarray
+    """How near those are, 0 to 255: int64 of the same shape."""
 
     @classmethod
-    def of(cls, leans: Sequence[Sequence[int]], waves: Sequence[int]) -> Peers:
-        """Of threads that are in the order of their `waves`."""
-        table = np.full((len(waves), MAX_LEANS), -1, dtype=np.int64)
-        for thread, others in enumerate(leans):
-            table[thread, : len(others)] = others
+    def of(cls, company: Company, order: Sequence[int]) -> Peers:
+        """Of the threads at these positions of a company, which come wave after wave; they lean on none but these."""
+        new = {position: thread for thread, position in enumerate(order)}
+        leans = np.full((len(order), MAX_LEANS), -1, dtype=np.int64)
+        metrics = np.zeros((len(order), MAX_LEANS), dtype=np.int64)
+        for thread, i in enumerate(order):
+            near = zip(company.leans[i], company.metrics[i], strict=True)
+            for k, (other, metric) in enumerate((new[j], metric) for j, metric in near if j in new):
+                leans[thread, k], metrics[thread, k] = other, metric
+        waves = [company.waves[i] for i in order]
         starts = [i for i, wave in enumerate(waves) if i == 0 or wave != waves[i - 1]]
-        return cls(np.array([*starts, len(waves)], dtype=np.int64), table)
+        return cls(np.array([*starts, len(waves)], dtype=np.int64), leans, metrics)

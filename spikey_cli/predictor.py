@@ -1,13 +1,24 @@
 """The frozen predictor: an integer network, proven exact, that ONNX Runtime evaluates for all lanes at once.
 
-    windows  float32 [window, lanes]    the last `window` code differences of every lane, oldest first, normalised by
-                                        the lane's gain (see `gain`); integers in -1023..1023
-    outputs  float32 [3, lanes]         row 0: centre of the next value less the last one, 1024 units to the RMS
-                                        row 1: log2 of its spread less log2 of the RMS, in sixteenths of an octave
-                                        row 2: tail index, how likely an outlier is (see `coders.density`)
+    windows  [window, lanes]    the last `window` code differences of every lane, oldest first, normalised by the lane's
+                                gain (see `gain`)
+    outputs  [3, lanes]         row 0: centre of the next value less the last one, 1024 units to the RMS
+                                row 1: log2 of its spread less log2 of the RMS, in sixteenths of an octave
+                                row 2: tail index, how likely an outlier is (see `coders.density`)
 
-The file's metadata may hold, under `adc_edges`, the profile of the N1 converter (see `adc`) that the network was
-trained with: 1025 numbers in decimal.
+All are float32 and hold integers, inputs those of -INPUT_LIMIT..INPUT_LIMIT. A graph leads from `windows` to `outputs`;
+or it has parts of its own for what happens in between, each with its columns:
+
+    windows [window, lanes], state [rows, lanes]  ->  latent [rows, lanes]        `state`, where there is one, is the
+                                                                                  latent of the step before, at first 0
+    messages [2 * rows + 2, messages]             ->  region [rows, messages]     with MiddleOut (see `middle_out`)
+    latents [rows, lanes]                         ->  outputs [3, lanes]
+
+The file's metadata may hold, in decimal:
+
+    adc_edges              the profile of the N1 converter (see `adc`) that it was trained with: 1025 numbers
+    middle_out_peers       how many of a thread's peers send it messages: 1..4
+    middle_out_residual    1: a region is added to the latent; 0: it takes its place
 
 A model is known by the SHA-256 of its .onnx file. The file name ends in the first eight hexadecimal digits of it.
 """
@@ -23,8 +34,10 @@ import numpy as np
 from .adc import Profile
 from .errors import ModelError
 from .gain import INPUT_LIMIT
-from .graph import Graph, certify, read_graph
+from .graph import Graph, Span, certify, read_graph
 from .grid import N1
+from .middle_out import EXTRA_ROWS
+from .peers import MAX_LEANS
 
 DEFAULT_MODEL = "n1-16x16"
 """Name, without its hash, of the predictor that is used where none is asked for."""
@@ -45,29 +58,82 @@ class Predictor:
     def __init__(self, model: bytes, *, intra_op_threads: int = 1, optimise: bool = True) -> None:
         """Certify and load the bytes of an .onnx file.
 
-        Raises ModelError where the graph cannot be proven exact. `intra_op_threads` and `optimise` change the speed,
-        never the result.
+        Raises ModelError where the graph cannot be proven exact, or its parts do not fit together. `intra_op_threads`
+        and `optimise` change the speed, never the result.
         """
         graph = read_graph(model)
-        span = certify(graph, INPUT_LIMIT)
-        if span.low.size != OUTPUT_ROWS:
-            raise ModelError(f"the model has {span.low.size} output rows; a predictor has {OUTPUT_ROWS}")
+        _check_parts(graph, certify(graph, INPUT_LIMIT, {"state": "windows"}))
         self.digest = hashlib.sha256(model).digest()
         """SHA-256 of the model file, 32 bytes."""
-        self.window = graph.input_rows
+        self.window = graph.inputs["windows"]
         """Number of past differences that the network sees."""
+        self.latent_rows = graph.inputs.get("latents", 0)
+        """Rows of the latent, where the graph has parts; otherwise 0."""
+        self.is_recurrent = "state" in graph.inputs
+        """Whether the latent of a step depends on that of the step before."""
+        self.message_peers = _number(graph, "middle_out_peers", 1, MAX_LEANS) if "messages" in graph.inputs else 0
+        """How many of a thread's peers send it messages."""
+        self.is_residual = bool(self.message_peers and _number(graph, "middle_out_residual", 0, 1))
+        """Whether a region is added to the latent."""
         self.multiply_adds = sum(
             graph.constants[node.inputs[0]].size for node in graph.nodes if node.operator == "MatMul"
         )
-        """Multiply-adds a sample."""
+        """Multiply-adds a sample, with one message each where there is MiddleOut."""
         self.profile = _profile(graph)
         """Bins of the N1 converter, where the model knows them."""
-        self._input, self._outputs = graph.input, [graph.output]
-        self._session = _session(model, intra_op_threads, optimise)
+        # a run must name all inputs: those of the parts that it does not want have no columns
+        self._idle = {name: np.zeros((rows, 0), dtype=np.float32) for name, rows in graph.inputs.items()}
+        self._session, self._options = _session(model, intra_op_threads, optimise)
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
-        """Outputs, float32 [3, lanes], for C-contiguous `windows`, float32 [window, lanes]."""
-        return self._session.run(self._outputs, {self._input: windows})[0]
+        """Outputs, float32 [3, lanes], of a graph without parts for C-contiguous `windows`, float32 [window, lanes]."""
+        return self._session.run(["outputs"], {"windows": windows})[0]
+
+    def project(self, windows: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """Latents, float32 [latent_rows, lanes], for `windows`, and for `state` where it is recurrent."""
+        given = {"windows": windows, "state": state} if self.is_recurrent else {"windows": windows}
+        return self._run("latent", given)
+
+    def regions(self, messages: np.ndarray) -> np.ndarray:
+        """Region latents, float32 [latent_rows, n], for `messages`, float32 [2 * latent_rows + 2, n]."""
+        return self._run("region", {"messages": messages})
+
+    def conclude(self, latents: np.ndarray) -> np.ndarray:
+        """Outputs, float32 [3, lanes], for `latents`, float32 [latent_rows, lanes]."""
+        return self._run("outputs", {"latents": latents})
+
+    def _run(self, output: str, given: dict[str, np.ndarray]) -> np.ndarray:
+        return self._session.run([output], self._idle | given, self._options)[0]
+
+
+def _check_parts(graph: Graph, spans: dict[str, Span]) -> None:
+    """That a graph's inputs and outputs are those of a predictor, and that each leads where it should."""
+    inputs = graph.inputs
+    latent_rows = inputs.get("latents", 0)
+    rows_in, comes_of = {"windows": inputs.get("windows", 0)}, {"outputs": "windows"}
+    rows_out = {"outputs": OUTPUT_ROWS}
+    if latent_rows:
+        rows_in["latents"] = rows_out["latent"] = latent_rows
+        comes_of |= {"latent": "windows", "outputs": "latents"}
+        if "state" in inputs:
+            rows_in["state"] = latent_rows
+        if "messages" in inputs:
+            rows_in["messages"], rows_out["region"] = 2 * latent_rows + EXTRA_ROWS, latent_rows
+            comes_of["region"] = "messages"
+    if rows_in != inputs or sorted(graph.outputs) != sorted(rows_out):
+        raise ModelError(f"a predictor leads from windows to outputs, not from {inputs} to {list(graph.outputs)}")
+    for name, span in spans.items():
+        if span.low.size != rows_out[name] or span.columns != comes_of[name]:
+            raise ModelError(f"the model has {span.low.size} rows of {name!r}; a predictor has {rows_out[name]}")
+        if name != "outputs" and (span.low.min() < -INPUT_LIMIT or span.high.max() > INPUT_LIMIT):
+            raise ModelError(f"{name!r} is not clipped to {-INPUT_LIMIT}..{INPUT_LIMIT}")
+
+
+def _number(graph: Graph, key: str, low: int, high: int) -> int:
+    text = graph.metadata.get(key, "")
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise ModelError(f"the model says {text!r} for {key}; it is a number from {low} to {high}")
+    return int(text)
 
 
 def _profile(graph: Graph) -> Profile | None:
@@ -85,6 +151,7 @@ def _profile(graph: Graph) -> Profile | None:
 
 
 def _session(model: bytes, intra_op_threads: int, optimise: bool):  # type: ignore[no-untyped-def]
+    """An ONNX Runtime session, and the options by which it runs no part that is not asked for."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -94,9 +161,12 @@ def _session(model: bytes, intra_op_threads: int, optimise: bool):  # type: igno
     if not optimise:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises its own types, all of them direct heirs of Exception
         raise ModelError(f"ONNX Runtime refuses the model: {error}") from error
+    run_options = onnxruntime.RunOptions()
+    run_options.only_execute_path_to_fetches = True
+    return session, run_options
 
 
 def read_model(path: str | Path) -> Predictor:
@@ -128,7 +198,7 @@ def predictor_with_digest(digest: bytes) -> Predictor:
             return predictor
     raise ModelError(
         f"the model {digest.hex()} is not installed; "
-        "install the release of spikey-cli that wrote the archive, or one that still carries this model"
+        "give the file it was written with as --model, or install a release of spikey-cli that carries it"
     )
 
 

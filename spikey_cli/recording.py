@@ -12,6 +12,7 @@ from .archive import ArchiveReader
 from .codec import Decoder
 from .compressor import open_workers
 from .errors import ArchiveError, InputError
+from .predictor import Predictor
 from .tables import FileEntry
 from .wav import sample_dtype
 
@@ -44,8 +45,11 @@ class Recording:
         threads: Sequence[str] | None = None,
         *,
         workers: int | None = 1,
+        predictor: Predictor | None = None,
     ) -> None:
         """Open the archive at `path`, and take from it `threads`, by name; all of them by default.
+
+        `predictor` is the network it was written with, where that did not come with the package.
 
         Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
         where a name is unknown or the threads differ in length, rate or width.
@@ -78,7 +82,7 @@ class Recording:
             self.sample_rate: int = rate
             """Samples a second of each thread."""
             self._open_workers = open_workers(workers)
-            self._decoder = Decoder.of(self._reader, self._open_workers.__enter__())
+            self._decoder = Decoder.of(self._reader, self._open_workers.__enter__(), predictor)
         except BaseException:
             self._reader.close()
             raise

@@ -1,8 +1,8 @@
-"""A step of the walk as one kernel, for each coder and direction.
+"""A step of some waves as one kernel, for each coder and direction.
 
 A call from Python costs as much as some fifty lanes do, and the interpreter serves but one worker at a time: so a step
-is one call. All kernels are alike but for the line that codes, where an encoder reads `codes` and a decoder fills them
-in.
+is one call, unless the network must be asked between waves. All kernels are alike but for the line that codes, where an
+encoder reads `codes` and a decoder fills them in.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .coders import residual, rice
 from .kernel import kernel
 
 TakeStep = Callable[..., None]
-"""Called as `take_step(step, naive, learnt, state, outputs, values, codes, row)`: `learnt` is an `adapt.Learnt`,
-`state` that of the coder, `outputs` the network's; `naive` tells that there are none yet. `values` are those of the
-profile's codes; `codes` int32, one a lane; `row`, float32, becomes the network's next inputs.
+"""Called as `take_step(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row)`: `learnt` is an
+`adapt.Learnt`, `state` that of the coder, `outputs` the network's for all lanes; `naive` tells that there are none yet.
+`values` are those of the profile's codes; `codes` int32, one a lane; `row`, float32, becomes the network's next inputs.
 """
 
 
@@ -43,48 +43,48 @@ def _after(step, naive, learnt, wave, values, codes, row):
 
 
 @kernel
-def _rice_encode(step, naive, learnt, state, outputs, values, codes, row):
-    for wave in range(learnt.waves.size - 1):
+def _rice_encode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
+    for wave in range(first_wave, stop_wave):
         first, stop = _before(step, naive, learnt, wave, outputs)
         rice.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
         _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _rice_decode(step, naive, learnt, state, outputs, values, codes, row):
-    for wave in range(learnt.waves.size - 1):
+def _rice_decode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
+    for wave in range(first_wave, stop_wave):
         first, stop = _before(step, naive, learnt, wave, outputs)
         rice.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
         _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _range_encode(step, naive, learnt, state, outputs, values, codes, row):
-    for wave in range(learnt.waves.size - 1):
+def _range_encode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
+    for wave in range(first_wave, stop_wave):
         first, stop = _before(step, naive, learnt, wave, outputs)
         range_coder.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
         _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _range_decode(step, naive, learnt, state, outputs, values, codes, row):
-    for wave in range(learnt.waves.size - 1):
+def _range_decode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
+    for wave in range(first_wave, stop_wave):
         first, stop = _before(step, naive, learnt, wave, outputs)
         range_coder.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
         _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _residual_encode(step, naive, learnt, state, outputs, values, codes, row):
-    for wave in range(learnt.waves.size - 1):
+def _residual_encode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
+    for wave in range(first_wave, stop_wave):
         first, stop = _before(step, naive, learnt, wave, outputs)
         residual.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
         _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _residual_decode(step, naive, learnt, state, outputs, values, codes, row):
-    for wave in range(learnt.waves.size - 1):
+def _residual_decode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
+    for wave in range(first_wave, stop_wave):
         first, stop = _before(step, naive, learnt, wave, outputs)
         residual.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
         _after(step, naive, learnt, wave, values, codes, row)

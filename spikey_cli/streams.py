@@ -148,7 +148,7 @@ def _encode_coded(
     firsts = codes[lanes.start]
     entries = encode_entries(lanes, bins.size, gains, firsts)
     encoder = coder.encoder(lanes, bins)
-    walk(lanes, bins, gains, firsts, codes, predictor, _peers(company, order), encoder)
+    walk(lanes, bins, gains, firsts, codes, predictor, Peers.of(company, order), encoder)
     return {i: entry + data for i, entry, data in zip(order, entries, encoder.finish(), strict=True)}
 
 
@@ -174,7 +174,7 @@ def _decode_group(
     gains, firsts, used = decode_entries(lanes, bins.size, [streams[i].data for i in order])
     decoder = coder.decoder(lanes, bins, [streams[i].data[n:] for i, n in zip(order, used, strict=True)])
     codes = np.zeros(int(lanes.length.sum(dtype=np.int64)), dtype=np.int32)
-    walk(lanes, bins, gains, firsts, codes, predictor, _peers(company, order), decoder)
+    walk(lanes, bins, gains, firsts, codes, predictor, Peers.of(company, order), decoder)
     ends = np.cumsum([lengths[i] for i in order])
     whole = decoder.finish()
     for k, i in enumerate(order):
@@ -186,10 +186,3 @@ def _decode_group(
 
 def _in_waves(company: Company, positions: list[int]) -> list[int]:
     return sorted(positions, key=lambda i: company.waves[i])
-
-
-def _peers(company: Company, order: Sequence[int]) -> Peers:
-    """What the threads at these positions, wave after wave, lean on among themselves."""
-    new = {position: thread for thread, position in enumerate(order)}
-    leans = [[new[other] for other in company.leans[i] if other in new] for i in order]
-    return Peers.of(leans, [company.waves[i] for i in order])

@@ -2,8 +2,9 @@
 
     step 0            nothing is known: gain and first code stand in the lane's entry
     steps 1..window   the last value is the centre, the gain the scale: naive deltas, until the window is full
-    later steps       the network sees the window, and gives centre, scale and tail; wave after wave, so that a thread
-                      can look at its peers' present, they are corrected by what was learnt of the thread (see `adapt`)
+    later steps       the network sees the window, and gives centre, scale and tail (see `forecast`); wave after wave,
+                      so that a thread can look at its peers' present, they are corrected by what was learnt of the
+                      thread (see `adapt`)
 
 Then the coder takes its step: an encoder writes the codes, a decoder fills them in. It is the only place where the two
 directions differ, so both run through the same lines here, over the same windows, tables and network.
@@ -15,8 +16,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .adapt import begin
+from .adapt import RING, begin
 from .adc import Bins
+from .forecast import forecast_of
 from .lanes import Lanes, gather, scatter
 from .peers import Peers
 from .predictor import OUTPUT_ROWS, Predictor
@@ -51,6 +53,8 @@ def walk(
     window = predictor.window if predictor else 0
     take_step = take_step_of(coder)
     learnt = begin(lanes, bins, gains, firsts, peers)
+    forecast = forecast_of(predictor, lanes, peers) if predictor else None
+    n_waves = peers.waves.size - 1
     # Columns hold codes of their lane's grid or zeros, also behind a lane's end: so they index its tables safely.
     tile = np.zeros((TILE_STEPS, lanes.count), dtype=np.int32)
     # The differences of the tile's steps, behind those of the `window` steps before it: so a window is always one
@@ -61,10 +65,13 @@ def walk(
         gather(codes, lanes.start, lanes.length, tile_start, tile)
         for i in range(min(TILE_STEPS, lanes.steps - tile_start)):
             step = tile_start + i
-            outputs, naive = nothing, True
-            if predictor and step > window:
-                outputs, naive = predictor.predict(differences[i : i + window]), False
             row = differences[window + i]
-            take_step(step, naive, learnt, coder.state, outputs, bins.values, tile[i], row)
+            if forecast is None or step <= window:
+                take_step(step, True, 0, n_waves, learnt, coder.state, nothing, bins.values, tile[i], row)
+                continue
+            forecast.see(differences[i : i + window])
+            for first, stop in forecast.turns:
+                outputs = forecast.outputs(first, stop, learnt.terms[step & RING])
+                take_step(step, False, first, stop, learnt, coder.state, outputs, bins.values, tile[i], row)
         scatter(codes, lanes.start, lanes.length, tile_start, tile)
         differences[:window] = differences[TILE_STEPS:]
