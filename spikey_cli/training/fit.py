@@ -1,98 +1,128 @@
-"""Fit a predictor: the loss is the code length of the next sample, in bits."""
+"""Fit a network: gradient descent on the code length, with early stopping on sessions that it does not learn from."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from ..coders.density import MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TOTAL_BITS
-from ..gain import LOG_SCALE
-from .network import CENTRE_UNITS, SCALE_UNITS, TAIL_UNITS, IntegerNetwork
-from .recordings import Windows
+from ..errors import InputError
+from .batches import Batch, random_batches
+from .config import Config
+from .loss import code_length
+from .network import IntegerNetwork
+from .recordings import Threads
+
+_LOOKED_AT = 200_000  # held-out samples of one look
+_WARM_UP = 200  # steps in which the learning rate rises
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """All that decides what comes out of training, beside the recordings."""
+class Look:
+    """A look at how far training has come."""
 
-    window: int = 32
-    hidden: tuple[int, ...] = (16, 16)
-    steps: int = 100_000
-    batch: int = 4096
-    learning_rate: float = 3e-3
-    seed: int = 0
-
-    def as_json(self) -> dict[str, object]:
-        """The recipe as JSON data."""
-        return asdict(self)
+    step: int
+    learning_rate: float
+    trained_bits: float
+    """Bits/sample, the mean over the steps since the last look."""
+    held_out_bits: float
+    """Bits/sample on the held-out sessions, by the network alone."""
+    seconds_left: float
+    """Until the last step, at the speed since the start."""
 
 
-def densities(outputs: Tensor, gain: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Centre and spread, in codes, and the tail's weight that outputs [n, 3] describe; see `coders.density`."""
-    log2_rms = torch.from_numpy(LOG_SCALE)[gain].float() / SCALE_UNITS
-    centre = outputs[:, 0] / CENTRE_UNITS * torch.exp2(log2_rms)
-    log2_spread = (outputs[:, 1] / SCALE_UNITS + log2_rms).clamp(MIN_SCALE / SCALE_UNITS, MAX_SCALE / SCALE_UNITS)
-    weight = torch.exp2((outputs[:, 2].clamp(0, TAIL_FULL) - TAIL_FULL) / TAIL_UNITS - 1)
-    return centre, torch.exp2(log2_spread), weight
+def fit(
+    config: Config, training: Threads, held_out: Threads, checkpoint: Path | None, report: Callable[[Look], None]
+) -> IntegerNetwork:
+    """Train a network, from `checkpoint` where that exists; the best one seen at a look is returned.
 
-
-def code_length(outputs: Tensor, low: Tensor, high: Tensor, gain: Tensor) -> Tensor:
-    """Bits that each next code costs: that of the mass of its bin, low..high [n], in codes less the last value."""
-    centre, spread, weight = densities(outputs, gain)
-
-    def twice(edge: Tensor) -> Tensor:
-        z = (edge - centre) / (spread * math.sqrt(2))
-        return (1 - weight) * torch.erf(z) + weight * torch.erf(z / 4)
-
-    least = MARGIN / 2**TOTAL_BITS
-    return -torch.log2((twice(high) - twice(low)) / 2 * (1 - 1024 * least) + least)
-
-
-def fit(recipe: Recipe, training: Windows, checkpoint: Path, report: Callable[[str], None]) -> IntegerNetwork:
-    """Train a network, from `checkpoint` where that exists; the learning rate falls along half a cosine.
-
-    The same recipe and recordings on the same machine give the same network. Reports a line now and then.
+    The same configuration and recordings on the same machine give the same network. Raises InputError where the
+    checkpoint is of another configuration, or no recording is long enough.
     """
+    recipe = config.training
+    steps = recipe.unroll if config.is_recurrent else 1
+    filling = steps // 3
     torch.manual_seed(recipe.seed)
-    network = IntegerNetwork(recipe.window, recipe.hidden)
+    network = IntegerNetwork(config)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    first_step = 0
-    if checkpoint.exists():
+    generator = np.random.default_rng(recipe.seed)
+    batches = random_batches(training, config.window, steps, recipe.batch, generator)
+    done, best, since_best = 0, math.inf, 0
+    best_weights = network.state_dict()
+    if checkpoint and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if state["config"] != config.model_dump_json():
+            raise InputError(f"{checkpoint}: is of another configuration; remove it, or go on with that one")
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        generator.set_state(state["generator"])
-        first_step = state["step"]
-    started, mean_bits = time.monotonic(), 0.0
-    for step, (windows, *target) in zip(
-        range(first_step, recipe.steps), training.batches(recipe.batch, generator), strict=False
-    ):
-        rate = min(1.0, step / 200) * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+        generator.bit_generator.state = state["generator"]
+        done, best, since_best, best_weights = (state[key] for key in ("step", "best", "since_best", "best_weights"))
+    started, first, trained, n_trained = time.monotonic(), done, 0.0, 0
+    while done < recipe.steps and since_best < recipe.patience:
+        rate = recipe.learning_rate * min(1.0, done / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * done / recipe.steps))
         for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * rate
-        loss = code_length(network(windows), *target).mean()
+            group["lr"] = rate
+        batch = next(batches)
+        loss = code_length(network(batch), batch)[:, filling:].mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        mean_bits += (loss.item() - mean_bits) / min(step - first_step + 1, 500)
-        if (step + 1) % 2000 == 0:
-            left = (time.monotonic() - started) / (step + 1 - first_step) * (recipe.steps - step - 1)
-            report(f"step {step + 1}/{recipe.steps}  {mean_bits:.4f} bits/sample  {left / 60:.1f} min left")
-            torch.save(
+        done, trained, n_trained = done + 1, trained + loss.item(), n_trained + 1
+        if done % recipe.evaluate_every and done < recipe.steps:
+            continue
+        bits = held_out_bits(network, held_out)
+        since_best = 0 if bits < best else since_best + 1
+        if bits < best:
+            best, best_weights = bits, {name: value.clone() for name, value in network.state_dict().items()}
+        left = (time.monotonic() - started) / (done - first) * (recipe.steps - done)
+        report(Look(done, rate, trained / n_trained, bits, left))
+        trained, n_trained = 0.0, 0
+        if checkpoint:
+            _keep(
+                checkpoint,
                 {
+                    "config": config.model_dump_json(),
                     "network": network.state_dict(),
                     "optimiser": optimiser.state_dict(),
-                    "generator": generator.get_state(),
-                    "step": step + 1,
+                    "generator": generator.bit_generator.state,
+                    "step": done,
+                    "best": best,
+                    "since_best": since_best,
+                    "best_weights": best_weights,
                 },
-                checkpoint,
             )
+    network.load_state_dict(best_weights)
     return network
+
+
+def _keep(checkpoint: Path, state: dict[str, object]) -> None:
+    part = checkpoint.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(checkpoint)
+
+
+def held_out_batches(network: IntegerNetwork, held_out: Threads, samples: int = _LOOKED_AT) -> list[Batch]:
+    """The same moments of the held-out sessions each time, about so many samples."""
+    config = network.config
+    steps = config.training.unroll if config.is_recurrent else 1
+    size = min(config.training.batch, samples)
+    generator = np.random.default_rng(0)
+    batches = random_batches(held_out, config.window, steps, size, generator)
+    return [next(batches) for _ in range(max(1, samples // size))]
+
+
+@torch.no_grad()
+def held_out_bits(network: IntegerNetwork, held_out: Threads) -> float:
+    """Bits/sample on the held-out sessions."""
+    total, n = 0.0, 0
+    for batch in held_out_batches(network, held_out):
+        bits = code_length(network(batch), batch)
+        bits = bits[:, bits.shape[1] // 3 :] if network.config.is_recurrent else bits
+        total, n = total + bits.double().sum().item(), n + bits.numel()
+    return total / n

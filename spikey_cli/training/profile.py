@@ -17,9 +17,10 @@ import torch
 from numba import njit
 
 from ..adc import CODE_UNITS, Profile
-from .fit import densities
+from .batches import at_moments
+from .loss import densities
 from .network import IntegerNetwork
-from .recordings import Windows
+from .recordings import Threads
 
 LIKE_BITS = 5
 PRIOR_COUNT = 100.0
@@ -28,7 +29,6 @@ PRIOR_COUNT = 100.0
 SMOOTHING_CODES = 24
 """Standard deviation of the window over which widths average to one."""
 
-_BATCH = 65536
 _PHI = np.array([0.5 * (1 + math.erf(i / 64 / math.sqrt(2))) for i in range(-576, 577)])
 
 
@@ -64,18 +64,24 @@ def _count(centre, spread, weight, edges, table, expected):
             before = now
 
 
-def estimate(network: IntegerNetwork, windows: Windows, every: int = 1) -> Profile:
-    """A profile better than the one that `windows` were made with, from every n-th of their samples."""
-    edges = windows.edges.numpy().astype(np.float64)
+def estimate(network: IntegerNetwork, threads: Threads, every: int = 1) -> Profile:
+    """A profile better than the one that `threads` were read with, from every n-th of their samples.
+
+    The network is one without parts.
+    """
+    edges = threads.edges.numpy().astype(np.float64)
     size = edges.size - 1
     expected, observed = np.zeros(size), np.zeros(size)
-    choice = torch.arange(0, windows.targets.numel(), every)
-    for part in torch.split(choice, _BATCH):
-        x, low, _, gain = windows.batch(part)
+    window = network.config.window
+    for thread, length in enumerate(threads.length):
+        at = np.arange(window + 1, length, every)
+        if at.size == 0:
+            continue
+        batch = at_moments(threads, np.full(at.size, thread), at, window, 1)
         with torch.no_grad():
-            centre, spread, weight = densities(network(x), gain)
-        code = windows.codes[windows.targets[part].long()].long()
-        last = windows.edges[code] - low
+            centre, spread, weight = (values[:, 0] for values in densities(network(batch), batch.gain))
+        code = threads.codes[threads.start[thread] + torch.from_numpy(at)].long()
+        last = threads.edges[code] - batch.low[:, 0]
         _count((centre + last).numpy(), spread.numpy(), weight.numpy(), edges, _PHI, expected)
         observed += np.bincount(code.numpy(), minlength=size)
     edges[0], edges[-1] = edges[1] - 1, edges[-2] + 1

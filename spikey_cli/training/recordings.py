@@ -1,9 +1,10 @@
-"""Training windows: samples of WAV files as codes, normalised as the codec will normalise them."""
+"""Recordings to train on: which files belong together, and their threads as the codec will see them."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from torch import Tensor
 
 from ..adc import CODE_UNITS, Bins, Profile
 from ..errors import InputError
-from ..gain import INPUT_FACTOR, INPUT_LIMIT, lane_gains
+from ..gain import lane_gains
 from ..lanes import cut
-from ..source import look_through
+from ..peers import Company, Place
+from ..source import Source, look_through
+from ..topology import Topology, find_topology
 
 FAR = 1e6
 """Where the outermost edges lie, in codes: the first and the last code take all that is beyond."""
@@ -23,20 +26,92 @@ FAR = 1e6
 LANE_STEPS = 8192
 """Length of the segments that share a gain, in samples; near what the codec chooses for a few hundred files."""
 
-
-def read_split(sessions_csv: Path) -> dict[str, list[list[Path]]]:
-    """Files of each split, grouped by session: {split: [[file, ...], ...]}, from a CSV of file, session, split."""
-    splits: dict[str, dict[str, list[Path]]] = {}
-    with sessions_csv.open(newline="") as file:
-        for row in csv.DictReader(file):
-            path = sessions_csv.parent / row["file"]
-            splits.setdefault(row["split"], {}).setdefault(row["session"], []).append(path)
-    return {split: list(sessions.values()) for split, sessions in splits.items()}
+VAL_SHARE = 0.2
+"""Part of the sessions that is only measured on, where no list says which."""
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Every sample of a set of threads that has a full window before it."""
+class Split:
+    """Files by session: each inner list was recorded together, and stays together."""
+
+    train: list[list[Path]]
+    val: list[list[Path]]
+
+    def hold_out(self, share: float, seed: int) -> tuple[list[list[Path]], list[list[Path]]]:
+        """The training sessions, shuffled and cut in two: those to fit, and `share` of them to stop early by."""
+        sessions = list(self.train)
+        random.Random(seed).shuffle(sessions)
+        n = min(max(1, round(share * len(sessions))), len(sessions) - 1)
+        if n < 1:
+            raise InputError("there is one session to train on; give recordings of at least two, one to stop early by")
+        return sessions[n:], sessions[:n]
+
+
+def read_split(folder: Path, seed: int) -> Split:
+    """The sessions below a folder: as its sessions.csv says (file, session, split), or as the threads' topology tells.
+
+    Raises InputError where there are too few, or the list names what is not there.
+    """
+    listed = folder / "sessions.csv"
+    if listed.is_file():
+        split = _read_listed(listed)
+    else:
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav")
+        if not files:
+            raise InputError(f"{folder}: holds no WAV files; give a folder of recordings")
+        sessions = _sessions([look_through(path, path.name) for path in files])
+        random.Random(seed).shuffle(sessions)
+        n = round(VAL_SHARE * len(sessions))
+        split = Split(sessions[n:], sessions[:n])
+    if len(split.train) < 2 or not split.val:
+        raise InputError(
+            f"{folder}: {len(split.train)} sessions to train on and {len(split.val)} to measure on; "
+            "at least two and one are needed"
+        )
+    return split
+
+
+def _read_listed(sessions_csv: Path) -> Split:
+    splits: dict[str, dict[str, list[Path]]] = {"train": {}, "val": {}}
+    with sessions_csv.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if not {"file", "session", "split"} <= row.keys():
+                raise InputError(f"{sessions_csv}: has no columns file, session and split")
+            path = sessions_csv.parent / row["file"]
+            splits.setdefault(row["split"], {}).setdefault(row["session"], []).append(path)
+    shared = splits["train"].keys() & splits["val"].keys()
+    if shared:
+        raise InputError(f"{sessions_csv}: the session {sorted(shared)[0]} is in both splits; put it into one")
+    return Split(list(splits["train"].values()), list(splits["val"].values()))
+
+
+def _sessions(sources: Sequence[Source]) -> list[list[Path]]:
+    """Files of the sources that can be predicted, grouped by the sessions that their topology shows."""
+    owner, topology = _topology(sources)
+    session_of = {path: {path} for path in {source.path for source in sources if source.layout}}
+    for threads in topology.sessions():
+        joined = set().union(*(session_of[sources[owner[thread]].path] for thread in threads))
+        for path in joined:
+            session_of[path] = joined
+    return sorted(sorted(files) for files in {id(files): files for files in session_of.values()}.values())
+
+
+def _topology(sources: Sequence[Source]) -> tuple[list[int], Topology]:
+    """The source of each thread, and the topology of all threads."""
+    owner: list[int] = []
+    bands: list[np.ndarray] = []
+    keys: list[tuple[int, ...]] = []
+    for i, source in enumerate(sources):
+        if source.layout:
+            owner += [i] * source.channels
+            bands += source.bands
+            keys += [(source.layout.n_frames, source.layout.sample_rate, band.size) for band in source.bands]
+    return owner, find_topology(bands, keys)
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Threads of recordings on one grid, flat; those of a group, which send each other messages, stand together."""
 
     codes: Tensor
     """int32, all threads one after another."""
@@ -44,58 +119,90 @@ class Windows:
     """Values of `codes`, int32, in 1/64 codes."""
     gains: Tensor
     """Gain byte that applies at each of `codes`."""
-    targets: Tensor
-    """int32 positions in `codes` that can be predicted."""
-    window: int
     edges: Tensor
     """Edges of the bins of all codes, float32, in codes; those of the first and the last code lie far outside."""
+    start: np.ndarray
+    """First sample of each thread in `codes`, int64."""
+    wave: np.ndarray
+    """Of each thread, int64."""
+    group_first: np.ndarray
+    """First thread of each group, then the number of threads: int64."""
+    group_length: np.ndarray
+    """Samples of each of a group's threads, int64."""
+    first_message: np.ndarray
+    """First message of each group, then the number of messages: int64."""
+    receiver: np.ndarray
+    """Thread that each message goes to, int64."""
+    sender: np.ndarray
+    metric: np.ndarray
+    """float32, 0..255."""
 
-    def batch(self, choice: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """For `choice` of targets: windows [n, window] in input units; lower and upper edge of the next code's bin [n],
-        in codes less the last value; gains [n].
-        """
-        at = self.targets[choice].long()
-        stretch = self.values[at[:, None] + torch.arange(-self.window - 1, 0)].long()
-        gains = self.gains[at].long()
-        factor = torch.from_numpy(INPUT_FACTOR)[gains]
-        x = ((stretch[:, 1:] - stretch[:, :-1]) * factor[:, None] + (1 << 29)) >> 30
-        code, last = self.codes[at].long(), stretch[:, -1].float() / CODE_UNITS
-        windows = x.clamp(-INPUT_LIMIT, INPUT_LIMIT).float()
-        return windows, self.edges[code] - last, self.edges[code + 1] - last, gains
-
-    def batches(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Random batches without end."""
-        while True:
-            yield self.batch(torch.randint(self.targets.numel(), (size,), generator=generator))
+    @property
+    def length(self) -> np.ndarray:
+        """Samples of each thread, int64."""
+        return np.diff(self.start, append=self.codes.numel())
 
 
-def load(files: Sequence[Path], window: int, profile: Profile | None = None) -> Windows:
-    """Read all threads of the given WAV files, which are on one grid; `profile` is that of its converter."""
-    codes, values, gains, targets = [], [], [], []
-    position, grids = 0, set()
-    for path in files:
-        source = look_through(path, path.name)
+def load(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) -> Threads:
+    """Read all threads of WAV files, which are on one grid; `profile` is that of its converter.
+
+    At most `peers` of those that each thread leans on send it messages; without any, each thread is its own group.
+    Raises InputError where a file cannot be predicted, or grids differ.
+    """
+    sources = [look_through(path, path.name) for path in files]
+    for path, source in zip(files, sources, strict=True):
         if source.layout is None:
             raise InputError(f"{path}: is no WAV of 8, 16 or 24 bits; train on recordings that the codec predicts")
-        grids.add((source.grid.kind, source.grid.size))
-        bins = Bins.of([source.grid], profile)
-        for flat in source.codes(source.read_frames(0, source.layout.n_frames)):
-            lanes = cut([flat.size], LANE_STEPS)
-            codes.append(flat)
-            values.append(bins.values_of(flat, np.repeat(bins.profiled, flat.size)).astype(np.int32))
-            gains.append(np.repeat(lane_gains(flat, lanes, bins), lanes.length))
-            targets.append(np.arange(position + window + 1, position + flat.size, dtype=np.int32))
-            position += flat.size
+    grids = {(source.grid.kind, source.grid.size) for source in sources}
     if len(grids) != 1:
         raise InputError(f"the recordings are on {len(grids)} grids; train on those of one converter")
     ((_, size),) = grids
+    owner, topology = _topology(sources)
+    if not peers:
+        topology = Topology.alone(len(owner))
+    in_groups = sorted(topology.sessions(), key=lambda group: group[0])
+    frames = [layout.n_frames for layout in (sources[i].layout for i in owner) if layout]
+    company = Company.of(topology, [Place(thread, 0, n) for thread, n in enumerate(frames)])
+    flats = _read_threads(sources, profile)
+    order = [thread for group in in_groups for thread in group]
+    new = {thread: i for i, thread in enumerate(order)}
+    messages = [
+        [
+            (new[thread], new[other], metric)
+            for thread in group
+            for other, metric in list(zip(company.leans[thread], company.metrics[thread], strict=True))[:peers]
+        ]
+        for group in in_groups
+    ]
+    flat_messages = np.array([message for own in messages for message in own], dtype=np.int64).reshape(-1, 3)
     edges = np.arange(size + 1) - 0.5 if profile is None else profile.edges / CODE_UNITS
     edges[0], edges[-1] = -FAR, FAR
-    return Windows(
-        torch.from_numpy(np.concatenate(codes)),
-        torch.from_numpy(np.concatenate(values)),
-        torch.from_numpy(np.concatenate(gains)),
-        torch.from_numpy(np.concatenate(targets)),
-        window,
+    lengths = np.array([frames[thread] for thread in order], dtype=np.int64)
+    codes, values, gains = (torch.from_numpy(np.concatenate([flats[t][k] for t in order])) for k in range(3))
+    return Threads(
+        codes,
+        values,
+        gains,
         torch.from_numpy(edges.astype(np.float32)),
+        start=np.cumsum(lengths) - lengths,
+        wave=np.array([topology.waves[thread] for thread in order], dtype=np.int64),
+        group_first=np.cumsum([0, *map(len, in_groups)]),
+        group_length=np.array([frames[group[0]] for group in in_groups], dtype=np.int64),
+        first_message=np.cumsum([0, *map(len, messages)]),
+        receiver=flat_messages[:, 0].copy(),
+        sender=flat_messages[:, 1].copy(),
+        metric=flat_messages[:, 2].astype(np.float32),
     )
+
+
+def _read_threads(sources: Sequence[Source], profile: Profile | None) -> list[tuple[np.ndarray, ...]]:
+    """Codes, values and gains of each thread."""
+    threads: list[tuple[np.ndarray, ...]] = []
+    for source in sources:
+        assert source.layout is not None
+        bins = Bins.of([source.grid], profile)
+        for flat in source.codes(source.read_frames(0, source.layout.n_frames)):
+            lanes = cut([flat.size], LANE_STEPS)
+            values = bins.values_of(flat, np.repeat(bins.profiled, flat.size)).astype(np.int32)
+            threads.append((flat, values, np.repeat(lane_gains(flat, lanes, bins), lanes.length)))
+    return threads

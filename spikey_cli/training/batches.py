@@ -1,0 +1,123 @@
+"""Batches of training: the same moments of threads that were recorded together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..adc import CODE_UNITS
+from ..gain import INPUT_FACTOR, INPUT_LIMIT
+from .recordings import Threads
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows, each some successive steps of one thread, and who sends whom messages among them."""
+
+    windows: Tensor
+    """Inputs of the network, float32 [rows, steps, window]."""
+    low: Tensor
+    """Lower edge of the next code's bin, in codes less the last value: float32 [rows, steps]."""
+    high: Tensor
+    """Its upper edge."""
+    delta: Tensor
+    """The next value less the last one, in codes: float32 [rows, steps]."""
+    gain: Tensor
+    """Gain bytes, int64 [rows, steps]."""
+    waves: Tensor
+    """Wave of each row, int64 [rows]."""
+    receiver: Tensor
+    """Row that each message goes to, int64 [messages]."""
+    sender: Tensor
+    metric: Tensor
+    """float32 [messages], 0..255."""
+
+    def part(self, rows: Tensor) -> Batch:
+        """Some rows, without messages."""
+        none = self.receiver[:0]
+        return Batch(
+            self.windows[rows],
+            self.low[rows],
+            self.high[rows],
+            self.delta[rows],
+            self.gain[rows],
+            self.waves[rows],
+            none,
+            none,
+            self.metric[:0],
+        )
+
+
+def at_moments(threads: Threads, rows: np.ndarray, at: np.ndarray, window: int, steps: int) -> Batch:
+    """Threads `rows` from their sample `at` on, both int64 [rows]; without messages. `at` is beyond `window`."""
+    first = torch.from_numpy(threads.start[rows] + at)
+    stretch = threads.values[first[:, None] + torch.arange(-window - 1, steps)].long()
+    own = first[:, None] + torch.arange(steps)
+    gain = threads.gains[own].long()
+    step = stretch[:, 1:] - stretch[:, :-1]
+    # of each step: the `window` differences before it
+    before = step[:, :-1].unfold(1, window, 1)
+    factor = torch.from_numpy(INPUT_FACTOR)[gain]
+    x = ((before * factor[..., None] + (1 << 29)) >> 30).clamp(-INPUT_LIMIT, INPUT_LIMIT)
+    code = threads.codes[own].long()
+    last = stretch[:, window:-1].float() / CODE_UNITS
+    none = torch.zeros(0, dtype=torch.int64)
+    return Batch(
+        x.float(),
+        threads.edges[code] - last,
+        threads.edges[code + 1] - last,
+        step[:, window:].float() / CODE_UNITS,
+        gain,
+        torch.from_numpy(threads.wave[rows]),
+        none,
+        none,
+        none.float(),
+    )
+
+
+def random_batches(
+    threads: Threads, window: int, steps: int, size: int, generator: np.random.Generator
+) -> Iterator[Batch]:
+    """Batches of about `size` samples without end: random moments of random groups, as often as they have samples."""
+    usable = np.maximum(threads.group_length - window - steps, 0)
+    if not usable.any():
+        raise ValueError(f"no recording is longer than {window + steps} samples")
+    reach = np.cumsum(usable)
+    mean_threads = np.diff(threads.group_first) @ usable / reach[-1]
+    n_groups = max(1, round(size / steps / mean_threads))
+    while True:
+        place = generator.integers(0, reach[-1], n_groups)
+        group = np.searchsorted(reach, place, "right")
+        at = place - (reach[group] - usable[group]) + window + 1
+        yield of_groups(threads, group, at, window, steps)
+
+
+def of_groups(threads: Threads, group: np.ndarray, at: np.ndarray, window: int, steps: int) -> Batch:
+    """All threads of the groups from their samples `at` on, with the messages among them."""
+    which, inside = _spread(np.diff(threads.group_first)[group])
+    batch = at_moments(threads, threads.group_first[group][which] + inside, at[which], window, steps)
+    first_row = np.searchsorted(which, np.arange(group.size))
+    message_of, k = _spread(np.diff(threads.first_message)[group])
+    message = threads.first_message[group][message_of] + k
+    offset = first_row[message_of] - threads.group_first[group][message_of]
+    return Batch(
+        batch.windows,
+        batch.low,
+        batch.high,
+        batch.delta,
+        batch.gain,
+        batch.waves,
+        torch.from_numpy(threads.receiver[message] + offset),
+        torch.from_numpy(threads.sender[message] + offset),
+        torch.from_numpy(threads.metric[message]),
+    )
+
+
+def _spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For counts 2, 0, 3: owners 0 0 2 2 2, and their places 0 1 0 1 2."""
+    owner = np.repeat(np.arange(counts.size), counts)
+    return owner, np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
