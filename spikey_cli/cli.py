@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import __version__
-from .errors import SpikeyError
+from .errors import MissingPackageError, SpikeyError
 
 if TYPE_CHECKING:
     from .predictor import Predictor
@@ -275,6 +275,36 @@ def info(archive: Path, as_json: bool) -> None:
 
     description = describe(archive)
     click.echo(json.dumps(description, indent=2) if as_json else summarise(description))
+
+
+@main.command()
+@click.argument("config", type=_PATH, metavar="CONFIG.yaml")
+@click.argument("name")
+@click.option("--data", type=_PATH, required=True, metavar="DIR", help="Recordings, and their sessions.csv if any.")
+@click.option("--out", type=_PATH, default=Path("."), show_default=True, metavar="DIR", help="Where the model goes.")
+@_threads
+@_force
+@_quiet
+def train(config: Path, name: str, data: Path, out: Path, workers: int | None, force: bool, quiet: bool) -> None:
+    """Train a predictor of your own on a folder of WAV files, and freeze it.
+
+    The result, NAME-<hash>.onnx, goes to --model. Beside it are a card of what it reaches, and a folder NAME of logs;
+    called again, a training that was cut off goes on. Needs the extra `train`. Example:
+
+    \b
+        spikey train examples/training/default.yaml mine --data recordings/
+        spikey compress --model mine-*.onnx recordings/*.wav out.spk
+    """
+    try:
+        import torch
+
+        from .training.config import read_config
+        from .training.train import train as run
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(f"training needs {error.name}: pip install 'spikey-cli[train]'") from error
+    if workers:
+        torch.set_num_threads(workers)
+    run(read_config(config), data, name, out, force=force, report=(lambda line: None) if quiet else click.echo)
 
 
 if __name__ == "__main__":

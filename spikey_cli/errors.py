@@ -20,3 +20,7 @@ class ArchiveError(SpikeyError):
 
 class ModelError(SpikeyError):
     """A predictor cannot be proven exact, or is not the one that an archive names."""
+
+
+class MissingPackageError(SpikeyError):
+    """An optional package is needed and not installed."""
