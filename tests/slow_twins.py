@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from spikey_cli.graph import Graph
+from network_twin import NetworkTwin
 
 
 @dataclass
@@ -60,33 +60,14 @@ def bits_to_bytes(bits: str) -> bytes:
     return bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
 
 
-def evaluate(graph: Graph, columns: list[list[int]]) -> list[list[int]]:
-    """A graph's outputs for each column of inputs, in exact rational numbers."""
-    results = []
-    for column in columns:
-        x = [Fraction(v) for v in column]
-        for node in graph.nodes:
-            constants = [graph.constants[name].tolist() for name in node.inputs if name in graph.constants]
-            if node.operator == "MatMul":
-                x = [sum(Fraction(w) * v for w, v in zip(row, x, strict=True)) for row in constants[0]]
-            elif node.operator == "Add":
-                x = [v + Fraction(b[0]) for v, b in zip(x, constants[0], strict=True)]
-            elif node.operator == "Floor":
-                x = [Fraction(math.floor(v)) for v in x]
-            else:
-                low, high = (Fraction(limit) for limit in constants)
-                x = [min(max(v, low), high) for v in x]
-        results.append([int(v) for v in x])
-    return results
-
-
 def expected_streams(
     threads: list[list[int]],
     converters: list[Converter],
     steps: int,
-    graph: Graph | None,
+    network: NetworkTwin | None,
     coder: str,
     leans: list[list[int]],
+    metrics: list[list[int]],
     waves: list[int],
 ) -> list[bytes]:
     """Each thread's coded stream: entries, then residuals (see docs/format.md)."""
@@ -96,8 +77,11 @@ def expected_streams(
         for own, converter in zip(lanes, converters, strict=True)
     ]
     writers: list[RangeTwin | list[str]] = [RangeTwin() if coder == "range" else [] for _ in threads]
-    window = graph.input_rows if graph else 0
     for step in range(1, max(len(lane) for own in lanes for lane in own)):
+        predicting = network is not None and step > network.window
+        if predicting:
+            for lane in (lane for learner in learners for lane in learner.lanes if step < len(lane.codes)):
+                lane.see(step, network)
         for wave in sorted(set(waves)):
             here = [thread for thread in range(len(threads)) if waves[thread] == wave]
             for thread in here:
@@ -105,13 +89,18 @@ def expected_streams(
                 for i, lane in enumerate(learner.lanes):
                     if step >= len(lane.codes):
                         continue
-                    if graph is None or step <= window:
+                    peers = [learners[peer] for peer in leans[thread]]
+                    if not predicting:
                         centre, scale, tail = lane.values[step - 1], 2 * lane.gain - 32, 12
                     else:
-                        terms = learner.terms(i, step, [learners[peer] for peer in leans[thread]])
-                        centre, scale, tail = lane.predict(step, terms, learner.weights, graph)
+                        senders = [(peer.lanes[i], metric) for peer, metric in zip(peers, metrics[thread], strict=True)]
+                        said = network.outputs(
+                            lane.inputs, lane.latent, [(s.latent, metric, s.innovations[step]) for s, metric in senders]
+                        )
+                        terms = learner.terms(i, step, peers)
+                        centre, scale, tail = lane.predict(step, terms, learner.weights, said)
                     write_code(writers[thread], lane.codes[step], centre, scale, tail, converters[thread])
-            if graph is not None and step > window:
+            if predicting:
                 for thread in here:
                     learners[thread].learn(step, [learners[peer] for peer in leans[thread]])
     streams = []
@@ -167,26 +156,28 @@ class LaneTwin:
         self.values = [converter.value(code) for code in codes]
         self.gain = gain_of(self.values)
         self.innovations: dict[int, int] = {}
+        self.latent: list[int] = []
         self.mean = 0
         self.square = 65536 << 7
 
     def level(self, step: int, scale: int) -> int:
         return clip((self.values[step - 1] - (self.mean >> 11)) * inverse_spread(scale) >> 22, 1023)
 
-    def network(self, step: int, graph: Graph) -> tuple[int, int, int]:
-        """The network's centre, in 1/64 codes, scale and tail."""
+    def see(self, step: int, network: NetworkTwin) -> None:
+        """Take in the window of a step."""
         octaves, eighth = divmod(-self.gain, 8)
         factor = math.floor(Fraction(round(2**30 * 2 ** (eighth / 8))) * Fraction(2) ** (octaves + 2))
-        past = self.values[step - graph.input_rows - 1 : step]
-        inputs = [clip(((b - a) * factor + 2**29) >> 30, 1023) for a, b in itertools.pairwise(past)]
-        ((shift, spread, tail),) = evaluate(graph, [inputs])
+        past = self.values[step - network.window - 1 : step]
+        self.inputs = [clip(((b - a) * factor + 2**29) >> 30, 1023) for a, b in itertools.pairwise(past)]
+        self.latent = network.latent(self.inputs, self.latent or [0] * network.latent_rows)
+
+    def predict(self, step: int, terms: list[int], weights: list[int], said: list[int]) -> tuple[int, int, int]:
+        """Centre, scale and tail as the coder is told; the network's outputs are `said`."""
+        shift, spread, tail = said
         octaves, eighth = divmod(self.gain, 8)
         factor = math.floor(Fraction(round(2**30 * 2 ** (eighth / 8))) * Fraction(2) ** (octaves - 20))
-        return past[-1] + ((shift * factor + 2**15) >> 16), 2 * self.gain - 32 + spread, tail
-
-    def predict(self, step: int, terms: list[int], weights: list[int], graph: Graph) -> tuple[int, int, int]:
-        """Centre, scale and tail as the coder is told."""
-        self.raw, scale, tail = self.network(step, graph)
+        self.raw = self.values[step - 1] + ((shift * factor + 2**15) >> 16)
+        scale = 2 * self.gain - 32 + spread
         self.place = scale
         terms[0] = self.level(step, scale)
         self.terms = terms

@@ -39,7 +39,9 @@ def chain(*layers, rows: int = 2, extra_nodes=(), output: str | None = None) -> 
 
 
 def prove(model: bytes, limit: int = 100):
-    return certify(read_graph(model), limit)
+    """The span of the one output."""
+    (span,) = certify(read_graph(model), limit).values()
+    return span
 
 
 def test_ranges_are_followed_through_the_chain():
@@ -90,10 +92,51 @@ def test_the_bound_is_sharp():
         prove(chain(("MatMul", [[167773.0, 0.0]]), ("Floor",)))
 
 
-def test_a_second_branch_is_refused():
+def test_idle_branches_are_refused():
     branch = helper.make_node("Floor", ["x"], ["side"])
-    with pytest.raises(ModelError, match=r"side"):
+    with pytest.raises(ModelError, match=r"nothing comes of 'side'"):
         prove(chain(("Floor",), extra_nodes=[branch]))
+    with pytest.raises(ModelError, match=r"two tensors"):
+        prove(chain(("Floor",), extra_nodes=[helper.make_node("Floor", ["x"], ["t0"])]))
+
+
+def branches(*nodes: tuple[str, list[str], str], inputs: dict[str, int], output: str) -> bytes:
+    """An .onnx file of nodes over inputs, with the constants `double` [[2, 0], [0, 2]] and `wide` of three rows."""
+    constants = [
+        numpy_helper.from_array(np.array([[2, 0], [0, 2]], dtype=np.float32), "double"),
+        numpy_helper.from_array(np.full((3, 2), 0.25, dtype=np.float32), "wide"),
+        numpy_helper.from_array(np.full((2, 2), 2.0**15, dtype=np.float32), "loud"),
+    ]
+    graph = helper.make_graph(
+        [helper.make_node(operator, sources, [result]) for operator, sources, result in nodes],
+        "g",
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, [rows, n]) for n, rows in inputs.items()],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, "n"])],
+        constants,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+
+
+def test_sums_of_two_branches_are_followed():
+    nodes = [("MatMul", ["double", "x"], "a"), ("MatMul", ["double", "y"], "b"), ("Add", ["a", "b"], "c")]
+    model = read_graph(branches(*nodes, inputs={"x": 2, "y": 2}, output="c"))
+    span = certify(model, 100, {"y": "x"})["c"]
+    assert (span.low.tolist(), span.high.tolist()) == ([-400, -400], [400, 400])
+    with pytest.raises(ModelError, match=r"shapes of 'a' and 'b' differ"):
+        certify(model, 100)  # y has columns of its own
+    wide = [nodes[0], ("MatMul", ["wide", "x"], "b"), nodes[2]]
+    with pytest.raises(ModelError, match=r"shapes of 'a' and 'b' differ"):
+        certify(read_graph(branches(*wide, inputs={"x": 2}, output="c")), 100)
+    loud = [("MatMul", ["loud", "x"], "a"), ("MatMul", ["loud", "x"], "b"), nodes[2]]
+    certify(read_graph(branches(*loud, inputs={"x": 2}, output="c")), 100)
+    with pytest.raises(ModelError, match=r"limit"):
+        certify(read_graph(branches(*loud, inputs={"x": 2}, output="c")), 200)
+
+
+def test_fractions_that_grow_too_fine_are_refused():
+    quarters = ("MatMul", [[2.0**-20, 0.0], [0.0, 2.0**-20]])
+    with pytest.raises(ModelError, match=r"too fine"):
+        prove(chain(quarters, quarters, ("Floor",)))
 
 
 def test_attributes_and_foreign_domains_are_refused():
@@ -111,7 +154,8 @@ def test_shipped_models_read_as_onnx_reads_them(model):
     assert graph.constants.keys() == {tensor.name for tensor in reference.initializer}
     for tensor in reference.initializer:
         np.testing.assert_array_equal(graph.constants[tensor.name], numpy_helper.to_array(tensor))
-    assert graph.input_rows == reference.input[0].type.tensor_type.shape.dim[0].dim_value
+    assert graph.inputs == {x.name: x.type.tensor_type.shape.dim[0].dim_value for x in reference.input}
+    assert list(graph.outputs) == [x.name for x in reference.output]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)

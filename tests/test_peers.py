@@ -43,6 +43,8 @@ def test_threads_lean_on_linked_ones_of_earlier_waves_in_their_bundle(case):
             ]
             expected = [j for j in linked if j in bundle and topology.waves[j] < topology.waves[i]]
             assert list(company.leans[i]) == expected, f"thread {i}"
+            metric_of = {peer.thread: peer.metric for peer in topology.peers[i]}
+            assert list(company.metrics[i]) == [metric_of[j] for j in expected], f"thread {i}"
 
 
 @given(_companies())
@@ -71,11 +73,15 @@ def test_what_is_needed_is_closed_and_a_part_keeps_it(case, data):
     part = company.part(needed)
     for new, old in enumerate(needed):
         assert [needed[j] for j in part.leans[new]] == list(company.leans[old])
+        assert part.metrics[new] == company.metrics[old]
         assert part.waves[new] == company.waves[old]
     assert [i for bundle in part.bundles for i in bundle] == list(range(len(needed)))
 
 
 def test_waves_come_one_after_another():
-    peers = Peers.of([[], [0], [0, 1]], [0, 2, 3])
+    company = Company(((1,), (), (), (1, 0)), ((9,), (), (), (8, 7)), (2, 0, 1, 3), (range(4),))
+    peers = Peers.of(company, [1, 0, 3])
     assert peers.waves.tolist() == [0, 1, 2, 3]
     assert peers.leans.tolist() == [[-1] * 4, [0, -1, -1, -1], [0, 1, -1, -1]]
+    assert peers.metrics.tolist() == [[0] * 4, [9, 0, 0, 0], [8, 7, 0, 0]]
+    assert Peers.of(company, [0]).leans.tolist() == [[-1] * 4]

@@ -8,7 +8,8 @@ import json
 import numpy as np
 import onnxruntime
 import pytest
-import slow_twins
+from network_twin import evaluate
+from random_models import PARTS, random_model
 
 from spikey_cli.errors import ModelError
 from spikey_cli.gain import INPUT_LIMIT
@@ -37,7 +38,7 @@ def windows(model) -> np.ndarray:
     """1000 windows: quiet, loud, extreme."""
     random = np.random.default_rng(1)
     spread = np.repeat([64, 500, 3000, 1e6], 250)
-    rows = read_graph(model).input_rows
+    rows = read_graph(model).inputs["windows"]
     return np.clip(np.rint(random.normal(size=(rows, 1000)) * spread), -INPUT_LIMIT, INPUT_LIMIT).astype(np.float32)
 
 
@@ -45,7 +46,8 @@ def windows(model) -> np.ndarray:
 def exact(model, windows) -> np.ndarray:
     """Outputs in exact rational arithmetic."""
     columns = windows.astype(int).T.tolist()
-    return np.array(slow_twins.evaluate(read_graph(model), columns), dtype=np.int64).T
+    graph = read_graph(model)
+    return np.array([evaluate(graph, {"windows": column}, "outputs") for column in columns], dtype=np.int64).T
 
 
 def test_there_is_a_model():
@@ -60,9 +62,8 @@ def test_outputs_are_exact(model, windows, exact, intra_op_threads, batch, level
     options.intra_op_num_threads = intra_op_threads
     options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    graph = read_graph(model)
     outputs = [
-        session.run([graph.output], {graph.input: np.ascontiguousarray(windows[:, at : at + batch])})[0]
+        session.run(["outputs"], {"windows": np.ascontiguousarray(windows[:, at : at + batch])})[0]
         for at in range(0, windows.shape[1], batch)
     ]
     np.testing.assert_array_equal(np.concatenate(outputs, axis=1), exact)
@@ -94,12 +95,58 @@ def test_name_and_card_agree_with_the_file(path):
     assert card["multiply_adds_a_sample"] == read_model(path).multiply_adds
 
 
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+def test_parts_are_found_and_evaluated_exactly(random, parts):
+    model = random_model(**parts)
+    predictor, graph = Predictor(model), read_graph(model)
+    assert predictor.window == 6
+    assert predictor.latent_rows == parts.get("latent", 0)
+    assert predictor.is_recurrent == parts.get("recurrent", False)
+    assert predictor.message_peers == parts.get("peers", 0)
+    assert predictor.is_residual == (parts.get("residual", True) and "peers" in parts)
+    given = {
+        name: random.integers(-INPUT_LIMIT, INPUT_LIMIT + 1, (rows, 50)).astype(np.float32)
+        for name, rows in graph.inputs.items()
+    }
+    found = {}
+    if predictor.latent_rows:
+        found["latent"] = predictor.project(given["windows"], given.get("state", given["latents"]))
+        found["outputs"] = predictor.conclude(given["latents"])
+        assert predictor.conclude(given["latents"][:, :0]).shape == (OUTPUT_ROWS, 0)
+        if predictor.message_peers:
+            found["region"] = predictor.regions(given["messages"])
+    else:
+        found["outputs"] = predictor.predict(given["windows"])
+    for name, values in found.items():
+        for column in range(50):
+            inputs = {key: rows[:, column].astype(int).tolist() for key, rows in given.items()}
+            assert values[:, column].tolist() == evaluate(graph, inputs, name), f"{name}, column {column}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"latent": 4, "rows": {"latents": 5}}, "shapes"),
+        ({"latent": 4, "recurrent": True, "rows": {"state": 3}}, "shapes"),
+        ({"latent": 4, "peers": 1, "rows": {"messages": 9}}, "shapes"),
+        ({"rows": {"state": 4}}, "nothing comes of 'state'"),
+        ({"latent": 4, "peers": 1, "metadata": {"middle_out_peers": "5"}}, "middle_out_peers"),
+        ({"latent": 4, "peers": 1, "metadata": {"middle_out_peers": "two"}}, "middle_out_peers"),
+        ({"latent": 4, "peers": 1, "metadata": {"middle_out_residual": ""}}, "middle_out_residual"),
+        ({"metadata": {"adc_edges": "1 2 3"}}, "linear in the large|3 bins|2 bins"),
+    ],
+)
+def test_models_whose_parts_do_not_fit_are_refused(wrong, reason):
+    with pytest.raises(ModelError, match=reason):
+        Predictor(random_model(**wrong))
+
+
 def test_default_is_there():
     assert default_predictor().window >= 1
 
 
 def test_unknown_digest_tells_what_to_install():
-    with pytest.raises(ModelError, match=r"install the release"):
+    with pytest.raises(ModelError, match=r"as --model, or install"):
         predictor_with_digest(bytes(8))
 
 

@@ -9,6 +9,8 @@ import pytest
 import slow_twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from network_twin import NetworkTwin
+from random_models import PARTS, random_model
 from recordings import neural
 
 from spikey_cli import gain
@@ -28,7 +30,7 @@ from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
 from spikey_cli.lanes import cut, gather, scatter
 from spikey_cli.peers import Company, Place
-from spikey_cli.predictor import default_predictor, model_folder
+from spikey_cli.predictor import Predictor, default_predictor, model_folder
 from spikey_cli.streams import CODED, PACKED, Workers, decode_threads, encode_threads
 from spikey_cli.topology import Topology
 
@@ -83,24 +85,30 @@ def test_tiles_come_back(lengths, steps, tile_steps):
     np.testing.assert_array_equal(copied, codes)
 
 
-def _default_graph():
+def _default_model() -> bytes:
     (path,) = [p for p in model_folder().glob("*.onnx") if p.stem.endswith(default_predictor().digest.hex()[:8])]
-    return read_graph(path.read_bytes())
+    return path.read_bytes()
 
 
-COMPANY = Company(leans=((), (0,), (), (), (1, 0)), waves=(0, 1, 0, 1, 2), bundles=(range(5),))
+MODELS = {"none": None, "shipped": _default_model()} | {
+    name: random_model(**parts, edges=default_predictor().profile.edges.tolist()) for name, parts in PARTS.items()
+}
+COMPANY = Company(
+    leans=((), (0,), (), (), (1, 0)), metrics=((), (90,), (), (), (255, 7)), waves=(0, 1, 0, 1, 2), bundles=(range(5),)
+)
 
 
 @pytest.mark.parametrize("coder", ["rice", "range"])
-@pytest.mark.parametrize("predicted", [True, False])
-def test_streams_equal_their_twin(random, coder, predicted):
+@pytest.mark.parametrize("model", MODELS)
+def test_streams_equal_their_twin(random, coder, model):
     """Entries, naive deltas, network, converter's profile and coder, bit for bit, from the description alone."""
     codes = neural(random, 150, 2)
     threads = [np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
     threads.append(random.integers(0, 2**16, 90).astype(np.int32))
     threads.append(codes[:, 1] + codes[::-1, 0] + 30_000)
+    model = MODELS[model]
     grids = [N1, identity(2), N1, identity(2), identity(2)]
-    predictor = default_predictor() if predicted else None
+    predictor = Predictor(model) if model else None
     streams = encode_threads(threads, grids, COMPANY, 50, CODERS[coder], predictor, Workers(None, 1))
     profile = predictor.profile if predictor else None
     twins = slow_twins.expected_streams(
@@ -112,9 +120,10 @@ def test_streams_equal_their_twin(random, coder, predicted):
             for grid in grids
         ],
         50,
-        _default_graph() if predicted else None,
+        NetworkTwin(read_graph(model)) if model else None,
         coder,
         [list(leans) for leans in COMPANY.leans],
+        [list(metrics) for metrics in COMPANY.metrics],
         list(COMPANY.waves),
     )
     assert [streams[i].method for i in (0, 1, 4)] == [CODED, CODED, CODED]
