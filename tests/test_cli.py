@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from random_models import random_model
 from recordings import neural, wav_bytes, write_session
 
+import spikey_cli
 from spikey_cli.cli import main
+from spikey_cli.predictor import default_predictor, read_model
 
 
 def run(*arguments, status: int = 0) -> str:
@@ -220,6 +223,38 @@ def test_a_killed_run_leaves_whole_files_or_none(tmp_path, random, delay):
     expected = {path.name: path.read_bytes() for path in paths}
     for path in back.glob("*") if back.exists() else ():
         assert path.name.endswith(".part") or path.read_bytes() == expected[path.name], f"{path} is half written"
+
+
+def test_a_model_of_ones_own(tmp_path, session):
+    model = tmp_path / "mine.onnx"
+    edges = default_predictor().profile.edges.tolist()
+    model.write_bytes(random_model(latent=4, peers=1, edges=edges))
+    archive = tmp_path / "out.spk"
+    run("compress", "--model", model, *session, archive)
+    assert "(not installed)" in run("info", archive)
+    complaint = run("test", archive, status=1)
+    assert "is not installed; give the file it was written with as --model" in complaint
+    assert "all is well" in run("test", "--model", model, archive)
+    run("decompress", "--model", model, archive, tmp_path / "back")
+    for path in session:
+        assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
+    run("decompress", "--model", model, "--stop", "0.5", archive, tmp_path / "piece")
+    with spikey_cli.open(archive, predictor=read_model(model)) as recording:
+        samples, _ = soundfile.read(tmp_path / "piece" / session[1].name, dtype="int16")
+        np.testing.assert_array_equal(recording[: samples.size, 1], samples)
+    assert "cannot read the model" in run(
+        "compress", "--model", tmp_path / "no.onnx", *session, "-f", archive, status=1
+    )
+    other = tmp_path / "other.onnx"
+    other.write_bytes(random_model(latent=4, peers=1, seed=1))
+    assert "is not installed" in run("test", "--model", other, archive, status=1)
+
+
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "some.yaml").write_text("window: 16")
+    printed = run("train", tmp_path / "some.yaml", "name", "--data", tmp_path, status=1)
+    assert "training needs torch: pip install 'spikey-cli[train]'" in printed
 
 
 def test_help_has_an_example_for_every_command():

@@ -18,7 +18,8 @@ from .loss import code_length
 from .network import IntegerNetwork
 from .recordings import Threads
 
-_LOOKED_AT = 200_000  # held-out samples of one look
+_LOOKED_AT = 200_000  # held-out samples of one look, at most
+_LOOK_BATCH = 4096
 _WARM_UP = 200  # steps in which the learning rate rises
 
 
@@ -107,14 +108,13 @@ def _keep(checkpoint: Path, state: dict[str, object]) -> None:
     part.replace(checkpoint)
 
 
-def held_out_batches(network: IntegerNetwork, held_out: Threads, samples: int = _LOOKED_AT) -> list[Batch]:
-    """The same moments of the held-out sessions each time, about so many samples."""
+def held_out_batches(network: IntegerNetwork, held_out: Threads) -> list[Batch]:
+    """The same moments of the held-out sessions each time."""
     config = network.config
     steps = config.training.unroll if config.is_recurrent else 1
-    size = min(config.training.batch, samples)
-    generator = np.random.default_rng(0)
-    batches = random_batches(held_out, config.window, steps, size, generator)
-    return [next(batches) for _ in range(max(1, samples // size))]
+    batches = random_batches(held_out, config.window, steps, _LOOK_BATCH, np.random.default_rng(0))
+    samples = min(_LOOKED_AT, held_out.codes.numel())
+    return [next(batches) for _ in range(max(1, samples // _LOOK_BATCH))]
 
 
 @torch.no_grad()
