@@ -74,12 +74,12 @@ def _progress(label: str, quiet: bool) -> Iterator[Callable[[int, int], None] | 
         yield show
 
 
-def _read_model(path: Path | None) -> Predictor | None:
-    if path is None:
+def _find_model(name: str | None) -> Predictor | None:
+    if name is None:
         return None
-    from .predictor import read_model
+    from .predictor import find_model
 
-    return read_model(path)
+    return find_model(name)
 
 
 def _megabytes(count: object) -> str:
@@ -90,7 +90,7 @@ _threads = click.option(
     "--threads", "workers", type=click.IntRange(min=1), metavar="N", help="Processors to use; all of them by default."
 )
 _model = click.option(
-    "--model", type=_PATH, metavar="FILE.onnx", help="A predictor of your own (see `spikey train`); archives name it."
+    "--model", metavar="NAME", help="A predictor: FILE.onnx of your own (see `spikey train`), or a shipped one's name."
 )
 _force = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 _quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
@@ -128,7 +128,7 @@ def compress(
     inputs: tuple[Path, ...],
     archive: Path,
     coder: str,
-    model: Path | None,
+    model: str | None,
     recursive: bool,
     workers: int | None,
     force: bool,
@@ -158,7 +158,7 @@ def compress(
             force=force,
             recursive=recursive,
             skip_failing=True,
-            predictor=_read_model(model),
+            predictor=_find_model(model),
             progress=progress,
         )
     if not quiet:
@@ -185,7 +185,7 @@ def decompress(
     names: tuple[str, ...],
     start: float | None,
     stop: float | None,
-    model: Path | None,
+    model: str | None,
     workers: int | None,
     force: bool,
     quiet: bool,
@@ -216,7 +216,7 @@ def decompress(
             stop=math.inf if stop is None else stop,
             workers=workers,
             force=force,
-            predictor=_read_model(model),
+            predictor=_find_model(model),
         )
         if not quiet:
             click.echo(f"{archive}: {len(written)} files written below {folder}")
@@ -229,7 +229,7 @@ def decompress(
             workers=workers,
             force=force,
             skip_failing=True,
-            predictor=_read_model(model),
+            predictor=_find_model(model),
             progress=progress,
         )
     if not quiet:
@@ -242,7 +242,7 @@ def decompress(
 @_model
 @_threads
 @_quiet
-def test(archive: Path, model: Path | None, workers: int | None, quiet: bool) -> None:
+def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> None:
     """Decode an archive and check every file in it; write nothing.
 
     Example:
@@ -253,7 +253,7 @@ def test(archive: Path, model: Path | None, workers: int | None, quiet: bool) ->
     from .decompressor import verify
 
     with _progress("testing", quiet) as progress:
-        done = verify(archive, workers=workers, skip_failing=True, predictor=_read_model(model), progress=progress)
+        done = verify(archive, workers=workers, skip_failing=True, predictor=_find_model(model), progress=progress)
     if not quiet:
         verdict = "some are damaged" if done.failures else "all is well"
         click.echo(f"{archive}: {done.files} files, {_megabytes(done.bytes)} decoded and compared: {verdict}")

@@ -182,8 +182,20 @@ def read_model(path: str | Path) -> Predictor:
 @lru_cache(maxsize=4)
 def default_predictor() -> Predictor:
     """The predictor that `DEFAULT_MODEL` names."""
-    (path,) = model_folder().glob(f"{DEFAULT_MODEL}-????????.onnx")
-    return read_model(path)
+    return find_model(DEFAULT_MODEL)
+
+
+def find_model(name: str) -> Predictor:
+    """The predictor that comes with the package under this name, without its hash; or that of a file of this name.
+
+    Raises ModelError, which tells the names.
+    """
+    paths = {path.stem.rsplit("-", 1)[0]: path for path in model_folder().glob("*-????????.onnx")}
+    if name in paths:
+        return read_model(paths[name])
+    if not Path(name).exists() and Path(name).suffix != ".onnx":
+        raise ModelError(f"{name}: no such file, and no model of that name; there are {', '.join(sorted(paths))}")
+    return read_model(name)
 
 
 @lru_cache(maxsize=4)
