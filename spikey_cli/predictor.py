@@ -39,7 +39,7 @@ from .grid import N1
 from .middle_out import EXTRA_ROWS
 from .peers import MAX_LEANS
 
-DEFAULT_MODEL = "n1-16x16"
+DEFAULT_MODEL = "n1"
 """Name, without its hash, of the predictor that is used where none is asked for."""
 
 OUTPUT_ROWS = 3

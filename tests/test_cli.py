@@ -64,7 +64,7 @@ def test_info(tmp_path, session):
     assert told["archive_bytes"] == (tmp_path / "out.spk").stat().st_size
     assert told["ratio"] == round(told["source_bytes"] / told["archive_bytes"], 4)
     assert told["coder"] == "rice"
-    assert told["model"]["name"].startswith("n1-16x16")
+    assert told["model"]["name"].startswith("n1-")
     assert [file["grid"] for file in told["files"]] == ["n1", "n1"]
     assert [thread["wave"] for thread in told["threads"]] == [0, 1]
     assert told["threads"][1]["peers"][0]["name"] == "thread0.wav"

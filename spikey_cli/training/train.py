@@ -91,11 +91,10 @@ def _profile(config: Config, fitted: list[Path], kept: list[Path], report: Repor
     plain = Config(window=config.window, features=(Identity(kind="identity", last=config.window),), training=recipe)
     profile: Profile | None = None
     for _ in range(2):
-        threads, held_out = load(fitted, profile), load(kept, profile)
-        network = fit(plain, threads, held_out, None, lambda look: report(_line(look, _PROFILE_STEPS)))
+        training, held_out = load(fitted, profile), load(kept, profile)
+        network = fit(plain, training, held_out, None, lambda look: report(_line(look, _PROFILE_STEPS)))
         for every in (5, 1):
-            profile = estimate(network, threads, every)
-            threads = load(fitted, profile)
+            profile = estimate(network, load([*fitted, *kept], profile), every)
             widths = np.diff(profile.edges) / CODE_UNITS
         report(f"profile: widths {widths.min():.2f} to {widths.max():.2f} codes")
     return profile

@@ -6,6 +6,7 @@ Archives are only ever added: those that are there already stay as they are, wha
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import sys
 import tempfile
@@ -21,6 +22,10 @@ from recordings import n1_samples, neural, wav_bytes  # noqa: E402
 import spikey_cli  # noqa: E402
 from spikey_cli.archive import MAJOR, MINOR  # noqa: E402
 from spikey_cli.coders import CODERS  # noqa: E402
+from spikey_cli.predictor import Predictor, find_model  # noqa: E402
+
+MODELS = {"": "n1-16x16", "-n1": "n1", "-parts": "parts"}
+"""Endings of archives' names, and the models that these were written with; `parts` is recurrent and passes messages."""
 
 
 def contents() -> dict[str, dict[str, bytes]]:
@@ -49,20 +54,26 @@ def contents() -> dict[str, dict[str, bytes]]:
     }
 
 
+def model_named(name: str) -> Predictor:
+    """A shipped model, or one in the folder `models` beside the archives."""
+    own = GOLDEN / "models" / f"{name}.onnx"
+    return find_model(str(own) if own.exists() else name)
+
+
 def main() -> None:
     """Write the archives that are missing, and the digests of what is in them."""
     listing = GOLDEN / "golden.json"
     golden = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else {}
-    for topic, files in contents().items():
+    for (ending, model), (topic, files) in itertools.product(MODELS.items(), contents().items()):
         for coder in CODERS:
-            name = f"v{MAJOR}.{MINOR}-{coder}-{topic}.spk"
-            if name in golden:
+            name = f"v{MAJOR}.{MINOR}-{coder}-{topic}{ending}.spk"
+            if name in golden or (ending and (coder not in ("rice", "range") or topic in ("widths", "edges"))):
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 for file, data in files.items():
                     (Path(folder) / file).parent.mkdir(parents=True, exist_ok=True)
                     (Path(folder) / file).write_bytes(data)
-                spikey_cli.compress([folder], GOLDEN / name, coder=coder, recursive=True)
+                spikey_cli.compress([folder], GOLDEN / name, coder=coder, recursive=True, predictor=model_named(model))
             golden[name] = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(files.items())}
     listing.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
 
