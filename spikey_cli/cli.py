@@ -120,6 +120,7 @@ def main() -> None:
     help="How samples are coded: range (smallest), rice, huffman, bzip2 or raw.",
 )
 @_model
+@click.option("--no-peers", is_flag=True, help="Keep threads apart: larger, but each is read without the others.")
 @click.option("-r", "--recursive", is_flag=True, help="Take all files below folders.")
 @_threads
 @_force
@@ -129,6 +130,7 @@ def compress(
     archive: Path,
     coder: str,
     model: str | None,
+    no_peers: bool,
     recursive: bool,
     workers: int | None,
     force: bool,
@@ -159,6 +161,7 @@ def compress(
             recursive=recursive,
             skip_failing=True,
             predictor=_find_model(model),
+            peers=not no_peers,
             progress=progress,
         )
     if not quiet:

@@ -86,6 +86,7 @@ def compress(
     recursive: bool = False,
     skip_failing: bool = False,
     predictor: Predictor | None = None,
+    peers: bool = True,
     progress: Progress | None = None,
 ) -> Compressed:
     """Compress files into one archive; every byte of every file comes back from it.
@@ -99,6 +100,8 @@ def compress(
         recursive: take all files below folders.
         skip_failing: leave out an input that cannot be read and go on; the result tells which.
         predictor: the network to predict with; by default the one that comes with the package.
+        peers: find threads that were recorded together, and predict them from each other. Without, every thread can be
+            read, or damaged, without any other, and archives are larger.
         progress: called with (bytes done, bytes in all).
 
     Raises:
@@ -123,7 +126,7 @@ def compress(
                 if not sources:
                     raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
                 try:
-                    length = _write_archive(sources, target, CODERS[coder], predictor, pool, progress)
+                    length = _write_archive(sources, target, CODERS[coder], predictor, peers, pool, progress)
                     break
                 except SourceChangedError as error:
                     # the archive's directory names the file already: begin again without it
@@ -167,8 +170,8 @@ def _take_sources(looks: list[Source | SpikeyError], fail: Callable[[SpikeyError
     return sources
 
 
-def _topology(sources: Sequence[Source]) -> tuple[Topology, list[list[int]]]:
-    """Topology of all threads, and the sessions as lists of indices of WAV files."""
+def _topology(sources: Sequence[Source], peers: bool) -> tuple[Topology, list[list[int]]]:
+    """Topology of all threads, where wanted, and the sessions as lists of indices of WAV files."""
     bands: list[np.ndarray] = []
     keys: list[tuple[int, ...]] = []
     file_of_thread: list[int] = []
@@ -178,7 +181,7 @@ def _topology(sources: Sequence[Source]) -> tuple[Topology, list[list[int]]]:
             # wide files have shorter excerpts, and only bands of one length can be compared
             keys += [(source.layout.n_frames, source.layout.sample_rate, band.size) for band in source.bands]
             file_of_thread += [i] * source.channels
-    topology = find_topology(bands, keys)
+    topology = find_topology(bands, keys) if peers else Topology.alone(len(bands))
     sessions: list[list[int]] = []
     session_of: dict[int, list[int]] = {}
     for threads in topology.sessions():
@@ -199,6 +202,7 @@ def _write_archive(
     target: WholeFile,
     coder: Coder,
     predictor: Predictor | None,
+    peers: bool,
     workers: Workers,
     progress: Progress | None,
 ) -> int:
@@ -206,7 +210,7 @@ def _write_archive(
         predictor = None
     elif predictor is None:
         predictor = default_predictor()
-    topology, sessions = _topology(sources)
+    topology, sessions = _topology(sources, peers)
     files = tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in sources)
     frames, channels = [file.frames for file in files], [file.channels for file in files]
     verbatim = [[i] for i, file in enumerate(files) if file.layout is None]

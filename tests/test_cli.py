@@ -250,6 +250,15 @@ def test_a_model_of_ones_own(tmp_path, session):
     assert "is not installed" in run("test", "--model", other, archive, status=1)
 
 
+def test_threads_apart(tmp_path, session):
+    run("compress", *session, tmp_path / "together.spk")
+    run("compress", "--no-peers", *session, tmp_path / "apart.spk")
+    assert [thread["peers"] for thread in spikey_cli.describe(tmp_path / "apart.spk")["threads"]] == [[], []]
+    assert all(thread["peers"] for thread in spikey_cli.describe(tmp_path / "together.spk")["threads"])
+    assert "all is well" in run("test", tmp_path / "apart.spk")
+    assert (tmp_path / "together.spk").stat().st_size < (tmp_path / "apart.spk").stat().st_size
+
+
 def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "some.yaml").write_text("window: 16")
