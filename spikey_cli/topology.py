@@ -18,9 +18,10 @@ Decision       Fisher's transform of the correlation is normal with variance 1/(
                expected by chance, whatever the number of pairs tested (Bonferroni).
 Peers          At most MAX_PEERS a thread, always mutual. Pairs are taken strongest first: those that join two parts of
                a session (Kruskal's spanning forest), so that it does not fall apart, then all others that find room.
-Waves          The order inside a time step. A thread sees the past of all its peers, and the present of those in
-               earlier waves. Thread by thread, in order, each takes the wave that shares least metric with its peers so
-               far, the earliest of those: two peers take waves 0 and 1, and with MAX_WAVES waves hardly a pair shares.
+Waves          The order inside a time step: a thread sees the present of those peers that are in earlier waves. One of
+               the first wave sees none, so these should be few. The threads of a session stand in Prim's order (each
+               next one is the nearest peer of those before), and take waves 0, 1, 2, ... in turn: along a probe, of
+               MAX_WAVES threads all but one or two lean on somebody.
 
     Topology   of each thread:
                  1 byte    5 * wave + number of its peers with higher index
@@ -35,6 +36,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import heappop, heappush
 from statistics import NormalDist
 
 import numpy as np
@@ -45,8 +47,8 @@ from .varint import get_uvarint, put_uvarint
 MAX_PEERS = 4
 """Peers of a thread, at most."""
 
-MAX_WAVES = 4
-"""Waves, at most: they are 0 to 3."""
+MAX_WAVES = 16
+"""Waves, at most: they are 0 to 15."""
 
 EXCERPT_SAMPLES = 1 << 16
 """Samples of a thread by which its peers are found, from its start."""
@@ -324,12 +326,18 @@ def _choose(n_threads: int, candidates: Sequence[tuple[int, int, int]]) -> list[
 
 
 def _waves(topology: Topology) -> tuple[int, ...]:
-    """The wave of each thread: the one that shares least metric with its peers of lower index."""
-    waves: list[int] = []
-    for thread, peers in enumerate(topology.peers):
-        shared = [0] * MAX_WAVES
-        for peer in peers:
-            if peer.thread < thread:
-                shared[waves[peer.thread]] += peer.metric
-        waves.append(shared.index(min(shared)))
+    """The wave of each thread: its place among those of its session in Prim's order, modulo MAX_WAVES."""
+    waves = [0] * len(topology.peers)
+    seen = [False] * len(topology.peers)
+    for first in range(len(topology.peers)):
+        place = 0
+        ahead = [(0, first)]
+        while ahead:
+            _, thread = heappop(ahead)
+            if not seen[thread]:
+                seen[thread] = True
+                waves[thread] = place % MAX_WAVES
+                place += 1
+                for peer in topology.peers[thread]:
+                    heappush(ahead, (-peer.metric, peer.thread))
     return tuple(waves)

@@ -239,9 +239,12 @@ def test_whole_files_survive_damage_to_others(tmp_path, random):
     data = bytearray(archive.read_bytes())
     with ArchiveReader(archive) as reader:
         table = reader.read_table(0)
-        offset = reader.index.blocks[0].offset + reader.index.blocks[0].length
-    broken_file = reader.directory.files[table.parts[-1].file].name
-    data[offset - 5] ^= 1  # in the stream of the block's last thread
+        leans = reader.directory.company(table.parts).leans
+        lengths = [streams[0].length for streams in table.streams]
+        streams_at = reader.index.blocks[0].offset + reader.index.blocks[0].length - sum(lengths)
+    broken = next(i for i in range(4) if not any(i in others for others in leans))
+    broken_file = reader.directory.files[table.parts[broken].file].name
+    data[streams_at + sum(lengths[:broken]) + 50] ^= 1  # in the stream of a thread that nobody leans on
     archive.write_bytes(data)
     with pytest.raises(ArchiveError, match=f"{broken_file} is damaged"):
         spikey_cli.decompress(archive, tmp_path / "back")
