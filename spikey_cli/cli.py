@@ -285,10 +285,20 @@ def info(archive: Path, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--data", type=_PATH, required=True, metavar="DIR", help="Recordings, and their sessions.csv if any.")
 @click.option("--out", type=_PATH, default=Path("."), show_default=True, metavar="DIR", help="Where the model goes.")
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="In place of the configuration's.")
 @_threads
 @_force
 @_quiet
-def train(config: Path, name: str, data: Path, out: Path, workers: int | None, force: bool, quiet: bool) -> None:
+def train(
+    config: Path,
+    name: str,
+    data: Path,
+    out: Path,
+    steps: int | None,
+    workers: int | None,
+    force: bool,
+    quiet: bool,
+) -> None:
     """Train a predictor of your own on a folder of WAV files, and freeze it.
 
     The result, NAME-<hash>.onnx, goes to --model. Beside it are a card of what it reaches, and a folder NAME of logs;
@@ -307,7 +317,10 @@ def train(config: Path, name: str, data: Path, out: Path, workers: int | None, f
         raise MissingPackageError(f"training needs {error.name}: pip install 'spikey-cli[train]'") from error
     if workers:
         torch.set_num_threads(workers)
-    run(read_config(config), data, name, out, force=force, report=(lambda line: None) if quiet else click.echo)
+    recipe = read_config(config)
+    if steps:
+        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
+    run(recipe, data, name, out, force=force, report=(lambda line: None) if quiet else click.echo)
 
 
 if __name__ == "__main__":
