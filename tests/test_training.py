@@ -377,6 +377,13 @@ def test_the_command_writes_a_model_its_card_and_logs(folder, tmp_path):
     again = CliRunner().invoke(main, [str(a) for a in arguments])
     assert again.exit_code == 1
     assert "exists; choose another name" in again.output
+    result = CliRunner().invoke(
+        main, [*(str(a) for a in arguments), "--steps", "30", "-f", "-q"], catch_exceptions=False
+    )
+    assert (result.exit_code, result.output) == (0, "")
+    (model,) = out.glob("small-*.onnx")
+    with (out / "small" / "log.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["30"], "a new training begins a new log"
     archive = tmp_path / "out.spk"
     wavs = [str(path) for path in sorted(folder.glob("c/*.wav"))]
     for command in (["compress", "--model", model, *wavs, archive], ["test", "--model", model, archive]):

@@ -18,14 +18,18 @@ _COLUMNS = ("step", "learning_rate", "trained_bits", "held_out_bits")
 
 
 class Journal:
-    """Looks at a training as they come: `log.csv` and TensorBoard events in a folder, which may hold earlier ones."""
+    """Looks at a training as they come: `log.csv` and TensorBoard events in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, goes_on: bool) -> None:
+        """Begin a log; one that `goes_on` is added to what the folder holds, otherwise that goes."""
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "log.csv"
+        if not goes_on:
+            for old in [self._path, *folder.glob("events.out.tfevents.*")]:
+                old.unlink(missing_ok=True)
         self._events = SummaryWriter(str(folder))
         if not self._path.exists():
             self._append(_COLUMNS)

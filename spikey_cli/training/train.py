@@ -47,8 +47,8 @@ def train(config: Config, data: Path, name: str, folder: Path, *, force: bool = 
     files = [[file for session in sessions for file in session] for sessions in (fitted, kept, split.val)]
     profile = _profile(config, files[0], files[1], report)
     training, held_out = (load(own, profile, peers) for own in files[:2])
-    with Journal(folder / name) as journal:
-        checkpoint = journal.folder / "checkpoint.pt"
+    checkpoint = folder / name / "checkpoint.pt"
+    with Journal(folder / name, goes_on=checkpoint.exists()) as journal:
 
         def look(found: Look) -> None:
             journal.note(found)
