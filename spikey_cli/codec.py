@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import lzma
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,17 +40,25 @@ def encode_block(
     workers: Workers,
 ) -> None:
     """Read the threads of a block's parts, code them, and append the block to the archive."""
-    threads: list[np.ndarray] = []
-    grids: list[Grid] = []
-    for part in parts:
-        source = sources[part.file]
-        threads += list(source.codes(_read_part(writer, source, part)))
-        grids += [source.grid] * source.channels
+    threads, grids = read_threads(sources, parts, lambda source, part: _read_part(writer, source, part))
     steps = steps_for([codes.size for codes in threads])
     company = writer.directory.company(parts)
     streams = iter(encode_threads(threads, grids, company, steps, coder, predictor, workers))
     in_parts = [[next(streams) for _ in range(sources[part.file].channels)] for part in parts]
     writer.add_block(steps, parts, [[(stream.method, stream.data) for stream in part] for part in in_parts])
+
+
+def read_threads(
+    sources: Sequence[Source], parts: Sequence[Part], read: Callable[[Source, Part], bytes]
+) -> tuple[list[np.ndarray], list[Grid]]:
+    """Codes, int32, and grid of every thread of a block's parts, whose bytes `read` gives."""
+    threads: list[np.ndarray] = []
+    grids: list[Grid] = []
+    for part in parts:
+        source = sources[part.file]
+        threads += list(source.codes(read(source, part)))
+        grids += [source.grid] * source.channels
+    return threads, grids
 
 
 def encode_verbatim_block(

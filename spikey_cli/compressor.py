@@ -121,7 +121,7 @@ def compress(
     target = WholeFile(Path(archive), force=force)
     try:
         with open_workers(workers) as pool:
-            sources = _take_sources(pool.map(_look_or_fail, named), fail)
+            sources = _take_sources(pool.map(look_or_fail, named), fail)
             while True:
                 if not sources:
                     raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
@@ -153,7 +153,8 @@ def _without_collisions(named: list[tuple[Path, str]], fail: Callable[[SpikeyErr
     return kept
 
 
-def _look_or_fail(named: tuple[Path, str]) -> Source | SpikeyError:
+def look_or_fail(named: tuple[Path, str]) -> Source | SpikeyError:
+    """The first look at a file (path, name), or the error that it met: for workers, which all should come to an end."""
     try:
         return look_through(*named)
     except SpikeyError as error:
@@ -170,7 +171,7 @@ def _take_sources(looks: list[Source | SpikeyError], fail: Callable[[SpikeyError
     return sources
 
 
-def _topology(sources: Sequence[Source], peers: bool) -> tuple[Topology, list[list[int]]]:
+def find_sessions(sources: Sequence[Source], peers: bool = True) -> tuple[Topology, list[list[int]]]:
     """Topology of all threads, where wanted, and the sessions as lists of indices of WAV files."""
     bands: list[np.ndarray] = []
     keys: list[tuple[int, ...]] = []
@@ -210,7 +211,7 @@ def _write_archive(
         predictor = None
     elif predictor is None:
         predictor = default_predictor()
-    topology, sessions = _topology(sources, peers)
+    topology, sessions = find_sessions(sources, peers)
     files = tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in sources)
     frames, channels = [file.frames for file in files], [file.channels for file in files]
     verbatim = [[i] for i, file in enumerate(files) if file.layout is None]

@@ -13,7 +13,7 @@ and after MAX_BUNDLE threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,14 @@ class Company:
                     found.add(other)
                     ahead.append(other)
         return sorted(found)
+
+    def without(self, positions: Collection[int]) -> Company:
+        """The same company, but nobody leans on these positions."""
+        leans = [
+            {j: metric for j, metric in zip(others, metrics, strict=True) if j not in positions}
+            for others, metrics in zip(self.leans, self.metrics, strict=True)
+        ]
+        return Company(_keys(leans), _values(leans), self.waves, self.bundles)
 
     def part(self, positions: Sequence[int]) -> Company:
         """The company of these positions alone, which are in order; what they lean on outside is left out."""

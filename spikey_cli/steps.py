@@ -12,8 +12,8 @@ from collections.abc import Callable
 from numba import njit
 
 from .adapt import centre_on_last, correct, learn, push
+from .coders import ledger, residual, rice
 from .coders import range as range_coder
-from .coders import residual, rice
 from .kernel import kernel
 
 TakeStep = Callable[..., None]
@@ -90,6 +90,14 @@ def _residual_decode(step, naive, first_wave, stop_wave, learnt, state, outputs,
         _after(step, naive, learnt, wave, values, codes, row)
 
 
+@kernel
+def _note(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
+    for wave in range(first_wave, stop_wave):
+        first, stop = _before(step, naive, learnt, wave, outputs)
+        ledger.note_lanes(state, step, first, stop, naive, learnt, codes)
+        _after(step, naive, learnt, wave, values, codes, row)
+
+
 _KERNELS: dict[type, TakeStep] = {
     rice.RiceEncoder: _rice_encode,
     rice.RiceDecoder: _rice_decode,
@@ -97,6 +105,7 @@ _KERNELS: dict[type, TakeStep] = {
     range_coder.RangeDecoder: _range_decode,
     residual.ResidualEncoder: _residual_encode,
     residual.ResidualDecoder: _residual_decode,
+    ledger.Ledger: _note,
 }
 
 

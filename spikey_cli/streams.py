@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,13 +23,14 @@ from .coders.entries import decode_entries, encode_entries
 from .coders.raw import pack_codes, packed_bytes, unpack_codes
 from .gain import lane_gains
 from .grid import Grid
-from .lanes import cut
+from .lanes import Lanes, cut
 from .peers import Company, Peers
 from .predictor import Predictor
-from .walk import walk
+from .walk import Stepper, walk
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Taker = TypeVar("Taker", bound=Stepper)
 
 PACKED, CODED = 0, 1
 MIN_LANE_GROUP = 256
@@ -138,18 +139,50 @@ def _encode_coded(
     predictor: Predictor | None,
 ) -> dict[int, bytes]:
     """Coded streams of the threads that are not to be packed."""
-    order = _in_waves(company, [i for i in range(len(threads)) if i not in packed])
-    if not order or coder.encoder is None:
+    chosen = [i for i in range(len(threads)) if i not in packed]
+    if not chosen or coder.encoder is None:
         return {}
+    begin: Callable[[Lanes, Bins], _Encoder] = coder.encoder
+    walked = take_walk(threads, grids, company, chosen, steps, begin, predictor)
+    streams = walked.coder.finish()
+    return {i: entry + data for i, entry, data in zip(walked.order, walked.entries, streams, strict=True)}
+
+
+class _Encoder(Stepper, Protocol):
+    def finish(self) -> list[bytes]: ...
+
+
+@dataclass(frozen=True)
+class Walked(Generic[Taker]):
+    """A walk that was taken over all codes of some threads."""
+
+    order: list[int]
+    """Positions of the threads, in the order in which they took their steps."""
+    entries: list[bytes]
+    """Entries of each thread's lanes, in that order."""
+    coder: Taker
+    """What took the steps; its threads are in that order."""
+
+
+def take_walk(
+    threads: Sequence[np.ndarray],
+    grids: Sequence[Grid],
+    company: Company,
+    chosen: Sequence[int],
+    steps: int,
+    begin: Callable[[Lanes, Bins], Taker],
+    predictor: Predictor | None,
+) -> Walked[Taker]:
+    """Take the `chosen` threads (at least one) of a group through the walk, with what `begin` makes for their lanes."""
+    order = _in_waves(company, list(chosen))
     lanes = cut([threads[i].size for i in order], steps)
     bins = Bins.of([grids[i] for i in order], predictor.profile if predictor else None)
     codes = np.concatenate([threads[i] for i in order])
     gains = lane_gains(codes, lanes, bins)
     firsts = codes[lanes.start]
-    entries = encode_entries(lanes, bins.size, gains, firsts)
-    encoder = coder.encoder(lanes, bins)
-    walk(lanes, bins, gains, firsts, codes, predictor, Peers.of(company, order), encoder)
-    return {i: entry + data for i, entry, data in zip(order, entries, encoder.finish(), strict=True)}
+    coder = begin(lanes, bins)
+    walk(lanes, bins, gains, firsts, codes, predictor, Peers.of(company, order), coder)
+    return Walked(order, encode_entries(lanes, bins.size, gains, firsts), coder)
 
 
 def _decode_group(

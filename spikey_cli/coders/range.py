@@ -124,6 +124,20 @@ def _cumulative(symbol, symbols, origin, centre, inverse_spread, likely, edges, 
 
 
 @njit(inline="always")
+def part_of(code, centre, scale, tail, size, edges, mixture):
+    """The part of 2**24 that `code` takes: (first, behind its last, its symbol, low bits that stand apart)."""
+    low_bits, place, middle, symbols, origin = _frame(centre, scale, size)
+    inverse = INVERSE_SPREAD[place]
+    likely = np.uint64(min(max(tail, 0), TAIL_FULL))
+    symbol = (code >> low_bits) - origin
+    if size > LISTED and (symbol < 1 or symbol >= LISTED):
+        symbol = np.int64(0)
+    below = _cumulative(symbol, symbols, origin, middle, inverse, likely, edges, mixture)
+    above = _cumulative(symbol + 1, symbols, origin, middle, inverse, likely, edges, mixture)
+    return below, above, symbol, low_bits
+
+
+@njit(inline="always")
 def _carry(words, at):
     """Add one to the number that ends in word `at`. It never runs out of the stream: low was below 2**64 in all."""
     while words[at] == np.uint32(0xFFFFFFFF):
@@ -182,14 +196,7 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
         size, width = sizes[of], widths[of]
         edges = profile if profiled[of] else no_edges
         code = np.int64(codes[lane])
-        low_bits, place, middle, symbols, origin = _frame(centre[lane], scale[lane], size)
-        inverse = INVERSE_SPREAD[place]
-        likely = np.uint64(min(max(tail[lane], 0), TAIL_FULL))
-        symbol = (code >> low_bits) - origin
-        if size > LISTED and (symbol < 1 or symbol >= LISTED):
-            symbol = np.int64(0)
-        below = _cumulative(symbol, symbols, origin, middle, inverse, likely, edges, mixture)
-        above = _cumulative(symbol + 1, symbols, origin, middle, inverse, likely, edges, mixture)
+        below, above, symbol, low_bits = part_of(code, centre[lane], scale[lane], tail[lane], size, edges, mixture)
         _encode(words, interval, of, below, above - below, TOTAL_BITS)
         if size > LISTED:
             if symbol == 0:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from ..adc import CODE_UNITS, Bins, Profile
+from ..compressor import find_sessions
 from ..errors import InputError
 from ..gain import lane_gains
 from ..lanes import cut
 from ..peers import Company, Place
 from ..source import Source, look_through
-from ..topology import Topology, find_topology
 
 FAR = 1e6
 """Where the outermost edges lie, in codes: the first and the last code take all that is beyond."""
@@ -59,7 +59,8 @@ def read_split(folder: Path, seed: int) -> Split:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav")
         if not files:
             raise InputError(f"{folder}: holds no WAV files; give a folder of recordings")
-        sessions = _sessions([look_through(path, path.name) for path in files])
+        sources = [source for source in (look_through(path, path.name) for path in files) if source.layout]
+        sessions = [[sources[i].path for i in session] for session in find_sessions(sources)[1]]
         random.Random(seed).shuffle(sessions)
         n = round(VAL_SHARE * len(sessions))
         split = Split(sessions[n:], sessions[:n])
@@ -83,30 +84,6 @@ def _read_listed(sessions_csv: Path) -> Split:
     if shared:
         raise InputError(f"{sessions_csv}: the session {sorted(shared)[0]} is in both splits; put it into one")
     return Split(list(splits["train"].values()), list(splits["val"].values()))
-
-
-def _sessions(sources: Sequence[Source]) -> list[list[Path]]:
-    """Files of the sources that can be predicted, grouped by the sessions that their topology shows."""
-    owner, topology = _topology(sources)
-    session_of = {path: {path} for path in {source.path for source in sources if source.layout}}
-    for threads in topology.sessions():
-        joined = set().union(*(session_of[sources[owner[thread]].path] for thread in threads))
-        for path in joined:
-            session_of[path] = joined
-    return sorted(sorted(files) for files in {id(files): files for files in session_of.values()}.values())
-
-
-def _topology(sources: Sequence[Source]) -> tuple[list[int], Topology]:
-    """The source of each thread, and the topology of all threads."""
-    owner: list[int] = []
-    bands: list[np.ndarray] = []
-    keys: list[tuple[int, ...]] = []
-    for i, source in enumerate(sources):
-        if source.layout:
-            owner += [i] * source.channels
-            bands += source.bands
-            keys += [(source.layout.n_frames, source.layout.sample_rate, band.size) for band in source.bands]
-    return owner, find_topology(bands, keys)
 
 
 @dataclass(frozen=True)
@@ -157,11 +134,9 @@ def load(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) 
     if len(grids) != 1:
         raise InputError(f"the recordings are on {len(grids)} grids; train on those of one converter")
     ((_, size),) = grids
-    owner, topology = _topology(sources)
-    if not peers:
-        topology = Topology.alone(len(owner))
-    in_groups = sorted(topology.sessions(), key=lambda group: group[0])
-    frames = [layout.n_frames for layout in (sources[i].layout for i in owner) if layout]
+    topology, _ = find_sessions(sources, peers > 0)
+    in_groups = topology.sessions()
+    frames = [source.layout.n_frames for source in sources if source.layout for _ in range(source.channels)]
     company = Company.of(topology, [Place(thread, 0, n) for thread, n in enumerate(frames)])
     flats = _read_threads(sources, profile)
     order = [thread for group in in_groups for thread in group]

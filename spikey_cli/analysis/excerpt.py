@@ -1,0 +1,168 @@
+"""An excerpt of each thread, and what the codec's own walk tells of it.
+
+Threads are read from their start, all of one session alike, up to MAX_SAMPLES together: that bounds the memory. They
+are cut into blocks and lanes as an archive's are, and take the walk twice: once with `--coder range`, whose streams are
+measured, and once with the ledger (see `coders.ledger`), which notes what was predicted. A thread that the coder only
+makes longer is packed as it is, and none leans on it, in the ledger's walk as in the coder's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..blocks import Part, plan_blocks, steps_for
+from ..codec import read_threads
+from ..coders import CODERS
+from ..coders.ledger import Ledger, Page
+from ..grid import Grid
+from ..peers import Company
+from ..predictor import Predictor
+from ..streams import PACKED, Workers, encode_threads, take_walk
+from ..tables import Directory, FileEntry
+from .survey import Survey
+
+MAX_SAMPLES = 1 << 24
+"""Samples of all threads together that are analysed, at most; but each thread has LEAST_FRAMES, where it is as long."""
+
+LEAST_FRAMES = 1 << 12
+
+_CODER = CODERS["range"]
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What is known of one thread's excerpt. Arrays have shape (samples,)."""
+
+    codes: np.ndarray
+    """int32"""
+    values: np.ndarray
+    """What the codes stand for, in codes, float32: the middles of the converter's bins."""
+    predicted: np.ndarray
+    """Which samples the network predicted, bool; the others begin a lane."""
+    residual: np.ndarray
+    """Value less its predicted centre, in codes, float32."""
+    corrected: np.ndarray
+    """The same in predicted spreads, float32."""
+    innovation: np.ndarray
+    """Value less the network's own centre, before any correction, in the network's spreads, float32."""
+    ideal_bits: float
+    """Sum of -log2 p of the true codes under the predicted densities, and the entries of lanes."""
+    written_bits: int
+    """What the range coder wrote, entries and all."""
+    packed: bool
+    """The coder gave up: the codes stand in the archive as they are."""
+
+
+def frames_of_excerpts(found: Survey, seconds: float | None) -> list[int]:
+    """Frames that are analysed of each file: at most `seconds`, and such that MAX_SAMPLES bounds them all."""
+    lengths = []
+    for source in found.sources:
+        assert source.layout is not None
+        rate = source.layout.sample_rate
+        limit = math.ceil(seconds * rate) if seconds is not None and rate else source.layout.n_frames
+        lengths.append(max(1, min(source.layout.n_frames, limit)))
+    channels = [source.channels for source in found.sources]
+    # the longest common limit that fits: short files leave their share to the others
+    low, high = 0, max(lengths)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = sum(min(n, middle) * c for n, c in zip(lengths, channels, strict=True)) <= MAX_SAMPLES
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return [min(n, max(low, LEAST_FRAMES)) for n in lengths]
+
+
+def record(
+    found: Survey,
+    frames: Sequence[int],
+    predictor: Predictor,
+    workers: Workers,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Record]:
+    """Take the first `frames` of each file through the walk: one record a thread, in the survey's order."""
+    directory = Directory(tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in found.sources), found.topology)
+    channels = [source.channels for source in found.sources]
+    pieces: list[list[Record]] = [[] for _ in found.threads]
+    done, total = 0, sum(n * c for n, c in zip(frames, channels, strict=True))
+    for parts in plan_blocks(found.sessions, frames, channels):
+        threads, grids = read_threads(
+            found.sources, parts, lambda source, part: source.read_frames(part.first_frame, part.n_frames)
+        )
+        records = _record_block(threads, grids, directory.company(parts), predictor, workers)
+        for index, piece in zip(_threads_of(directory, parts), records, strict=True):
+            pieces[index].append(piece)
+        done += sum(codes.size for codes in threads)
+        if progress:
+            progress(done, total)
+    return [_joined(of_thread) for of_thread in pieces]
+
+
+def _threads_of(directory: Directory, parts: Sequence[Part]) -> list[int]:
+    return [
+        directory.first_threads[part.file] + channel
+        for part in parts
+        for channel in range(directory.files[part.file].channels)
+    ]
+
+
+def _record_block(
+    threads: Sequence[np.ndarray], grids: Sequence[Grid], company: Company, predictor: Predictor, workers: Workers
+) -> list[Record]:
+    lengths = [codes.size for codes in threads]
+    steps = steps_for(lengths)
+    streams = encode_threads(threads, grids, company, steps, _CODER, predictor, workers)
+    packed = [stream.method == PACKED for stream in streams]
+    company = company.without([i for i, is_packed in enumerate(packed) if is_packed])
+
+    def note(group: range) -> list[tuple[Page, int]]:
+        own = slice(group.start, group.stop)
+        walked = take_walk(threads[own], grids[own], company.part(group), range(len(group)), steps, Ledger, predictor)
+        noted = zip(walked.coder.pages(), (8 * len(entry) for entry in walked.entries), strict=True)
+        in_order = dict(zip(walked.order, noted, strict=True))
+        return [in_order[i] for i in range(len(group))]
+
+    groups = workers.share(lengths, steps, company.bundles)
+    noted = [one for group in workers.map(note, groups) for one in group]
+    return [
+        Record(
+            codes,
+            _values(codes, grid, predictor),
+            page.step > predictor.window,
+            page.residual / np.float32(64),
+            page.corrected / np.float32(256),
+            page.innovation / np.float32(256),
+            page.bits() + entry_bits,
+            8 * len(stream.data),
+            stream.method == PACKED,
+        )
+        for codes, grid, (page, entry_bits), stream in zip(threads, grids, noted, streams, strict=True)
+    ]
+
+
+def _values(codes: np.ndarray, grid: Grid, predictor: Predictor) -> np.ndarray:
+    if predictor.profile is not None and grid.kind == "n1":
+        return (predictor.profile.values / np.float32(64))[codes].astype(np.float32)
+    return codes.astype(np.float32)
+
+
+def _joined(pieces: Sequence[Record]) -> Record:
+    if len(pieces) == 1:
+        return pieces[0]
+
+    def join(name: str) -> np.ndarray:
+        return np.concatenate([getattr(piece, name) for piece in pieces])
+
+    return Record(
+        join("codes"),
+        join("values"),
+        join("predicted"),
+        join("residual"),
+        join("corrected"),
+        join("innovation"),
+        sum(piece.ideal_bits for piece in pieces),
+        sum(piece.written_bits for piece in pieces),
+        any(piece.packed for piece in pieces),
+    )

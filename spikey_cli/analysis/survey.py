@@ -1,0 +1,77 @@
+"""The first look at many files: which can be predicted, their threads, and who was recorded together."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..compressor import find_sessions, look_or_fail, name_inputs
+from ..errors import InputError, SpikeyError
+from ..source import Source
+from ..streams import Workers
+from ..topology import Topology
+
+
+@dataclass(frozen=True)
+class Thread:
+    """One channel of one file."""
+
+    name: str
+    """The file's name; that of a file with several channels has `:0`, `:1`, ... behind it."""
+    file: int
+    """Index among the survey's sources."""
+    channel: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the first look found."""
+
+    sources: tuple[Source, ...]
+    """The WAV files with samples that the codec predicts."""
+    threads: tuple[Thread, ...]
+    """All their threads, file by file, channel by channel, as the topology counts them."""
+    topology: Topology
+    sessions: tuple[tuple[int, ...], ...]
+    """Files recorded together, by their indices in `sources`."""
+    skipped: tuple[str, ...]
+    """A line for each file that is left out since the codec does not predict it."""
+    failures: tuple[SpikeyError, ...]
+    """Why a file could not be read."""
+
+
+def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recursive: bool = False) -> Survey:
+    """Look through files, with `recursive` also those below folders, and find who was recorded together.
+
+    A file that cannot be read is among the failures, the others are still looked at. Raises InputError where none is
+    left that the codec predicts, and the first failure where there is one.
+    """
+    named = name_inputs(inputs, recursive=recursive)
+    times = Counter(name for _, name in named)
+    # files of one name are told apart by their paths
+    named = [(path, name if times[name] == 1 else path.as_posix()) for path, name in named]
+    sources: list[Source] = []
+    skipped: list[str] = []
+    failures: list[SpikeyError] = []
+    for look in workers.map(look_or_fail, named):
+        if isinstance(look, SpikeyError):
+            failures.append(look)
+        elif look.layout is None:
+            skipped.append(f"{look.path}: skipped, since it is no PCM WAV of 8, 16 or 24 bits")
+        elif look.layout.n_frames == 0:
+            skipped.append(f"{look.path}: skipped, since it holds no samples")
+        else:
+            sources.append(look)
+    if not sources:
+        if failures:
+            raise failures[0]
+        raise InputError(f"{named[0][0]}: no PCM WAV of 8, 16 or 24 bits with samples in it, nor is any other input")
+    topology, sessions = find_sessions(sources)
+    threads = tuple(
+        Thread(source.name if source.channels == 1 else f"{source.name}:{channel}", file, channel)
+        for file, source in enumerate(sources)
+        for channel in range(source.channels)
+    )
+    return Survey(tuple(sources), threads, topology, tuple(map(tuple, sessions)), tuple(skipped), tuple(failures))

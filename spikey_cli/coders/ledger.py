@@ -1,0 +1,141 @@
+"""The ledger: what a walk predicted of each sample, and what the true code costs under it, noted instead of coded.
+
+It takes the walk as an encoder does, so what it notes are the predictions that an archive is written with. Of every
+sample but the first of each lane:
+
+    mass         part of 2**24 that its symbol takes under the predicted density, as `--coder range` has it
+    rest         bits that stand apart from the symbol (0 on grids of up to 4096 codes)
+    residual     value less the corrected centre, in 1/64 codes
+    corrected    the same, UNIT to one predicted spread, clipped to 16 bits
+    innovation   value less the network's own centre, UNIT to one spread of the network's, clipped to 16 bits: what is
+                 left before the thread's own errors and its peers correct it; 0 in naive deltas
+
+so the ideal length of a code is 24 - log2(mass) + rest bits (C. E. Shannon, "A mathematical theory of communication",
+1948).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ..adc import NO_TABLE, Bins, value_of
+from ..lanes import Lanes
+from .density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, MIXTURE
+from .range import LISTED, part_of
+from .raw import code_widths
+
+UNIT = 256
+"""One spread in `corrected` and `innovation`."""
+
+_LIMIT = 32767
+
+
+class LedgerState(NamedTuple):
+    """What the kernel takes. Of each lane: thread, length, start; of each thread: size, width, profiled; the bins'
+    edges and values, the table of `density`; and of all samples, flat, what is noted.
+    """
+
+    thread: np.ndarray
+    length: np.ndarray
+    start: np.ndarray
+    size: np.ndarray
+    width: np.ndarray
+    profiled: np.ndarray
+    edges: np.ndarray
+    values: np.ndarray
+    no_edges: np.ndarray
+    mixture: np.ndarray
+    mass: np.ndarray
+    rest: np.ndarray
+    residual: np.ndarray
+    corrected: np.ndarray
+    innovation: np.ndarray
+
+
+@njit(inline="always")
+def _in_spreads(away, scale):
+    """A distance in 1/64 codes, UNIT to one spread of this scale."""
+    place = np.uint64(min(max(np.int64(scale), MIN_SCALE), MAX_SCALE) - MIN_SCALE)
+    return min(max(away * INVERSE_SPREAD[place] >> 21, -_LIMIT), _LIMIT)
+
+
+@njit
+def note_lanes(state, step, first, stop, naive, learnt, codes):
+    """Note `step` of the lanes from `first` to `stop`; `learnt` is an `adapt.Learnt` after the step's correction."""
+    thread, length, start, sizes, widths, profiled, profile, values, no_edges, mixture = state[:10]
+    mass, rest, residual, corrected, innovation = state[10:]
+    centre, scale, tail = learnt.centre, learnt.scale, learnt.tail
+    network_centre, place = learnt.network_centre, learnt.place
+    for lane in range(np.uint64(first), np.uint64(stop)):
+        if length[lane] <= step:
+            continue
+        of = np.uint64(thread[lane])
+        at = start[lane] + step
+        code = np.int64(codes[lane])
+        edges = profile if profiled[of] else no_edges
+        below, above, symbol, low_bits = part_of(code, centre[lane], scale[lane], tail[lane], sizes[of], edges, mixture)
+        mass[at] = above - below
+        if sizes[of] > LISTED:
+            rest[at] = widths[of] if symbol == 0 else low_bits
+        value = value_of(code, profiled[of], values)
+        residual[at] = value - centre[lane]
+        corrected[at] = _in_spreads(value - centre[lane], scale[lane])
+        if not naive:
+            innovation[at] = _in_spreads(value - network_centre[lane], place[lane] + MIN_SCALE)
+
+
+class Page(NamedTuple):
+    """What was noted of one thread: arrays of shape (samples,); all but `step` are 0 at the first sample of a lane."""
+
+    step: np.ndarray
+    """Place of each sample in its lane, int32: the network predicts those beyond its window."""
+    mass: np.ndarray
+    """int32"""
+    rest: np.ndarray
+    """uint8"""
+    residual: np.ndarray
+    """int32, 1/64 codes"""
+    corrected: np.ndarray
+    """int16, 1/UNIT predicted spreads"""
+    innovation: np.ndarray
+    """int16, 1/UNIT spreads of the network's"""
+
+    def bits(self) -> float:
+        """Ideal length of all codes but the lanes' first, in bits."""
+        coded = self.mass > 0
+        return float(np.sum(24 - np.log2(self.mass[coded])) + np.sum(self.rest, dtype=np.int64))
+
+
+class Ledger:
+    """Notes a walk, in the place of an encoder."""
+
+    def __init__(self, lanes: Lanes, bins: Bins) -> None:
+        n = int(lanes.length.sum(dtype=np.int64))
+        self._lanes = lanes
+        self.state = LedgerState(
+            lanes.thread,
+            lanes.length,
+            lanes.start,
+            bins.size,
+            code_widths(bins.size),
+            bins.profiled,
+            bins.edges,
+            bins.values,
+            NO_TABLE,
+            MIXTURE,
+            np.zeros(n, dtype=np.int32),
+            np.zeros(n, dtype=np.uint8),
+            np.zeros(n, dtype=np.int32),
+            np.zeros(n, dtype=np.int16),
+            np.zeros(n, dtype=np.int16),
+        )
+
+    def pages(self) -> list[Page]:
+        """What was noted of each thread."""
+        step = (np.arange(self.state.mass.size) - np.repeat(self._lanes.start, self._lanes.length)).astype(np.int32)
+        noted = (step, *self.state[10:])
+        ends = np.cumsum(self._lanes.samples_of_threads())
+        return [Page(*(array[a:b] for array in noted)) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
