@@ -72,6 +72,16 @@ class WholeFile:
         self._temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, data: bytes, *, force: bool) -> None:
+    """Write a file in one go. Raises InputError where it exists and `force` is not given, or cannot be written."""
+    file = WholeFile(path, force=force)
+    try:
+        file.append(data)
+        file.commit()
+    finally:
+        file.discard()
+
+
 def _flush_folder(folder: Path) -> None:
     try:
         handle = os.open(folder, os.O_RDONLY)

@@ -44,7 +44,7 @@ def test_python_examples_run(two_threads, source):
 def test_the_commands_of_the_readme_run(two_threads):
     usage = (ROOT / "README.md").read_text(encoding="utf-8").split("## Use")[1].split("```")[0]
     commands = [line.split("#")[0] for line in usage.splitlines() if line.startswith("    spikey ")]
-    assert len(commands) == 5
+    assert len(commands) == 7
     for i, command in enumerate(commands):
         words = shlex.split(command.replace("IN.wav...", "left.wav right.wav").replace("DIR", f"restored{i}"))
         result = CliRunner().invoke(main, words[1:])

@@ -10,7 +10,7 @@
     study.py        all measurements of some recordings
     report.py       them in words, as text and as HTML
     drawing.py      pictures by Matplotlib; the threads' graph
-    figures.py      the report's other figures
+    figures.py      the report's other pictures
 
 Nothing of the codec imports this package.
 """

@@ -1,7 +1,7 @@
 """Whether prediction left anything: correlation of innovations with those before, and with other threads'.
 
-Were a thread's n innovations white, their correlation at each lag would be normal with variance 1/n: 19 of 20 lie within
-1.96 / sqrt(n). Over all lags together, Q = n (n + 2) sum r_k**2 / (n - k) is chi-squared with as many degrees of
+Were a thread's n innovations white, their correlation at each lag would be normal with variance 1/n: 19 of 20 are
+within 1.96 / sqrt(n). Over all lags together, Q = n (n + 2) sum r_k**2 / (n - k) is chi-squared with as many degrees of
 freedom as lags (G. M. Ljung, G. E. P. Box, "On a measure of lack of fit in time series models", Biometrika 65, 1978).
 On long recordings that finds the least remains; how much they matter is what removing them would save, about
 sum r_k**2 / (2 ln 2) bits/sample, where chance alone gives a sum of lags / n.
@@ -66,7 +66,7 @@ def bits_left(correlations: np.ndarray, n: int) -> float:
 def correlation_matrix(threads: list[np.ndarray], valid: list[np.ndarray]) -> np.ndarray:
     """Correlation of threads at lag zero: float32 of shape (threads, threads), ones on its diagonal.
 
-    Innovations of each thread, float, and which are valid, bool, have shape (samples,). Of threads that differ in length
+    Innovations of each thread, float, and which are valid, bool, have shape (samples,). Of threads of unequal length
     the first samples, as many as the shortest of them has, are compared.
     """
     n = min(z.size for z in threads)

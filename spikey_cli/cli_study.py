@@ -1,0 +1,132 @@
+"""The commands that study recordings: their threads' graph, what they are made of, and training on them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from .cli_options import FORCE, MODEL, PATH, QUIET, RECURSIVE, THREADS, find_model, report_failures, show_progress
+from .errors import MissingPackageError
+
+_RECORDINGS = click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
+
+
+@click.command()
+@_RECORDINGS
+@click.option("--plot", type=PATH, metavar="OUT.png", help="Draw the graph of the threads.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
+@RECURSIVE
+@THREADS
+@FORCE
+def topology(
+    inputs: tuple[Path, ...], plot: Path | None, as_json: bool, recursive: bool, workers: int | None, force: bool
+) -> None:
+    """Tell which threads were recorded together, and how near they are.
+
+    Example:
+
+    \b
+        spikey topology --plot graph.png recordings/*.wav
+    """
+    from .analysis.sessions import describe_sessions, summarise_sessions
+    from .analysis.survey import survey
+    from .atomic import write_whole
+    from .compressor import open_workers
+
+    with open_workers(workers) as pool:
+        found = survey(inputs, pool, recursive=recursive)
+    description = describe_sessions(found)
+    click.echo(json.dumps(description, indent=2) if as_json else summarise_sessions(description))
+    if plot:
+        from .analysis.drawing import draw_topology
+
+        write_whole(plot, draw_topology(found), force=force)
+    report_failures(found.failures)
+
+
+@click.command()
+@_RECORDINGS
+@click.option("--out", type=PATH, required=True, metavar="DIR", help="Where the report goes.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Look at so much of each file, at most.")
+@MODEL
+@RECURSIVE
+@THREADS
+@FORCE
+@QUIET
+def analyze(
+    inputs: tuple[Path, ...],
+    out: Path,
+    seconds: float | None,
+    model: str | None,
+    recursive: bool,
+    workers: int | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Measure what recordings are made of: a report with pictures.
+
+    Value grid, code density, spectrum, whiteness and correlation of the residuals, entropies, and the ideal ratio under
+    the model. Example:
+
+    \b
+        spikey analyze --out report/ recordings/*.wav
+    """
+    from .analysis.report import write_report
+    from .analysis.study import study
+    from .analysis.survey import survey
+    from .compressor import open_workers
+    from .predictor import default_predictor
+
+    predictor = find_model(model) or default_predictor()
+    with write_report(out, force=force) as write, open_workers(workers) as pool:
+        found = survey(inputs, pool, recursive=recursive)
+        with show_progress("analysing", quiet) as progress:
+            text = write(study(found, predictor, pool, seconds=seconds, progress=progress))
+    if not quiet:
+        click.echo(text, nl=False)
+    report_failures(found.failures)
+
+
+@click.command()
+@click.argument("config", type=PATH, metavar="CONFIG.yaml")
+@click.argument("name")
+@click.option("--data", type=PATH, required=True, metavar="DIR", help="Recordings, and their sessions.csv if any.")
+@click.option("--out", type=PATH, default=Path("."), show_default=True, metavar="DIR", help="Where the model goes.")
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="In place of the configuration's.")
+@THREADS
+@FORCE
+@QUIET
+def train(
+    config: Path,
+    name: str,
+    data: Path,
+    out: Path,
+    steps: int | None,
+    workers: int | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Train a predictor of your own on a folder of WAV files, and freeze it.
+
+    The result, NAME-<hash>.onnx, goes to --model. Beside it are a card of what it reaches, and a folder NAME of logs;
+    called again, a training that was cut off goes on. Needs the extra `train`. Example:
+
+    \b
+        spikey train examples/training/default.yaml mine --data recordings/
+        spikey compress --model mine-*.onnx recordings/*.wav out.spk
+    """
+    try:
+        import torch
+
+        from .training.config import read_config
+        from .training.train import train as run
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(f"training needs {error.name}: pip install 'spikey-cli[train]'") from error
+    if workers:
+        torch.set_num_threads(workers)
+    recipe = read_config(config)
+    if steps:
+        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
+    run(recipe, data, name, out, force=force, report=(lambda line: None) if quiet else click.echo)
