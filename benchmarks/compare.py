@@ -86,11 +86,18 @@ def check_same(files: Sequence[Path], folder: Path, name: str) -> None:
         raise SystemExit(f"{name}: {different + missing} did not come back as they were")
 
 
+def _spikey_name(coder: str) -> str:
+    name, _, model = coder.partition(":")
+    return f"spikey --coder {name}" + (f" --model {model}" if model else "")
+
+
 def bench_spikey(row: Row, coder: str, files: Sequence[Path], work: Path, counted: bool) -> None:
     """One run of Spikey each way."""
     archive, restored = work / "out.spk", work / "restored"
     shutil.rmtree(restored, ignore_errors=True)
-    pack = ["compress", "-q", "-f", "--coder", coder, *files, archive]
+    name, _, model = coder.partition(":")
+    with_model = ["--model", model] if model else []
+    pack = ["compress", "-q", "-f", "--coder", name, *with_model, *files, archive]
     timed(row, "pack", lambda: run_spikey(row, "pack", pack), counted)
     timed(row, "unpack", lambda: run_spikey(row, "unpack", ["decompress", "-q", archive, restored]), counted)
     row.packed_bytes = archive.stat().st_size
@@ -169,7 +176,12 @@ def read_split(sessions: Path, split: str) -> list[Path]:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @click.option("--split", help="Take the files of a split instead, as in path/to/sessions.csv:val.")
 @click.option("--repeats", default=3, show_default=True)
-@click.option("--coders", default=",".join(name for name in CODERS if name != "raw"), show_default=True)
+@click.option(
+    "--coders",
+    default=",".join(name for name in CODERS if name != "raw"),
+    show_default=True,
+    help="Names of coders, with a model after a colon where it is not the default: range:n1-peers.",
+)
 @click.option(
     "--rivals", default="flac,wavpack,xz,zstd", show_default=True, help="Their names, or first words of them."
 )
@@ -199,7 +211,7 @@ def main(
             jobs.append(lambda counted: run(row, counted))
 
         for coder in coders.split(","):
-            add(f"spikey --coder {coder}", lambda row, c, coder=coder: bench_spikey(row, coder, chosen, work, c))
+            add(_spikey_name(coder), lambda row, c, coder=coder: bench_spikey(row, coder, chosen, work, c))
         if rivals:
             codes = write_codes(chosen, work / "codes")
             for rival in RIVALS:
@@ -228,7 +240,7 @@ def single_file(file: Path, coder: str, work: Path, repeats: int) -> Row:
     """Times of a process for one file, warm."""
     layout = look_through(file, file.name).layout
     samples = layout.n_frames * layout.channels if layout else 0
-    row = Row(f"spikey --coder {coder}", samples, file.stat().st_size)
+    row = Row(_spikey_name(coder), samples, file.stat().st_size)
     for repeat in range(repeats + 1):
         bench_spikey(row, coder, [file], work, repeat > 0)
     return row
