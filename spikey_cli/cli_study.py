@@ -114,7 +114,7 @@ def train(
     called again, a training that was cut off goes on. Needs the extra `train`. Example:
 
     \b
-        spikey train examples/training/default.yaml mine --data recordings/
+        spikey train examples/training/n1.yaml mine --data recordings/
         spikey compress --model mine-*.onnx recordings/*.wav out.spk
     """
     try:
