@@ -144,6 +144,8 @@ IDENTITY = identity(2)
 N1: Grid = _ListedGrid("n1", _n1_values())
 """The grid of the Neuralink N1 recordings."""
 
+_N1_PLACES = _n1_values() + 32768  # among the flags of all values of two bytes
+
 
 class GridSurvey:
     """Finds the grid of one file, chunk by chunk. Holds a flag for each value that a sample can have."""
@@ -176,9 +178,9 @@ class GridSurvey:
         # where more than half of the values occur, two are neighbours: no step, and no sparse palette
         if count < 2 or 2 * count > seen.size + 1:
             return identity(self._sample_bytes)
-        values = np.flatnonzero(seen) + self._min
-        if self._sample_bytes == 2 and np.isin(values, _n1_values()).all():
+        if self._sample_bytes == 2 and np.count_nonzero(self._seen[_N1_PLACES]) == count:
             return N1
+        values = np.flatnonzero(seen) + self._min
         gaps = np.diff(values)
         step = 1 if gaps.min() == 1 else int(np.gcd.reduce(gaps))
         if step > 1:
