@@ -284,6 +284,19 @@ def test_a_converters_profile_is_found(random, tmp_path):
     np.testing.assert_allclose(widths, np.tile(like, 10), rtol=0.2)
 
 
+def test_what_cannot_be_trained_on_is_named(tmp_path, random):
+    (tmp_path / "short.wav").write_bytes(wav_bytes(n1_samples(neural(random, 10)[:, 0])))
+    (tmp_path / "empty.wav").write_bytes(wav_bytes(np.zeros(0)))
+    (tmp_path / "other.wav").write_bytes(wav_bytes(neural(random, 500)[:, 0]))
+    short = load([tmp_path / "short.wav"])
+    with pytest.raises(InputError, match=r"no recording is longer than 13 samples"):
+        fit(config(), short, short, None, SILENT)
+    with pytest.raises(InputError, match=r"empty\.wav: is no WAV"):
+        load([tmp_path / "short.wav", tmp_path / "empty.wav"])
+    with pytest.raises(InputError, match=r"on 2 grids"):
+        load([tmp_path / "short.wav", tmp_path / "other.wav"])
+
+
 class TestSplit:
     def test_sessions_are_found_without_a_list(self, tmp_path, random):
         for i in range(6):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..adc import CODE_UNITS
+from ..errors import InputError
 from ..gain import INPUT_FACTOR, INPUT_LIMIT
 from .recordings import Threads
 
@@ -82,10 +83,13 @@ def at_moments(threads: Threads, rows: np.ndarray, at: np.ndarray, window: int, 
 def random_batches(
     threads: Threads, window: int, steps: int, size: int, generator: np.random.Generator
 ) -> Iterator[Batch]:
-    """Batches of about `size` samples without end: random moments of random groups, as often as they have samples."""
+    """Batches of about `size` samples without end: random moments of random groups, as often as they have samples.
+
+    Raises InputError where all recordings are too short.
+    """
     usable = np.maximum(threads.group_length - window - steps, 0)
     if not usable.any():
-        raise ValueError(f"no recording is longer than {window + steps} samples")
+        raise InputError(f"no recording is longer than {window + steps} samples; give longer ones, or a smaller window")
     reach = np.cumsum(usable)
     mean_threads = np.diff(threads.group_first) @ usable / reach[-1]
     n_groups = max(1, round(size / steps / mean_threads))

@@ -59,7 +59,8 @@ def read_split(folder: Path, seed: int) -> Split:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav")
         if not files:
             raise InputError(f"{folder}: holds no WAV files; give a folder of recordings")
-        sources = [source for source in (look_through(path, path.name) for path in files) if source.layout]
+        looks = (look_through(path, path.name) for path in files)
+        sources = [source for source in looks if source.layout and source.layout.n_frames]
         sessions = [[sources[i].path for i in session] for session in find_sessions(sources)[1]]
         random.Random(seed).shuffle(sessions)
         n = round(VAL_SHARE * len(sessions))
@@ -128,8 +129,10 @@ def load(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) 
     """
     sources = [look_through(path, path.name) for path in files]
     for path, source in zip(files, sources, strict=True):
-        if source.layout is None:
-            raise InputError(f"{path}: is no WAV of 8, 16 or 24 bits; train on recordings that the codec predicts")
+        if source.layout is None or source.layout.n_frames == 0:
+            raise InputError(
+                f"{path}: is no WAV of 8, 16 or 24 bits with samples in it; train on recordings without it"
+            )
     grids = {(source.grid.kind, source.grid.size) for source in sources}
     if len(grids) != 1:
         raise InputError(f"the recordings are on {len(grids)} grids; train on those of one converter")
