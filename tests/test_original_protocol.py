@@ -37,7 +37,7 @@ def test_predictions_are_of_the_next_code(thread):
     assert predicted.size == codes.size - predictor.window - 1
     true = codes[predictor.window + 1 :]
     assert np.std(true - predicted) < np.std(np.diff(codes))
-    assert np.corrcoef(true, predicted)[0, 1] > 0.9
+    assert np.corrcoef(true, predicted)[0, 1] > 0.7
 
 
 def test_cutting_loses_and_rounding_does_not(thread):

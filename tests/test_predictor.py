@@ -34,20 +34,25 @@ def model(request) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def windows(model) -> np.ndarray:
-    """1000 windows: quiet, loud, extreme."""
+def inputs(model) -> dict[str, np.ndarray]:
+    """1000 columns of each input: quiet, loud, extreme."""
     random = np.random.default_rng(1)
     spread = np.repeat([64, 500, 3000, 1e6], 250)
-    rows = read_graph(model).inputs["windows"]
-    return np.clip(np.rint(random.normal(size=(rows, 1000)) * spread), -INPUT_LIMIT, INPUT_LIMIT).astype(np.float32)
+    return {
+        name: np.clip(np.rint(random.normal(size=(rows, 1000)) * spread), -INPUT_LIMIT, INPUT_LIMIT).astype(np.float32)
+        for name, rows in read_graph(model).inputs.items()
+    }
 
 
 @pytest.fixture(scope="module")
-def exact(model, windows) -> np.ndarray:
+def exact(model, inputs) -> dict[str, np.ndarray]:
     """Outputs in exact rational arithmetic."""
-    columns = windows.astype(int).T.tolist()
     graph = read_graph(model)
-    return np.array([evaluate(graph, {"windows": column}, "outputs") for column in columns], dtype=np.int64).T
+    columns = [{name: rows[:, i].astype(int).tolist() for name, rows in inputs.items()} for i in range(1000)]
+    return {
+        name: np.array([evaluate(graph, column, name) for column in columns], dtype=np.int64).T
+        for name in graph.outputs
+    }
 
 
 def test_there_is_a_model():
@@ -57,26 +62,30 @@ def test_there_is_a_model():
 @pytest.mark.parametrize("intra_op_threads", [1, 2])
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("level", ["ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"])
-def test_outputs_are_exact(model, windows, exact, intra_op_threads, batch, level):
+def test_outputs_are_exact(model, inputs, exact, intra_op_threads, batch, level):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = intra_op_threads
     options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    outputs = [
-        session.run(["outputs"], {"windows": np.ascontiguousarray(windows[:, at : at + batch])})[0]
-        for at in range(0, windows.shape[1], batch)
-    ]
-    np.testing.assert_array_equal(np.concatenate(outputs, axis=1), exact)
+    for name, expected in exact.items():
+        found = [
+            session.run([name], {n: np.ascontiguousarray(x[:, at : at + batch]) for n, x in inputs.items()})[0]
+            for at in range(0, 1000, batch)
+        ]
+        np.testing.assert_array_equal(np.concatenate(found, axis=1), expected, err_msg=name)
 
 
 class TestContract:
     """What every predictor promises; see `spikey_cli.predictor`."""
 
-    def test_outputs_are_two_rows_of_integers(self, model, windows, exact):
+    def test_outputs_are_integers(self, model, inputs, exact):
         predictor = Predictor(model)
-        outputs = predictor.predict(windows)
-        assert outputs.shape == (OUTPUT_ROWS, windows.shape[1])
-        np.testing.assert_array_equal(outputs, exact)
+        if predictor.latent_rows:
+            outputs = predictor.conclude(inputs["latents"])
+        else:
+            outputs = predictor.predict(inputs["windows"])
+        assert outputs.shape == (OUTPUT_ROWS, 1000)
+        np.testing.assert_array_equal(outputs, exact["outputs"])
 
     def test_digest_is_of_the_file(self, model):
         assert Predictor(model).digest == hashlib.sha256(model).digest()
