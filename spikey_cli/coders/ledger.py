@@ -21,11 +21,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..adc import NO_TABLE, Bins, value_of
+from ..adc import Bins, value_of
 from ..lanes import Lanes
 from .density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, MIXTURE
-from .range import LISTED, part_of
 from .raw import code_widths
+from .symbols import PROFILED, WIDE, edge_rows, kinds_of, part_of
 
 UNIT = 256
 """One spread in `corrected` and `innovation`."""
@@ -34,7 +34,7 @@ _LIMIT = 32767
 
 
 class LedgerState(NamedTuple):
-    """What the kernel takes. Of each lane: thread, length, start; of each thread: size, width, profiled; the bins'
+    """What the kernel takes. Of each lane: thread, length, start; of each thread: size, width, kind; the bins'
     edges and values, the table of `density`; and of all samples, flat, what is noted.
     """
 
@@ -43,10 +43,9 @@ class LedgerState(NamedTuple):
     start: np.ndarray
     size: np.ndarray
     width: np.ndarray
-    profiled: np.ndarray
+    kind: np.ndarray
     edges: np.ndarray
     values: np.ndarray
-    no_edges: np.ndarray
     mixture: np.ndarray
     mass: np.ndarray
     rest: np.ndarray
@@ -65,8 +64,8 @@ def _in_spreads(away, scale):
 @njit
 def note_lanes(state, step, first, stop, naive, learnt, codes):
     """Note `step` of the lanes from `first` to `stop`; `learnt` is an `adapt.Learnt` after the step's correction."""
-    thread, length, start, sizes, widths, profiled, profile, values, no_edges, mixture = state[:10]
-    mass, rest, residual, corrected, innovation = state[10:]
+    thread, length, start, sizes, widths, kinds, edges, values, mixture = state[:9]
+    mass, rest, residual, corrected, innovation = state[9:]
     centre, scale, tail = learnt.centre, learnt.scale, learnt.tail
     network_centre, place = learnt.network_centre, learnt.place
     for lane in range(np.uint64(first), np.uint64(stop)):
@@ -75,12 +74,14 @@ def note_lanes(state, step, first, stop, naive, learnt, codes):
         of = np.uint64(thread[lane])
         at = start[lane] + step
         code = np.int64(codes[lane])
-        edges = profile if profiled[of] else no_edges
-        below, above, symbol, low_bits = part_of(code, centre[lane], scale[lane], tail[lane], sizes[of], edges, mixture)
+        size, kind = sizes[of], kinds[of]
+        below, above, symbol, low_bits = part_of(
+            code, centre[lane], scale[lane], tail[lane], size, kind, edges, mixture
+        )
         mass[at] = above - below
-        if sizes[of] > LISTED:
+        if kind == WIDE:
             rest[at] = widths[of] if symbol == 0 else low_bits
-        value = value_of(code, profiled[of], values)
+        value = value_of(code, kind == PROFILED, values)
         residual[at] = value - centre[lane]
         corrected[at] = _in_spreads(value - centre[lane], scale[lane])
         if not naive:
@@ -121,10 +122,9 @@ class Ledger:
             lanes.start,
             bins.size,
             code_widths(bins.size),
-            bins.profiled,
-            bins.edges,
+            kinds_of(bins),
+            edge_rows(bins),
             bins.values,
-            NO_TABLE,
             MIXTURE,
             np.zeros(n, dtype=np.int32),
             np.zeros(n, dtype=np.uint8),
@@ -136,6 +136,6 @@ class Ledger:
     def pages(self) -> list[Page]:
         """What was noted of each thread."""
         step = (np.arange(self.state.mass.size) - np.repeat(self._lanes.start, self._lanes.length)).astype(np.int32)
-        noted = (step, *self.state[10:])
+        noted = (step, *self.state[9:])
         ends = np.cumsum(self._lanes.samples_of_threads())
         return [Page(*(array[a:b] for array in noted)) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
