@@ -12,7 +12,7 @@ short fill a block together. A block holds at most `BLOCK_SAMPLES` samples, whic
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 BLOCK_SAMPLES = 1 << 25
@@ -40,6 +40,14 @@ class Part:
     file: int
     first_frame: int
     n_frames: int
+
+
+def positions_by_file(parts: Iterable[Part]) -> list[list[int]]:
+    """Positions in `parts` of those of each file, in their order: what one worker takes, since a file is one stream."""
+    found: dict[int, list[int]] = {}
+    for position, part in enumerate(parts):
+        found.setdefault(part.file, []).append(position)
+    return list(found.values())
 
 
 def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channels: Sequence[int]) -> list[list[Part]]:

@@ -27,7 +27,7 @@ from .cli_options import (
     report_failures,
     show_progress,
 )
-from .cli_study import analyze, topology, train
+from .cli_study import analyze, bench, topology, train
 from .errors import SpikeyError
 
 
@@ -237,7 +237,7 @@ def info(archive: Path, as_json: bool) -> None:
     click.echo(json.dumps(description, indent=2) if as_json else summarise(description))
 
 
-for _command in (topology, analyze, train):
+for _command in (topology, analyze, train, bench):
     main.add_command(_command)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .archive import NO_MODEL, ArchiveReader, ArchiveWriter
-from .blocks import Part, steps_for
+from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
 from .errors import ArchiveError, ModelError
 from .grid import Grid
@@ -40,7 +40,7 @@ def encode_block(
     workers: Workers,
 ) -> None:
     """Read the threads of a block's parts, code them, and append the block to the archive."""
-    threads, grids = read_threads(sources, parts, lambda source, part: _read_part(writer, source, part))
+    threads, grids = read_threads(sources, parts, lambda source, part: _read_part(writer, source, part), workers)
     steps = steps_for([codes.size for codes in threads])
     company = writer.directory.company(parts)
     streams = iter(encode_threads(threads, grids, company, steps, coder, predictor, workers))
@@ -49,16 +49,24 @@ def encode_block(
 
 
 def read_threads(
-    sources: Sequence[Source], parts: Sequence[Part], read: Callable[[Source, Part], bytes]
+    sources: Sequence[Source], parts: Sequence[Part], read: Callable[[Source, Part], bytes], workers: Workers
 ) -> tuple[list[np.ndarray], list[Grid]]:
-    """Codes, int32, and grid of every thread of a block's parts, whose bytes `read` gives."""
-    threads: list[np.ndarray] = []
-    grids: list[Grid] = []
-    for part in parts:
-        source = sources[part.file]
-        threads += list(source.codes(read(source, part)))
-        grids += [source.grid] * source.channels
-    return threads, grids
+    """Codes, int32, and grid of every thread of a block's parts, whose bytes `read` gives.
+
+    Files are read side by side, the parts of one file in their order.
+    """
+
+    def read_file(positions: list[int]) -> list[list[np.ndarray]]:
+        own = [parts[position] for position in positions]
+        return [list(sources[part.file].codes(read(sources[part.file], part))) for part in own]
+
+    by_file = positions_by_file(parts)
+    in_parts: list[list[np.ndarray]] = [[] for _ in parts]
+    for positions, read_parts in zip(by_file, workers.map(read_file, by_file), strict=True):
+        for position, threads in zip(positions, read_parts, strict=True):
+            in_parts[position] = threads
+    grids = [sources[part.file].grid for part, threads in zip(parts, in_parts, strict=True) for _ in threads]
+    return list(itertools.chain.from_iterable(in_parts)), grids
 
 
 def encode_verbatim_block(

@@ -6,8 +6,8 @@ import os
 
 from .archive import NO_MODEL, ArchiveReader
 from .coders import coder_with_number
-from .predictor import shipped_model_name
-from .recording import thread_names
+from .shipped import shipped_models_with
+from .tables import thread_names
 
 
 def describe(archive: str | os.PathLike[str]) -> dict[str, object]:
@@ -46,7 +46,10 @@ def describe(archive: str | os.PathLike[str]) -> dict[str, object]:
             "coder": coder.name if coder else f"number {reader.coder}",
             "model": None
             if reader.model == NO_MODEL
-            else {"name": shipped_model_name(reader.model), "sha256_prefix": reader.model.hex()},
+            else {
+                "name": next((path.name for path in shipped_models_with(reader.model)), None),
+                "sha256_prefix": reader.model.hex(),
+            },
             "archive_bytes": reader.length,
             "source_bytes": source_bytes,
             "ratio": round(source_bytes / reader.length, 4),
@@ -63,6 +66,11 @@ def describe(archive: str | os.PathLike[str]) -> dict[str, object]:
                 for name, wave, peers in zip(names, topology.waves, topology.peers, strict=True)
             ],
         }
+
+
+def _describe_model(digest: bytes) -> dict[str, str | None]:
+    shipped = shipped_models_with(digest)
+    return {"name": shipped[0].name if shipped else None, "sha256_prefix": digest.hex()}
 
 
 def summarise(description: dict) -> str:  # type: ignore[type-arg]

@@ -18,7 +18,8 @@ from .codec import Decoder
 from .compressor import open_workers
 from .errors import InputError
 from .predictor import Predictor
-from .recording import read_frames, thread_names
+from .recording import read_frames
+from .tables import thread_names
 
 _SUBTYPES = {1: "PCM_U8", 2: "PCM_16", 3: "PCM_24"}
 

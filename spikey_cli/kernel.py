@@ -10,15 +10,13 @@ import contextlib
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba.core import config
-
-_settings: Any = config
+_one_at_a_time = threading.Lock()
 _PACKAGE = Path(__file__).resolve().parent
 _FOLDER = "spikey-kernels-"
 
@@ -41,10 +39,8 @@ def _fingerprint() -> str:
 def kernel_folder() -> Path:
     """Where kernels are kept: below $NUMBA_CACHE_DIR, in the package if that can be written to, or the user's cache."""
     own = _PACKAGE / "__pycache__"
-    if _settings.CACHE_DIR:
-        base = Path(_settings.CACHE_DIR)
-    else:
-        base = own if os.access(_PACKAGE, os.W_OK) else _user_cache() / "spikey-cli"
+    else_own = own if os.access(_PACKAGE, os.W_OK) else _user_cache() / "spikey-cli"
+    base = Path(os.environ.get("NUMBA_CACHE_DIR") or else_own)
     folder = base / f"{_FOLDER}{_fingerprint()}"
     if base == own and not folder.exists():  # elsewhere other releases may keep theirs
         for older in own.glob(f"{_FOLDER}*"):
@@ -55,11 +51,32 @@ def kernel_folder() -> Path:
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` when it is first called, to run without the interpreter's lock, and keep it."""
-    given = _settings.CACHE_DIR
-    _settings.CACHE_DIR = str(kernel_folder())
+    """Compile `function` when it is first called, to run without the interpreter's lock, and keep it.
+
+    Numba is imported no sooner: what calls no kernel need not wait for it.
+    """
+    compiled: Callable[..., Any] | None = None
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        nonlocal compiled
+        if compiled is None:
+            with _one_at_a_time:
+                compiled = compiled or _compile(function)
+        return compiled(*arguments)
+
+    return call
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    import numba
+    from numba.core import config
+
+    settings: Any = config
+    given = settings.CACHE_DIR
+    settings.CACHE_DIR = str(kernel_folder())
     try:
         compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True)(function)
     finally:
-        _settings.CACHE_DIR = given
+        settings.CACHE_DIR = given
     return compiled

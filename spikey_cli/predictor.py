@@ -20,7 +20,7 @@ The file's metadata may hold, in decimal:
     middle_out_peers       how many of a thread's peers send it messages: 1..4
     middle_out_residual    1: a region is added to the latent; 0: it takes its place
 
-A model is known by the SHA-256 of its .onnx file. The file name ends in the first eight hexadecimal digits of it.
+A model is known by the SHA-256 of its .onnx file.
 """
 
 from __future__ import annotations
@@ -38,18 +38,9 @@ from .graph import Graph, Span, certify, read_graph
 from .grid import N1
 from .middle_out import EXTRA_ROWS
 from .peers import MAX_LEANS
-
-DEFAULT_MODEL = "n1"
-"""Name, without its hash, of the predictor that is used where none is asked for."""
+from .shipped import DEFAULT_MODEL, shipped_models, shipped_models_with
 
 OUTPUT_ROWS = 3
-
-
-def model_folder() -> Path:
-    """Where the models that come with the package lie: inside it once installed, beside it in a source tree."""
-    package = Path(__file__).resolve().parent
-    inside = package / "models"
-    return inside if inside.is_dir() else package.parent / "models"
 
 
 class Predictor:
@@ -190,7 +181,7 @@ def find_model(name: str) -> Predictor:
 
     Raises ModelError, which tells the names.
     """
-    paths = {path.stem.rsplit("-", 1)[0]: path for path in model_folder().glob("*-????????.onnx")}
+    paths = shipped_models()
     if name in paths:
         return read_model(paths[name])
     if not Path(name).exists() and Path(name).suffix != ".onnx":
@@ -204,7 +195,7 @@ def predictor_with_digest(digest: bytes) -> Predictor:
 
     Raises ModelError where it did not come with this release.
     """
-    for path in _models_named(digest):
+    for path in shipped_models_with(digest):
         predictor = read_model(path)
         if predictor.digest.startswith(digest):
             return predictor
@@ -212,12 +203,3 @@ def predictor_with_digest(digest: bytes) -> Predictor:
         f"the model {digest.hex()} is not installed; "
         "give the file it was written with as --model, or install a release of spikey-cli that carries it"
     )
-
-
-def shipped_model_name(digest: bytes) -> str | None:
-    """File name of the shipped model whose SHA-256 begins with `digest`; None where there is none."""
-    return next((path.name for path in _models_named(digest)), None)
-
-
-def _models_named(digest: bytes) -> list[Path]:
-    return sorted(model_folder().glob(f"*-{digest.hex()[:8]}.onnx"))

@@ -13,21 +13,8 @@ from .codec import Decoder
 from .compressor import open_workers
 from .errors import ArchiveError, InputError
 from .predictor import Predictor
-from .tables import FileEntry
+from .tables import thread_names
 from .wav import sample_dtype
-
-
-def thread_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
-    """(file, channel) of every thread by its name, in the order of the topology.
-
-    A mono file's thread has the file's name; those of others have `:0`, `:1`, ... behind it.
-    """
-    names = {}
-    for i, file in enumerate(files):
-        if file.layout:
-            for channel in range(file.channels):
-                names[file.name if file.channels == 1 else f"{file.name}:{channel}"] = (i, channel)
-    return names
 
 
 class Recording:

@@ -78,6 +78,19 @@ class FileEntry:
         return self.layout.n_frames if self.layout else self.size
 
 
+def thread_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
+    """(file, channel) of every thread by its name, in the order of the topology.
+
+    A mono file's thread has the file's name; those of others have `:0`, `:1`, ... behind it.
+    """
+    names = {}
+    for i, file in enumerate(files):
+        if file.layout:
+            for channel in range(file.channels):
+                names[file.name if file.channels == 1 else f"{file.name}:{channel}"] = (i, channel)
+    return names
+
+
 @dataclass(frozen=True)
 class Directory:
     """Every file, and the topology of all their threads."""

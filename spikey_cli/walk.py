@@ -32,6 +32,8 @@ class Stepper(Protocol):
     """What the walk needs of an encoder or a decoder; see `spikey_cli.coders`."""
 
     state: Any
+    fills_codes: bool
+    """Whether it fills in the codes, as a decoder does, or reads them."""
 
 
 def walk(
@@ -49,7 +51,8 @@ def walk(
     `gains` uint8 and `firsts` int32 of shape (lanes,): the entries; `codes` int32, flat: read where `coder` encodes,
     filled where it decodes. Without a predictor all samples are naive deltas.
     """
-    scatter(codes, lanes.start, lanes.length, 0, firsts[None, :])
+    if coder.fills_codes:
+        scatter(codes, lanes.start, lanes.length, 0, firsts[None, :])
     window = predictor.window if predictor else 0
     take_step = take_step_of(coder)
     learnt = begin(lanes, bins, gains, firsts, peers)
@@ -62,7 +65,8 @@ def walk(
     differences = np.zeros((window + TILE_STEPS, lanes.count), dtype=np.float32)
     nothing = np.zeros((OUTPUT_ROWS, 0), dtype=np.float32)
     for tile_start in range(1, lanes.steps, TILE_STEPS):
-        gather(codes, lanes.start, lanes.length, tile_start, tile)
+        if not coder.fills_codes:
+            gather(codes, lanes.start, lanes.length, tile_start, tile)
         for i in range(min(TILE_STEPS, lanes.steps - tile_start)):
             step = tile_start + i
             row = differences[window + i]
@@ -73,5 +77,6 @@ def walk(
             for first, stop in forecast.turns:
                 outputs = forecast.outputs(first, stop, learnt.terms[step & RING])
                 take_step(step, False, first, stop, learnt, coder.state, outputs, bins.values, tile[i], row)
-        scatter(codes, lanes.start, lanes.length, tile_start, tile)
+        if coder.fills_codes:
+            scatter(codes, lanes.start, lanes.length, tile_start, tile)
         differences[:window] = differences[TILE_STEPS:]

@@ -19,10 +19,10 @@ from spikey_cli.predictor import (
     OUTPUT_ROWS,
     Predictor,
     default_predictor,
-    model_folder,
     predictor_with_digest,
     read_model,
 )
+from spikey_cli.shipped import model_folder
 
 MODELS = sorted(model_folder().glob("*.onnx"))
 BATCHES = (1, 7, 64, 1000)

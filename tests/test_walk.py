@@ -30,7 +30,8 @@ from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
 from spikey_cli.lanes import cut, gather, scatter
 from spikey_cli.peers import Company, Place
-from spikey_cli.predictor import Predictor, default_predictor, model_folder
+from spikey_cli.predictor import Predictor, default_predictor
+from spikey_cli.shipped import model_folder
 from spikey_cli.streams import CODED, PACKED, Workers, decode_threads, encode_threads
 from spikey_cli.topology import Topology
 

@@ -89,7 +89,7 @@ def record(
     done, total = 0, sum(n * c for n, c in zip(frames, channels, strict=True))
     for parts in plan_blocks(found.sessions, frames, channels):
         threads, grids = read_threads(
-            found.sources, parts, lambda source, part: source.read_frames(part.first_frame, part.n_frames)
+            found.sources, parts, lambda source, part: source.read_frames(part.first_frame, part.n_frames), workers
         )
         records = _record_block(threads, grids, directory.company(parts), predictor, workers)
         for index, piece in zip(_threads_of(directory, parts), records, strict=True):

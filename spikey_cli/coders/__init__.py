@@ -12,42 +12,59 @@ step `step`; a coder passes over those that are no longer than that. There are, 
 value in 1/64 codes between those of the grid's first and last codes; `scale`, the log2 of the expected deviation in
 codes, in 1/16 octaves; `tail`, 0..31, how likely outliers are (see `density`); and `codes`, which an encoder reads and
 a decoder fills. There is one stream a thread. `encode_lanes` and `decode_lanes` are kernels, of the coder's module;
-`state` is a named tuple of arrays, which they take apart before their loops: looking into it each time would cost more
-than the rest. Decoders are safe on any bytes: they fill in some code of the grid, and `finish` returns for each thread
-whether its stream was used up exactly.
+`fills_codes` tells the one from the other. `state` is a named tuple of arrays, which they take apart before their
+loops: looking into it each time would cost more than the rest. Decoders are safe on any bytes: they fill in some code
+of the grid, and `finish` returns for each thread whether its stream was used up exactly.
 """
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from .bzip2 import Bzip2Decoder, Bzip2Encoder
-from .huffman import HuffmanDecoder, HuffmanEncoder
-from .range import RangeDecoder, RangeEncoder
-from .residual import ResidualDecoder, ResidualEncoder
-from .rice import RiceDecoder, RiceEncoder
+if TYPE_CHECKING:
+    from .range import RangeDecoder, RangeEncoder
+    from .residual import ResidualDecoder, ResidualEncoder
+    from .rice import RiceDecoder, RiceEncoder
 
 
 @dataclass(frozen=True)
 class Coder:
-    """A way to write residual streams, as the registry knows it."""
+    """A way to write residual streams, as the registry knows it; what it consists of is imported when it is used."""
 
     name: str
     number: int
     """Identifies the coder in an archive; never used again for another."""
-    encoder: type[RiceEncoder] | type[RangeEncoder] | type[ResidualEncoder] | None
-    decoder: type[RiceDecoder] | type[RangeDecoder] | type[ResidualDecoder] | None
-    """None, both: nothing is predicted, codes are packed as they are."""
+    classes: str | None
+    """What the classes of its module are called, before `Encoder` and `Decoder`; None: nothing is predicted, codes are
+    packed as they are.
+    """
+
+    @property
+    def encoder(self) -> type[RiceEncoder] | type[RangeEncoder] | type[ResidualEncoder] | None:
+        """Class of its encoder, or None."""
+        return self._class("Encoder")
+
+    @property
+    def decoder(self) -> type[RiceDecoder] | type[RangeDecoder] | type[ResidualDecoder] | None:
+        """Class of its decoder, or None."""
+        return self._class("Decoder")
+
+    def _class(self, kind: str) -> Any:
+        if self.classes is None:
+            return None
+        return getattr(importlib.import_module(f".{self.name}", __name__), self.classes + kind)
 
 
 CODERS = {
     coder.name: coder
     for coder in (
-        Coder("raw", 0, None, None),
-        Coder("rice", 1, RiceEncoder, RiceDecoder),
-        Coder("range", 2, RangeEncoder, RangeDecoder),
-        Coder("huffman", 3, HuffmanEncoder, HuffmanDecoder),
-        Coder("bzip2", 4, Bzip2Encoder, Bzip2Decoder),
+        Coder("raw", 0, None),
+        Coder("rice", 1, "Rice"),
+        Coder("range", 2, "Range"),
+        Coder("huffman", 3, "Huffman"),
+        Coder("bzip2", 4, "Bzip2"),
     )
 }
 DEFAULT_CODER = "rice"

@@ -113,6 +113,8 @@ class Page(NamedTuple):
 class Ledger:
     """Notes a walk, in the place of an encoder."""
 
+    fills_codes = False
+
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
         n = int(lanes.length.sum(dtype=np.int64))
         self._lanes = lanes

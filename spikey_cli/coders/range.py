@@ -134,6 +134,8 @@ def _end(state):
 class RangeEncoder:
     """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
 
+    fills_codes = False
+
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
         bits = np.where(bins.size <= LISTED, _MAX_SYMBOL_BITS, _MAX_SYMBOL_BITS + _MAX_REST_BITS)
         words = lanes.samples_of_threads() * bits // 32 + SPARE_WORDS
@@ -152,6 +154,8 @@ class RangeEncoder:
 
 class RangeDecoder:
     """Reads what `RangeEncoder` wrote, in the same walk."""
+
+    fills_codes = True
 
     def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
         self._whole_words = np.array([len(stream) % 4 == 0 and len(stream) > 0 for stream in streams])

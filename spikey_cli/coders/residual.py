@@ -80,6 +80,8 @@ def _state(lanes: Lanes, bins: Bins) -> tuple[ResidualState, np.ndarray]:
 class ResidualEncoder(ABC):
     """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
 
+    fills_codes = False
+
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
         self.state, self._ends = _state(lanes, bins)
 
@@ -98,6 +100,8 @@ class ResidualEncoder(ABC):
 
 class ResidualDecoder(ABC):
     """Reads what the encoder of the same coder wrote, in the same walk."""
+
+    fills_codes = True
 
     def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
         self.state, ends = _state(lanes, bins)

@@ -157,6 +157,8 @@ class RiceState(NamedTuple):
 class RiceEncoder:
     """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
 
+    fills_codes = False
+
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
         words = lanes.samples_of_threads() * MAX_CODE_BITS // 64 + SPARE_WORDS
         self._first = (np.cumsum(words) - words) * 64
@@ -173,6 +175,8 @@ class RiceEncoder:
 
 class RiceDecoder:
     """Reads what `RiceEncoder` wrote, in the same walk."""
+
+    fills_codes = True
 
     def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
         self.state = RiceState.of(lanes, bins, *words_from_streams(streams))

@@ -1,36 +1,17 @@
-"""Pictures by Matplotlib, without a window; and that of the threads' graph."""
+"""The picture of the threads' graph."""
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import MissingPackageError
+from ..drawing import Drawing
 from .survey import Survey
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-class Drawing:
-    """A picture under way, of `width` by `height` inches."""
-
-    def __init__(self, width: float, height: float) -> None:
-        """Raises MissingPackageError where Matplotlib is not installed."""
-        try:
-            from matplotlib.figure import Figure
-        except ModuleNotFoundError as error:
-            raise MissingPackageError("pictures need Matplotlib: pip install 'spikey-cli[plot]'") from error
-        self.figure = Figure(figsize=(width, height), layout="constrained")
-
-    def png(self) -> bytes:
-        """The picture as a PNG file."""
-        buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=110)
-        return buffer.getvalue()
 
 
 _LABELLED = 160  # threads that have their names written beside them, at most
