@@ -239,7 +239,3 @@ def info(archive: Path, as_json: bool) -> None:
 
 for _command in (topology, analyze, train, bench):
     main.add_command(_command)
-
-
-if __name__ == "__main__":
-    main()
