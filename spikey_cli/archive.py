@@ -41,6 +41,7 @@ from typing import BinaryIO
 
 from .blocks import Part
 from .errors import ArchiveError
+from .streams import Stream
 from .tables import (
     BlockTable,
     Directory,
@@ -131,14 +132,15 @@ class ArchiveWriter:
             self._file.write(piece)
             self._length += len(piece)
 
-    def add_block(self, steps: int, parts: Sequence[Part], streams: Sequence[Sequence[tuple[int, bytes]]]) -> None:
-        """Append a block; `streams` holds for each part its (method, bytes), one a channel."""
+    def add_block(self, steps: int, parts: Sequence[Part], streams: Sequence[Sequence[Stream]]) -> None:
+        """Append a block; `streams` holds those of each part, one a channel."""
         offset = self._length
         entries = tuple(
-            tuple(StreamEntry(method, len(data), zlib.crc32(data)) for method, data in part) for part in streams
+            tuple(StreamEntry(stream.method, len(stream.data), zlib.crc32(stream.data)) for stream in part)
+            for part in streams
         )
         table = pack_block_table(BlockTable(steps, tuple(parts), entries))
-        payload = [data for part in streams for _, data in part]
+        payload = [stream.data for part in streams for stream in part]
         header = _BLOCK.pack(BLOCK_MARK, len(table), sum(map(len, payload)))
         self._write(header, _CRC.pack(zlib.crc32(table, zlib.crc32(header))), table, *payload)
         self._blocks.append(IndexEntry(offset, self._length - offset, tuple(parts)))

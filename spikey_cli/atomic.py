@@ -56,14 +56,19 @@ class WholeFile:
         except OSError as error:
             raise self._failed(error) from error
 
-    def commit(self) -> None:
-        """Flush to the disk and take the target's name."""
+    def commit(self, *, flush_folder: bool = True) -> None:
+        """Flush to the disk and take the target's name.
+
+        Without `flush_folder` a power cut may take the name back until `flush` is called for its folder: for those who
+        commit many files.
+        """
         try:
             with self._temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             self._check_target()
             os.replace(self._temporary, self.path)
-            _flush_folder(self.path.parent)
+            if flush_folder:
+                flush(self.path.parent)
         except OSError as error:
             raise self._failed(error) from error
 
@@ -82,7 +87,8 @@ def write_whole(path: Path, data: bytes, *, force: bool) -> None:
         file.discard()
 
 
-def _flush_folder(folder: Path) -> None:
+def flush(folder: Path) -> None:
+    """Flush the names in a folder to the disk."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows cannot open folders; there a rename is on the disk once it returns

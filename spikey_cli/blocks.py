@@ -15,13 +15,14 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-BLOCK_SAMPLES = 1 << 25
-"""Samples of all threads of a block together, at most; a file of more channels than that has one frame a block."""
+BLOCK_SAMPLES = 1 << 24
+"""Samples of all threads of a block together, at most, half of what the format allows: workers hold one each. A file of
+more channels than that has one frame a block."""
 
 PART_FRAMES = 1 << 18
 """Frames of one part, at most: what is decoded at least to read a sample."""
 
-LANES_WANTED = 8192
+LANES_WANTED = 4096
 """Lanes a block, where it has samples enough: one network call serves them all."""
 
 LONG_STEPS = 2700

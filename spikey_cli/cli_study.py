@@ -34,7 +34,7 @@ def topology(
     from .analysis.sessions import describe_sessions, summarise_sessions
     from .analysis.survey import survey
     from .atomic import write_whole
-    from .compressor import open_workers
+    from .workers import open_workers
 
     with open_workers(workers) as pool:
         found = survey(inputs, pool, recursive=recursive)
@@ -77,8 +77,8 @@ def analyze(
     from .analysis.report import write_report
     from .analysis.study import study
     from .analysis.survey import survey
-    from .compressor import open_workers
     from .predictor import default_predictor
+    from .workers import open_workers
 
     predictor = find_model(model) or default_predictor()
     with write_report(out, force=force) as write, open_workers(workers) as pool:

@@ -1,28 +1,32 @@
 """Blocks of samples to blocks of streams, and back: the two directions side by side.
 
-encode_block   source bytes -> samples -> codes -> streams -> archive
-decode_block   archive -> streams -> codes -> samples -> bytes
+    read_block    source bytes                                      fetch_block   archive -> streams
+    encode_block  -> samples -> codes -> streams (-> archive)       decode_block  -> codes -> samples -> bytes
+
+Reading goes block by block; coding may go side by side.
 """
 
 from __future__ import annotations
 
 import itertools
 import lzma
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .archive import NO_MODEL, ArchiveReader, ArchiveWriter
+from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
 from .errors import ArchiveError, ModelError
 from .grid import Grid
+from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
-from .streams import Stream, Workers, decode_threads, encode_threads
-from .tables import FileEntry
+from .streams import Stream, decode_threads, encode_threads
+from .tables import Directory, FileEntry
 from .wav import sample_dtype, samples_to_bytes
+from .workers import Workers
 
 STORED, XZ = 2, 3
 """Methods of verbatim bytes, beside those of threads in `streams`."""
@@ -31,61 +35,78 @@ _XZ_PRESET = 3
 _XZ_MEMORY = 64 << 20
 
 
+@dataclass(frozen=True)
+class SourceBlock:
+    """What a block is made of: parts of the sources, and the bytes of each."""
+
+    parts: Sequence[Part]
+    pieces: Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class CodedBlock:
+    """What an archive gets of a block."""
+
+    parts: Sequence[Part]
+    steps: int
+    """The longest that a lane can be; 0 where files are kept verbatim."""
+    streams: Sequence[Sequence[Stream]]
+    """One for each channel of each part."""
+
+
+def read_block(
+    sources: Sequence[Source], digests: Sequence[FileDigest], parts: Sequence[Part], workers: Workers
+) -> SourceBlock:
+    """Read a block's parts, and take their bytes into the digests of their files: blocks must come in order."""
+
+    def read_file(positions: list[int]) -> list[bytes]:
+        own = [parts[position] for position in positions]
+        pieces = [sources[part.file].read_frames(part.first_frame, part.n_frames) for part in own]
+        for part, data in zip(own, pieces, strict=True):
+            digests[part.file].update(data)
+        return pieces
+
+    by_file = positions_by_file(parts)
+    pieces = [b""] * len(parts)
+    for positions, read in zip(by_file, workers.map(read_file, by_file), strict=True):
+        for position, data in zip(positions, read, strict=True):
+            pieces[position] = data
+    return SourceBlock(parts, pieces)
+
+
 def encode_block(
-    writer: ArchiveWriter,
+    block: SourceBlock,
     sources: Sequence[Source],
-    parts: Sequence[Part],
+    directory: Directory,
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
-) -> None:
-    """Read the threads of a block's parts, code them, and append the block to the archive."""
-    threads, grids = read_threads(sources, parts, lambda source, part: _read_part(writer, source, part), workers)
+) -> CodedBlock:
+    """Code the threads of a block, or pack it where it is of verbatim files."""
+    if sources[block.parts[0].file].layout is None:
+        packed = workers.map(_pack_verbatim, block.pieces)
+        return CodedBlock(block.parts, 0, [[stream] for stream in packed])
+    threads, grids = read_threads(block, sources, workers)
     steps = steps_for([codes.size for codes in threads])
-    company = writer.directory.company(parts)
+    company = directory.company(block.parts)
     streams = iter(encode_threads(threads, grids, company, steps, coder, predictor, workers))
-    in_parts = [[next(streams) for _ in range(sources[part.file].channels)] for part in parts]
-    writer.add_block(steps, parts, [[(stream.method, stream.data) for stream in part] for part in in_parts])
+    in_parts = [[next(streams) for _ in range(sources[part.file].channels)] for part in block.parts]
+    return CodedBlock(block.parts, steps, in_parts)
 
 
 def read_threads(
-    sources: Sequence[Source], parts: Sequence[Part], read: Callable[[Source, Part], bytes], workers: Workers
+    block: SourceBlock, sources: Sequence[Source], workers: Workers
 ) -> tuple[list[np.ndarray], list[Grid]]:
-    """Codes, int32, and grid of every thread of a block's parts, whose bytes `read` gives.
-
-    Files are read side by side, the parts of one file in their order.
-    """
-
-    def read_file(positions: list[int]) -> list[list[np.ndarray]]:
-        own = [parts[position] for position in positions]
-        return [list(sources[part.file].codes(read(sources[part.file], part))) for part in own]
-
-    by_file = positions_by_file(parts)
-    in_parts: list[list[np.ndarray]] = [[] for _ in parts]
-    for positions, read_parts in zip(by_file, workers.map(read_file, by_file), strict=True):
-        for position, threads in zip(positions, read_parts, strict=True):
-            in_parts[position] = threads
-    grids = [sources[part.file].grid for part, threads in zip(parts, in_parts, strict=True) for _ in threads]
+    """Codes, int32, and grid of every thread of a block."""
+    places = list(zip(block.parts, block.pieces, strict=True))
+    in_parts = workers.map(lambda place: list(sources[place[0].file].codes(place[1])), places)
+    grids = [sources[part.file].grid for part, threads in zip(block.parts, in_parts, strict=True) for _ in threads]
     return list(itertools.chain.from_iterable(in_parts)), grids
 
 
-def encode_verbatim_block(
-    writer: ArchiveWriter, sources: Sequence[Source], parts: Sequence[Part], workers: Workers
-) -> None:
-    """Append a block of files that are kept byte for byte."""
-    pieces = [_read_part(writer, sources[part.file], part) for part in parts]
-    writer.add_block(0, parts, [[stream] for stream in workers.map(_pack_verbatim, pieces)])
-
-
-def _read_part(writer: ArchiveWriter, source: Source, part: Part) -> bytes:
-    data = source.read_frames(part.first_frame, part.n_frames)
-    writer.digests[part.file].update(data)
-    return data
-
-
-def _pack_verbatim(data: bytes) -> tuple[int, bytes]:
+def _pack_verbatim(data: bytes) -> Stream:
     packed = lzma.compress(data, check=lzma.CHECK_NONE, preset=_XZ_PRESET)
-    return (XZ, packed) if len(packed) < len(data) else (STORED, data)
+    return Stream(XZ, packed) if len(packed) < len(data) else Stream(STORED, data)
 
 
 def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
@@ -132,16 +153,29 @@ class DecodedPart:
 
 
 @dataclass(frozen=True)
+class FetchedBlock:
+    """What was read of a block. Places are (part, channel); positions are theirs in the block."""
+
+    steps: int
+    places: Sequence[tuple[Part, int]]
+    chosen: Sequence[int]
+    """Positions of what is wanted of the block."""
+    needed: Sequence[int]
+    """Positions of that and of all that it leans on, of which the rest tells."""
+    streams: Sequence[Stream]
+    company: Company
+
+
+@dataclass(frozen=True)
 class Decoder:
     """What decoding an archive needs beside its blocks."""
 
     reader: ArchiveReader
     coder: Coder
     predictor: Predictor | None
-    workers: Workers
 
     @classmethod
-    def of(cls, reader: ArchiveReader, workers: Workers, predictor: Predictor | None = None) -> Decoder:
+    def of(cls, reader: ArchiveReader, predictor: Predictor | None = None) -> Decoder:
         """Find the coder and the model that the archive names: `predictor`, or one that comes with the package.
 
         Raises ArchiveError or ModelError where this release has them not.
@@ -159,17 +193,16 @@ class Decoder:
                 predictor = predictor_with_digest(reader.model)
         except ModelError as error:
             raise ModelError(f"{reader.path}: {error}") from error
-        return cls(reader, coder, predictor, workers)
+        return cls(reader, coder, predictor)
 
-    def decode_block(
+    def fetch_block(
         self, i: int, wanted: Collection[int] | dict[int, Sequence[int]], first: int = 0, stop: int = 1 << 63
-    ) -> Iterator[DecodedPart]:
-        """The parts of block `i` that belong to the files `wanted`, and have frames between `first` and `stop`.
+    ) -> FetchedBlock:
+        """Read what is needed of block `i` for the files `wanted`, and for frames between `first` and `stop`.
 
         Where `wanted` is a dictionary, it names the channels of each file to decode; otherwise all are. Raises
         ArchiveError where the block's table is damaged.
         """
-
         files = self.reader.directory.files
         table = self.reader.read_table(i)
         places = [(part, channel) for part in table.parts for channel in range(files[part.file].channels)]
@@ -180,28 +213,36 @@ class Decoder:
             return not isinstance(wanted, dict) or channel in wanted[part.file]
 
         chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
-        if table.steps == 0:
-            for position, entry, data in self.reader.read_streams(i, table, set(chosen)):
-                part = places[position][0]
-                whole = None if data is None else _unpack_verbatim(entry.method, data, part.n_frames)
-                yield DecodedPart(part, {}, whole)
-            return
-        company = self.reader.directory.company(table.parts)
+        company = self.reader.directory.company(table.parts) if table.steps else Company.alone(len(places))
         needed = company.needed(chosen)
         # an empty stream decodes to nothing: the thread is found damaged
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
+        return FetchedBlock(table.steps, places, chosen, needed, streams, company.part(needed))
+
+    def decode_block(self, block: FetchedBlock, workers: Workers) -> list[DecodedPart]:
+        """The parts of a block that were wanted, in its order."""
+        files = self.reader.directory.files
+        places = [block.places[position] for position in block.needed]
+        if block.steps == 0:
+            verbatim = zip(places, block.streams, strict=True)
+            return [
+                DecodedPart(part, {}, _unpack_verbatim(stream.method, stream.data, part.n_frames))
+                for (part, _), stream in verbatim
+            ]
         decoded = decode_threads(
-            streams,
-            [places[position][0].n_frames for position in needed],
-            [files[places[position][0].file].grid for position in needed],
-            company.part(needed),
-            table.steps,
+            block.streams,
+            [part.n_frames for part, _ in places],
+            [files[part.file].grid for part, _ in places],
+            block.company,
+            block.steps,
             self.coder,
             self.predictor,
-            self.workers,
+            workers,
         )
-        codes_at = dict(zip(needed, decoded, strict=True))
-        for part, group in itertools.groupby(chosen, lambda position: places[position][0]):
-            yield DecodedPart(part, {places[position][1]: codes_at[position] for position in group})
+        codes_at = dict(zip(block.needed, decoded, strict=True))
+        return [
+            DecodedPart(part, {block.places[position][1]: codes_at[position] for position in group})
+            for part, group in itertools.groupby(block.chosen, lambda position: block.places[position][0])
+        ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,14 @@ import numpy as np
 from .archive import NO_MODEL, ArchiveWriter
 from .atomic import WholeFile
 from .blocks import Part, plan_blocks
-from .codec import encode_block, encode_verbatim_block
+from .codec import encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .errors import InputError, SpikeyError
 from .predictor import Predictor, default_predictor
 from .source import Source, SourceChangedError, look_through
-from .streams import Workers
 from .tables import Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
+from .workers import Workers, open_workers
 
 Progress = Callable[[int, int], None]
 """Told (bytes done, bytes in all) as work goes on."""
@@ -41,18 +40,6 @@ class Compressed:
     def ratio(self) -> float:
         """Bytes in over bytes out."""
         return self.source_bytes / self.archive_bytes
-
-
-@contextmanager
-def open_workers(count: int | None) -> Iterator[Workers]:
-    """Workers for a while: `count` of them, or one for each processor that this process may use."""
-    if count is None:
-        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if count == 1:
-        yield Workers(None, 1)
-        return
-    with ThreadPoolExecutor(count) as pool:
-        yield Workers(pool, count)
 
 
 def name_inputs(inputs: Iterable[str | os.PathLike[str]], *, recursive: bool = False) -> list[tuple[Path, str]]:
@@ -228,12 +215,20 @@ def _write_archive(
 
         for digest, source in zip(writer.digests, sources, strict=True):
             digest.update(source.layout.head if source.layout else b"")
-        for parts in plan_blocks(sessions, frames, channels):
-            encode_block(writer, sources, parts, coder, predictor, workers)
-            advance(parts)
-        for parts in plan_blocks(verbatim, frames, channels):
-            encode_verbatim_block(writer, sources, parts, workers)
-            advance(parts)
+        blocks = plan_blocks(sessions, frames, channels) + plan_blocks(verbatim, frames, channels)
+        across, within = workers.for_blocks(len(blocks))
+        read = (read_block(sources, writer.digests, parts, within) for parts in blocks)
+        encode = partial(
+            encode_block,
+            sources=sources,
+            directory=writer.directory,
+            coder=coder,
+            predictor=predictor,
+            workers=within,
+        )
+        for block in across.in_turn(encode, read):
+            writer.add_block(block.steps, block.parts, block.streams)
+            advance(block.parts)
         for digest, source in zip(writer.digests, sources, strict=True):
             digest.update(source.layout.tail if source.layout else b"")
             source.check_unchanged()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from .archive import ArchiveReader, FileDigest, seal
-from .atomic import WholeFile
+from .atomic import WholeFile, flush
 from .blocks import positions_by_file
-from .codec import DecodedPart, Decoder
-from .compressor import Progress, open_workers
+from .codec import DecodedPart, Decoder, FetchedBlock
+from .compressor import Progress
 from .errors import ArchiveError, InputError, SpikeyError
 from .predictor import Predictor
 from .tables import FileEntry
+from .workers import Workers, open_workers
 
 _REMEDY = "restore the archive from a copy"
 
@@ -62,7 +63,17 @@ def decompress(
         InputError: a name in `files` is not in the archive, or a file cannot be written.
     """
     root = Path(folder)
-    return _restore(archive, files, lambda name: _target(root, name, force), workers, skip_failing, predictor, progress)
+    folders: set[Path] = set()
+
+    def target(name: str) -> WholeFile:
+        folders.add((root / name).parent)
+        return _target(root, name, force)
+
+    try:
+        return _restore(archive, files, target, workers, skip_failing, predictor, progress)
+    finally:
+        for used in folders:
+            flush(used)
 
 
 def verify(
@@ -102,31 +113,27 @@ class _Restoration:
 
     def begin(self, target: WholeFile | None) -> None:
         self._target = target
-        self._add(self.entry.layout.head if self.entry.layout else b"")
-        if self._left == 0:
-            self._finish()
+        self._add(self.entry.layout.head if self.entry.layout else b"", 0)
 
     def add(self, decoded: DecodedPart) -> None:
         part, data = decoded.part, decoded.data(self.entry)
         if data is None:
             end = part.first_frame + part.n_frames
             raise self._damaged(f"a stream of frames {part.first_frame} to {end} does not match its checksum")
-        self._add(data)
-        self._left -= part.n_frames
-        if self._left == 0:
-            self._finish()
+        self._add(data, part.n_frames)
 
-    def _add(self, data: bytes) -> None:
+    def _add(self, data: bytes, frames: int) -> None:
+        self._left -= frames
+        if self._left == 0 and self.entry.layout:
+            data += self.entry.layout.tail
         self.digest.update(data)
         if self._target and data:
             self._target.append(data)
-
-    def _finish(self) -> None:
-        self._add(self.entry.layout.tail if self.entry.layout else b"")
-        if self.digest.crc != self._crc:
-            raise self._damaged("what was decoded does not match the file's checksum")
-        if self._target:
-            self._target.commit()
+        if self._left == 0:
+            if self.digest.crc != self._crc:
+                raise self._damaged("what was decoded does not match the file's checksum")
+            if self._target:
+                self._target.commit(flush_folder=False)
 
     def _damaged(self, what: str) -> ArchiveError:
         return ArchiveError(f"{self._archive}: {self.entry.name} is damaged: {what}; {_REMEDY}")
@@ -162,7 +169,7 @@ def _restore(
     progress: Progress | None,
 ) -> Decompressed:
     with ArchiveReader(archive) as reader, open_workers(workers) as pool:
-        decoder = Decoder.of(reader, pool, predictor)
+        decoder = Decoder.of(reader, predictor)
         files = {
             i: _Restoration(entry, reader.path, reader.index.file_crcs[i])
             for i, entry in enumerate(reader.directory.files)
@@ -172,9 +179,8 @@ def _restore(
         if missing:
             raise InputError(f"{reader.path}: holds no file {sorted(missing)[0]!r}; `spikey info` lists its files")
         try:
-            for file in files.values():
-                file.attempt(partial(_begin, file, target))
-            _restore_blocks(decoder, files, progress)
+            pool.map(lambda file: file.attempt(partial(_begin, file, target)), list(files.values()))
+            _restore_blocks(decoder, files, pool, progress)
         finally:
             for file in files.values():
                 file.discard()
@@ -190,26 +196,31 @@ def _restore(
     return Decompressed(len(whole), sum(file.entry.size for file in whole), failures)
 
 
-def _restore_blocks(decoder: Decoder, files: dict[int, _Restoration], progress: Progress | None) -> None:
+def _restore_blocks(
+    decoder: Decoder, files: dict[int, _Restoration], workers: Workers, progress: Progress | None
+) -> None:
+    blocks = decoder.reader.index.blocks
+    across, within = workers.for_blocks(len(blocks))
     done, total = 0, sum(file.entry.size for file in files.values())
+
+    def fetch() -> Iterator[FetchedBlock]:
+        for b, block in enumerate(blocks):
+            here = {part.file for part in block.parts if part.file in files and files[part.file].failure is None}
+            if here:
+                try:
+                    yield decoder.fetch_block(b, here)
+                except SpikeyError as error:
+                    for i in here:
+                        files[i].fail(error)
 
     def add_all(of_file: list[DecodedPart]) -> None:
         file = files[of_file[0].part.file]
         for decoded in of_file:
             file.attempt(partial(file.add, decoded))
 
-    for b, block in enumerate(decoder.reader.index.blocks):
-        here = {part.file for part in block.parts if part.file in files and files[part.file].failure is None}
-        if not here:
-            continue
-        try:
-            decoded = list(decoder.decode_block(b, here))
-            # to the disk side by side: most of the time there is spent waiting
-            by_file = [[decoded[i] for i in own] for own in positions_by_file(d.part for d in decoded)]
-            decoder.workers.map(add_all, by_file)
-            done += sum(d.part.n_frames * files[d.part.file].entry.frame_bytes for d in decoded)
-        except SpikeyError as error:
-            for i in here:
-                files[i].fail(error)
+    for decoded in across.in_turn(partial(decoder.decode_block, workers=within), fetch()):
+        # to the disk side by side: most of the time there is spent waiting
+        within.map(add_all, [[decoded[i] for i in own] for own in positions_by_file(d.part for d in decoded)])
+        done += sum(d.part.n_frames * files[d.part.file].entry.frame_bytes for d in decoded)
         if progress:
             progress(done, total)

@@ -15,11 +15,11 @@ import numpy as np
 from .archive import ArchiveReader
 from .atomic import WholeFile
 from .codec import Decoder
-from .compressor import open_workers
 from .errors import InputError
 from .predictor import Predictor
 from .recording import read_frames
 from .tables import thread_names
+from .workers import Workers, open_workers
 
 _SUBTYPES = {1: "PCM_U8", 2: "PCM_16", 3: "PCM_24"}
 
@@ -58,7 +58,7 @@ def extract(
         raise InputError(f"no time lies between {start} s and {stop} s; give --start less than --stop")
     written = []
     with ArchiveReader(archive) as reader, open_workers(workers) as pool:
-        decoder = Decoder.of(reader, pool, predictor)
+        decoder = Decoder.of(reader, predictor)
         for file, channels in _choose(reader, threads).items():
             layout = reader.directory.files[file].layout
             assert layout is not None
@@ -66,7 +66,7 @@ def extract(
             last = layout.n_frames if math.isinf(stop) else min(round(stop * layout.sample_rate), layout.n_frames)
             if first < last:
                 path = Path(folder) / reader.directory.files[file].name
-                _write(decoder, file, channels, first, last, path, force)
+                _write(decoder, pool, file, channels, first, last, path, force)
                 written.append(path)
     if not written:
         raise InputError(f"{archive}: no chosen thread has samples from {start} s on; `spikey info` tells its length")
@@ -89,7 +89,9 @@ def _choose(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, lis
     return chosen
 
 
-def _write(decoder: Decoder, file: int, channels: list[int], first: int, last: int, path: Path, force: bool) -> None:
+def _write(
+    decoder: Decoder, workers: Workers, file: int, channels: list[int], first: int, last: int, path: Path, force: bool
+) -> None:
     import soundfile
 
     layout = decoder.reader.directory.files[file].layout
@@ -106,7 +108,7 @@ def _write(decoder: Decoder, file: int, channels: list[int], first: int, last: i
                 handle, "w", layout.sample_rate, len(channels), _SUBTYPES[layout.sample_bytes], format="WAV"
             ) as wav,
         ):
-            for _, _, samples in read_frames(decoder, {file: channels}, first, last):
+            for _, _, samples in read_frames(decoder, workers, {file: channels}, first, last):
                 wav.write(_as_soundfile_takes(samples, layout.sample_bytes))
         target.commit()
     except soundfile.LibsndfileError as error:

@@ -66,13 +66,19 @@ def cut(thread_lengths: Sequence[int], steps: int) -> Lanes:
     return Lanes(thread, start, length.astype(np.int32), lengths.size)
 
 
+_LANES_AT_ONCE = 16
+"""Lanes that are copied side by side: a row of so many is as long as a line of the cache."""
+
+
 @kernel
 def gather(codes, start, length, first_step, tile):
     """Copy steps `first_step`... of every lane from the flat `codes` into `tile`, int32 of shape (steps, lanes)."""
-    for lane in range(tile.shape[1]):
-        at = start[lane] + first_step
-        for i in range(min(tile.shape[0], length[lane] - first_step)):
-            tile[i, lane] = codes[at + i]
+    for first in range(0, tile.shape[1], _LANES_AT_ONCE):
+        stop = min(first + _LANES_AT_ONCE, tile.shape[1])
+        for i in range(tile.shape[0]):
+            for lane in range(first, stop):
+                if first_step + i < length[lane]:
+                    tile[i, lane] = codes[start[lane] + first_step + i]
 
 
 @kernel

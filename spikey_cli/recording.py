@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 
 import numpy as np
 
 from .archive import ArchiveReader
+from .blocks import Part
 from .codec import Decoder
-from .compressor import open_workers
 from .errors import ArchiveError, InputError
 from .predictor import Predictor
 from .tables import thread_names
 from .wav import sample_dtype
+from .workers import Workers, open_workers
 
 
 class Recording:
@@ -68,8 +70,9 @@ class Recording:
             """uint8, int16, or int32 for 24-bit samples."""
             self.sample_rate: int = rate
             """Samples a second of each thread."""
+            self._decoder = Decoder.of(self._reader, predictor)
             self._open_workers = open_workers(workers)
-            self._decoder = Decoder.of(self._reader, self._open_workers.__enter__(), predictor)
+            self._workers = self._open_workers.__enter__()
         except BaseException:
             self._reader.close()
             raise
@@ -123,7 +126,7 @@ class Recording:
             file, channel = self._places[column]
             by_file.setdefault(file, {}).setdefault(channel, []).append(place)
         channels = {file: tuple(places) for file, places in by_file.items()}
-        for file, at, piece in read_frames(self._decoder, channels, first, stop):
+        for file, at, piece in read_frames(self._decoder, self._workers, channels, first, stop):
             for channel, column in zip(channels[file], piece.T, strict=True):
                 for place in by_file[file][channel]:
                     samples[at - first : at - first + column.size, place] = column
@@ -131,7 +134,7 @@ class Recording:
 
 
 def read_frames(
-    decoder: Decoder, channels: Mapping[int, Sequence[int]], first: int, stop: int
+    decoder: Decoder, workers: Workers, channels: Mapping[int, Sequence[int]], first: int, stop: int
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Frames `first` to `stop` of some channels of some WAV files, block by block.
 
@@ -139,15 +142,17 @@ def read_frames(
     file's in the order of time. Raises ArchiveError where what is needed is damaged.
     """
     reader = decoder.reader
+    wanted: dict[int, dict[int, Sequence[int]]] = {}
     for b, block in enumerate(reader.index.blocks):
-        wanted = {
-            part.file: channels[part.file]
-            for part in block.parts
-            if part.file in channels and part.first_frame < stop and part.first_frame + part.n_frames > first
-        }
-        for decoded in decoder.decode_block(b, wanted, first, stop) if wanted else ():
+        here = [part.file for part in block.parts if part.file in channels and _overlap(part, first, stop)]
+        if here:
+            wanted[b] = {file: channels[file] for file in here}
+    across, within = workers.for_blocks(len(wanted))
+    fetched = (decoder.fetch_block(b, files, first, stop) for b, files in wanted.items())
+    for pieces in across.in_turn(partial(decoder.decode_block, workers=within), fetched):
+        for decoded in pieces:
             part, entry = decoded.part, reader.directory.files[decoded.part.file]
-            samples = decoded.samples(entry, wanted[part.file])
+            samples = decoded.samples(entry, channels[part.file])
             if samples is None:
                 raise ArchiveError(
                     f"{reader.path}: {entry.name} is damaged: a stream of frames {part.first_frame} to "
@@ -156,6 +161,10 @@ def read_frames(
                 )
             low, high = max(first, part.first_frame), min(stop, part.first_frame + part.n_frames)
             yield part.file, low, samples[low - part.first_frame : high - part.first_frame]
+
+
+def _overlap(part: Part, first: int, stop: int) -> bool:
+    return part.first_frame < stop and part.first_frame + part.n_frames > first
 
 
 def _two_axes(key: object) -> tuple[object, object]:

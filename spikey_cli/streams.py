@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Container, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -27,9 +26,8 @@ from .lanes import Lanes, cut
 from .peers import Company, Peers
 from .predictor import Predictor
 from .walk import Stepper, walk
+from .workers import Workers
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 Taker = TypeVar("Taker", bound=Stepper)
 
 PACKED, CODED = 0, 1
@@ -45,25 +43,12 @@ class Stream:
     data: bytes
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Where the threads of a block are coded: `count` workers of a pool, which may be None for one."""
-
-    pool: Executor | None
-    count: int
-
-    def share(self, lengths: Sequence[int], steps: int, bundles: Sequence[range]) -> list[range]:
-        """Cut threads of these lengths into consecutive groups of whole bundles, with about as many lanes each."""
-        ends = np.cumsum([sum(-(-lengths[i] // steps) for i in bundle) for bundle in bundles])
-        groups = max(1, min(self.count, int(ends[-1]) // MIN_LANE_GROUP)) if len(ends) else 0
-        cuts = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
-        return [range(bundles[a].start, bundles[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b]
-
-    def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-        """Results of `function` for each of `tasks`, in order."""
-        if self.pool is None or len(tasks) < 2:
-            return [function(task) for task in tasks]
-        return list(self.pool.map(function, tasks))
+def share_threads(count: int, lengths: Sequence[int], steps: int, bundles: Sequence[range]) -> list[range]:
+    """Cut threads of these lengths into up to `count` consecutive groups of whole bundles, with about as many lanes."""
+    ends = np.cumsum([sum(-(-lengths[i] // steps) for i in bundle) for bundle in bundles])
+    groups = max(1, min(count, int(ends[-1]) // MIN_LANE_GROUP)) if len(ends) else 0
+    cuts = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
+    return [range(bundles[a].start, bundles[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b]
 
 
 def encode_threads(
@@ -81,7 +66,7 @@ def encode_threads(
         own = slice(group.start, group.stop)
         return _encode_group(threads[own], grids[own], company.part(group), steps, coder, predictor)
 
-    groups = workers.share([codes.size for codes in threads], steps, company.bundles)
+    groups = share_threads(workers.count, [codes.size for codes in threads], steps, company.bundles)
     return [stream for group in workers.map(encode_group, groups) for stream in group]
 
 
@@ -103,7 +88,7 @@ def decode_threads(
         own = slice(group.start, group.stop)
         return _decode_group(streams[own], lengths[own], grids[own], company.part(group), steps, coder, predictor)
 
-    groups = workers.share(lengths, steps, company.bundles)
+    groups = share_threads(workers.count, lengths, steps, company.bundles)
     return [codes for group in workers.map(decode_group, groups) for codes in group]
 
 

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from .blocks import BLOCK_SAMPLES, Part
+from .blocks import Part
 from .errors import ArchiveError, InputError
 from .grid import IDENTITY, Grid, unpack_grid
 from .peers import Company, Place
@@ -41,6 +41,9 @@ DICTIONARY = (
     b".wavRIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00KL\x00\x00\x96\x98\x00\x00\x02\x00\x10\x00data"
 )
 """What the head of a mono 16-bit WAV looks like, so that it costs few bytes where there is but one."""
+
+MAX_BLOCK_SAMPLES = 1 << 25
+"""Samples of a block, at most, or one frame of one file."""
 
 MAX_LANES = 1 << 17
 """Lanes a block, at most: with the block's samples, what bounds a decoder's memory."""
@@ -298,7 +301,7 @@ def pack_block_table(table: BlockTable) -> bytes:
 def unpack_block_table(packed: bytes, directory: Directory, payload_bytes: int) -> BlockTable:
     """The reverse of `pack_block_table`, whose streams take `payload_bytes` in all. Raises ArchiveError."""
     cursor = _Cursor(packed)
-    steps = cursor.number(BLOCK_SAMPLES, "the number of steps")
+    steps = cursor.number(MAX_BLOCK_SAMPLES, "the number of steps")
     parts, streams = [], []
     samples = lanes = left = 0
     left = payload_bytes
@@ -321,7 +324,7 @@ def unpack_block_table(packed: bytes, directory: Directory, payload_bytes: int) 
     if left:
         raise ArchiveError(f"{left} bytes belong to no stream")
     if lanes > MAX_LANES or samples > max(
-        BLOCK_SAMPLES, max((directory.files[p.file].channels for p in parts), default=0)
+        MAX_BLOCK_SAMPLES, max((directory.files[p.file].channels for p in parts), default=0)
     ):
         raise ArchiveError(f"a block of {samples} samples in {lanes} lanes is larger than the format allows")
     return BlockTable(steps, tuple(parts), tuple(streams))

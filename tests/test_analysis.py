@@ -26,7 +26,8 @@ from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
 from spikey_cli.peers import Company
 from spikey_cli.predictor import Predictor, default_predictor
-from spikey_cli.streams import Workers, take_walk
+from spikey_cli.streams import take_walk
+from spikey_cli.workers import Workers
 
 ONE = Workers(None, 1)
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -21,7 +21,7 @@ from spikey_cli.errors import InputError, ModelError  # noqa: E402
 from spikey_cli.grid import N1  # noqa: E402
 from spikey_cli.peers import Company  # noqa: E402
 from spikey_cli.predictor import read_model  # noqa: E402
-from spikey_cli.streams import Workers, decode_threads, encode_threads  # noqa: E402
+from spikey_cli.streams import decode_threads, encode_threads  # noqa: E402
 from spikey_cli.training.batches import at_moments, of_groups  # noqa: E402
 from spikey_cli.training.config import Config, read_config  # noqa: E402
 from spikey_cli.training.export import freeze, onnx_bytes  # noqa: E402
@@ -32,6 +32,7 @@ from spikey_cli.training.loss import code_length  # noqa: E402
 from spikey_cli.training.network import IntegerNetwork  # noqa: E402
 from spikey_cli.training.profile import estimate  # noqa: E402
 from spikey_cli.training.recordings import load, read_split  # noqa: E402
+from spikey_cli.workers import Workers  # noqa: E402
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples" / "training").glob("*.yaml"))
 torch.set_num_threads(1)

@@ -32,8 +32,9 @@ from spikey_cli.lanes import cut, gather, scatter
 from spikey_cli.peers import Company, Place
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.shipped import model_folder
-from spikey_cli.streams import CODED, PACKED, Workers, decode_threads, encode_threads
+from spikey_cli.streams import CODED, PACKED, decode_threads, encode_threads
 from spikey_cli.topology import Topology
+from spikey_cli.workers import Workers
 
 
 def test_gain_tables_are_their_formulas():

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..blocks import Part, plan_blocks, steps_for
-from ..codec import read_threads
+from ..codec import SourceBlock, read_threads
 from ..coders import CODERS
 from ..coders.ledger import Ledger, Page
 from ..grid import Grid
 from ..peers import Company
 from ..predictor import Predictor
-from ..streams import PACKED, Workers, encode_threads, take_walk
+from ..streams import PACKED, encode_threads, share_threads, take_walk
 from ..tables import Directory, FileEntry
+from ..workers import Workers
 from .survey import Survey
 
 MAX_SAMPLES = 1 << 24
@@ -88,9 +89,8 @@ def record(
     pieces: list[list[Record]] = [[] for _ in found.threads]
     done, total = 0, sum(n * c for n, c in zip(frames, channels, strict=True))
     for parts in plan_blocks(found.sessions, frames, channels):
-        threads, grids = read_threads(
-            found.sources, parts, lambda source, part: source.read_frames(part.first_frame, part.n_frames), workers
-        )
+        data = [found.sources[part.file].read_frames(part.first_frame, part.n_frames) for part in parts]
+        threads, grids = read_threads(SourceBlock(parts, data), found.sources, workers)
         records = _record_block(threads, grids, directory.company(parts), predictor, workers)
         for index, piece in zip(_threads_of(directory, parts), records, strict=True):
             pieces[index].append(piece)
@@ -124,7 +124,7 @@ def _record_block(
         in_order = dict(zip(walked.order, noted, strict=True))
         return [in_order[i] for i in range(len(group))]
 
-    groups = workers.share(lengths, steps, company.bundles)
+    groups = share_threads(workers.count, lengths, steps, company.bundles)
     noted = [one for group in workers.map(note, groups) for one in group]
     return [
         Record(

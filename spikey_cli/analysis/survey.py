@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ..compressor import find_sessions, look_or_fail, name_inputs
 from ..errors import InputError, SpikeyError
 from ..source import Source
-from ..streams import Workers
 from ..topology import Topology
+from ..workers import Workers
 
 
 @dataclass(frozen=True)
