@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from .adc import Profile
+from .chain import chain_of
 from .errors import ModelError
 from .gain import INPUT_LIMIT
 from .graph import Graph, Span, certify, read_graph
@@ -72,6 +73,8 @@ class Predictor:
         """Multiply-adds a sample, with one message each where there is MiddleOut."""
         self.profile = _profile(graph)
         """Bins of the N1 converter, where the model knows them."""
+        self.chain = chain_of(graph)
+        """Its layers, where it is one after another: what the codec evaluates; the session gives the same."""
         # a run must name all inputs: those of the parts that it does not want have no columns
         self._idle = {name: np.zeros((rows, 0), dtype=np.float32) for name, rows in graph.inputs.items()}
         self._session, self._options = _session(model, intra_op_threads, optimise)

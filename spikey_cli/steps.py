@@ -1,8 +1,8 @@
-"""A step of some waves as one kernel, for each coder and direction.
+"""Steps as one kernel, for each coder and direction.
 
-A call from Python costs as much as some fifty lanes do, and the interpreter serves but one worker at a time: so a step
-is one call, unless the network must be asked between waves. All kernels are alike but for the line that codes, where an
-encoder reads `codes` and a decoder fills them in.
+A call from Python costs as much as some fifty lanes do, and the interpreter serves but one worker at a time: so all
+steps of a tile are one call, unless ONNX Runtime must be asked between them, or between waves. All kernels are alike
+but for the line that codes, where an encoder reads `codes` and a decoder fills them in.
 """
 
 from __future__ import annotations
@@ -12,15 +12,31 @@ from collections.abc import Callable
 from numba import njit
 
 from .adapt import centre_on_last, correct, learn, push
+from .chain import pass_through
 from .coders import ledger, residual, rice
 from .coders import range as range_coder
 from .kernel import kernel
 
-TakeStep = Callable[..., None]
-"""Called as `take_step(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row)`: `learnt` is an
-`adapt.Learnt`, `state` that of the coder, `outputs` the network's for all lanes; `naive` tells that there are none yet.
-`values` are those of the profile's codes; `codes` int32, one a lane; `row`, float32, becomes the network's next inputs.
+TakeSteps = Callable[..., None]
+"""Called as
+
+    take_steps(first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile,
+               differences)
+
+for steps first_step..stop_step, whose codes, int32, stand in the rows of `tile` from `at` on; their differences become
+rows of `differences`, which are the network's inputs of later steps: window rows, one a lane's step, stand before them.
+`learnt` is an `adapt.Learnt`, `state` that of the coder; `values` are those of the profile's codes. `naive` tells that
+windows are not full yet, or that there is no network. Else `outputs` are the network's for all lanes, unless there is a
+`chain`, which fills them in.
 """
+
+
+@njit
+def _begin(naive, chain, outputs, tile, differences, at):
+    """Let the chain see what leads to row `at`; returns the row's codes and what becomes of their differences."""
+    if not naive and chain.size.shape[0] > 0:
+        pass_through(chain, differences, at, outputs)
+    return tile[at], differences[differences.shape[0] - tile.shape[0] + at]
 
 
 @njit
@@ -43,62 +59,90 @@ def _after(step, naive, learnt, wave, values, codes, row):
 
 
 @kernel
-def _rice_encode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
-    for wave in range(first_wave, stop_wave):
-        first, stop = _before(step, naive, learnt, wave, outputs)
-        rice.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-        _after(step, naive, learnt, wave, values, codes, row)
+def _rice_encode(
+    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+):
+    for step in range(first_step, stop_step):
+        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+        for wave in range(first_wave, stop_wave):
+            first, stop = _before(step, naive, learnt, wave, outputs)
+            rice.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
+            _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _rice_decode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
-    for wave in range(first_wave, stop_wave):
-        first, stop = _before(step, naive, learnt, wave, outputs)
-        rice.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-        _after(step, naive, learnt, wave, values, codes, row)
+def _rice_decode(
+    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+):
+    for step in range(first_step, stop_step):
+        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+        for wave in range(first_wave, stop_wave):
+            first, stop = _before(step, naive, learnt, wave, outputs)
+            rice.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
+            _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _range_encode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
-    for wave in range(first_wave, stop_wave):
-        first, stop = _before(step, naive, learnt, wave, outputs)
-        range_coder.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-        _after(step, naive, learnt, wave, values, codes, row)
+def _range_encode(
+    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+):
+    for step in range(first_step, stop_step):
+        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+        for wave in range(first_wave, stop_wave):
+            first, stop = _before(step, naive, learnt, wave, outputs)
+            range_coder.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
+            _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _range_decode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
-    for wave in range(first_wave, stop_wave):
-        first, stop = _before(step, naive, learnt, wave, outputs)
-        range_coder.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-        _after(step, naive, learnt, wave, values, codes, row)
+def _range_decode(
+    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+):
+    for step in range(first_step, stop_step):
+        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+        for wave in range(first_wave, stop_wave):
+            first, stop = _before(step, naive, learnt, wave, outputs)
+            range_coder.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
+            _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _residual_encode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
-    for wave in range(first_wave, stop_wave):
-        first, stop = _before(step, naive, learnt, wave, outputs)
-        residual.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-        _after(step, naive, learnt, wave, values, codes, row)
+def _residual_encode(
+    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+):
+    for step in range(first_step, stop_step):
+        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+        for wave in range(first_wave, stop_wave):
+            first, stop = _before(step, naive, learnt, wave, outputs)
+            residual.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
+            _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _residual_decode(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
-    for wave in range(first_wave, stop_wave):
-        first, stop = _before(step, naive, learnt, wave, outputs)
-        residual.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-        _after(step, naive, learnt, wave, values, codes, row)
+def _residual_decode(
+    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+):
+    for step in range(first_step, stop_step):
+        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+        for wave in range(first_wave, stop_wave):
+            first, stop = _before(step, naive, learnt, wave, outputs)
+            residual.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
+            _after(step, naive, learnt, wave, values, codes, row)
 
 
 @kernel
-def _note(step, naive, first_wave, stop_wave, learnt, state, outputs, values, codes, row):
-    for wave in range(first_wave, stop_wave):
-        first, stop = _before(step, naive, learnt, wave, outputs)
-        ledger.note_lanes(state, step, first, stop, naive, learnt, codes)
-        _after(step, naive, learnt, wave, values, codes, row)
+def _note(
+    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+):
+    for step in range(first_step, stop_step):
+        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+        for wave in range(first_wave, stop_wave):
+            first, stop = _before(step, naive, learnt, wave, outputs)
+            ledger.note_lanes(state, step, first, stop, naive, learnt, codes)
+            _after(step, naive, learnt, wave, values, codes, row)
 
 
-_KERNELS: dict[type, TakeStep] = {
+_KERNELS: dict[type, TakeSteps] = {
     rice.RiceEncoder: _rice_encode,
     rice.RiceDecoder: _rice_decode,
     range_coder.RangeEncoder: _range_encode,
@@ -109,6 +153,6 @@ _KERNELS: dict[type, TakeStep] = {
 }
 
 
-def take_step_of(coder: object) -> TakeStep:
+def take_steps_of(coder: object) -> TakeSteps:
     """The kernel of an encoder or decoder."""
     return next(kernel for kind, kernel in _KERNELS.items() if isinstance(coder, kind))

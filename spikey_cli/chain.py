@@ -1,0 +1,174 @@
+"""A chain: a network that is one layer after another, as a kernel.
+
+    layer     y = clip(floor(weight x + bias), low, high)        floor and clip where the graph has them
+
+A step of a few thousand lanes keeps a small network busy for some microseconds; to ask ONNX Runtime takes longer, and
+it needs the interpreter, for which all workers wait. So graphs that are chains take their steps within the kernels of
+`steps`. Others, those with a state or messages, are ONNX Runtime's.
+
+The result is the same to the bit: `graph.certify` has proven that float32 holds every partial sum, in any order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .graph import Graph
+
+_ROWS_AT_ONCE = 4
+_LANES_AT_ONCE = 512
+"""Lanes that pass through all layers together: a window of them, and what layers make of it, stay in the cache."""
+
+
+class Chain(NamedTuple):
+    """Layers of a chain, as kernels take them. All but `size` and `floored` are float32."""
+
+    size: np.ndarray
+    """Rows and columns of each layer's weight: int64 of shape (layers, 2). No layers: there is no chain. Rows are a
+    multiple of _ROWS_AT_ONCE; those that a layer has not are zeros, which nothing looks at.
+    """
+    weight: np.ndarray
+    """Weights of all layers, row by row."""
+    bias: np.ndarray
+    """Biases of all layers."""
+    floored: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    """Whether each layer rounds down, and between what it clips; -inf and inf where it does not."""
+
+
+_NOTHING = np.zeros(0, dtype=np.float32)
+NO_CHAIN = Chain(np.zeros((0, 2), np.int64), _NOTHING, _NOTHING, np.zeros(0, np.bool_), _NOTHING, _NOTHING)
+
+
+def chain_of(graph: Graph) -> Chain | None:
+    """The chain that a graph is, from its input `windows` to its output `outputs`; None where it is none."""
+    weights: list[np.ndarray] = []
+    biases: list[np.ndarray] = []
+    floored: list[bool] = []
+    bounds: list[tuple[np.ndarray, np.ndarray] | None] = []
+    name = "windows"
+    for node in graph.nodes:
+        constants = [graph.constants[i] for i in node.inputs if i in graph.constants]
+        if name not in node.inputs or len(constants) != len(node.inputs) - 1:
+            return None
+        if node.operator == "MatMul":
+            rows, columns = constants[0].shape
+            weights.append(np.zeros((-(-rows // _ROWS_AT_ONCE) * _ROWS_AT_ONCE, columns), np.float32))
+            weights[-1][:rows] = constants[0]
+            biases.append(np.zeros(len(weights[-1]), np.float32))
+            floored.append(False)
+            bounds.append(None)
+        elif not weights or bounds[-1] is not None:
+            return None
+        elif node.operator == "Add" and not floored[-1]:
+            biases[-1][: len(constants[0])] += constants[0][:, 0]  # exact: certified as one sum
+        elif node.operator == "Floor":
+            floored[-1] = True
+        elif node.operator == "Clip":
+            bounds[-1] = (constants[0], constants[1])
+        else:
+            return None
+        name = node.output
+    if name != "outputs" or not weights:
+        return None
+    low = [-np.inf if bound is None else bound[0].item() for bound in bounds]
+    high = [np.inf if bound is None else bound[1].item() for bound in bounds]
+    return Chain(
+        np.array([weight.shape for weight in weights], np.int64),
+        np.concatenate([weight.reshape(-1) for weight in weights]),
+        np.concatenate(biases),
+        np.array(floored),
+        np.array(low, np.float32),
+        np.array(high, np.float32),
+    )
+
+
+@njit
+def _add_row(x, row, first, weight, at, columns, y, r, n):
+    """Add to row `r` of `y`, for `n` lanes, what the weights from `at` on make of the rows of `x` from `row` on."""
+    to, lane = np.uint64(r), np.uint64(first)
+    for k in range(columns):
+        w, of = weight[at + k], np.uint64(row + k)
+        for i in range(np.uint64(n)):
+            y[to, i] += w * x[of, lane + i]
+
+
+@njit
+def _add_four_rows(x, row, first, weight, at, columns, y, r, n):
+    """The same for four rows of `y`, and of `x` four at a time: memory is what takes the time."""
+    lane = np.uint64(first)
+    to0, to1, to2, to3 = np.uint64(r), np.uint64(r + 1), np.uint64(r + 2), np.uint64(r + 3)
+    k = 0
+    while k + 4 <= columns:
+        a, b, c, d = at + k, at + columns + k, at + 2 * columns + k, at + 3 * columns + k
+        a0, a1, a2, a3 = weight[a], weight[a + 1], weight[a + 2], weight[a + 3]
+        b0, b1, b2, b3 = weight[b], weight[b + 1], weight[b + 2], weight[b + 3]
+        c0, c1, c2, c3 = weight[c], weight[c + 1], weight[c + 2], weight[c + 3]
+        d0, d1, d2, d3 = weight[d], weight[d + 1], weight[d + 2], weight[d + 3]
+        of0, of1, of2, of3 = np.uint64(row + k), np.uint64(row + k + 1), np.uint64(row + k + 2), np.uint64(row + k + 3)
+        for i in range(np.uint64(n)):
+            x0, x1, x2, x3 = x[of0, lane + i], x[of1, lane + i], x[of2, lane + i], x[of3, lane + i]
+            y[to0, i] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
+            y[to1, i] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
+            y[to2, i] += (c0 * x0 + c1 * x1) + (c2 * x2 + c3 * x3)
+            y[to3, i] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
+        k += 4
+    for j in range(4):
+        _add_row(x, row + k, first, weight, at + j * columns + k, columns - k, y, r + j, n)
+
+
+@njit
+def _fill_row(y, r, n, value):
+    to = np.uint64(r)
+    for i in range(np.uint64(n)):
+        y[to, i] = value
+
+
+@njit
+def _copy_row(x, r, outputs, first, n):
+    of, lane = np.uint64(r), np.uint64(first)
+    for i in range(np.uint64(n)):
+        outputs[of, lane + i] = x[of, i]
+
+
+@njit
+def _finish_row(y, r, n, floored, low, high):
+    to = np.uint64(r)
+    for i in range(np.uint64(n)):
+        value = np.floor(y[to, i]) if floored else y[to, i]
+        value = high if value > high else value
+        y[to, i] = low if value < low else value
+
+
+@njit
+def pass_through(chain, differences, row, outputs):
+    """Outputs, float32 [3, lanes], of a chain for the windows that begin at `row` of `differences`, of all lanes."""
+    size, weight, bias = chain.size, chain.weight, chain.bias
+    widest = np.int64(1)
+    for layer in range(size.shape[0]):
+        widest = max(widest, size[layer, 0])
+    even = np.empty((widest, _LANES_AT_ONCE), dtype=np.float32)
+    odd = np.empty((widest, _LANES_AT_ONCE), dtype=np.float32)
+    for first in range(0, outputs.shape[1], _LANES_AT_ONCE):
+        n = min(_LANES_AT_ONCE, outputs.shape[1] - first)
+        x, x_row, x_first = differences, row, first
+        y, z = even, odd
+        weight_at = bias_at = 0
+        for layer in range(size.shape[0]):
+            rows, columns = size[layer, 0], size[layer, 1]
+            for r in range(rows):
+                _fill_row(y, r, n, bias[bias_at + r])
+            for r in range(0, rows, _ROWS_AT_ONCE):
+                _add_four_rows(x, x_row, x_first, weight, weight_at + r * columns, columns, y, r, n)
+            for r in range(rows):
+                _finish_row(y, r, n, chain.floored[layer], chain.low[layer], chain.high[layer])
+            x, x_row, x_first = y, 0, 0
+            y, z = z, y
+            weight_at += rows * columns
+            bias_at += rows
+        for r in range(outputs.shape[0]):
+            _copy_row(x, r, outputs, first, n)
