@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .decompressor import Decompressed, decompress, verify
     from .description import describe
     from .extractor import extract
+    from .live.decoder import StreamDecoder
+    from .live.encoder import StreamEncoder
     from .recording import Recording
     from .recording import Recording as open  # noqa: N813
 
@@ -37,6 +39,8 @@ _HOMES = {
     "extract": ("extractor", "extract"),
     "Recording": ("recording", "Recording"),
     "open": ("recording", "Recording"),
+    "StreamDecoder": ("live.decoder", "StreamDecoder"),
+    "StreamEncoder": ("live.encoder", "StreamEncoder"),
 }
 
 __all__ = [
@@ -47,6 +51,8 @@ __all__ = [
     "ModelError",
     "Recording",
     "SpikeyError",
+    "StreamDecoder",
+    "StreamEncoder",
     "compress",
     "decompress",
     "describe",

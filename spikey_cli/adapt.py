@@ -14,6 +14,8 @@ decoder as in the encoder: nothing is sent for it.
 
     learning     weight += rate * sum over the thread's lanes of (z - p) * term        (least mean squares)
     spread       shifted by a quarter of log2 of the slow mean of (z - p)**2, lane by lane
+    gain         stands in an archive; where it follows (in a live stream, which cannot know it in advance), it is that
+                 of the slow mean of the lane's squared differences, looked at anew every REGAIN steps
 
 Innovations, terms and p are integers, UNIT to one spread, clipped to LIMIT; weights have WEIGHT_BITS fraction bits.
 
@@ -29,7 +31,7 @@ from numba import njit
 
 from .adc import Bins, value_of
 from .coders.density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, SPREAD
-from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, OUTPUT_FACTOR, ROOT
+from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, MEAN_SQUARE, OUTPUT_FACTOR, ROOT, gain_of
 from .lanes import Lanes
 from .peers import MAX_LEANS, Peers
 
@@ -38,6 +40,7 @@ PEER_LAGS = 3
 _OWN = 1 + OWN_LAGS
 TERMS = _OWN + PEER_LAGS * MAX_LEANS
 
+_ONE = np.uint64(1)
 UNIT = 256
 LIMIT = 4 * UNIT - 1
 ERROR_LIMIT = 3 * UNIT
@@ -52,6 +55,13 @@ RATE, RATE_SHIFT = 3328, 16
 """RATE / 2**RATE_SHIFT in units of 2**-WEIGHT_BITS / UNIT**2: 1/5000 a sample."""
 RATE_LANES = 48
 """A thread of more lanes learns from all of them as if they were so many: else its weights would swing."""
+
+PRIOR_STEPS, POWER_STEPS = 3, 1024
+"""A power that is followed is the mean over the steps so far, with its beginning counted PRIOR_STEPS times, and from
+POWER_STEPS steps on moves by 1/POWER_STEPS of the way.
+"""
+REGAIN = 64
+"""Gains that follow are looked at anew every so many steps, and each step before that."""
 
 MEAN_SHIFT = 11
 """A lane's slow mean moves by 2**-MEAN_SHIFT of the way to its value."""
@@ -108,14 +118,21 @@ class Learnt(NamedTuple):
     """The network's scale less MIN_SCALE."""
     error: np.ndarray
     """How far its innovation was from what was predicted."""
+    power: np.ndarray
+    """Slow mean square of its differences, int64; of no lane where gains do not follow it."""
     # what its coder is told
     centre: np.ndarray
     scale: np.ndarray
     tail: np.ndarray
 
 
-def begin(lanes: Lanes, bins: Bins, gains: np.ndarray, firsts: np.ndarray, peers: Peers) -> Learnt:
-    """Nothing learnt yet of lanes with these entries: `gains` uint8 and `firsts`, codes, int32."""
+def begin(
+    lanes: Lanes, bins: Bins, gains: np.ndarray, firsts: np.ndarray, peers: Peers, *, gains_follow: bool = False
+) -> Learnt:
+    """Nothing learnt yet of lanes with these entries: `gains` uint8 and `firsts`, codes, int32.
+
+    With `gains_follow`, `gains` are where they begin, and are written to.
+    """
     first_lane = lanes.first_of_threads()
     n_lanes = np.diff(first_lane)
     profiled = bins.profiled[lanes.thread]
@@ -144,6 +161,7 @@ def begin(lanes: Lanes, bins: Bins, gains: np.ndarray, firsts: np.ndarray, peers
         network_centre=np.zeros(lanes.count, dtype=np.int64),
         place=zeros(),
         error=zeros(),
+        power=np.array([MEAN_SQUARE[g] for g in gains] if gains_follow else [], dtype=np.int64),
         centre=zeros(),
         scale=zeros(),
         tail=zeros(),
@@ -166,9 +184,23 @@ def centre_on_last(learnt, first, stop):
 
 
 @njit
-def push(learnt, first, stop, codes, values, row):
+def _follow_gain(learnt, step, first, stop, codes, values):
+    profiled, last, gain, power = learnt.profiled, learnt.last, learnt.gain, learnt.power
+    weight = min(step + PRIOR_STEPS, POWER_STEPS)
+    for lane in range(np.uint64(first), np.uint64(stop)):
+        difference = value_of(codes[lane], profiled[lane], values) - last[lane]
+        power[lane] += (difference * difference - power[lane]) // weight
+    if step <= REGAIN or step % REGAIN == 0:
+        for lane in range(np.uint64(first), np.uint64(stop)):
+            gain[lane] = gain_of(power[lane])
+
+
+@njit
+def push(learnt, step, first, stop, codes, values, row):
     """Take in the codes of the lanes from `first` to `stop`; `row` becomes the network's inputs for their steps."""
     profiled, last, gain = learnt.profiled, learnt.last, learnt.gain
+    if learnt.power.size > 0:
+        _follow_gain(learnt, step, first, stop, codes, values)
     for lane in range(np.uint64(first), np.uint64(stop)):
         value = value_of(codes[lane], profiled[lane], values)
         x = ((value - last[lane]) * INPUT_FACTOR[gain[lane]] + (1 << 29)) >> 30
@@ -205,7 +237,10 @@ def correct(learnt, step, first_thread, stop_thread, outputs):
     for thread in range(first_thread, stop_thread):
         # unsigned, so that the loops over lanes need not look out for negative indices
         first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
-        _predict_from_own(weights[thread], level, before, predicted, first, stop)
+        if stop - first == _ONE:
+            predicted[first] = _predict_one(weights, np.uint64(thread), level, before, first)
+        else:
+            _predict_from_own(weights[thread], level, before, predicted, first, stop)
         for j in range(MAX_LEANS):
             if leans[thread, j] < 0:
                 break
@@ -222,6 +257,15 @@ def correct(learnt, step, first_thread, stop_thread, outputs):
 @njit(inline="always")
 def _upper(weight):
     return np.int32(weight >> 8)
+
+
+@njit(inline="always")
+def _predict_one(weights, thread, level, before, lane):
+    """`_predict_from_own` for a thread of one lane, as live streams have them: no array is made for it."""
+    z1, z2, z3, z4 = before
+    p = np.int32(_upper(weights[thread, 0]) * level[lane]) + np.int32(_upper(weights[thread, 1]) * z1[lane])
+    p += np.int32(_upper(weights[thread, 2]) * z2[lane]) + np.int32(_upper(weights[thread, 3]) * z3[lane])
+    return np.int32(p + np.int32(_upper(weights[thread, 4]) * z4[lane]))
 
 
 @njit
@@ -269,13 +313,27 @@ def learn(learnt, step, first_thread, stop_thread):
     level, now, before = _rows(terms, step)
     for thread in range(first_thread, stop_thread):
         first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
-        _learn_from_own(weights[thread], rates[thread], level, before, error, first, stop)
+        if stop - first == _ONE:
+            _learn_from_one(weights, np.uint64(thread), rates[thread], level, before, error, first)
+        else:
+            _learn_from_own(weights[thread], rates[thread], level, before, error, first, stop)
         for j in range(MAX_LEANS):
             if leans[thread, j] < 0:
                 break
             behind = first - np.uint64(first_lane[leans[thread, j]])
             weight = weights[thread, _OWN + PEER_LAGS * j :]
             _learn_from_peer(weight, rates[thread], now, before, error, first, stop, behind)
+
+
+@njit(inline="always")
+def _learn_from_one(weights, thread, rate, level, before, error, lane):
+    """`_learn_from_own` for a thread of one lane."""
+    off = np.int64(error[lane])
+    _move_at(weights, thread, 0, rate, off * level[lane])
+    _move_at(weights, thread, 1, rate, off * before[0][lane])
+    _move_at(weights, thread, 2, rate, off * before[1][lane])
+    _move_at(weights, thread, 3, rate, off * before[2][lane])
+    _move_at(weights, thread, 4, rate, off * before[3][lane])
 
 
 @njit
@@ -307,6 +365,11 @@ def _learn_from_peer(weight, rate, now, before, error, first, stop, behind):
     _move(weight, 0, rate, s0)
     _move(weight, 1, rate, s1)
     _move(weight, 2, rate, s2)
+
+
+@njit(inline="always")
+def _move_at(weights, thread, term, rate, slope):
+    weights[thread, term] = _clip(weights[thread, term] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)
 
 
 @njit(inline="always")

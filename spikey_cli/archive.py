@@ -207,7 +207,10 @@ class ArchiveReader:
     def _open(self) -> None:
         self.length = os.fstat(self._file.fileno()).st_size
         if self._file.read(len(MAGIC)) != MAGIC:
-            raise ArchiveError(f"{self.path}: not a Spikey archive; name an .spk file that `spikey compress` wrote")
+            raise ArchiveError(
+                f"{self.path}: not a Spikey archive, or a live stream; name an .spk file that `spikey compress` wrote "
+                "of files, or restore a live stream with `spikey decompress`"
+            )
         version = self._read(len(MAGIC), 2, "the header")
         header = self._read_sealed(0, _HEADER, "the header")
         _, major, minor, self.coder, reserved, self.model, directory_bytes, directory_crc = header

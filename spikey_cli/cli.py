@@ -27,6 +27,7 @@ from .cli_options import (
     report_failures,
     show_progress,
 )
+from .cli_pipe import PIPE, compress_stdin, decompress_live, decompress_stdin, test_live
 from .cli_study import analyze, bench, topology, train
 from .errors import SpikeyError
 
@@ -67,14 +68,20 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
+@click.argument("inputs", nargs=-1, type=PATH, metavar="IN.wav...")
 @click.argument("archive", type=PATH, metavar="OUT.spk")
 @click.option(
     "--coder",
-    default="rice",
-    show_default=True,
     metavar="NAME",
-    help="How samples are coded: range (smallest), rice, huffman, bzip2 or raw.",
+    help="How samples are coded: range (smallest), rice (the default), huffman, bzip2 or raw. Pipes: range.",
+)
+@click.option("--raw", metavar="CHANNELS:RATE[:BITS]", help="What comes through a pipe, where it is no WAV.")
+@click.option(
+    "--packet",
+    "packet_frames",
+    type=click.IntRange(min=1),
+    metavar="FRAMES",
+    help="Frames that a pipe waits for: 1 for the least delay; by default a tenth of a second, or 65,536 samples.",
 )
 @MODEL
 @click.option("--no-peers", is_flag=True, help="Keep threads apart: larger, but each is read without the others.")
@@ -85,7 +92,9 @@ def main() -> None:
 def compress(
     inputs: tuple[Path, ...],
     archive: Path,
-    coder: str,
+    coder: str | None,
+    raw: str | None,
+    packet_frames: int | None,
     model: str | None,
     no_peers: bool,
     recursive: bool,
@@ -100,7 +109,25 @@ def compress(
 
     \b
         spikey compress -r recordings/ out.spk
+
+    From a pipe comes one WAV, or interleaved samples, and goes as a live stream that waits for nothing. Example:
+
+    \b
+        record | spikey compress --raw 1024:19531 - out.spk
+        spikey compress - - < in.wav | ssh host spikey decompress - in.wav
     """
+    if PIPE in inputs or (archive == PIPE and not inputs):
+        if len(inputs) > 1 or recursive or no_peers or coder not in (None, "range"):
+            raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
+        compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, quiet=quiet)
+        return
+    if not inputs:
+        raise click.UsageError("Missing argument 'IN.wav...'.")
+    if raw:
+        raise click.UsageError("--raw tells of a pipe; name - as the input")
+    if archive == PIPE:
+        raise click.UsageError("an archive of files is no pipe; name a file, or - as the input too")
+    coder = coder or "rice"
     if archive.suffix.lower() == ".wav":
         raise click.UsageError(f"{archive} would be the archive; name it, last, with the ending .spk")
     from .coders import CODERS
@@ -131,7 +158,7 @@ def compress(
 
 @main.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
-@click.argument("folder", type=PATH, metavar="DIR")
+@click.argument("folder", type=PATH, metavar="DIR", required=False)
 @click.option("--thread", "names", multiple=True, metavar="NAME", help="Only this thread or file; may be repeated.")
 @click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="From here on, as new WAV files.")
 @click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here, as new WAV files.")
@@ -141,7 +168,7 @@ def compress(
 @QUIET
 def decompress(
     archive: Path,
-    folder: Path,
+    folder: Path | None,
     names: tuple[str, ...],
     start: float | None,
     stop: float | None,
@@ -158,7 +185,28 @@ def decompress(
     \b
         spikey decompress out.spk restored/
         spikey decompress --thread left.wav --start 1.5 --stop 2 out.spk piece/
+
+    From a pipe comes a live stream, and goes as it was before, to a file or on through a pipe. Example:
+
+    \b
+        receive | spikey decompress - restored.wav
     """
+    from .live.pipe import is_live
+
+    in_part = start is not None or stop is not None or bool(names)
+    if archive == PIPE or is_live(archive):
+        if in_part:
+            raise click.UsageError(
+                "a live stream is read from its start to its end; leave out --thread, --start, --stop"
+            )
+        if archive == PIPE:
+            decompress_stdin(folder or PIPE, model=model, force=force)
+            return
+    if folder is None:
+        raise click.UsageError("Missing argument 'DIR'.")
+    if is_live(archive):
+        decompress_live(archive, folder, model=model, force=force, quiet=quiet)
+        return
     from .archive import ArchiveReader
     from .decompressor import decompress as run
     from .extractor import extract
@@ -211,6 +259,11 @@ def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> 
         spikey test out.spk
     """
     from .decompressor import verify
+    from .live.pipe import is_live
+
+    if is_live(archive):
+        test_live(archive, model=model, quiet=quiet)
+        return
 
     with show_progress("testing", quiet) as progress:
         done = verify(archive, workers=workers, skip_failing=True, predictor=find_model(model), progress=progress)

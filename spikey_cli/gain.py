@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 import numpy as np
+from numba import njit
 
 from .adc import Bins, value_of
 from .kernel import kernel
@@ -61,6 +62,24 @@ LOG_SCALE = np.array([2 * g - 32 for g in range(MAX_GAIN + 1)], dtype=np.int32)
 # Mean squares, in 1/256 code**2, from which on the gain is at least g, for g = 1..MAX_GAIN:
 # RMS(g - 1/2)**2 * 256 = 2**((2 * g + 31) / 8), rounded down
 STEP_UP = [shifted(ROOT[(2 * g + 31) % 8], (2 * g + 31) // 8 - 30) for g in range(1, MAX_GAIN + 1)]
+
+
+MEAN_SQUARE = [shifted(ROOT[2 * g % 8], 2 * g // 8 + 8 - 30) for g in range(MAX_GAIN + 1)]
+"""The mean square difference, in (1/64 codes)**2, that a gain stands for: 4096 RMS(g)**2."""
+_STEPS_UP = np.array(STEP_UP, dtype=np.int64)
+
+
+@njit
+def gain_of(mean_square):
+    """The gain of differences of this mean square, in (1/64 codes)**2, as `lane_gains` rounds it."""
+    low, high = 0, _STEPS_UP.size
+    while low < high:
+        middle = (low + high) >> 1
+        if _STEPS_UP[middle] <= mean_square >> 4:  # 16 of them are a 256th of a squared code
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @kernel

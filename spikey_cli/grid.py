@@ -14,6 +14,7 @@ One byte for the kind, then uvarints; offset and first are zigzag (see `varint`)
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import numpy as np
 
@@ -80,21 +81,21 @@ class _EvenGrid(Grid):
 
     def __init__(self, kind: str, offset: int, step: int, size: int) -> None:
         self.kind, self.size = kind, size
-        self._offset, self._step = offset, step
+        self.offset, self.step = offset, step
 
     def pack(self) -> bytes:
         if self.kind == "identity":
             return bytes([_IDENTITY])
         out = bytearray([_STEP])
-        for number in (zigzag(self._offset), self._step, self.size):
+        for number in (zigzag(self.offset), self.step, self.size):
             put_uvarint(out, number)
         return bytes(out)
 
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
-        return _even_codes(samples, self._offset, self._step, self.size, codes)
+        return _even_codes(samples, self.offset, self.step, self.size, codes)
 
     def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
-        return _even_samples(codes, self._offset, self._step, self.size, samples)
+        return _even_samples(codes, self.offset, self.step, self.size, samples)
 
 
 class _ListedGrid(Grid):
@@ -115,12 +116,19 @@ class _ListedGrid(Grid):
         return bytes(out)
 
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
-        lowest, span = int(self._values[0]), int(self._values[-1] - self._values[0]) + 1
-        # made anew each time: it takes little, and a table kept for each of many files would be much memory;
-        # codes count from 1 in it, since pages of zeros that no value touches cost nothing
-        code_of = np.zeros(span, np.int16)
-        code_of[self._values - lowest] = np.arange(1, self.size + 1)
-        return _listed_codes(samples, lowest, code_of, codes)
+        # a table kept for each of many files would be much memory; that of N1 is for all of them
+        code_of = self._n1_table if self.kind == "n1" else self._table()
+        return _listed_codes(samples, int(self._values[0]), code_of, codes)
+
+    def _table(self) -> np.ndarray:
+        """The code of each value from the lowest one on, counted from 1: zeros that nothing touches cost nothing."""
+        code_of = np.zeros(int(self._values[-1] - self._values[0]) + 1, np.int16)
+        code_of[self._values - self._values[0]] = np.arange(1, self.size + 1)
+        return code_of
+
+    @cached_property
+    def _n1_table(self) -> np.ndarray:
+        return self._table()
 
     def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
         return _listed_samples(codes, self._values.astype(samples.dtype), samples)
@@ -136,6 +144,19 @@ def identity(sample_bytes: int) -> Grid:
     """The grid of all values of samples of 1, 2 or 3 bytes."""
     lowest, highest = sample_range(sample_bytes)
     return _EvenGrid("identity", lowest, 1, highest - lowest + 1)
+
+
+def every(grid: Grid, sample_bytes: int) -> Grid:
+    """A grid for samples yet to come, where those so far are on `grid`: one of even steps goes on both ways."""
+    if not isinstance(grid, _EvenGrid):
+        return grid if grid.kind == "n1" else identity(sample_bytes)
+    lowest, highest = sample_range(sample_bytes)
+    first = lowest + (grid.offset - lowest) % grid.step
+    return (
+        identity(sample_bytes)
+        if grid.step == 1
+        else _EvenGrid("step", first, grid.step, (highest - first) // grid.step + 1)
+    )
 
 
 IDENTITY = identity(2)

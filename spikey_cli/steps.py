@@ -20,11 +20,10 @@ from .kernel import kernel
 TakeSteps = Callable[..., None]
 """Called as
 
-    take_steps(first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile,
-               differences)
+    take_steps(first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row)
 
-for steps first_step..stop_step, whose codes, int32, stand in the rows of `tile` from `at` on; their differences become
-rows of `differences`, which are the network's inputs of later steps: window rows, one a lane's step, stand before them.
+for as many steps from `first_step` on as there are rows of `codes`, int32. Their differences become the rows of
+`differences` from `row` on, which are the network's inputs of later steps; the window of the first stands before them.
 `learnt` is an `adapt.Learnt`, `state` that of the coder; `values` are those of the profile's codes. `naive` tells that
 windows are not full yet, or that there is no network. Else `outputs` are the network's for all lanes, unless there is a
 `chain`, which fills them in.
@@ -32,11 +31,10 @@ windows are not full yet, or that there is no network. Else `outputs` are the ne
 
 
 @njit
-def _begin(naive, chain, outputs, tile, differences, at):
-    """Let the chain see what leads to row `at`; returns the row's codes and what becomes of their differences."""
+def _look(naive, chain, differences, row, outputs):
+    """Let the chain, where there is one, see the window that ends before `row`."""
     if not naive and chain.size.shape[0] > 0:
-        pass_through(chain, differences, at, outputs)
-    return tile[at], differences[differences.shape[0] - tile.shape[0] + at]
+        pass_through(chain, differences, row - chain.size[0, 1], outputs)
 
 
 @njit
@@ -53,93 +51,98 @@ def _before(step, naive, learnt, wave, outputs):
 @njit
 def _after(step, naive, learnt, wave, values, codes, row):
     first_thread, stop_thread = learnt.waves[wave], learnt.waves[wave + 1]
-    push(learnt, learnt.first_lane[first_thread], learnt.first_lane[stop_thread], codes, values, row)
+    push(learnt, step, learnt.first_lane[first_thread], learnt.first_lane[stop_thread], codes, values, row)
     if not naive:
         learn(learnt, step, first_thread, stop_thread)
 
 
 @kernel
 def _rice_encode(
-    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
 ):
-    for step in range(first_step, stop_step):
-        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+    for i in range(codes.shape[0]):
+        step = first_step + i
+        _look(naive, chain, differences, row + i, outputs)
         for wave in range(first_wave, stop_wave):
             first, stop = _before(step, naive, learnt, wave, outputs)
-            rice.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-            _after(step, naive, learnt, wave, values, codes, row)
+            rice.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
+            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
 
 
 @kernel
 def _rice_decode(
-    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
 ):
-    for step in range(first_step, stop_step):
-        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+    for i in range(codes.shape[0]):
+        step = first_step + i
+        _look(naive, chain, differences, row + i, outputs)
         for wave in range(first_wave, stop_wave):
             first, stop = _before(step, naive, learnt, wave, outputs)
-            rice.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-            _after(step, naive, learnt, wave, values, codes, row)
+            rice.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
+            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
 
 
 @kernel
 def _range_encode(
-    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
 ):
-    for step in range(first_step, stop_step):
-        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+    for i in range(codes.shape[0]):
+        step = first_step + i
+        _look(naive, chain, differences, row + i, outputs)
         for wave in range(first_wave, stop_wave):
             first, stop = _before(step, naive, learnt, wave, outputs)
-            range_coder.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-            _after(step, naive, learnt, wave, values, codes, row)
+            range_coder.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
+            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
 
 
 @kernel
 def _range_decode(
-    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
 ):
-    for step in range(first_step, stop_step):
-        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+    for i in range(codes.shape[0]):
+        step = first_step + i
+        _look(naive, chain, differences, row + i, outputs)
         for wave in range(first_wave, stop_wave):
             first, stop = _before(step, naive, learnt, wave, outputs)
-            range_coder.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-            _after(step, naive, learnt, wave, values, codes, row)
+            range_coder.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
+            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
 
 
 @kernel
 def _residual_encode(
-    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
 ):
-    for step in range(first_step, stop_step):
-        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+    for i in range(codes.shape[0]):
+        step = first_step + i
+        _look(naive, chain, differences, row + i, outputs)
         for wave in range(first_wave, stop_wave):
             first, stop = _before(step, naive, learnt, wave, outputs)
-            residual.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-            _after(step, naive, learnt, wave, values, codes, row)
+            residual.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
+            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
 
 
 @kernel
 def _residual_decode(
-    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
+    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
 ):
-    for step in range(first_step, stop_step):
-        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+    for i in range(codes.shape[0]):
+        step = first_step + i
+        _look(naive, chain, differences, row + i, outputs)
         for wave in range(first_wave, stop_wave):
             first, stop = _before(step, naive, learnt, wave, outputs)
-            residual.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes)
-            _after(step, naive, learnt, wave, values, codes, row)
+            residual.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
+            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
 
 
 @kernel
-def _note(
-    first_step, stop_step, at, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, tile, differences
-):
-    for step in range(first_step, stop_step):
-        codes, row = _begin(naive, chain, outputs, tile, differences, at + step - first_step)
+def _note(first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row):
+    for i in range(codes.shape[0]):
+        step = first_step + i
+        _look(naive, chain, differences, row + i, outputs)
         for wave in range(first_wave, stop_wave):
             first, stop = _before(step, naive, learnt, wave, outputs)
-            ledger.note_lanes(state, step, first, stop, naive, learnt, codes)
-            _after(step, naive, learnt, wave, values, codes, row)
+            ledger.note_lanes(state, step, first, stop, naive, learnt, codes[i])
+            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
 
 
 _KERNELS: dict[type, TakeSteps] = {

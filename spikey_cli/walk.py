@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .adapt import RING, begin
+from .adapt import RING, Learnt, begin
 from .adc import Bins
 from .chain import NO_CHAIN
 from .forecast import forecast_of
@@ -26,7 +26,11 @@ from .predictor import OUTPUT_ROWS, Predictor
 from .steps import take_steps_of
 
 TILE_STEPS = 64
-"""Steps between two copies from and to the flat codes; small enough to stay in the cache."""
+"""Steps that are taken together at most, between two copies from and to flat codes: they stay in the cache."""
+
+
+_FAR = 1 << 30
+"""Steps behind which they are counted anew from the middle: by then only multiples of small powers of two matter."""
 
 
 class Stepper(Protocol):
@@ -35,6 +39,74 @@ class Stepper(Protocol):
     state: Any
     fills_codes: bool
     """Whether it fills in the codes, as a decoder does, or reads them."""
+
+
+class Walk:
+    """Lanes on their way, some steps at a time: what is known of them, and what the network sees."""
+
+    def __init__(self, learnt: Learnt, lanes: Lanes, bins: Bins, predictor: Predictor | None, peers: Peers) -> None:
+        """Begin behind the lanes' first codes, which `learnt` knows. Without a predictor all steps are naive deltas."""
+        self.step = 1
+        """The step to take next."""
+        self._learnt = learnt
+        self._values = bins.values
+        self._n_waves = peers.waves.size - 1
+        self._window = predictor.window if predictor else 0
+        self._never_full = predictor is None
+        self._chain = predictor.chain if predictor and predictor.chain else NO_CHAIN
+        self._forecast = forecast_of(predictor, lanes, peers) if predictor and not predictor.chain else None
+        # The differences of some steps, behind those of the `window` steps before: a window is one contiguous slice.
+        self._differences = np.zeros((self._window + TILE_STEPS, lanes.count), dtype=np.float32)
+        self._row = self._window
+        self._outputs = np.zeros((OUTPUT_ROWS, lanes.count), dtype=np.float32)
+
+    def take(self, coder: Stepper, codes: np.ndarray) -> None:
+        """Take the next steps: `codes`, int32 of shape (steps, lanes), at most TILE_STEPS of them.
+
+        The coder reads or fills them in. Where it reads, columns must hold codes of their lane's grid or zeros, also
+        behind a lane's end: they index tables.
+        """
+        if self.step > _FAR:
+            self.step -= _FAR // 2  # a live stream never ends
+        if self._row + len(codes) > len(self._differences):
+            self._differences[: self._window] = self._differences[self._row - self._window : self._row]
+            self._row = self._window
+        naive = len(codes) if self._never_full else min(max(self._window + 1 - self.step, 0), len(codes))
+        self._take(coder, codes[:naive], True, self._outputs, 0, self._n_waves)
+        self._go_on(naive)
+        if self._forecast is None:
+            self._take(coder, codes[naive:], False, self._outputs, 0, self._n_waves)
+            self._go_on(len(codes) - naive)
+            return
+        for row in codes[naive:]:
+            self._forecast.see(self._differences[self._row - self._window : self._row])
+            for first, stop in self._forecast.turns:
+                outputs = self._forecast.outputs(first, stop, self._learnt.terms[self.step & RING])
+                self._take(coder, row[None], False, outputs, first, stop)
+            self._go_on(1)
+
+    def _take(
+        self, coder: Stepper, codes: np.ndarray, naive: bool, outputs: np.ndarray, first_wave: int, stop_wave: int
+    ) -> None:
+        if len(codes):
+            take_steps_of(coder)(
+                self.step,
+                naive,
+                first_wave,
+                stop_wave,
+                self._chain,
+                self._learnt,
+                coder.state,
+                outputs,
+                self._values,
+                codes,
+                self._differences,
+                self._row,
+            )
+
+    def _go_on(self, n_steps: int) -> None:
+        self._row += n_steps
+        self.step += n_steps
 
 
 def walk(
@@ -50,55 +122,15 @@ def walk(
     """Take every lane from its second sample to its last.
 
     `gains` uint8 and `firsts` int32 of shape (lanes,): the entries; `codes` int32, flat: read where `coder` encodes,
-    filled where it decodes. Without a predictor all samples are naive deltas.
+    filled where it decodes.
     """
     if coder.fills_codes:
         scatter(codes, lanes.start, lanes.length, 0, firsts[None, :])
-    window = predictor.window if predictor else 0
-    take_steps = take_steps_of(coder)
-    learnt = begin(lanes, bins, gains, firsts, peers)
-    forecast = forecast_of(predictor, lanes, peers) if predictor and not predictor.chain else None
-    n_waves = peers.waves.size - 1
-    # Columns hold codes of their lane's grid or zeros, also behind a lane's end: so they index its tables safely.
+    on_the_way = Walk(begin(lanes, bins, gains, firsts, peers), lanes, bins, predictor, peers)
     tile = np.zeros((TILE_STEPS, lanes.count), dtype=np.int32)
-    # The differences of the tile's steps, behind those of the `window` steps before it: so a window is always one
-    # contiguous slice.
-    differences = np.zeros((window + TILE_STEPS, lanes.count), dtype=np.float32)
-    outputs = np.zeros((OUTPUT_ROWS, lanes.count), dtype=np.float32)
-    chain = predictor.chain if predictor and predictor.chain else NO_CHAIN
-
-    def take(first_step: int, stop_step: int, naive: bool, first_wave: int, stop_wave: int) -> None:
-        at = first_step - tile_start
-        take_steps(
-            first_step,
-            stop_step,
-            at,
-            naive,
-            first_wave,
-            stop_wave,
-            chain,
-            learnt,
-            coder.state,
-            outputs,
-            bins.values,
-            tile,
-            differences,
-        )
-
-    for tile_start in range(1, lanes.steps, TILE_STEPS):
-        tile_stop = min(tile_start + TILE_STEPS, lanes.steps)
+    for first in range(1, lanes.steps, TILE_STEPS):
         if not coder.fills_codes:
-            gather(codes, lanes.start, lanes.length, tile_start, tile)
-        first_full = min(max(tile_start, window + 1), tile_stop) if predictor else tile_stop
-        take(tile_start, first_full, True, 0, n_waves)
-        if forecast is None:
-            take(first_full, tile_stop, False, 0, n_waves)
-        else:
-            for step in range(first_full, tile_stop):
-                forecast.see(differences[step - tile_start : step - tile_start + window])
-                for first, stop in forecast.turns:
-                    outputs = forecast.outputs(first, stop, learnt.terms[step & RING])
-                    take(step, step + 1, False, first, stop)
+            gather(codes, lanes.start, lanes.length, first, tile)
+        on_the_way.take(coder, tile[: lanes.steps - first])
         if coder.fills_codes:
-            scatter(codes, lanes.start, lanes.length, tile_start, tile)
-        differences[:window] = differences[TILE_STEPS:]
+            scatter(codes, lanes.start, lanes.length, first, tile)

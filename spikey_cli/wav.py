@@ -17,6 +17,7 @@ it is.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,6 +105,34 @@ def parse(file: BinaryIO, size: int) -> WavLayout | None:
 
 
 def _parse(file: BinaryIO, size: int) -> WavLayout | None:
+    found = _find_samples(file, size)
+    return _layout(file, size, *found) if found else None
+
+
+class WavStart(NamedTuple):
+    """The beginning of a WAV that comes through a pipe."""
+
+    head: bytes
+    """All bytes before the first sample."""
+    sample_rate: int
+    channels: int
+    sample_bytes: int
+    data_bytes: int | None
+    """Bytes of samples; None where its writer did not know, and they go on to the end."""
+
+
+def parse_start(data: bytes) -> WavStart | None:
+    """What the first bytes of a WAV tell; None where its samples have not begun in them, or cannot be predicted."""
+    found = _find_samples(io.BytesIO(data), len(data))
+    if found is None or found[1] > MAX_HEAD_BYTES:
+        return None
+    sample_format, start, stated = found
+    unknown = stated is None or stated in (0, _SIZE_IN_DS64)
+    return WavStart(data[:start], *sample_format, None if unknown else stated)
+
+
+def _find_samples(file: BinaryIO, size: int) -> tuple[_Format, int, int | None] | None:
+    """The format of a WAV, where its samples begin, and how many bytes of them it states; None: no such WAV."""
     opening = _read(file, 0, 12, size)
     form = opening[:4]
     if form not in (b"RIFF", b"RF64", b"BW64") or opening[8:] != b"WAVE":
@@ -124,8 +153,7 @@ def _parse(file: BinaryIO, size: int) -> WavLayout | None:
         elif chunk.name == b"data":
             if sample_format is None:
                 return None
-            stated = size_in_ds64 if chunk.stated == _SIZE_IN_DS64 else chunk.stated
-            return _layout(file, size, sample_format, chunk.start, stated)
+            return sample_format, chunk.start, size_in_ds64 if chunk.stated == _SIZE_IN_DS64 else chunk.stated
     return None
 
 

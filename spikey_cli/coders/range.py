@@ -6,6 +6,7 @@ interval to that part, and writes words. `listed` and `wide` are the kernels for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -125,6 +126,24 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
 
 
 @kernel
+def _reset(state, first):
+    interval = state.interval
+    for of in range(interval.shape[0]):
+        interval[of, 0], interval[of, 1], interval[of, 2] = 0, FULL, first[of]
+
+
+@kernel
+def _open(state, first):
+    interval, words, end = state.interval, state.words, state.end
+    for of in range(interval.shape[0]):
+        offset = np.uint64(0)
+        for i in range(2):
+            word = np.uint64(words[first[of] + i]) if first[of] + i < end[of] else np.uint64(0)
+            offset = offset << np.uint64(32) | word
+        interval[of, 0], interval[of, 1], interval[of, 2] = offset, FULL, first[of] + 2
+
+
+@kernel
 def _end(state):
     interval = state.interval
     for of in range(interval.shape[0]):
@@ -136,12 +155,27 @@ class RangeEncoder:
 
     fills_codes = False
 
-    def __init__(self, lanes: Lanes, bins: Bins) -> None:
-        bits = np.where(bins.size <= LISTED, _MAX_SYMBOL_BITS, _MAX_SYMBOL_BITS + _MAX_REST_BITS)
-        words = lanes.samples_of_threads() * bits // 32 + SPARE_WORDS
-        self._first = np.cumsum(words) - words
-        buffer = np.zeros(int(words.sum()), dtype=np.uint32)
+    def __init__(self, lanes: Lanes, bins: Bins, n_steps: int | None = None) -> None:
+        """For all steps of the lanes, or for as many as `n_steps`, if they are endless."""
+        self._bits = np.where(bins.size <= LISTED, _MAX_SYMBOL_BITS, _MAX_SYMBOL_BITS + _MAX_REST_BITS)
+        self._lanes_of_threads = np.diff(lanes.first_of_threads())
+        self._n_steps = n_steps
+        samples = lanes.samples_of_threads() if n_steps is None else self._lanes_of_threads * n_steps
+        self._first, buffer = self._room(samples)
         self.state = RangeState.of(lanes, bins, buffer, self._first, self._first)
+
+    def _room(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where each thread's words begin, and room for all words of so many samples of each."""
+        words = samples * self._bits // 32 + SPARE_WORDS
+        return np.cumsum(words) - words, np.zeros(int(words.sum()), dtype=np.uint32)
+
+    def restart(self, n_steps: int) -> None:
+        """Begin new streams, for as many as `n_steps` more steps of each lane."""
+        if n_steps != self._n_steps:
+            self._n_steps = n_steps
+            self._first, buffer = self._room(self._lanes_of_threads * n_steps)
+            self.state = self.state._replace(words=buffer)
+        _reset(self.state, self._first)
 
     def finish(self) -> list[bytes]:
         """The finished stream of every thread."""
@@ -157,17 +191,20 @@ class RangeDecoder:
 
     fills_codes = True
 
-    def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
+    def __init__(self, lanes: Lanes, bins: Bins, streams: Sequence[bytes]) -> None:
+        none = np.zeros(lanes.n_threads, dtype=np.int64)
+        self.state = RangeState.of(lanes, bins, np.zeros(1, dtype=np.uint32), none, none)
+        self.restart(streams)
+
+    def restart(self, streams: Sequence[bytes]) -> None:
+        """Begin with new streams, one a thread."""
         self._whole_words = np.array([len(stream) % 4 == 0 and len(stream) > 0 for stream in streams])
         lengths = np.array([len(stream) // 4 for stream in streams])
         end = np.cumsum(lengths)
-        first = end - lengths
         joined = b"".join(stream[: len(stream) // 4 * 4] for stream in streams)
         words = np.frombuffer(joined + bytes(4), dtype=">u4").astype(np.uint32)
-        self.state = RangeState.of(lanes, bins, words, first + 2, end)
-        for of in range(lanes.n_threads):
-            start = words[first[of] : end[of]][:2].astype(object)
-            self.state.interval[of, 0] = sum(int(word) << (32 - 32 * i) for i, word in enumerate(start))
+        self.state = self.state._replace(words=words, end=end)
+        _open(self.state, end - lengths)
 
     def finish(self) -> np.ndarray:
         """Which threads' streams were used up exactly, as bool of shape (threads,)."""

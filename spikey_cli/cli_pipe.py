@@ -1,0 +1,111 @@
+"""What the commands do with pipes, and with the live streams that go through them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from .cli_options import find_model, megabytes
+from .errors import InputError
+
+PIPE = Path("-")
+
+
+def read_raw(text: str) -> tuple[int, int, int]:
+    """What --raw says: (channels, frames a second, bytes a sample)."""
+    numbers = text.split(":")
+    bits = numbers[2] if len(numbers) > 2 else "16"
+    if not 2 <= len(numbers) <= 3 or not all(number.isdecimal() for number in numbers) or bits not in ("8", "16", "24"):
+        raise click.BadParameter(
+            f"{text!r} is not CHANNELS:RATE or CHANNELS:RATE:BITS, with 8, 16 or 24 bits", param_hint="--raw"
+        )
+    return int(numbers[0]), int(numbers[1]), int(bits) // 8
+
+
+def compress_stdin(
+    target: Path, *, raw: str | None, packet_frames: int | None, model: str | None, force: bool, quiet: bool
+) -> None:
+    """`spikey compress - TARGET`."""
+    from .live.pipe import RawFormat, compress_pipe
+
+    form = RawFormat(*read_raw(raw)) if raw else None
+    predictor = find_model(model)
+
+    def run(write: Callable[[bytes], object]) -> None:
+        done = compress_pipe(_stdin(), write, raw=form, packet_frames=packet_frames, predictor=predictor, name="stdin")
+        if not quiet:
+            ratio = done.source_bytes / done.stream_bytes
+            click.echo(
+                f"{target}: {done.frames} frames, {megabytes(done.source_bytes)} -> {megabytes(done.stream_bytes)}, "
+                f"ratio {ratio:.4f}",
+                err=True,
+            )
+
+    _write_to(target, run, force)
+
+
+def decompress_stdin(target: Path, *, model: str | None, force: bool) -> None:
+    """`spikey decompress - TARGET`."""
+    from .live.pipe import decompress_pipe
+
+    predictor = find_model(model)
+    _write_to(target, lambda write: decompress_pipe(_stdin(), write, predictor=predictor, name="stdin"), force)
+
+
+def decompress_live(archive: Path, folder: Path, *, model: str | None, force: bool, quiet: bool) -> None:
+    """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
+    from .live.pipe import decompress_pipe, live_suffix
+
+    predictor = find_model(model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot make the folder: {error.strerror}") from error
+    target = folder / f"{archive.stem}{live_suffix(archive)}"
+    with archive.open("rb") as file:
+        _write_to(target, lambda write: decompress_pipe(file, write, predictor=predictor, name=str(archive)), force)
+    if not quiet:
+        click.echo(f"{archive}: a live stream, {megabytes(target.stat().st_size)} restored as {target}")
+
+
+def test_live(archive: Path, *, model: str | None, quiet: bool) -> None:
+    """`spikey test ARCHIVE` where the archive is a live stream."""
+    from .live.pipe import decompress_pipe
+
+    with archive.open("rb") as file:
+        done = decompress_pipe(file, lambda data: None, predictor=find_model(model), name=str(archive))
+    if not quiet:
+        click.echo(f"{archive}: a live stream of {done.frames} frames, decoded and compared: all is well")
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin.isatty():
+        raise InputError("stdin: is a terminal; pipe a recording into it, as in `spikey compress - out.spk < in.wav`")
+    return sys.stdin.buffer
+
+
+def _write_to(target: Path, run: Callable[[Callable[[bytes], object]], object], force: bool) -> None:
+    """Let `run` write to stdout, or to a file that is there once it is whole."""
+    if target == PIPE:
+        if sys.stdout.isatty():
+            raise InputError("stdout: is a terminal; name a file, or pipe it on")
+
+        def put(data: bytes) -> None:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+        run(put)
+        return
+    from .atomic import WholeFile
+
+    whole = WholeFile(target, force=force)
+    try:
+        with whole.writing() as file:
+            run(file.write)
+        whole.commit()
+    finally:
+        whole.discard()

@@ -1,0 +1,129 @@
+"""Packets to frames."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from ..errors import ArchiveError, SpikeyError
+from ..grid import Grid, unpack_grid
+from ..predictor import Predictor, predictor_with_digest
+from ..wav import sample_dtype, samples_from_bytes, samples_to_bytes
+from .lockstep import Lockstep
+from .packets import CODED, END, GRID, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
+
+
+class StreamDecoder:
+    """Decompresses what a `StreamEncoder` wrote, as it comes.
+
+        decoder = StreamDecoder()
+        while not decoder.finished:
+            frames = decoder.push(link.receive())      # those that are whole, of shape (frames, channels)
+
+    Not safe for use from several threads of execution at once.
+    """
+
+    def __init__(self, predictor: Predictor | None = None) -> None:
+        """`predictor` is the network that the stream was written with, where it did not come with the package."""
+        self.format: LiveFormat | None = None
+        """What the stream is of; known once its header is there."""
+        self.frames = 0
+        """Frames so far."""
+        self.tail = b""
+        """What comes behind the last frame; known at the end."""
+        self.finished = False
+        """Whether the stream's end was reached, and all of it is as it was."""
+        self._predictor = predictor
+        self._data = bytearray()
+        self._failure: SpikeyError | None = None
+        self._crc = 0
+        self._sha = hashlib.sha256()
+        self._grid: Grid | None = None
+        self._lockstep: Lockstep | None = None
+
+    def push(self, data: bytes) -> np.ndarray:
+        """Take in the next bytes, any number of them: the frames that are whole with them, of shape (frames, channels)
+        and dtype uint8, int16 or int32; of shape (0, 0) until the header is there.
+
+        Raises ArchiveError where the stream is damaged, or goes on behind its end, and ModelError where its model is
+        not installed. Frames before the damage come first: then it is the next call that raises.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self._data += data
+        pieces: list[np.ndarray] = []
+        try:
+            self._take_all(pieces)
+        except SpikeyError as error:
+            if not pieces:
+                self._failure = error
+                raise
+            self._failure = error
+        if not pieces:
+            form = self.format
+            return np.zeros((0, form.channels if form else 0), sample_dtype(form.sample_bytes if form else 2))
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def close(self) -> None:
+        """Tell that no more bytes come. Raises ArchiveError where the stream is not at its end."""
+        if self._failure is not None:
+            raise self._failure
+        if not self.finished:
+            raise ArchiveError(f"its end is missing: it breaks off behind {self.frames} frames; transmit it again")
+
+    def _take_all(self, pieces: list[np.ndarray]) -> None:
+        at = 0
+        try:
+            if self.format is None:
+                header = unpack_header(self._data)
+                if header is None:
+                    return
+                form, at, self._crc = header
+                if self._predictor is None or not self._predictor.digest.startswith(form.model):
+                    self._predictor = predictor_with_digest(form.model)
+                self._sha.update(form.head)
+                self.format = form
+            while at < len(self._data):
+                if self.finished:
+                    raise ArchiveError("goes on behind its end; what follows is no part of it")
+                found = unpack_packet(self._data, at, self.format, self._crc)
+                if found is None:
+                    return
+                packet, at, self._crc = found
+                frames = self._take(packet, self.format)
+                if frames is not None:
+                    pieces.append(frames)
+        finally:
+            del self._data[:at]
+
+    def _take(self, packet: Packet, form: LiveFormat) -> np.ndarray | None:
+        if packet.kind == GRID:
+            self._grid, used = unpack_grid(packet.payload, form.sample_bytes)
+            if used != len(packet.payload):
+                raise ArchiveError("is damaged: a packet holds more than a grid; transmit it again")
+            assert self._predictor is not None
+            self._lockstep = Lockstep(form.channels, self._grid, self._predictor, form.topology)
+            return None
+        if packet.kind == END:
+            self._end(packet.payload)
+            return None
+        dtype = sample_dtype(form.sample_bytes)
+        if packet.kind == CODED:
+            if self._grid is None or self._lockstep is None:
+                raise ArchiveError("is damaged: a packet comes before its grid; transmit it again")
+            samples = self._grid.to_samples(self._lockstep.decode(packet.payload, packet.frames), dtype)
+        else:
+            if len(packet.payload) != packet.frames * form.frame_bytes:
+                raise ArchiveError("is damaged: a packet of samples is too short; transmit it again")
+            samples = samples_from_bytes(packet.payload, form.channels, form.sample_bytes)
+        self._sha.update(samples_to_bytes(samples, form.sample_bytes))
+        self.frames += packet.frames
+        return samples
+
+    def _end(self, payload: bytes) -> None:
+        frames, sha256, self.tail = unpack_end(payload)
+        self._sha.update(self.tail)
+        if frames != self.frames or sha256 != self._sha.digest():
+            raise ArchiveError("is damaged: what was decoded does not match its SHA-256; do not trust it")
+        self.finished = True

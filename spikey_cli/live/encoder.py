@@ -1,0 +1,154 @@
+"""Frames to packets."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InputError
+from ..grid import N1, Grid, GridSurvey, every, identity
+from ..predictor import Predictor, default_predictor
+from ..topology import Topology
+from ..wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, samples_to_bytes
+from .lockstep import Lockstep
+from .packets import CODED, GRID, MAX_CHANNELS, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
+
+SURVEYED = 1024
+"""Samples after which a grid is chosen: until then they are sent as they are."""
+GRIDS = ("n1", "identity")
+
+
+class StreamEncoder:
+    """Compresses frames as they come, without a look at what comes after them.
+
+        encoder = StreamEncoder(channels=1024, sample_rate=19531)
+        for frame in frames:                       # int16 of shape (channels,), or (frames, channels)
+            link.send(encoder.push(frame))
+        link.send(encoder.finish())
+
+    Not safe for use from several threads of execution at once.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        sample_rate: int,
+        *,
+        sample_bytes: int = 2,
+        grid: str | None = None,
+        topology: Topology | None = None,
+        predictor: Predictor | None = None,
+        head: bytes = b"",
+    ) -> None:
+        """Begin a stream.
+
+        Args:
+            channels: threads, 1 to 65535.
+            sample_rate: frames a second, for whoever reads the stream.
+            sample_bytes: 1 (uint8), 2 (int16) or 3 (int32 that holds 24 bits).
+            grid: "n1" or "identity"; by default found from the first samples.
+            topology: which threads are peers, as `spikey_cli.topology.find_topology` finds it in a recording of the
+                same implant; by default none are.
+            predictor: the network to predict with; by default the one that comes with the package.
+            head: bytes that come before the first frame when the stream is decoded to a file, at most 64 KiB.
+
+        Raises InputError where an argument does not fit.
+        """
+        if not 1 <= channels <= MAX_CHANNELS or not 0 <= sample_rate < 1 << 32:
+            raise InputError(f"{channels} channels at {sample_rate} frames a second make no stream; see the limits")
+        if sample_bytes not in SAMPLE_BYTES or grid not in (None, *GRIDS) or (grid == "n1" and sample_bytes != 2):
+            raise InputError(f"no grid {grid!r} for samples of {sample_bytes} bytes; choose one of {', '.join(GRIDS)}")
+        if topology is not None and len(topology.peers) != channels:
+            raise InputError(f"the topology is of {len(topology.peers)} threads, the stream of {channels}")
+        if len(head) > MAX_HEAD_BYTES:
+            raise InputError(f"a head of {len(head)} bytes is longer than {MAX_HEAD_BYTES}")
+        self._predictor = predictor or default_predictor()
+        topology = topology or Topology.alone(channels)
+        self._form = LiveFormat(sample_bytes, sample_rate, channels, self._predictor.digest[:8], topology, head)
+        self._dtype = sample_dtype(sample_bytes)
+        self._sha = hashlib.sha256(head)
+        self._frames = 0
+        self._finished = False
+        header, self._crc = pack_header(self._form)
+        self._waiting = [header]
+        self._survey = GridSurvey(sample_bytes)
+        self._surveyed = 0
+        self._grid: Grid | None = None
+        self._lockstep: Lockstep | None = None
+        self._astray = False
+        if grid is not None:
+            self._begin(N1 if grid == "n1" else identity(sample_bytes))
+
+    def push(self, frames: ArrayLike) -> bytes:
+        """Compress a frame, of shape (channels,), or some, of shape (frames, channels): the bytes to send, which are
+        enough to decode all frames so far. Raises InputError where shape or dtype are others.
+        """
+        samples = np.asarray(frames)
+        samples = samples[None] if samples.ndim == 1 else samples
+        if samples.ndim != 2 or samples.shape[1] != self._form.channels or samples.dtype != self._dtype:
+            raise InputError(
+                f"frames of this stream are {self._dtype} of shape (frames, {self._form.channels}), "
+                f"not {samples.dtype} of shape {samples.shape}"
+            )
+        if self._finished:
+            raise InputError("this stream is finished; begin another")
+        for first in range(0, len(samples), self._form.max_frames):
+            self._add(samples[first : first + self._form.max_frames])
+        return self._take_waiting()
+
+    def finish(self, tail: bytes = b"") -> bytes:
+        """End the stream; `tail`, at most 64 KiB, comes behind the last frame when it is decoded to a file."""
+        if self._finished or len(tail) > MAX_TAIL_BYTES:
+            raise InputError("this stream is finished, or its tail is longer than 64 KiB")
+        self._finished = True
+        self._sha.update(tail)
+        self._put(pack_end(self._frames, self._sha.digest(), tail))
+        return self._take_waiting()
+
+    def _take_waiting(self) -> bytes:
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        return data
+
+    def _put(self, packet: Packet) -> None:
+        data, self._crc = pack_packet(packet, self._crc)
+        self._waiting.append(data)
+
+    def _begin(self, grid: Grid) -> None:
+        self._grid = grid
+        self._lockstep = Lockstep(self._form.channels, grid, self._predictor, self._form.topology)
+        self._put(Packet(0, GRID, grid.pack()))
+
+    def _add(self, samples: np.ndarray) -> None:
+        data = samples_to_bytes(samples, self._form.sample_bytes)
+        self._sha.update(data)
+        self._frames += len(samples)
+        if self._grid is None:
+            self._survey.add(samples)
+            self._surveyed += samples.size
+            if self._surveyed >= SURVEYED:
+                self._begin(every(self._survey.grid(), self._form.sample_bytes))
+        if self._grid is None or self._lockstep is None:
+            self._put(Packet(len(samples), SAMPLES, data))
+            return
+        try:
+            codes = self._grid.to_codes(samples)
+        except InputError:
+            self._take_astray(samples, data)
+            return
+        self._astray = False
+        self._put(Packet(len(samples), CODED, self._lockstep.encode(codes)))
+
+    def _take_astray(self, samples: np.ndarray, data: bytes) -> None:
+        """Samples off the grid: once, they go as they are and lanes begin anew; twice, and the grid is given up."""
+        assert self._grid is not None
+        if not self._astray:
+            self._astray = True
+            self._put(Packet(len(samples), SAMPLES, data))
+            self._begin(self._grid)
+            return
+        self._begin(identity(self._form.sample_bytes))
+        assert self._lockstep is not None
+        self._put(Packet(len(samples), CODED, self._lockstep.encode(self._grid.to_codes(samples))))

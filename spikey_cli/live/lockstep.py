@@ -1,0 +1,171 @@
+"""Lockstep: all threads of a live stream step by step, one lane each.
+
+It is the walk of archives (see `spikey_cli.walk`), begun anew behind the first frame on a grid, with lanes that never
+end, and gains that follow what was seen (see `adapt`). A packet's payload is
+
+    codes of the first frame, packed       where the walk begins with it; then, for the frames behind it,
+    uvarint words of each but the last     \\  range coder streams, `n_ways` for each wave: lanes are shared out among
+    words, stream after stream             /   them, those of a wave in runs of about equal length
+
+Several ways make a decoder fast, which can then follow several streams at a time; each costs some bytes a packet. So
+there is one for every WAY_SAMPLES samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..adapt import begin
+from ..adc import Bins
+from ..coders.range import RangeDecoder, RangeEncoder
+from ..coders.raw import pack_codes, packed_bytes, unpack_codes
+from ..errors import ArchiveError
+from ..grid import Grid
+from ..lanes import Lanes
+from ..peers import Company, Peers, Place
+from ..predictor import Predictor
+from ..topology import Topology
+from ..varint import get_uvarint, put_uvarint
+from ..walk import TILE_STEPS, Walk
+
+FIRST_GAIN = 40
+"""Where gains begin: a root mean square difference of 8 codes."""
+WAY_SAMPLES = 8192
+MAX_WAYS = 8
+_ENDLESS = 2**31 - 1
+_WORD = 4
+
+
+def n_ways(n_samples: int) -> int:
+    """Range coder streams of each wave in a packet of so many samples behind its first frame."""
+    return min(max(n_samples // WAY_SAMPLES, 1), MAX_WAYS)
+
+
+class Lockstep:
+    """Threads of a live stream on one grid, and what is known of them. One direction only."""
+
+    def __init__(self, channels: int, grid: Grid, predictor: Predictor, topology: Topology) -> None:
+        """Before the first frame of `channels` threads."""
+        company = Company.of(topology, [Place(thread, 0, _ENDLESS) for thread in range(channels)])
+        order = sorted(range(channels), key=lambda thread: company.waves[thread])
+        self._order = np.array(order) if order != list(range(channels)) else None
+        self._grid, self._channels, self._predictor = grid, channels, predictor
+        self._peers = Peers.of(company, order)
+        self._lanes = _lanes_of(np.arange(channels))
+        self._walk: Walk | None = None
+        self._encoders: dict[int, RangeEncoder] = {}
+        self._decoders: dict[int, RangeDecoder] = {}
+
+    def encode(self, codes: np.ndarray) -> bytes:
+        """The payload for some frames: `codes`, int32 of shape (frames, channels), at least one frame."""
+        payload = bytearray()
+        rows = self._in_order(codes)
+        if self._walk is None:
+            payload += pack_codes(codes[0], self._grid.size)
+            self._walk = self._begin(rows[0])
+            rows = rows[1:]
+        if len(rows):
+            encoder = self._encoder(len(rows))
+            encoder.restart(len(rows))
+            for first in range(0, len(rows), TILE_STEPS):
+                self._walk.take(encoder, rows[first : first + TILE_STEPS])
+            streams = encoder.finish()
+            for stream in streams[:-1]:
+                put_uvarint(payload, len(stream) // _WORD)
+            payload += b"".join(streams)
+        return bytes(payload)
+
+    def decode(self, payload: bytes, n_frames: int) -> np.ndarray:
+        """The reverse of `encode`: codes, int32 of shape (frames, channels). Raises ArchiveError."""
+        codes = np.zeros((n_frames, self._channels), dtype=np.int32)
+        rows, at = codes, 0
+        if self._walk is None:
+            at = packed_bytes(self._channels, self._grid.size)
+            first = unpack_codes(payload[:at], self._channels, self._grid.size)
+            if first is None:
+                raise _damaged()
+            codes[0] = first
+            rows = codes[1:]
+            self._walk = self._begin(self._in_order(codes[:1])[0])
+        if len(rows):
+            decoder = self._decoder(len(rows))
+            decoder.restart(_split(payload, at, decoder.state.size.size))
+            taken = rows if self._order is None else np.zeros_like(rows)
+            for first_row in range(0, len(rows), TILE_STEPS):
+                self._walk.take(decoder, taken[first_row : first_row + TILE_STEPS])
+            if not decoder.finish().all():
+                raise _damaged()
+            if self._order is not None:
+                rows[:, self._order] = taken
+        elif at != len(payload):
+            raise _damaged()
+        return codes
+
+    def _in_order(self, codes: np.ndarray) -> np.ndarray:
+        return codes if self._order is None else np.ascontiguousarray(codes[:, self._order])
+
+    def _begin(self, firsts: np.ndarray) -> Walk:
+        bins = self._bins(self._channels)
+        gains = np.full(self._channels, FIRST_GAIN, dtype=np.uint8)
+        learnt = begin(self._lanes, bins, gains, firsts, self._peers, gains_follow=True)
+        return Walk(learnt, self._lanes, bins, self._predictor, self._peers)
+
+    def _bins(self, n_threads: int) -> Bins:
+        return Bins.of([self._grid] * n_threads, self._predictor.profile)
+
+    def _encoder(self, n_steps: int) -> RangeEncoder:
+        ways = n_ways(n_steps * self._channels)
+        if ways not in self._encoders:
+            lanes = self._ways(ways)
+            self._encoders[ways] = RangeEncoder(lanes, self._bins(lanes.n_threads), 0)
+        return self._encoders[ways]
+
+    def _decoder(self, n_steps: int) -> RangeDecoder:
+        ways = n_ways(n_steps * self._channels)
+        if ways not in self._decoders:
+            lanes = self._ways(ways)
+            self._decoders[ways] = RangeDecoder(lanes, self._bins(lanes.n_threads), [b""] * lanes.n_threads)
+        return self._decoders[ways]
+
+    def _ways(self, ways: int) -> Lanes:
+        """The lanes as a coder takes them: a way is what it calls a thread."""
+        waves = self._peers.waves
+        of_lane = [
+            wave * ways + lane * ways // int(waves[wave + 1] - waves[wave])
+            for wave in range(waves.size - 1)
+            for lane in range(int(waves[wave + 1] - waves[wave]))
+        ]
+        # a wave of few lanes leaves ways empty: number those that are not
+        return _lanes_of(np.unique(of_lane, return_inverse=True)[1])
+
+
+def _lanes_of(thread: np.ndarray) -> Lanes:
+    """Endless lanes of these threads, in order."""
+    count = thread.size
+    return Lanes(
+        thread.astype(np.int32),
+        np.zeros(count, dtype=np.int64),
+        np.full(count, _ENDLESS, dtype=np.int32),
+        int(thread[-1]) + 1,
+    )
+
+
+def _split(payload: bytes, at: int, n_streams: int) -> Sequence[bytes]:
+    """The streams that stand in a payload from byte `at` on."""
+    lengths = []
+    for _ in range(n_streams - 1):
+        words, at = get_uvarint(payload, at)
+        lengths.append(words * _WORD)
+    streams = []
+    for length in lengths:
+        if length > len(payload) - at:
+            raise _damaged()
+        streams.append(payload[at : at + length])
+        at += length
+    return [*streams, payload[at:]]
+
+
+def _damaged() -> ArchiveError:
+    return ArchiveError("is damaged: a packet holds what no encoder writes; transmit it again")

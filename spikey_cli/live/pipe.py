@@ -1,0 +1,180 @@
+"""Pipes: a WAV, or raw samples, to a live stream and back, as bytes come.
+
+What comes out of `decompress_pipe` is what went into `compress_pipe`, to the last byte.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ..errors import ArchiveError, InputError
+from ..predictor import Predictor
+from ..wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, WavStart, parse_start, samples_from_bytes, samples_to_bytes
+from .decoder import StreamDecoder
+from .encoder import StreamEncoder
+from .packets import MAGIC, MAX_HEADER_BYTES, unpack_header
+
+PACKET_SAMPLES = 1 << 16
+_READ_BYTES = 1 << 16
+_SPARE_BYTES = 64
+
+
+@dataclass(frozen=True)
+class RawFormat:
+    """Interleaved samples without a header, little-endian."""
+
+    channels: int
+    sample_rate: int
+    sample_bytes: int = 2
+
+
+@dataclass(frozen=True)
+class Piped:
+    """What went through a pipe."""
+
+    source_bytes: int
+    """Of samples and what stands around them."""
+    stream_bytes: int
+    frames: int
+
+
+def _pieces(source: BinaryIO, name: str) -> Iterator[bytes]:
+    """What can be read, as soon as there is any."""
+    read: Callable[[int], bytes] = getattr(source, "read1", source.read)
+    while True:
+        try:
+            data = read(_READ_BYTES)
+        except OSError as error:
+            raise InputError(f"{name}: cannot read: {error.strerror}") from error
+        if not data:
+            return
+        yield data
+
+
+def compress_pipe(
+    source: BinaryIO,
+    write: Callable[[bytes], object],
+    *,
+    raw: RawFormat | None = None,
+    packet_frames: int | None = None,
+    predictor: Predictor | None = None,
+    name: str = "-",
+) -> Piped:
+    """Compress a WAV that `source` gives, or raw samples, to a live stream: `write` takes it packet by packet.
+
+    A packet is of `packet_frames` frames, fewer at the end; by default of a tenth of a second, or of PACKET_SAMPLES
+    samples where that is less. `name` is what errors call the source. Raises InputError where it cannot be read, or is
+    not what it should be.
+    """
+    pieces = _pieces(source, name)
+    buffered = bytearray()
+    if raw is None:
+        start = _read_start(pieces, buffered, name)
+    else:
+        start = WavStart(b"", raw.sample_rate, raw.channels, raw.sample_bytes, None)
+    channels, sample_bytes, left = start.channels, start.sample_bytes, start.data_bytes
+    encoder = StreamEncoder(
+        channels, start.sample_rate, sample_bytes=sample_bytes, predictor=predictor, head=start.head
+    )
+    frame_bytes = channels * sample_bytes
+    if packet_frames is None:
+        packet_frames = max(1, min(start.sample_rate // 10, PACKET_SAMPLES // channels))
+    at_once = packet_frames * frame_bytes
+    frames = source_bytes = stream_bytes = 0
+
+    def put(data: bytes) -> None:
+        nonlocal stream_bytes
+        write(data)
+        stream_bytes += len(data)
+
+    def push(count: int) -> None:
+        nonlocal frames, source_bytes
+        data = bytes(buffered[:count])
+        del buffered[:count]
+        put(encoder.push(samples_from_bytes(data, channels, sample_bytes)))
+        frames += count // frame_bytes
+        source_bytes += count
+
+    ended = False
+    while not ended:
+        piece = next(pieces, None)
+        ended = piece is None
+        buffered += piece or b""
+        # of what lies behind the samples, nothing is one
+        while (here := len(buffered) if left is None else min(len(buffered), left - source_bytes)) >= at_once:
+            push(at_once)
+        if ended and here >= frame_bytes:
+            push(here // frame_bytes * frame_bytes)
+        if len(buffered) - here > MAX_TAIL_BYTES:
+            raise InputError(
+                f"{name}: more than {MAX_TAIL_BYTES} bytes follow the samples; save it as a file and compress that"
+            )
+    tail = bytes(buffered)
+    put(encoder.finish(tail))
+    return Piped(len(start.head) + source_bytes + len(tail), stream_bytes, frames)
+
+
+def _read_start(pieces: Iterator[bytes], buffered: bytearray, name: str) -> WavStart:
+    """Read the head of a WAV; what has come of its samples stays in `buffered`."""
+    for piece in pieces:
+        buffered += piece
+        start = parse_start(bytes(buffered[: MAX_HEAD_BYTES + _SPARE_BYTES]))
+        if start is not None:
+            del buffered[: len(start.head)]
+            return start
+        if len(buffered) > MAX_HEAD_BYTES + _SPARE_BYTES:
+            break
+    raise InputError(
+        f"{name}: is no WAV of 8, 16 or 24 bits; say what samples without a header are, as in --raw 1024:19531"
+    )
+
+
+def decompress_pipe(
+    source: BinaryIO, write: Callable[[bytes], object], *, predictor: Predictor | None = None, name: str = "-"
+) -> Piped:
+    """Decompress a live stream that `source` gives: `write` takes what it was made from, as it comes.
+
+    Raises ArchiveError where it is damaged or ends too early, behind all frames that are whole, and ModelError where
+    its model is not installed.
+    """
+    decoder = StreamDecoder(predictor)
+    source_bytes = stream_bytes = 0
+
+    def put(data: bytes) -> None:
+        nonlocal source_bytes
+        if data:
+            write(data)
+        source_bytes += len(data)
+
+    try:
+        for piece in _pieces(source, name):
+            begun = decoder.format is not None
+            frames = decoder.push(piece)
+            stream_bytes += len(piece)
+            if decoder.format is not None:
+                put(b"" if begun else decoder.format.head)
+                put(samples_to_bytes(frames, decoder.format.sample_bytes))
+        decoder.close()
+    except ArchiveError as error:
+        raise ArchiveError(f"{name}: {error}") from error
+    put(decoder.tail)
+    return Piped(source_bytes, stream_bytes, decoder.frames)
+
+
+def live_suffix(path: str | os.PathLike[str]) -> str:
+    """How the name of what a live stream was made from ends: .wav, or .raw where it had no header."""
+    with open(path, "rb") as file:
+        header = unpack_header(file.read(MAX_HEADER_BYTES))
+    return ".wav" if header and header[0].head else ".raw"
+
+
+def is_live(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as a live stream does."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
