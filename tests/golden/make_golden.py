@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,10 @@ from recordings import n1_samples, neural, wav_bytes  # noqa: E402
 import spikey_cli  # noqa: E402
 from spikey_cli.archive import MAJOR, MINOR  # noqa: E402
 from spikey_cli.coders import CODERS  # noqa: E402
+from spikey_cli.live.packets import MAJOR as LIVE_MAJOR  # noqa: E402
+from spikey_cli.live.packets import MINOR as LIVE_MINOR  # noqa: E402
 from spikey_cli.predictor import Predictor, find_model  # noqa: E402
+from spikey_cli.topology import Topology  # noqa: E402
 
 MODELS = {"": "n1-16x16", "-n1": "n1", "-parts": "parts"}
 """Endings of archives' names, and the models that these were written with; `parts` is recurrent and passes messages."""
@@ -76,6 +80,50 @@ def main() -> None:
                 spikey_cli.compress([folder], GOLDEN / name, coder=coder, recursive=True, predictor=model_named(model))
             golden[name] = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(files.items())}
     listing.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
+    make_live()
+
+
+def streams() -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
+    """Frames of each golden live stream, and how it is begun, by the stream's topic."""
+    random = np.random.default_rng(1)
+    probe = neural(random, 300, 5)
+    chain = Topology.from_pairs([(i, i + 1, 150 + i) for i in range(4)], (0, 1, 2, 3, 4))
+    glitch = n1_samples(probe)
+    glitch[100, 2] += 1
+    wide = np.cumsum(random.integers(-900, 901, (200, 2)), axis=0).astype(np.int32) * 64
+    return {
+        "session": (n1_samples(neural(random, 900, 2)), {"head": b"head"}),
+        "probe": (n1_samples(probe), {"topology": chain, "grid": "n1"}),
+        "glitch": (glitch, {"grid": "n1"}),
+        "bytes": (np.clip(probe - 400, 0, 255).astype(np.uint8), {"sample_bytes": 1}),
+        "wide": (wide, {"sample_bytes": 3, "grid": "identity"}),
+        "steps": ((probe * 12 - 6000).astype(np.int16), {}),
+    }
+
+
+def make_live() -> None:
+    """Write the live streams that are missing, and the digests of what they are restored to."""
+    folder = GOLDEN / "live"
+    folder.mkdir(exist_ok=True)
+    listing = folder / "live.json"
+    golden = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else {}
+    for (ending, model), (topic, (frames, options)) in itertools.product(MODELS.items(), streams().items()):
+        name = f"v{LIVE_MAJOR}.{LIVE_MINOR}-{topic}{ending}.spks"
+        if name in golden or (ending == "" and topic not in ("probe", "session")):
+            continue
+        encoder = spikey_cli.StreamEncoder(frames.shape[1], 19531, predictor=model_named(model), **options)
+        pieces = [encoder.push(frame) for frame in frames[:20]]
+        pieces += [encoder.push(frames[at : at + 90]) for at in range(20, len(frames), 90)]
+        (folder / name).write_bytes(b"".join(pieces) + encoder.finish(b"tail"))
+        golden[name] = hashlib.sha256(options.get("head", b"") + frames_to_bytes(frames) + b"tail").hexdigest()
+    listing.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
+
+
+def frames_to_bytes(frames: np.ndarray) -> bytes:
+    """The frames as they stand in a file; what is of 24 bits comes as int32."""
+    if frames.dtype == np.int32:
+        return frames.astype("<i4").reshape(-1, 1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    return frames.tobytes()
 
 
 if __name__ == "__main__":

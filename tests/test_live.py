@@ -1,0 +1,403 @@
+"""Live streams: frames come back as soon as they went, all of them, or an error does."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import zlib
+from bisect import bisect_right
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from recordings import n1_samples, neural, wav_bytes
+
+from spikey_cli import StreamDecoder, StreamEncoder, walk
+from spikey_cli.cli import main
+from spikey_cli.errors import ArchiveError, InputError, SpikeyError
+from spikey_cli.gain import MEAN_SQUARE, STEP_UP, gain_of
+from spikey_cli.grid import N1, identity
+from spikey_cli.live.lockstep import FIRST_GAIN, Lockstep, n_ways
+from spikey_cli.live.pipe import RawFormat, compress_pipe, decompress_pipe
+from spikey_cli.predictor import Predictor, default_predictor, find_model, read_model
+from spikey_cli.topology import Topology
+
+GOLDEN = Path(__file__).parent / "golden" / "live"
+
+
+def through(frames: np.ndarray, packets: list[int], **options: object) -> tuple[bytes, list[np.ndarray]]:
+    """Push packets of so many frames each through a stream and back: all bytes, and what came back of each packet."""
+    encoder = StreamEncoder(frames.shape[1], 30_000, **options)
+    decoder = StreamDecoder(options.get("predictor"))
+    sent, back, at = b"", [], 0
+    for count in packets:
+        data = encoder.push(frames[at : at + count])
+        back.append(decoder.push(data))
+        sent += data
+        at += count
+    data = encoder.finish(b"tail")
+    assert decoder.push(data).size == 0
+    assert decoder.finished
+    assert decoder.tail == b"tail"
+    return sent + data, back
+
+
+def assert_same(frames: np.ndarray, back: list[np.ndarray], packets: list[int]) -> None:
+    """That each packet came back as it went, before the next one was pushed."""
+    assert [len(piece) for piece in back] == packets
+    whole = np.concatenate(back)
+    assert whole.dtype == frames.dtype
+    np.testing.assert_array_equal(whole, frames[: len(whole)])
+
+
+@pytest.mark.parametrize("packet", [1, 3, 64, 200])
+@pytest.mark.parametrize("channels", [1, 5, 300])
+def test_each_packet_comes_back_at_once(random, channels, packet):
+    frames = n1_samples(neural(random, 400, channels))
+    packets = [packet] * (400 // packet)
+    data, back = through(frames, packets)
+    assert_same(frames, back, packets)
+    if channels == 300:
+        assert len(data) < frames.nbytes / 2
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        np.random.default_rng(1).integers(0, 256, (300, 3)).astype(np.uint8),
+        np.random.default_rng(2).integers(-32768, 32768, (300, 3)).astype(np.int16),
+        np.random.default_rng(3).integers(-(2**23), 2**23, (300, 3)).astype(np.int32),
+        np.where(np.arange(900).reshape(300, 3) // 7 % 2, 32767, -32768).astype(np.int16),
+        np.where(np.arange(900).reshape(300, 3) // 7 % 2, 2**23 - 1, -(2**23)).astype(np.int32),
+        np.zeros((2000, 2), np.int16),
+        (np.random.default_rng(4).normal(0, 40, (3000, 2)).astype(np.int16) * 16),
+    ],
+    ids=["8 bits", "16 bits", "24 bits", "square", "square of 24 bits", "silence", "steps of 16"],
+)
+def test_any_samples(frames):
+    sample_bytes = {np.dtype(np.uint8): 1, np.dtype(np.int16): 2, np.dtype(np.int32): 3}[frames.dtype]
+    packets = [7] * (len(frames) // 7)
+    _, back = through(frames, packets, sample_bytes=sample_bytes)
+    assert_same(frames, back, packets)
+
+
+def test_steps_of_a_grid_are_found(random):
+    """Twelve bits in sixteen: four bits a sample are not sent."""
+    frames = (random.normal(0, 40, (4000, 4)).astype(np.int16)) * 16
+    stepped, _ = through(frames, [100] * 40)
+    plain, _ = through(frames, [100] * 40, grid="identity")
+    assert len(stepped) < len(plain) - frames.size * 3.5 / 8
+
+
+@pytest.mark.parametrize("waves", [(0, 1, 0, 1, 2), (0, 0, 0, 0, 0), (2, 1, 0, 1, 0)])
+@pytest.mark.parametrize("model", ["n1", "n1-peers"])
+def test_peers(random, waves, model):
+    frames = n1_samples(neural(random, 300, 5))
+    topology = Topology.from_pairs([(0, 1, 200), (2, 3, 90), (3, 4, 60)], waves)
+    predictor = find_model(model)
+    for packets in ([50] * 6, [1] * 40):
+        data, back = through(frames, packets, topology=topology, grid="n1", predictor=predictor)
+        assert_same(frames, back, packets)
+        decoder = StreamDecoder(predictor)
+        assert len(decoder.push(data)) == sum(packets), "the topology stands in the header"
+
+
+def test_peers_save_bits(random):
+    noise = random.normal(0, 12, (20_000, 1)) + random.normal(0, 3, (20_000, 4))
+    frames = n1_samples(np.clip(np.rint(500 + noise), 0, 1023).astype(np.int32))
+    topology = Topology.from_pairs([(0, 1, 200), (1, 2, 200), (2, 3, 200)], (0, 1, 2, 3))
+    with_peers, _ = through(frames, [500] * 40, topology=topology, grid="n1")
+    alone, _ = through(frames, [500] * 40, grid="n1")
+    assert len(with_peers) < 0.93 * len(alone)
+
+
+def test_samples_off_the_grid(random):
+    """A glitch costs a packet; a recording that leaves its grid is coded on another."""
+    frames = n1_samples(neural(random, 1200, 2))
+    frames[600, 1] += 1
+    packets = [50] * 24
+    data, back = through(frames, packets)
+    assert_same(frames, back, packets)
+    clean = n1_samples(neural(np.random.default_rng(1), 1200, 2))
+    assert len(data) < len(through(clean, packets)[0]) + 50 * 2 * 2 * 2
+    frames[600:] += 1
+    data, back = through(frames, packets)
+    assert_same(frames, back, packets)
+
+
+@given(st.lists(st.integers(1, 5000), max_size=20), st.integers(0, 2**31))
+def test_bytes_may_come_in_any_pieces(cuts, seed):
+    frames = n1_samples(neural(np.random.default_rng(seed), 200, 3))
+    data, _ = through(frames, [40] * 5, head=b"head")
+    decoder = StreamDecoder()
+    pieces, at = [], 0
+    for cut in [*cuts, len(data)]:
+        frames_back = decoder.push(data[at : at + cut])
+        if frames_back.size:
+            pieces.append(frames_back)
+        at += cut
+    assert decoder.finished
+    assert decoder.format is not None
+    assert decoder.format.head == b"head"
+    np.testing.assert_array_equal(np.concatenate(pieces), frames)
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[bytes, np.ndarray]:
+    """A stream of under a kilobyte, and its frames."""
+    frames = n1_samples(neural(np.random.default_rng(8), 60, 6))
+    data, _ = through(frames, [20] * 3, grid="n1", head=b"head")
+    return data, frames
+
+
+def restored(data: bytes, predictor: Predictor | None = None) -> bytes:
+    """What a stream is restored to; raises where it is not whole."""
+    out: list[bytes] = []
+    decompress_pipe(io.BytesIO(data), out.append, predictor=predictor)
+    return b"".join(out)
+
+
+def test_no_flipped_bit_passes(small):
+    data, frames = small
+    assert restored(data) == b"head" + frames.tobytes() + b"tail"
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(SpikeyError):
+            restored(bytes(damaged))
+
+
+def test_no_prefix_passes_and_its_frames_come(small):
+    data, frames = small
+    for length in range(len(data)):
+        decoder = StreamDecoder()
+        back = decoder.push(data[:length])
+        if back.size:
+            np.testing.assert_array_equal(back, frames[: len(back)])
+        with pytest.raises(ArchiveError, match="end is missing"):
+            decoder.close()
+    with pytest.raises(ArchiveError, match="behind its end"):
+        restored(data + b"\0")
+
+
+def packet_edges(frames: np.ndarray, count: int) -> list[bytes]:
+    """Header, packets and end of a stream, one by one."""
+    encoder = StreamEncoder(frames.shape[1], 30_000, grid="n1")
+    pieces = [encoder.push(frames[:0])]
+    pieces += [encoder.push(frames[at : at + count]) for at in range(0, len(frames), count)]
+    return [*pieces, encoder.finish()]
+
+
+def test_packets_lost_doubled_or_moved(random):
+    frames = n1_samples(neural(random, 120, 3))
+    pieces = packet_edges(frames, 20)
+    assert restored(b"".join(pieces)) == frames.tobytes()
+    for i in range(1, len(pieces) - 1):
+        lost = pieces[:i] + pieces[i + 1 :]
+        doubled = [*pieces[:i], pieces[i], *pieces[i:]]
+        moved = [*pieces[:i], pieces[i + 1], pieces[i], *pieces[i + 2 :]]
+        for wrong in (lost, doubled, moved):
+            with pytest.raises(ArchiveError):
+                restored(b"".join(wrong))
+
+
+def test_frames_before_damage_come_first(random):
+    frames = n1_samples(neural(random, 120, 3))
+    pieces = packet_edges(frames, 20)
+    pieces[4] = pieces[4][:-1] + bytes([pieces[4][-1] ^ 1])
+    decoder = StreamDecoder()
+    np.testing.assert_array_equal(decoder.push(b"".join(pieces)), frames[:60])
+    for _ in range(2):
+        with pytest.raises(ArchiveError, match="does not match its checksum"):
+            decoder.push(b"")
+
+
+def test_a_model_that_is_not_here(random):
+    encoder = StreamEncoder(2, 100)
+    header = bytearray(encoder.push(np.zeros((0, 2), np.int16)))
+    header[12] ^= 1
+    header[24:28] = zlib.crc32(header[28:], zlib.crc32(header[:24])).to_bytes(4, "little")
+    with pytest.raises(SpikeyError, match="is not installed"):
+        StreamDecoder().push(bytes(header))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"channels": 0},
+        {"channels": 70_000},
+        {"sample_bytes": 4},
+        {"sample_bytes": 3, "grid": "n1"},
+        {"grid": "fine"},
+        {"topology": Topology.alone(3)},
+        {"head": bytes(70_000)},
+    ],
+)
+def test_arguments_that_do_not_fit(options):
+    with pytest.raises(InputError):
+        StreamEncoder(**({"channels": 2, "sample_rate": 1000} | options))
+
+
+def test_frames_that_do_not_fit():
+    encoder = StreamEncoder(2, 1000)
+    for frames in (np.zeros((1, 3), np.int16), np.zeros((1, 2), np.int32), np.zeros((1, 1, 2), np.int16)):
+        with pytest.raises(InputError, match="frames of this stream"):
+            encoder.push(frames)
+    encoder.finish()
+    with pytest.raises(InputError, match="finished"):
+        encoder.push(np.zeros((1, 2), np.int16))
+
+
+def test_gains_follow_the_differences(random):
+    """Against floating point, one thread at a time."""
+    codes = neural(random, 300, 4, amplitude=20.0)
+    codes[150:] = 500 + (codes[150:] - 500) // 8
+    lockstep = Lockstep(4, identity(2), default_predictor(), Topology.alone(4))
+    lockstep.encode(codes + 32768 - 512)
+    assert lockstep._walk is not None
+    for thread, gain in enumerate(lockstep._walk._learnt.gain):
+        power = 64.0 * MEAN_SQUARE[FIRST_GAIN] / 64
+        at_regain = power
+        for step, difference in enumerate(np.diff(codes[:, thread].astype(float) * 64), start=1):
+            power += (difference**2 - power) / min(step + 3, 1024)
+            if step <= 64 or step % 64 == 0:
+                at_regain = power
+        assert abs(gain - 8 * (math.log2(at_regain**0.5 / 64) + 2)) < 0.6
+
+
+@given(st.integers(0, 2**62))
+def test_gain_of_a_mean_square(mean_square):
+    assert gain_of(mean_square) == bisect_right(STEP_UP, mean_square >> 4)
+
+
+def test_mean_squares_of_gains():
+    for gain, mean_square in enumerate(MEAN_SQUARE):
+        assert mean_square == pytest.approx(4096 * 2 ** (gain / 4 - 4), rel=1e-2)
+        assert gain_of(mean_square) == gain
+
+
+def test_steps_may_go_on_for_ever(random, monkeypatch):
+    """Behind 2**30 steps they are counted anew, which shows nowhere."""
+    codes = neural(random, 400, 3)
+
+    def payloads(step: int) -> list[bytes]:
+        encoder, decoder = (Lockstep(3, N1, default_predictor(), Topology.alone(3)) for _ in range(2))
+        out = []
+        for at in range(0, 400, 50):
+            data = encoder.encode(codes[at : at + 50])
+            np.testing.assert_array_equal(decoder.decode(data, 50), codes[at : at + 50])
+            out.append(data)
+            if at == 100:
+                for lockstep in (encoder, decoder):
+                    lockstep._walk.step += step
+        return out
+
+    # multiples of what steps are counted by; POWER_STEPS is far behind in both
+    assert payloads(walk._FAR - 256) == payloads(walk._FAR - 256 - 2**20)
+
+
+def test_ways_depend_on_a_packet_alone():
+    assert [n_ways(n) for n in (0, 1, 8191, 8192, 16384, 65536, 10**6)] == [1, 1, 1, 1, 2, 8, 8]
+
+
+def piped(data: bytes, **options: object) -> bytes:
+    """A recording through a pipe and back."""
+    out: list[bytes] = []
+    done = compress_pipe(io.BytesIO(data), out.append, **options)
+    stream = b"".join(out)
+    assert (done.source_bytes, done.stream_bytes) == (len(data), len(stream))
+    return restored(stream)
+
+
+@pytest.mark.parametrize("tail", [b"", b"LIST\x04\x00\x00\x00abcd", b"\0"])
+@pytest.mark.parametrize("sample_bytes", [1, 2, 3])
+def test_wavs_through_a_pipe(random, sample_bytes, tail):
+    samples = np.cumsum(random.integers(-3, 4, (500, 3)), axis=0) % 200
+    wav = wav_bytes(samples, sample_bytes, head=b"junk\x04\x00\x00\x00wxyz", tail=tail)
+    assert piped(wav) == wav
+    assert piped(wav, packet_frames=1) == wav
+    assert piped(wav[:-2]) == wav[:-2], "cut off inside a frame"
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_a_wav_whose_length_was_not_known(random, size):
+    wav = bytearray(wav_bytes(n1_samples(neural(random, 3000))))
+    wav[40:44] = size.to_bytes(4, "little")
+    assert piped(bytes(wav)) == wav
+
+
+def test_raw_samples_through_a_pipe(random):
+    data = n1_samples(neural(random, 3000, 4)).tobytes()
+    assert piped(data, raw=RawFormat(4, 19531)) == data
+    assert piped(data + b"abc", raw=RawFormat(4, 19531), packet_frames=7) == data + b"abc"
+    assert piped(b"", raw=RawFormat(4, 19531)) == b""
+
+
+def test_no_wav_through_a_pipe(random):
+    for data in (b"", b"RIFF", b"hello" * 100, wav_bytes(np.zeros(10))[:30], random.bytes(200_000)):
+        with pytest.raises(InputError, match="--raw"):
+            compress_pipe(io.BytesIO(data), lambda data: None)
+    long_tail = wav_bytes(np.zeros(100), tail=bytes(100_000))
+    with pytest.raises(InputError, match="save it as a file"):
+        compress_pipe(io.BytesIO(long_tail), lambda data: None)
+
+
+def run(*words: object, stdin: bytes = b"") -> Result:
+    """`spikey` with these words, and with `stdin` coming through a pipe."""
+    return CliRunner().invoke(main, [str(word) for word in words], input=stdin)
+
+
+def test_pipes_on_the_command_line(tmp_path, random):
+    wav = wav_bytes(n1_samples(neural(random, 5000, 2)))
+    live = run("compress", "-", "-", stdin=wav)
+    assert live.exit_code == 0, live.stderr
+    assert run("decompress", "-", stdin=live.stdout_bytes).stdout_bytes == wav
+    assert run("compress", "-", stdin=wav).stdout_bytes == live.stdout_bytes
+    saved = tmp_path / "saved.spk"
+    assert run("compress", "-q", "-", saved, stdin=wav).exit_code == 0
+    assert saved.read_bytes() == live.stdout_bytes
+    assert run("test", saved).exit_code == 0
+    assert run("decompress", saved, tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out" / "saved.wav").read_bytes() == wav
+    assert run("decompress", "-", tmp_path / "named.wav", stdin=live.stdout_bytes).exit_code == 0
+    assert (tmp_path / "named.wav").read_bytes() == wav
+    raw = run("compress", "--raw", "2:19531", "--packet", "5", "-", stdin=wav[44:]).stdout_bytes
+    (tmp_path / "raw.spk").write_bytes(raw)
+    assert run("decompress", tmp_path / "raw.spk", tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out" / "raw.raw").read_bytes() == wav[44:]
+
+
+def test_pipes_that_make_no_sense(tmp_path):
+    wav = wav_bytes(np.zeros(10))
+    (tmp_path / "a.wav").write_bytes(wav)
+    for words in (
+        ("compress", "-", tmp_path / "a.wav", tmp_path / "out.spk"),
+        ("compress", "--coder", "rice", "-", tmp_path / "out.spk"),
+        ("compress", "--raw", "2", "-", tmp_path / "out.spk"),
+        ("compress", "--raw", "2:100", tmp_path / "a.wav", tmp_path / "out.spk"),
+        ("compress", tmp_path / "a.wav", "-"),
+        ("compress", tmp_path / "out.spk"),
+        ("decompress", "--start", "1", "-", tmp_path / "out.wav"),
+        ("decompress", tmp_path / "out.spk"),
+    ):
+        assert run(*words, stdin=wav).exit_code == 2, words
+    cut = run("compress", "-", stdin=wav).stdout_bytes[:-5]
+    failed = run("decompress", "-", tmp_path / "cut.wav", stdin=cut)
+    assert failed.exit_code == 1
+    assert "end is missing" in failed.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.wav"]
+
+
+def test_golden_streams_decode():
+    """What earlier releases wrote; tests/golden/make_golden.py adds to them, and changes none."""
+    told = json.loads((GOLDEN / "live.json").read_text())
+    assert told
+    parts = read_model(GOLDEN.parent / "models" / "parts.onnx")
+    for name, sha256 in told.items():
+        data = restored((GOLDEN / name).read_bytes(), parts if "-parts" in name else None)
+        assert hashlib.sha256(data).hexdigest() == sha256, name
