@@ -40,7 +40,6 @@ PEER_LAGS = 3
 _OWN = 1 + OWN_LAGS
 TERMS = _OWN + PEER_LAGS * MAX_LEANS
 
-_ONE = np.uint64(1)
 UNIT = 256
 LIMIT = 4 * UNIT - 1
 ERROR_LIMIT = 3 * UNIT
@@ -56,9 +55,9 @@ RATE, RATE_SHIFT = 3328, 16
 RATE_LANES = 48
 """A thread of more lanes learns from all of them as if they were so many: else its weights would swing."""
 
-PRIOR_STEPS, POWER_STEPS = 3, 1024
-"""A power that is followed is the mean over the steps so far, with its beginning counted PRIOR_STEPS times, and from
-POWER_STEPS steps on moves by 1/POWER_STEPS of the way.
+PRIOR_STEPS, POWER_SHIFT = 3, 10
+"""A power that is followed is the mean over the steps so far, with its beginning counted PRIOR_STEPS times, until it
+moves by 2**-POWER_SHIFT of the way.
 """
 REGAIN = 64
 """Gains that follow are looked at anew every so many steps, and each step before that."""
@@ -96,7 +95,7 @@ class Learnt(NamedTuple):
     rate: np.ndarray
     """Learning rate of each thread, in units of RATE."""
     weights: np.ndarray
-    """Of each thread, shape (threads, TERMS)."""
+    """Of each thread, shape (TERMS, threads)."""
     # of each lane, from here on
     length: np.ndarray
     gain: np.ndarray
@@ -147,7 +146,7 @@ def begin(
         first_lane=first_lane,
         leans=peers.leans,
         rate=RATE * np.minimum(n_lanes, RATE_LANES) // n_lanes,
-        weights=np.zeros((lanes.n_threads, TERMS), dtype=np.int64),
+        weights=np.zeros((TERMS, lanes.n_threads), dtype=np.int64),
         length=lanes.length,
         gain=gains,
         profiled=profiled,
@@ -186,10 +185,11 @@ def centre_on_last(learnt, first, stop):
 @njit
 def _follow_gain(learnt, step, first, stop, codes, values):
     profiled, last, gain, power = learnt.profiled, learnt.last, learnt.gain, learnt.power
-    weight = min(step + PRIOR_STEPS, POWER_STEPS)
+    count = step + PRIOR_STEPS
     for lane in range(np.uint64(first), np.uint64(stop)):
         difference = value_of(codes[lane], profiled[lane], values) - last[lane]
-        power[lane] += (difference * difference - power[lane]) // weight
+        change = difference * difference - power[lane]
+        power[lane] += change // count if count < 1 << POWER_SHIFT else change >> POWER_SHIFT
     if step <= REGAIN or step % REGAIN == 0:
         for lane in range(np.uint64(first), np.uint64(stop)):
             gain[lane] = gain_of(power[lane])
@@ -234,18 +234,20 @@ def correct(learnt, step, first_thread, stop_thread, outputs):
         scale[lane] = own_scale + SCALE_SHIFT[np.uint64(square[lane]) >> np.uint64(SQUARE_SHIFT + 8)]
         tail[lane] = np.int64(outputs[2, lane])
     level, now, before = _rows(terms, step)
+    one_lane_each = first_lane[stop_thread] - first_lane[first_thread] == stop_thread - first_thread
+    if one_lane_each:
+        _predict_each_from_own(weights, level, before, predicted, first_thread, first_lane[first_thread], stop_thread)
     for thread in range(first_thread, stop_thread):
         # unsigned, so that the loops over lanes need not look out for negative indices
         first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
-        if stop - first == _ONE:
-            predicted[first] = _predict_one(weights, np.uint64(thread), level, before, first)
-        else:
-            _predict_from_own(weights[thread], level, before, predicted, first, stop)
+        if not one_lane_each:
+            _predict_from_own(weights, thread, level, before, predicted, first, stop)
         for j in range(MAX_LEANS):
             if leans[thread, j] < 0:
                 break
             behind = first - np.uint64(first_lane[leans[thread, j]])
-            _predict_from_peer(weights[thread, _OWN + PEER_LAGS * j :], now, before, predicted, first, stop, behind)
+            term = _OWN + PEER_LAGS * j
+            _predict_from_peer(weights, thread, term, now, before, predicted, first, stop, behind)
     for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
         # 2**-16 of 1/UNIT spreads, to 1/16 of them
         p = _clip(np.int64(predicted[lane]) >> 12, LIMIT << 4)
@@ -259,24 +261,10 @@ def _upper(weight):
     return np.int32(weight >> 8)
 
 
-@njit(inline="always")
-def _predict_one(weights, thread, level, before, lane):
-    """`_predict_from_own` for a thread of one lane, as live streams have them: no array is made for it."""
-    z1, z2, z3, z4 = before
-    p = np.int32(_upper(weights[thread, 0]) * level[lane]) + np.int32(_upper(weights[thread, 1]) * z1[lane])
-    p += np.int32(_upper(weights[thread, 2]) * z2[lane]) + np.int32(_upper(weights[thread, 3]) * z3[lane])
-    return np.int32(p + np.int32(_upper(weights[thread, 4]) * z4[lane]))
-
-
 @njit
-def _predict_from_own(weight, level, before, predicted, first, stop):
-    w0, w1, w2, w3, w4 = (
-        _upper(weight[0]),
-        _upper(weight[1]),
-        _upper(weight[2]),
-        _upper(weight[3]),
-        _upper(weight[4]),
-    )
+def _predict_from_own(weights, thread, level, before, predicted, first, stop):
+    w0, w1, w2 = _upper(weights[0, thread]), _upper(weights[1, thread]), _upper(weights[2, thread])
+    w3, w4 = _upper(weights[3, thread]), _upper(weights[4, thread])
     z1, z2, z3, z4 = before
     for lane in range(first, stop):
         p = np.int32(w0 * level[lane]) + np.int32(w1 * z1[lane]) + np.int32(w2 * z2[lane])
@@ -284,8 +272,20 @@ def _predict_from_own(weight, level, before, predicted, first, stop):
 
 
 @njit
-def _predict_from_peer(weight, now, before, predicted, first, stop, behind):
-    w0, w1, w2 = _upper(weight[0]), _upper(weight[1]), _upper(weight[2])
+def _predict_each_from_own(weights, level, before, predicted, first_thread, first, stop_thread):
+    """`_predict_from_own` for threads of one lane each, as live streams have them: all at once."""
+    z1, z2, z3, z4 = before
+    for i in range(np.uint64(stop_thread - first_thread)):
+        thread, lane = np.uint64(first_thread) + i, np.uint64(first) + i
+        p = np.int32(_upper(weights[0, thread]) * level[lane]) + np.int32(_upper(weights[1, thread]) * z1[lane])
+        p = np.int32(p + np.int32(_upper(weights[2, thread]) * z2[lane]))
+        p = np.int32(p + np.int32(_upper(weights[3, thread]) * z3[lane]))
+        predicted[lane] = p + np.int32(_upper(weights[4, thread]) * z4[lane])
+
+
+@njit
+def _predict_from_peer(weights, thread, term, now, before, predicted, first, stop, behind):
+    w0, w1, w2 = _upper(weights[term, thread]), _upper(weights[term + 1, thread]), _upper(weights[term + 2, thread])
     z1, z2, _, _ = before
     for lane in range(first, stop):
         other = lane - behind
@@ -311,33 +311,23 @@ def learn(learnt, step, first_thread, stop_thread):
         terms[now, lane] = z if length[lane] > step else 0
         error[lane] = _clip(off, ERROR_LIMIT) if length[lane] > step else 0
     level, now, before = _rows(terms, step)
+    one_lane_each = first_lane[stop_thread] - first_lane[first_thread] == stop_thread - first_thread
+    if one_lane_each:
+        _learn_each_from_own(weights, rates, level, before, error, first_thread, first_lane[first_thread], stop_thread)
     for thread in range(first_thread, stop_thread):
         first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
-        if stop - first == _ONE:
-            _learn_from_one(weights, np.uint64(thread), rates[thread], level, before, error, first)
-        else:
-            _learn_from_own(weights[thread], rates[thread], level, before, error, first, stop)
+        if not one_lane_each:
+            _learn_from_own(weights, thread, rates[thread], level, before, error, first, stop)
         for j in range(MAX_LEANS):
             if leans[thread, j] < 0:
                 break
             behind = first - np.uint64(first_lane[leans[thread, j]])
-            weight = weights[thread, _OWN + PEER_LAGS * j :]
-            _learn_from_peer(weight, rates[thread], now, before, error, first, stop, behind)
-
-
-@njit(inline="always")
-def _learn_from_one(weights, thread, rate, level, before, error, lane):
-    """`_learn_from_own` for a thread of one lane."""
-    off = np.int64(error[lane])
-    _move_at(weights, thread, 0, rate, off * level[lane])
-    _move_at(weights, thread, 1, rate, off * before[0][lane])
-    _move_at(weights, thread, 2, rate, off * before[1][lane])
-    _move_at(weights, thread, 3, rate, off * before[2][lane])
-    _move_at(weights, thread, 4, rate, off * before[3][lane])
+            term = _OWN + PEER_LAGS * j
+            _learn_from_peer(weights, thread, term, rates[thread], now, before, error, first, stop, behind)
 
 
 @njit
-def _learn_from_own(weight, rate, level, before, error, first, stop):
+def _learn_from_own(weights, thread, rate, level, before, error, first, stop):
     z1, z2, z3, z4 = before
     s0, s1, s2, s3, s4 = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for lane in range(first, stop):
@@ -346,15 +336,34 @@ def _learn_from_own(weight, rate, level, before, error, first, stop):
         s2 += error[lane] * z2[lane]
         s3 += error[lane] * z3[lane]
         s4 += error[lane] * z4[lane]
-    _move(weight, 0, rate, s0)
-    _move(weight, 1, rate, s1)
-    _move(weight, 2, rate, s2)
-    _move(weight, 3, rate, s3)
-    _move(weight, 4, rate, s4)
+    _move(weights, thread, 0, rate, s0)
+    _move(weights, thread, 1, rate, s1)
+    _move(weights, thread, 2, rate, s2)
+    _move(weights, thread, 3, rate, s3)
+    _move(weights, thread, 4, rate, s4)
 
 
 @njit
-def _learn_from_peer(weight, rate, now, before, error, first, stop, behind):
+def _learn_each_from_own(weights, rates, level, before, error, first_thread, first, stop_thread):
+    """`_learn_from_own` for threads of one lane each."""
+    z1, z2, z3, z4 = before
+    _move_each(weights, 0, rates, error, level, first_thread, first, stop_thread)
+    _move_each(weights, 1, rates, error, z1, first_thread, first, stop_thread)
+    _move_each(weights, 2, rates, error, z2, first_thread, first, stop_thread)
+    _move_each(weights, 3, rates, error, z3, first_thread, first, stop_thread)
+    _move_each(weights, 4, rates, error, z4, first_thread, first, stop_thread)
+
+
+@njit
+def _move_each(weights, term, rates, error, factor, first_thread, first, stop_thread):
+    row = np.uint64(term)
+    for i in range(np.uint64(stop_thread - first_thread)):
+        thread, lane = np.uint64(first_thread) + i, np.uint64(first) + i
+        _move(weights, thread, row, rates[thread], np.int64(error[lane]) * np.int64(factor[lane]))
+
+
+@njit
+def _learn_from_peer(weights, thread, term, rate, now, before, error, first, stop, behind):
     z1, z2, _, _ = before
     s0, s1, s2 = np.int64(0), np.int64(0), np.int64(0)
     for lane in range(first, stop):
@@ -362,16 +371,11 @@ def _learn_from_peer(weight, rate, now, before, error, first, stop, behind):
         s0 += error[lane] * now[other]
         s1 += error[lane] * z1[other]
         s2 += error[lane] * z2[other]
-    _move(weight, 0, rate, s0)
-    _move(weight, 1, rate, s1)
-    _move(weight, 2, rate, s2)
+    _move(weights, thread, term, rate, s0)
+    _move(weights, thread, term + 1, rate, s1)
+    _move(weights, thread, term + 2, rate, s2)
 
 
 @njit(inline="always")
-def _move_at(weights, thread, term, rate, slope):
-    weights[thread, term] = _clip(weights[thread, term] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)
-
-
-@njit(inline="always")
-def _move(weight, term, rate, slope):
-    weight[term] = _clip(weight[term] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)
+def _move(weights, thread, term, rate, slope):
+    weights[term, thread] = _clip(weights[term, thread] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)

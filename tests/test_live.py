@@ -297,7 +297,7 @@ def test_steps_may_go_on_for_ever(random, monkeypatch):
                     lockstep._walk.step += step
         return out
 
-    # multiples of what steps are counted by; POWER_STEPS is far behind in both
+    # multiples of what steps are counted by; the power is no mean any more in both
     assert payloads(walk._FAR - 256) == payloads(walk._FAR - 256 - 2**20)
 
 
