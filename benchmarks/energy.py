@@ -81,8 +81,9 @@ def stages() -> list[Work]:
         Work("normalisation", ((4, 16, 20), (1, 11, 11)), 12, 7, 6),
         # prediction; error times term, times rate
         Work("adaptation", ((own, 16, 11), (own, 11, 11), (own, 20, 12)), 4 * own, 0, 2 * own + own),
-        # two places in the distribution: scaled distance, interpolation, mass; edge and two entries of each
-        Work("density", ((2, 16, 20), (2, 24, 8), (2, 24, 24)), 12, 6, 0),
+        # two places in the distribution: scaled distance, tail, interpolation, mass; an edge, two entries for the core
+        # and two for the tail. The program tabulates each tail's distribution; a circuit would mix two entries of one
+        Work("density", ((2, 16, 20), (2, 24, 16), (2, 24, 8), (2, 24, 24)), 16, 10, 0),
         # interval: two products of a width of 64 bits
         Work("range coder", ((2, 40, 24),), 4, 0, 4),
     ]
