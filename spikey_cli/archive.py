@@ -37,11 +37,10 @@ import struct
 import zlib
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from .blocks import Part
 from .errors import ArchiveError
-from .streams import Stream
 from .tables import (
     BlockTable,
     Directory,
@@ -56,6 +55,9 @@ from .tables import (
     unpack_directory,
     unpack_index,
 )
+
+if TYPE_CHECKING:
+    from .streams import Stream
 
 __all__ = [
     "ArchiveReader",
