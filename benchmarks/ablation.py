@@ -44,8 +44,7 @@ def _rank_by_distance() -> None:
 
 def _lanes(count: int) -> Callable[[], None]:
     def change() -> None:
-        blocks.LANES_WANTED = blocks.LANES_ENOUGH = count
-        blocks.LONG_STEPS = 1 << 20
+        blocks.LANES_WANTED = count
 
     return change
 

@@ -1,32 +1,35 @@
 """The archive: an `.spk` file, from the first byte to the last.
 
     Header     32 bytes           what this is, and who wrote the streams
-    Directory                     every file, its threads, and their topology
+    Directory                     every file, its threads, and their topology; the model, where it is embedded
     Block      ...                residual streams of many threads over one stretch of time, or bytes kept verbatim
     Block      ...
     Index                         where each block lies and what is in it, and a checksum of each file
-    Trailer    56 bytes           where the index lies, and a SHA-256 over all restored bytes
+    Directory, Header             once more: damage at the front costs nothing
+    Trailer    68 bytes           where the index lies, and a SHA-256 over all restored bytes
 
     Header     offset  size                          Trailer    offset  size
                     0     8  magic 89 "SPK" 0D 0A 1A 0A              0    32  SHA-256 of the files' SHA-256s, in order
-                    8     1  major version, 2                       32     8  length of the archive
-                    9     1  minor version, 0                       40     4  length of the index
-                   10     1  coder                                  44     4  CRC-32 of the index
-                   11     1  reserved, 0                            48     4  CRC-32 of bytes 0..47
-                   12     8  model: SHA-256, first 8 bytes          52     4  "SPKE"
-                   20     4  length of the directory
-                   24     4  CRC-32 of the directory
+                    8     1  major version, 3                       32     8  length of the archive
+                    9     1  minor version, 0                       40     8  samples, or verbatim bytes, in all blocks
+                   10     1  coder                                  48     4  number of blocks
+                   11     1  reserved, 0                            52     4  length of the index
+                   12     8  model: SHA-256, first 8 bytes          56     4  CRC-32 of the index
+                   20     4  length of the directory                60     4  CRC-32 of bytes 0..59
+                   24     4  CRC-32 of the directory                64     4  "SPKE"
                    28     4  CRC-32 of bytes 0..27
 
     Block      offset  size
                     0     4  "SPKB"
-                    4     4  length of the table
-                    8     4  length of the streams
-                   12     4  CRC-32 of bytes 0..11 and the table
-                   16        the table (see `tables`), then the streams, each under its own CRC-32 in the table
+                    4     4  CRC-32 of the directory: whose block this is
+                    8     4  its number, from 0
+                   12     4  length of the table
+                   16     4  length of the streams
+                   20     4  CRC-32 of bytes 0..19 and the table
+                   24        the table (see `tables`), then the streams, each under its own CRC-32 in the table
 
 All numbers are little-endian. `docs/format.md` is the specification; the tables inside the directory, the blocks and
-the index are in `tables`.
+the index are in `tables`. `salvage` reads what is left of a damaged archive.
 """
 
 from __future__ import annotations
@@ -36,11 +39,13 @@ import os
 import struct
 import zlib
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from .blocks import Part
 from .errors import ArchiveError
+from .limits import DEFAULT_LIMITS, Limits
 from .tables import (
     BlockTable,
     Directory,
@@ -51,6 +56,7 @@ from .tables import (
     pack_block_table,
     pack_directory,
     pack_index,
+    samples_of,
     unpack_block_table,
     unpack_directory,
     unpack_index,
@@ -71,18 +77,43 @@ __all__ = [
 ]
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
-MAJOR, MINOR = 2, 0
+MAJOR, MINOR = 3, 0
 BLOCK_MARK = b"SPKB"
 END_MARK = b"SPKE"
 NO_MODEL = bytes(8)
 
 _HEADER = struct.Struct("<8sBBBB8sII")
-_TRAILER = struct.Struct("<32sQII")
-_BLOCK = struct.Struct("<4sII")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
-TRAILER_BYTES = _TRAILER.size + _CRC.size + len(END_MARK)
-BLOCK_HEADER_BYTES = _BLOCK.size + _CRC.size
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What differs between the major versions that are read."""
+
+    block: struct.Struct
+    """Mark, [directory's checksum, number,] lengths of table and streams."""
+    trailer: struct.Struct
+    """SHA-256, length, [samples, blocks,] length and checksum of the index."""
+    has_copies: bool
+    """Whether directory and header stand before the trailer once more."""
+
+    @property
+    def block_header_bytes(self) -> int:
+        """Bytes of a block before its table."""
+        return self.block.size + _CRC.size
+
+    @property
+    def trailer_bytes(self) -> int:
+        """Bytes of the trailer."""
+        return self.trailer.size + _CRC.size + len(END_MARK)
+
+
+LAYOUTS = {
+    2: _Layout(struct.Struct("<4sII"), struct.Struct("<32sQII"), False),
+    3: _Layout(struct.Struct("<4sIIII"), struct.Struct("<32sQQIII"), True),
+}
+_LAYOUT = LAYOUTS[MAJOR]
 
 
 def _sealed(packed: bytes) -> bytes:
@@ -120,14 +151,17 @@ class ArchiveWriter:
         """Write header and directory. `model`: the first 8 bytes of the model's SHA-256, or NO_MODEL."""
         self._file = file
         self._length = 0
+        self._samples = 0
         self._blocks: list[IndexEntry] = []
         self.directory = directory
         self.digests = tuple(FileDigest() for _ in directory.files)
         """One for each file; whoever reads the sources feeds them."""
-        packed = pack_directory(directory)
-        self._write(
-            _sealed(_HEADER.pack(MAGIC, MAJOR, MINOR, coder, 0, model, len(packed), zlib.crc32(packed))), packed
+        self._packed = pack_directory(directory)
+        self._directory_crc = zlib.crc32(self._packed)
+        self._header = _sealed(
+            _HEADER.pack(MAGIC, MAJOR, MINOR, coder, 0, model, len(self._packed), self._directory_crc)
         )
+        self._write(self._header, self._packed)
 
     def _write(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -143,16 +177,19 @@ class ArchiveWriter:
         )
         table = pack_block_table(BlockTable(steps, tuple(parts), entries))
         payload = [stream.data for part in streams for stream in part]
-        header = _BLOCK.pack(BLOCK_MARK, len(table), sum(map(len, payload)))
+        numbers = (self._directory_crc, len(self._blocks), len(table), sum(map(len, payload)))
+        header = _LAYOUT.block.pack(BLOCK_MARK, *numbers)
         self._write(header, _CRC.pack(zlib.crc32(table, zlib.crc32(header))), table, *payload)
         self._blocks.append(IndexEntry(offset, self._length - offset, tuple(parts)))
+        self._samples += samples_of(parts, self.directory.files)
 
     def finish(self) -> int:
         """Write index and trailer, once all bytes of all files went through `digests`; returns the archive's length."""
         index = pack_index(Index(tuple(self._blocks), tuple(digest.crc for digest in self.digests)))
-        length = self._length + len(index) + TRAILER_BYTES
-        trailer = _TRAILER.pack(seal(self.digests), length, len(index), zlib.crc32(index))
-        self._write(index, _sealed(trailer), END_MARK)
+        length = self._length + len(index) + len(self._packed) + HEADER_BYTES + _LAYOUT.trailer_bytes
+        numbers = (length, self._samples, len(self._blocks), len(index), zlib.crc32(index))
+        trailer = _LAYOUT.trailer.pack(seal(self.digests), *numbers)
+        self._write(index, self._packed, self._header, _sealed(trailer), END_MARK)
         return self._length
 
 
@@ -163,19 +200,25 @@ class ArchiveReader:
     `seal` are there from the start; blocks are read one at a time.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, *, name: str | None = None
+    ) -> None:
+        """Open the archive at `path`; errors call it `name`."""
         self.path = Path(path)
+        self.name = name or str(path)
+        self.limits = limits
         try:
             self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115 (close() closes it)
         except OSError as error:
-            raise ArchiveError(f"{self.path}: cannot read: {error.strerror}") from error
+            raise ArchiveError(f"{self.name}: cannot read: {error.strerror}") from error
         try:
+            self.length = os.fstat(self._file.fileno()).st_size
             self._open()
         except BaseException:
             self._file.close()
             raise
 
-    def __enter__(self) -> ArchiveReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -185,85 +228,132 @@ class ArchiveReader:
         """Close the file."""
         self._file.close()
 
-    def _damaged(self, what: str) -> ArchiveError:
-        return ArchiveError(f"{self.path}: damaged: {what}; restore the archive from a copy")
+    def damaged(self, what: str) -> ArchiveError:
+        """The error for damage."""
+        return ArchiveError(f"{self.name}: damaged: {what}; restore the archive from a copy")
 
-    def _read(self, offset: int, count: int, what: str) -> bytes:
+    def read(self, offset: int, count: int, what: str) -> bytes:
+        """Bytes of the archive. Raises ArchiveError where they are not there; `what` tells what they would be."""
         if offset < 0 or count > self.length - offset:
-            raise self._damaged(f"{what} would run past the end of the archive")
+            raise self.damaged(f"{what} would run past the end of the archive")
         try:
             self._file.seek(offset)
             data = self._file.read(count)
         except OSError as error:
-            raise ArchiveError(f"{self.path}: cannot read: {error.strerror}") from error
+            raise ArchiveError(f"{self.name}: cannot read: {error.strerror}") from error
         if len(data) != count:
-            raise self._damaged(f"{what} is cut off")
+            raise self.damaged(f"{what} is cut off")
         return data
 
     def _read_sealed(self, offset: int, layout: struct.Struct, what: str) -> tuple:  # type: ignore[type-arg]
-        data = self._read(offset, layout.size + _CRC.size, what)
+        data = self.read(offset, layout.size + _CRC.size, what)
         if _CRC.unpack_from(data, layout.size)[0] != zlib.crc32(data[: layout.size]):
-            raise self._damaged(f"{what} does not match its checksum")
+            raise self.damaged(f"{what} does not match its checksum")
         return layout.unpack_from(data)
 
     def _open(self) -> None:
-        self.length = os.fstat(self._file.fileno()).st_size
-        if self._file.read(len(MAGIC)) != MAGIC:
+        directory_bytes = self._read_header(0)
+        self._read_directory(HEADER_BYTES, directory_bytes)
+        self.first_block = HEADER_BYTES + directory_bytes
+        self._read_end(directory_bytes)
+        claimed, granted = sum(file.size for file in self.directory.files), self.limits.restored_bytes(self.length)
+        if claimed > granted:
             raise ArchiveError(
-                f"{self.path}: not a Spikey archive, or a live stream; name an .spk file that `spikey compress` wrote "
+                f"{self.name}: its {self.length} bytes claim to hold {claimed}, more than {self.limits.expansion} "
+                "times as many; if you trust it, raise the limit with --max-expansion"
+            )
+
+    def _read_header(self, at: int) -> int:
+        """Read the header at byte `at`; returns the length of the directory."""
+        if self.read(at, min(len(MAGIC), self.length - at), "the header") != MAGIC:
+            raise ArchiveError(
+                f"{self.name}: not a Spikey archive, or a live stream; name an .spk file that `spikey compress` wrote "
                 "of files, or restore a live stream with `spikey decompress`"
             )
-        version = self._read(len(MAGIC), 2, "the header")
-        header = self._read_sealed(0, _HEADER, "the header")
-        _, major, minor, self.coder, reserved, self.model, directory_bytes, directory_crc = header
-        if major < MAJOR:
+        version = self.read(at + len(MAGIC), 2, "the header")
+        header = self._read_sealed(at, _HEADER, "the header")
+        _, major, minor, self.coder, reserved, self.model, directory_bytes, self.directory_crc = header
+        if major < min(LAYOUTS):
             raise ArchiveError(
-                f"{self.path}: format {version[0]}.{version[1]} is from before the first release, which reads "
+                f"{self.name}: format {version[0]}.{version[1]} is from before the first release, which reads "
                 f"{MAJOR}.{MINOR}; restore it with the program that wrote it"
             )
         if major > MAJOR or reserved:
             raise ArchiveError(
-                f"{self.path}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release reads, "
+                f"{self.name}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release reads, "
                 f"{MAJOR}.{MINOR}; install a newer spikey-cli"
             )
         self.version = (major, minor)
-        packed = self._read(HEADER_BYTES, directory_bytes, "the directory")
-        if zlib.crc32(packed) != directory_crc:
-            raise self._damaged("the directory does not match its checksum")
-        trailer_at = self.length - TRAILER_BYTES
-        if trailer_at < 0 or self._read(self.length - len(END_MARK), len(END_MARK), "the trailer") != END_MARK:
-            raise self._damaged("its end is missing")
-        self.seal, length, index_bytes, index_crc = self._read_sealed(trailer_at, _TRAILER, "the trailer")
-        if length != self.length:
-            raise self._damaged(f"it has {self.length} bytes where it was written with {length}")
-        self.index_at = trailer_at - index_bytes
-        index = self._read(self.index_at, index_bytes, "the index")
-        if zlib.crc32(index) != index_crc:
-            raise self._damaged("the index does not match its checksum")
+        self.layout = LAYOUTS[major]
+        return directory_bytes
+
+    def _read_directory(self, at: int, length: int) -> None:
+        packed = self.read(at, length, "the directory")
+        if zlib.crc32(packed) != self.directory_crc:
+            raise self.damaged("the directory does not match its checksum")
         try:
-            self.directory = unpack_directory(packed)
-            self.index = unpack_index(index, self.directory, HEADER_BYTES + directory_bytes, self.index_at)
+            self.directory = unpack_directory(packed, self.version[0], self.limits)
         except ArchiveError as error:
-            raise self._damaged(str(error)) from error
+            raise self.damaged(str(error)) from error
+
+    def _read_end(self, directory_bytes: int) -> None:
+        """Read trailer and index."""
+        trailer_at = self.length - self.layout.trailer_bytes
+        if trailer_at < 0 or self.read(self.length - len(END_MARK), len(END_MARK), "the trailer") != END_MARK:
+            raise self.damaged("its end is missing")
+        self.seal, length, *counts, index_bytes, index_crc = self._read_sealed(
+            trailer_at, self.layout.trailer, "the trailer"
+        )
+        if length != self.length:
+            raise self.damaged(f"it has {self.length} bytes where it was written with {length}")
+        copies = directory_bytes + HEADER_BYTES if self.layout.has_copies else 0
+        index_at = trailer_at - copies - index_bytes
+        if copies and self.read(trailer_at - copies, copies, "the second directory") != (
+            self.read(HEADER_BYTES, directory_bytes, "the directory") + self.read(0, HEADER_BYTES, "the header")
+        ):
+            raise self.damaged("the second directory is not as the first")
+        index = self.read(index_at, index_bytes, "the index")
+        if zlib.crc32(index) != index_crc:
+            raise self.damaged("the index does not match its checksum")
+        try:
+            self.index = unpack_index(index, self.directory, self.first_block, index_at)
+        except ArchiveError as error:
+            raise self.damaged(str(error)) from error
+        found = [
+            sum(samples_of(block.parts, self.directory.files) for block in self.index.blocks),
+            len(self.index.blocks),
+        ]
+        if counts and counts != found:
+            raise self.damaged("the trailer counts other blocks or samples than the index")
 
     def read_table(self, i: int) -> BlockTable:
         """The table of block `i`. Raises ArchiveError where it is damaged."""
         entry = self.index.blocks[i]
-        what = f"block {i}"
-        head = self._read(entry.offset, BLOCK_HEADER_BYTES, what)
-        mark, table_bytes, payload_bytes = _BLOCK.unpack_from(head)
-        if mark != BLOCK_MARK or BLOCK_HEADER_BYTES + table_bytes + payload_bytes != entry.length:
-            raise self._damaged(f"the header of {what} is not the one that the index knows")
-        packed = self._read(entry.offset + BLOCK_HEADER_BYTES, table_bytes, what)
-        if zlib.crc32(packed, zlib.crc32(head[: _BLOCK.size])) != _CRC.unpack_from(head, _BLOCK.size)[0]:
-            raise self._damaged(f"the table of {what} does not match its checksum")
-        try:
-            table = unpack_block_table(packed, self.directory, payload_bytes)
-        except ArchiveError as error:
-            raise self._damaged(f"{what}: {error}") from error
+        number, length, table = self.read_block_header(entry.offset, f"block {i}")
+        if length != entry.length or number not in (None, i):
+            raise self.damaged(f"the header of block {i} is not the one that the index knows")
         if table.parts != entry.parts:
-            raise self._damaged(f"{what} does not hold what the index says")
+            raise self.damaged(f"block {i} does not hold what the index says")
         return table
+
+    def read_block_header(self, at: int, what: str) -> tuple[int | None, int, BlockTable]:
+        """The block at byte `at`: (its number, where it has one, its length, its table). Raises ArchiveError."""
+        layout = self.layout.block
+        head = self.read(at, self.layout.block_header_bytes, what)
+        mark, *numbers = layout.unpack_from(head)
+        table_bytes, payload_bytes = numbers[-2:]
+        if mark != BLOCK_MARK:
+            raise self.damaged(f"{what} does not begin where it should")
+        packed = self.read(at + len(head), table_bytes, what)
+        if zlib.crc32(packed, zlib.crc32(head[: layout.size])) != _CRC.unpack_from(head, layout.size)[0]:
+            raise self.damaged(f"the table of {what} does not match its checksum")
+        if len(numbers) > 2 and numbers[0] != self.directory_crc:
+            raise self.damaged(f"{what} belongs to another archive")
+        try:
+            table = unpack_block_table(packed, self.directory, payload_bytes, self.limits.block_samples(self.length))
+        except ArchiveError as error:
+            raise self.damaged(f"{what}: {error}") from error
+        return numbers[1] if len(numbers) > 2 else None, len(head) + table_bytes + payload_bytes, table
 
     def read_streams(
         self, i: int, table: BlockTable, wanted: Container[int]
@@ -276,6 +366,6 @@ class ArchiveReader:
         at = self.index.blocks[i].offset + self.index.blocks[i].length - sum(entry.length for entry in entries)
         for position, entry in enumerate(entries):
             if position in wanted:
-                data = self._read(at, entry.length, f"a stream of block {i}")
+                data = self.read(at, entry.length, f"a stream of block {i}")
                 yield position, entry, data if zlib.crc32(data) == entry.crc else None
             at += entry.length

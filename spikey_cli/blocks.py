@@ -1,7 +1,7 @@
 """Blocks: what is coded together, and how it is spread over lanes.
 
 Files of one session share a block, cut at the same times, so that a thread can look at its peers; sessions that are
-short fill a block together. A block holds at most `BLOCK_SAMPLES` samples, which bounds the memory of both directions.
+short fill a block together. What a block holds bounds the memory of both directions.
 
     block 0                        block 1               block 2
     session A   files a, b         session B   file c    session B   file c
@@ -15,20 +15,19 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-BLOCK_SAMPLES = 1 << 24
-"""Samples of all threads of a block together, at most, half of what the format allows: workers hold one each. A file of
-more channels than that has one frame a block."""
+BLOCK_SAMPLES = 1 << 22
+"""Samples of a block, at most, unless its threads are many; what a worker holds at a time."""
+
+WIDE_FRAMES, WIDE_SAMPLES = 1 << 16, 1 << 24
+"""A session of many threads has blocks of up to so many frames and samples: what is learnt of peers begins anew with
+each. A file of more channels has one frame a block.
+"""
 
 PART_FRAMES = 1 << 18
 """Frames of one part, at most: what is decoded at least to read a sample."""
 
-LANES_WANTED = 4096
-"""Lanes a block, where it has samples enough: one network call serves them all."""
-
-LONG_STEPS = 2700
-"""Steps from which on a block gets more than LANES_ENOUGH lanes: shorter lanes take more bits than calls are worth."""
-
-LANES_ENOUGH = 2048
+LANES_WANTED = 1024
+"""Lanes a block, where it has samples enough: they keep a kernel busy, and fit into a processor's cache."""
 
 MIN_STEPS = 1536
 """Shortest block, in steps: below it the entries and naive deltas of the lanes cost more than the calls they save."""
@@ -60,7 +59,9 @@ def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channe
     stretches: list[list[Part]] = []
     for session in sessions:
         total = frames[session[0]]
-        at_once = max(1, min(PART_FRAMES, BLOCK_SAMPLES // sum(channels[file] for file in session)))
+        width = sum(channels[file] for file in session)
+        wide = min(WIDE_FRAMES, WIDE_SAMPLES // width)
+        at_once = max(1, min(PART_FRAMES, max(wide, BLOCK_SAMPLES // width)))
         n_stretches = max(1, -(-total // at_once))
         edges = [total * i // n_stretches for i in range(n_stretches + 1)]
         stretches += [[Part(f, a, b - a) for f in session] for a, b in itertools.pairwise(edges) if b > a]
@@ -86,5 +87,5 @@ def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channe
 def steps_for(thread_lengths: Sequence[int]) -> int:
     """Steps of a block whose threads have the given lengths: its longest lane, such that lanes are about equal."""
     total = sum(thread_lengths)
-    wanted = max(MIN_STEPS, min(LONG_STEPS, -(-total // LANES_ENOUGH)), -(-total // LANES_WANTED))
+    wanted = max(MIN_STEPS, -(-total // LANES_WANTED))
     return max(-(-n // max(1, round(n / wanted))) for n in thread_lengths)

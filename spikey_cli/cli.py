@@ -85,6 +85,11 @@ def main() -> None:
 )
 @MODEL
 @click.option("--no-peers", is_flag=True, help="Keep threads apart: larger, but each is read without the others.")
+@click.option(
+    "--embed-model/--no-embed-model",
+    default=None,
+    help="Put the predictor into the archive, to be read where it is not installed; by default if it is large.",
+)
 @RECURSIVE
 @THREADS
 @FORCE
@@ -97,6 +102,7 @@ def compress(
     packet_frames: int | None,
     model: str | None,
     no_peers: bool,
+    embed_model: bool | None,
     recursive: bool,
     workers: int | None,
     force: bool,
@@ -146,6 +152,7 @@ def compress(
             skip_failing=True,
             predictor=find_model(model),
             peers=not no_peers,
+            embed_model=embed_model,
             progress=progress,
         )
     if not quiet:

@@ -190,7 +190,7 @@ class Decoder:
             if reader.model == NO_MODEL:
                 predictor = None
             elif predictor is None or not predictor.digest.startswith(reader.model):
-                predictor = predictor_with_digest(reader.model)
+                predictor = predictor_with_digest(reader.model, reader.directory.model)
         except ModelError as error:
             raise ModelError(f"{reader.path}: {error}") from error
         return cls(reader, coder, predictor)

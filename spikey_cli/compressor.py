@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -74,6 +75,7 @@ def compress(
     skip_failing: bool = False,
     predictor: Predictor | None = None,
     peers: bool = True,
+    embed_model: bool | None = None,
     progress: Progress | None = None,
 ) -> Compressed:
     """Compress files into one archive; every byte of every file comes back from it.
@@ -89,6 +91,8 @@ def compress(
         predictor: the network to predict with; by default the one that comes with the package.
         peers: find threads that were recorded together, and predict them from each other. Without, every thread can be
             read, or damaged, without any other, and archives are larger.
+        embed_model: put the network into the archive, so that it can be read where it is not installed; by default
+            where that takes less than a thousandth.
         progress: called with (bytes done, bytes in all).
 
     Raises:
@@ -113,7 +117,9 @@ def compress(
                 if not sources:
                     raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
                 try:
-                    length = _write_archive(sources, target, CODERS[coder], predictor, peers, pool, progress)
+                    length = _write_archive(
+                        sources, target, CODERS[coder], predictor, peers, embed_model, pool, progress
+                    )
                     break
                 except SourceChangedError as error:
                     # the archive's directory names the file already: begin again without it
@@ -185,12 +191,24 @@ def find_sessions(sources: Sequence[Source], peers: bool = True) -> tuple[Topolo
     return topology, sessions
 
 
+def _embedded(predictor: Predictor | None, embed: bool | None, source_bytes: int) -> bytes:
+    """The model as it goes into the directory, which stands in the archive twice."""
+    if predictor is None or embed is False:
+        return b""
+    if embed is None:
+        least_archive = source_bytes // 6
+        if 1000 * 2 * len(zlib.compress(predictor.onnx)) >= least_archive:
+            return b""
+    return predictor.onnx
+
+
 def _write_archive(
     sources: Sequence[Source],
     target: WholeFile,
     coder: Coder,
     predictor: Predictor | None,
     peers: bool,
+    embed_model: bool | None,
     workers: Workers,
     progress: Progress | None,
 ) -> int:
@@ -205,7 +223,8 @@ def _write_archive(
     model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]
     done, total = 0, sum(source.size for source in sources)
     with target.writing() as file:
-        writer = ArchiveWriter(file, coder.number, model, Directory(files, topology))
+        directory = Directory(files, topology, _embedded(predictor, embed_model, total))
+        writer = ArchiveWriter(file, coder.number, model, directory)
 
         def advance(parts: Sequence[Part]) -> None:
             nonlocal done

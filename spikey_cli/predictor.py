@@ -55,6 +55,8 @@ class Predictor:
         """
         graph = read_graph(model)
         _check_parts(graph, certify(graph, INPUT_LIMIT, {"state": "windows"}))
+        self.onnx = model
+        """The model file."""
         self.digest = hashlib.sha256(model).digest()
         """SHA-256 of the model file, 32 bytes."""
         self.window = graph.inputs["windows"]
@@ -193,15 +195,18 @@ def find_model(name: str) -> Predictor:
 
 
 @lru_cache(maxsize=4)
-def predictor_with_digest(digest: bytes) -> Predictor:
-    """The shipped predictor whose file has a SHA-256 that begins with `digest`, the 8 bytes that an archive holds.
+def predictor_with_digest(digest: bytes, embedded: bytes = b"") -> Predictor:
+    """The predictor whose file has a SHA-256 that begins with `digest`, the 8 bytes that an archive holds: one that is
+    shipped, or the one that is `embedded` in the archive.
 
-    Raises ModelError where it did not come with this release.
+    Raises ModelError where neither is it, or the embedded one cannot be proven exact.
     """
     for path in shipped_models_with(digest):
         predictor = read_model(path)
         if predictor.digest.startswith(digest):
             return predictor
+    if embedded and hashlib.sha256(embedded).digest().startswith(digest):
+        return Predictor(embedded)
     raise ModelError(
         f"the model {digest.hex()} is not installed; "
         "give the file it was written with as --model, or install a release of spikey-cli that carries it"

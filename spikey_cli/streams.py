@@ -35,6 +35,10 @@ MIN_LANE_GROUP = 256
 """Fewer lanes are not worth another worker: a network call costs about as much as it serves of them."""
 
 
+MAX_LANE_GROUP = 1 << 14
+"""More lanes are taken one group after another: what is known of each takes memory."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """The bytes of one thread in one block, and how they were written (PACKED or CODED)."""
@@ -44,9 +48,12 @@ class Stream:
 
 
 def share_threads(count: int, lengths: Sequence[int], steps: int, bundles: Sequence[range]) -> list[range]:
-    """Cut threads of these lengths into up to `count` consecutive groups of whole bundles, with about as many lanes."""
+    """Cut threads of these lengths into consecutive groups of whole bundles, with about as many lanes each: up to
+    `count` groups, or as many as MAX_LANE_GROUP asks for.
+    """
     ends = np.cumsum([sum(-(-lengths[i] // steps) for i in bundle) for bundle in bundles])
-    groups = max(1, min(count, int(ends[-1]) // MIN_LANE_GROUP)) if len(ends) else 0
+    lanes = int(ends[-1]) if len(ends) else 0
+    groups = max(min(count, lanes // MIN_LANE_GROUP), -(-lanes // MAX_LANE_GROUP))
     cuts = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
     return [range(bundles[a].start, bundles[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b]
 

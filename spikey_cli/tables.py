@@ -25,13 +25,14 @@ from __future__ import annotations
 import itertools
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from .blocks import Part
 from .errors import ArchiveError, InputError
 from .grid import IDENTITY, Grid, unpack_grid
+from .limits import DEFAULT_LIMITS, Limits
 from .peers import Company, Place
 from .topology import Topology, unpack_topology
 from .varint import get_uvarint, put_uvarint
@@ -43,13 +44,16 @@ DICTIONARY = (
 """What the head of a mono 16-bit WAV looks like, so that it costs few bytes where there is but one."""
 
 MAX_BLOCK_SAMPLES = 1 << 25
-"""Samples of a block, at most, or one frame of one file."""
+"""Samples of a block, at most, or one frame of one file: what formats allow, and readers only within their limits."""
 
 MAX_LANES = 1 << 17
-"""Lanes a block, at most: with the block's samples, what bounds a decoder's memory."""
+"""Lanes a block, at most."""
 
 MAX_DIRECTORY_BYTES = 64 << 20
-"""Size of an inflated directory, at most: some 400,000 files."""
+"""Size of an inflated directory, at most."""
+
+MAX_MODEL_BYTES = 1 << 20
+"""Size of an embedded model, at most."""
 
 MAX_FRAMES = 1 << 56
 
@@ -100,6 +104,8 @@ class Directory:
 
     files: tuple[FileEntry, ...]
     topology: Topology
+    model: bytes = field(default=b"", repr=False)
+    """The model's ONNX file, where it is embedded."""
 
     @cached_property
     def first_threads(self) -> tuple[int, ...]:
@@ -210,6 +216,7 @@ def _put_text(out: bytearray, data: bytes) -> None:
 def pack_directory(directory: Directory) -> bytes:
     """The directory as it stands in the archive."""
     out = bytearray()
+    _put_text(out, directory.model)
     put_uvarint(out, len(directory.files))
     for file in directory.files:
         _put_text(out, file.name.encode())
@@ -230,22 +237,42 @@ def pack_directory(directory: Directory) -> bytes:
     return deflate.compress(bytes(out)) + deflate.flush()
 
 
-def unpack_directory(packed: bytes) -> Directory:
-    """The reverse of `pack_directory`. Raises ArchiveError where the bytes are no directory."""
+def unpack_directory(packed: bytes, major: int, limits: Limits = DEFAULT_LIMITS) -> Directory:
+    """The reverse of `pack_directory`, of an archive of this major version.
+
+    Raises ArchiveError where the bytes are no directory, or one beyond the limits.
+    """
     inflate = zlib.decompressobj(-15, zdict=DICTIONARY)
     try:
-        data = inflate.decompress(packed, MAX_DIRECTORY_BYTES)
+        data = inflate.decompress(packed, min(MAX_DIRECTORY_BYTES, limits.directory_bytes) + 1)
     except zlib.error as error:
         raise ArchiveError(f"the directory cannot be inflated: {error}") from error
+    if len(data) > min(MAX_DIRECTORY_BYTES, limits.directory_bytes):
+        raise _beyond("its directory is large")
     if not inflate.eof or inflate.unused_data:
         raise ArchiveError("the directory does not end where its compressed bytes do")
     cursor = _Cursor(data)
-    files = tuple(_unpack_file(cursor) for _ in range(cursor.count("the number of files")))
+    model = cursor.take(cursor.number(MAX_MODEL_BYTES, "the length of the model"), "the model") if major > 2 else b""
+    n_files = cursor.count("the number of files")
+    if n_files > limits.entries:
+        raise _beyond(f"it has {n_files} files")
+    files = tuple(_unpack_file(cursor) for _ in range(n_files))
     names = {file.name.casefold() for file in files}
     if len(names) != len(files):
         raise ArchiveError("two files have the same name")
     n_threads = sum(file.layout.channels for file in files if file.layout)
-    return Directory(files, unpack_topology(cursor.rest(), n_threads))
+    if n_threads > limits.entries:
+        raise _beyond(f"it has {n_threads} threads")
+    return Directory(files, unpack_topology(cursor.rest(), n_threads), model)
+
+
+def _beyond(what: str) -> ArchiveError:
+    return ArchiveError(f"{what}, more than its limit of memory allows; if you trust it, raise that with --memory")
+
+
+def samples_of(parts: Iterable[Part], files: Sequence[FileEntry]) -> int:
+    """Samples of the parts of WAV files, and bytes of those of verbatim ones."""
+    return sum(part.n_frames * files[part.file].channels for part in parts)
 
 
 def _unpack_file(cursor: _Cursor) -> FileEntry:
@@ -298,8 +325,13 @@ def pack_block_table(table: BlockTable) -> bytes:
     return bytes(out)
 
 
-def unpack_block_table(packed: bytes, directory: Directory, payload_bytes: int) -> BlockTable:
-    """The reverse of `pack_block_table`, whose streams take `payload_bytes` in all. Raises ArchiveError."""
+def unpack_block_table(
+    packed: bytes, directory: Directory, payload_bytes: int, most_samples: int = MAX_BLOCK_SAMPLES
+) -> BlockTable:
+    """The reverse of `pack_block_table`, whose streams take `payload_bytes` in all.
+
+    Raises ArchiveError where it is none, or has more than `most_samples`.
+    """
     cursor = _Cursor(packed)
     steps = cursor.number(MAX_BLOCK_SAMPLES, "the number of steps")
     parts, streams = [], []
@@ -327,6 +359,8 @@ def unpack_block_table(packed: bytes, directory: Directory, payload_bytes: int) 
         MAX_BLOCK_SAMPLES, max((directory.files[p.file].channels for p in parts), default=0)
     ):
         raise ArchiveError(f"a block of {samples} samples in {lanes} lanes is larger than the format allows")
+    if samples > max(most_samples, max((directory.files[p.file].channels for p in parts), default=0)):
+        raise _beyond(f"it has a block of {samples} samples")
     return BlockTable(steps, tuple(parts), tuple(streams))
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import struct
-import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from anatomy import Anatomy, Block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import n1_samples, neural, wav_bytes, write_session
 
 import spikey_cli
-from spikey_cli.archive import HEADER_BYTES, TRAILER_BYTES, ArchiveReader
+from spikey_cli.archive import ArchiveReader
 from spikey_cli.coders import CODERS
 from spikey_cli.errors import ArchiveError, InputError, ModelError, SpikeyError
 from spikey_cli.tables import name_fault
@@ -159,7 +159,8 @@ def test_the_same_archive_from_any_number_of_workers(tmp_path, random):
 
 
 def test_files_longer_than_a_block_are_cut_and_joined(tmp_path, random, monkeypatch):
-    monkeypatch.setattr("spikey_cli.blocks.BLOCK_SAMPLES", 10_000)
+    for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
+        monkeypatch.setattr(f"spikey_cli.blocks.{limit}", 10_000)
     paths = write_session(tmp_path / "in", random, 3, 17_000)
     other = tmp_path / "in" / "other.wav"
     other.write_bytes(wav_bytes(neural(random, 25_001, 2)))
@@ -277,68 +278,73 @@ def test_who_leans_on_a_damaged_thread_is_lost_with_it(tmp_path, random):
     assert "other.wav" in expected
 
 
-def resealed(data: bytes, offset: int, value: bytes) -> bytes:
-    """An archive with bytes replaced in its header or trailer, and the checksum there made right again."""
-    changed = bytearray(data)
-    at = offset if offset >= 0 else len(data) + offset
-    changed[at : at + len(value)] = value
-    start, end = (0, HEADER_BYTES - 4) if at < HEADER_BYTES else (len(data) - TRAILER_BYTES, len(data) - 8)
-    changed[end : end + 4] = struct.pack("<I", zlib.crc32(changed[start:end]))
-    return bytes(changed)
-
-
 @pytest.mark.parametrize(
-    ("offset", "value", "message"),
+    ("changes", "message"),
     [
-        (0, b"RIFF", "not a Spikey archive"),
-        (8, b"\x03", "format 3.0 .* newer"),
-        (8, b"\x01", "format 1.0 is from before"),
-        (11, b"\x01", "flags 1"),
-        (10, b"\x63", "its coder, number 99, is newer"),
-        (12, b"\x01\x02\x03\x04\x05\x06\x07\x08", "model 0102030405060708 is not installed"),
-        (20, b"\xff\xff\xff\x7f", "the directory would run past the end"),
-        (-16, b"\xff\xff\xff\x7f", "the index would run past the end"),
-        (-24, b"\x01", "where it was written with"),
-        (-56, b"\x01\x02", "does not match the archive's SHA-256"),
+        ({"start": (0, b"RIFF")}, "not a Spikey archive"),
+        ({"start": (8, b"\x04")}, "format 4.0 .* newer"),
+        ({"start": (8, b"\x01")}, "format 1.0 is from before"),
+        ({"start": (11, b"\x01")}, "flags 1"),
+        ({"start": (10, b"\x63")}, "its coder, number 99, is newer"),
+        ({"start": (12, b"\x01\x02\x03\x04\x05\x06\x07\x08")}, "model 0102030405060708 is not installed"),
+        ({"lengths": {"directory": 2**31}}, "the directory would run past the end"),
+        ({"lengths": {"index": 2**31}}, "the index would run past the end"),
+        ({"length": 1}, "where it was written with 1"),
+        ({"sha256": bytes(32)}, "does not match the archive's SHA-256"),
+        ({"samples": 1}, "counts other blocks or samples"),
+        ({"n_blocks": 9}, "counts other blocks or samples"),
     ],
 )
-def test_refusals_say_why(small, tmp_path, offset, value, message):
+def test_refusals_say_why(small, tmp_path, changes, message):
+    anatomy = Anatomy.of(small[0], tmp_path)
+    assert anatomy.pack() == small[0]
+    for name, value in changes.items():
+        if name == "start":
+            at, new = value
+            value = anatomy.start[:at] + new + anatomy.start[at + len(new) :]
+        setattr(anatomy, name, value)
     archive = tmp_path / "changed.spk"
-    archive.write_bytes(resealed(small[0], offset, value))
+    archive.write_bytes(anatomy.pack())
     with pytest.raises((ArchiveError, ModelError), match=message) as caught:
         spikey_cli.verify(archive)
     assert "changed.spk" in str(caught.value)
 
 
-def test_hostile_archives_with_right_checksums(small, tmp_path, random):
-    """Directory, tables and index mutated under checksums made right again: refused, or decoded, never worse."""
-    data, _ = small
-    with_reader = tmp_path / "plain.spk"
-    with_reader.write_bytes(data)
-    with ArchiveReader(with_reader) as reader:
-        blocks, index_at = reader.index.blocks, reader.index_at
-    directory_bytes = struct.unpack_from("<I", data, 20)[0]
-    for trial in range(300):
-        broken = bytearray(data)
-        if trial % 3 == 0:  # the directory is deflated: replace bytes of it
-            broken[HEADER_BYTES + random.integers(directory_bytes)] = random.integers(256)
-            struct.pack_into("<I", broken, 24, zlib.crc32(broken[HEADER_BYTES : HEADER_BYTES + directory_bytes]))
-            struct.pack_into("<I", broken, 28, zlib.crc32(broken[:28]))
-        elif trial % 3 == 1:  # a block's table
-            block = blocks[random.integers(len(blocks))]
-            table_bytes = struct.unpack_from("<I", broken, block.offset + 4)[0]
-            broken[block.offset + 16 + random.integers(table_bytes)] = random.integers(256)
-            head = bytes(broken[block.offset : block.offset + 12])
-            table = bytes(broken[block.offset + 16 : block.offset + 16 + table_bytes])
-            struct.pack_into("<I", broken, block.offset + 12, zlib.crc32(table, zlib.crc32(head)))
-        else:
-            broken[index_at + random.integers(len(data) - TRAILER_BYTES - index_at)] = random.integers(256)
-            struct.pack_into("<I", broken, len(data) - 12, zlib.crc32(broken[index_at : len(data) - TRAILER_BYTES]))
-            struct.pack_into("<I", broken, len(data) - 8, zlib.crc32(broken[len(data) - TRAILER_BYTES : len(data) - 8]))
-        archive = tmp_path / "hostile.spk"
-        archive.write_bytes(broken)
-        with contextlib.suppress(SpikeyError):
-            spikey_cli.verify(archive, workers=1)
+def _reduced(blocks: list[Block], random: np.random.Generator, how: str) -> list[Block]:
+    """Blocks dropped, doubled, swapped, or those of another archive among them."""
+    i, j = (int(random.integers(len(blocks))) for _ in range(2))
+    changed = list(blocks)
+    if how == "dropped":
+        del changed[i]
+    elif how == "doubled":
+        changed.insert(j, blocks[i])
+    elif how == "swapped":
+        changed[i], changed[j] = changed[j], changed[i]
+    elif how == "appended":
+        changed.append(blocks[i])
+    else:
+        changed[i] = replace(blocks[i], directory_crc=int(random.integers(2**32)))
+    if random.integers(2):
+        changed = [replace(block, number=n) for n, block in enumerate(changed)]
+    return changed
+
+
+def test_blocks_dropped_doubled_swapped_appended(tmp_path, random, monkeypatch):
+    """1000 archives, all checksums right: refused, or restored exactly."""
+    for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
+        monkeypatch.setattr(f"spikey_cli.blocks.{limit}", 300)
+    files = {"a.wav": wav_bytes(n1_samples(neural(random, 900)[:, 0])), "b.txt": b"text" * 300}
+    data = round_trip(tmp_path / "small", files, coder="range").read_bytes()
+    anatomy = Anatomy.of(data, tmp_path)
+    assert len(anatomy.blocks) > 3
+    counts = {"refused": 0, "restored": 0}
+    for trial in range(1000):
+        how = ("dropped", "doubled", "swapped", "appended", "foreign")[trial % 5]
+        blocks = _reduced(anatomy.blocks, random, how)
+        result = outcome(tmp_path, replace(anatomy, blocks=blocks).pack(), files)
+        assert result == "refused" or blocks == anatomy.blocks, how
+        counts[result] += 1
+    assert counts["refused"] > 900
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ from spikey_cli.adc import Bins
 from spikey_cli.blocks import (
     BLOCK_SAMPLES,
     LANES_WANTED,
-    LONG_STEPS,
     MIN_STEPS,
     PART_FRAMES,
+    WIDE_FRAMES,
+    WIDE_SAMPLES,
     Part,
     plan_blocks,
     steps_for,
@@ -206,14 +207,23 @@ def test_blocks_hold_every_frame_once_and_sessions_together():
     assert reached == frames
     assert plan_blocks([], [], []) == []
     assert all(p.n_frames <= PART_FRAMES for block in blocks for p in block)
-    assert plan_blocks([[0]], [5], [BLOCK_SAMPLES + 1]) == [[Part(0, i, 1)] for i in range(5)]
+    assert plan_blocks([[0]], [5], [WIDE_SAMPLES + 1]) == [[Part(0, i, 1)] for i in range(5)]
+
+
+def test_blocks_of_many_threads_are_longer():
+    """What is learnt of peers begins anew with each block."""
+    (first, *_), *_ = plan_blocks([[0]], [10**6], [384])
+    assert first.n_frames * 384 > BLOCK_SAMPLES
+    assert first.n_frames * 384 <= WIDE_SAMPLES
+    (first, *_), *_ = plan_blocks([[0]], [10**6], [100])
+    assert WIDE_FRAMES / 2 < first.n_frames <= WIDE_FRAMES
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=50))
 def test_steps_are_long_enough_and_leave_little_unused(lengths):
     steps = steps_for(lengths)
     assert steps >= min(MIN_STEPS // 2, max(lengths))
-    assert steps <= 2 * max(LONG_STEPS, -(-sum(lengths) // LANES_WANTED))
+    assert steps <= 2 * max(MIN_STEPS, -(-sum(lengths) // LANES_WANTED))
 
 
 def test_wide_noise_costs_what_its_deviation_says(random):
