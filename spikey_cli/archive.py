@@ -256,6 +256,11 @@ class ArchiveReader:
         self._read_directory(HEADER_BYTES, directory_bytes)
         self.first_block = HEADER_BYTES + directory_bytes
         self._read_end(directory_bytes)
+        self._check_copies(directory_bytes)
+        self._check_claims()
+
+    def _check_claims(self) -> None:
+        """Refuse an archive that claims to hold more than the limits grant."""
         claimed, granted = sum(file.size for file in self.directory.files), self.limits.restored_bytes(self.length)
         if claimed > granted:
             raise ArchiveError(
@@ -308,10 +313,6 @@ class ArchiveReader:
             raise self.damaged(f"it has {self.length} bytes where it was written with {length}")
         copies = directory_bytes + HEADER_BYTES if self.layout.has_copies else 0
         index_at = trailer_at - copies - index_bytes
-        if copies and self.read(trailer_at - copies, copies, "the second directory") != (
-            self.read(HEADER_BYTES, directory_bytes, "the directory") + self.read(0, HEADER_BYTES, "the header")
-        ):
-            raise self.damaged("the second directory is not as the first")
         index = self.read(index_at, index_bytes, "the index")
         if zlib.crc32(index) != index_crc:
             raise self.damaged("the index does not match its checksum")
@@ -326,11 +327,22 @@ class ArchiveReader:
         if counts and counts != found:
             raise self.damaged("the trailer counts other blocks or samples than the index")
 
+    def _check_copies(self, directory_bytes: int) -> None:
+        """That directory and header stand before the trailer as they stand in front."""
+        if self.layout.has_copies:
+            at = self.length - self.layout.trailer_bytes - HEADER_BYTES
+            copies = (
+                self.read(at, HEADER_BYTES, "the second header"),
+                self.read(at - directory_bytes, directory_bytes, "the second directory"),
+            )
+            if copies != (self.read(0, HEADER_BYTES, "the header"), self.read(HEADER_BYTES, directory_bytes, "it")):
+                raise self.damaged("the second header or directory is not as the first")
+
     def read_table(self, i: int) -> BlockTable:
         """The table of block `i`. Raises ArchiveError where it is damaged."""
         entry = self.index.blocks[i]
         number, length, table = self.read_block_header(entry.offset, f"block {i}")
-        if length != entry.length or number not in (None, i):
+        if length != entry.length or number not in (None, i if entry.number is None else entry.number):
             raise self.damaged(f"the header of block {i} is not the one that the index knows")
         if table.parts != entry.parts:
             raise self.damaged(f"block {i} does not hold what the index says")
@@ -366,6 +378,9 @@ class ArchiveReader:
         at = self.index.blocks[i].offset + self.index.blocks[i].length - sum(entry.length for entry in entries)
         for position, entry in enumerate(entries):
             if position in wanted:
-                data = self.read(at, entry.length, f"a stream of block {i}")
+                data = self._read_stream(at, entry.length, f"a stream of block {i}")
                 yield position, entry, data if zlib.crc32(data) == entry.crc else None
             at += entry.length
+
+    def _read_stream(self, at: int, count: int, what: str) -> bytes:
+        return self.read(at, count, what)

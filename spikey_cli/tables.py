@@ -150,14 +150,16 @@ class IndexEntry:
     offset: int
     length: int
     parts: tuple[Part, ...]
+    number: int | None = None
+    """The block's number, where it is not its place in the index: blocks before it are lost."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """All blocks, and the CRC-32 of every file."""
+    """All blocks, and the CRC-32 of every file; None where it is lost."""
 
     blocks: tuple[IndexEntry, ...]
-    file_crcs: tuple[int, ...] = field(repr=False)
+    file_crcs: tuple[int | None, ...] = field(repr=False)
 
 
 def name_fault(name: str) -> str | None:
@@ -374,6 +376,7 @@ def pack_index(index: Index) -> bytes:
         for part in block.parts:
             _put_parts(out, part)
     for crc in index.file_crcs:
+        assert crc is not None
         out += crc.to_bytes(4, "little")
     return bytes(out)
 
