@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .blocks import Part
-from .errors import ArchiveError
+from .errors import ArchiveError, system_fault
 from .streams import Stream
 from .tables import (
     BlockTable,
@@ -161,12 +161,20 @@ class ArchiveReader:
     `seal` are there from the start; blocks are read one at a time.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        called: str | os.PathLike[str] | None = None,
+        remedy: str = "restore the archive from a copy",
+    ) -> None:
+        """Open an archive; `called` is the name that errors give it, and `remedy` what they say is to be done."""
+        self.path = Path(called or path)
+        self.remedy = remedy
         try:
-            self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115 (close() closes it)
+            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 (close() closes it)
         except OSError as error:
-            raise ArchiveError(f"{self.path}: cannot read: {error.strerror}") from error
+            raise ArchiveError(system_fault(self.path, "read", error)) from error
         try:
             self._open()
         except BaseException:
@@ -184,7 +192,7 @@ class ArchiveReader:
         self._file.close()
 
     def _damaged(self, what: str) -> ArchiveError:
-        return ArchiveError(f"{self.path}: damaged: {what}; restore the archive from a copy")
+        return ArchiveError(f"{self.path}: damaged: {what}; {self.remedy}")
 
     def _read(self, offset: int, count: int, what: str) -> bytes:
         if offset < 0 or count > self.length - offset:
@@ -193,7 +201,7 @@ class ArchiveReader:
             self._file.seek(offset)
             data = self._file.read(count)
         except OSError as error:
-            raise ArchiveError(f"{self.path}: cannot read: {error.strerror}") from error
+            raise ArchiveError(system_fault(self.path, "read", error)) from error
         if len(data) != count:
             raise self._damaged(f"{what} is cut off")
         return data
@@ -206,7 +214,7 @@ class ArchiveReader:
 
     def _open(self) -> None:
         self.length = os.fstat(self._file.fileno()).st_size
-        if self._file.read(len(MAGIC)) != MAGIC:
+        if self._read(0, min(self.length, len(MAGIC)), "the header") != MAGIC:
             raise ArchiveError(
                 f"{self.path}: not a Spikey archive, or a live stream; name an .spk file that `spikey compress` wrote "
                 "of files, or restore a live stream with `spikey decompress`"

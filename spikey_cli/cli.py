@@ -85,6 +85,8 @@ def main() -> None:
 )
 @MODEL
 @click.option("--no-peers", is_flag=True, help="Keep threads apart: larger, but each is read without the others.")
+@click.option("--no-verify", is_flag=True, help="Do not decode what was written to compare it.")
+@click.option("--remove-source", is_flag=True, help="Delete the files once the archive is proven to give them back.")
 @RECURSIVE
 @THREADS
 @FORCE
@@ -97,6 +99,8 @@ def compress(
     packet_frames: int | None,
     model: str | None,
     no_peers: bool,
+    no_verify: bool,
+    remove_source: bool,
     recursive: bool,
     workers: int | None,
     force: bool,
@@ -104,8 +108,9 @@ def compress(
 ) -> None:
     """Compress files into one archive.
 
-    Sources are kept. Files that are no WAV of 8, 16 or 24 bits are kept byte for byte, in less space where that is
-    easy. Example:
+    The archive takes its name once it was decoded and compared. Sources are kept, unless --remove-source is given and
+    they are, byte for byte, what the finished archive holds. Files that are no WAV of 8, 16 or 24 bits are kept byte
+    for byte, in less space where that is easy. Example:
 
     \b
         spikey compress -r recordings/ out.spk
@@ -130,6 +135,9 @@ def compress(
     coder = coder or "rice"
     if archive.suffix.lower() == ".wav":
         raise click.UsageError(f"{archive} would be the archive; name it, last, with the ending .spk")
+    if remove_source and (force or no_verify):
+        reason = "what it would replace may be all that is left of other sources" if force else "it has to be verified"
+        raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
     from .coders import CODERS
     from .compressor import compress as run
 
@@ -146,12 +154,14 @@ def compress(
             skip_failing=True,
             predictor=find_model(model),
             peers=not no_peers,
+            verify=not no_verify,
+            remove_source=remove_source,
             progress=progress,
         )
     if not quiet:
         click.echo(
             f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
-            f"ratio {done.ratio:.4f}"
+            f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
         )
     report_failures(done.failures)
 
