@@ -103,9 +103,10 @@ class WholeFile:
 
     def discard(self) -> None:
         """Delete what was written, if it was not committed."""
-        with contextlib.suppress(OSError):  # what made the file needless is worth more than this; it is tried again
-            self.temporary.unlink(missing_ok=True)
-            _under_way.discard(self.temporary)
+        if self.temporary in _under_way:
+            with contextlib.suppress(OSError):  # what led here is worth more; it is tried again as the process ends
+                self.temporary.unlink(missing_ok=True)
+                _under_way.discard(self.temporary)
 
 
 def _open_existing(path: str, flags: int) -> int:

@@ -124,6 +124,8 @@ def compress(
     if PIPE in inputs or (archive == PIPE and not inputs):
         if len(inputs) > 1 or recursive or no_peers or coder not in (None, "range"):
             raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
+        if remove_source:
+            raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
         compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, quiet=quiet)
         return
     if not inputs:
