@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from .blocks import Part
-from .errors import ArchiveError
+from .errors import ArchiveError, system_fault
 from .limits import DEFAULT_LIMITS, Limits
 from .tables import (
     BlockTable,
@@ -201,16 +201,21 @@ class ArchiveReader:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, *, name: str | None = None
+        self,
+        path: str | os.PathLike[str],
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        called: str | os.PathLike[str] | None = None,
+        remedy: str = "restore the archive from a copy, or what is left of it with `spikey decompress --keep-going`",
     ) -> None:
-        """Open the archive at `path`; errors call it `name`."""
-        self.path = Path(path)
-        self.name = name or str(path)
+        """Open an archive; `called` is the name that errors give it, and `remedy` what they say is to be done."""
+        self.path = Path(called or path)
+        self.remedy = remedy
         self.limits = limits
         try:
-            self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115 (close() closes it)
+            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 (close() closes it)
         except OSError as error:
-            raise ArchiveError(f"{self.name}: cannot read: {error.strerror}") from error
+            raise ArchiveError(system_fault(self.path, "read", error)) from error
         try:
             self.length = os.fstat(self._file.fileno()).st_size
             self._open()
@@ -230,7 +235,7 @@ class ArchiveReader:
 
     def damaged(self, what: str) -> ArchiveError:
         """The error for damage."""
-        return ArchiveError(f"{self.name}: damaged: {what}; restore the archive from a copy")
+        return ArchiveError(f"{self.path}: damaged: {what}; {self.remedy}")
 
     def read(self, offset: int, count: int, what: str) -> bytes:
         """Bytes of the archive. Raises ArchiveError where they are not there; `what` tells what they would be."""
@@ -240,7 +245,7 @@ class ArchiveReader:
             self._file.seek(offset)
             data = self._file.read(count)
         except OSError as error:
-            raise ArchiveError(f"{self.name}: cannot read: {error.strerror}") from error
+            raise ArchiveError(system_fault(self.path, "read", error)) from error
         if len(data) != count:
             raise self.damaged(f"{what} is cut off")
         return data
@@ -264,7 +269,7 @@ class ArchiveReader:
         claimed, granted = sum(file.size for file in self.directory.files), self.limits.restored_bytes(self.length)
         if claimed > granted:
             raise ArchiveError(
-                f"{self.name}: its {self.length} bytes claim to hold {claimed}, more than {self.limits.expansion} "
+                f"{self.path}: its {self.length} bytes claim to hold {claimed}, more than {self.limits.expansion} "
                 "times as many; if you trust it, raise the limit with --max-expansion"
             )
 
@@ -272,7 +277,7 @@ class ArchiveReader:
         """Read the header at byte `at`; returns the length of the directory."""
         if self.read(at, min(len(MAGIC), self.length - at), "the header") != MAGIC:
             raise ArchiveError(
-                f"{self.name}: not a Spikey archive, or a live stream; name an .spk file that `spikey compress` wrote "
+                f"{self.path}: not a Spikey archive, or a live stream; name an .spk file that `spikey compress` wrote "
                 "of files, or restore a live stream with `spikey decompress`"
             )
         version = self.read(at + len(MAGIC), 2, "the header")
@@ -280,12 +285,12 @@ class ArchiveReader:
         _, major, minor, self.coder, reserved, self.model, directory_bytes, self.directory_crc = header
         if major < min(LAYOUTS):
             raise ArchiveError(
-                f"{self.name}: format {version[0]}.{version[1]} is from before the first release, which reads "
+                f"{self.path}: format {version[0]}.{version[1]} is from before the first release, which reads "
                 f"{MAJOR}.{MINOR}; restore it with the program that wrote it"
             )
         if major > MAJOR or reserved:
             raise ArchiveError(
-                f"{self.name}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release reads, "
+                f"{self.path}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release reads, "
                 f"{MAJOR}.{MINOR}; install a newer spikey-cli"
             )
         self.version = (major, minor)

@@ -90,6 +90,8 @@ def main() -> None:
     default=None,
     help="Put the predictor into the archive, to be read where it is not installed; by default if it is large.",
 )
+@click.option("--no-verify", is_flag=True, help="Do not decode what was written to compare it.")
+@click.option("--remove-source", is_flag=True, help="Delete the files once the archive is proven to give them back.")
 @RECURSIVE
 @THREADS
 @FORCE
@@ -103,6 +105,8 @@ def compress(
     model: str | None,
     no_peers: bool,
     embed_model: bool | None,
+    no_verify: bool,
+    remove_source: bool,
     recursive: bool,
     workers: int | None,
     force: bool,
@@ -110,8 +114,9 @@ def compress(
 ) -> None:
     """Compress files into one archive.
 
-    Sources are kept. Files that are no WAV of 8, 16 or 24 bits are kept byte for byte, in less space where that is
-    easy. Example:
+    The archive takes its name once it was decoded and compared. Sources are kept, unless --remove-source is given and
+    they are, byte for byte, what the finished archive holds. Files that are no WAV of 8, 16 or 24 bits are kept byte
+    for byte, in less space where that is easy. Example:
 
     \b
         spikey compress -r recordings/ out.spk
@@ -125,6 +130,8 @@ def compress(
     if PIPE in inputs or (archive == PIPE and not inputs):
         if len(inputs) > 1 or recursive or no_peers or coder not in (None, "range"):
             raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
+        if remove_source:
+            raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
         compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, quiet=quiet)
         return
     if not inputs:
@@ -136,6 +143,9 @@ def compress(
     coder = coder or "rice"
     if archive.suffix.lower() == ".wav":
         raise click.UsageError(f"{archive} would be the archive; name it, last, with the ending .spk")
+    if remove_source and (force or no_verify):
+        reason = "what it would replace may be all that is left of other sources" if force else "it has to be verified"
+        raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
     from .coders import CODERS
     from .compressor import compress as run
 
@@ -153,12 +163,14 @@ def compress(
             predictor=find_model(model),
             peers=not no_peers,
             embed_model=embed_model,
+            verify=not no_verify,
+            remove_source=remove_source,
             progress=progress,
         )
     if not quiet:
         click.echo(
             f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
-            f"ratio {done.ratio:.4f}"
+            f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
         )
     report_failures(done.failures)
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from .cli_options import find_model, megabytes
-from .errors import InputError
+from .errors import InputError, system_fault
 
 PIPE = Path("-")
 
@@ -64,7 +64,7 @@ def decompress_live(archive: Path, folder: Path, *, model: str | None, force: bo
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot make the folder: {error.strerror}") from error
+        raise InputError(system_fault(folder, "make the folder", error)) from error
     target = folder / f"{archive.stem}{live_suffix(archive)}"
     with archive.open("rb") as file:
         _write_to(target, lambda write: decompress_pipe(file, write, predictor=predictor, name=str(archive)), force)

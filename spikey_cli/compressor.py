@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from .archive import NO_MODEL, ArchiveWriter
-from .atomic import WholeFile
+from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
+from .atomic import WholeFile, is_temporary
 from .blocks import Part, plan_blocks
 from .codec import encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
-from .errors import InputError, SpikeyError
+from .decompressor import restore
+from .errors import ArchiveError, InputError, SpikeyError, system_fault
 from .predictor import Predictor, default_predictor
+from .progress import Progress, stages
+from .removal import check_readable_later, remove_sources
 from .source import Source, SourceChangedError, look_through
 from .tables import Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
 from .workers import Workers, open_workers
 
-Progress = Callable[[int, int], None]
-"""Told (bytes done, bytes in all) as work goes on."""
+_REMEDY = "nothing is kept of it; compress again, check memory and disk, and report it if it happens twice"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Compressed:
     source_bytes: int
     archive_bytes: int
     failures: tuple[SpikeyError, ...]
-    """Why an input was left out, one error each."""
+    """Why an input was left out, or kept where it was to be removed, one error each."""
+    removed: int = 0
+    """Sources that were deleted."""
 
     @property
     def ratio(self) -> float:
@@ -46,8 +50,9 @@ class Compressed:
 def name_inputs(inputs: Iterable[str | os.PathLike[str]], *, recursive: bool = False) -> list[tuple[Path, str]]:
     """Files with the names that they get in an archive: [(path, name), ...].
 
-    A file goes by its own name; with `recursive`, a file below a folder by its path from there. Raises InputError for
-    a folder without `recursive`, and for a folder that holds no file.
+    A file goes by its own name; with `recursive`, a file below a folder by its path from there. What a killed run left
+    in a folder is no file of it. Raises InputError for a folder without `recursive`, and for a folder that holds no
+    file, or cannot be read.
     """
     named: list[tuple[Path, str]] = []
     for given in inputs:
@@ -57,11 +62,20 @@ def name_inputs(inputs: Iterable[str | os.PathLike[str]], *, recursive: bool = F
             continue
         if not recursive:
             raise InputError(f"{path}: is a folder; give -r to take the files in it")
-        found = sorted(p for p in path.rglob("*") if p.is_file())
+        found = sorted(p for p in _files_below(path) if p.is_file() and not is_temporary(p))
         if not found:
             raise InputError(f"{path}: holds no files")
         named += [(p, p.relative_to(path).as_posix()) for p in found]
     return named
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    def fail(error: OSError) -> None:
+        raise InputError(system_fault(error.filename, "read the folder", error)) from error
+
+    for place, _, names in os.walk(folder, onerror=fail):
+        for name in names:
+            yield Path(place, name)
 
 
 def compress(
@@ -76,6 +90,8 @@ def compress(
     predictor: Predictor | None = None,
     peers: bool = True,
     embed_model: bool | None = None,
+    verify: bool = True,
+    remove_source: bool = False,
     progress: Progress | None = None,
 ) -> Compressed:
     """Compress files into one archive; every byte of every file comes back from it.
@@ -93,14 +109,24 @@ def compress(
             read, or damaged, without any other, and archives are larger.
         embed_model: put the network into the archive, so that it can be read where it is not installed; by default
             where that takes less than a thousandth.
-        progress: called with (bytes done, bytes in all).
+        verify: decode what was written, and compare it with what was read, before the archive takes its name.
+        remove_source: delete the inputs, once the archive was read back from the disk and compared with them, byte for
+            byte. One that failed, is a link, or changed meanwhile is kept, and among the failures.
+        progress: called with (bytes done, bytes in all); to verify and to compare count as much as to compress.
 
     Raises:
         InputError: an input cannot be read, two have the same name, or the archive cannot be written.
-        ValueError: there is no such coder.
+        ArchiveError: what was written does not decode to what was read; nothing is kept of it.
+        ValueError: there is no such coder, or `remove_source` is given with what would make it dangerous: `force`, for
+            the archive that is replaced may be all that is left of other sources, or `verify=False`.
     """
     if coder not in CODERS:
         raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
+    if remove_source:
+        if force or not verify:
+            raise ValueError("remove_source goes neither with force nor without verify")
+        check_readable_later(predictor)
+    passes = stages(progress, 1 + verify + remove_source)
     failures: list[SpikeyError] = []
 
     def fail(error: SpikeyError) -> None:
@@ -117,18 +143,25 @@ def compress(
                 if not sources:
                     raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
                 try:
-                    length = _write_archive(
-                        sources, target, CODERS[coder], predictor, peers, embed_model, pool, progress
+                    written = _write_archive(
+                        sources, target, CODERS[coder], predictor, peers, embed_model, pool, passes[0]
                     )
                     break
                 except SourceChangedError as error:
                     # the archive's directory names the file already: begin again without it
                     fail(error)
                     sources.remove(error.source)
+        if verify:
+            _verify(target, written, workers, predictor, passes[1])
         target.commit()
     finally:
         target.discard()
-    return Compressed(len(sources), sum(source.size for source in sources), length, tuple(failures))
+    removed = 0
+    if remove_source:
+        removed, kept = remove_sources(sources, target.path, workers=workers, progress=passes[2])
+        for failure in kept:
+            fail(failure)
+    return Compressed(len(sources), sum(source.size for source in sources), written.length, tuple(failures), removed)
 
 
 def _without_collisions(named: list[tuple[Path, str]], fail: Callable[[SpikeyError], None]) -> list[tuple[Path, str]]:
@@ -202,6 +235,15 @@ def _embedded(predictor: Predictor | None, embed: bool | None, source_bytes: int
     return predictor.onnx
 
 
+@dataclass(frozen=True)
+class _Written:
+    """An archive as it was written, before anything of it was read."""
+
+    length: int
+    seal: bytes
+    """See `archive.seal`; of the bytes that were read of the sources."""
+
+
 def _write_archive(
     sources: Sequence[Source],
     target: WholeFile,
@@ -211,7 +253,7 @@ def _write_archive(
     embed_model: bool | None,
     workers: Workers,
     progress: Progress | None,
-) -> int:
+) -> _Written:
     if coder.encoder is None:
         predictor = None
     elif predictor is None:
@@ -251,4 +293,20 @@ def _write_archive(
         for digest, source in zip(writer.digests, sources, strict=True):
             digest.update(source.layout.tail if source.layout else b"")
             source.check_unchanged()
-        return writer.finish()
+        return _Written(writer.finish(), seal(writer.digests))
+
+
+def _verify(
+    target: WholeFile,
+    written: _Written,
+    workers: int | None,
+    predictor: Predictor | None,
+    progress: Progress | None,
+) -> None:
+    """Raises ArchiveError where what stands in the temporary file does not decode to what was read."""
+    with ArchiveReader(target.temporary, called=target.path, remedy=_REMEDY) as reader:
+        done = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
+        if done.failures:
+            raise done.failures[0]
+        if reader.seal != written.seal:
+            raise ArchiveError(f"{target.path}: what was written is not what was read of the sources; {_REMEDY}")

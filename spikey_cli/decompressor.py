@@ -7,18 +7,17 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from .archive import ArchiveReader, FileDigest, seal
 from .atomic import WholeFile, flush
 from .blocks import positions_by_file
 from .codec import DecodedPart, Decoder, FetchedBlock
-from .compressor import Progress
-from .errors import ArchiveError, InputError, SpikeyError
+from .errors import ArchiveError, InputError, SpikeyError, system_fault
 from .predictor import Predictor
+from .progress import Progress
 from .tables import FileEntry
 from .workers import Workers, open_workers
-
-_REMEDY = "restore the archive from a copy"
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,19 @@ class Decompressed:
     """Their length."""
     failures: tuple[SpikeyError, ...]
     """Why others did not, one error each."""
+
+
+class Target(Protocol):
+    """What a file's bytes go to, in their order."""
+
+    def append(self, data: bytes) -> None:
+        """Take the next bytes."""
+
+    def commit(self) -> None:
+        """They were all, and right."""
+
+    def discard(self) -> None:
+        """No more will come; there is nothing to keep, unless it was committed."""
 
 
 def decompress(
@@ -63,17 +75,21 @@ def decompress(
         InputError: a name in `files` is not in the archive, or a file cannot be written.
     """
     root = Path(folder)
-    folders: set[Path] = set()
+    folders: set[Path] = set() if root.exists() else {root.parent}
 
     def target(name: str) -> WholeFile:
-        folders.add((root / name).parent)
+        folders.update(root / above for above in Path(name).parents)
         return _target(root, name, force)
 
-    try:
-        return _restore(archive, files, target, workers, skip_failing, predictor, progress)
-    finally:
-        for used in folders:
+    with ArchiveReader(archive) as reader:
+        done = restore(reader, target, workers, files=files, predictor=predictor, progress=progress)
+    failures = list(done.failures)
+    for used in sorted(folders):
+        try:
             flush(used)
+        except InputError as error:
+            failures.append(error)
+    return _told(Decompressed(done.files, done.bytes, tuple(failures)), skip_failing)
 
 
 def verify(
@@ -85,7 +101,15 @@ def verify(
     progress: Progress | None = None,
 ) -> Decompressed:
     """Decode a whole archive and compare every file with its checksum; write nothing. Raises as `decompress` does."""
-    return _restore(archive, None, lambda name: None, workers, skip_failing, predictor, progress)
+    with ArchiveReader(archive) as reader:
+        done = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
+    return _told(done, skip_failing)
+
+
+def _told(done: Decompressed, skip_failing: bool) -> Decompressed:
+    if done.failures and not skip_failing:
+        raise done.failures[0]
+    return done
 
 
 def _target(root: Path, name: str, force: bool) -> WholeFile:
@@ -93,25 +117,26 @@ def _target(root: Path, name: str, force: bool) -> WholeFile:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot make the folder: {error.strerror}") from error
+        raise InputError(system_fault(path.parent, "make the folder", error)) from error
     if not path.parent.resolve().is_relative_to(root.resolve()):
         raise InputError(f"{path}: a link leads out of {root}; choose another folder")
-    return WholeFile(path, force=force)
+    return WholeFile(path, force=force, flush_folder=False)
 
 
 class _Restoration:
-    """One file on its way back: its bytes go through the digest, and to the disk where there is a target."""
+    """One file on its way back: its bytes go through the digest, and to the target where there is one."""
 
-    def __init__(self, entry: FileEntry, archive: Path, crc: int) -> None:
+    def __init__(self, entry: FileEntry, reader: ArchiveReader, crc: int) -> None:
         self.entry = entry
         self.digest = FileDigest()
         self.failure: SpikeyError | None = None
-        self._archive = archive
+        self._archive = reader.path
+        self._remedy = reader.remedy
         self._crc = crc
         self._left = entry.frames
-        self._target: WholeFile | None = None
+        self._target: Target | None = None
 
-    def begin(self, target: WholeFile | None) -> None:
+    def begin(self, target: Target | None) -> None:
         self._target = target
         self._add(self.entry.layout.head if self.entry.layout else b"", 0)
 
@@ -133,10 +158,10 @@ class _Restoration:
             if self.digest.crc != self._crc:
                 raise self._damaged("what was decoded does not match the file's checksum")
             if self._target:
-                self._target.commit(flush_folder=False)
+                self._target.commit()
 
     def _damaged(self, what: str) -> ArchiveError:
-        return ArchiveError(f"{self._archive}: {self.entry.name} is damaged: {what}; {_REMEDY}")
+        return ArchiveError(f"{self._archive}: {self.entry.name} is damaged: {what}; {self._remedy}")
 
     def attempt(self, step: Callable[[], None]) -> None:
         """Take a step unless an earlier one failed; keep the failure, and nothing of the file."""
@@ -155,44 +180,47 @@ class _Restoration:
             self._target.discard()
 
 
-def _begin(file: _Restoration, target: Callable[[str], WholeFile | None]) -> None:
+def _begin(file: _Restoration, target: Callable[[str], Target | None]) -> None:
     file.begin(target(file.entry.name))
 
 
-def _restore(
-    archive: str | os.PathLike[str],
-    names: Collection[str] | None,
-    target: Callable[[str], WholeFile | None],
+def restore(
+    reader: ArchiveReader,
+    target: Callable[[str], Target | None],
     workers: int | None,
-    skip_failing: bool,
-    predictor: Predictor | None,
-    progress: Progress | None,
+    *,
+    files: Collection[str] | None = None,
+    predictor: Predictor | None = None,
+    progress: Progress | None = None,
 ) -> Decompressed:
-    with ArchiveReader(archive) as reader, open_workers(workers) as pool:
-        decoder = Decoder.of(reader, predictor)
-        files = {
-            i: _Restoration(entry, reader.path, reader.index.file_crcs[i])
-            for i, entry in enumerate(reader.directory.files)
-            if names is None or entry.name in names
-        }
-        missing = set(names or ()) - {file.entry.name for file in files.values()}
-        if missing:
-            raise InputError(f"{reader.path}: holds no file {sorted(missing)[0]!r}; `spikey info` lists its files")
-        try:
-            pool.map(lambda file: file.attempt(partial(_begin, file, target)), list(files.values()))
-            _restore_blocks(decoder, files, pool, progress)
-        finally:
-            for file in files.values():
-                file.discard()
-        whole = [file for file in files.values() if file.failure is None]
-        if len(whole) == len(reader.directory.files) and seal([file.digest for file in whole]) != reader.seal:
-            raise ArchiveError(
-                f"{reader.path}: what was decoded does not match the archive's SHA-256; "
-                f"do not trust the files; {_REMEDY}"
-            )
-    failures = tuple(dict.fromkeys(file.failure for file in files.values() if file.failure))
-    if failures and not skip_failing:
-        raise failures[0]
+    """Decode `files`, by default all, and give each one's bytes to what `target` makes for its name.
+
+    Of files that fail the result tells. Raises ArchiveError where all are well and the archive's SHA-256 is another,
+    and otherwise as `decompress` does.
+    """
+    decoder = Decoder.of(reader, predictor)
+    chosen = {
+        i: _Restoration(entry, reader, reader.index.file_crcs[i])
+        for i, entry in enumerate(reader.directory.files)
+        if files is None or entry.name in files
+    }
+    missing = set(files or ()) - {file.entry.name for file in chosen.values()}
+    if missing:
+        raise InputError(f"{reader.path}: holds no file {sorted(missing)[0]!r}; `spikey info` lists its files")
+    try:
+        with open_workers(workers) as pool:  # they have come to an end before anything is discarded
+            pool.map(lambda file: file.attempt(partial(_begin, file, target)), list(chosen.values()))
+            _restore_blocks(decoder, chosen, pool, progress)
+    finally:
+        for file in chosen.values():
+            file.discard()
+    whole = [file for file in chosen.values() if file.failure is None]
+    if len(whole) == len(reader.directory.files) and seal([file.digest for file in whole]) != reader.seal:
+        raise ArchiveError(
+            f"{reader.path}: what was decoded does not match the archive's SHA-256; "
+            f"do not trust the files; {reader.remedy}"
+        )
+    failures = tuple(dict.fromkeys(file.failure for file in chosen.values() if file.failure))
     return Decompressed(len(whole), sum(file.entry.size for file in whole), failures)
 
 

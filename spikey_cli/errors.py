@@ -5,6 +5,33 @@ Every message names the file or part, the reason, and the remedy; the command li
 
 from __future__ import annotations
 
+import errno
+import os
+
+_CHECK_THE_DISK = "check the disk and try again"
+_REMEDIES = {
+    errno.ENOENT: "check the name",
+    errno.ENOTDIR: "check the name",
+    errno.ELOOP: "check the name",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EISDIR: "name a file",
+    errno.EACCES: "change the permissions, or name another place",
+    errno.EPERM: "change the permissions, or name another place",
+    errno.EROFS: "name a place that can be written to",
+    errno.ENOSPC: "free some space there, or name another place",
+    errno.EDQUOT: "free some space there, or name another place",
+    errno.EFBIG: "name a place that takes larger files",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "close other programs and try again",
+    errno.EBUSY: "try again once nothing else uses it",
+}
+
+
+def system_fault(path: str | os.PathLike[str], what: str, error: OSError) -> str:
+    """A message: the file, `what` could not be done with it, why the system says so, and the remedy."""
+    remedy = _REMEDIES.get(error.errno or 0, _CHECK_THE_DISK)
+    return f"{os.fspath(path)}: cannot {what}: {error.strerror or error}; {remedy}"
+
 
 class SpikeyError(Exception):
     """Base of all errors that this package raises on purpose."""

@@ -9,13 +9,15 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from .archive import ArchiveReader
 from .atomic import WholeFile
 from .codec import Decoder
-from .errors import InputError
+from .errors import InputError, system_fault
+from .interruption import hold
 from .predictor import Predictor
 from .recording import read_frames
 from .tables import thread_names
@@ -99,22 +101,56 @@ def _write(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot make the folder: {error.strerror}") from error
+        raise InputError(system_fault(path.parent, "make the folder", error)) from error
     target = WholeFile(path, force=force)
+    subtype = _SUBTYPES[layout.sample_bytes]
     try:
-        with (
-            target.writing() as handle,
-            soundfile.SoundFile(
-                handle, "w", layout.sample_rate, len(channels), _SUBTYPES[layout.sample_bytes], format="WAV"
-            ) as wav,
-        ):
+        with target.writing() as handle:
+            pending = _Pending()
+            with hold():
+                wav = soundfile.SoundFile(pending, "w", layout.sample_rate, len(channels), subtype, format="WAV")
             for _, _, samples in read_frames(decoder, workers, {file: channels}, first, last):
-                wav.write(_as_soundfile_takes(samples, layout.sample_bytes))
+                with hold():
+                    wav.write(_as_soundfile_takes(samples, layout.sample_bytes))
+                pending.write_to(handle)
+            with hold():
+                wav.close()
+            pending.write_to(handle)
         target.commit()
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path}: libsndfile cannot write it: {error}") from error
     finally:
         target.discard()
+
+
+class _Pending:
+    """What libsndfile writes, until it can be written: of an error in its callbacks only a traceback would be left."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[int, bytes]] = []
+        self._at = 0
+        self._end = 0
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
+        return self._at
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append((self._at, data))
+        self._at += len(data)
+        self._end = max(self._end, self._at)
+        return len(data)
+
+    def write_to(self, file: BinaryIO) -> None:
+        """Write all that is pending to where it belongs."""
+        for at, data in self._pieces:
+            if file.tell() != at:
+                file.seek(at)
+            file.write(data)
+        self._pieces.clear()
 
 
 def _as_soundfile_takes(samples: np.ndarray, sample_bytes: int) -> np.ndarray:

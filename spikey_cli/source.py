@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, system_fault
 from .grid import IDENTITY, Grid, GridSurvey
 from .topology import EXCERPT_SAMPLES, spike_band
 from .wav import WavLayout, parse, samples_from_bytes
@@ -51,7 +51,7 @@ class Source:
     def _read_bytes(self, offset: int, count: int) -> bytes:
         try:
             with open_input(self.path) as file:
-                data = _read_at(file, offset, count)
+                data = read_at(file, offset, count)
         except InputError as error:
             raise SourceChangedError(self, str(error)) from error
         if len(data) != count:
@@ -80,7 +80,7 @@ class Source:
         try:
             status = os.stat(self.path)
         except OSError as error:
-            raise SourceChangedError(self, f"{self.path}: cannot read: {error.strerror}") from error
+            raise SourceChangedError(self, system_fault(self.path, "read", error)) from error
         if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
             raise self.changed()
 
@@ -102,15 +102,16 @@ def open_input(path: Path) -> BinaryIO:
     try:
         return open(path, "rb")
     except OSError as error:
-        raise InputError(f"{path}: cannot read: {error.strerror}") from error
+        raise InputError(system_fault(path, "read", error)) from error
 
 
-def _read_at(file: BinaryIO, offset: int, count: int) -> bytes:
+def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
+    """Up to `count` bytes from `offset`: fewer where the file ends before. Raises InputError, naming it."""
     try:
         file.seek(offset)
         return file.read(count)
     except OSError as error:
-        raise InputError(f"{file.name}: cannot read: {error.strerror}") from error
+        raise InputError(system_fault(file.name, "read", error)) from error
 
 
 def look_through(path: Path, name: str) -> Source:
@@ -124,7 +125,7 @@ def look_through(path: Path, name: str) -> Source:
             frames_at_once = max(1, _CHUNK_BYTES // layout.frame_bytes)
             for first in range(0, layout.n_frames, frames_at_once):
                 count = min(frames_at_once, layout.n_frames - first) * layout.frame_bytes
-                data = _read_at(file, layout.data_offset + first * layout.frame_bytes, count)
+                data = read_at(file, layout.data_offset + first * layout.frame_bytes, count)
                 if len(data) != count:
                     raise InputError(f"{path}: {_CHANGED}")
                 samples = samples_from_bytes(data, layout.channels, layout.sample_bytes)

@@ -65,5 +65,8 @@ def open_workers(count: int | None) -> Iterator[Workers]:
     if count == 1:
         yield Workers(None, 1)
         return
-    with ThreadPoolExecutor(count) as pool:
+    pool = ThreadPoolExecutor(count)
+    try:
         yield Workers(pool, count)
+    finally:
+        pool.shutdown(cancel_futures=True)  # after an error nobody wants what has not begun

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic import WholeFile
-from ..errors import InputError
+from ..errors import InputError, system_fault
 from .figures import PICTURES, draw_pictures
 from .study import Study
 
@@ -212,7 +212,7 @@ def write_report(folder: Path, *, force: bool) -> Iterator[Callable[[Study], str
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot make the folder: {error.strerror}") from error
+        raise InputError(system_fault(folder, "make the folder", error)) from error
     files: dict[str, WholeFile] = {}
 
     def write(found: Study) -> str:

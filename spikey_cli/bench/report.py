@@ -67,6 +67,7 @@ def run_bench(
         contest = Contest(files, work)
         for coder in coders:
             contest.add_spikey(coder)
+            contest.add_spikey(coder, verify=True)
         contest.add_rivals([rival for rival in chosen if rival.installed])
         contest.take_place(repeats, tell)
         one_file, own = [], []
