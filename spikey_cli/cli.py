@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ from .cli_options import (
     find_model,
     megabytes,
     report_failures,
+    report_losses,
     show_progress,
 )
 from .cli_pipe import PIPE, compress_stdin, decompress_live, decompress_stdin, test_live
@@ -181,6 +183,7 @@ def compress(
 @click.option("--thread", "names", multiple=True, metavar="NAME", help="Only this thread or file; may be repeated.")
 @click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="From here on, as new WAV files.")
 @click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here, as new WAV files.")
+@click.option("--keep-going", is_flag=True, help="Salvage what is left of a damaged archive, and report what is lost.")
 @MODEL
 @THREADS
 @FORCE
@@ -191,6 +194,7 @@ def decompress(
     names: tuple[str, ...],
     start: float | None,
     stop: float | None,
+    keep_going: bool,
     model: str | None,
     workers: int | None,
     force: bool,
@@ -205,6 +209,9 @@ def decompress(
         spikey decompress out.spk restored/
         spikey decompress --thread left.wav --start 1.5 --stop 2 out.spk piece/
 
+    A file that is damaged is not restored; with --keep-going it is, silence stands for what is lost, and a report of
+    that, ARCHIVE.lost.json, is written beside it.
+
     From a pipe comes a live stream, and goes as it was before, to a file or on through a pipe. Example:
 
     \b
@@ -213,6 +220,8 @@ def decompress(
     from .live.pipe import is_live
 
     in_part = start is not None or stop is not None or bool(names)
+    if keep_going and (in_part or archive == PIPE):
+        raise click.UsageError("--keep-going salvages whole archives; leave out --thread, --start, --stop")
     if archive == PIPE or is_live(archive):
         if in_part:
             raise click.UsageError(
@@ -230,9 +239,10 @@ def decompress(
     from .decompressor import decompress as run
     from .extractor import extract
 
-    with ArchiveReader(archive) as reader:
-        whole_files = {file.name for file in reader.directory.files}
-    if start is not None or stop is not None or not whole_files.issuperset(names):
+    if in_part and start is None and stop is None:
+        with ArchiveReader(archive) as reader:
+            in_part = not {file.name for file in reader.directory.files}.issuperset(names)
+    if in_part:
         if start is not None and stop is not None and start >= stop:
             raise click.UsageError(f"--start {start} is not before --stop {stop}")
         written = extract(
@@ -256,12 +266,20 @@ def decompress(
             workers=workers,
             force=force,
             skip_failing=True,
+            keep_going=keep_going,
             predictor=find_model(model),
             progress=progress,
         )
     if not quiet:
         click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} restored below {folder}")
-    report_failures(done.failures)
+    if done.lost or done.faults:
+        from .atomic import write_whole
+
+        report = folder / f"{archive.name}.lost.json"
+        told = {"archive": str(archive), "faults": done.faults, "lost": [asdict(one) for one in done.lost]}
+        write_whole(report, (json.dumps(told, indent=1) + "\n").encode(), force=force)
+    report_losses(archive, done.faults, done.lost)
+    report_failures(done.failures, also=bool(done.faults or done.lost))
 
 
 @main.command()
@@ -270,7 +288,7 @@ def decompress(
 @THREADS
 @QUIET
 def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> None:
-    """Decode an archive and check every file in it; write nothing.
+    """Decode an archive and check every file in it; write nothing. What is damaged is named.
 
     Example:
 
@@ -285,11 +303,13 @@ def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> 
         return
 
     with show_progress("testing", quiet) as progress:
-        done = verify(archive, workers=workers, skip_failing=True, predictor=find_model(model), progress=progress)
+        done = verify(archive, workers=workers, keep_going=True, predictor=find_model(model), progress=progress)
+    is_damaged = bool(done.failures or done.lost or done.faults)
     if not quiet:
-        verdict = "some are damaged" if done.failures else "all is well"
+        verdict = "it is damaged" if is_damaged else "all is well"
         click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} decoded and compared: {verdict}")
-    report_failures(done.failures)
+    report_losses(archive, done.faults, done.lost)
+    report_failures(done.failures, also=is_damaged)
 
 
 @main.command()

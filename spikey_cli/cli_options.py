@@ -32,12 +32,18 @@ def complain(message: object) -> None:
     click.echo(f"spikey: {message}", err=True)
 
 
-def report_failures(failures: Sequence[SpikeyError]) -> None:
-    """A line for each failure, and exit status 1 where there is one."""
+def report_failures(failures: Sequence[SpikeyError], *, also: bool = False) -> None:
+    """A line for each failure, and exit status 1 where there is one, or where it is due `also` without."""
     for failure in failures:
         complain(failure)
-    if failures:
+    if failures or also:
         sys.exit(1)
+
+
+def report_losses(archive: Path, faults: Sequence[str], lost: Sequence[object]) -> None:
+    """A line for each fault of an archive, and for each stretch that is lost in it."""
+    for what in (*(f"damaged: {fault}" for fault in faults), *lost):
+        complain(f"{archive}: {what}")
 
 
 @contextmanager

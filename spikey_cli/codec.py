@@ -25,7 +25,7 @@ from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import Stream, decode_threads, encode_threads
 from .tables import Directory, FileEntry
-from .wav import sample_dtype, samples_to_bytes
+from .wav import sample_dtype, samples_to_bytes, silence, silent_sample
 from .workers import Workers
 
 STORED, XZ = 2, 3
@@ -132,24 +132,32 @@ class DecodedPart:
     codes: dict[int, np.ndarray | None]
     verbatim: bytes | None = None
 
-    def samples(self, file: FileEntry, channels: Sequence[int]) -> np.ndarray | None:
-        """Samples of shape (frames, channels), of the file's own dtype; None where a stream is damaged."""
+    def samples(self, file: FileEntry, channels: Sequence[int]) -> tuple[np.ndarray, list[int]]:
+        """Samples of shape (frames, channels), of the file's own dtype, and which channels' streams are damaged.
+
+        Silence stands for them.
+        """
         assert file.layout is not None
         dtype = sample_dtype(file.layout.sample_bytes)
         columns = np.empty((self.part.n_frames, len(channels)), dtype=dtype)
+        damaged = []
         for column, channel in enumerate(channels):
             codes = self.codes[channel]
             if codes is None:
-                return None
-            columns[:, column] = file.grid.to_samples(codes, dtype)
-        return columns
+                damaged.append(channel)
+                columns[:, column] = silent_sample(file.layout.sample_bytes)
+            else:
+                columns[:, column] = file.grid.to_samples(codes, dtype)
+        return columns, damaged
 
-    def data(self, file: FileEntry) -> bytes | None:
-        """The part's bytes as they stood in the file; None where a stream is damaged."""
+    def data(self, file: FileEntry) -> tuple[bytes, list[int]]:
+        """The part's bytes as they stood in the file, and which channels' streams are damaged; of a file kept verbatim
+        there is but one, 0.
+        """
         if file.layout is None:
-            return self.verbatim
-        samples = self.samples(file, range(file.channels))
-        return None if samples is None else samples_to_bytes(samples, file.layout.sample_bytes)
+            return (silence(self.part.n_frames, 0), [0]) if self.verbatim is None else (self.verbatim, [])
+        samples, damaged = self.samples(file, range(file.channels))
+        return samples_to_bytes(samples, file.layout.sample_bytes), damaged
 
 
 @dataclass(frozen=True)

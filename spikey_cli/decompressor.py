@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from .archive import ArchiveReader, FileDigest, seal
+from .archive import ArchiveReader, seal
 from .atomic import WholeFile, flush
 from .blocks import positions_by_file
 from .codec import DecodedPart, Decoder, FetchedBlock
 from .errors import ArchiveError, InputError, SpikeyError, system_fault
 from .predictor import Predictor
 from .progress import Progress
-from .tables import FileEntry
+from .restoration import Lost, Restoration, Target, joined
+from .salvage import SalvageReader
 from .workers import Workers, open_workers
 
 
@@ -30,19 +30,10 @@ class Decompressed:
     """Their length."""
     failures: tuple[SpikeyError, ...]
     """Why others did not, one error each."""
-
-
-class Target(Protocol):
-    """What a file's bytes go to, in their order."""
-
-    def append(self, data: bytes) -> None:
-        """Take the next bytes."""
-
-    def commit(self) -> None:
-        """They were all, and right."""
-
-    def discard(self) -> None:
-        """No more will come; there is nothing to keep, unless it was committed."""
+    lost: tuple[Lost, ...] = ()
+    """What could not be salvaged: silence stands for it."""
+    faults: tuple[str, ...] = ()
+    """What is damaged of a salvaged archive's own frame."""
 
 
 def decompress(
@@ -53,6 +44,7 @@ def decompress(
     workers: int | None = None,
     force: bool = False,
     skip_failing: bool = False,
+    keep_going: bool = False,
     predictor: Predictor | None = None,
     progress: Progress | None = None,
 ) -> Decompressed:
@@ -66,11 +58,13 @@ def decompress(
         force: replace files that exist.
         skip_failing: where files are damaged or cannot be written, return and tell which. Otherwise the first failure
             is raised, once all other files are restored.
+        keep_going: salvage what is left of a damaged archive. Every sample whose checksum is right is restored;
+            silence stands for all others, and the result tells where.
         predictor: the network that the archive was written with, where it did not come with the package.
         progress: called with (bytes done, bytes in all).
 
     Raises:
-        ArchiveError: the archive, or a file in it, is damaged. No file appears that is not whole.
+        ArchiveError: the archive, or a file in it, is damaged. No file appears that is not whole, or salvaged.
         ModelError: the model that it was written with is not installed.
         InputError: a name in `files` is not in the archive, or a file cannot be written.
     """
@@ -81,7 +75,7 @@ def decompress(
         folders.update(root / above for above in Path(name).parents)
         return _target(root, name, force)
 
-    with ArchiveReader(archive) as reader:
+    with _open(archive, keep_going) as reader:
         done = restore(reader, target, workers, files=files, predictor=predictor, progress=progress)
     failures = list(done.failures)
     for used in sorted(folders):
@@ -89,7 +83,7 @@ def decompress(
             flush(used)
         except InputError as error:
             failures.append(error)
-    return _told(Decompressed(done.files, done.bytes, tuple(failures)), skip_failing)
+    return _told(replace(done, failures=tuple(failures)), skip_failing or keep_going)
 
 
 def verify(
@@ -97,13 +91,21 @@ def verify(
     *,
     workers: int | None = None,
     skip_failing: bool = False,
+    keep_going: bool = False,
     predictor: Predictor | None = None,
     progress: Progress | None = None,
 ) -> Decompressed:
-    """Decode a whole archive and compare every file with its checksum; write nothing. Raises as `decompress` does."""
-    with ArchiveReader(archive) as reader:
+    """Decode a whole archive and compare every file with its checksum; write nothing.
+
+    Raises as `decompress` does. With `keep_going` it returns instead, and tells what is lost.
+    """
+    with _open(archive, keep_going) as reader:
         done = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
-    return _told(done, skip_failing)
+    return _told(done, skip_failing or keep_going)
+
+
+def _open(archive: str | os.PathLike[str], keep_going: bool) -> ArchiveReader:
+    return SalvageReader(archive) if keep_going else ArchiveReader(archive)
 
 
 def _told(done: Decompressed, skip_failing: bool) -> Decompressed:
@@ -123,64 +125,7 @@ def _target(root: Path, name: str, force: bool) -> WholeFile:
     return WholeFile(path, force=force, flush_folder=False)
 
 
-class _Restoration:
-    """One file on its way back: its bytes go through the digest, and to the target where there is one."""
-
-    def __init__(self, entry: FileEntry, reader: ArchiveReader, crc: int) -> None:
-        self.entry = entry
-        self.digest = FileDigest()
-        self.failure: SpikeyError | None = None
-        self._archive = reader.path
-        self._remedy = reader.remedy
-        self._crc = crc
-        self._left = entry.frames
-        self._target: Target | None = None
-
-    def begin(self, target: Target | None) -> None:
-        self._target = target
-        self._add(self.entry.layout.head if self.entry.layout else b"", 0)
-
-    def add(self, decoded: DecodedPart) -> None:
-        part, data = decoded.part, decoded.data(self.entry)
-        if data is None:
-            end = part.first_frame + part.n_frames
-            raise self._damaged(f"a stream of frames {part.first_frame} to {end} does not match its checksum")
-        self._add(data, part.n_frames)
-
-    def _add(self, data: bytes, frames: int) -> None:
-        self._left -= frames
-        if self._left == 0 and self.entry.layout:
-            data += self.entry.layout.tail
-        self.digest.update(data)
-        if self._target and data:
-            self._target.append(data)
-        if self._left == 0:
-            if self.digest.crc != self._crc:
-                raise self._damaged("what was decoded does not match the file's checksum")
-            if self._target:
-                self._target.commit()
-
-    def _damaged(self, what: str) -> ArchiveError:
-        return ArchiveError(f"{self._archive}: {self.entry.name} is damaged: {what}; {self._remedy}")
-
-    def attempt(self, step: Callable[[], None]) -> None:
-        """Take a step unless an earlier one failed; keep the failure, and nothing of the file."""
-        if self.failure is None:
-            try:
-                step()
-            except SpikeyError as error:
-                self.fail(error)
-
-    def fail(self, error: SpikeyError) -> None:
-        self.failure = self.failure or error
-        self.discard()
-
-    def discard(self) -> None:
-        if self._target:
-            self._target.discard()
-
-
-def _begin(file: _Restoration, target: Callable[[str], Target | None]) -> None:
+def _begin(file: Restoration, target: Callable[[str], Target | None]) -> None:
     file.begin(target(file.entry.name))
 
 
@@ -195,12 +140,13 @@ def restore(
 ) -> Decompressed:
     """Decode `files`, by default all, and give each one's bytes to what `target` makes for its name.
 
-    Of files that fail the result tells. Raises ArchiveError where all are well and the archive's SHA-256 is another,
-    and otherwise as `decompress` does.
+    What a `SalvageReader` reads is salvaged. Of files that fail the result tells. Raises ArchiveError where all are well
+    and the archive's SHA-256 is another, and otherwise as `decompress` does.
     """
     decoder = Decoder.of(reader, predictor)
+    faults = reader.faults if isinstance(reader, SalvageReader) else None
     chosen = {
-        i: _Restoration(entry, reader, reader.index.file_crcs[i])
+        i: Restoration(entry, reader, reader.index.file_crcs[i], keep_going=faults is not None)
         for i, entry in enumerate(reader.directory.files)
         if files is None or entry.name in files
     }
@@ -211,21 +157,25 @@ def restore(
         with open_workers(workers) as pool:  # they have come to an end before anything is discarded
             pool.map(lambda file: file.attempt(partial(_begin, file, target)), list(chosen.values()))
             _restore_blocks(decoder, chosen, pool, progress)
+            pool.map(lambda file: file.attempt(file.end), list(chosen.values()))
     finally:
         for file in chosen.values():
             file.discard()
-    whole = [file for file in chosen.values() if file.failure is None]
-    if len(whole) == len(reader.directory.files) and seal([file.digest for file in whole]) != reader.seal:
+    whole = [file for file in chosen.values() if file.is_whole]
+    is_all = len(whole) == len(reader.directory.files) and reader.seal
+    if is_all and seal([file.digest for file in whole]) != reader.seal:
         raise ArchiveError(
             f"{reader.path}: what was decoded does not match the archive's SHA-256; "
             f"do not trust the files; {reader.remedy}"
         )
     failures = tuple(dict.fromkeys(file.failure for file in chosen.values() if file.failure))
-    return Decompressed(len(whole), sum(file.entry.size for file in whole), failures)
+    lost = joined(one for file in chosen.values() if file.failure is None for one in file.lost)
+    restored_bytes = sum(file.entry.size for file in whole)
+    return Decompressed(len(whole), restored_bytes, failures, tuple(lost), tuple(faults or ()))
 
 
 def _restore_blocks(
-    decoder: Decoder, files: dict[int, _Restoration], workers: Workers, progress: Progress | None
+    decoder: Decoder, files: dict[int, Restoration], workers: Workers, progress: Progress | None
 ) -> None:
     blocks = decoder.reader.index.blocks
     across, within = workers.for_blocks(len(blocks))
@@ -238,8 +188,9 @@ def _restore_blocks(
                 try:
                     yield decoder.fetch_block(b, here)
                 except SpikeyError as error:
-                    for i in here:
-                        files[i].fail(error)
+                    if not isinstance(decoder.reader, SalvageReader):
+                        for i in here:
+                            files[i].fail(error)
 
     def add_all(of_file: list[DecodedPart]) -> None:
         file = files[of_file[0].part.file]

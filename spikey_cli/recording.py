@@ -152,8 +152,8 @@ def read_frames(
     for pieces in across.in_turn(partial(decoder.decode_block, workers=within), fetched):
         for decoded in pieces:
             part, entry = decoded.part, reader.directory.files[decoded.part.file]
-            samples = decoded.samples(entry, channels[part.file])
-            if samples is None:
+            samples, damaged = decoded.samples(entry, channels[part.file])
+            if damaged:
                 raise ArchiveError(
                     f"{reader.path}: {entry.name} is damaged: a stream of frames {part.first_frame} to "
                     f"{part.first_frame + part.n_frames} does not match its checksum; "

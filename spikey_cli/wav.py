@@ -226,6 +226,16 @@ def sample_range(sample_bytes: int) -> tuple[int, int]:
     return _RANGES[sample_bytes]
 
 
+def silent_sample(sample_bytes: int) -> int:
+    """The sample that is silence: the middle of those of one byte, which are unsigned."""
+    return 128 if sample_bytes == 1 else 0
+
+
+def silence(count: int, sample_bytes: int) -> bytes:
+    """So many bytes of silent samples; zeros where there are no samples, and their width is 0."""
+    return bytes([silent_sample(sample_bytes)]) * count
+
+
 def samples_from_bytes(data: bytes | bytearray | memoryview, channels: int, sample_bytes: int) -> np.ndarray:
     """The samples of whole frames, of shape (frames, channels) and `sample_dtype`.
 
