@@ -81,6 +81,7 @@ MAJOR, MINOR = 3, 0
 BLOCK_MARK = b"SPKB"
 END_MARK = b"SPKE"
 NO_MODEL = bytes(8)
+REMEDY = "restore the archive from a copy, or what is left of it with `spikey decompress --keep-going`"
 
 _HEADER = struct.Struct("<8sBBBB8sII")
 _CRC = struct.Struct("<I")
@@ -206,7 +207,7 @@ class ArchiveReader:
         limits: Limits = DEFAULT_LIMITS,
         *,
         called: str | os.PathLike[str] | None = None,
-        remedy: str = "restore the archive from a copy, or what is left of it with `spikey decompress --keep-going`",
+        remedy: str = REMEDY,
     ) -> None:
         """Open an archive; `called` is the name that errors give it, and `remedy` what they say is to be done."""
         self.path = Path(called or path)

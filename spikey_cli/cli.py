@@ -295,6 +295,7 @@ def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> 
     \b
         spikey test out.spk
     """
+    from .archive import REMEDY
     from .decompressor import verify
     from .live.pipe import is_live
 
@@ -309,6 +310,8 @@ def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> 
         verdict = "it is damaged" if is_damaged else "all is well"
         click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} decoded and compared: {verdict}")
     report_losses(archive, done.faults, done.lost)
+    if done.faults or done.lost:
+        complain(f"{archive}: is damaged; {REMEDY}")
     report_failures(done.failures, also=is_damaged)
 
 

@@ -140,8 +140,8 @@ def restore(
 ) -> Decompressed:
     """Decode `files`, by default all, and give each one's bytes to what `target` makes for its name.
 
-    What a `SalvageReader` reads is salvaged. Of files that fail the result tells. Raises ArchiveError where all are well
-    and the archive's SHA-256 is another, and otherwise as `decompress` does.
+    What a `SalvageReader` reads is salvaged. Of files that fail the result tells. Raises ArchiveError where all are
+    well and the archive's SHA-256 is another, and otherwise as `decompress` does.
     """
     decoder = Decoder.of(reader, predictor)
     faults = reader.faults if isinstance(reader, SalvageReader) else None
