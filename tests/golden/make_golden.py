@@ -10,6 +10,9 @@ import itertools
 import json
 import sys
 import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import numpy as np
 GOLDEN = Path(__file__).resolve().parent
 sys.path[:0] = [str(GOLDEN.parent), str(GOLDEN.parent.parent)]
 
+from anatomy import Anatomy  # noqa: E402
 from recordings import n1_samples, neural, wav_bytes  # noqa: E402
 
 import spikey_cli  # noqa: E402
@@ -26,6 +30,7 @@ from spikey_cli.coders import CODERS  # noqa: E402
 from spikey_cli.live.packets import MAJOR as LIVE_MAJOR  # noqa: E402
 from spikey_cli.live.packets import MINOR as LIVE_MINOR  # noqa: E402
 from spikey_cli.predictor import Predictor, find_model  # noqa: E402
+from spikey_cli.tables import DICTIONARY  # noqa: E402
 from spikey_cli.topology import Topology  # noqa: E402
 
 MODELS = {"": "n1-16x16", "-n1": "n1", "-parts": "parts"}
@@ -77,10 +82,69 @@ def main() -> None:
                 for file, data in files.items():
                     (Path(folder) / file).parent.mkdir(parents=True, exist_ok=True)
                     (Path(folder) / file).write_bytes(data)
-                spikey_cli.compress([folder], GOLDEN / name, coder=coder, recursive=True, predictor=model_named(model))
+                spikey_cli.compress(
+                    [folder],
+                    GOLDEN / name,
+                    coder=coder,
+                    recursive=True,
+                    predictor=model_named(model),
+                    embed_model=topic == "edges",
+                )
             golden[name] = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(files.items())}
     listing.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
     make_live()
+    make_refused()
+
+
+def refused() -> dict[str, tuple[bytes, str]]:
+    """Archives that must be refused, by their topic, and what the error says."""
+    base = (GOLDEN / f"v{MAJOR}.{MINOR}-range-session-n1.spk").read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        made = Anatomy.of(base, Path(folder))
+
+    def started(at: int, value: int) -> bytes:
+        return replace(made, start=made.start[:at] + bytes([value]) + made.start[at + 1 :]).pack()
+
+    def listing(change: Callable[[bytes], bytes]) -> bytes:
+        inflate = zlib.decompressobj(-15, zdict=DICTIONARY)
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
+        changed = deflate.compress(change(inflate.decompress(made.directory))) + deflate.flush()
+        return replace(made, directory=changed).pack()
+
+    block = made.blocks[0]
+    flipped = bytearray(base)
+    flipped[len(base) // 2] ^= 1
+    return {
+        "major": (started(8, 9), "format 9.0 (flags 0) is newer"),
+        "reserved": (started(11, 128), "(flags 128) is newer"),
+        "coder": (started(10, 77), "its coder, number 77, is newer than this release"),
+        "model": (started(12, made.start[12] ^ 1), "is not installed"),
+        "flipped": (bytes(flipped), "does not match its checksum"),
+        "cut": (base[:-40], "its end is missing"),
+        "appended": (base + b"SPKE", "does not match its checksum"),
+        "foreign": (replace(made, blocks=[replace(block, directory_crc=1)]).pack(), "belongs to another archive"),
+        "numbered": (replace(made, blocks=[replace(block, number=1)]).pack(), "not the one that the index knows"),
+        "counted": (replace(made, samples=made.samples + 1).pack(), "counts other blocks or samples"),
+        "sealed": (replace(made, sha256=bytes(32)).pack(), "does not match the archive's SHA-256"),
+        "upwards": (listing(lambda data: data.replace(b"left.wav", b"../t.wav")), "leads out of the folder"),
+        "device": (listing(lambda data: data.replace(b"left.wav", b"NUL.wav ")), "not every file system takes"),
+        "twins": (listing(lambda data: data.replace(b"\tright.wav", b"\x08LEFT.wav")), "two files have the same name"),
+        "empty": (b"", "not a Spikey archive"),
+        "wav": (b"RIFF" + bytes(200), "not a Spikey archive"),
+    }
+
+
+def make_refused() -> None:
+    """Write the archives to be refused that are missing, and the errors that they must give."""
+    folder = GOLDEN / "refused"
+    listing = folder / "refused.json"
+    told = json.loads(listing.read_text(encoding="utf-8"))
+    for topic, (data, message) in refused().items():
+        name = f"v{MAJOR}.{MINOR}-{topic}.spk"
+        if name not in told:
+            (folder / name).write_bytes(data)
+            told[name] = message
+    listing.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def streams() -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
