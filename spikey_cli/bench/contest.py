@@ -199,13 +199,21 @@ def own_work(file: Path, coder: str, work: Path, repeats: int) -> Row:
     """Times of the codec's own work on one file, in a process that is warm."""
     from ..compressor import compress
     from ..decompressor import decompress
+    from ..predictor import find_model
 
     source = _look(file)
     assert source.layout is not None
+    name, _, model = coder.partition(":")
+    predictor = find_model(model) if model else None
     row = Row(f"spikey --coder {coder}", "samples", source.layout.n_frames * source.channels, source.size)
     archive, restored = work / "own.spk", work / "own"
     for repeat in range(repeats + 1):
-        _timed(row, "pack", lambda: compress([file], archive, coder=coder, force=True, verify=False), repeat > 0)
+        _timed(
+            row,
+            "pack",
+            lambda: compress([file], archive, coder=name, predictor=predictor, force=True, verify=False),
+            repeat > 0,
+        )
         row.packed_bytes = archive.stat().st_size
         _timed(row, "unpack", lambda: decompress(archive, restored, force=True), repeat > 0)
     _check_same(row.name, [file], restored)
