@@ -160,6 +160,8 @@ def compress(
             f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
             f"ratio {done.ratio:.4f}"
         )
+    for warning in done.warnings:
+        complain(f"warning: {warning}")
     report_failures(done.failures)
 
 

@@ -16,7 +16,7 @@ from .atomic import WholeFile
 from .blocks import Part, plan_blocks
 from .codec import encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
-from .errors import InputError, SpikeyError
+from .errors import InputError, SelfTestError, SpikeyError
 from .predictor import Predictor, default_predictor
 from .source import Source, SourceChangedError, look_through
 from .tables import Directory, FileEntry, name_fault
@@ -36,6 +36,8 @@ class Compressed:
     archive_bytes: int
     failures: tuple[SpikeyError, ...]
     """Why an input was left out, one error each."""
+    warnings: tuple[str, ...] = ()
+    """What is whole, but not as it should be: that the archive was written without the network, and why."""
 
     @property
     def ratio(self) -> float:
@@ -98,10 +100,18 @@ def compress(
     Raises:
         InputError: an input cannot be read, two have the same name, or the archive cannot be written.
         ValueError: there is no such coder.
+
+    Where the network's self-test fails on this machine, the archive is written without it, and the result's warnings
+    say so.
     """
     if coder not in CODERS:
         raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
     failures: list[SpikeyError] = []
+    warnings: list[str] = []
+    if CODERS[coder].encoder is None:
+        predictor = None
+    elif predictor is None:
+        predictor = default_predictor()
 
     def fail(error: SpikeyError) -> None:
         if not skip_failing:
@@ -125,10 +135,14 @@ def compress(
                     # the archive's directory names the file already: begin again without it
                     fail(error)
                     sources.remove(error.source)
+                except SelfTestError as error:
+                    # what it wrote could be read on no other machine: begin again with naive deltas
+                    warnings.append(f"{error}; {archive} was written without the model, and is larger")
+                    predictor = None
         target.commit()
     finally:
         target.discard()
-    return Compressed(len(sources), sum(source.size for source in sources), length, tuple(failures))
+    return Compressed(len(sources), sum(source.size for source in sources), length, tuple(failures), tuple(warnings))
 
 
 def _without_collisions(named: list[tuple[Path, str]], fail: Callable[[SpikeyError], None]) -> list[tuple[Path, str]]:
@@ -212,10 +226,6 @@ def _write_archive(
     workers: Workers,
     progress: Progress | None,
 ) -> int:
-    if coder.encoder is None:
-        predictor = None
-    elif predictor is None:
-        predictor = default_predictor()
     topology, sessions = find_sessions(sources, peers)
     files = tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in sources)
     frames, channels = [file.frames for file in files], [file.channels for file in files]
