@@ -222,7 +222,7 @@ class Decoder:
         return FetchedBlock(table.steps, places, chosen, needed, streams, company.part(needed))
 
     def decode_block(self, block: FetchedBlock, workers: Workers) -> list[DecodedPart]:
-        """The parts of a block that were wanted, in its order. Raises SelfTestError where the model computes wrongly."""
+        """The parts of a block that were wanted, in its order. Raises SelfTestError where the model fails its own."""
         files = self.reader.directory.files
         places = [block.places[position] for position in block.needed]
         if block.steps == 0:
