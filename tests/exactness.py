@@ -2,6 +2,8 @@
 
     python tests/exactness.py                 all of it: a million predictions by each engine, and archives
     python tests/exactness.py --share         the first 20,000 predictions and the smallest archives
+    python tests/exactness.py --session       the first 20,000 predictions by ONNX Runtime: for slow emulations
+    python tests/exactness.py --least         the smallest archives: where kernels are interpreted
     python tests/exactness.py --write         take what this machine finds as what must be found (exactness.json)
 
 Needs the package and what it depends on, nothing of the tests. Inputs are made with integers alone: they depend neither
@@ -146,14 +148,20 @@ def golden(small: bool) -> str:
     return digest.hexdigest()
 
 
-def measure(count: int, frames: int, workers: int = 1, coders: tuple[str, ...] = CODERS) -> dict[str, str]:
-    """All that is looked at, by name."""
+def measure_predictions(count: int, wanted: tuple[str, ...] = ("onnxruntime", "kernel")) -> dict[str, str]:
+    """Those of every shipped model by every engine, by name."""
     found = {}
     for name in sorted(shipped_models()):
         predictor = find_model(name)
-        for engine, evaluate in engines(predictor).items() if count else ():
-            for n, digest in predictions(predictor, evaluate, count).items():
+        for engine, evaluate in engines(predictor).items():
+            for n, digest in predictions(predictor, evaluate, count).items() if engine in wanted else ():
                 found[f"{n} predictions, {name}, {engine}"] = digest
+    return found
+
+
+def measure_archives(frames: int, workers: int = 1, coders: tuple[str, ...] = CODERS) -> dict[str, str]:
+    """Those of the recording, by name."""
+    found = {}
     files = recording(frames)
     for coder in coders:
         for model in MODELS:
@@ -178,6 +186,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--share", action="store_true", help="a small share of it")
+    size.add_argument("--session", action="store_true", help="predictions by ONNX Runtime only; nothing is compiled")
     size.add_argument("--least", action="store_true", help="as little as there is, where kernels are interpreted")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processors that archives are made with")
     parser.add_argument("--write", action="store_true", help=f"write {STORED.name}")
@@ -186,15 +195,17 @@ def main() -> int:
     began = time.monotonic()
     found = {}
     if options.least:
-        found = measure(0, FEW_FRAMES, options.threads)
+        found = measure_archives(FEW_FRAMES, options.threads)
+    elif options.session:
+        found = measure_predictions(SHARE, ("onnxruntime",))
     else:
-        found = measure(SHARE, SHARED_FRAMES, options.threads)
+        found = measure_predictions(SHARE) | measure_archives(SHARED_FRAMES, options.threads)
         found["golden archives, probes"] = golden(small=True)
         if not options.share:
-            found |= measure(PREDICTIONS, FRAMES, options.threads)
+            found |= measure_predictions(PREDICTIONS) | measure_archives(FRAMES, options.threads)
             found["golden archives"] = golden(small=False)
     if options.write:
-        found |= measure(0, FEW_FRAMES, options.threads)
+        found |= measure_archives(FEW_FRAMES, options.threads)
         STORED.write_text(json.dumps({stored_name(n): d for n, d in found.items()}, indent=4) + "\n", encoding="utf-8")
     stored = json.loads(STORED.read_text(encoding="utf-8"))
     differing = {name for name, digest in found.items() if stored.get(stored_name(name)) != digest}

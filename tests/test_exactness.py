@@ -15,7 +15,6 @@ from numba.core.dispatcher import Dispatcher
 
 import spikey_cli
 from spikey_cli.kernel import _compile
-from spikey_cli.predictor import find_model
 
 STORED = exactness.json.loads(exactness.STORED.read_text(encoding="utf-8"))
 
@@ -27,19 +26,15 @@ def assert_stored(found: dict[str, str]) -> None:
 
 
 def test_predictions_are_what_they_were_elsewhere():
-    for name in exactness.shipped_models():
-        predictor = find_model(name)
-        for engine, evaluate in exactness.engines(predictor).items():
-            found = exactness.predictions(predictor, evaluate, exactness.SHARE)
-            assert_stored({f"{n} predictions, {name}, {engine}": digest for n, digest in found.items()})
+    assert_stored(exactness.measure_predictions(exactness.SHARE))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_archives_are_what_they_were_elsewhere(workers, monkeypatch):
     """With any number of threads, however few lanes each takes; the smallest ones only with all coders."""
     monkeypatch.setattr("spikey_cli.streams.MIN_LANE_GROUP", 1)
-    assert_stored(exactness.measure(0, exactness.SHARED_FRAMES, workers, coders=("rice", "range")))
-    assert_stored(exactness.measure(0, exactness.FEW_FRAMES, workers))
+    assert_stored(exactness.measure_archives(exactness.SHARED_FRAMES, workers, coders=("rice", "range")))
+    assert_stored(exactness.measure_archives(exactness.FEW_FRAMES, workers))
 
 
 def test_what_was_looked_at_by_hand_is_stored():
