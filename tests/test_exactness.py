@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pkgutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,6 +37,15 @@ def test_archives_are_what_they_were_elsewhere(workers, monkeypatch):
     monkeypatch.setattr("spikey_cli.streams.MIN_LANE_GROUP", 1)
     assert_stored(exactness.measure_archives(exactness.SHARED_FRAMES, workers, coders=("rice", "range")))
     assert_stored(exactness.measure_archives(exactness.FEW_FRAMES, workers))
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy 1 takes uint64 plus int for a float")
+def test_kernels_are_what_they_say_in_plain_python():
+    """Not compiled at all: nothing rests on what Numba makes of them."""
+    command = [sys.executable, exactness.__file__, "--least"]
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path(exactness.__file__).parent.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_was_looked_at_by_hand_is_stored():
