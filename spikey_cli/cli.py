@@ -174,6 +174,8 @@ def compress(
             f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
             f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
         )
+    for warning in done.warnings:
+        complain(f"warning: {warning}")
     report_failures(done.failures)
 
 

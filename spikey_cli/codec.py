@@ -18,7 +18,7 @@ import numpy as np
 from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
-from .errors import ArchiveError, ModelError
+from .errors import ArchiveError, ModelError, SelfTestError
 from .grid import Grid
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
@@ -230,7 +230,7 @@ class Decoder:
         return FetchedBlock(table.steps, places, chosen, needed, streams, company.part(needed))
 
     def decode_block(self, block: FetchedBlock, workers: Workers) -> list[DecodedPart]:
-        """The parts of a block that were wanted, in its order."""
+        """The parts of a block that were wanted, in its order. Raises SelfTestError where the model fails its own."""
         files = self.reader.directory.files
         places = [block.places[position] for position in block.needed]
         if block.steps == 0:
@@ -239,16 +239,19 @@ class Decoder:
                 DecodedPart(part, {}, _unpack_verbatim(stream.method, stream.data, part.n_frames))
                 for (part, _), stream in verbatim
             ]
-        decoded = decode_threads(
-            block.streams,
-            [part.n_frames for part, _ in places],
-            [files[part.file].grid for part, _ in places],
-            block.company,
-            block.steps,
-            self.coder,
-            self.predictor,
-            workers,
-        )
+        try:
+            decoded = decode_threads(
+                block.streams,
+                [part.n_frames for part, _ in places],
+                [files[part.file].grid for part, _ in places],
+                block.company,
+                block.steps,
+                self.coder,
+                self.predictor,
+                workers,
+            )
+        except SelfTestError as error:
+            raise SelfTestError(f"{self.reader.path}: {error}") from error
         codes_at = dict(zip(block.needed, decoded, strict=True))
         return [
             DecodedPart(part, {block.places[position][1]: codes_at[position] for position in group})

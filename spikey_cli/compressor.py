@@ -17,7 +17,7 @@ from .blocks import Part, plan_blocks
 from .codec import encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
-from .errors import ArchiveError, InputError, SpikeyError, system_fault
+from .errors import ArchiveError, InputError, SelfTestError, SpikeyError, system_fault
 from .predictor import Predictor, default_predictor
 from .progress import Progress, stages
 from .removal import check_readable_later, remove_sources
@@ -40,6 +40,8 @@ class Compressed:
     """Why an input was left out, or kept where it was to be removed, one error each."""
     removed: int = 0
     """Sources that were deleted."""
+    warnings: tuple[str, ...] = ()
+    """What is whole, but not as it should be: that the archive was written without the network, and why."""
 
     @property
     def ratio(self) -> float:
@@ -119,6 +121,9 @@ def compress(
         ArchiveError: what was written does not decode to what was read; nothing is kept of it.
         ValueError: there is no such coder, or `remove_source` is given with what would make it dangerous: `force`, for
             the archive that is replaced may be all that is left of other sources, or `verify=False`.
+
+    Where the network's self-test fails on this machine, the archive is written without it, and the result's warnings
+    say so.
     """
     if coder not in CODERS:
         raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
@@ -128,6 +133,11 @@ def compress(
         check_readable_later(predictor)
     passes = stages(progress, 1 + verify + remove_source)
     failures: list[SpikeyError] = []
+    warnings: list[str] = []
+    if CODERS[coder].encoder is None:
+        predictor = None
+    elif predictor is None:
+        predictor = default_predictor()
 
     def fail(error: SpikeyError) -> None:
         if not skip_failing:
@@ -151,6 +161,10 @@ def compress(
                     # the archive's directory names the file already: begin again without it
                     fail(error)
                     sources.remove(error.source)
+                except SelfTestError as error:
+                    # what it wrote could be read on no other machine: begin again with naive deltas
+                    warnings.append(f"{error}; {archive} was written without the model, and is larger")
+                    predictor = None
         if verify:
             _verify(target, written, workers, predictor, passes[1])
         target.commit()
@@ -161,7 +175,8 @@ def compress(
         removed, kept = remove_sources(sources, target.path, workers=workers, progress=passes[2])
         for failure in kept:
             fail(failure)
-    return Compressed(len(sources), sum(source.size for source in sources), written.length, tuple(failures), removed)
+    source_bytes = sum(source.size for source in sources)
+    return Compressed(len(sources), source_bytes, written.length, tuple(failures), removed, tuple(warnings))
 
 
 def _without_collisions(named: list[tuple[Path, str]], fail: Callable[[SpikeyError], None]) -> list[tuple[Path, str]]:
@@ -254,10 +269,6 @@ def _write_archive(
     workers: Workers,
     progress: Progress | None,
 ) -> _Written:
-    if coder.encoder is None:
-        predictor = None
-    elif predictor is None:
-        predictor = default_predictor()
     topology, sessions = find_sessions(sources, peers)
     files = tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in sources)
     frames, channels = [file.frames for file in files], [file.channels for file in files]

@@ -49,5 +49,11 @@ class ModelError(SpikeyError):
     """A predictor cannot be proven exact, or is not the one that an archive names."""
 
 
+class SelfTestError(ModelError):
+    """A predictor that is proven exact gives other numbers here than where it was frozen: this machine, or a library,
+    computes wrongly.
+    """
+
+
 class MissingPackageError(SpikeyError):
     """An optional package is needed and not installed."""

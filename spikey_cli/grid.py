@@ -255,7 +255,7 @@ def _damaged(reason: str) -> ArchiveError:
 def _mark(samples, lowest, seen):
     """Set the flag of each sample; all are within lowest..lowest+seen.size-1."""
     for i in range(samples.size):
-        seen[np.uint64(samples[i] - lowest)] = 1
+        seen[np.uint64(np.int64(samples[i]) - lowest)] = 1
 
 
 @kernel
@@ -264,7 +264,7 @@ def _even_codes(samples, offset, step, size, codes):
     per_step = 1.0 / step
     astray = False
     for i in range(samples.size):
-        distance = samples[i] - offset
+        distance = np.int64(samples[i]) - offset
         # a division by multiplication: exact for whole multiples below 2**24, and the check refuses all else
         code = np.int32(np.float64(np.int32(distance)) * per_step + 0.5)
         astray |= (distance < 0) | (distance > span) | (code * step != distance)
@@ -287,7 +287,7 @@ def _listed_codes(samples, lowest, code_of, codes):
     astray = False
     for i in range(samples.size):
         # a negative distance becomes a huge one
-        distance = np.uint64(samples[i] - lowest)
+        distance = np.uint64(np.int64(samples[i]) - lowest)
         code = np.int32(code_of[distance]) if distance < np.uint64(code_of.size) else np.int32(0)
         astray |= code == 0
         codes[i] = code - 1

@@ -20,12 +20,18 @@ The file's metadata may hold, in decimal:
     middle_out_peers       how many of a thread's peers send it messages: 1..4
     middle_out_residual    1: a region is added to the latent; 0: it takes its place
 
+and in hexadecimal:
+
+    self_test              the SHA-256 of what the model says of known inputs (see `self_test`)
+
 A model is known by the SHA-256 of its .onnx file.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,13 +39,14 @@ import numpy as np
 
 from .adc import Profile
 from .chain import chain_of
-from .errors import ModelError
+from .errors import ModelError, SelfTestError
 from .gain import INPUT_LIMIT
 from .graph import Graph, Span, certify, read_graph
 from .grid import N1
 from .middle_out import EXTRA_ROWS
 from .peers import MAX_LEANS
-from .shipped import DEFAULT_MODEL, shipped_models, shipped_models_with
+from .self_test import digest_of, known_inputs
+from .shipped import DEFAULT_MODEL, SELF_TESTS, shipped_models, shipped_models_with
 
 OUTPUT_ROWS = 3
 
@@ -77,6 +84,11 @@ class Predictor:
         """Bins of the N1 converter, where the model knows them."""
         self.chain = chain_of(graph)
         """Its layers, where it is one after another: what the codec evaluates; the session gives the same."""
+        self.self_test = _self_test(graph) or SELF_TESTS.get(self.digest.hex(), "")
+        """What `digest_of` makes of its outputs for `known_inputs`, where that is known."""
+        self.inputs = graph.inputs
+        """Rows of each of its inputs, by their names."""
+        self._passed: set[str] = set()
         # a run must name all inputs: those of the parts that it does not want have no columns
         self._idle = {name: np.zeros((rows, 0), dtype=np.float32) for name, rows in graph.inputs.items()}
         self._session, self._options = _session(model, intra_op_threads, optimise)
@@ -97,6 +109,30 @@ class Predictor:
     def conclude(self, latents: np.ndarray) -> np.ndarray:
         """Outputs, float32 [3, lanes], for `latents`, float32 [latent_rows, lanes]."""
         return self._run("outputs", {"latents": latents})
+
+    def evaluate(self, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """All outputs by their names, for all inputs."""
+        if not self.latent_rows:
+            return {"outputs": self.predict(given["windows"])}
+        # what has no state has no rows for it, and `project` does not look at them
+        found = {
+            "latent": self.project(given["windows"], given.get("state", given["latents"])),
+            "outputs": self.conclude(given["latents"]),
+        }
+        return found | ({"region": self.regions(given["messages"])} if self.message_peers else {})
+
+    def test(self, engine: str, evaluate: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> None:
+        """Raise SelfTestError where `evaluate`, which `engine` names, gives other outputs for the known inputs than the
+        model gave when it was frozen. Once an engine has passed it is not asked again.
+        """
+        if engine in self._passed:
+            return
+        if self.self_test and digest_of(evaluate(known_inputs(self.inputs))) != self.self_test:
+            raise SelfTestError(
+                f"the self-test of the model {self.digest[:8].hex()} failed: {engine} gives other numbers on this "
+                "machine than it must; install another release of onnxruntime and numba, or use another machine"
+            )
+        self._passed.add(engine)
 
     def _run(self, output: str, given: dict[str, np.ndarray]) -> np.ndarray:
         return self._session.run([output], self._idle | given, self._options)[0]
@@ -123,6 +159,13 @@ def _check_parts(graph: Graph, spans: dict[str, Span]) -> None:
             raise ModelError(f"the model has {span.low.size} rows of {name!r}; a predictor has {rows_out[name]}")
         if name != "outputs" and (span.low.min() < -INPUT_LIMIT or span.high.max() > INPUT_LIMIT):
             raise ModelError(f"{name!r} is not clipped to {-INPUT_LIMIT}..{INPUT_LIMIT}")
+
+
+def _self_test(graph: Graph) -> str:
+    text = graph.metadata.get("self_test", "")
+    if text and not re.fullmatch("[0-9a-f]{64}", text):
+        raise ModelError(f"the model says {text!r} for self_test; it is a SHA-256 in hexadecimal")
+    return text
 
 
 def _number(graph: Graph, key: str, low: int, high: int) -> int:

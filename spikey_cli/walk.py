@@ -52,6 +52,7 @@ class Walk:
         self._values = bins.values
         self._n_waves = peers.waves.size - 1
         self._window = predictor.window if predictor else 0
+        self._predictor = predictor
         self._never_full = predictor is None
         self._chain = predictor.chain if predictor and predictor.chain else NO_CHAIN
         self._forecast = forecast_of(predictor, lanes, peers) if predictor and not predictor.chain else None
@@ -74,6 +75,8 @@ class Walk:
         naive = len(codes) if self._never_full else min(max(self._window + 1 - self.step, 0), len(codes))
         self._take(coder, codes[:naive], True, self._outputs, 0, self._n_waves)
         self._go_on(naive)
+        if self._predictor and naive < len(codes):
+            self._test(coder, codes[:1])
         if self._forecast is None:
             self._take(coder, codes[naive:], False, self._outputs, 0, self._n_waves)
             self._go_on(len(codes) - naive)
@@ -103,6 +106,25 @@ class Walk:
                 self._differences,
                 self._row,
             )
+
+    def _test(self, coder: Stepper, codes: np.ndarray) -> None:
+        """The predictor's self-test, by what this walk evaluates it with; once for each kernel in a process."""
+        assert self._predictor is not None
+        if self._forecast is not None:
+            self._predictor.test("ONNX Runtime", self._predictor.evaluate)
+            return
+
+        def by_kernel(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            windows = inputs["windows"]
+            outputs = np.zeros((OUTPUT_ROWS, windows.shape[1]), dtype=np.float32)
+            # a step of no waves: nothing is coded or learnt, but the chain fills in the outputs
+            take_steps_of(coder)(
+                *(self.step, False, 0, 0, self._chain, self._learnt, coder.state, outputs, self._values, codes),
+                *(windows, len(windows)),
+            )
+            return {"outputs": outputs}
+
+        self._predictor.test(f"the kernel of {type(coder).__name__}", by_kernel)
 
     def _go_on(self, n_steps: int) -> None:
         self._row += n_steps

@@ -1,4 +1,4 @@
-"""One suite over every coder, and each kernel against its slow twin."""
+"""Kernels of coders against their slow twins, and what each coder has of its own; see `test_contracts` for the rest."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import pytest
 import slow_twins
 from hypothesis import given
 from hypothesis import strategies as st
+from lane_walks import encode, lane_walks
 
-from spikey_cli.adc import Bins, Profile
-from spikey_cli.coders import CODERS, coder_with_number, density, huffman, residual, rice
-from spikey_cli.coders import range as range_coder
+from spikey_cli.adc import Bins
+from spikey_cli.coders import CODERS, coder_with_number, density, huffman
 from spikey_cli.coders.bits import peek_bits, put_bits, stream_from_words, words_from_streams
 from spikey_cli.coders.density import MARGIN
 from spikey_cli.coders.entries import decode_entries, encode_entries
 from spikey_cli.coders.ranks import code_from_rank, rank_from_code
 from spikey_cli.coders.raw import pack_codes, unpack_codes
 from spikey_cli.coders.rice import MAX_CODE_BITS, MAX_K, get_rank, put_rank, rice_parameter
-from spikey_cli.grid import N1, identity, unpack_grid
-from spikey_cli.lanes import Lanes, cut
-
-GRIDS = [
-    N1,
-    identity(1),
-    identity(2),
-    identity(3),
-    *(unpack_grid(bytes([2, 0, 2, size]), 2)[0] for size in (1, 2, 3, 100)),
-]
-WALKING = [coder for coder in CODERS.values() if coder.encoder is not None]
+from spikey_cli.grid import N1
+from spikey_cli.lanes import cut
 
 
 @given(st.data())
@@ -86,83 +77,6 @@ def test_packed_codes_beyond_the_grid_are_refused():
     assert unpack_codes(b"\xff\xff", 2, 200) is None
 
 
-@st.composite
-def _lane_walks(draw):
-    """Lanes with codes and predictions such as no predictor gives: (lanes, bins, codes, centre, scale, tail)."""
-    grids = draw(st.lists(st.sampled_from(GRIDS), min_size=1, max_size=4))
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    edges = np.arange(1025) * 64 - 32 + random.integers(-31, 32, 1025)
-    profile = Profile(edges.astype(np.int32)) if draw(st.booleans()) else None
-    bins = Bins.of(grids, profile)
-    lanes = cut([draw(st.integers(1, 40)) for _ in grids], draw(st.integers(1, 15)))
-    shape = (lanes.steps, lanes.count)
-    size = bins.size[lanes.thread]
-    codes = (random.random(shape) * size).astype(np.int32)
-    lowest, highest = bins.range_of_values(lanes.thread)
-    centre = (lowest + random.random(shape) * (highest - lowest + 1)).astype(np.int32)
-    if draw(st.booleans()):  # well predicted
-        codes = np.clip((centre + 32) // 64 + random.integers(-3, 4, shape), 0, size - 1).astype(np.int32)
-    scale = random.integers(-90, 420, shape).astype(np.int32)
-    return lanes, bins, codes, centre, scale, random.integers(-5, 40, shape).astype(np.int32)
-
-
-KERNELS = {"rice": rice, "range": range_coder, "huffman": residual, "bzip2": residual}
-
-
-def _encode(coder, lanes: Lanes, bins: Bins, codes, *prediction) -> list[bytes]:
-    encoder = coder.encoder(lanes, bins)
-    for step in range(1, lanes.steps):
-        rows = [row[step] for row in prediction]
-        KERNELS[coder.name].encode_lanes(encoder.state, step, 0, lanes.count, *rows, codes[step])
-    return encoder.finish()
-
-
-def _decode(coder, lanes: Lanes, bins: Bins, streams, *prediction):
-    decoder = coder.decoder(lanes, bins, streams)
-    codes = np.zeros((lanes.steps, lanes.count), dtype=np.int32)
-    for step in range(1, lanes.steps):
-        rows = [row[step] for row in prediction]
-        KERNELS[coder.name].decode_lanes(decoder.state, step, 0, lanes.count, *rows, codes[step])
-    return codes, decoder.finish()
-
-
-@pytest.mark.parametrize("coder", WALKING, ids=lambda coder: coder.name)
-class TestContract:
-    """What every coder promises; see `spikey_cli.coders`."""
-
-    @given(walk=_lane_walks())
-    def test_codes_come_back_whatever_was_predicted(self, coder, walk):
-        lanes, bins, codes, *prediction = walk
-        streams = _encode(coder, lanes, bins, codes, *prediction)
-        assert len(streams) == lanes.n_threads
-        found, whole = _decode(coder, lanes, bins, streams, *prediction)
-        assert whole.all()
-        for lane in range(lanes.count):
-            walked = slice(1, lanes.length[lane])
-            np.testing.assert_array_equal(found[walked, lane], codes[walked, lane], err_msg=f"lane {lane}")
-
-    @given(walk=_lane_walks(), damage=st.integers(0, 2**32))
-    def test_damaged_streams_give_codes_of_the_grid(self, coder, walk, damage):
-        lanes, bins, codes, *prediction = walk
-        random = np.random.default_rng(damage)
-        streams = []
-        for stream in _encode(coder, lanes, bins, codes, *prediction):
-            broken = np.frombuffer(stream, dtype=np.uint8).copy()
-            broken[random.random(broken.size) < 0.2] ^= np.uint8(random.integers(1, 256))
-            streams.append(broken.tobytes()[: random.integers(0, len(stream) + 1)])
-        found, _ = _decode(coder, lanes, bins, streams, *prediction)
-        for lane in range(lanes.count):
-            walked = found[1 : lanes.length[lane], lane]
-            assert ((walked >= 0) & (walked < bins.size[lanes.thread[lane]])).all(), f"lane {lane}: {walked}"
-
-    @given(walk=_lane_walks())
-    def test_a_stream_cut_short_is_noticed(self, coder, walk):
-        lanes, bins, codes, *prediction = walk
-        streams = _encode(coder, lanes, bins, codes, *prediction)
-        _, whole = _decode(coder, lanes, bins, [stream[:-1] for stream in streams], *prediction)
-        assert not whole[[len(stream) > 0 for stream in streams]].any()
-
-
 def test_coder_numbers_are_their_own():
     assert {coder.number: coder.name for coder in CODERS.values()} == {
         0: "raw",
@@ -197,11 +111,11 @@ def test_hostile_entries_give_values_in_range(stream, size, n_lanes):
     assert firsts.max() < size
 
 
-@given(walk=_lane_walks())
+@given(walk=lane_walks())
 def test_range_streams_equal_their_twin(walk):
     """Frequencies and interval by the definition, in big integers."""
     lanes, bins, codes, centre, scale, tail = walk
-    streams = _encode(CODERS["range"], lanes, bins, codes, centre, scale, tail)
+    streams = encode(CODERS["range"], lanes, bins, codes, centre, scale, tail)
     twins = [slow_twins.RangeTwin() for _ in range(lanes.n_threads)]
     for step in range(1, lanes.steps):
         for lane in np.flatnonzero(lanes.length > step):
@@ -233,11 +147,11 @@ def test_density_tables_are_their_formulas():
         assert density.MIXTURE[tail].tolist() == [slow_twins._mixture(i, tail) for i in range(-1024, 1025)]
 
 
-@given(walk=_lane_walks())
+@given(walk=lane_walks())
 def test_rice_streams_equal_their_twin(walk):
     """Ranks by distance, or on a profile by likelihood, from the definition."""
     lanes, bins, codes, centre, scale, tail = walk
-    streams = _encode(CODERS["rice"], lanes, bins, codes, centre, scale, tail)
+    streams = encode(CODERS["rice"], lanes, bins, codes, centre, scale, tail)
     twins: list[list[str]] = [[] for _ in range(lanes.n_threads)]
     converters = [
         slow_twins.Converter(bins.edges.tolist()) if profiled else slow_twins.Converter.equal(min(int(size), 2**16))
@@ -281,6 +195,6 @@ def test_range_codes_are_as_long_as_the_density_says(random):
     codes = np.clip(np.rint(random.normal(500, 6, (20_000, 1))), 0, 1023).astype(np.int32)
     shape = codes.shape
     prediction = [np.full(shape, v, dtype=np.int32) for v in (500 * 64, round(16 * np.log2(6)), 0)]
-    (stream,) = _encode(CODERS["range"], lanes, bins, codes, *prediction)
+    (stream,) = encode(CODERS["range"], lanes, bins, codes, *prediction)
     ideal = np.log2(6 * np.sqrt(2 * np.pi * np.e))
     assert 8 * len(stream) / codes.size == pytest.approx(ideal, abs=0.03)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from click.testing import CliRunner
-from recordings import write_session
+from recordings import n1_samples, neural, write_session
 
 import spikey_cli
 from spikey_cli import archive, tables
@@ -17,6 +22,15 @@ from spikey_cli.cli import main
 from spikey_cli.coders import CODERS
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [
+    path for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]) if "```python" in path.read_text("utf-8")
+]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Where commands find the package."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 @pytest.fixture
@@ -29,26 +43,84 @@ def two_threads(tmp_path, random, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("source", ["README.md", "spikey_cli"])
-def test_python_examples_run(two_threads, source):
-    if source == "README.md":
-        (example,) = re.findall(r"```python\n(.*?)```", (ROOT / source).read_text(encoding="utf-8"), re.DOTALL)
-    else:
-        docstring = spikey_cli.__doc__ or ""
-        example = textwrap.dedent(docstring[docstring.index("    import") : docstring.index("`compress`")])
-    exec(compile(example, source, "exec"), {})
+def _python_blocks(document: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_python_blocks_run(two_threads, document):
+    """In order, those of one document in one namespace."""
+    names: dict[str, object] = {}
+    for number, block in enumerate(_python_blocks(document)):
+        exec(compile(block, f"{document.name}, block {number}", "exec"), names)
+    if document.name == "README.md":
+        _assert_restored(two_threads)
+
+
+def _assert_restored(folder: Path) -> None:
     for name in ("left.wav", "right.wav"):
-        assert (two_threads / name).read_bytes() == (two_threads / "restored" / name).read_bytes()
+        assert (folder / name).read_bytes() == (folder / "restored" / name).read_bytes()
 
 
-def test_the_commands_of_the_readme_run(two_threads):
-    usage = (ROOT / "README.md").read_text(encoding="utf-8").split("## Use")[1].split("```")[0]
-    commands = [line.split("#")[0] for line in usage.splitlines() if line.startswith("    spikey ")]
-    assert len(commands) == 7
-    for i, command in enumerate(commands):
-        words = shlex.split(command.replace("IN.wav...", "left.wav right.wav").replace("DIR", f"restored{i}"))
-        result = CliRunner().invoke(main, words[1:])
-        assert result.exit_code == 0, f"{command}: {result.output}"
+def _docstring_example(docstring: str) -> str:
+    """The lines of a docstring that are indented deeper than it is."""
+    lines = inspect.cleandoc(docstring).splitlines()
+    return textwrap.dedent("\n".join(line for line in lines if line.startswith("    ") or not line))
+
+
+def test_the_docstring_of_the_package_runs(two_threads):
+    exec(compile(_docstring_example(spikey_cli.__doc__ or ""), "spikey_cli", "exec"), {})
+    _assert_restored(two_threads)
+
+
+def test_docstrings_of_live_streams_run(random):
+    """One sends what the other receives, by the examples of both."""
+    samples = n1_samples(neural(random, 700, 3))
+    sent: list[bytes] = []
+    received: list[np.ndarray] = []
+    link = SimpleNamespace(send=sent.append, receive=lambda: sent.pop(0))
+    given = {"StreamEncoder": spikey_cli.StreamEncoder, "StreamDecoder": spikey_cli.StreamDecoder, "link": link}
+    sending = _docstring_example(spikey_cli.StreamEncoder.__doc__ or "").replace("1024", "3")
+    receiving = _docstring_example(spikey_cli.StreamDecoder.__doc__ or "") + "\n    received.append(frames)"
+    exec(compile(sending, "StreamEncoder", "exec"), given | {"frames": np.split(samples, 7)})
+    exec(compile(receiving, "StreamDecoder", "exec"), given | {"received": received})
+    np.testing.assert_array_equal(np.concatenate([frames for frames in received if len(frames)]), samples)
+
+
+def test_other_docstrings_have_no_example_that_is_not_run():
+    """An example begins with an import or a call of the package, indented in a docstring of the public API."""
+    run = {"StreamEncoder", "StreamDecoder"}
+    for name in set(spikey_cli.__all__) - run:
+        docstring = getattr(spikey_cli, name).__doc__ or ""
+        assert ">>>" not in docstring, name
+        assert not re.search(r"^ {4,}(import|with|spikey_cli\.)", inspect.cleandoc(docstring), re.MULTILINE), name
+
+
+def _usage() -> list[str]:
+    usage = (ROOT / "README.md").read_text(encoding="utf-8").split("## Use")[1].split("\n## ")[0]
+    return [line.split("  #")[0].strip() for line in usage.splitlines() if line.startswith("    ")]
+
+
+def test_the_commands_of_the_readme_run(two_threads, environment):
+    """In order, in a shell, as they stand: those under "Use" that are no Python."""
+    usage = [line for line in _usage() if re.match(r"spikey |\w+.*\| *spikey ", line)]
+    assert len(usage) >= 7
+    for i, command in enumerate(usage):
+        command = command.replace("IN.wav...", "left.wav right.wav").replace("DIR", f"restored{i}")
+        command = re.sub(r"\bspikey\b(?= )", f"{shlex.quote(sys.executable)} -m spikey_cli", command)
+        done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    restored = [two_threads / f"restored{i}" / "left.wav" for i, line in enumerate(usage) if "DIR" in line]
+    assert restored[0].read_bytes() == (two_threads / "left.wav").read_bytes()
+
+
+def test_options_that_the_readme_names_are_options():
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## Use")[1].split("\n## ")[0]
+    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+    known = {
+        option for command in main.commands.values() for p in command.params for option in (*p.opts, *p.secondary_opts)
+    }
+    assert told <= known
 
 
 def test_every_link_of_the_documents_leads_somewhere():

@@ -21,6 +21,7 @@ from spikey_cli.errors import InputError, ModelError  # noqa: E402
 from spikey_cli.grid import N1  # noqa: E402
 from spikey_cli.peers import Company  # noqa: E402
 from spikey_cli.predictor import read_model  # noqa: E402
+from spikey_cli.self_test import digest_of, known_inputs  # noqa: E402
 from spikey_cli.streams import decode_threads, encode_threads  # noqa: E402
 from spikey_cli.training.batches import at_moments, of_groups  # noqa: E402
 from spikey_cli.training.config import Config, read_config  # noqa: E402
@@ -163,7 +164,9 @@ def test_frozen_networks_are_exact_however_large_their_weights(tmp_path, shape, 
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.mul_(spread)
-        assert read_model(freeze(network, tmp_path, "some")).window == 12
+        predictor = read_model(freeze(network, tmp_path, "some"))
+        assert predictor.window == 12
+        assert digest_of(predictor.evaluate(known_inputs(predictor.inputs))) == predictor.self_test != ""
 
 
 def test_what_differs_from_its_network_is_not_frozen(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import slow_twins
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from network_twin import NetworkTwin
 from random_models import PARTS, random_model
@@ -30,11 +30,10 @@ from spikey_cli.coders import CODERS
 from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
 from spikey_cli.lanes import cut, gather, scatter
-from spikey_cli.peers import Company, Place
+from spikey_cli.peers import Company
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.shipped import model_folder
-from spikey_cli.streams import CODED, PACKED, decode_threads, encode_threads
-from spikey_cli.topology import Topology
+from spikey_cli.streams import CODED, encode_threads
 from spikey_cli.workers import Workers
 
 
@@ -133,62 +132,6 @@ def test_streams_equal_their_twin(random, coder, model):
     for i, (stream, expected) in enumerate(zip(streams, twins, strict=True)):
         if stream.method == CODED:
             assert stream.data == expected, f"thread {i} differs from its twin"
-
-
-class _Inline:
-    """An executor that runs everything at once, in order."""
-
-    def map(self, function, tasks):
-        return map(function, tasks)
-
-
-def _company(data, lengths):
-    """Any threads of equal lengths as peers, through the directory's own rules."""
-    n = len(lengths)
-    pairs = [(a, b, 9) for a in range(n) for b in range(a) if data.draw(st.booleans())][:4]
-    waves = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
-    return Company.of(Topology.from_pairs(pairs, waves), [Place(i, 0, length) for i, length in enumerate(lengths)])
-
-
-@given(data=st.data())
-@settings(max_examples=60)
-def test_threads_come_back_and_workers_show_nowhere(data):
-    grids = data.draw(st.lists(st.sampled_from([N1, *map(identity, (1, 2, 3))]), min_size=1, max_size=5))
-    lengths = data.draw(st.lists(st.sampled_from([1, 40, 700, 900]), min_size=len(grids), max_size=len(grids)))
-    company = _company(data, lengths)
-    kind = data.draw(st.sampled_from(["noise", "walk", "extremes", "constant"]))
-    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    threads = []
-    for size, n in zip((grid.size for grid in grids), lengths, strict=True):
-        codes = {
-            "noise": random.random(n) * size,
-            "walk": np.clip(np.cumsum(random.normal(size=n)) * size / 300 + size / 2, 0, size - 1),
-            "extremes": np.arange(n) % 2 * (size - 1),
-            "constant": np.full(n, size // 2),
-        }[kind]
-        threads.append(codes.astype(np.int32))
-    steps = data.draw(st.integers(1, 120))
-    coder = CODERS[data.draw(st.sampled_from(sorted(CODERS)))]
-    results = []
-    for workers in (Workers(None, 1), Workers(_Inline(), 3)):  # type: ignore[arg-type]
-        streams = encode_threads(threads, grids, company, steps, coder, default_predictor(), workers)
-        found = decode_threads(streams, lengths, grids, company, steps, coder, default_predictor(), workers)
-        for i, (thread, codes) in enumerate(zip(threads, found, strict=True)):
-            assert codes is not None, f"thread {i} was called damaged"
-            np.testing.assert_array_equal(codes, thread, err_msg=f"thread {i}")
-        results.append(streams)
-    assert results[0] == results[1]
-
-
-@pytest.mark.parametrize("coder", sorted(CODERS))
-def test_noise_is_packed_and_never_explodes(random, coder):
-    for grid in map(identity, (1, 2, 3)):
-        noise = random.integers(0, grid.size, 5000).astype(np.int32)
-        (stream,) = encode_threads(
-            [noise], [grid], Company.alone(1), 2000, CODERS[coder], default_predictor(), Workers(None, 1)
-        )
-        assert len(stream.data) <= -(-noise.size * (grid.size - 1).bit_length() // 8)
-        assert stream.method in (PACKED, CODED)
 
 
 def test_blocks_hold_every_frame_once_and_sessions_together():

@@ -17,6 +17,7 @@ from ..errors import ModelError
 from ..gain import INPUT_LIMIT
 from ..middle_out import EXTRA_ROWS
 from ..predictor import OUTPUT_ROWS, Predictor
+from ..self_test import digest_of, known_inputs
 from .layers import ACTIVATION_LIMIT
 from .network import IntegerNetwork
 
@@ -131,17 +132,26 @@ def onnx_bytes(network: IntegerNetwork, profile: Profile | None = None) -> bytes
 
 
 def freeze(network: IntegerNetwork, folder: Path, name: str, profile: Profile | None = None) -> Path:
-    """Write `<name>-<hash>.onnx` into `folder`, once it is certified and equals the network in training.
+    """Write `<name>-<hash>.onnx` into `folder`, once it is certified and equals the network in training; with its
+    self-test, for every machine that it comes to.
 
     Raises ModelError where a single output of any of its parts differs, over 100,000 random columns each.
     """
     model = onnx_bytes(network, profile)
-    differing = _differing(network, Predictor(model))
+    predictor = Predictor(model)
+    differing = _differing(network, predictor)
     if differing:
         raise ModelError(f"the frozen graph differs from the trained network in {differing}")
+    model = _with_self_test(model, digest_of(predictor.evaluate(known_inputs(predictor.inputs))))
     path = folder / f"{name}-{hashlib.sha256(model).hexdigest()[:8]}.onnx"
     path.write_bytes(model)
     return path
+
+
+def _with_self_test(model: bytes, digest: str) -> bytes:
+    proto = onnx.load_from_string(model)
+    proto.metadata_props.add(key="self_test", value=digest)
+    return bytes(proto.SerializeToString(deterministic=True))
 
 
 @torch.no_grad()
