@@ -16,6 +16,8 @@ import click
 from . import __version__
 from .cli_options import (
     FORCE,
+    MAX_EXPANSION,
+    MEMORY,
     MODEL,
     PATH,
     QUIET,
@@ -23,6 +25,7 @@ from .cli_options import (
     THREADS,
     complain,
     find_model,
+    limits_of,
     megabytes,
     report_failures,
     show_progress,
@@ -170,6 +173,8 @@ def compress(
 @click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="From here on, as new WAV files.")
 @click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here, as new WAV files.")
 @MODEL
+@MEMORY
+@MAX_EXPANSION
 @THREADS
 @FORCE
 @QUIET
@@ -180,6 +185,8 @@ def decompress(
     start: float | None,
     stop: float | None,
     model: str | None,
+    memory: int | None,
+    max_expansion: int | None,
     workers: int | None,
     force: bool,
     quiet: bool,
@@ -200,6 +207,7 @@ def decompress(
     """
     from .live.pipe import is_live
 
+    limits = limits_of(memory, max_expansion)
     in_part = start is not None or stop is not None or bool(names)
     if archive == PIPE or is_live(archive):
         if in_part:
@@ -207,18 +215,18 @@ def decompress(
                 "a live stream is read from its start to its end; leave out --thread, --start, --stop"
             )
         if archive == PIPE:
-            decompress_stdin(folder or PIPE, model=model, force=force)
+            decompress_stdin(folder or PIPE, model=model, force=force, limits=limits)
             return
     if folder is None:
         raise click.UsageError("Missing argument 'DIR'.")
     if is_live(archive):
-        decompress_live(archive, folder, model=model, force=force, quiet=quiet)
+        decompress_live(archive, folder, model=model, force=force, quiet=quiet, limits=limits)
         return
     from .archive import ArchiveReader
     from .decompressor import decompress as run
     from .extractor import extract
 
-    with ArchiveReader(archive) as reader:
+    with ArchiveReader(archive, limits) as reader:
         whole_files = {file.name for file in reader.directory.files}
     if start is not None or stop is not None or not whole_files.issuperset(names):
         if start is not None and stop is not None and start >= stop:
@@ -232,6 +240,7 @@ def decompress(
             workers=workers,
             force=force,
             predictor=find_model(model),
+            limits=limits,
         )
         if not quiet:
             click.echo(f"{archive}: {len(written)} files written below {folder}")
@@ -246,6 +255,7 @@ def decompress(
             skip_failing=True,
             predictor=find_model(model),
             progress=progress,
+            limits=limits,
         )
     if not quiet:
         click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} restored below {folder}")
@@ -255,9 +265,18 @@ def decompress(
 @main.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
 @MODEL
+@MEMORY
+@MAX_EXPANSION
 @THREADS
 @QUIET
-def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> None:
+def test(
+    archive: Path,
+    model: str | None,
+    memory: int | None,
+    max_expansion: int | None,
+    workers: int | None,
+    quiet: bool,
+) -> None:
     """Decode an archive and check every file in it; write nothing.
 
     Example:
@@ -268,12 +287,20 @@ def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> 
     from .decompressor import verify
     from .live.pipe import is_live
 
+    limits = limits_of(memory, max_expansion)
     if is_live(archive):
-        test_live(archive, model=model, quiet=quiet)
+        test_live(archive, model=model, quiet=quiet, limits=limits)
         return
 
     with show_progress("testing", quiet) as progress:
-        done = verify(archive, workers=workers, skip_failing=True, predictor=find_model(model), progress=progress)
+        done = verify(
+            archive,
+            workers=workers,
+            skip_failing=True,
+            predictor=find_model(model),
+            progress=progress,
+            limits=limits,
+        )
     if not quiet:
         verdict = "some are damaged" if done.failures else "all is well"
         click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} decoded and compared: {verdict}")
@@ -283,7 +310,9 @@ def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> 
 @main.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
-def info(archive: Path, as_json: bool) -> None:
+@MEMORY
+@MAX_EXPANSION
+def info(archive: Path, as_json: bool, memory: int | None, max_expansion: int | None) -> None:
     """Tell what an archive holds; nothing is decoded.
 
     Example:
@@ -293,7 +322,7 @@ def info(archive: Path, as_json: bool) -> None:
     """
     from .description import describe, summarise
 
-    description = describe(archive)
+    description = describe(archive, limits=limits_of(memory, max_expansion))
     click.echo(json.dumps(description, indent=2) if as_json else summarise(description))
 
 

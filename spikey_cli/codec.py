@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import lzma
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,16 +20,20 @@ from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
 from .errors import ArchiveError, ModelError
 from .grid import Grid
+from .limits import CALL_TIME, LANE_MEMORY, PRODUCT_TIME, SAMPLE_TIME, STEP_TIME
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import Stream, decode_threads, encode_threads
-from .tables import Directory, FileEntry
+from .tables import BlockTable, Directory, FileEntry
 from .wav import sample_dtype, samples_to_bytes
 from .workers import Workers
 
 STORED, XZ = 2, 3
 """Methods of verbatim bytes, beside those of threads in `streams`."""
+
+_FRAMES_AT_ONCE = 1 << 14
+"""Frames that become bytes at a time: a whole part of them would lie in memory several times over."""
 
 _XZ_PRESET = 3
 _XZ_MEMORY = 64 << 20
@@ -134,22 +138,55 @@ class DecodedPart:
 
     def samples(self, file: FileEntry, channels: Sequence[int]) -> np.ndarray | None:
         """Samples of shape (frames, channels), of the file's own dtype; None where a stream is damaged."""
+        if any(self.codes[channel] is None for channel in channels):
+            return None
         assert file.layout is not None
-        dtype = sample_dtype(file.layout.sample_bytes)
-        columns = np.empty((self.part.n_frames, len(channels)), dtype=dtype)
+        columns = np.empty((self.part.n_frames, len(channels)), sample_dtype(file.layout.sample_bytes))
+        for first in range(0, len(columns), _FRAMES_AT_ONCE):
+            self._fill(file, channels, first, columns[first : first + _FRAMES_AT_ONCE])
+        return columns
+
+    def _fill(self, file: FileEntry, channels: Sequence[int], first: int, columns: np.ndarray) -> None:
+        """Fill in samples from frame `first` of the part on."""
         for column, channel in enumerate(channels):
             codes = self.codes[channel]
-            if codes is None:
-                return None
-            columns[:, column] = file.grid.to_samples(codes, dtype)
-        return columns
+            assert codes is not None
+            columns[:, column] = file.grid.to_samples(codes[first : first + len(columns)], columns.dtype)
 
     def data(self, file: FileEntry) -> bytes | None:
         """The part's bytes as they stood in the file; None where a stream is damaged."""
         if file.layout is None:
             return self.verbatim
-        samples = self.samples(file, range(file.channels))
-        return None if samples is None else samples_to_bytes(samples, file.layout.sample_bytes)
+        if any(codes is None for codes in self.codes.values()):
+            return None
+        data = bytearray(self.part.n_frames * file.frame_bytes)
+        dtype = sample_dtype(file.layout.sample_bytes)
+        for first in range(0, self.part.n_frames, _FRAMES_AT_ONCE):
+            columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), file.channels), dtype)
+            self._fill(file, range(file.channels), first, columns)
+            at = first * file.frame_bytes
+            data[at : at + len(columns) * file.frame_bytes] = samples_to_bytes(columns, file.layout.sample_bytes)
+        return bytes(data)
+
+
+def lane_memory(model: Predictor | None) -> int:
+    """Bytes that a lane takes on its walk."""
+    if model is None:
+        return LANE_MEMORY
+    # what ONNX Runtime makes of a lane stands in memory a few times over; a chain's lanes take turns
+    return LANE_MEMORY + 4 * model.window + (0 if model.chain else 16 * model.widest)
+
+
+def decoding_time(samples: int, steps: int, waves: int, coder: Coder, model: Predictor | None) -> float:
+    """Nanoseconds, about, that a block takes in which so many waves take so many steps."""
+    if coder.classes is None:
+        return SAMPLE_TIME * samples
+    products, calls = 0, 0
+    if model is not None:
+        products = model.multiply_adds
+        if not model.chain:
+            calls = 1 + (2 * waves if model.message_peers else 1 if model.latent_rows else 0)
+    return samples * (SAMPLE_TIME + PRODUCT_TIME * products) + steps * (STEP_TIME * waves + CALL_TIME * calls)
 
 
 @dataclass(frozen=True)
@@ -166,6 +203,16 @@ class FetchedBlock:
     company: Company
 
 
+@dataclass
+class _Reckoned:
+    """What decoding an archive took so far, as it is reckoned."""
+
+    blocks: set[int] = field(default_factory=set)
+    """Those that were fetched; each counts once."""
+    time: float = 0.0
+    """Nanoseconds."""
+
+
 @dataclass(frozen=True)
 class Decoder:
     """What decoding an archive needs beside its blocks."""
@@ -173,6 +220,7 @@ class Decoder:
     reader: ArchiveReader
     coder: Coder
     predictor: Predictor | None
+    reckoned: _Reckoned = field(default_factory=_Reckoned, repr=False)
 
     @classmethod
     def of(cls, reader: ArchiveReader, predictor: Predictor | None = None) -> Decoder:
@@ -214,12 +262,36 @@ class Decoder:
 
         chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
         company = self.reader.directory.company(table.parts) if table.steps else Company.alone(len(places))
+        self._check_work(i, table, places, company)
         needed = company.needed(chosen)
         # an empty stream decodes to nothing: the thread is found damaged
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
         return FetchedBlock(table.steps, places, chosen, needed, streams, company.part(needed))
+
+    def _check_work(self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], company: Company) -> None:
+        """Refuse block `i` where it asks for more memory, or with those before for more time, than is granted."""
+        if table.steps == 0:
+            return
+        limits, model = self.reader.limits, self.predictor
+        lanes = np.array([-(-part.n_frames // table.steps) for part, _ in places])
+        most = max(int(lanes[bundle.start : bundle.stop].sum()) for bundle in company.bundles)
+        if most > limits.lanes(lane_memory(model)):
+            raise ArchiveError(
+                f"{self.reader.name}: block {i} has {most} lanes that lean on each other, more than its limit of "
+                "memory allows; if you trust it, raise that with --memory"
+            )
+        samples = sum(part.n_frames for part, _ in places)
+        steps = min(table.steps, max(part.n_frames for part in table.parts))
+        if i not in self.reckoned.blocks:
+            self.reckoned.blocks.add(i)
+            self.reckoned.time += decoding_time(samples, steps, len(set(company.waves)), self.coder, model)
+        if self.reckoned.time > limits.decoding_time(self.reader.length):
+            raise ArchiveError(
+                f"{self.reader.name}: its {self.reader.length} bytes take longer to decode than is usual; "
+                "if you trust it, raise the limit with --max-expansion"
+            )
 
     def decode_block(self, block: FetchedBlock, workers: Workers) -> list[DecodedPart]:
         """The parts of a block that were wanted, in its order."""
@@ -240,6 +312,7 @@ class Decoder:
             self.coder,
             self.predictor,
             workers,
+            self.reader.limits.lanes(lane_memory(self.predictor)),
         )
         codes_at = dict(zip(block.needed, decoded, strict=True))
         return [

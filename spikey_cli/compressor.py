@@ -19,7 +19,7 @@ from .coders import CODERS, DEFAULT_CODER, Coder
 from .errors import InputError, SpikeyError
 from .predictor import Predictor, default_predictor
 from .source import Source, SourceChangedError, look_through
-from .tables import Directory, FileEntry, name_fault
+from .tables import MAX_MODEL_BYTES, Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
 from .workers import Workers, open_workers
 
@@ -196,6 +196,8 @@ def _embedded(predictor: Predictor | None, embed: bool | None, source_bytes: int
     if predictor is None or embed is False:
         return b""
     if embed is None:
+        if len(predictor.onnx) > MAX_MODEL_BYTES:
+            return b""
         least_archive = source_bytes // 6
         if 1000 * 2 * len(zlib.compress(predictor.onnx)) >= least_archive:
             return b""

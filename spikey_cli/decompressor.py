@@ -14,6 +14,7 @@ from .blocks import positions_by_file
 from .codec import DecodedPart, Decoder, FetchedBlock
 from .compressor import Progress
 from .errors import ArchiveError, InputError, SpikeyError
+from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .tables import FileEntry
 from .workers import Workers, open_workers
@@ -43,6 +44,7 @@ def decompress(
     skip_failing: bool = False,
     predictor: Predictor | None = None,
     progress: Progress | None = None,
+    limits: Limits | None = None,
 ) -> Decompressed:
     """Restore the files of an archive below a folder, each to its last byte.
 
@@ -56,6 +58,7 @@ def decompress(
             is raised, once all other files are restored.
         predictor: the network that the archive was written with, where it did not come with the package.
         progress: called with (bytes done, bytes in all).
+        limits: what the archive may ask for; by default as `spikey_cli.Limits` has it.
 
     Raises:
         ArchiveError: the archive, or a file in it, is damaged. No file appears that is not whole.
@@ -70,7 +73,7 @@ def decompress(
         return _target(root, name, force)
 
     try:
-        return _restore(archive, files, target, workers, skip_failing, predictor, progress)
+        return _restore(archive, files, target, workers, skip_failing, predictor, progress, limits)
     finally:
         for used in folders:
             flush(used)
@@ -83,9 +86,10 @@ def verify(
     skip_failing: bool = False,
     predictor: Predictor | None = None,
     progress: Progress | None = None,
+    limits: Limits | None = None,
 ) -> Decompressed:
     """Decode a whole archive and compare every file with its checksum; write nothing. Raises as `decompress` does."""
-    return _restore(archive, None, lambda name: None, workers, skip_failing, predictor, progress)
+    return _restore(archive, None, lambda name: None, workers, skip_failing, predictor, progress, limits)
 
 
 def _target(root: Path, name: str, force: bool) -> WholeFile:
@@ -167,8 +171,9 @@ def _restore(
     skip_failing: bool,
     predictor: Predictor | None,
     progress: Progress | None,
+    limits: Limits | None,
 ) -> Decompressed:
-    with ArchiveReader(archive) as reader, open_workers(workers) as pool:
+    with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         decoder = Decoder.of(reader, predictor)
         files = {
             i: _Restoration(entry, reader.path, reader.index.file_crcs[i])
@@ -224,3 +229,4 @@ def _restore_blocks(
         done += sum(d.part.n_frames * files[d.part.file].entry.frame_bytes for d in decoded)
         if progress:
             progress(done, total)
+        del decoded  # not to be kept while the next block is decoded

@@ -16,6 +16,7 @@ from .archive import ArchiveReader
 from .atomic import WholeFile
 from .codec import Decoder
 from .errors import InputError
+from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .recording import read_frames
 from .tables import thread_names
@@ -34,6 +35,7 @@ def extract(
     workers: int | None = None,
     force: bool = False,
     predictor: Predictor | None = None,
+    limits: Limits | None = None,
 ) -> list[Path]:
     """Write the samples from `start` to `stop` of chosen threads as WAV files below `folder`.
 
@@ -46,6 +48,7 @@ def extract(
         workers: threads of execution; by default one for each processor.
         force: replace files that exist.
         predictor: the network that the archive was written with, where it did not come with the package.
+        limits: what the archive may ask for; by default as `spikey_cli.Limits` has it.
 
     Returns the paths written, one a file that a chosen thread is from; it holds that file's chosen channels.
 
@@ -57,7 +60,7 @@ def extract(
     if not 0 <= start < stop:
         raise InputError(f"no time lies between {start} s and {stop} s; give --start less than --stop")
     written = []
-    with ArchiveReader(archive) as reader, open_workers(workers) as pool:
+    with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         decoder = Decoder.of(reader, predictor)
         for file, channels in _choose(reader, threads).items():
             layout = reader.directory.files[file].layout
