@@ -18,9 +18,9 @@ import numpy as np
 from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
+from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, ModelError
 from .grid import Grid
-from .limits import CALL_TIME, LANE_MEMORY, PRODUCT_TIME, SAMPLE_TIME, STEP_TIME
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
@@ -169,26 +169,6 @@ class DecodedPart:
         return bytes(data)
 
 
-def lane_memory(model: Predictor | None) -> int:
-    """Bytes that a lane takes on its walk."""
-    if model is None:
-        return LANE_MEMORY
-    # what ONNX Runtime makes of a lane stands in memory a few times over; a chain's lanes take turns
-    return LANE_MEMORY + 4 * model.window + (0 if model.chain else 16 * model.widest)
-
-
-def decoding_time(samples: int, steps: int, waves: int, coder: Coder, model: Predictor | None) -> float:
-    """Nanoseconds, about, that a block takes in which so many waves take so many steps."""
-    if coder.classes is None:
-        return SAMPLE_TIME * samples
-    products, calls = 0, 0
-    if model is not None:
-        products = model.multiply_adds
-        if not model.chain:
-            calls = 1 + (2 * waves if model.message_peers else 1 if model.latent_rows else 0)
-    return samples * (SAMPLE_TIME + PRODUCT_TIME * products) + steps * (STEP_TIME * waves + CALL_TIME * calls)
-
-
 @dataclass(frozen=True)
 class FetchedBlock:
     """What was read of a block. Places are (part, channel); positions are theirs in the block."""
@@ -203,16 +183,6 @@ class FetchedBlock:
     company: Company
 
 
-@dataclass
-class _Reckoned:
-    """What decoding an archive took so far, as it is reckoned."""
-
-    blocks: set[int] = field(default_factory=set)
-    """Those that were fetched; each counts once."""
-    time: float = 0.0
-    """Nanoseconds."""
-
-
 @dataclass(frozen=True)
 class Decoder:
     """What decoding an archive needs beside its blocks."""
@@ -220,7 +190,7 @@ class Decoder:
     reader: ArchiveReader
     coder: Coder
     predictor: Predictor | None
-    reckoned: _Reckoned = field(default_factory=_Reckoned, repr=False)
+    reckoned: Reckoned = field(default_factory=Reckoned, repr=False)
 
     @classmethod
     def of(cls, reader: ArchiveReader, predictor: Predictor | None = None) -> Decoder:
@@ -254,11 +224,12 @@ class Decoder:
         files = self.reader.directory.files
         table = self.reader.read_table(i)
         places = [(part, channel) for part in table.parts for channel in range(files[part.file].channels)]
+        channels = {file: set(wanted[file]) for file in wanted} if isinstance(wanted, dict) else None
 
         def is_wanted(part: Part, channel: int) -> bool:
             if part.file not in wanted or part.first_frame >= stop or part.first_frame + part.n_frames <= first:
                 return False
-            return not isinstance(wanted, dict) or channel in wanted[part.file]
+            return channels is None or channel in channels[part.file]
 
         chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
         company = self.reader.directory.company(table.parts) if table.steps else Company.alone(len(places))
@@ -284,9 +255,7 @@ class Decoder:
             )
         samples = sum(part.n_frames for part, _ in places)
         steps = min(table.steps, max(part.n_frames for part in table.parts))
-        if i not in self.reckoned.blocks:
-            self.reckoned.blocks.add(i)
-            self.reckoned.time += decoding_time(samples, steps, len(set(company.waves)), self.coder, model)
+        self.reckoned.add(i, decoding_time(samples, steps, len(set(company.waves)), self.coder, model))
         if self.reckoned.time > limits.decoding_time(self.reader.length):
             raise ArchiveError(
                 f"{self.reader.name}: its {self.reader.length} bytes take longer to decode than is usual; "

@@ -70,7 +70,7 @@ def decompress(
 
     def target(name: str) -> WholeFile:
         folders.add((root / name).parent)
-        return _target(root, name, force)
+        return WholeFile.below(root, name, force=force)
 
     try:
         return _restore(archive, files, target, workers, skip_failing, predictor, progress, limits)
@@ -90,17 +90,6 @@ def verify(
 ) -> Decompressed:
     """Decode a whole archive and compare every file with its checksum; write nothing. Raises as `decompress` does."""
     return _restore(archive, None, lambda name: None, workers, skip_failing, predictor, progress, limits)
-
-
-def _target(root: Path, name: str, force: bool) -> WholeFile:
-    path = root / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot make the folder: {error.strerror}") from error
-    if not path.parent.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{path}: a link leads out of {root}; choose another folder")
-    return WholeFile(path, force=force)
 
 
 class _Restoration:

@@ -68,9 +68,7 @@ def extract(
             first = min(round(start * layout.sample_rate), layout.n_frames)
             last = layout.n_frames if math.isinf(stop) else min(round(stop * layout.sample_rate), layout.n_frames)
             if first < last:
-                path = Path(folder) / reader.directory.files[file].name
-                _write(decoder, pool, file, channels, first, last, path, force)
-                written.append(path)
+                written.append(_write(decoder, pool, file, channels, first, last, Path(folder), force))
     if not written:
         raise InputError(f"{archive}: no chosen thread has samples from {start} s on; `spikey info` tells its length")
     return written
@@ -93,17 +91,14 @@ def _choose(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, lis
 
 
 def _write(
-    decoder: Decoder, workers: Workers, file: int, channels: list[int], first: int, last: int, path: Path, force: bool
-) -> None:
+    decoder: Decoder, workers: Workers, file: int, channels: list[int], first: int, last: int, root: Path, force: bool
+) -> Path:
     import soundfile
 
     layout = decoder.reader.directory.files[file].layout
     assert layout is not None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot make the folder: {error.strerror}") from error
-    target = WholeFile(path, force=force)
+    target = WholeFile.below(root, decoder.reader.directory.files[file].name, force=force)
+    path = target.path
     try:
         with (
             target.writing() as handle,
@@ -118,6 +113,7 @@ def _write(
         raise InputError(f"{path}: libsndfile cannot write it: {error}") from error
     finally:
         target.discard()
+    return path
 
 
 def _as_soundfile_takes(samples: np.ndarray, sample_bytes: int) -> np.ndarray:

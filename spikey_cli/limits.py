@@ -6,7 +6,7 @@ how long it goes on, is bounded by what is named here, unless a user who trusts 
     memory       directory, files and threads, samples of a block, what a walk knows of its lanes
     expansion    bytes restored, and the time that decoding takes, for each byte of the archive
 
-Time is not measured: it is reckoned from what an archive says, so that the same archive is refused everywhere.
+Time is not measured: it is reckoned (see `effort`), so that the same archive is refused everywhere.
 """
 
 from __future__ import annotations
@@ -15,14 +15,6 @@ from dataclasses import dataclass
 
 SAMPLE_MEMORY = 16
 """Bytes that decoding a sample of a block takes, at most, and what stands around it."""
-
-LANE_MEMORY = 1024
-"""Bytes that is known of a lane on its walk, beside what the network makes of it."""
-
-SAMPLE_TIME, PRODUCT_TIME = 30, 0.3
-"""Nanoseconds that a sample takes, and each multiply-add of the network for it: on the slow side."""
-STEP_TIME, CALL_TIME = 2_000, 25_000
-"""Nanoseconds that a wave's step takes beside its samples, and each call of ONNX Runtime."""
 
 
 @dataclass(frozen=True)

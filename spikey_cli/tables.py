@@ -61,7 +61,7 @@ _LEAST_BLOCK_BYTES = 18
 """No block is smaller, in any version: its header, and a table of two numbers."""
 _CHECKSUM_BYTES = 4
 
-_RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_RESERVED_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import hashlib
 
 import numpy as np
 
+from ..coders import CODERS
+from ..effort import decoding_time
 from ..errors import ArchiveError, SpikeyError
 from ..grid import Grid, unpack_grid
 from ..limits import DEFAULT_LIMITS, Limits
@@ -13,6 +15,9 @@ from ..predictor import Predictor, predictor_with_digest
 from ..wav import sample_dtype, samples_from_bytes, samples_to_bytes
 from .lockstep import Lockstep
 from .packets import CODED, END, GRID, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
+
+SILENCE = 8
+"""How much longer than an archive a live stream may take for each of its bytes: one lane a thread wastes many steps."""
 
 
 class StreamDecoder:
@@ -40,6 +45,7 @@ class StreamDecoder:
         self._predictor = predictor
         self._limits = limits or DEFAULT_LIMITS
         self._taken = 0
+        self._time = 0.0
         self._data = bytearray()
         self._failure: SpikeyError | None = None
         self._crc = 0
@@ -121,6 +127,7 @@ class StreamDecoder:
                 "raise the limit with --max-expansion"
             )
         if packet.kind == CODED:
+            self._check_work(packet, form)
             if self._grid is None:
                 raise ArchiveError("is damaged: a packet comes before its grid; transmit it again")
             if self._lockstep is None:  # not before, since an enemy's grids could follow each other without end
@@ -134,6 +141,18 @@ class StreamDecoder:
         self._sha.update(samples_to_bytes(samples, form.sample_bytes))
         self.frames += packet.frames
         return samples
+
+    def _check_work(self, packet: Packet, form: LiveFormat) -> None:
+        """Refuse a packet with which decoding what came takes longer than is granted."""
+        waves = len(set(form.topology.waves))
+        self._time += decoding_time(
+            packet.frames * form.channels, packet.frames, waves, CODERS["range"], self._predictor
+        )
+        if self._time > SILENCE * self._limits.decoding_time(self._taken):
+            raise ArchiveError(
+                "takes longer to decode than is usual for as many bytes; if you trust it, raise the limit with "
+                "--max-expansion"
+            )
 
     def _end(self, payload: bytes) -> None:
         frames, sha256, self.tail = unpack_end(payload)
