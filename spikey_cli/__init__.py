@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from .errors import ArchiveError, InputError, ModelError, SpikeyError
+from .limits import Limits
 
 if TYPE_CHECKING:
     from .compressor import Compressed, compress
@@ -48,6 +49,7 @@ __all__ = [
     "Compressed",
     "Decompressed",
     "InputError",
+    "Limits",
     "ModelError",
     "Recording",
     "SpikeyError",

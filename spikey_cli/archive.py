@@ -303,7 +303,7 @@ class ArchiveReader:
         if zlib.crc32(packed) != self.directory_crc:
             raise self.damaged("the directory does not match its checksum")
         try:
-            self.directory = unpack_directory(packed, self.version[0], self.limits)
+            self.directory = unpack_directory(packed, self.version[0], self.limits, self.length)
         except ArchiveError as error:
             raise self.damaged(str(error)) from error
 

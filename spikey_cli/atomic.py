@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from .errors import InputError, system_fault
 
@@ -62,8 +62,23 @@ class WholeFile:
             _under_way.discard(self.temporary)
             raise self._failed(error) from error
 
+    @classmethod
+    def below(cls, root: Path, name: str, *, force: bool, flush_folder: bool = True) -> Self:
+        """Begin the file `name` below a folder, with the folders on its way. Raises InputError as above, and where a
+        link would lead it out of `root`.
+        """
+        path = root / name
+        # before a folder is made: that, too, would be outside
+        if not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(root)):
+            raise InputError(f"{path}: a link leads out of {root}; choose another folder")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(system_fault(path.parent, "make the folder", error)) from error
+        return cls(path, force=force, flush_folder=flush_folder)
+
     def _check_target(self) -> None:
-        if self.path.is_dir():
+        if os.path.isdir(self.path):
             raise InputError(f"{self.path}: is a folder; name a file")
         if not self._force and os.path.lexists(self.path):
             raise InputError(f"{self.path}: exists already; give --force to replace it")

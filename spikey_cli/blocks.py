@@ -33,7 +33,7 @@ MIN_STEPS = 1536
 """Shortest block, in steps: below it the entries and naive deltas of the lanes cost more than the calls they save."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A stretch of one file, all its channels: frames `first_frame` to `first_frame + n_frames`."""
 

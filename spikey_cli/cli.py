@@ -17,6 +17,8 @@ import click
 from . import __version__
 from .cli_options import (
     FORCE,
+    MAX_EXPANSION,
+    MEMORY,
     MODEL,
     PATH,
     QUIET,
@@ -24,6 +26,7 @@ from .cli_options import (
     THREADS,
     complain,
     find_model,
+    limits_of,
     megabytes,
     report_failures,
     report_losses,
@@ -187,6 +190,8 @@ def compress(
 @click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here, as new WAV files.")
 @click.option("--keep-going", is_flag=True, help="Salvage what is left of a damaged archive, and report what is lost.")
 @MODEL
+@MEMORY
+@MAX_EXPANSION
 @THREADS
 @FORCE
 @QUIET
@@ -198,6 +203,8 @@ def decompress(
     stop: float | None,
     keep_going: bool,
     model: str | None,
+    memory: int | None,
+    max_expansion: int | None,
     workers: int | None,
     force: bool,
     quiet: bool,
@@ -221,6 +228,7 @@ def decompress(
     """
     from .live.pipe import is_live
 
+    limits = limits_of(memory, max_expansion)
     in_part = start is not None or stop is not None or bool(names)
     if keep_going and (in_part or archive == PIPE):
         raise click.UsageError("--keep-going salvages whole archives; leave out --thread, --start, --stop")
@@ -230,19 +238,19 @@ def decompress(
                 "a live stream is read from its start to its end; leave out --thread, --start, --stop"
             )
         if archive == PIPE:
-            decompress_stdin(folder or PIPE, model=model, force=force)
+            decompress_stdin(folder or PIPE, model=model, force=force, limits=limits)
             return
     if folder is None:
         raise click.UsageError("Missing argument 'DIR'.")
     if is_live(archive):
-        decompress_live(archive, folder, model=model, force=force, quiet=quiet)
+        decompress_live(archive, folder, model=model, force=force, quiet=quiet, limits=limits)
         return
     from .archive import ArchiveReader
     from .decompressor import decompress as run
     from .extractor import extract
 
     if in_part and start is None and stop is None:
-        with ArchiveReader(archive) as reader:
+        with ArchiveReader(archive, limits) as reader:
             in_part = not {file.name for file in reader.directory.files}.issuperset(names)
     if in_part:
         if start is not None and stop is not None and start >= stop:
@@ -256,6 +264,7 @@ def decompress(
             workers=workers,
             force=force,
             predictor=find_model(model),
+            limits=limits,
         )
         if not quiet:
             click.echo(f"{archive}: {len(written)} files written below {folder}")
@@ -271,6 +280,7 @@ def decompress(
             keep_going=keep_going,
             predictor=find_model(model),
             progress=progress,
+            limits=limits,
         )
     if not quiet:
         click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} restored below {folder}")
@@ -287,9 +297,18 @@ def decompress(
 @main.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
 @MODEL
+@MEMORY
+@MAX_EXPANSION
 @THREADS
 @QUIET
-def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> None:
+def test(
+    archive: Path,
+    model: str | None,
+    memory: int | None,
+    max_expansion: int | None,
+    workers: int | None,
+    quiet: bool,
+) -> None:
     """Decode an archive and check every file in it; write nothing. What is damaged is named.
 
     Example:
@@ -301,12 +320,20 @@ def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> 
     from .decompressor import verify
     from .live.pipe import is_live
 
+    limits = limits_of(memory, max_expansion)
     if is_live(archive):
-        test_live(archive, model=model, quiet=quiet)
+        test_live(archive, model=model, quiet=quiet, limits=limits)
         return
 
     with show_progress("testing", quiet) as progress:
-        done = verify(archive, workers=workers, keep_going=True, predictor=find_model(model), progress=progress)
+        done = verify(
+            archive,
+            workers=workers,
+            keep_going=True,
+            predictor=find_model(model),
+            progress=progress,
+            limits=limits,
+        )
     is_damaged = bool(done.failures or done.lost or done.faults)
     if not quiet:
         verdict = "it is damaged" if is_damaged else "all is well"
@@ -320,7 +347,9 @@ def test(archive: Path, model: str | None, workers: int | None, quiet: bool) -> 
 @main.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
-def info(archive: Path, as_json: bool) -> None:
+@MEMORY
+@MAX_EXPANSION
+def info(archive: Path, as_json: bool, memory: int | None, max_expansion: int | None) -> None:
     """Tell what an archive holds; nothing is decoded.
 
     Example:
@@ -330,7 +359,7 @@ def info(archive: Path, as_json: bool) -> None:
     """
     from .description import describe, summarise
 
-    description = describe(archive)
+    description = describe(archive, limits=limits_of(memory, max_expansion))
     click.echo(json.dumps(description, indent=2) if as_json else summarise(description))
 
 

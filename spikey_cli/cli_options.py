@@ -13,6 +13,7 @@ import click
 from .errors import SpikeyError
 
 if TYPE_CHECKING:
+    from .limits import Limits
     from .predictor import Predictor
 
 PATH = click.Path(path_type=Path)
@@ -23,6 +24,18 @@ MODEL = click.option(
     "--model", metavar="NAME", help="A predictor: FILE.onnx of your own (see `spikey train`), or a shipped one's name."
 )
 FORCE = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
+MEMORY = click.option(
+    "--memory",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="Memory that an archive may ask for, 64 MiB by default; more where you trust it.",
+)
+MAX_EXPANSION = click.option(
+    "--max-expansion",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Bytes restored for each byte of the archive, 8192 by default, and as much more time to decode it.",
+)
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 RECURSIVE = click.option("-r", "--recursive", is_flag=True, help="Take all files below folders.")
 
@@ -68,6 +81,16 @@ def find_model(name: str | None) -> Predictor | None:
     from .predictor import find_model as find
 
     return find(name)
+
+
+def limits_of(memory: int | None, max_expansion: int | None) -> Limits:
+    """What --memory and --max-expansion grant."""
+    from .limits import DEFAULT_LIMITS, Limits
+
+    return Limits(
+        DEFAULT_LIMITS.memory if memory is None else memory << 20,
+        DEFAULT_LIMITS.expansion if max_expansion is None else max_expansion,
+    )
 
 
 def megabytes(count: object) -> str:

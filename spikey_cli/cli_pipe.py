@@ -11,6 +11,7 @@ import click
 
 from .cli_options import find_model, megabytes
 from .errors import InputError, system_fault
+from .limits import Limits
 
 PIPE = Path("-")
 
@@ -48,15 +49,19 @@ def compress_stdin(
     _write_to(target, run, force)
 
 
-def decompress_stdin(target: Path, *, model: str | None, force: bool) -> None:
+def decompress_stdin(target: Path, *, model: str | None, force: bool, limits: Limits) -> None:
     """`spikey decompress - TARGET`."""
     from .live.pipe import decompress_pipe
 
     predictor = find_model(model)
-    _write_to(target, lambda write: decompress_pipe(_stdin(), write, predictor=predictor, name="stdin"), force)
+    _write_to(
+        target, lambda write: decompress_pipe(_stdin(), write, predictor=predictor, name="stdin", limits=limits), force
+    )
 
 
-def decompress_live(archive: Path, folder: Path, *, model: str | None, force: bool, quiet: bool) -> None:
+def decompress_live(
+    archive: Path, folder: Path, *, model: str | None, force: bool, quiet: bool, limits: Limits
+) -> None:
     """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
     from .live.pipe import decompress_pipe, live_suffix
 
@@ -67,17 +72,22 @@ def decompress_live(archive: Path, folder: Path, *, model: str | None, force: bo
         raise InputError(system_fault(folder, "make the folder", error)) from error
     target = folder / f"{archive.stem}{live_suffix(archive)}"
     with archive.open("rb") as file:
-        _write_to(target, lambda write: decompress_pipe(file, write, predictor=predictor, name=str(archive)), force)
+        _write_to(
+            target,
+            lambda write: decompress_pipe(file, write, predictor=predictor, name=str(archive), limits=limits),
+            force,
+        )
     if not quiet:
         click.echo(f"{archive}: a live stream, {megabytes(target.stat().st_size)} restored as {target}")
 
 
-def test_live(archive: Path, *, model: str | None, quiet: bool) -> None:
+def test_live(archive: Path, *, model: str | None, quiet: bool, limits: Limits) -> None:
     """`spikey test ARCHIVE` where the archive is a live stream."""
     from .live.pipe import decompress_pipe
 
     with archive.open("rb") as file:
-        done = decompress_pipe(file, lambda data: None, predictor=find_model(model), name=str(archive))
+        predictor = find_model(model)
+        done = decompress_pipe(file, lambda data: None, predictor=predictor, name=str(archive), limits=limits)
     if not quiet:
         click.echo(f"{archive}: a live stream of {done.frames} frames, decoded and compared: all is well")
 

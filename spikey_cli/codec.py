@@ -11,25 +11,29 @@ from __future__ import annotations
 import itertools
 import lzma
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
+from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, ModelError, SelfTestError
 from .grid import Grid
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import Stream, decode_threads, encode_threads
-from .tables import Directory, FileEntry
+from .tables import BlockTable, Directory, FileEntry
 from .wav import sample_dtype, samples_to_bytes, silence, silent_sample
 from .workers import Workers
 
 STORED, XZ = 2, 3
 """Methods of verbatim bytes, beside those of threads in `streams`."""
+
+_FRAMES_AT_ONCE = 1 << 14
+"""Frames that become bytes at a time: a whole part of them would lie in memory several times over."""
 
 _XZ_PRESET = 3
 _XZ_MEMORY = 64 << 20
@@ -138,17 +142,23 @@ class DecodedPart:
         Silence stands for them.
         """
         assert file.layout is not None
-        dtype = sample_dtype(file.layout.sample_bytes)
-        columns = np.empty((self.part.n_frames, len(channels)), dtype=dtype)
-        damaged = []
+        columns = np.empty((self.part.n_frames, len(channels)), sample_dtype(file.layout.sample_bytes))
+        for first in range(0, len(columns), _FRAMES_AT_ONCE):
+            self._fill(file, channels, first, columns[first : first + _FRAMES_AT_ONCE])
+        return columns, self._damaged(channels)
+
+    def _damaged(self, channels: Sequence[int]) -> list[int]:
+        return [channel for channel in channels if self.codes[channel] is None]
+
+    def _fill(self, file: FileEntry, channels: Sequence[int], first: int, columns: np.ndarray) -> None:
+        """Fill in samples from frame `first` of the part on."""
+        assert file.layout is not None
         for column, channel in enumerate(channels):
             codes = self.codes[channel]
             if codes is None:
-                damaged.append(channel)
                 columns[:, column] = silent_sample(file.layout.sample_bytes)
             else:
-                columns[:, column] = file.grid.to_samples(codes, dtype)
-        return columns, damaged
+                columns[:, column] = file.grid.to_samples(codes[first : first + len(columns)], columns.dtype)
 
     def data(self, file: FileEntry) -> tuple[bytes, list[int]]:
         """The part's bytes as they stood in the file, and which channels' streams are damaged; of a file kept verbatim
@@ -156,8 +166,14 @@ class DecodedPart:
         """
         if file.layout is None:
             return (silence(self.part.n_frames, 0), [0]) if self.verbatim is None else (self.verbatim, [])
-        samples, damaged = self.samples(file, range(file.channels))
-        return samples_to_bytes(samples, file.layout.sample_bytes), damaged
+        data = bytearray(self.part.n_frames * file.frame_bytes)
+        dtype = sample_dtype(file.layout.sample_bytes)
+        for first in range(0, self.part.n_frames, _FRAMES_AT_ONCE):
+            columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), file.channels), dtype)
+            self._fill(file, range(file.channels), first, columns)
+            at = first * file.frame_bytes
+            data[at : at + len(columns) * file.frame_bytes] = samples_to_bytes(columns, file.layout.sample_bytes)
+        return bytes(data), self._damaged(range(file.channels))
 
 
 @dataclass(frozen=True)
@@ -181,6 +197,7 @@ class Decoder:
     reader: ArchiveReader
     coder: Coder
     predictor: Predictor | None
+    reckoned: Reckoned = field(default_factory=Reckoned, repr=False)
 
     @classmethod
     def of(cls, reader: ArchiveReader, predictor: Predictor | None = None) -> Decoder:
@@ -214,20 +231,43 @@ class Decoder:
         files = self.reader.directory.files
         table = self.reader.read_table(i)
         places = [(part, channel) for part in table.parts for channel in range(files[part.file].channels)]
+        channels = {file: set(wanted[file]) for file in wanted} if isinstance(wanted, dict) else None
 
         def is_wanted(part: Part, channel: int) -> bool:
             if part.file not in wanted or part.first_frame >= stop or part.first_frame + part.n_frames <= first:
                 return False
-            return not isinstance(wanted, dict) or channel in wanted[part.file]
+            return channels is None or channel in channels[part.file]
 
         chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
         company = self.reader.directory.company(table.parts) if table.steps else Company.alone(len(places))
+        self._check_work(i, table, places, company)
         needed = company.needed(chosen)
         # an empty stream decodes to nothing: the thread is found damaged
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
         return FetchedBlock(table.steps, places, chosen, needed, streams, company.part(needed))
+
+    def _check_work(self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], company: Company) -> None:
+        """Refuse block `i` where it asks for more memory, or with those before for more time, than is granted."""
+        if table.steps == 0:
+            return
+        limits, model = self.reader.limits, self.predictor
+        lanes = np.array([-(-part.n_frames // table.steps) for part, _ in places])
+        most = max(int(lanes[bundle.start : bundle.stop].sum()) for bundle in company.bundles)
+        if most > limits.lanes(lane_memory(model)):
+            raise ArchiveError(
+                f"{self.reader.path}: block {i} has {most} lanes that lean on each other, more than its limit of "
+                "memory allows; if you trust it, raise that with --memory"
+            )
+        samples = sum(part.n_frames for part, _ in places)
+        steps = min(table.steps, max(part.n_frames for part in table.parts))
+        self.reckoned.add(i, decoding_time(samples, steps, len(set(company.waves)), self.coder, model))
+        if self.reckoned.time > limits.decoding_time(self.reader.length):
+            raise ArchiveError(
+                f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "
+                "if you trust it, raise the limit with --max-expansion"
+            )
 
     def decode_block(self, block: FetchedBlock, workers: Workers) -> list[DecodedPart]:
         """The parts of a block that were wanted, in its order. Raises SelfTestError where the model fails its own."""
@@ -249,6 +289,7 @@ class Decoder:
                 self.coder,
                 self.predictor,
                 workers,
+                self.reader.limits.lanes(lane_memory(self.predictor)),
             )
         except SelfTestError as error:
             raise SelfTestError(f"{self.reader.path}: {error}") from error

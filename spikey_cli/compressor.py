@@ -22,7 +22,7 @@ from .predictor import Predictor, default_predictor
 from .progress import Progress, stages
 from .removal import check_readable_later, remove_sources
 from .source import Source, SourceChangedError, look_through
-from .tables import Directory, FileEntry, name_fault
+from .tables import MAX_MODEL_BYTES, Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
 from .workers import Workers, open_workers
 
@@ -244,6 +244,8 @@ def _embedded(predictor: Predictor | None, embed: bool | None, source_bytes: int
     if predictor is None or embed is False:
         return b""
     if embed is None:
+        if len(predictor.onnx) > MAX_MODEL_BYTES:
+            return b""
         least_archive = source_bytes // 6
         if 1000 * 2 * len(zlib.compress(predictor.onnx)) >= least_archive:
             return b""

@@ -12,7 +12,8 @@ from .archive import ArchiveReader, seal
 from .atomic import WholeFile, flush
 from .blocks import positions_by_file
 from .codec import DecodedPart, Decoder, FetchedBlock
-from .errors import ArchiveError, InputError, SpikeyError, system_fault
+from .errors import ArchiveError, InputError, SpikeyError
+from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .progress import Progress
 from .restoration import Lost, Restoration, Target, joined
@@ -47,6 +48,7 @@ def decompress(
     keep_going: bool = False,
     predictor: Predictor | None = None,
     progress: Progress | None = None,
+    limits: Limits | None = None,
 ) -> Decompressed:
     """Restore the files of an archive below a folder, each to its last byte.
 
@@ -62,6 +64,7 @@ def decompress(
             silence stands for all others, and the result tells where.
         predictor: the network that the archive was written with, where it did not come with the package.
         progress: called with (bytes done, bytes in all).
+        limits: what the archive may ask for; by default as `spikey_cli.Limits` has it.
 
     Raises:
         ArchiveError: the archive, or a file in it, is damaged. No file appears that is not whole, or salvaged.
@@ -73,9 +76,9 @@ def decompress(
 
     def target(name: str) -> WholeFile:
         folders.update(root / above for above in Path(name).parents)
-        return _target(root, name, force)
+        return WholeFile.below(root, name, force=force, flush_folder=False)
 
-    with _open(archive, keep_going) as reader:
+    with _open(archive, keep_going, limits) as reader:
         done = restore(reader, target, workers, files=files, predictor=predictor, progress=progress)
     failures = list(done.failures)
     for used in sorted(folders):
@@ -94,35 +97,25 @@ def verify(
     keep_going: bool = False,
     predictor: Predictor | None = None,
     progress: Progress | None = None,
+    limits: Limits | None = None,
 ) -> Decompressed:
     """Decode a whole archive and compare every file with its checksum; write nothing.
 
     Raises as `decompress` does. With `keep_going` it returns instead, and tells what is lost.
     """
-    with _open(archive, keep_going) as reader:
+    with _open(archive, keep_going, limits) as reader:
         done = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
     return _told(done, skip_failing or keep_going)
 
 
-def _open(archive: str | os.PathLike[str], keep_going: bool) -> ArchiveReader:
-    return SalvageReader(archive) if keep_going else ArchiveReader(archive)
+def _open(archive: str | os.PathLike[str], keep_going: bool, limits: Limits | None) -> ArchiveReader:
+    return (SalvageReader if keep_going else ArchiveReader)(archive, limits or DEFAULT_LIMITS)
 
 
 def _told(done: Decompressed, skip_failing: bool) -> Decompressed:
     if done.failures and not skip_failing:
         raise done.failures[0]
     return done
-
-
-def _target(root: Path, name: str, force: bool) -> WholeFile:
-    path = root / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(system_fault(path.parent, "make the folder", error)) from error
-    if not path.parent.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{path}: a link leads out of {root}; choose another folder")
-    return WholeFile(path, force=force, flush_folder=False)
 
 
 def _begin(file: Restoration, target: Callable[[str], Target | None]) -> None:
@@ -203,3 +196,4 @@ def _restore_blocks(
         done += sum(d.part.n_frames * files[d.part.file].entry.frame_bytes for d in decoded)
         if progress:
             progress(done, total)
+        del decoded  # not to be kept while the next block is decoded

@@ -6,19 +6,20 @@ import os
 
 from .archive import NO_MODEL, ArchiveReader
 from .coders import coder_with_number
+from .limits import DEFAULT_LIMITS, Limits
 from .shipped import shipped_models_with
 from .tables import thread_names
 
 
-def describe(archive: str | os.PathLike[str]) -> dict[str, object]:
+def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> dict[str, object]:
     """Describe an archive, as JSON data: `spikey info --json` prints it.
 
     Keys: path, format, coder, model (name and SHA-256 digits, or null), archive_bytes, source_bytes, ratio, samples,
     bits_per_sample (bits of archive for each sample), blocks, files (name, bytes, crc32, kind; of WAVs sample_rate,
     channels, frames, sample_bits, grid), threads (name, wave, peers with name and metric). Raises ArchiveError where
-    the archive is damaged.
+    the archive is damaged, or asks for more than `limits`.
     """
-    with ArchiveReader(archive) as reader:
+    with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader:
         directory = reader.directory
         names = list(thread_names(directory.files))
         source_bytes = sum(file.size for file in directory.files)

@@ -16,8 +16,9 @@ import numpy as np
 from .archive import ArchiveReader
 from .atomic import WholeFile
 from .codec import Decoder
-from .errors import InputError, system_fault
+from .errors import InputError
 from .interruption import hold
+from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .recording import read_frames
 from .tables import thread_names
@@ -36,6 +37,7 @@ def extract(
     workers: int | None = None,
     force: bool = False,
     predictor: Predictor | None = None,
+    limits: Limits | None = None,
 ) -> list[Path]:
     """Write the samples from `start` to `stop` of chosen threads as WAV files below `folder`.
 
@@ -48,6 +50,7 @@ def extract(
         workers: threads of execution; by default one for each processor.
         force: replace files that exist.
         predictor: the network that the archive was written with, where it did not come with the package.
+        limits: what the archive may ask for; by default as `spikey_cli.Limits` has it.
 
     Returns the paths written, one a file that a chosen thread is from; it holds that file's chosen channels.
 
@@ -59,7 +62,7 @@ def extract(
     if not 0 <= start < stop:
         raise InputError(f"no time lies between {start} s and {stop} s; give --start less than --stop")
     written = []
-    with ArchiveReader(archive) as reader, open_workers(workers) as pool:
+    with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         decoder = Decoder.of(reader, predictor)
         for file, channels in _choose(reader, threads).items():
             layout = reader.directory.files[file].layout
@@ -67,9 +70,7 @@ def extract(
             first = min(round(start * layout.sample_rate), layout.n_frames)
             last = layout.n_frames if math.isinf(stop) else min(round(stop * layout.sample_rate), layout.n_frames)
             if first < last:
-                path = Path(folder) / reader.directory.files[file].name
-                _write(decoder, pool, file, channels, first, last, path, force)
-                written.append(path)
+                written.append(_write(decoder, pool, file, channels, first, last, Path(folder), force))
     if not written:
         raise InputError(f"{archive}: no chosen thread has samples from {start} s on; `spikey info` tells its length")
     return written
@@ -92,17 +93,14 @@ def _choose(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, lis
 
 
 def _write(
-    decoder: Decoder, workers: Workers, file: int, channels: list[int], first: int, last: int, path: Path, force: bool
-) -> None:
+    decoder: Decoder, workers: Workers, file: int, channels: list[int], first: int, last: int, root: Path, force: bool
+) -> Path:
     import soundfile
 
     layout = decoder.reader.directory.files[file].layout
     assert layout is not None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(system_fault(path.parent, "make the folder", error)) from error
-    target = WholeFile(path, force=force)
+    target = WholeFile.below(root, decoder.reader.directory.files[file].name, force=force)
+    path = target.path
     subtype = _SUBTYPES[layout.sample_bytes]
     try:
         with target.writing() as handle:
@@ -121,6 +119,7 @@ def _write(
         raise InputError(f"{path}: libsndfile cannot write it: {error}") from error
     finally:
         target.discard()
+    return path
 
 
 class _Pending:

@@ -4,7 +4,7 @@ An ONNX file is a protocol-buffers message. Of it this module reads
 
     ModelProto     7 graph   14 metadata_props (1 key, 2 value)
     GraphProto     1 node    5 initializer   11 input   12 output
-    NodeProto      1 input   2 output        4 op_type   5 attribute   7 domain
+    NodeProto      1 input   2 output        4 op_type
     TensorProto    1 dims    2 data_type     4 float_data   8 name   9 raw_data
 
 and refuses a graph that uses more than these operators, which is what makes a model data and not a program:
@@ -19,6 +19,7 @@ neither the machine nor the batch nor the number of threads can change a bit of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -28,6 +29,14 @@ from .errors import ModelError
 
 EXACT_LIMIT = 2**24
 MAX_MODEL_BYTES = 16 << 20
+MAX_NODES = 512
+"""Operators of a graph, at most: a proof takes time for each."""
+MAX_PRODUCTS = MAX_MODEL_BYTES // 4
+"""Multiplications a column, at most: as if each constant were used once, since a few bytes could ask for many."""
+_MAX_DIMS = 2
+_MAX_SIDE = 4096
+_NAMED_ONLY = {3, 6, 9}  # of a node: its name, what is written about it, and its metadata
+_MODEL_PROGRAMS = {20: "training", 25: "functions"}
 _MAX_EXPONENT = 24
 _FINEST = 38  # exponents of two up to here: what is below 2**24 units, in the finest, fits an int64
 _FLOAT = 1
@@ -111,21 +120,22 @@ def _packed(wire: int, value: int, data: memoryview) -> list[int]:
 def _read_tensor(message: memoryview) -> tuple[str, np.ndarray]:
     dims: list[int] = []
     data_type, name = 0, ""
-    raw = b""
+    pieces: list[memoryview] = []
     for number, wire, value, data in _fields(message):
         if number == 1:
-            dims += _packed(wire, value, data)
+            dims += _packed(wire, value, data[: 10 * (_MAX_DIMS + 1)])
+            if len(dims) > _MAX_DIMS or max(dims, default=0) > _MAX_SIDE:
+                raise ModelError(f"constant {name!r}: a predictor's have {_MAX_DIMS} sides of {_MAX_SIDE}, at most")
         elif number == 2:
             data_type = value
         elif number in (4, 9):
-            raw += bytes(data)
+            pieces.append(data)
         elif number == 8:
             name = _text(data)
         else:
             raise ModelError(f"constant {name!r}: tensor field {number} is not allowed in a predictor")
-    count = 1
-    for size in dims:
-        count *= size
+    raw = b"".join(pieces)
+    count = math.prod(dims)
     if data_type != _FLOAT or len(raw) != 4 * count:
         raise ModelError(f"constant {name!r} is not a float32 tensor of its stated shape")
     return name, np.frombuffer(raw, dtype="<f4").reshape(dims)
@@ -142,8 +152,10 @@ def _read_node(message: memoryview) -> Node:
             outputs.append(_text(data))
         elif number == 4:
             operator = _text(data)
-        elif number == 5 or (number == 7 and len(data)):
-            raise ModelError(f"operator {operator}: attributes and foreign domains are not allowed in a predictor")
+        elif number not in _NAMED_ONLY and (number != 7 or len(data)):
+            raise ModelError(
+                f"operator {operator}: attributes, foreign domains and overloads are not allowed in a predictor"
+            )
     if len(outputs) != 1:
         raise ModelError(f"operator {operator} has {len(outputs)} outputs; a predictor's have one")
     return Node(operator, tuple(inputs), outputs[0])
@@ -169,7 +181,12 @@ def read_graph(model: bytes) -> Graph:
     """
     if len(model) > MAX_MODEL_BYTES:
         raise ModelError(f"the model has {len(model)} bytes; a predictor has at most {MAX_MODEL_BYTES}")
-    graphs = [data for number, wire, _, data in _fields(memoryview(model)) if number == 7 and wire == 2]
+    graphs = []
+    for number, _, _, data in _fields(memoryview(model)):
+        if number in _MODEL_PROGRAMS:
+            raise ModelError(f"{_MODEL_PROGRAMS[number]} are not allowed in a predictor")
+        if number == 7:
+            graphs.append(data)
     if len(graphs) != 1:
         raise ModelError("not an ONNX model: it holds no graph")
     nodes: list[Node] = []
@@ -179,8 +196,12 @@ def read_graph(model: bytes) -> Graph:
     for number, _, _, data in _fields(graphs[0]):
         if number == 1:
             nodes.append(_read_node(data))
+            if len(nodes) > MAX_NODES:
+                raise ModelError(f"the model has more than {MAX_NODES} operators")
         elif number == 5:
             name, tensor = _read_tensor(data)
+            if name in constants:
+                raise ModelError(f"two constants of the graph have the name {name!r}")
             constants[name] = tensor
         elif number == 11:
             inputs.append(_read_value_info(data))
@@ -188,8 +209,8 @@ def read_graph(model: bytes) -> Graph:
             outputs.append(_read_value_info(data))
         elif number == 15:
             raise ModelError("sparse constants are not allowed in a predictor")
-    if len(dict(inputs)) != len(inputs):
-        raise ModelError("two inputs of the graph have one name")
+    if len({*constants, *dict(inputs)}) != len(constants) + len(inputs):
+        raise ModelError("two inputs of the graph, or an input and a constant, have one name")
     metadata = {}
     for number, _, _, data in _fields(memoryview(model)):
         if number == 14:
@@ -244,7 +265,7 @@ def _fine(exponent: np.ndarray, node: Node) -> np.ndarray:
 
 
 def _matmul(node: Node, weights: np.ndarray, x: Span) -> Span:
-    if weights.ndim != 2 or weights.shape[1] != x.low.size or max(weights.shape) > 4096:
+    if weights.ndim != 2 or weights.shape[1] != x.low.size or not weights.size:
         raise ModelError(f"MatMul to {node.output!r}: shapes {weights.shape} and ({x.low.size}, lanes) do not fit")
     w, exponent = _integers(weights, "MatMul")
     common = int(x.exponent.max())
@@ -306,16 +327,20 @@ def certify(graph: Graph, input_limit: int, columns: Mapping[str, str] | None = 
     """
     spans: dict[str, Span] = {}
     for name, n_rows in graph.inputs.items():
-        if not 1 <= n_rows <= 4096:
-            raise ModelError(f"the input {name!r} has {n_rows} rows; a predictor's have 1 to 4096")
+        if not 1 <= n_rows <= _MAX_SIDE:
+            raise ModelError(f"the input {name!r} has {n_rows} rows; a predictor's have 1 to {_MAX_SIDE}")
         rows = np.full(n_rows, input_limit, dtype=np.int64)
         spans[name] = Span(-rows, rows, np.zeros_like(rows), rows, (columns or {}).get(name, name))
     constants = graph.constants
+    products = 0
     for node in graph.nodes:
         if node.output in spans or node.output in constants:
             raise ModelError(f"the name {node.output!r} stands for two tensors")
         match node.operator, node.inputs:
             case "MatMul", (weights, x) if weights in constants and x in spans:
+                products += constants[weights].size
+                if products > MAX_PRODUCTS:
+                    raise ModelError(f"a column takes more than {MAX_PRODUCTS} multiplications")
                 span = _matmul(node, constants[weights], spans[x])
             case "Add", (x, bias) if x in spans and bias in constants:
                 span = _add(node, constants[bias], spans[x])

@@ -30,6 +30,7 @@ PALETTE_SPARSITY = 4
 """A palette's values span at least this many times their number: else its gaps are accidents of a short file."""
 
 _IDENTITY, _N1, _STEP, _PALETTE = range(4)
+_GAP_BYTES = 4  # of 24 bits, no gap takes more
 
 
 class Grid(ABC):
@@ -237,14 +238,34 @@ def unpack_grid(buf: bytes | memoryview, sample_bytes: int) -> tuple[Grid, int]:
         if not 1 <= size <= MAX_PALETTE:
             raise _damaged(f"has {size} values")
         folded, pos = get_uvarint(buf, pos)
-        values = [unzigzag(folded)]
-        for _ in range(size - 1):
-            gap_less_one, pos = get_uvarint(buf, pos)
-            values.append(values[-1] + gap_less_one + 1)
-        if values[0] < lowest or values[-1] > highest:
+        first = unzigzag(folded)
+        gaps, pos = _gaps(buf, pos, size - 1)
+        if first < lowest or first + int(gaps.sum()) > highest:
             raise _damaged("has values beyond its samples")
-        return _ListedGrid("palette", np.array(values, np.int32)), pos
+        return _ListedGrid("palette", np.cumsum([first, *gaps]).astype(np.int32)), pos
     raise _damaged(f"is of kind {kind}, unknown for samples of {sample_bytes} bytes")
+
+
+def _gaps(buf: bytes | memoryview, pos: int, count: int) -> tuple[np.ndarray, int]:
+    """The next `count` gaps of a palette, each stored less 1, int64, and the position after them.
+
+    All at once: an archive may hold thousands of palettes. Raises ArchiveError as `get_uvarint` does.
+    """
+    read = np.frombuffer(buf, np.uint8)[pos : pos + _GAP_BYTES * count]
+    last = np.flatnonzero(read < 0x80)[:count]
+    if last.size < count:
+        raise _damaged("is cut short" if read.size < _GAP_BYTES * count else "has values beyond its samples")
+    if count == 0:
+        return np.zeros(0, np.int64), pos
+    first = np.concatenate([[0], last[:-1] + 1])
+    length = last - first + 1
+    if length.max() > _GAP_BYTES:
+        raise _damaged("has values beyond its samples")
+    if ((read[last] == 0) & (length > 1)).any():
+        raise _damaged("has a gap that is not in its shortest form")
+    end = int(last[-1]) + 1
+    place = np.arange(end) - np.repeat(first, length)
+    return np.add.reduceat((read[:end].astype(np.int64) & 0x7F) << 7 * place, first) + 1, pos + end
 
 
 def _damaged(reason: str) -> ArchiveError:

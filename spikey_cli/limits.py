@@ -1,7 +1,12 @@
 """Limits: what an archive may ask of a reader before it is refused.
 
-An archive may come from anywhere, and a few bytes of it can claim any number of samples. What a reader sets aside is
-bounded by what is named here, unless a user who trusts an archive raises it.
+An archive may come from anywhere, and a few bytes of it can claim any number of samples. What a reader sets aside, and
+how long it goes on, is bounded by what is named here, unless a user who trusts an archive raises it.
+
+    memory       directory, files and threads, samples of a block, what a walk knows of its lanes
+    expansion    bytes restored, and the time that decoding takes, for each byte of the archive
+
+Time is not measured: it is reckoned (see `effort`), so that the same archive is refused everywhere.
 """
 
 from __future__ import annotations
@@ -25,6 +30,10 @@ class Limits:
         """Samples of a block, at most, or one frame: more of them in an archive that is large itself."""
         return max(self.memory // SAMPLE_MEMORY, SAMPLES_A_BYTE * archive_bytes)
 
+    def lanes(self, lane_bytes: int) -> int:
+        """Lanes that are walked together, at most, where each takes so many bytes."""
+        return max(1, self.memory // 3 // lane_bytes)
+
     @property
     def directory_bytes(self) -> int:
         """Size of an inflated directory, at most."""
@@ -39,8 +48,19 @@ class Limits:
         """Bytes that an archive of so many may be restored to."""
         return max(FREE_BYTES, self.expansion * archive_bytes)
 
+    def decoding_time(self, archive_bytes: int) -> float:
+        """Nanoseconds that decoding an archive of so many bytes may take."""
+        each = self.expansion / DEFAULT_EXPANSION
+        return each * (FREE_TIME + TIME_A_BYTE * max(0, archive_bytes - FREE_TIME_BYTES))
+
 
 FREE_BYTES = 16 << 20
 SAMPLES_A_BYTE = 8
+DEFAULT_EXPANSION = Limits.expansion
+FREE_TIME, FREE_TIME_BYTES = 800_000_000, 4096
+"""Nanoseconds that the smallest archives may take, and how small those are."""
+TIME_A_BYTE = 2_000_000
+"""Nanoseconds for each byte beyond: silence may have thousands of samples a byte, and a network tens of thousands of
+multiply-adds a sample."""
 
 DEFAULT_LIMITS = Limits()

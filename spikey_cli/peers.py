@@ -27,7 +27,7 @@ MAX_LEANS = MAX_PEERS
 """Peers that a thread leans on, at most."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a thread of a block belongs: its index in the topology, and the frames of its part."""
 

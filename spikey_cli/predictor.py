@@ -80,6 +80,8 @@ class Predictor:
             graph.constants[node.inputs[0]].size for node in graph.nodes if node.operator == "MatMul"
         )
         """Multiply-adds a sample, with one message each where there is MiddleOut."""
+        self.widest = max([*graph.inputs.values(), *(len(c) for c in graph.constants.values() if c.ndim)])
+        """Rows of its widest tensor."""
         self.profile = _profile(graph)
         """Bins of the N1 converter, where the model knows them."""
         self.chain = chain_of(graph)
@@ -95,7 +97,7 @@ class Predictor:
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
         """Outputs, float32 [3, lanes], of a graph without parts for C-contiguous `windows`, float32 [window, lanes]."""
-        return self._session.run(["outputs"], {"windows": windows})[0]
+        return self._run("outputs", {"windows": windows})
 
     def project(self, windows: np.ndarray, state: np.ndarray) -> np.ndarray:
         """Latents, float32 [latent_rows, lanes], for `windows`, and for `state` where it is recurrent."""
@@ -135,7 +137,10 @@ class Predictor:
         self._passed.add(engine)
 
     def _run(self, output: str, given: dict[str, np.ndarray]) -> np.ndarray:
-        return self._session.run([output], self._idle | given, self._options)[0]
+        try:
+            return self._session.run([output], self._idle | given, self._options)[0]
+        except Exception as error:  # ONNX Runtime raises its own types, all of them direct heirs of Exception
+            raise ModelError(f"ONNX Runtime cannot run the model: {error}") from error
 
 
 def _check_parts(graph: Graph, spans: dict[str, Span]) -> None:
@@ -170,8 +175,8 @@ def _self_test(graph: Graph) -> str:
 
 def _number(graph: Graph, key: str, low: int, high: int) -> int:
     text = graph.metadata.get(key, "")
-    if not text.isdecimal() or not low <= int(text) <= high:
-        raise ModelError(f"the model says {text!r} for {key}; it is a number from {low} to {high}")
+    if not text.isdecimal() or len(text) > 9 or not low <= int(text) <= high:
+        raise ModelError(f"the model says {text[:20]!r} for {key}; it is a number from {low} to {high}")
     return int(text)
 
 

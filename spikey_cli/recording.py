@@ -13,6 +13,7 @@ from .archive import ArchiveReader
 from .blocks import Part
 from .codec import Decoder
 from .errors import ArchiveError, InputError
+from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .tables import thread_names
 from .wav import sample_dtype
@@ -35,15 +36,17 @@ class Recording:
         *,
         workers: int | None = 1,
         predictor: Predictor | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Open the archive at `path`, and take from it `threads`, by name; all of them by default.
 
-        `predictor` is the network it was written with, where that did not come with the package.
+        `predictor` is the network it was written with, where that did not come with the package; `limits` are what the
+        archive may ask for.
 
         Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
         where a name is unknown or the threads differ in length, rate or width.
         """
-        self._reader = ArchiveReader(path)
+        self._reader = ArchiveReader(path, limits or DEFAULT_LIMITS)
         try:
             files = self._reader.directory.files
             known = thread_names(files)
@@ -161,6 +164,8 @@ def read_frames(
                 )
             low, high = max(first, part.first_frame), min(stop, part.first_frame + part.n_frames)
             yield part.file, low, samples[low - part.first_frame : high - part.first_frame]
+            del samples
+        del pieces, decoded  # not to be kept while the next block is decoded
 
 
 def _overlap(part: Part, first: int, stop: int) -> bool:

@@ -9,6 +9,7 @@ What is found is under the same checksums as in a whole archive: nothing is gues
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from .archive import BLOCK_MARK, HEADER_BYTES, LAYOUTS, MAGIC, MAJOR, ArchiveReader
@@ -16,6 +17,10 @@ from .errors import ArchiveError
 from .tables import Index, IndexEntry
 
 _SEARCH_BYTES = 1 << 20
+_HEADERS_TRIED = 64
+"""Places where the header may stand once more that are looked at: each may cost the inflating of a directory."""
+_TABLES_READ = 64
+"""Tables that are read for blocks that may be none, in lengths of the archive."""
 
 
 class SalvageReader(ArchiveReader):
@@ -63,7 +68,7 @@ class SalvageReader(ArchiveReader):
     def _second_headers(self) -> Iterator[int]:
         """Where the header may stand once more: before the trailer, or wherever its magic is found, last ones first."""
         yield self.length - LAYOUTS[MAJOR].trailer_bytes - HEADER_BYTES
-        yield from reversed(list(self._find(MAGIC, 1)))
+        yield from reversed(deque(self._find(MAGIC, 1), _HEADERS_TRIED))
 
     def _find(self, pattern: bytes, start: int) -> Iterator[int]:
         """Where a pattern stands, from byte `start` on."""
@@ -80,22 +85,34 @@ class SalvageReader(ArchiveReader):
         """Blocks that are whole as far as their tables, in the order of time; each one once."""
         has_number = self.layout.has_copies
         pattern = BLOCK_MARK + (self.directory_crc.to_bytes(4, "little") if has_number else b"")
-        at, last = self.first_block, -1
+        behind, last = 0, -1
+        spared = _TABLES_READ * self.length
         reached = [0] * len(self.directory.files)
-        while at < self.length:
+        for at in self._find(pattern, self.first_block):
+            if at < behind:  # it lies within a block that was read
+                continue
+            spared -= self._table_bytes(at)
+            if spared < 0:  # marks are cheap: each of an enemy's could claim the whole archive for its table
+                return
             try:
                 number, length, table = self.read_block_header(at, "a block")
             except ArchiveError:
-                # the next one, wherever it is: what lies in between belongs to no block that can be read
-                at = next(self._find(pattern, at + 1), self.length)
-                continue
+                continue  # what lies up to the next one belongs to no block that can be read
             is_next = number is None or number > last
             if is_next and all(part.first_frame >= reached[part.file] for part in table.parts):
                 last = last if number is None else number
                 for part in table.parts:
                     reached[part.file] = part.first_frame + part.n_frames
                 yield IndexEntry(at, length, table.parts, number)
-            at += length
+            behind = at + length
+
+    def _table_bytes(self, at: int) -> int:
+        """How many bytes the block at byte `at` says that its table has, if that many are there."""
+        head = self.read(at, min(self.layout.block.size, self.length - at), "a block")
+        if len(head) < self.layout.block.size:
+            return 0
+        table_bytes: int = self.layout.block.unpack(head)[-2]
+        return table_bytes if table_bytes <= self.length - at else 0
 
     def _read_stream(self, at: int, count: int, what: str) -> bytes:
         try:

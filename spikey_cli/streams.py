@@ -47,13 +47,15 @@ class Stream:
     data: bytes
 
 
-def share_threads(count: int, lengths: Sequence[int], steps: int, bundles: Sequence[range]) -> list[range]:
+def share_threads(
+    count: int, lengths: Sequence[int], steps: int, bundles: Sequence[range], most_lanes: int = MAX_LANE_GROUP
+) -> list[range]:
     """Cut threads of these lengths into consecutive groups of whole bundles, with about as many lanes each: up to
-    `count` groups, or as many as MAX_LANE_GROUP asks for.
+    `count` groups, or as many as it takes for about `most_lanes` each.
     """
     ends = np.cumsum([sum(-(-lengths[i] // steps) for i in bundle) for bundle in bundles])
     lanes = int(ends[-1]) if len(ends) else 0
-    groups = max(min(count, lanes // MIN_LANE_GROUP), -(-lanes // MAX_LANE_GROUP))
+    groups = max(min(count, lanes // MIN_LANE_GROUP), -(-lanes // most_lanes))
     cuts = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
     return [range(bundles[a].start, bundles[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b]
 
@@ -86,16 +88,17 @@ def decode_threads(
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
+    most_lanes: int = MAX_LANE_GROUP,
 ) -> list[np.ndarray | None]:
     """The reverse of `encode_threads`: int32 codes a thread, or None for a thread that damage keeps from being decoded:
-    its own stream's, or that of one it leans on.
+    its own stream's, or that of one it leans on. About `most_lanes` are walked together, or a bundle's.
     """
 
     def decode_group(group: range) -> list[np.ndarray | None]:
         own = slice(group.start, group.stop)
         return _decode_group(streams[own], lengths[own], grids[own], company.part(group), steps, coder, predictor)
 
-    groups = share_threads(workers.count, lengths, steps, company.bundles)
+    groups = share_threads(workers.count, lengths, steps, company.bundles, min(most_lanes, MAX_LANE_GROUP))
     return [codes for group in workers.map(decode_group, groups) for codes in group]
 
 

@@ -57,7 +57,11 @@ MAX_MODEL_BYTES = 1 << 20
 
 MAX_FRAMES = 1 << 56
 
-_RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_LEAST_BLOCK_BYTES = 18
+"""No block is smaller, in any version: its header, and a table of two numbers."""
+_CHECKSUM_BYTES = 4
+
+_RESERVED_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class Directory:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StreamEntry:
     """Method, length in bytes and CRC-32 of one stream."""
 
@@ -143,7 +147,7 @@ class BlockTable:
     streams: tuple[tuple[StreamEntry, ...], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IndexEntry:
     """Where a block lies (bytes), and its parts."""
 
@@ -217,6 +221,8 @@ def _put_text(out: bytearray, data: bytes) -> None:
 
 def pack_directory(directory: Directory) -> bytes:
     """The directory as it stands in the archive."""
+    if len(directory.model) > MAX_MODEL_BYTES:
+        raise InputError(f"a model of {len(directory.model)} bytes is too large to be embedded; leave it out")
     out = bytearray()
     _put_text(out, directory.model)
     put_uvarint(out, len(directory.files))
@@ -239,8 +245,10 @@ def pack_directory(directory: Directory) -> bytes:
     return deflate.compress(bytes(out)) + deflate.flush()
 
 
-def unpack_directory(packed: bytes, major: int, limits: Limits = DEFAULT_LIMITS) -> Directory:
-    """The reverse of `pack_directory`, of an archive of this major version.
+def unpack_directory(
+    packed: bytes, major: int, limits: Limits = DEFAULT_LIMITS, archive_bytes: int = 1 << 63
+) -> Directory:
+    """The reverse of `pack_directory`, of an archive of this major version and of so many bytes.
 
     Raises ArchiveError where the bytes are no directory, or one beyond the limits.
     """
@@ -256,6 +264,8 @@ def unpack_directory(packed: bytes, major: int, limits: Limits = DEFAULT_LIMITS)
     cursor = _Cursor(data)
     model = cursor.take(cursor.number(MAX_MODEL_BYTES, "the length of the model"), "the model") if major > 2 else b""
     n_files = cursor.count("the number of files")
+    if n_files > archive_bytes // _CHECKSUM_BYTES:
+        raise ArchiveError(f"it has {n_files} files, and no room for their checksums")
     if n_files > limits.entries:
         raise _beyond(f"it has {n_files} files")
     files = tuple(_unpack_file(cursor) for _ in range(n_files))
@@ -265,7 +275,8 @@ def unpack_directory(packed: bytes, major: int, limits: Limits = DEFAULT_LIMITS)
     n_threads = sum(file.layout.channels for file in files if file.layout)
     if n_threads > limits.entries:
         raise _beyond(f"it has {n_threads} threads")
-    return Directory(files, unpack_topology(cursor.rest(), n_threads), model)
+    # peers have samples, and so a stream each, whose place in a block's table takes more than a pair of them here
+    return Directory(files, unpack_topology(cursor.rest(), n_threads, archive_bytes), model)
 
 
 def _beyond(what: str) -> ArchiveError:
@@ -392,6 +403,8 @@ def unpack_index(packed: bytes, directory: Directory, first_block: int, index_at
     reached = [0] * len(directory.files)
     for _ in range(cursor.count("the number of blocks")):
         length = cursor.number(index_at - offset, "the length of a block")
+        if length < _LEAST_BLOCK_BYTES:
+            raise ArchiveError(f"a block of {length} bytes is none")
         parts = tuple(_unpack_part(cursor, directory.files) for _ in range(cursor.count("the number of parts")))
         for part in parts:
             if part.first_frame != reached[part.file]:

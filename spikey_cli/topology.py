@@ -69,7 +69,7 @@ _BLOCK_CELLS = 1 << 22  # correlations, or samples, held at once
 _CANDIDATES = 4 * MAX_PEERS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Peer:
     """Another thread of the same session."""
 
@@ -136,8 +136,8 @@ class Topology:
         return bytes(out)
 
 
-def unpack_topology(buf: bytes | bytearray | memoryview, n_threads: int) -> Topology:
-    """The reverse of `Topology.pack`, for `n_threads` threads.
+def unpack_topology(buf: bytes | bytearray | memoryview, n_threads: int, most_pairs: int | None = None) -> Topology:
+    """The reverse of `Topology.pack`, for `n_threads` threads, of which at most so many pairs are peers.
 
     Raises ArchiveError where a peer, its number or a wave is out of range, or `buf` is too short or too long.
     """
@@ -167,6 +167,8 @@ def unpack_topology(buf: bytes | bytearray | memoryview, n_threads: int) -> Topo
             pos += 1
             degree[thread] += 1
             degree[index] += 1
+        if most_pairs is not None and len(pairs) > most_pairs:
+            raise ArchiveError(f"more than {most_pairs} pairs of threads are peers: no such archive is as small")
         if degree[thread] > MAX_PEERS:
             raise ArchiveError(f"thread {thread} has more than {MAX_PEERS} peers")
     if pos != len(buf):

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spikey_cli.archive import BLOCK_MARK, END_MARK, HEADER_BYTES, ArchiveReader
+from spikey_cli.blocks import Part
+from spikey_cli.tables import (
+    DICTIONARY,
+    BlockTable,
+    Directory,
+    Index,
+    IndexEntry,
+    StreamEntry,
+    pack_block_table,
+    pack_directory,
+    pack_index,
+)
+
+Token = int | bytes
+"""What a table is made of: a number, as a uvarint, or bytes as they are."""
 
 
 def sealed(data: bytes) -> bytes:
@@ -84,3 +100,130 @@ class Anatomy:
         index = (self.lengths.get("index", len(self.index)), zlib.crc32(self.index))
         trailer = struct.pack("<32sQQIII", self.sha256, length, self.samples, self.n_blocks, *index)
         return front + end + sealed(trailer) + END_MARK
+
+
+def inflated(directory: bytes) -> bytes:
+    """A directory's tables."""
+    return zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)
+
+
+def deflated(tables: bytes) -> bytes:
+    """The reverse."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
+    return deflate.compress(tables) + deflate.flush()
+
+
+def joined(tokens: Iterable[Token]) -> bytes:
+    """A table of these tokens. Numbers may be larger than a decoder takes."""
+    out = bytearray()
+    for token in tokens:
+        if isinstance(token, bytes):
+            out += token
+            continue
+        while token > 0x7F:
+            out.append(token & 0x7F | 0x80)
+            token >>= 7
+        out.append(token)
+    return bytes(out)
+
+
+def directory_tokens(directory: Directory) -> list[Token]:
+    """The tokens of an inflated directory of format 3."""
+    tokens: list[Token] = [len(directory.model), directory.model, len(directory.files)]
+    for file in directory.files:
+        tokens += [len(file.name.encode()), file.name.encode()]
+        layout = file.layout
+        if layout is None:
+            tokens += [0, file.size]
+            continue
+        tokens += [layout.sample_bytes, layout.sample_rate, layout.channels, layout.n_frames]
+        tokens += [len(layout.head), layout.head, len(layout.tail), layout.tail]
+        tokens += [bytes([byte]) for byte in file.grid.pack()]
+    return [*tokens, *(bytes([byte]) for byte in directory.topology.pack())]
+
+
+def table_tokens(table: BlockTable) -> list[Token]:
+    """The tokens of a block's table."""
+    tokens: list[Token] = [table.steps, len(table.parts)]
+    for part, streams in zip(table.parts, table.streams, strict=True):
+        tokens += [part.file, part.first_frame, part.n_frames]
+        for stream in streams:
+            tokens += [bytes([stream.method]), stream.length, stream.crc.to_bytes(4, "little")]
+    return tokens
+
+
+def index_tokens(index: Index) -> list[Token]:
+    """The tokens of an index."""
+    tokens: list[Token] = [len(index.blocks)]
+    for block in index.blocks:
+        tokens += [block.length, len(block.parts)]
+        for part in block.parts:
+            tokens += [part.file, part.first_frame, part.n_frames]
+    return [*tokens, *(crc.to_bytes(4, "little") for crc in index.file_crcs if crc is not None)]
+
+
+@dataclass
+class Content:
+    """What an archive of format 3 says, and the streams: whatever is changed, `anatomy` tells it everywhere."""
+
+    start: bytes
+    sha256: bytes
+    directory: Directory
+    crcs: tuple[int, ...]
+    blocks: list[tuple[int, list[Part], list[list[tuple[int, bytes]]]]]
+    """Of each block its steps, its parts, and of each part (method, stream) of its channels."""
+
+    @classmethod
+    def of(cls, path: Path) -> Content:
+        """Take apart the archive at `path`."""
+        with ArchiveReader(path) as reader:
+            blocks = []
+            for i in range(len(reader.index.blocks)):
+                table = reader.read_table(i)
+                n_streams = sum(map(len, table.streams))
+                data = iter([data or b"" for _, _, data in reader.read_streams(i, table, range(n_streams))])
+                streams = [[(entry.method, next(data)) for entry in part] for part in table.streams]
+                blocks.append((table.steps, list(table.parts), streams))
+            crcs = tuple(crc or 0 for crc in reader.index.file_crcs)
+            return cls(path.read_bytes()[:20], reader.seal, reader.directory, crcs, blocks)
+
+    def tables(self) -> list[BlockTable]:
+        """The tables of all blocks, with the checksums of their streams."""
+        return [
+            BlockTable(
+                steps,
+                tuple(parts),
+                tuple(tuple(StreamEntry(m, len(data), zlib.crc32(data)) for m, data in part) for part in streams),
+            )
+            for steps, parts, streams in self.blocks
+        ]
+
+    def index(self) -> Index:
+        """The index that belongs to the blocks."""
+        entries = []
+        for table in self.tables():
+            length = 24 + len(pack_block_table(table)) + sum(s.length for part in table.streams for s in part)
+            entries.append(IndexEntry(0, length, table.parts))
+        return Index(tuple(entries), self.crcs)
+
+    def anatomy(self) -> Anatomy:
+        """The archive, to be packed or changed further."""
+        blocks = [
+            Block(i, pack_block_table(table), b"".join(data for part in streams for _, data in part))
+            for i, (table, (_, _, streams)) in enumerate(zip(self.tables(), self.blocks, strict=True))
+        ]
+        files = self.directory.files
+        samples = sum(
+            part.n_frames * files[part.file].channels
+            for _, parts, _ in self.blocks
+            for part in parts
+            if part.file < len(files)
+        )
+        index = pack_index(self.index())
+        directory = pack_directory(self.directory)
+        return Anatomy(self.start, directory, blocks, index, self.sha256, samples, len(blocks))
+
+    def copy(self) -> Content:
+        """One that can be changed."""
+        blocks = [(steps, list(parts), [list(part) for part in streams]) for steps, parts, streams in self.blocks]
+        return replace(self, blocks=blocks)

@@ -43,7 +43,9 @@ class Bzip2Decoder(ResidualDecoder):
             return None
         if not inflate.eof or inflate.unused_data or len(data) != n * n_planes:
             return None
-        planes = np.zeros((4, n), dtype=np.uint8)
-        planes[:n_planes] = np.frombuffer(data, dtype=np.uint8).reshape(n_planes, n)
-        ranks = np.ascontiguousarray(planes.T).view("<i4").reshape(-1).astype(np.int32)
+        ranks = np.zeros(n, dtype="<i4")
+        planes = ranks.view(np.uint8).reshape(-1, 4)
+        for plane in range(n_planes):
+            planes[:, plane] = np.frombuffer(data, np.uint8, n, plane * n)
+        ranks = ranks.astype(np.int32, copy=False)
         return ranks if int(ranks.max(initial=0)) < size else None

@@ -129,7 +129,9 @@ def _unpack(stream: bytes, n: int, size: int) -> np.ndarray | None:
         return None
     end = at + packed_bytes(n_far, size)
     far = unpack_codes(stream[at:end], n_far, size)
-    low: np.ndarray | None = np.zeros(n, dtype=np.int32)
+    if n > 8 * len(stream):  # a code takes a bit at least
+        return None
+    low: np.ndarray | None = np.zeros(1, dtype=np.int32)
     if shift:
         at, end = end, end + packed_bytes(n, 1 << shift)
         low = unpack_codes(stream[at:end], n, 1 << shift)
@@ -139,13 +141,15 @@ def _unpack(stream: bytes, n: int, size: int) -> np.ndarray | None:
     bits.frombytes(stream[end:])
     decoded = canonical_decode(bits, [0, *counts], range(n_symbols))
     symbols = np.fromiter(islice(decoded, n), dtype=np.int32, count=n)
-    lengths = np.repeat(np.arange(1, n_lengths + 1), counts)
-    used = int(lengths[symbols].sum())
+    lengths = np.repeat(np.arange(1, n_lengths + 1, dtype=np.uint8), counts)
+    used = int(lengths[symbols].sum(dtype=np.int64))
     if (used + 7) // 8 != len(stream) - end or bits[used:].any():
         return None
-    ranks = symbols << shift | low
     is_far = symbols == n_symbols - 1
-    if int(is_far.sum()) != n_far:
+    if int(is_far.sum()) != n_far or int(symbols.max(initial=0, where=~is_far)) << shift >= size:
         return None
+    ranks = symbols
+    ranks <<= shift
+    ranks |= low
     ranks[is_far] = far
     return ranks if int(ranks.max(initial=0)) < size else None

@@ -54,7 +54,7 @@ def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
             of = thread[lane]
             nearest, upwards = origin(np.int64(centre[lane]), profiled[of], edges, values)
             rank = np.int64(ranks[start[lane] + step - 1])
-            if rank >= size[of]:
+            if rank < 0 or rank >= size[of]:
                 rank = np.int64(0)
                 damaged[of] = True
             codes[lane] = code_from_rank(rank, nearest, upwards, size[of])

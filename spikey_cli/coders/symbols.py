@@ -5,7 +5,8 @@
                                          centre; symbol 0: the code is further off, and follows in `width` bits; then
                                          its low bits
 
-where low_bits = max(0, scale // 16 - 5), so that symbols are about a thirtieth of a standard deviation wide at least.
+where low_bits = scale // 16 - 5, but 0 to MAX_LOW_BITS, so that symbols are about a thirtieth of a standard deviation
+wide at least.
 Bits that are not predicted are symbols of equal size. The parts are those of the bins (see `spikey_cli.adc`); edges of
 listed grids stand in two rows, one for equal bins and one for the profile.
 """
@@ -23,6 +24,9 @@ LISTED = 4096
 
 WIDE, EQUAL, PROFILED = -1, 0, 1
 """Kinds of grids; those that are listed name the row that their edges stand in."""
+
+MAX_LOW_BITS = 24
+"""Low bits that stand apart, at most: a code has no more, whatever scale a model gives."""
 
 _HALF = LISTED >> 1
 _WHOLE = 1 << TOTAL_BITS
@@ -62,7 +66,7 @@ def frame(centre, scale, size):
     """
     if size <= LISTED:
         return np.int64(0), place_of(scale), np.int64(centre), size, np.int64(0)
-    low_bits = max(np.int64(0), (np.int64(scale) >> 4) - 5)
+    low_bits = min(max(np.int64(0), (np.int64(scale) >> 4) - 5), MAX_LOW_BITS)
     middle = np.int64(centre) >> low_bits
     return low_bits, place_of(scale - (low_bits << 4)), middle, np.int64(LISTED), ((middle + 32) >> 6) - _HALF
 

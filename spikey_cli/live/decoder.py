@@ -6,12 +6,18 @@ import hashlib
 
 import numpy as np
 
+from ..coders import CODERS
+from ..effort import decoding_time
 from ..errors import ArchiveError, SpikeyError
 from ..grid import Grid, unpack_grid
+from ..limits import DEFAULT_LIMITS, Limits
 from ..predictor import Predictor, predictor_with_digest
 from ..wav import sample_dtype, samples_from_bytes, samples_to_bytes
 from .lockstep import Lockstep
 from .packets import CODED, END, GRID, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
+
+SILENCE = 8
+"""How much longer than an archive a live stream may take for each of its bytes: one lane a thread wastes many steps."""
 
 
 class StreamDecoder:
@@ -24,8 +30,10 @@ class StreamDecoder:
     Not safe for use from several threads of execution at once.
     """
 
-    def __init__(self, predictor: Predictor | None = None) -> None:
-        """`predictor` is the network that the stream was written with, where it did not come with the package."""
+    def __init__(self, predictor: Predictor | None = None, *, limits: Limits | None = None) -> None:
+        """`predictor` is the network that the stream was written with, where it did not come with the package;
+        `limits` tell how many bytes may be restored for each that came.
+        """
         self.format: LiveFormat | None = None
         """What the stream is of; known once its header is there."""
         self.frames = 0
@@ -35,6 +43,9 @@ class StreamDecoder:
         self.finished = False
         """Whether the stream's end was reached, and all of it is as it was."""
         self._predictor = predictor
+        self._limits = limits or DEFAULT_LIMITS
+        self._taken = 0
+        self._time = 0.0
         self._data = bytearray()
         self._failure: SpikeyError | None = None
         self._crc = 0
@@ -90,7 +101,9 @@ class StreamDecoder:
                 found = unpack_packet(self._data, at, self.format, self._crc)
                 if found is None:
                     return
-                packet, at, self._crc = found
+                packet, stop, self._crc = found
+                self._taken += stop - at
+                at = stop
                 frames = self._take(packet, self.format)
                 if frames is not None:
                     pieces.append(frames)
@@ -102,16 +115,24 @@ class StreamDecoder:
             self._grid, used = unpack_grid(packet.payload, form.sample_bytes)
             if used != len(packet.payload):
                 raise ArchiveError("is damaged: a packet holds more than a grid; transmit it again")
-            assert self._predictor is not None
-            self._lockstep = Lockstep(form.channels, self._grid, self._predictor, form.topology)
+            self._lockstep = None
             return None
         if packet.kind == END:
             self._end(packet.payload)
             return None
         dtype = sample_dtype(form.sample_bytes)
+        if (self.frames + packet.frames) * form.frame_bytes > self._limits.restored_bytes(self._taken):
+            raise ArchiveError(
+                f"claims to hold more than {self._limits.expansion} times as many bytes as came; if you trust it, "
+                "raise the limit with --max-expansion"
+            )
         if packet.kind == CODED:
-            if self._grid is None or self._lockstep is None:
+            self._check_work(packet, form)
+            if self._grid is None:
                 raise ArchiveError("is damaged: a packet comes before its grid; transmit it again")
+            if self._lockstep is None:  # not before, since an enemy's grids could follow each other without end
+                assert self._predictor is not None
+                self._lockstep = Lockstep(form.channels, self._grid, self._predictor, form.topology)
             samples = self._grid.to_samples(self._lockstep.decode(packet.payload, packet.frames), dtype)
         else:
             if len(packet.payload) != packet.frames * form.frame_bytes:
@@ -120,6 +141,18 @@ class StreamDecoder:
         self._sha.update(samples_to_bytes(samples, form.sample_bytes))
         self.frames += packet.frames
         return samples
+
+    def _check_work(self, packet: Packet, form: LiveFormat) -> None:
+        """Refuse a packet with which decoding what came takes longer than is granted."""
+        waves = len(set(form.topology.waves))
+        self._time += decoding_time(
+            packet.frames * form.channels, packet.frames, waves, CODERS["range"], self._predictor
+        )
+        if self._time > SILENCE * self._limits.decoding_time(self._taken):
+            raise ArchiveError(
+                "takes longer to decode than is usual for as many bytes; if you trust it, raise the limit with "
+                "--max-expansion"
+            )
 
     def _end(self, payload: bytes) -> None:
         frames, sha256, self.tail = unpack_end(payload)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import ArchiveError, InputError
+from ..limits import Limits
 from ..predictor import Predictor
 from ..wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, WavStart, parse_start, samples_from_bytes, samples_to_bytes
 from .decoder import StreamDecoder
@@ -133,14 +134,19 @@ def _read_start(pieces: Iterator[bytes], buffered: bytearray, name: str) -> WavS
 
 
 def decompress_pipe(
-    source: BinaryIO, write: Callable[[bytes], object], *, predictor: Predictor | None = None, name: str = "-"
+    source: BinaryIO,
+    write: Callable[[bytes], object],
+    *,
+    predictor: Predictor | None = None,
+    name: str = "-",
+    limits: Limits | None = None,
 ) -> Piped:
     """Decompress a live stream that `source` gives: `write` takes what it was made from, as it comes.
 
     Raises ArchiveError where it is damaged or ends too early, behind all frames that are whole, and ModelError where
     its model is not installed.
     """
-    decoder = StreamDecoder(predictor)
+    decoder = StreamDecoder(predictor, limits=limits)
     source_bytes = stream_bytes = 0
 
     def put(data: bytes) -> None:

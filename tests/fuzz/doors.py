@@ -1,0 +1,214 @@
+"""The doors by which an enemy's bytes come in, as functions of bytes: what fuzzers and tests call.
+
+Each returns where the bytes were taken or refused with a SpikeyError; anything else that is raised is a finding.
+Checksums would keep a fuzzer out, so targets take an archive or a stream apart by a simple rule, and make them right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from anatomy import Anatomy, Block, deflated
+
+import spikey_cli
+from spikey_cli.adc import Bins
+from spikey_cli.archive import NO_MODEL
+from spikey_cli.coders import CODERS
+from spikey_cli.coders.entries import decode_entries
+from spikey_cli.errors import SpikeyError
+from spikey_cli.gain import INPUT_LIMIT
+from spikey_cli.graph import certify, read_graph
+from spikey_cli.grid import N1, identity, unpack_grid
+from spikey_cli.lanes import cut
+from spikey_cli.peers import Company, Peers
+from spikey_cli.predictor import Predictor, default_predictor
+from spikey_cli.salvage import SalvageReader
+from spikey_cli.walk import walk
+from spikey_cli.wav import parse, parse_start
+
+
+def _pieces(data: bytes, count: int) -> list[bytes]:
+    """Bytes in `count` pieces, each behind its length in two bytes; what is missing is empty."""
+    pieces = []
+    for _ in range(count):
+        size = int.from_bytes(data[:2], "little")
+        pieces.append(data[2 : 2 + size])
+        data = data[2 + size :]
+    return pieces
+
+
+def pieces_of(*pieces: bytes) -> bytes:
+    """The reverse, for seeds."""
+    return b"".join(len(piece).to_bytes(2, "little") + piece for piece in pieces)
+
+
+@contextlib.contextmanager
+def _archive(data: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
+        path = Path(folder) / "a.spk"
+        path.write_bytes(data)
+        yield path
+
+
+def anatomy_of(data: bytes) -> Anatomy:
+    """An archive whose parts are pieces of `data`: coder, inflated directory, index, trailer's numbers, two blocks."""
+    coder, directory, index, counts, *blocks = _pieces(data, 8)
+    samples, n_blocks = struct.unpack("<QI", counts.ljust(12, b"\0")[:12])
+    start = b"\x89SPK\r\n\x1a\n\3\0" + coder.ljust(1, b"\2")[:1] + b"\0" + coder[1:9].ljust(8, b"\0")
+    made = [Block(i, blocks[2 * i], blocks[2 * i + 1]) for i in range(2) if blocks[2 * i]]
+    return Anatomy(start, deflated(directory), made, index, bytes(32), samples, n_blocks)
+
+
+def take_apart(anatomy: Anatomy, directory: bytes) -> bytes:
+    """The reverse of `anatomy_of`, of an archive of at most two blocks; `directory` is its inflated one."""
+    coder = anatomy.start[10:11] + anatomy.start[12:20]
+    counts = struct.pack("<QI", anatomy.samples, anatomy.n_blocks)
+    blocks = [piece for block in anatomy.blocks[:2] for piece in (block.table, block.streams)]
+    return pieces_of(coder, directory, anatomy.index, counts, *blocks)
+
+
+def archive(data: bytes) -> None:
+    """An archive whose checksums are right, front to back."""
+    with _archive(anatomy_of(data).pack()) as path, contextlib.suppress(SpikeyError):
+        spikey_cli.describe(path)
+        spikey_cli.verify(path, workers=1)
+
+
+def plain_archive(data: bytes) -> None:
+    """An archive's bytes as they are, written below a folder."""
+    with _archive(data) as path:
+        with contextlib.suppress(SpikeyError):
+            spikey_cli.decompress(path, path.parent / "back", workers=1)
+        assert {entry.name for entry in path.parent.iterdir()} <= {"a.spk", "back"}
+
+
+def salvage(data: bytes) -> None:
+    """What is left of an archive: cut, with bytes in front, and with its checksums right."""
+    cut_at = int.from_bytes(data[:2], "little")
+    whole = anatomy_of(data[2:]).pack()
+    for damaged in (whole[cut_at % (len(whole) + 1) :], whole[: cut_at % (len(whole) + 1)], data):
+        with _archive(damaged) as path, contextlib.suppress(SpikeyError), SalvageReader(path) as reader:
+            for i in range(len(reader.index.blocks)):
+                table = reader.read_table(i)
+                for _ in reader.read_streams(i, table, range(1 << 16)):
+                    pass
+
+
+def wav(data: bytes) -> None:
+    """A WAV's headers: whatever is found, head, samples and tail are the file."""
+    layout = parse(io.BytesIO(data), len(data))
+    if layout is not None:
+        samples = data[layout.data_offset : layout.data_offset + layout.n_frames * layout.frame_bytes]
+        assert layout.head + samples + layout.tail == data
+    start = parse_start(data)
+    assert start is None or data.startswith(start.head)
+
+
+def model(data: bytes) -> None:
+    """A model: refused, or proven exact and loaded."""
+    with contextlib.suppress(SpikeyError):
+        certify(read_graph(data), INPUT_LIMIT)
+    with contextlib.suppress(SpikeyError):
+        Predictor(data)
+
+
+GRIDS = (N1, identity(2), identity(3), identity(1), unpack_grid(b"\2\0\1\1", 2)[0], unpack_grid(b"\3\2\0\7", 1)[0])
+
+
+def coder(name: str, data: bytes) -> None:
+    """A coder's decoder: codes of the grid, whatever the stream is."""
+    if len(data) < 4:
+        return
+    n_threads = 1 + data[0] % 3
+    grids = [GRIDS[(data[1] + i) % len(GRIDS)] for i in range(n_threads)]
+    lengths = [1 + (data[2] * (i + 1)) % 300 for i in range(n_threads)]
+    steps = 1 + data[3] % 120
+    streams = [piece or b"\0" for piece in _pieces(data[4:], n_threads)]
+    lanes = cut(lengths, steps)
+    predictor = default_predictor() if data[0] & 64 else None
+    bins = Bins.of(grids, predictor.profile if predictor else None)
+    gains, firsts, used = decode_entries(lanes, bins.size, streams)
+    decoder = CODERS[name].decoder(lanes, bins, [s[n:] for s, n in zip(streams, used, strict=True)])
+    codes = np.zeros(sum(lengths), dtype=np.int32)
+    company = Company.alone(n_threads)
+    walk(lanes, bins, gains, firsts, codes, predictor, Peers.of(company, range(n_threads)), decoder)
+    decoder.finish()
+    at = 0
+    for length, grid in zip(lengths, grids, strict=True):
+        own = codes[at : at + length]
+        assert own.min() >= 0, own.min()
+        assert own.max() < grid.size, (own.max(), grid.size)
+        at += length
+
+
+def live_stream(data: bytes) -> bytes:
+    """A live stream of pieces: description, then packets (a tag, then a payload), its checksums right."""
+    fields, description, *rest = _pieces(data, 14)
+    model = default_predictor().digest[:8] if fields[:1] != b"\xff" else NO_MODEL
+    fixed = b"\x89SPS\r\n\x1a\n\1\0" + bytes([fields[1] if len(fields) > 1 else 2, 0]) + model
+    fixed += struct.pack("<I", len(description))
+    crc = zlib.crc32(description, zlib.crc32(fixed))
+    out = [fixed, struct.pack("<I", crc), description]
+    for tag, payload in zip(rest[::2], rest[1::2], strict=True):
+        if not tag:
+            break
+        packet = bytearray(tag)
+        size = len(payload)
+        while size > 0x7F:
+            packet.append(size & 0x7F | 0x80)
+            size >>= 7
+        packet.append(size)
+        packet += payload
+        crc = zlib.crc32(packet, crc)
+        out += [bytes(packet), struct.pack("<I", crc)]
+    return b"".join(out)
+
+
+def live(data: bytes) -> None:
+    """A live stream whose checksums are right, and the same bytes as they are."""
+    for stream in (live_stream(data), data):
+        with contextlib.suppress(SpikeyError):
+            decoder = spikey_cli.StreamDecoder()
+            decoder.push(stream)
+            decoder.close()
+
+
+def round_trip(data: bytes) -> None:
+    """Any bytes as files, through a coder: every byte comes back."""
+    if not data:
+        return
+    name = list(CODERS)[data[0] % len(CODERS)]
+    first, second = data[1 : 1 + len(data) // 2], data[1 + len(data) // 2 :]
+    with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
+        source, back = Path(folder) / "in", Path(folder) / "back"
+        source.mkdir()
+        files = {"a.wav": first, "b.wav": second}
+        for file, content in files.items():
+            (source / file).write_bytes(content)
+        spikey_cli.compress([source], Path(folder) / "a.spk", recursive=True, coder=name, workers=1)
+        spikey_cli.decompress(Path(folder) / "a.spk", back, workers=1)
+        assert {path.name: path.read_bytes() for path in back.iterdir()} == files
+
+
+def _coder_door(name: str) -> Callable[[bytes], None]:
+    return lambda data: coder(name, data)
+
+
+DOORS: dict[str, Callable[[bytes], None]] = {
+    "archive": archive,
+    "plain_archive": plain_archive,
+    "salvage": salvage,
+    "wav": wav,
+    "model": model,
+    **{f"coder_{name}": _coder_door(name) for name in CODERS if name != "raw"},
+    "live": live,
+    "round_trip": round_trip,
+}
+"""All of them, by the names of their targets, seeds and regressions."""

@@ -1,0 +1,5 @@
+"""Fuzz the headers of a WAV."""
+
+from harness import fuzz
+
+fuzz("wav")

@@ -1,0 +1,122 @@
+"""Seeds of each door: small, valid, and made anew each time, so that they are of the format as it is."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from anatomy import Content, inflated
+from doors import pieces_of, take_apart
+from random_models import PARTS, random_model
+from recordings import n1_samples, neural, wav_bytes
+
+import spikey_cli
+from spikey_cli.coders import CODERS
+from spikey_cli.grid import N1
+from spikey_cli.live.encoder import StreamEncoder
+from spikey_cli.predictor import Predictor
+from spikey_cli.shipped import shipped_models
+from spikey_cli.topology import Topology
+from spikey_cli.varint import get_uvarint
+
+
+def _wavs() -> dict[str, bytes]:
+    random = np.random.default_rng(5)
+    n1 = n1_samples(neural(random, 300, 2))
+    return {
+        "n1": wav_bytes(n1[:, 0]),
+        "two": wav_bytes(n1, tail=b"LIST\4\0\0\0abcd"),
+        "wide": wav_bytes(random.integers(-(2**23), 2**23, (60, 2)), 3, head=b"junk\1\0\0\0a\0"),
+        "bytes": wav_bytes(random.integers(120, 136, (90, 3)), 1),
+        "text": b"no WAV at all, but bytes" * 3,
+        "rf64": b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0" + bytes(28) + wav_bytes(n1[:50, 0])[12:],
+    }
+
+
+def _archives() -> dict[str, bytes]:
+    wavs = _wavs()
+    made = {}
+    with tempfile.TemporaryDirectory(prefix="spikey-seeds-") as folder:
+        for name in ("n1", "two", "wide", "bytes", "text"):
+            (Path(folder) / f"{name}.wav").write_bytes(wavs[name])
+        for name in CODERS:
+            spikey_cli.compress(
+                sorted(Path(folder).glob("*.wav")), Path(folder) / "a.spk", coder=name, workers=1, force=True
+            )
+            made[name] = (Path(folder) / "a.spk").read_bytes()
+        own = Predictor(random_model(**PARTS["messages"]))
+        options = {"predictor": own, "embed_model": True, "coder": "range", "workers": 1, "force": True}
+        spikey_cli.compress([Path(folder) / "n1.wav", Path(folder) / "two.wav"], Path(folder) / "a.spk", **options)
+        made["embedded"] = (Path(folder) / "a.spk").read_bytes()
+    return made
+
+
+def _apart() -> list[bytes]:
+    with tempfile.TemporaryDirectory(prefix="spikey-seeds-") as folder:
+        seeds = []
+        for data in _archives().values():
+            path = Path(folder) / "a.spk"
+            path.write_bytes(data)
+            anatomy = Content.of(path).anatomy()
+            seeds.append(take_apart(anatomy, inflated(anatomy.directory)))
+        return seeds
+
+
+def _streams(name: str) -> list[bytes]:
+    """What a coder wrote of threads, behind what `doors.coder` reads of them first."""
+    seeds = []
+    with tempfile.TemporaryDirectory(prefix="spikey-seeds-") as folder:
+        random = np.random.default_rng(6)
+        wav, path = Path(folder) / "a.wav", Path(folder) / "a.spk"
+        for grid, samples, width in (
+            (0, n1_samples(neural(random, 200)[:, 0]), 2),
+            (1, np.cumsum(random.integers(-2000, 2000, 200)), 2),
+            (2, np.cumsum(random.integers(-20000, 20000, 200)), 3),
+        ):
+            wav.write_bytes(wav_bytes(samples, width))
+            spikey_cli.compress([wav], path, coder=name, workers=1, force=True)
+            stream = Content.of(path).blocks[0][2][0][0][1]
+            seeds.append(bytes([64, grid, 199, 119]) + pieces_of(stream))
+    return seeds
+
+
+def _lives() -> list[bytes]:
+    seeds = []
+    random = np.random.default_rng(7)
+    for topology in (None, Topology.from_pairs([(0, 1, 200), (1, 2, 90)], (0, 1, 0))):
+        encoder = StreamEncoder(3, 1000, grid="n1", topology=topology, head=b"head")
+        frames = n1_samples(neural(random, 90, 3))
+        header = encoder.push(frames[:0])
+        size = int.from_bytes(header[20:24], "little")
+        pieces = [b"\0\2", header[28 : 28 + size]]
+        rest = header[28 + size :] + encoder.push(frames[:40]) + encoder.push(frames[40:]) + encoder.finish(b"tail")
+        at = 0
+        while at < len(rest):
+            _, behind = get_uvarint(rest, at)
+            length, start = get_uvarint(rest, behind)
+            pieces += [rest[at:behind], rest[start : start + length]]
+            at = start + length + 4
+        seeds.append(pieces_of(*pieces))
+    return [*seeds, pieces_of(b"\0\2", seeds[0][6:40], b"\3", N1.pack(), b"\5", bytes(8))]
+
+
+def seeds_of(door: str) -> list[bytes]:
+    """Some inputs of a door."""
+    if door == "archive":
+        return _apart()
+    if door == "plain_archive":
+        return list(_archives().values())
+    if door == "salvage":
+        return [i.to_bytes(2, "little") + seed for i, seed in enumerate(_apart(), 100)]
+    if door == "wav":
+        return list(_wavs().values())
+    if door == "model":
+        shipped = [path.read_bytes() for path in shipped_models().values()]
+        return [*shipped, *(random_model(**options) for options in PARTS.values())]
+    if door == "live":
+        return _lives()
+    if door == "round_trip":
+        wavs = list(_wavs().values())
+        return [bytes([i]) + a + b for i, (a, b) in enumerate(zip(wavs, wavs[1:] + wavs[:1], strict=True))]
+    return _streams(door.removeprefix("coder_"))
