@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from . import interruption
 from .errors import InputError, system_fault
 
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
@@ -104,7 +105,8 @@ class WholeFile:
             raise self._failed(error) from error
 
     def commit(self) -> None:
-        """Flush to the disk and take the target's name."""
+        """Flush to the disk and take the target's name, unless a signal says that the run is to end."""
+        interruption.check()
         try:
             with self.temporary.open("rb+") as file:
                 os.fsync(file.fileno())

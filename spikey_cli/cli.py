@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from . import __version__
+from . import __version__, interruption
 from .cli_options import (
     FORCE,
     MAX_EXPANSION,
@@ -46,13 +46,13 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except SpikeyError as error:
-            complain(error)
-        except (OSError, MemoryError) as error:
-            complain(error)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except (SpikeyError, OSError, MemoryError) as error:
+            interruption.check()
+            complain(error)
         except Exception as error:
+            interruption.check()
             if os.environ.get("SPIKEY_DEBUG"):
                 raise
             complain(f"internal error, {type(error).__name__}: {error}; please report it (SPIKEY_DEBUG=1 shows more)")

@@ -130,7 +130,8 @@ def compress(
     if remove_source:
         if force or not verify:
             raise ValueError("remove_source goes neither with force nor without verify")
-        check_readable_later(predictor)
+        if not embed_model:
+            check_readable_later(predictor)
     passes = stages(progress, 1 + verify + remove_source)
     failures: list[SpikeyError] = []
     warnings: list[str] = []

@@ -14,14 +14,14 @@ from types import FrameType
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 _holding = 0
-_held: int | None = None
+_received: int | None = None
 
 
 class Interrupted(BaseException):
     """A signal came. No KeyboardInterrupt: that click takes for its own, and exits with status 1."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}; no file is left half written")
+        super().__init__(f"interrupted by {signal.Signals(number).name}; no archive or file is left half written")
         self.status = 128 + number
         """Exit status, as shells give it."""
 
@@ -39,23 +39,29 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def check() -> None:
+    """Raise Interrupted where a signal has come, and its exception was lost, or taken for something else.
+
+    That happens in callbacks of libraries, and while they are imported.
+    """
+    if _received is not None:
+        raise Interrupted(_received)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    global _held
-    if _holding:
-        _held = number
-    else:
+    global _received
+    _received = number
+    if not _holding:
         raise Interrupted(number)
 
 
 @contextmanager
 def hold() -> Iterator[None]:
-    """Keep signals until the end of the block: exceptions would be lost on the way through a library's callbacks."""
-    global _holding, _held
+    """Keep signals until the end of the block, which is a call with callbacks that must not raise."""
+    global _holding
     _holding += 1
     try:
         yield
     finally:
         _holding -= 1
-        if _held is not None and not _holding:
-            number, _held = _held, None
-            raise Interrupted(number)
+        check()

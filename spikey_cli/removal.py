@@ -14,7 +14,7 @@ from pathlib import Path
 from .archive import ArchiveReader
 from .atomic import forget
 from .decompressor import restore
-from .errors import InputError, ModelError, SpikeyError, system_fault
+from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
 from .predictor import Predictor, predictor_with_digest
 from .progress import Progress
 from .source import Source, open_input, read_at
@@ -29,7 +29,7 @@ def check_readable_later(predictor: Predictor | None) -> None:
     except ModelError as error:
         raise InputError(
             "the sources would be lost with the model, which does not come with this release; "
-            "keep them, or take a model that does"
+            "keep them, or put it into the archive with --embed-model"
         ) from error
 
 
@@ -38,9 +38,9 @@ def remove_sources(
 ) -> tuple[int, tuple[SpikeyError, ...]]:
     """Delete those of `sources` that `archive` gives back as they are now.
 
-    A link is kept, and so is whatever does not compare, or changes after it was compared. Returns how many were
-    deleted, and why others were not, one error each. Raises ArchiveError where the archive as a whole is not right;
-    nothing is deleted then.
+    A link is kept, and so is whatever does not compare, or changes after it was compared. Nothing is deleted where
+    anything in the archive is damaged. Returns how many were deleted, and why others were not, one error each. Raises
+    ArchiveError where the archive as a whole is not right.
     """
     forget(archive)
     paths = {source.name: source.path for source in sources}
@@ -52,6 +52,8 @@ def remove_sources(
 
     with ArchiveReader(archive, remedy="no source is deleted; compress them again") as reader:
         failures = list(restore(reader, compare, workers, progress=progress).failures)
+    if any(isinstance(failure, ArchiveError) for failure in failures):
+        return 0, tuple(failures)  # a disk or a memory that errs once is trusted with nothing
     deleted = 0
     for name in paths:
         if name in comparisons and comparisons[name].is_same:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from . import interruption
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -43,6 +45,7 @@ class Workers:
                 under_way.append(self.pool.submit(function, task))
                 if len(under_way) > self.count:
                     yield under_way.popleft().result()
+                    interruption.check()
             while under_way:
                 yield under_way.popleft().result()
         finally:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -206,23 +203,6 @@ def test_a_full_disk_leaves_nothing(tmp_path, session, monkeypatch):
     monkeypatch.setattr(archive.ArchiveWriter, "_write", full)
     assert "out.spk: cannot write: No space left" in run("compress", *session, tmp_path / "out.spk", status=1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2])
-def test_a_killed_run_leaves_whole_files_or_none(tmp_path, random, delay):
-    paths = write_session(tmp_path / "in", random, 6, 100_000)
-    archive, back = tmp_path / "out.spk", tmp_path / "back"
-    run("compress", *paths, archive)
-    for command in (["compress", "-f", *paths, archive], ["decompress", archive, back]):
-        process = subprocess.Popen([sys.executable, "-m", "spikey_cli", *map(str, command)], stdout=subprocess.DEVNULL)
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    run("test", archive)
-    expected = {path.name: path.read_bytes() for path in paths}
-    for path in back.glob("*") if back.exists() else ():
-        assert path.name.endswith(".part") or path.read_bytes() == expected[path.name], f"{path} is half written"
 
 
 def test_a_model_of_ones_own(tmp_path, session):

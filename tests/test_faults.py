@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -145,9 +146,9 @@ class Stage:
 def stage(tmp_path_factory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
     random = np.random.default_rng(20_260_101)
-    paths = write_session(folder / "in", random, 2, 12_000)
-    paths.append(folder / "in" / "notes.txt")
-    paths[-1].write_bytes(random.bytes(20_000))
+    paths = write_session(folder / "in", random, 2, 16_000)
+    paths.append(folder / "in" / "empty.txt")
+    paths[-1].touch()
     with FaultServer() as server:
         yield Stage(server, folder, {path.name: path.read_bytes() for path in paths})
         print(f"\nfaults that struck: {dict(server.struck)}")
@@ -165,19 +166,26 @@ every_job = pytest.mark.parametrize("kind", ["compress", "decompress", "extract"
 
 class TestKilled:
     @every_job
-    @pytest.mark.parametrize(("action", "over_old"), [("kill", False), ("kill", True), ("tear", True)])
-    def test_at_any_call(self, stage, kind, action, over_old):
-        job = stage.job(kind, over_old=over_old)
+    @pytest.mark.parametrize(
+        ("action", "over_old", "threads"), [("kill", False, 1), ("kill", True, 2), ("tear", True, 2)]
+    )
+    def test_at_any_call(self, stage, kind, action, over_old, threads):
+        job = stage.job(kind, "--threads", threads, over_old=over_old)
         again = stage.job(kind, over_old=True)
-        struck = set()
+        struck = []
         for outcome, where in stage.trials(job, Fault(action, 0, WRITING if action == "kill" else ("write",))):
             assert outcome.status == -signal.SIGKILL, where
-            struck.add(outcome.struck[0])
+            call, path = outcome.struck
+            struck.append((call, "temporary" if is_temporary(Path(path)) else "target"))
             left = stage.left_behind()
             assert stage.run(again).status == 0, where
             assert stage.found() == job.after, where
             assert stage.left_behind() == left, where
-        assert struck >= {"create", "write", "fsync", "replace"} if action == "kill" else {"write"}
+        assert ("write", "temporary") in struck
+        if threads == 1:  # calls come in the same order every time
+            assert {("create", "temporary"), ("fsync", "temporary"), ("replace", "target")} <= set(struck)
+            assert struck.index(("fsync", "temporary")) < struck.index(("replace", "target"))
+            assert struck[-1] == ("fsync", "target"), "the folder is not flushed"
 
     def test_what_is_left_behind_is_no_input(self, stage):
         job = stage.job("compress")
@@ -267,13 +275,12 @@ class TestFailingDisk:
         assert re.search("cannot .*: Read-only file system; name a place that can be written to", outcome.told)
         assert stage.found() == {}
 
-    def test_a_file_that_cannot_be_deleted_is_tried_again(self, stage):
+    def test_a_temporary_file_that_cannot_be_deleted_is_tried_again(self, stage):
         stage.reset({})
-        job = stage.job("compress")
-        arguments = [*job.arguments[:-1], stage.out / "absent" / "o.spk"]
-        assert "o.spk: cannot write: No such file or directory" in stage.server.run(arguments, stage.folder).told
-        (stage.out / "absent").mkdir()
-        outcome = stage.server.run([*arguments, "--model", "absent.onnx"], stage.folder, Fault("raise", 1, ("unlink",)))
+        arguments = ["compress", stage.folder / "in" / "absent.wav", stage.out / "o.spk"]
+        outcome = stage.server.run(arguments, stage.folder, Fault("raise", 1, ("unlink",), errno.EIO))
+        assert outcome.struck is not None
+        assert outcome.told.endswith("absent.wav: cannot read: No such file or directory; check the name\n")
         assert (outcome.status, stage.left_behind()) == (1, [])
 
 
@@ -293,26 +300,54 @@ class TestInterrupted:
     def check(self, stage: Stage, outcome: Outcome, where: str, number: int) -> None:
         assert outcome.status == 128 + number, where
         name = signal.Signals(number).name
-        assert outcome.told == f"spikey: interrupted by {name}; no file is left half written\n", where
+        assert outcome.told == f"spikey: interrupted by {name}; no archive or file is left half written\n", where
         assert stage.left_behind() == [], where
 
-    def test_signals_that_were_turned_off_stay_so(self):
+    @pytest.fixture
+    def heeding(self, monkeypatch):
+        """As in a process of the command."""
+        monkeypatch.setattr(interruption, "_received", None)
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        try:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            interruption.heed()
-            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-            with pytest.raises(interruption.Interrupted):
-                signal.raise_signal(signal.SIGTERM)
-            holding = interruption.hold()
-            holding.__enter__()
-            signal.raise_signal(signal.SIGINT)
-            with pytest.raises(interruption.Interrupted) as caught:
-                holding.__exit__(None, None, None)
-            assert caught.value.status == 130
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        interruption.heed()
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def test_signals_that_were_turned_off_stay_so(self, heeding):
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        with pytest.raises(interruption.Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+
+    def test_signals_can_be_held(self, heeding):
+        holding = interruption.hold()
+        holding.__enter__()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(interruption.Interrupted) as caught:
+            holding.__exit__(None, None, None)
+        assert caught.value.status == 130
+
+    def test_one_that_a_library_loses_ends_the_run_all_the_same(self, heeding, tmp_path, random, monkeypatch):
+        def lose(*_, **__):
+            with contextlib.suppress(interruption.Interrupted):
+                signal.raise_signal(signal.SIGINT)
+
+        paths = write_session(tmp_path / "in", random)
+        monkeypatch.setattr(compressor, "_verify", lose)
+        with pytest.raises(interruption.Interrupted):
+            spikey_cli.compress(paths, tmp_path / "o.spk")
+        assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+    def test_one_that_a_library_takes_for_an_error_ends_the_run_all_the_same(self, heeding, tmp_path, monkeypatch):
+        def mistake(*_, **__):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except interruption.Interrupted as error:
+                raise ImportError("initialization failed") from error
+
+        monkeypatch.setattr(compressor, "name_inputs", mistake)
+        with pytest.raises(interruption.Interrupted):
+            CliRunner().invoke(main, ["compress", "a.wav", str(tmp_path / "o.spk")])
 
     def test_an_interrupted_call_leaves_nothing(self, tmp_path, random, monkeypatch):
         def interrupt(*_, **__):
@@ -363,7 +398,9 @@ class TestSources:
             assert stage.left_behind() == []
             others = {other: data for other, data in stage.sources.items() if other != name}
             assert stage.found() == ({} if name == "o.spk" else {"o.spk": stage.archive_of(others)}), outcome
-        assert struck == {(name, call) for name in (*stage.sources, "o.spk") for call in READING}
+        assert struck == {(name, call) for name in (*stage.sources, "o.spk") for call in READING} - {
+            ("empty.txt", "read")
+        }
 
     @every_job
     def test_an_archive_that_cannot_be_read(self, stage, kind):
@@ -374,7 +411,7 @@ class TestSources:
             assert "whole.spk: cannot read: Input/output error; check the disk" in outcome.told, where
             assert stage.left_behind() == [], where
 
-    @pytest.mark.parametrize(("action", "name"), [("append", "notes.txt"), ("unlink", "thread0.wav")])
+    @pytest.mark.parametrize(("action", "name"), [("append", "thread1.wav"), ("unlink", "thread0.wav")])
     def test_that_change(self, stage, action, name):
         """Between any two calls: what is archived is the file as it was, or as it became, or it is left out."""
         job = stage.job("compress", "--threads", 1)
@@ -541,7 +578,7 @@ class TestRemovingSources:
 
         monkeypatch.setattr(removal, "forget", damage)
         paths = write_session(tmp_path / "in", random)
-        with pytest.raises(ArchiveError, match=r"no source is deleted|is damaged"):
+        with pytest.raises(ArchiveError, match=r"o.spk: .*damaged: .*; no source is deleted; compress"):
             spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True)
         assert [path.exists() for path in paths] == [True, True]
 
@@ -575,11 +612,21 @@ class TestRemovingSources:
         for options in ({"force": True}, {"verify": False}):
             with pytest.raises(ValueError, match="remove_source goes neither"):
                 spikey_cli.compress(paths, archive, remove_source=True, **options)
-        model = tmp_path / "mine.onnx"
-        model.write_bytes(random_model(latent=4, peers=1, edges=default_predictor().profile.edges.tolist()))
-        with pytest.raises(InputError, match="the sources would be lost with the model"):
-            spikey_cli.compress(paths, archive, remove_source=True, predictor=read_model(model))
         archive.write_bytes(OLD)
         with pytest.raises(InputError, match="exists already"):
             spikey_cli.compress(paths, archive, remove_source=True)
         assert ([path.exists() for path in paths], archive.read_bytes()) == ([True, True], OLD)
+
+    def test_a_model_of_ones_own_must_be_in_the_archive(self, tmp_path, random):
+        paths = write_session(tmp_path / "in", random)
+        model = tmp_path / "mine.onnx"
+        model.write_bytes(random_model(latent=4, peers=1, edges=default_predictor().profile.edges.tolist()))
+        predictor = read_model(model)
+        with pytest.raises(InputError, match="the sources would be lost with the model"):
+            spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True, predictor=predictor)
+        assert [path.exists() for path in paths] == [True, True]
+        files = {path.name: path.read_bytes() for path in paths}
+        spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True, predictor=predictor, embed_model=True)
+        assert [path.exists() for path in paths] == [False, False]
+        spikey_cli.decompress(tmp_path / "o.spk", tmp_path / "back")
+        assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == files
