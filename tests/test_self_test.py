@@ -149,7 +149,7 @@ def test_the_command_warns_and_is_done(tmp_path, paths, monkeypatch):
 def test_a_live_stream_is_refused(monkeypatch):
     """It names a model in any case: there is nothing to fall back to."""
     _wrong_kernels(monkeypatch)
-    encoder = spikey_cli.StreamEncoder(1, 20_000)
+    encoder = spikey_cli.StreamEncoder(1, 20_000, grid="identity")
     with pytest.raises(ModelError, match="self-test"):
         encoder.push(np.zeros((500, 1), dtype=np.int16))
 
