@@ -43,6 +43,8 @@ class WholeFile:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{path.parent}: cannot make the folder: {error.strerror}") from error
+        except RecursionError as error:  # a thousand folders within each other
+            raise InputError(f"{root}: a name leads too deep to make its folders") from error
         return cls(path, force=force)
 
     def _check_target(self) -> None:
