@@ -76,6 +76,10 @@ class WholeFile:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(system_fault(path.parent, "make the folder", error)) from error
+        except RecursionError as error:  # a thousand folders within each other
+            raise InputError(
+                f"{root}: a name leads too deep to make its folders; give the file another name"
+            ) from error
         return cls(path, force=force, flush_folder=flush_folder)
 
     def _check_target(self) -> None:
