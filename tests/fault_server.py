@@ -191,6 +191,8 @@ def _install(struck: _Struck) -> None:
 def _run(request: dict, report: int) -> None:
     """As a process of its own, which ends as Python ends it, but leaves the memory to the system: that is faster."""
     signal.alarm(SECONDS_AT_MOST)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # whoever runs the tests in the background has turned some off
     _install(_Struck(Fault(**(request["fault"] or {"action": "", "at": 0})), request["folder"], report))
     sys.argv = ["spikey", *request["arguments"]]
     status: object = 70

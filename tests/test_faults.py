@@ -308,7 +308,8 @@ class TestInterrupted:
         """As in a process of the command."""
         monkeypatch.setattr(interruption, "_received", None)
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in before:
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
         interruption.heed()
         yield
         for number, handler in before.items():
