@@ -18,6 +18,7 @@ from .codec import encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError, system_fault
+from .limits import NO_LIMITS
 from .predictor import Predictor, default_predictor
 from .progress import Progress, stages
 from .removal import check_readable_later, remove_sources
@@ -318,7 +319,7 @@ def _verify(
     progress: Progress | None,
 ) -> None:
     """Raises ArchiveError where what stands in the temporary file does not decode to what was read."""
-    with ArchiveReader(target.temporary, called=target.path, remedy=_REMEDY) as reader:
+    with ArchiveReader(target.temporary, NO_LIMITS, called=target.path, remedy=_REMEDY) as reader:
         done = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
         if done.failures:
             raise done.failures[0]

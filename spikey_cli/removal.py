@@ -15,6 +15,7 @@ from .archive import ArchiveReader
 from .atomic import forget
 from .decompressor import restore
 from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
+from .limits import NO_LIMITS
 from .predictor import Predictor, predictor_with_digest
 from .progress import Progress
 from .source import Source, open_input, read_at
@@ -50,7 +51,7 @@ def remove_sources(
         comparisons[name] = _Comparison(paths[name])
         return comparisons[name]
 
-    with ArchiveReader(archive, remedy="no source is deleted; compress them again") as reader:
+    with ArchiveReader(archive, NO_LIMITS, remedy="no source is deleted; compress them again") as reader:
         failures = list(restore(reader, compare, workers, progress=progress).failures)
     if any(isinstance(failure, ArchiveError) for failure in failures):
         return 0, tuple(failures)  # a disk or a memory that errs once is trusted with nothing

@@ -168,5 +168,5 @@ def test_a_kernel_passes_once(tmp_path, paths, monkeypatch):
         monkeypatch.setitem(_KERNELS, kind, counted)
     predictor = find_model("n1")
     for _ in range(3):
-        spikey_cli.compress(paths, tmp_path / "out.spk", predictor=predictor, workers=1, force=True)
+        spikey_cli.compress(paths, tmp_path / "out.spk", predictor=predictor, workers=1, force=True, verify=False)
     assert len(asked) == 1
