@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from .blocks import Part
-from .errors import ArchiveError, system_fault
+from .errors import ArchiveError, LimitError, system_fault
 from .limits import DEFAULT_LIMITS, Limits
 from .tables import (
     BlockTable,
@@ -269,7 +269,7 @@ class ArchiveReader:
         """Refuse an archive that claims to hold more than the limits grant."""
         claimed, granted = sum(file.size for file in self.directory.files), self.limits.restored_bytes(self.length)
         if claimed > granted:
-            raise ArchiveError(
+            raise LimitError(
                 f"{self.path}: its {self.length} bytes claim to hold {claimed}, more than {self.limits.expansion} "
                 "times as many; if you trust it, raise the limit with --max-expansion"
             )
@@ -304,6 +304,8 @@ class ArchiveReader:
             raise self.damaged("the directory does not match its checksum")
         try:
             self.directory = unpack_directory(packed, self.version[0], self.limits, self.length)
+        except LimitError as error:
+            raise LimitError(f"{self.path}: {error}") from error
         except ArchiveError as error:
             raise self.damaged(str(error)) from error
 
@@ -369,6 +371,8 @@ class ArchiveReader:
             raise self.damaged(f"{what} belongs to another archive")
         try:
             table = unpack_block_table(packed, self.directory, payload_bytes, self.limits.block_samples(self.length))
+        except LimitError as error:
+            raise LimitError(f"{self.path}: {what}: {error}") from error
         except ArchiveError as error:
             raise self.damaged(f"{what}: {error}") from error
         return numbers[1] if len(numbers) > 2 else None, len(head) + table_bytes + payload_bytes, table

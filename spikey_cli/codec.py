@@ -19,7 +19,7 @@ from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
 from .effort import Reckoned, decoding_time, lane_memory
-from .errors import ArchiveError, ModelError, SelfTestError
+from .errors import ArchiveError, LimitError, ModelError, SelfTestError
 from .grid import Grid
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
@@ -256,7 +256,7 @@ class Decoder:
         lanes = np.array([-(-part.n_frames // table.steps) for part, _ in places])
         most = max(int(lanes[bundle.start : bundle.stop].sum()) for bundle in company.bundles)
         if most > limits.lanes(lane_memory(model)):
-            raise ArchiveError(
+            raise LimitError(
                 f"{self.reader.path}: block {i} has {most} lanes that lean on each other, more than its limit of "
                 "memory allows; if you trust it, raise that with --memory"
             )
@@ -264,7 +264,7 @@ class Decoder:
         steps = min(table.steps, max(part.n_frames for part in table.parts))
         self.reckoned.add(i, decoding_time(samples, steps, len(set(company.waves)), self.coder, model))
         if self.reckoned.time > limits.decoding_time(self.reader.length):
-            raise ArchiveError(
+            raise LimitError(
                 f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "
                 "if you trust it, raise the limit with --max-expansion"
             )

@@ -12,7 +12,7 @@ from .archive import ArchiveReader, seal
 from .atomic import WholeFile, flush
 from .blocks import positions_by_file
 from .codec import DecodedPart, Decoder, FetchedBlock
-from .errors import ArchiveError, InputError, SpikeyError
+from .errors import ArchiveError, InputError, LimitError, SpikeyError
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .progress import Progress
@@ -181,7 +181,7 @@ def _restore_blocks(
                 try:
                     yield decoder.fetch_block(b, here)
                 except SpikeyError as error:
-                    if not isinstance(decoder.reader, SalvageReader):
+                    if isinstance(error, LimitError) or not isinstance(decoder.reader, SalvageReader):
                         for i in here:
                             files[i].fail(error)
 

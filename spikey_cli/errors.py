@@ -45,6 +45,10 @@ class ArchiveError(SpikeyError):
     """An archive is damaged, hostile, or of a version that this release does not read."""
 
 
+class LimitError(ArchiveError):
+    """An archive asks for more memory or time than was granted it; it need not be damaged."""
+
+
 class ModelError(SpikeyError):
     """A predictor cannot be proven exact, or is not the one that an archive names."""
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from .archive import BLOCK_MARK, HEADER_BYTES, LAYOUTS, MAGIC, MAJOR, ArchiveReader
-from .errors import ArchiveError
+from .errors import ArchiveError, LimitError
 from .tables import Index, IndexEntry
 
 _SEARCH_BYTES = 1 << 20
@@ -53,6 +53,8 @@ class SalvageReader(ArchiveReader):
             directory_bytes = self._read_header(0)
             self._read_directory(HEADER_BYTES, directory_bytes)
             return directory_bytes
+        except LimitError:
+            raise
         except ArchiveError as error:
             first = error
         for at in self._second_headers():
@@ -96,6 +98,8 @@ class SalvageReader(ArchiveReader):
                 return
             try:
                 number, length, table = self.read_block_header(at, "a block")
+            except LimitError:
+                raise
             except ArchiveError:
                 continue  # what lies up to the next one belongs to no block that can be read
             is_next = number is None or number > last

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from .blocks import Part
-from .errors import ArchiveError, InputError
+from .errors import ArchiveError, InputError, LimitError
 from .grid import IDENTITY, Grid, unpack_grid
 from .limits import DEFAULT_LIMITS, Limits
 from .peers import Company, Place
@@ -279,8 +279,8 @@ def unpack_directory(
     return Directory(files, unpack_topology(cursor.rest(), n_threads, archive_bytes), model)
 
 
-def _beyond(what: str) -> ArchiveError:
-    return ArchiveError(f"{what}, more than its limit of memory allows; if you trust it, raise that with --memory")
+def _beyond(what: str) -> LimitError:
+    return LimitError(f"{what}, more than its limit of memory allows; if you trust it, raise that with --memory")
 
 
 def samples_of(parts: Iterable[Part], files: Sequence[FileEntry]) -> int:
