@@ -24,6 +24,8 @@ from spikey_cli.topology import Topology
 from spikey_cli.varint import put_uvarint
 from spikey_cli.wav import WavLayout
 
+MOST_BYTES = 16 << 10
+_STREAM_BYTES = 6  # of a stream in a block's table
 EDGES = (0, 1, 2, 3, 7, 63, 64, 127, 128, 255, 256, 1535, 1 << 14, 65535, 65536, 1 << 17, 1 << 20, (1 << 22) - 1)
 HUGE = (1 << 22, 1 << 24, 1 << 25, 2**32 - 1, 1 << 56, 1 << 60, 2**63 - 1, 2**64, 2**80)
 NAMES = (
@@ -145,6 +147,8 @@ def _channels(random: np.random.Generator, content: Content) -> None:
     _set_file(content, file, replace(entry, layout=layout, size=layout.file_bytes))
     threads = sum(f.channels for f in content.directory.files if f.layout)
     content.directory = replace(content.directory, topology=Topology.alone(threads))
+    if channels * sum(len(parts) for _, parts, _ in content.blocks) * _STREAM_BYTES > MOST_BYTES:
+        return  # their streams are not told of
     for _, parts, streams in content.blocks:
         for place, part in enumerate(parts):
             if part.file == file:
@@ -165,7 +169,7 @@ def _many_parts(random: np.random.Generator, content: Content) -> None:
 
 
 def _many_files(random: np.random.Generator, content: Content) -> None:
-    count = _pick(random, (10, 300, 1000, 70_000))
+    count = _pick(random, (10, 300, 1000, 3000, 70_000))
     size = _pick(random, (0, 1))
     kind = random.integers(2)
     layout = WavLayout(b"", b"", 1, 1, 1, 0)
@@ -366,8 +370,14 @@ TABLE_CHANGES = (_in_directory, _in_table, _in_index, _in_frame)
 
 
 def mutated(content: Content, random: np.random.Generator) -> bytes:
-    """An archive that `content` might have become in an enemy's hands."""
-    changed = content.copy()
+    """An archive of at most MOST_BYTES that `content` might have become in an enemy's hands."""
+    while True:
+        data = _mutated(content.copy(), random)
+        if len(data) <= MOST_BYTES:  # what an archive may take grows with it
+            return data
+
+
+def _mutated(changed: Content, random: np.random.Generator) -> bytes:
     if random.integers(5) < 2:
         return _pick(random, TABLE_CHANGES)(random, changed).pack()
     for _ in range(int(random.integers(1, 3))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -361,3 +362,20 @@ def test_limits_are_raised_and_lowered(tmp_path):
     result = CliRunner().invoke(main, ["test", "--memory", "1", "--max-expansion", "1000000", str(archive)])
     assert result.exit_code == 1
     assert "--memory" in result.output
+
+
+def test_marks_without_end_are_searched_once(tmp_path):
+    """Each mark of a block could claim the rest of the archive for its table, to be read for nothing."""
+    archive = tmp_path / "s.spk"
+    content = _small(tmp_path)
+    whole = archive.read_bytes()
+    with SalvageReader(archive) as reader:
+        mark = whole[reader.first_block : reader.first_block + 8]
+        front = whole[: reader.first_block]
+    count = 100_000
+    archive.write_bytes(front + (mark + (0).to_bytes(4, "little") + (1 << 20).to_bytes(4, "little") + bytes(8)) * count)
+    start = time.process_time()
+    with SalvageReader(archive) as reader:
+        assert not reader.index.blocks
+    assert time.process_time() - start < 5
+    assert content.blocks
