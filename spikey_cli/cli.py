@@ -232,7 +232,8 @@ def decompress(
     in_part = start is not None or stop is not None or bool(names)
     if keep_going and (in_part or archive == PIPE):
         raise click.UsageError("--keep-going salvages whole archives; leave out --thread, --start, --stop")
-    if archive == PIPE or is_live(archive):
+    live = archive == PIPE or is_live(archive)
+    if live:
         if in_part:
             raise click.UsageError(
                 "a live stream is read from its start to its end; leave out --thread, --start, --stop"
@@ -242,7 +243,7 @@ def decompress(
             return
     if folder is None:
         raise click.UsageError("Missing argument 'DIR'.")
-    if is_live(archive):
+    if live:
         decompress_live(archive, folder, model=model, force=force, quiet=quiet, limits=limits)
         return
     from .archive import ArchiveReader

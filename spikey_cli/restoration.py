@@ -102,7 +102,7 @@ class Restoration:
 
     def end(self) -> None:
         """No more parts come: in a salvaged file the rest is lost."""
-        if self._keep_going and self._reached < self.entry.frames:
+        if self._keep_going:
             self._be_silent(self.entry.frames)
 
     def _be_silent(self, stop_frame: int) -> None:

@@ -53,7 +53,6 @@ class Walk:
         self._n_waves = peers.waves.size - 1
         self._window = predictor.window if predictor else 0
         self._predictor = predictor
-        self._never_full = predictor is None
         self._chain = predictor.chain if predictor and predictor.chain else NO_CHAIN
         self._forecast = forecast_of(predictor, lanes, peers) if predictor and not predictor.chain else None
         # The differences of some steps, behind those of the `window` steps before: a window is one contiguous slice.
@@ -72,10 +71,10 @@ class Walk:
         if self._row + len(codes) > len(self._differences):
             self._differences[: self._window] = self._differences[self._row - self._window : self._row]
             self._row = self._window
-        naive = len(codes) if self._never_full else min(max(self._window + 1 - self.step, 0), len(codes))
+        naive = min(max(self._window + 1 - self.step, 0), len(codes)) if self._predictor else len(codes)
         self._take(coder, codes[:naive], True, self._outputs, 0, self._n_waves)
         self._go_on(naive)
-        if self._predictor and naive < len(codes):
+        if self._predictor and naive < len(codes) and self.step == self._window + 1:
             self._test(coder, codes[:1])
         if self._forecast is None:
             self._take(coder, codes[naive:], False, self._outputs, 0, self._n_waves)
@@ -108,7 +107,7 @@ class Walk:
             )
 
     def _test(self, coder: Stepper, codes: np.ndarray) -> None:
-        """The predictor's self-test, by what this walk evaluates it with; once for each kernel in a process."""
+        """The predictor's self-test, before its first step; once for each kernel in a process."""
         assert self._predictor is not None
         if self._forecast is not None:
             self._predictor.test("ONNX Runtime", self._predictor.evaluate)

@@ -46,6 +46,7 @@ class StreamDecoder:
         self._limits = limits or DEFAULT_LIMITS
         self._taken = 0
         self._time = 0.0
+        self._frame_time = 0.0  # nanoseconds, about, that decoding a frame takes
         self._data = bytearray()
         self._failure: SpikeyError | None = None
         self._crc = 0
@@ -93,6 +94,8 @@ class StreamDecoder:
                 form, at, self._crc = header
                 if self._predictor is None or not self._predictor.digest.startswith(form.model):
                     self._predictor = predictor_with_digest(form.model)
+                waves = len(set(form.topology.waves))
+                self._frame_time = decoding_time(form.channels, 1, waves, CODERS["range"], self._predictor)
                 self._sha.update(form.head)
                 self.format = form
             while at < len(self._data):
@@ -127,7 +130,7 @@ class StreamDecoder:
                 "raise the limit with --max-expansion"
             )
         if packet.kind == CODED:
-            self._check_work(packet, form)
+            self._check_work(packet.frames)
             if self._grid is None:
                 raise ArchiveError("is damaged: a packet comes before its grid; transmit it again")
             if self._lockstep is None:  # not before, since an enemy's grids could follow each other without end
@@ -142,12 +145,9 @@ class StreamDecoder:
         self.frames += packet.frames
         return samples
 
-    def _check_work(self, packet: Packet, form: LiveFormat) -> None:
+    def _check_work(self, frames: int) -> None:
         """Refuse a packet with which decoding what came takes longer than is granted."""
-        waves = len(set(form.topology.waves))
-        self._time += decoding_time(
-            packet.frames * form.channels, packet.frames, waves, CODERS["range"], self._predictor
-        )
+        self._time += frames * self._frame_time
         if self._time > SILENCE * self._limits.decoding_time(self._taken):
             raise ArchiveError(
                 "takes longer to decode than is usual for as many bytes; if you trust it, raise the limit with "
