@@ -37,6 +37,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -203,22 +204,30 @@ class ArchiveReader:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | BinaryIO,
         limits: Limits = DEFAULT_LIMITS,
         *,
         called: str | os.PathLike[str] | None = None,
         remedy: str = REMEDY,
     ) -> None:
-        """Open an archive; `called` is the name that errors give it, and `remedy` what they say is to be done."""
-        self.path = Path(called or path)
+        """Open an archive, or take one that is open already, or lies in memory.
+
+        `called` is the name that errors give it, and `remedy` what they say is to be done.
+        """
         self.remedy = remedy
         self.limits = limits
+        self._lock = threading.Lock()  # several threads may read: to seek and to read must be one step
+        if isinstance(path, (str, os.PathLike)):
+            self.path = Path(called or path)
+            try:
+                self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 (close() closes it)
+            except OSError as error:
+                raise ArchiveError(system_fault(self.path, "read", error)) from error
+        else:
+            self.path = Path(called or "archive")
+            self._file = path
         try:
-            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 (close() closes it)
-        except OSError as error:
-            raise ArchiveError(system_fault(self.path, "read", error)) from error
-        try:
-            self.length = os.fstat(self._file.fileno()).st_size
+            self.length = self._file.seek(0, os.SEEK_END)
             self._open()
         except BaseException:
             self._file.close()
@@ -243,8 +252,9 @@ class ArchiveReader:
         if offset < 0 or count > self.length - offset:
             raise self.damaged(f"{what} would run past the end of the archive")
         try:
-            self._file.seek(offset)
-            data = self._file.read(count)
+            with self._lock:
+                self._file.seek(offset)
+                data = self._file.read(count)
         except OSError as error:
             raise ArchiveError(system_fault(self.path, "read", error)) from error
         if len(data) != count:

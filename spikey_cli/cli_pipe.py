@@ -31,7 +31,8 @@ def compress_stdin(
     target: Path, *, raw: str | None, packet_frames: int | None, model: str | None, force: bool, quiet: bool
 ) -> None:
     """`spikey compress - TARGET`."""
-    from .live.pipe import RawFormat, compress_pipe
+    from .layout import RawFormat
+    from .live.pipe import compress_pipe
 
     form = RawFormat(*read_raw(raw)) if raw else None
     predictor = find_model(model)

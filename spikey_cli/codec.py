@@ -21,12 +21,12 @@ from .coders import Coder, coder_with_number
 from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, LimitError, ModelError, SelfTestError
 from .grid import Grid
+from .layout import sample_dtype, samples_to_bytes, silence, silent_sample
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import Stream, decode_threads, encode_threads
 from .tables import BlockTable, Directory, FileEntry
-from .wav import sample_dtype, samples_to_bytes, silence, silent_sample
 from .workers import Workers
 
 STORED, XZ = 2, 3

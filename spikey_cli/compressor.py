@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from .codec import encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError, system_fault
+from .layout import RawFormat
 from .limits import NO_LIMITS
+from .origin import FileOrigin, Origin
 from .predictor import Predictor, default_predictor
 from .progress import Progress, stages
 from .removal import check_readable_later, remove_sources
@@ -26,6 +29,9 @@ from .source import Source, SourceChangedError, look_through
 from .tables import MAX_MODEL_BYTES, Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
 from .workers import Workers, open_workers
+
+RAW_SUFFIXES = (".bin", ".dat", ".raw")
+"""How the names of files end that hold interleaved samples without a header."""
 
 _REMEDY = "nothing is kept of it; compress again, check memory and disk, and report it if it happens twice"
 
@@ -50,25 +56,30 @@ class Compressed:
         return self.source_bytes / self.archive_bytes
 
 
-def name_inputs(inputs: Iterable[str | os.PathLike[str]], *, recursive: bool = False) -> list[tuple[Path, str]]:
-    """Files with the names that they get in an archive: [(path, name), ...].
+def name_inputs(
+    inputs: Iterable[str | os.PathLike[str] | Origin], *, recursive: bool = False, sample_rate: int = 0
+) -> list[Origin]:
+    """Files, with the names that they get in an archive, and other origins as they are.
 
     A file goes by its own name; with `recursive`, a file below a folder by its path from there. What a killed run left
-    in a folder is no file of it. Raises InputError for a folder without `recursive`, and for a folder that holds no
-    file, or cannot be read.
+    in a folder is no file of it. `sample_rate`, in Hz, is that of files that do not tell. Raises InputError for a
+    folder without `recursive`, and for a folder that holds no file, or cannot be read.
     """
-    named: list[tuple[Path, str]] = []
+    named: list[Origin] = []
     for given in inputs:
+        if not isinstance(given, (str, os.PathLike)):
+            named.append(given)
+            continue
         path = Path(given)
         if not path.is_dir():
-            named.append((path, path.name))
+            named.append(FileOrigin(path, path.name, sample_rate))
             continue
         if not recursive:
             raise InputError(f"{path}: is a folder; give -r to take the files in it")
         found = sorted(p for p in _files_below(path) if p.is_file() and not is_temporary(p))
         if not found:
             raise InputError(f"{path}: holds no files")
-        named += [(p, p.relative_to(path).as_posix()) for p in found]
+        named += [FileOrigin(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
     return named
 
 
@@ -82,7 +93,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def compress(
-    inputs: Iterable[str | os.PathLike[str]],
+    inputs: Iterable[str | os.PathLike[str] | Origin],
     archive: str | os.PathLike[str],
     *,
     coder: str = DEFAULT_CODER,
@@ -95,12 +106,15 @@ def compress(
     embed_model: bool | None = None,
     verify: bool = True,
     remove_source: bool = False,
+    raw: RawFormat | None = None,
+    sample_rate: int = 0,
     progress: Progress | None = None,
 ) -> Compressed:
     """Compress files into one archive; every byte of every file comes back from it.
 
     Args:
-        inputs: WAV files, or any others, which are kept verbatim; with `recursive`, folders too.
+        inputs: WAV and NPY files, or any others, which are kept verbatim; with `recursive`, folders too. An
+            `ArrayOrigin` is an array that comes back as an NPY file, a `BytesOrigin` a small file made of bytes.
         archive: path of the `.spk` to write. It appears only once it is whole.
         coder: name of one of `spikey_cli.coders.CODERS`.
         workers: threads of execution; by default one for each processor. The archive does not depend on it.
@@ -115,6 +129,9 @@ def compress(
         verify: decode what was written, and compare it with what was read, before the archive takes its name.
         remove_source: delete the inputs, once the archive was read back from the disk and compared with them, byte for
             byte. One that failed, is a link, or changed meanwhile is kept, and among the failures.
+        raw: how samples lie in files without a header, those whose names end as `RAW_SUFFIXES` has it. By default
+            they are kept verbatim.
+        sample_rate: frames a second of files that do not tell it (NPY).
         progress: called with (bytes done, bytes in all); to verify and to compare count as much as to compress.
 
     Raises:
@@ -133,6 +150,9 @@ def compress(
             raise ValueError("remove_source goes neither with force nor without verify")
         if not embed_model:
             check_readable_later(predictor)
+        inputs = list(inputs)
+        if not all(isinstance(given, (str, os.PathLike)) for given in inputs):
+            raise ValueError("remove_source deletes files, and there are other origins")
     passes = stages(progress, 1 + verify + remove_source)
     failures: list[SpikeyError] = []
     warnings: list[str] = []
@@ -146,18 +166,19 @@ def compress(
             raise error
         failures.append(error)
 
-    named = _without_collisions(name_inputs(inputs, recursive=recursive), fail)
+    origins = _without_collisions(name_inputs(inputs, recursive=recursive, sample_rate=sample_rate), fail)
     target = WholeFile(Path(archive), force=force)
     try:
         with open_workers(workers) as pool:
-            sources = _take_sources(pool.map(look_or_fail, named), fail)
+            sources = _take_sources(pool.map(partial(look_or_fail, raw=raw), origins), fail)
             while True:
                 if not sources:
                     raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
                 try:
-                    written = _write_archive(
-                        sources, target, CODERS[coder], predictor, peers, embed_model, pool, passes[0]
-                    )
+                    with target.writing() as file:
+                        written = write_archive(
+                            sources, file, CODERS[coder], predictor, peers, embed_model, pool, passes[0]
+                        )
                     break
                 except SourceChangedError as error:
                     # the archive's directory names the file already: begin again without it
@@ -181,25 +202,26 @@ def compress(
     return Compressed(len(sources), source_bytes, written.length, tuple(failures), removed, tuple(warnings))
 
 
-def _without_collisions(named: list[tuple[Path, str]], fail: Callable[[SpikeyError], None]) -> list[tuple[Path, str]]:
-    taken: dict[str, Path] = {}
+def _without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], None]) -> list[Origin]:
+    taken: dict[str, Origin] = {}
     kept = []
-    for path, name in named:
+    for origin in origins:
+        name = origin.name
         fault = name_fault(name)
         if fault:
-            fail(InputError(f"{path}: the name {name!r} {fault}; rename it"))
+            fail(InputError(f"{origin}: the name {name!r} {fault}; rename it"))
         elif name.casefold() in taken:
-            fail(InputError(f"{path}: {taken[name.casefold()]} has the same name {name!r}; rename one of them"))
+            fail(InputError(f"{origin}: {taken[name.casefold()]} has the same name {name!r}; rename one of them"))
         else:
-            taken[name.casefold()] = path
-            kept.append((path, name))
+            taken[name.casefold()] = origin
+            kept.append(origin)
     return kept
 
 
-def look_or_fail(named: tuple[Path, str]) -> Source | SpikeyError:
-    """The first look at a file (path, name), or the error that it met: for workers, which all should come to an end."""
+def look_or_fail(origin: Origin, raw: RawFormat | None = None) -> Source | SpikeyError:
+    """The first look at an input, or the error that it met: for workers, which all should come to an end."""
     try:
-        return look_through(*named)
+        return look_through(origin, raw=raw if Path(origin.name).suffix.lower() in RAW_SUFFIXES else None)
     except SpikeyError as error:
         return error
 
@@ -255,7 +277,7 @@ def _embedded(predictor: Predictor | None, embed: bool | None, source_bytes: int
 
 
 @dataclass(frozen=True)
-class _Written:
+class Written:
     """An archive as it was written, before anything of it was read."""
 
     length: int
@@ -263,57 +285,57 @@ class _Written:
     """See `archive.seal`; of the bytes that were read of the sources."""
 
 
-def _write_archive(
+def write_archive(
     sources: Sequence[Source],
-    target: WholeFile,
+    file: BinaryIO,
     coder: Coder,
     predictor: Predictor | None,
     peers: bool,
     embed_model: bool | None,
     workers: Workers,
     progress: Progress | None,
-) -> _Written:
+) -> Written:
+    """Write the archive of `sources` to a binary stream. Raises SourceChangedError where one changes meanwhile."""
     topology, sessions = find_sessions(sources, peers)
     files = tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in sources)
     frames, channels = [file.frames for file in files], [file.channels for file in files]
     verbatim = [[i] for i, file in enumerate(files) if file.layout is None]
     model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]
     done, total = 0, sum(source.size for source in sources)
-    with target.writing() as file:
-        directory = Directory(files, topology, _embedded(predictor, embed_model, total))
-        writer = ArchiveWriter(file, coder.number, model, directory)
+    directory = Directory(files, topology, _embedded(predictor, embed_model, total))
+    writer = ArchiveWriter(file, coder.number, model, directory)
 
-        def advance(parts: Sequence[Part]) -> None:
-            nonlocal done
-            done += sum(part.n_frames * sources[part.file].frame_bytes for part in parts)
-            if progress:
-                progress(done, total)
+    def advance(parts: Sequence[Part]) -> None:
+        nonlocal done
+        done += sum(part.n_frames * sources[part.file].frame_bytes for part in parts)
+        if progress:
+            progress(done, total)
 
-        for digest, source in zip(writer.digests, sources, strict=True):
-            digest.update(source.layout.head if source.layout else b"")
-        blocks = plan_blocks(sessions, frames, channels) + plan_blocks(verbatim, frames, channels)
-        across, within = workers.for_blocks(len(blocks))
-        read = (read_block(sources, writer.digests, parts, within) for parts in blocks)
-        encode = partial(
-            encode_block,
-            sources=sources,
-            directory=writer.directory,
-            coder=coder,
-            predictor=predictor,
-            workers=within,
-        )
-        for block in across.in_turn(encode, read):
-            writer.add_block(block.steps, block.parts, block.streams)
-            advance(block.parts)
-        for digest, source in zip(writer.digests, sources, strict=True):
-            digest.update(source.layout.tail if source.layout else b"")
-            source.check_unchanged()
-        return _Written(writer.finish(), seal(writer.digests))
+    for digest, source in zip(writer.digests, sources, strict=True):
+        digest.update(source.layout.head if source.layout else b"")
+    blocks = plan_blocks(sessions, frames, channels) + plan_blocks(verbatim, frames, channels)
+    across, within = workers.for_blocks(len(blocks))
+    read = (read_block(sources, writer.digests, parts, within) for parts in blocks)
+    encode = partial(
+        encode_block,
+        sources=sources,
+        directory=writer.directory,
+        coder=coder,
+        predictor=predictor,
+        workers=within,
+    )
+    for block in across.in_turn(encode, read):
+        writer.add_block(block.steps, block.parts, block.streams)
+        advance(block.parts)
+    for digest, source in zip(writer.digests, sources, strict=True):
+        digest.update(source.layout.tail if source.layout else b"")
+        source.check_unchanged()
+    return Written(writer.finish(), seal(writer.digests))
 
 
 def _verify(
     target: WholeFile,
-    written: _Written,
+    written: Written,
     workers: int | None,
     predictor: Predictor | None,
     progress: Progress | None,

@@ -6,7 +6,6 @@ Every message names the file or part, the reason, and the remedy; the command li
 from __future__ import annotations
 
 import errno
-import os
 
 _CHECK_THE_DISK = "check the disk and try again"
 _REMEDIES = {
@@ -27,10 +26,10 @@ _REMEDIES = {
 }
 
 
-def system_fault(path: str | os.PathLike[str], what: str, error: OSError) -> str:
+def system_fault(path: object, what: str, error: OSError) -> str:
     """A message: the file, `what` could not be done with it, why the system says so, and the remedy."""
     remedy = _REMEDIES.get(error.errno or 0, _CHECK_THE_DISK)
-    return f"{os.fspath(path)}: cannot {what}: {error.strerror or error}; {remedy}"
+    return f"{path}: cannot {what}: {error.strerror or error}; {remedy}"
 
 
 class SpikeyError(Exception):

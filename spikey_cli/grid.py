@@ -20,8 +20,8 @@ import numpy as np
 
 from .errors import ArchiveError, InputError
 from .kernel import kernel
+from .layout import SAMPLE_BYTES, sample_range
 from .varint import get_uvarint, put_uvarint, unzigzag, zigzag
-from .wav import SAMPLE_BYTES, sample_range
 
 MAX_PALETTE = 4096
 """Most values of a palette."""

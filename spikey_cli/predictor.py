@@ -32,8 +32,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ OUTPUT_ROWS = 3
 
 
 class Predictor:
-    """A certified network in an ONNX Runtime session. Safe to use from several threads."""
+    """A certified network, and its ONNX Runtime session. Safe to use from several threads; it can be pickled."""
 
     def __init__(self, model: bytes, *, intra_op_threads: int = 1, optimise: bool = True) -> None:
         """Certify and load the bytes of an .onnx file.
@@ -93,7 +94,18 @@ class Predictor:
         self._passed: set[str] = set()
         # a run must name all inputs: those of the parts that it does not want have no columns
         self._idle = {name: np.zeros((rows, 0), dtype=np.float32) for name, rows in graph.inputs.items()}
-        self._session, self._options = _session(model, intra_op_threads, optimise)
+        self._speed = (intra_op_threads, optimise)
+        if self.chain is None:
+            _ = self._session  # what it refuses, it refuses now
+
+    def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
+        # the session stays behind: it is made anew where the model is wanted, once in a process
+        return _unpickled, (self.onnx, *self._speed)
+
+    @cached_property
+    def _session(self) -> tuple[Any, Any]:
+        """The session, and its options for a run; made when it is first wanted, which a chain needs only for tests."""
+        return _session(self.onnx, *self._speed)
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
         """Outputs, float32 [3, lanes], of a graph without parts for C-contiguous `windows`, float32 [window, lanes]."""
@@ -137,10 +149,16 @@ class Predictor:
         self._passed.add(engine)
 
     def _run(self, output: str, given: dict[str, np.ndarray]) -> np.ndarray:
+        session, options = self._session
         try:
-            return self._session.run([output], self._idle | given, self._options)[0]
+            return session.run([output], self._idle | given, options)[0]
         except Exception as error:  # ONNX Runtime raises its own types, all of them direct heirs of Exception
             raise ModelError(f"ONNX Runtime cannot run the model: {error}") from error
+
+
+@lru_cache(maxsize=4)
+def _unpickled(model: bytes, intra_op_threads: int, optimise: bool) -> Predictor:
+    return Predictor(model, intra_op_threads=intra_op_threads, optimise=optimise)
 
 
 def _check_parts(graph: Graph, spans: dict[str, Span]) -> None:

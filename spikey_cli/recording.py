@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +14,10 @@ from .archive import ArchiveReader
 from .blocks import Part
 from .codec import Decoder
 from .errors import ArchiveError, InputError
+from .layout import sample_dtype
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .tables import thread_names
-from .wav import sample_dtype
 from .workers import Workers, open_workers
 
 
@@ -24,7 +25,8 @@ class Recording:
     """Threads of an archive that share length, rate and width, as a read-only array of shape (samples, threads).
 
     Index it as a NumPy array: `recording[t0:t1, channels]` decodes the blocks and threads that it needs, no others.
-    Use it as a context manager, or `close` it. Not safe for use from several threads of execution at once.
+    Use it as a context manager, or `close` it. Several threads of execution may read at once. Pickled, it is opened
+    anew, by its path, where it is unpickled.
     """
 
     ndim = 2
@@ -46,6 +48,7 @@ class Recording:
         Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
         where a name is unknown or the threads differ in length, rate or width.
         """
+        self._opened_with = (path, threads, workers, predictor, limits)
         self._reader = ArchiveReader(path, limits or DEFAULT_LIMITS)
         try:
             files = self._reader.directory.files
@@ -79,6 +82,9 @@ class Recording:
         except BaseException:
             self._reader.close()
             raise
+
+    def __reduce__(self) -> tuple[Callable[..., Recording], tuple[object, ...]]:
+        return _unpickled, self._opened_with
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -134,6 +140,11 @@ class Recording:
                 for place in by_file[file][channel]:
                     samples[at - first : at - first + column.size, place] = column
         return samples.reshape((stop - first, *columns.shape))
+
+
+def _unpickled(path: str, threads: Sequence[str] | None, *options: Any) -> Recording:
+    workers, predictor, limits = options
+    return Recording(path, threads, workers=workers, predictor=predictor, limits=limits)
 
 
 def read_frames(

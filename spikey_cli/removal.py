@@ -16,9 +16,10 @@ from .atomic import forget
 from .decompressor import restore
 from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
 from .limits import NO_LIMITS
+from .origin import FileOrigin, open_input
 from .predictor import Predictor, predictor_with_digest
 from .progress import Progress
-from .source import Source, open_input, read_at
+from .source import Source, read_at
 
 
 def check_readable_later(predictor: Predictor | None) -> None:
@@ -44,7 +45,7 @@ def remove_sources(
     ArchiveError where the archive as a whole is not right.
     """
     forget(archive)
-    paths = {source.name: source.path for source in sources}
+    paths = {source.name: source.origin.path for source in sources if isinstance(source.origin, FileOrigin)}
     comparisons: dict[str, _Comparison] = {}
 
     def compare(name: str) -> _Comparison:

@@ -12,8 +12,8 @@ from typing import Protocol
 from .archive import ArchiveReader, FileDigest
 from .codec import DecodedPart
 from .errors import ArchiveError, SpikeyError
+from .layout import silence
 from .tables import FileEntry
-from .wav import silence
 
 _SILENCE_FRAMES = 1 << 16
 

@@ -1,4 +1,4 @@
-"""A source: one input file, looked through once before it is coded.
+"""A source: one input, looked through once before it is coded.
 
 The first look finds the layout of its bytes, the grid its samples lie on, and the spike band by which threads that were
 recorded together know each other. What is read afterwards is coded; a source that changes in between is an error.
@@ -6,17 +6,18 @@ recorded together know each other. What is read afterwards is coded; a source th
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from . import npy, wav
 from .errors import InputError, system_fault
 from .grid import IDENTITY, Grid, GridSurvey
+from .layout import Layout, RawFormat, samples_from_bytes
+from .origin import FileOrigin, Origin, Status
 from .topology import EXCERPT_SAMPLES, spike_band
-from .wav import WavLayout, parse, samples_from_bytes
 
 _CHUNK_BYTES = 8 << 20
 _CHANGED = "changed while it was read; compress it again once nothing writes to it"
@@ -24,19 +25,22 @@ _CHANGED = "changed while it was read; compress it again once nothing writes to 
 
 @dataclass(frozen=True)
 class Source:
-    """An input file as the first look found it."""
+    """An input as the first look found it."""
 
-    path: Path
+    origin: Origin
     name: str
     """Name in the archive, with forward slashes."""
-    size: int
-    """Bytes."""
-    modified_ns: int
-    layout: WavLayout | None
-    """None: no WAV that the predictor can take; the file is kept verbatim."""
+    status: Status
+    layout: Layout | None
+    """None: it has no samples that the predictor can take, and is kept verbatim."""
     grid: Grid
     bands: tuple[np.ndarray, ...]
     """Spike band of each channel; see `topology`."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.status.size
 
     @property
     def channels(self) -> int:
@@ -50,7 +54,7 @@ class Source:
 
     def _read_bytes(self, offset: int, count: int) -> bytes:
         try:
-            with open_input(self.path) as file:
+            with self.origin.open() as file:
                 data = read_at(file, offset, count)
         except InputError as error:
             raise SourceChangedError(self, str(error)) from error
@@ -76,17 +80,17 @@ class Source:
             raise self.changed() from error
 
     def check_unchanged(self) -> None:
-        """Raise SourceChangedError where size or time of the file differ from the first look."""
+        """Raise SourceChangedError where size or time differ from the first look."""
         try:
-            status = os.stat(self.path)
-        except OSError as error:
-            raise SourceChangedError(self, system_fault(self.path, "read", error)) from error
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
+            status = self.origin.status()
+        except InputError as error:
+            raise SourceChangedError(self, str(error)) from error
+        if status != self.status:
             raise self.changed()
 
     def changed(self) -> SourceChangedError:
         """The error for a file that is not what it was."""
-        return SourceChangedError(self, f"{self.path}: {_CHANGED}")
+        return SourceChangedError(self, f"{self.origin}: {_CHANGED}")
 
 
 class SourceChangedError(InputError):
@@ -97,28 +101,24 @@ class SourceChangedError(InputError):
         self.source = source
 
 
-def open_input(path: Path) -> BinaryIO:
-    """Open a file to read. Raises InputError, naming it."""
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise InputError(system_fault(path, "read", error)) from error
-
-
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
     """Up to `count` bytes from `offset`: fewer where the file ends before. Raises InputError, naming it."""
     try:
         file.seek(offset)
         return file.read(count)
     except OSError as error:
-        raise InputError(system_fault(file.name, "read", error)) from error
+        raise InputError(system_fault(getattr(file, "name", "input"), "read", error)) from error
 
 
-def look_through(path: Path, name: str) -> Source:
-    """Take the first look at a file. Raises InputError where it cannot be read."""
-    with open_input(path) as file:
-        status = os.fstat(file.fileno())
-        layout = parse(file, status.st_size)
+def look_through(given: Path | Origin, name: str = "", raw: RawFormat | None = None) -> Source:
+    """Take the first look at a file, which goes by `name`, or at another origin, which has a name of its own.
+
+    `raw` tells how the samples of a file lie that has no header. Raises InputError where it cannot be read.
+    """
+    origin: Origin = FileOrigin(given, name) if isinstance(given, Path) else given
+    status = origin.status()  # before it is opened: what takes its place in between is seen to be another
+    with origin.open() as file:
+        layout = _layout(file, origin, status.size, raw)
         grid, excerpt = IDENTITY, np.zeros((0, layout.channels if layout else 0), dtype=np.int16)
         if layout is not None:
             survey = GridSurvey(layout.sample_bytes)
@@ -127,10 +127,20 @@ def look_through(path: Path, name: str) -> Source:
                 count = min(frames_at_once, layout.n_frames - first) * layout.frame_bytes
                 data = read_at(file, layout.data_offset + first * layout.frame_bytes, count)
                 if len(data) != count:
-                    raise InputError(f"{path}: {_CHANGED}")
+                    raise InputError(f"{origin}: {_CHANGED}")
                 samples = samples_from_bytes(data, layout.channels, layout.sample_bytes)
                 survey.add(samples)
                 if first == 0:
                     excerpt = samples[:EXCERPT_SAMPLES]
             grid = survey.grid()
-    return Source(path, name, status.st_size, status.st_mtime_ns, layout, grid, spike_band(excerpt))
+    return Source(origin, origin.name, status, layout, grid, spike_band(excerpt))
+
+
+def _layout(file: BinaryIO, origin: Origin, size: int, raw: RawFormat | None) -> Layout | None:
+    """How the samples of a file of `size` bytes lie, or None where it has none that the predictor can take."""
+    try:
+        if raw is not None:
+            return raw.layout(file, size)
+        return wav.parse(file, size) or npy.parse(file, size, origin.sample_rate)
+    except OSError as error:
+        raise InputError(system_fault(origin, "read", error)) from error

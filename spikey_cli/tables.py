@@ -32,11 +32,11 @@ from functools import cached_property
 from .blocks import Part
 from .errors import ArchiveError, InputError, LimitError
 from .grid import IDENTITY, Grid, unpack_grid
+from .layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
 from .limits import DEFAULT_LIMITS, Limits
 from .peers import Company, Place
 from .topology import Topology, unpack_topology
 from .varint import get_uvarint, put_uvarint
-from .wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, WavLayout
 
 DICTIONARY = (
     b".wavRIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00KL\x00\x00\x96\x98\x00\x00\x02\x00\x10\x00data"
@@ -70,7 +70,7 @@ class FileEntry:
 
     name: str
     size: int
-    layout: WavLayout | None = None
+    layout: Layout | None = None
     grid: Grid = IDENTITY
 
     @property
@@ -306,7 +306,7 @@ def _unpack_file(cursor: _Cursor) -> FileEntry:
         raise ArchiveError("a WAV has no channel")
     head = cursor.take(cursor.number(MAX_HEAD_BYTES, "the length of a head"), "a head")
     tail = cursor.take(cursor.number(MAX_TAIL_BYTES, "the length of a tail"), "a tail")
-    layout = WavLayout(head, tail, rate, channels, sample_bytes, frames)
+    layout = Layout(head, tail, rate, channels, sample_bytes, frames)
     return FileEntry(name, layout.file_bytes, layout, cursor.grid(sample_bytes))
 
 

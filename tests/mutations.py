@@ -19,10 +19,10 @@ from anatomy import Anatomy, Content, Token, deflated, directory_tokens, index_t
 
 from spikey_cli.blocks import Part
 from spikey_cli.grid import IDENTITY, unpack_grid
+from spikey_cli.layout import Layout
 from spikey_cli.tables import FileEntry
 from spikey_cli.topology import Topology
 from spikey_cli.varint import put_uvarint
-from spikey_cli.wav import WavLayout
 
 MOST_BYTES = 16 << 10
 _STREAM_BYTES = 6  # of a stream in a block's table
@@ -172,7 +172,7 @@ def _many_files(random: np.random.Generator, content: Content) -> None:
     count = _pick(random, (10, 300, 1000, 3000, 70_000))
     size = _pick(random, (0, 1))
     kind = random.integers(2)
-    layout = WavLayout(b"", b"", 1, 1, 1, 0)
+    layout = Layout(b"", b"", 1, 1, 1, 0)
     extra = [FileEntry(f"{i:x}", 0 if kind else size, layout if kind else None, IDENTITY) for i in range(count)]
     files = (*content.directory.files, *extra)
     threads = sum(f.channels for f in files if f.layout)

@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import arrays
 
 from spikey_cli.errors import ArchiveError, InputError
 from spikey_cli.grid import IDENTITY, MAX_PALETTE, N1, Grid, GridSurvey, identity, unpack_grid
+from spikey_cli.layout import sample_dtype, sample_range
 from spikey_cli.varint import put_uvarint, zigzag
-from spikey_cli.wav import sample_dtype, sample_range
 
 # kernels are compiled at their first call, which no deadline foresees
 compiles = settings(deadline=None)

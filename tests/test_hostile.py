@@ -26,12 +26,12 @@ from spikey_cli import blocks
 from spikey_cli.blocks import Part
 from spikey_cli.cli import main
 from spikey_cli.errors import SpikeyError
+from spikey_cli.layout import Layout
 from spikey_cli.limits import Limits
 from spikey_cli.predictor import Predictor
 from spikey_cli.salvage import SalvageReader
 from spikey_cli.tables import Directory, FileEntry
 from spikey_cli.topology import Topology
-from spikey_cli.wav import WavLayout
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is measured as Linux tells it")
 
@@ -186,7 +186,7 @@ def _with_model(content: Content, model: bytes) -> Content:
 def _with_threads(content: Content, channels: int, frames: int, peers: int) -> Content:
     """One file of many threads, each with as many peers as it can have; no stream for any of them."""
     pairs = [(i, i + gap, 200) for gap in range(1, peers // 2 + 1) for i in range(channels - gap)]
-    layout = WavLayout(b"", b"", 1, channels, 1, frames)
+    layout = Layout(b"", b"", 1, channels, 1, frames)
     files = (FileEntry("s.wav", layout.file_bytes, layout),)
     content.directory = Directory(files, Topology.from_pairs(pairs, [i % 16 for i in range(channels)]))
     content.blocks = [(1, [Part(0, 0, frames)], [[(1, b"\0\0")] * channels])] if frames else []

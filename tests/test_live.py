@@ -22,8 +22,9 @@ from spikey_cli.cli import main
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
 from spikey_cli.gain import MEAN_SQUARE, STEP_UP, gain_of
 from spikey_cli.grid import N1, identity
+from spikey_cli.layout import RawFormat
 from spikey_cli.live.lockstep import FIRST_GAIN, Lockstep, n_ways
-from spikey_cli.live.pipe import RawFormat, compress_pipe, decompress_pipe
+from spikey_cli.live.pipe import compress_pipe, decompress_pipe
 from spikey_cli.predictor import Predictor, default_predictor, find_model, read_model
 from spikey_cli.topology import Topology
 

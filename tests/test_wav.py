@@ -11,17 +11,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spikey_cli.errors import InputError
-from spikey_cli.wav import (
-    MAX_CHUNKS,
+from spikey_cli.layout import (
     MAX_HEAD_BYTES,
     MAX_TAIL_BYTES,
-    WavLayout,
-    parse,
+    Layout,
     sample_dtype,
     sample_range,
     samples_from_bytes,
     samples_to_bytes,
 )
+from spikey_cli.origin import BytesOrigin
+from spikey_cli.source import look_through
+from spikey_cli.wav import MAX_CHUNKS, parse
 
 PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
 FLOAT_GUID = bytes.fromhex("0300000000001000800000aa00389b71")
@@ -50,11 +51,11 @@ def wav(*chunks: bytes, form: bytes = b"RIFF", stated: int = 0x12345678) -> byte
     return form + struct.pack("<I", stated) + b"WAVE" + b"".join(chunks)
 
 
-def parsed(file: bytes) -> WavLayout | None:
+def parsed(file: bytes) -> Layout | None:
     return parse(io.BytesIO(file), len(file))
 
 
-def assert_split(file: bytes, data: bytes, after: bytes = b"") -> WavLayout:
+def assert_split(file: bytes, data: bytes, after: bytes = b"") -> Layout:
     """The file is parsed, and its samples are `data`, followed by `after`."""
     layout = parsed(file)
     assert layout is not None, "not taken for a WAV"
@@ -65,7 +66,7 @@ def assert_split(file: bytes, data: bytes, after: bytes = b"") -> WavLayout:
     return layout
 
 
-def assert_whole(file: bytes, layout: WavLayout) -> None:
+def assert_whole(file: bytes, layout: Layout) -> None:
     data = file[layout.data_offset : layout.data_offset + layout.n_frames * layout.frame_bytes]
     assert layout.head + data + layout.tail == file, "head, data and tail are not the file"
     assert layout.file_bytes == len(file), f"the layout is of {layout.file_bytes} bytes, the file of {len(file)}"
@@ -211,13 +212,15 @@ def test_a_file_that_shrinks_is_no_wav() -> None:
 
 def test_read_errors_name_the_file() -> None:
     class Broken(io.BytesIO):
-        name = "thread.wav"
-
         def read(self, size: int | None = -1) -> bytes:
             raise OSError(5, "Input/output error")
 
+    class Origin(BytesOrigin):
+        def open(self) -> io.BytesIO:
+            return Broken()
+
     with pytest.raises(InputError, match=r"thread\.wav: cannot read: Input/output error"):
-        parse(Broken(), 100)
+        look_through(Origin(b"0123", "thread.wav"))
 
 
 chunks_of_any_kind = st.builds(

@@ -21,7 +21,7 @@ def describe_sessions(found: Survey) -> dict[str, object]:
             [
                 {
                     "name": threads[i].name,
-                    "file": str(found.sources[threads[i].file].path),
+                    "file": str(found.sources[threads[i].file].origin),
                     "channel": threads[i].channel,
                     "wave": topology.waves[i],
                     "peers": [{"name": threads[p.thread].name, "metric": p.metric} for p in topology.peers[i]],

@@ -6,9 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..compressor import find_sessions, look_or_fail, name_inputs
 from ..errors import InputError, SpikeyError
+from ..origin import FileOrigin
 from ..source import Source
 from ..topology import Topology
 from ..workers import Workers
@@ -48,26 +50,26 @@ def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recurs
     A file that cannot be read is among the failures, the others are still looked at. Raises InputError where none is
     left that the codec predicts, and the first failure where there is one.
     """
-    named = name_inputs(inputs, recursive=recursive)
-    times = Counter(name for _, name in named)
+    origins = name_inputs(inputs, recursive=recursive)
+    times = Counter(origin.name for origin in origins)
     # files of one name are told apart by their paths
-    named = [(path, name if times[name] == 1 else path.as_posix()) for path, name in named]
+    origins = [origin if times[origin.name] == 1 else FileOrigin(Path(str(origin)), str(origin)) for origin in origins]
     sources: list[Source] = []
     skipped: list[str] = []
     failures: list[SpikeyError] = []
-    for look in workers.map(look_or_fail, named):
+    for look in workers.map(look_or_fail, origins):
         if isinstance(look, SpikeyError):
             failures.append(look)
         elif look.layout is None:
-            skipped.append(f"{look.path}: skipped, since it is no PCM WAV of 8, 16 or 24 bits")
+            skipped.append(f"{look.origin}: skipped, since it is no PCM WAV of 8, 16 or 24 bits")
         elif look.layout.n_frames == 0:
-            skipped.append(f"{look.path}: skipped, since it holds no samples")
+            skipped.append(f"{look.origin}: skipped, since it holds no samples")
         else:
             sources.append(look)
     if not sources:
         if failures:
             raise failures[0]
-        raise InputError(f"{named[0][0]}: no PCM WAV of 8, 16 or 24 bits with samples in it, nor is any other input")
+        raise InputError(f"{origins[0]}: no PCM WAV of 8, 16 or 24 bits with samples in it, nor is any other input")
     topology, sessions = find_sessions(sources)
     threads = tuple(
         Thread(source.name if source.channels == 1 else f"{source.name}:{channel}", file, channel)

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..layout import sample_dtype, samples_to_bytes
 from ..source import Source, look_through
-from ..wav import sample_dtype, samples_to_bytes
 from .commands import COMMANDS, Command
 from .libraries import LIBRARIES, Library, Recording, open_pool
 from .row import Row

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..wav import WavLayout
+from ..layout import Layout
 from .commands import PROCESSES
 
 ENDING = ".packed"
@@ -28,7 +28,7 @@ class Recording:
     """The samples of a WAV file as raw binary, and how to read them."""
 
     path: Path
-    layout: WavLayout
+    layout: Layout
 
     def samples(self) -> np.ndarray:
         """All samples, int16 of shape (frames, channels)."""

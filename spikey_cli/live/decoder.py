@@ -10,9 +10,9 @@ from ..coders import CODERS
 from ..effort import decoding_time
 from ..errors import ArchiveError, SpikeyError
 from ..grid import Grid, unpack_grid
+from ..layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..limits import DEFAULT_LIMITS, Limits
 from ..predictor import Predictor, predictor_with_digest
-from ..wav import sample_dtype, samples_from_bytes, samples_to_bytes
 from .lockstep import Lockstep
 from .packets import CODED, END, GRID, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
 

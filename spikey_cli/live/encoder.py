@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..grid import N1, Grid, GridSurvey, every, identity
+from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, samples_to_bytes
 from ..predictor import Predictor, default_predictor
 from ..topology import Topology
-from ..wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, samples_to_bytes
 from .lockstep import Lockstep
 from .packets import CODED, GRID, MAX_CHANNELS, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
 

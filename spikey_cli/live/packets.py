@@ -21,9 +21,9 @@ import zlib
 from dataclasses import dataclass
 
 from ..errors import ArchiveError
+from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES
 from ..topology import Topology, unpack_topology
 from ..varint import get_uvarint, put_uvarint
-from ..wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
 MAJOR, MINOR = 1, 0

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import ArchiveError, InputError
+from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..limits import Limits
 from ..predictor import Predictor
-from ..wav import MAX_HEAD_BYTES, MAX_TAIL_BYTES, WavStart, parse_start, samples_from_bytes, samples_to_bytes
+from ..wav import WavStart, parse_start
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
 from .packets import MAGIC, MAX_HEADER_BYTES, unpack_header
@@ -21,15 +22,6 @@ from .packets import MAGIC, MAX_HEADER_BYTES, unpack_header
 PACKET_SAMPLES = 1 << 16
 _READ_BYTES = 1 << 16
 _SPARE_BYTES = 64
-
-
-@dataclass(frozen=True)
-class RawFormat:
-    """Interleaved samples without a header, little-endian."""
-
-    channels: int
-    sample_rate: int
-    sample_bytes: int = 2
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def read_split(folder: Path, seed: int) -> Split:
             raise InputError(f"{folder}: holds no WAV files; give a folder of recordings")
         looks = (look_through(path, path.name) for path in files)
         sources = [source for source in looks if source.layout and source.layout.n_frames]
-        sessions = [[sources[i].path for i in session] for session in find_sessions(sources)[1]]
+        sessions = [[Path(str(sources[i].origin)) for i in session] for session in find_sessions(sources)[1]]
         random.Random(seed).shuffle(sessions)
         n = round(VAL_SHARE * len(sessions))
         split = Split(sessions[n:], sessions[:n])
