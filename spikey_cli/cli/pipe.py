@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import click
 
-from .cli_options import find_model, megabytes
-from .errors import InputError, system_fault
-from .limits import Limits
+from ..errors import InputError, system_fault
+from ..limits import Limits
+from .options import find_model, megabytes
 
 PIPE = Path("-")
 
@@ -31,7 +31,7 @@ def compress_stdin(
     target: Path, *, raw: str | None, packet_frames: int | None, model: str | None, force: bool, quiet: bool
 ) -> None:
     """`spikey compress - TARGET`."""
-    from .live.pipe import RawFormat, compress_pipe
+    from ..live.pipe import RawFormat, compress_pipe
 
     form = RawFormat(*read_raw(raw)) if raw else None
     predictor = find_model(model)
@@ -51,7 +51,7 @@ def compress_stdin(
 
 def decompress_stdin(target: Path, *, model: str | None, force: bool, limits: Limits) -> None:
     """`spikey decompress - TARGET`."""
-    from .live.pipe import decompress_pipe
+    from ..live.pipe import decompress_pipe
 
     predictor = find_model(model)
     _write_to(
@@ -63,7 +63,7 @@ def decompress_live(
     archive: Path, folder: Path, *, model: str | None, force: bool, quiet: bool, limits: Limits
 ) -> None:
     """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
-    from .live.pipe import decompress_pipe, live_suffix
+    from ..live.pipe import decompress_pipe, live_suffix
 
     predictor = find_model(model)
     try:
@@ -83,7 +83,7 @@ def decompress_live(
 
 def test_live(archive: Path, *, model: str | None, quiet: bool, limits: Limits) -> None:
     """`spikey test ARCHIVE` where the archive is a live stream."""
-    from .live.pipe import decompress_pipe
+    from ..live.pipe import decompress_pipe
 
     with archive.open("rb") as file:
         predictor = find_model(model)
@@ -110,7 +110,7 @@ def _write_to(target: Path, run: Callable[[Callable[[bytes], object]], object], 
 
         run(put)
         return
-    from .atomic import WholeFile
+    from ..atomic import WholeFile
 
     whole = WholeFile(target, force=force)
     try:
