@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import click
 
-from .cli_options import find_model, megabytes
-from .errors import InputError, system_fault
-from .limits import Limits
+from ..errors import InputError, system_fault
+from ..limits import Limits
+from .options import find_model, megabytes
 
 PIPE = Path("-")
 
@@ -31,8 +31,8 @@ def compress_stdin(
     target: Path, *, raw: str | None, packet_frames: int | None, model: str | None, force: bool, quiet: bool
 ) -> None:
     """`spikey compress - TARGET`."""
-    from .layout import RawFormat
-    from .live.pipe import compress_pipe
+    from ..layout import RawFormat
+    from ..live.pipe import compress_pipe
 
     form = RawFormat(*read_raw(raw)) if raw else None
     predictor = find_model(model)
@@ -52,7 +52,7 @@ def compress_stdin(
 
 def decompress_stdin(target: Path, *, model: str | None, force: bool, limits: Limits) -> None:
     """`spikey decompress - TARGET`."""
-    from .live.pipe import decompress_pipe
+    from ..live.pipe import decompress_pipe
 
     predictor = find_model(model)
     _write_to(
@@ -64,7 +64,7 @@ def decompress_live(
     archive: Path, folder: Path, *, model: str | None, force: bool, quiet: bool, limits: Limits
 ) -> None:
     """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
-    from .live.pipe import decompress_pipe, live_suffix
+    from ..live.pipe import decompress_pipe, live_suffix
 
     predictor = find_model(model)
     try:
@@ -84,7 +84,7 @@ def decompress_live(
 
 def test_live(archive: Path, *, model: str | None, quiet: bool, limits: Limits) -> None:
     """`spikey test ARCHIVE` where the archive is a live stream."""
-    from .live.pipe import decompress_pipe
+    from ..live.pipe import decompress_pipe
 
     with archive.open("rb") as file:
         predictor = find_model(model)
@@ -111,7 +111,7 @@ def _write_to(target: Path, run: Callable[[Callable[[bytes], object]], object], 
 
         run(put)
         return
-    from .atomic import WholeFile
+    from ..atomic import WholeFile
 
     whole = WholeFile(target, force=force)
     try:

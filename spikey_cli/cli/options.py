@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .errors import SpikeyError
+from ..errors import SpikeyError
 
 if TYPE_CHECKING:
-    from .limits import Limits
-    from .predictor import Predictor
+    from ..limits import Limits
+    from ..predictor import Predictor
 
 PATH = click.Path(path_type=Path)
 THREADS = click.option(
@@ -78,14 +78,14 @@ def find_model(name: str | None) -> Predictor | None:
     """The predictor that --model names."""
     if name is None:
         return None
-    from .predictor import find_model as find
+    from ..predictor import find_model as find
 
     return find(name)
 
 
 def limits_of(memory: int | None, max_expansion: int | None) -> Limits:
     """What --memory and --max-expansion grant."""
-    from .limits import DEFAULT_LIMITS, Limits
+    from ..limits import DEFAULT_LIMITS, Limits
 
     return Limits(
         DEFAULT_LIMITS.memory if memory is None else memory << 20,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from .cli_options import FORCE, MODEL, PATH, QUIET, RECURSIVE, THREADS, find_model, report_failures, show_progress
-from .errors import MissingPackageError
+from ..errors import MissingPackageError
+from .options import FORCE, MODEL, PATH, QUIET, RECURSIVE, THREADS, find_model, report_failures, show_progress
 
 _RECORDINGS = click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
 
@@ -31,17 +31,17 @@ def topology(
     \b
         spikey topology --plot graph.png recordings/*.wav
     """
-    from .analysis.sessions import describe_sessions, summarise_sessions
-    from .analysis.survey import survey
-    from .atomic import write_whole
-    from .workers import open_workers
+    from ..analysis.sessions import describe_sessions, summarise_sessions
+    from ..analysis.survey import survey
+    from ..atomic import write_whole
+    from ..workers import open_workers
 
     with open_workers(workers) as pool:
         found = survey(inputs, pool, recursive=recursive)
     description = describe_sessions(found)
     click.echo(json.dumps(description, indent=2) if as_json else summarise_sessions(description))
     if plot:
-        from .analysis.topology_picture import draw_topology
+        from ..analysis.topology_picture import draw_topology
 
         write_whole(plot, draw_topology(found), force=force)
     report_failures(found.failures)
@@ -74,11 +74,11 @@ def analyze(
     \b
         spikey analyze --out report/ recordings/*.wav
     """
-    from .analysis.report import write_report
-    from .analysis.study import study
-    from .analysis.survey import survey
-    from .predictor import default_predictor
-    from .workers import open_workers
+    from ..analysis.report import write_report
+    from ..analysis.study import study
+    from ..analysis.survey import survey
+    from ..predictor import default_predictor
+    from ..workers import open_workers
 
     predictor = find_model(model) or default_predictor()
     with write_report(out, force=force) as write, open_workers(workers) as pool:
@@ -121,8 +121,8 @@ def train(
     try:
         import torch
 
-        from .training.config import read_config
-        from .training.train import train as run
+        from ..training.config import read_config
+        from ..training.train import train as run
     except ModuleNotFoundError as error:
         raise MissingPackageError(f"training needs {error.name}: pip install 'spikey-cli[train]'") from error
     if workers:
@@ -167,8 +167,8 @@ def bench(
     \b
         spikey bench --rivals "flac -8,wavpack" --plot speed.png recordings/*.wav
     """
-    from .atomic import write_whole
-    from .bench.report import as_json, run_bench, summarise
+    from ..atomic import write_whole
+    from ..bench.report import as_json, run_bench, summarise
 
     def tell(line: str) -> None:
         if not quiet and sys.stderr.isatty():
@@ -179,6 +179,6 @@ def bench(
     if json_file:
         write_whole(json_file, (json.dumps(as_json(result), indent=1) + "\n").encode(), force=force)
     if plot:
-        from .bench.plot import draw_contest
+        from ..bench.plot import draw_contest
 
         write_whole(plot, draw_contest(result.rows), force=force)

@@ -1,0 +1,58 @@
+"""The command `spikey`: thin commands over the functions of the package.
+
+Exit status: 0 all done, 1 something failed (each failure is a line on stderr), 2 the command line makes no sense.
+Only click is imported here; a command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from .. import __version__, interruption
+from ..errors import SpikeyError
+from .compress import compress
+from .decompress import decompress, test
+from .info import info
+from .options import complain
+from .study import analyze, bench, topology, train
+
+
+class _Commands(click.Group):
+    """Commands in the order of their definition, and errors as lines instead of tracebacks."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except (SpikeyError, OSError, MemoryError) as error:
+            interruption.check()
+            complain(error)
+        except Exception as error:
+            interruption.check()
+            if os.environ.get("SPIKEY_DEBUG"):
+                raise
+            complain(f"internal error, {type(error).__name__}: {error}; please report it (SPIKEY_DEBUG=1 shows more)")
+        ctx.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="spikey")
+def main() -> None:
+    """Lossless compression of multichannel electrode recordings in WAV.
+
+    Every byte of every file comes back. Example:
+
+    \b
+        spikey compress recordings/*.wav out.spk
+        spikey decompress out.spk restored/
+    """
+
+
+for _command in (compress, decompress, test, info, topology, analyze, train, bench):
+    main.add_command(_command)

@@ -1,0 +1,132 @@
+"""The command `spikey compress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import (
+    FORCE,
+    MODEL,
+    PATH,
+    QUIET,
+    RECURSIVE,
+    THREADS,
+    complain,
+    find_model,
+    megabytes,
+    report_failures,
+    show_progress,
+)
+from .pipe import PIPE, compress_stdin
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, type=PATH, metavar="IN.wav...")
+@click.argument("archive", type=PATH, metavar="OUT.spk")
+@click.option(
+    "--coder",
+    metavar="NAME",
+    help="How samples are coded: range (smallest), rice (the default), huffman, bzip2 or raw. Pipes: range.",
+)
+@click.option("--raw", metavar="CHANNELS:RATE[:BITS]", help="What comes through a pipe, where it is no WAV.")
+@click.option(
+    "--packet",
+    "packet_frames",
+    type=click.IntRange(min=1),
+    metavar="FRAMES",
+    help="Frames that a pipe waits for: 1 for the least delay; by default a tenth of a second, or 65,536 samples.",
+)
+@MODEL
+@click.option("--no-peers", is_flag=True, help="Keep threads apart: larger, but each is read without the others.")
+@click.option(
+    "--embed-model/--no-embed-model",
+    default=None,
+    help="Put the predictor into the archive, to be read where it is not installed; by default if it is large.",
+)
+@click.option("--no-verify", is_flag=True, help="Do not decode what was written to compare it.")
+@click.option("--remove-source", is_flag=True, help="Delete the files once the archive is proven to give them back.")
+@RECURSIVE
+@THREADS
+@FORCE
+@QUIET
+def compress(
+    inputs: tuple[Path, ...],
+    archive: Path,
+    coder: str | None,
+    raw: str | None,
+    packet_frames: int | None,
+    model: str | None,
+    no_peers: bool,
+    embed_model: bool | None,
+    no_verify: bool,
+    remove_source: bool,
+    recursive: bool,
+    workers: int | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Compress files into one archive.
+
+    The archive takes its name once it was decoded and compared. Sources are kept, unless --remove-source is given and
+    they are, byte for byte, what the finished archive holds. Files that are no WAV of 8, 16 or 24 bits are kept byte
+    for byte, in less space where that is easy. Example:
+
+    \b
+        spikey compress -r recordings/ out.spk
+
+    From a pipe comes one WAV, or interleaved samples, and goes as a live stream that waits for nothing. Example:
+
+    \b
+        record | spikey compress --raw 1024:19531 - out.spk
+        spikey compress - - < in.wav | ssh host spikey decompress - in.wav
+    """
+    if PIPE in inputs or (archive == PIPE and not inputs):
+        if len(inputs) > 1 or recursive or no_peers or coder not in (None, "range"):
+            raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
+        if remove_source:
+            raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
+        compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, quiet=quiet)
+        return
+    if not inputs:
+        raise click.UsageError("Missing argument 'IN.wav...'.")
+    if raw:
+        raise click.UsageError("--raw tells of a pipe; name - as the input")
+    if archive == PIPE:
+        raise click.UsageError("an archive of files is no pipe; name a file, or - as the input too")
+    coder = coder or "rice"
+    if archive.suffix.lower() == ".wav":
+        raise click.UsageError(f"{archive} would be the archive; name it, last, with the ending .spk")
+    if remove_source and (force or no_verify):
+        reason = "what it would replace may be all that is left of other sources" if force else "it has to be verified"
+        raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
+    from ..coders import CODERS
+    from ..compressor import compress as run
+
+    if coder not in CODERS:
+        raise click.BadParameter(f"there is no {coder!r}; choose from {', '.join(CODERS)}", param_hint="--coder")
+    with show_progress("compressing", quiet) as progress:
+        done = run(
+            inputs,
+            archive,
+            coder=coder,
+            workers=workers,
+            force=force,
+            recursive=recursive,
+            skip_failing=True,
+            predictor=find_model(model),
+            peers=not no_peers,
+            embed_model=embed_model,
+            verify=not no_verify,
+            remove_source=remove_source,
+            progress=progress,
+        )
+    if not quiet:
+        click.echo(
+            f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
+            f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
+        )
+    for warning in done.warnings:
+        complain(f"warning: {warning}")
+    report_failures(done.failures)

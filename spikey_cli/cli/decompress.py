@@ -1,0 +1,191 @@
+"""The commands `spikey decompress` and `spikey test`."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from .options import (
+    FORCE,
+    MAX_EXPANSION,
+    MEMORY,
+    MODEL,
+    PATH,
+    QUIET,
+    THREADS,
+    complain,
+    find_model,
+    limits_of,
+    megabytes,
+    report_failures,
+    report_losses,
+    show_progress,
+)
+from .pipe import PIPE, decompress_live, decompress_stdin, test_live
+
+
+@click.command()
+@click.argument("archive", type=PATH, metavar="ARCHIVE")
+@click.argument("folder", type=PATH, metavar="DIR", required=False)
+@click.option("--thread", "names", multiple=True, metavar="NAME", help="Only this thread or file; may be repeated.")
+@click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="From here on, as new WAV files.")
+@click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here, as new WAV files.")
+@click.option("--keep-going", is_flag=True, help="Salvage what is left of a damaged archive, and report what is lost.")
+@MODEL
+@MEMORY
+@MAX_EXPANSION
+@THREADS
+@FORCE
+@QUIET
+def decompress(
+    archive: Path,
+    folder: Path | None,
+    names: tuple[str, ...],
+    start: float | None,
+    stop: float | None,
+    keep_going: bool,
+    model: str | None,
+    memory: int | None,
+    max_expansion: int | None,
+    workers: int | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Restore the files of an archive below a folder.
+
+    Whole files come back byte for byte. A range of time, or single channels of a file that has several, are written as
+    WAV files with a header of their own. Example:
+
+    \b
+        spikey decompress out.spk restored/
+        spikey decompress --thread left.wav --start 1.5 --stop 2 out.spk piece/
+
+    A file that is damaged is not restored; with --keep-going it is, silence stands for what is lost, and a report of
+    that, ARCHIVE.lost.json, is written beside it.
+
+    From a pipe comes a live stream, and goes as it was before, to a file or on through a pipe. Example:
+
+    \b
+        receive | spikey decompress - restored.wav
+    """
+    from ..live.pipe import is_live
+
+    limits = limits_of(memory, max_expansion)
+    in_part = start is not None or stop is not None or bool(names)
+    if keep_going and (in_part or archive == PIPE):
+        raise click.UsageError("--keep-going salvages whole archives; leave out --thread, --start, --stop")
+    live = archive == PIPE or is_live(archive)
+    if live:
+        if in_part:
+            raise click.UsageError(
+                "a live stream is read from its start to its end; leave out --thread, --start, --stop"
+            )
+        if archive == PIPE:
+            decompress_stdin(folder or PIPE, model=model, force=force, limits=limits)
+            return
+    if folder is None:
+        raise click.UsageError("Missing argument 'DIR'.")
+    if live:
+        decompress_live(archive, folder, model=model, force=force, quiet=quiet, limits=limits)
+        return
+    from ..archive import ArchiveReader
+    from ..decompressor import decompress as run
+    from ..extractor import extract
+
+    if in_part and start is None and stop is None:
+        with ArchiveReader(archive, limits) as reader:
+            in_part = not {file.name for file in reader.directory.files}.issuperset(names)
+    if in_part:
+        if start is not None and stop is not None and start >= stop:
+            raise click.UsageError(f"--start {start} is not before --stop {stop}")
+        written = extract(
+            archive,
+            folder,
+            threads=names or None,
+            start=start or 0.0,
+            stop=math.inf if stop is None else stop,
+            workers=workers,
+            force=force,
+            predictor=find_model(model),
+            limits=limits,
+        )
+        if not quiet:
+            click.echo(f"{archive}: {len(written)} files written below {folder}")
+        return
+    with show_progress("decompressing", quiet) as progress:
+        done = run(
+            archive,
+            folder,
+            files=names or None,
+            workers=workers,
+            force=force,
+            skip_failing=True,
+            keep_going=keep_going,
+            predictor=find_model(model),
+            progress=progress,
+            limits=limits,
+        )
+    if not quiet:
+        click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} restored below {folder}")
+    if done.lost or done.faults:
+        from ..atomic import write_whole
+
+        report = folder / f"{archive.name}.lost.json"
+        told = {"archive": str(archive), "faults": done.faults, "lost": [asdict(one) for one in done.lost]}
+        write_whole(report, (json.dumps(told, indent=1) + "\n").encode(), force=force)
+    report_losses(archive, done.faults, done.lost)
+    report_failures(done.failures, also=bool(done.faults or done.lost))
+
+
+@click.command()
+@click.argument("archive", type=PATH, metavar="ARCHIVE")
+@MODEL
+@MEMORY
+@MAX_EXPANSION
+@THREADS
+@QUIET
+def test(
+    archive: Path,
+    model: str | None,
+    memory: int | None,
+    max_expansion: int | None,
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Decode an archive and check every file in it; write nothing. What is damaged is named.
+
+    Example:
+
+    \b
+        spikey test out.spk
+    """
+    from ..archive import REMEDY
+    from ..decompressor import verify
+    from ..live.pipe import is_live
+
+    limits = limits_of(memory, max_expansion)
+    if is_live(archive):
+        test_live(archive, model=model, quiet=quiet, limits=limits)
+        return
+
+    with show_progress("testing", quiet) as progress:
+        done = verify(
+            archive,
+            workers=workers,
+            keep_going=True,
+            predictor=find_model(model),
+            progress=progress,
+            limits=limits,
+        )
+    is_damaged = bool(done.failures or done.lost or done.faults)
+    if not quiet:
+        verdict = "it is damaged" if is_damaged else "all is well"
+        click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} decoded and compared: {verdict}")
+    report_losses(archive, done.faults, done.lost)
+    if done.faults or done.lost:
+        complain(f"{archive}: is damaged; {REMEDY}")
+    report_failures(done.failures, also=is_damaged)
