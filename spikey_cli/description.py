@@ -15,9 +15,9 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
     """Describe an archive, as JSON data: `spikey info --json` prints it.
 
     Keys: path, format, coder, model (name and SHA-256 digits, or null), archive_bytes, source_bytes, ratio, samples,
-    bits_per_sample (bits of archive for each sample), blocks, files (name, bytes, crc32, kind; of WAVs sample_rate,
-    channels, frames, sample_bits, grid), threads (name, wave, peers with name and metric). Raises ArchiveError where
-    the archive is damaged, or asks for more than `limits`.
+    bits_per_sample (bits of archive for each sample), blocks, files (name, bytes, crc32, kind: wav, npy, raw or
+    verbatim; of all but the last sample_rate, channels, frames, sample_bits, grid), threads (name, wave, peers with
+    name and metric). Raises ArchiveError where the archive is damaged, or asks for more than `limits`.
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader:
         directory = reader.directory
@@ -30,7 +30,7 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
             entry: dict[str, object] = {"name": file.name, "bytes": file.size, "crc32": f"{crc:08x}"}
             if file.layout:
                 entry |= {
-                    "kind": "wav",
+                    "kind": file.layout.kind,
                     "sample_rate": file.layout.sample_rate,
                     "channels": file.layout.channels,
                     "frames": file.layout.n_frames,
@@ -95,7 +95,7 @@ def summarise(description: dict) -> str:  # type: ignore[type-arg]
         kind = (
             f"{file['channels']} x {file['frames']:,} samples, {file['sample_bits']} bit, {file['sample_rate']:,} Hz, "
             f"grid {file['grid']}"
-            if file["kind"] == "wav"
+            if file["kind"] != "verbatim"
             else f"{file['bytes']:,} bytes, kept verbatim"
         )
         lines.append(f"    {file['name']}  {kind}")

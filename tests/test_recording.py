@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +14,7 @@ from recordings import n1_samples, neural, wav_bytes, write_session
 
 import spikey_cli
 from spikey_cli.errors import InputError
+from spikey_cli.predictor import default_predictor
 
 FRAMES, CHANNELS = 5000, 3
 
@@ -114,3 +119,23 @@ def test_archives_without_threads_make_no_array(tmp_path):
     spikey_cli.compress([tmp_path / "a.txt"], tmp_path / "out.spk")
     with pytest.raises(InputError, match=r"no threads"):
         spikey_cli.open(tmp_path / "out.spk")
+
+
+def test_threads_of_execution_read_at_once(tmp_path: Path, random: np.random.Generator) -> None:
+    samples = n1_samples(neural(random, 40_000, 3))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
+    spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk")
+    with spikey_cli.open(tmp_path / "a.spk") as recording, ThreadPoolExecutor(8) as pool:
+        starts = range(0, 40_000, 1000)
+        for first, piece in zip(starts, pool.map(lambda t: recording[t : t + 1000], starts), strict=True):
+            assert np.array_equal(piece, samples[first : first + 1000]), f"frames from {first} on are others"
+
+
+def test_a_recording_is_pickled_by_its_path(tmp_path: Path, random: np.random.Generator) -> None:
+    paths = write_session(tmp_path, random, 2, 1000)
+    spikey_cli.compress(paths, tmp_path / "a.spk")
+    with spikey_cli.open(tmp_path / "a.spk", [paths[1].name], predictor=default_predictor()) as recording:
+        data = pickle.dumps(recording)
+        with pickle.loads(data) as again:
+            assert again.threads == recording.threads
+            assert np.array_equal(again[:], recording[:])

@@ -1,0 +1,107 @@
+"""Chunks: any array to bytes and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from recordings import n1_samples, neural
+
+import spikey_cli
+from spikey_cli import chunk
+from spikey_cli.chunk import decode_chunk, encode_chunk
+from spikey_cli.errors import ArchiveError, LimitError
+from spikey_cli.origin import ArrayOrigin
+
+
+def assert_same(array: np.ndarray, back: np.ndarray) -> None:
+    assert back.dtype == array.dtype, f"came back as {back.dtype}, was {array.dtype}"
+    assert back.shape == array.shape, f"came back as {back.shape}, was {array.shape}"
+    assert back.tobytes("A") == array.tobytes("A"), "came back with other values, or in another order"
+
+
+INTEGERS = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", "<i8", "<u8"]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(3000,), (2000, 3)])
+def test_integers_are_predicted(dtype: str, order: str, shape: tuple[int, ...], random: np.random.Generator) -> None:
+    bits = np.iinfo(dtype)
+    middle = (bits.min + bits.max + 1) // 2
+    walk = np.clip(np.cumsum(random.normal(0, 1, shape), axis=0), -100, 100)
+    array = np.array([middle + int(x) for x in walk.reshape(-1)], dtype=dtype).reshape(shape)
+    array = np.asarray(array, order=order)
+    data = encode_chunk(array)
+    assert_same(array, decode_chunk(data))
+    assert len(data) < 0.6 * array.size + 500, f"{len(data)} bytes for {array.size} samples: nothing predicted them"
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([*INTEGERS, "?", "<f4", ">f8", "<c8", "S3", "<M8[ns]"]),
+        hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9),
+    ),
+    st.sampled_from(["C", "F"]),
+)
+def test_any_array_comes_back(array: np.ndarray, order: str) -> None:
+    array = np.asarray(array, order=order)
+    assert_same(array, decode_chunk(encode_chunk(array)))
+
+
+@given(hnp.arrays(st.sampled_from(INTEGERS), st.tuples(st.integers(0, 400), st.integers(1, 3))))
+def test_any_integers_come_back(array: np.ndarray) -> None:
+    assert_same(array, decode_chunk(encode_chunk(array, coder="rice")))
+
+
+def test_out_is_filled(random: np.random.Generator) -> None:
+    array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
+    data = encode_chunk(array)
+    out = np.empty_like(array)
+    assert np.shares_memory(decode_chunk(data, out), out), "it was decoded to another place"
+    assert np.array_equal(out, array)
+    flat = np.empty(array.size, array.dtype)
+    decode_chunk(data, flat)
+    assert np.array_equal(flat.reshape(array.shape), array), "a flat buffer was not filled"
+    for unfit in (np.empty((2000, 4), np.int32), np.empty((2000, 3), np.int16), np.empty((4, 2000), np.int16).T):
+        assert_same(array, decode_chunk(data, unfit))
+
+
+def test_it_is_an_archive(tmp_path, random: np.random.Generator) -> None:
+    array = n1_samples(neural(random, 2000, 4))
+    path = tmp_path / "chunk.spk"
+    path.write_bytes(encode_chunk(array))
+    spikey_cli.decompress(path, tmp_path / "out")
+    assert np.array_equal(np.load(tmp_path / "out" / "chunk.npy"), array)
+
+
+def test_an_archive_may_be_no_chunk(tmp_path, random: np.random.Generator) -> None:
+    path = tmp_path / "a.spk"
+    spikey_cli.compress([ArrayOrigin(n1_samples(neural(random, 200, 2)), "other.npy")], path)
+    with pytest.raises(ArchiveError, match="not of an array"):
+        decode_chunk(path.read_bytes())
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", bytes(1000)])
+def test_what_is_no_chunk_is_refused(data: bytes) -> None:
+    with pytest.raises(ArchiveError, match="a chunk: "):
+        decode_chunk(data)
+
+
+def test_damage_is_refused(random: np.random.Generator) -> None:
+    array = n1_samples(neural(random, 500, 2))
+    data = encode_chunk(array)
+    for at in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << at % 8
+        with pytest.raises(ArchiveError):
+            decode_chunk(damaged)
+
+
+def test_an_array_larger_than_a_chunk_can_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode_chunk(np.zeros((5000, 2), np.int16))
+    monkeypatch.setattr(chunk, "MAX_CHUNK_BYTES", 20_000)
+    with pytest.raises(LimitError, match="claims to hold more than"):
+        decode_chunk(data)
