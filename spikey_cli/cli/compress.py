@@ -10,16 +10,12 @@ from .options import (
     FORCE,
     MODEL,
     PATH,
-    QUIET,
     RECURSIVE,
     THREADS,
-    complain,
     find_model,
-    megabytes,
-    report_failures,
-    show_progress,
 )
 from .pipe import PIPE, compress_stdin
+from .report import Report, complain, megabytes, report_failures, reporting
 
 
 @click.command()
@@ -50,7 +46,7 @@ from .pipe import PIPE, compress_stdin
 @RECURSIVE
 @THREADS
 @FORCE
-@QUIET
+@reporting
 def compress(
     inputs: tuple[Path, ...],
     archive: Path,
@@ -65,7 +61,7 @@ def compress(
     recursive: bool,
     workers: int | None,
     force: bool,
-    quiet: bool,
+    report: Report,
 ) -> None:
     """Compress files into one archive.
 
@@ -87,7 +83,7 @@ def compress(
             raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
         if remove_source:
             raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
-        compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, quiet=quiet)
+        compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
         return
     if not inputs:
         raise click.UsageError("Missing argument 'IN.wav...'.")
@@ -106,7 +102,7 @@ def compress(
 
     if coder not in CODERS:
         raise click.BadParameter(f"there is no {coder!r}; choose from {', '.join(CODERS)}", param_hint="--coder")
-    with show_progress("compressing", quiet) as progress:
+    with report.progress("compressing") as progress:
         done = run(
             inputs,
             archive,
@@ -122,11 +118,10 @@ def compress(
             remove_source=remove_source,
             progress=progress,
         )
-    if not quiet:
-        click.echo(
-            f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
-            f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
-        )
+    report.say(
+        f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
+        f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
+    )
     for warning in done.warnings:
         complain(f"warning: {warning}")
     report_failures(done.failures)
