@@ -180,8 +180,8 @@ def test_a_changing_source_is_noticed(tmp_path, session, monkeypatch):
 
     def appending(self, first, count):
         data = honest(self, first, count)
-        if self.path == session[0]:
-            with self.path.open("ab") as file:
+        if self.origin.path == session[0]:
+            with self.origin.path.open("ab") as file:
                 file.write(b"more")
         return data
 
