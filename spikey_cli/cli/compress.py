@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..coders import CODERS
 from .options import (
     FORCE,
     MODEL,
@@ -23,6 +24,7 @@ from .report import Report, complain, megabytes, report_failures, reporting
 @click.argument("archive", type=PATH, metavar="OUT.spk")
 @click.option(
     "--coder",
+    type=click.Choice(list(CODERS)),
     metavar="NAME",
     help="How samples are coded: range (smallest), rice (the default), huffman, bzip2 or raw. Pipes: range.",
 )
@@ -97,11 +99,8 @@ def compress(
     if remove_source and (force or no_verify):
         reason = "what it would replace may be all that is left of other sources" if force else "it has to be verified"
         raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
-    from ..coders import CODERS
     from ..compressor import compress as run
 
-    if coder not in CODERS:
-        raise click.BadParameter(f"there is no {coder!r}; choose from {', '.join(CODERS)}", param_hint="--coder")
     with report.progress("compressing") as progress:
         done = run(
             inputs,

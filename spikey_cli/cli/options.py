@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
+
+from ..shipped import shipped_models
 
 if TYPE_CHECKING:
     from ..limits import Limits
@@ -15,8 +18,19 @@ PATH = click.Path(path_type=Path)
 THREADS = click.option(
     "--threads", "workers", type=click.IntRange(min=1), metavar="N", help="Processors to use; all of them by default."
 )
+
+
+def _complete_model(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the models that come with the package, and files."""
+    names = [CompletionItem(name) for name in sorted(shipped_models()) if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
 MODEL = click.option(
-    "--model", metavar="NAME", help="A predictor: FILE.onnx of your own (see `spikey train`), or a shipped one's name."
+    "--model",
+    metavar="NAME",
+    shell_complete=_complete_model,
+    help="A predictor: FILE.onnx of your own (see `spikey train`), or a shipped one's name.",
 )
 FORCE = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 MEMORY = click.option(
