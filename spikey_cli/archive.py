@@ -152,7 +152,8 @@ class ArchiveWriter:
     def __init__(self, file: BinaryIO, coder: int, model: bytes, directory: Directory) -> None:
         """Write header and directory. `model`: the first 8 bytes of the model's SHA-256, or NO_MODEL."""
         self._file = file
-        self._length = 0
+        self.length = 0
+        """Bytes written so far."""
         self._samples = 0
         self._blocks: list[IndexEntry] = []
         self.directory = directory
@@ -168,11 +169,11 @@ class ArchiveWriter:
     def _write(self, *pieces: bytes) -> None:
         for piece in pieces:
             self._file.write(piece)
-            self._length += len(piece)
+            self.length += len(piece)
 
     def add_block(self, steps: int, parts: Sequence[Part], streams: Sequence[Sequence[Stream]]) -> None:
         """Append a block; `streams` holds those of each part, one a channel."""
-        offset = self._length
+        offset = self.length
         entries = tuple(
             tuple(StreamEntry(stream.method, len(stream.data), zlib.crc32(stream.data)) for stream in part)
             for part in streams
@@ -182,17 +183,17 @@ class ArchiveWriter:
         numbers = (self._directory_crc, len(self._blocks), len(table), sum(map(len, payload)))
         header = _LAYOUT.block.pack(BLOCK_MARK, *numbers)
         self._write(header, _CRC.pack(zlib.crc32(table, zlib.crc32(header))), table, *payload)
-        self._blocks.append(IndexEntry(offset, self._length - offset, tuple(parts)))
+        self._blocks.append(IndexEntry(offset, self.length - offset, tuple(parts)))
         self._samples += samples_of(parts, self.directory.files)
 
     def finish(self) -> int:
         """Write index and trailer, once all bytes of all files went through `digests`; returns the archive's length."""
         index = pack_index(Index(tuple(self._blocks), tuple(digest.crc for digest in self.digests)))
-        length = self._length + len(index) + len(self._packed) + HEADER_BYTES + _LAYOUT.trailer_bytes
+        length = self.length + len(index) + len(self._packed) + HEADER_BYTES + _LAYOUT.trailer_bytes
         numbers = (length, self._samples, len(self._blocks), len(index), zlib.crc32(index))
         trailer = _LAYOUT.trailer.pack(seal(self.digests), *numbers)
         self._write(index, self._packed, self._header, _sealed(trailer), END_MARK)
-        return self._length
+        return self.length
 
 
 class ArchiveReader:

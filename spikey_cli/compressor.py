@@ -14,7 +14,7 @@ import numpy as np
 
 from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
 from .atomic import WholeFile, is_temporary
-from .blocks import Part, plan_blocks
+from .blocks import plan_blocks
 from .codec import encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
@@ -23,8 +23,9 @@ from .layout import RawFormat
 from .limits import NO_LIMITS
 from .origin import FileOrigin, Origin
 from .predictor import Predictor, default_predictor
-from .progress import Progress, stages
+from .progress import Progress, logger, stages, timed
 from .removal import check_readable_later, remove_sources
+from .shipped import model_name
 from .source import Source, SourceChangedError, look_through
 from .tables import MAX_MODEL_BYTES, Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
@@ -132,7 +133,8 @@ def compress(
         raw: how samples lie in files without a header, those whose names end as `RAW_SUFFIXES` has it. By default
             they are kept verbatim.
         sample_rate: frames a second of files that do not tell it (NPY).
-        progress: called with (bytes done, bytes in all); to verify and to compare count as much as to compress.
+        progress: called with (bytes done, bytes in all, ratio so far or None); to verify and to compare count as much
+            as to compress.
 
     Raises:
         InputError: an input cannot be read, two have the same name, or the archive cannot be written.
@@ -170,12 +172,13 @@ def compress(
     target = WholeFile(Path(archive), force=force)
     try:
         with open_workers(workers) as pool:
-            sources = _take_sources(pool.map(partial(look_or_fail, raw=raw), origins), fail)
+            with timed("looked through"):
+                sources = _take_sources(pool.map(partial(look_or_fail, raw=raw), origins), fail)
             while True:
                 if not sources:
                     raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
                 try:
-                    with target.writing() as file:
+                    with target.writing() as file, timed("compressed"):
                         written = write_archive(
                             sources, file, CODERS[coder], predictor, peers, embed_model, pool, passes[0]
                         )
@@ -189,13 +192,15 @@ def compress(
                     warnings.append(f"{error}; {archive} was written without the model, and is larger")
                     predictor = None
         if verify:
-            _verify(target, written, workers, predictor, passes[1])
+            with timed("verified"):
+                _verify(target, written, workers, predictor, passes[1])
         target.commit()
     finally:
         target.discard()
     removed = 0
     if remove_source:
-        removed, kept = remove_sources(sources, target.path, workers=workers, progress=passes[2])
+        with timed("compared with the sources, and deleted those"):
+            removed, kept = remove_sources(sources, target.path, workers=workers, progress=passes[2])
         for failure in kept:
             fail(failure)
     source_bytes = sum(source.size for source in sources)
@@ -232,6 +237,7 @@ def _take_sources(looks: list[Source | SpikeyError], fail: Callable[[SpikeyError
         if isinstance(look, SpikeyError):
             fail(look)
         else:
+            logger.info("%s: %s", look.origin, f"{look.layout}, grid {look.grid.kind}" if look.layout else "verbatim")
             sources.append(look)
     return sources
 
@@ -260,6 +266,7 @@ def find_sessions(sources: Sequence[Source], peers: bool = True) -> tuple[Topolo
             if file not in session_of:
                 session_of[file] = joined
                 joined.append(file)
+    logger.info("%s", topology)
     return topology, sessions
 
 
@@ -301,15 +308,10 @@ def write_archive(
     frames, channels = [file.frames for file in files], [file.channels for file in files]
     verbatim = [[i] for i, file in enumerate(files) if file.layout is None]
     model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]
-    done, total = 0, sum(source.size for source in sources)
-    directory = Directory(files, topology, _embedded(predictor, embed_model, total))
+    logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
+    done, total = 0, sum(file.frames * file.frame_bytes for file in files)
+    directory = Directory(files, topology, _embedded(predictor, embed_model, sum(file.size for file in files)))
     writer = ArchiveWriter(file, coder.number, model, directory)
-
-    def advance(parts: Sequence[Part]) -> None:
-        nonlocal done
-        done += sum(part.n_frames * sources[part.file].frame_bytes for part in parts)
-        if progress:
-            progress(done, total)
 
     for digest, source in zip(writer.digests, sources, strict=True):
         digest.update(source.layout.head if source.layout else b"")
@@ -326,7 +328,10 @@ def write_archive(
     )
     for block in across.in_turn(encode, read):
         writer.add_block(block.steps, block.parts, block.streams)
-        advance(block.parts)
+        done += sum(part.n_frames * sources[part.file].frame_bytes for part in block.parts)
+        logger.debug("coded %d parts, %d of %d bytes -> %d", len(block.parts), done, total, writer.length)
+        if progress:
+            progress(done, total, done / writer.length)
     for digest, source in zip(writer.digests, sources, strict=True):
         digest.update(source.layout.tail if source.layout else b"")
         source.check_unchanged()

@@ -15,9 +15,10 @@ from .codec import DecodedPart, Decoder, FetchedBlock
 from .errors import ArchiveError, InputError, LimitError, SpikeyError
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
-from .progress import Progress
+from .progress import Progress, logger, timed
 from .restoration import Lost, Restoration, Target, joined
 from .salvage import SalvageReader
+from .shipped import model_name
 from .workers import Workers, open_workers
 
 
@@ -79,6 +80,7 @@ def decompress(
         return WholeFile.below(root, name, force=force, flush_folder=False)
 
     with _open(archive, keep_going, limits) as reader:
+        _tell_files(reader, files)
         done = restore(reader, target, workers, files=files, predictor=predictor, progress=progress)
     failures = list(done.failures)
     for used in sorted(folders):
@@ -104,12 +106,19 @@ def verify(
     Raises as `decompress` does. With `keep_going` it returns instead, and tells what is lost.
     """
     with _open(archive, keep_going, limits) as reader:
+        _tell_files(reader)
         done = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
     return _told(done, skip_failing or keep_going)
 
 
 def _open(archive: str | os.PathLike[str], keep_going: bool, limits: Limits | None) -> ArchiveReader:
     return (SalvageReader if keep_going else ArchiveReader)(archive, limits or DEFAULT_LIMITS)
+
+
+def _tell_files(reader: ArchiveReader, chosen: Collection[str] | None = None) -> None:
+    for file in reader.directory.files:
+        if chosen is None or file.name in chosen:
+            logger.info("%s: %s", file.name, f"{file.layout}, grid {file.grid.kind}" if file.layout else "verbatim")
 
 
 def _told(done: Decompressed, skip_failing: bool) -> Decompressed:
@@ -137,6 +146,15 @@ def restore(
     well and the archive's SHA-256 is another, and otherwise as `decompress` does.
     """
     decoder = Decoder.of(reader, predictor)
+    logger.info(
+        "%s: format %s, coder %s, model %s, files: %d, blocks: %d",
+        reader.path,
+        ".".join(map(str, reader.version)),
+        decoder.coder.name,
+        model_name(reader.model),
+        len(reader.directory.files),
+        len(reader.index.blocks),
+    )
     faults = reader.faults if isinstance(reader, SalvageReader) else None
     chosen = {
         i: Restoration(entry, reader, reader.index.file_crcs[i], keep_going=faults is not None)
@@ -147,7 +165,8 @@ def restore(
     if missing:
         raise InputError(f"{reader.path}: holds no file {sorted(missing)[0]!r}; `spikey info` lists its files")
     try:
-        with open_workers(workers) as pool:  # they have come to an end before anything is discarded
+        # workers have come to an end before anything is discarded
+        with timed("decoded"), open_workers(workers) as pool:
             pool.map(lambda file: file.attempt(partial(_begin, file, target)), list(chosen.values()))
             _restore_blocks(decoder, chosen, pool, progress)
             pool.map(lambda file: file.attempt(file.end), list(chosen.values()))
@@ -172,7 +191,7 @@ def _restore_blocks(
 ) -> None:
     blocks = decoder.reader.index.blocks
     across, within = workers.for_blocks(len(blocks))
-    done, total = 0, sum(file.entry.size for file in files.values())
+    done, total = 0, sum(file.entry.frames * file.entry.frame_bytes for file in files.values())
 
     def fetch() -> Iterator[FetchedBlock]:
         for b, block in enumerate(blocks):
@@ -194,6 +213,7 @@ def _restore_blocks(
         # to the disk side by side: most of the time there is spent waiting
         within.map(add_all, [[decoded[i] for i in own] for own in positions_by_file(d.part for d in decoded)])
         done += sum(d.part.n_frames * files[d.part.file].entry.frame_bytes for d in decoded)
+        logger.debug("decoded %d parts, %d of %d bytes", len(decoded), done, total)
         if progress:
             progress(done, total)
         del decoded  # not to be kept while the next block is decoded

@@ -69,11 +69,6 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
         }
 
 
-def _describe_model(digest: bytes) -> dict[str, str | None]:
-    shipped = shipped_models_with(digest)
-    return {"name": shipped[0].name if shipped else None, "sha256_prefix": digest.hex()}
-
-
 def summarise(description: dict) -> str:  # type: ignore[type-arg]
     """A description as lines for people."""
     files, threads = description["files"], description["threads"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import threading
@@ -45,6 +46,8 @@ def kernel_folder() -> Path:
     if base == own and not folder.exists():  # elsewhere other releases may keep theirs
         for older in own.glob(f"{_FOLDER}*"):
             shutil.rmtree(older, ignore_errors=True)
+    if not folder.exists():
+        logging.getLogger("spikey_cli").info("kernels are compiled, which takes seconds, and kept in %s", folder)
     with contextlib.suppress(OSError):  # Numba finds another place then
         folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -44,6 +44,10 @@ class Layout:
     """Bytes a sample: 1, 2 or 3."""
     n_frames: int
 
+    def __str__(self) -> str:
+        samples = f"{self.channels} x {self.n_frames:,} samples"
+        return f"{self.kind}, {samples}, {8 * self.sample_bytes} bit, {self.sample_rate:,} Hz"
+
     @property
     def kind(self) -> str:
         """What the head is of: wav, npy, or raw where there is none."""

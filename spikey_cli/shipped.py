@@ -33,6 +33,14 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem.rsplit("-", 1)[0]: path for path in model_folder().glob("*-????????.onnx")}
 
 
+def model_name(digest: bytes) -> str:
+    """A model's name, of those that come with the package; otherwise the digits of `digest`, the first bytes of its
+    SHA-256. "none" for that of no model, all zeros.
+    """
+    shipped = shipped_models_with(digest)
+    return shipped[0].name if shipped else digest.hex() if any(digest) else "none"
+
+
 def shipped_models_with(digest: bytes) -> list[Path]:
     """The models whose names tell a SHA-256 that begins as `digest` does, of 4 bytes at least."""
     return sorted(model_folder().glob(f"*-{digest.hex()[:8]}.onnx"))

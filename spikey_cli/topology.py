@@ -105,6 +105,10 @@ class Topology:
             peers[b].append(Peer(a, metric))
         return cls(tuple(tuple(sorted(p, key=lambda q: (-q.metric, q.thread))) for p in peers), tuple(waves))
 
+    def __str__(self) -> str:
+        joined = sum(bool(peers) for peers in self.peers)
+        return f"threads: {len(self.peers)}, with peers: {joined}, sessions: {len(self.sessions())}"
+
     def sessions(self) -> list[list[int]]:
         """Threads that peers join, directly or through others: a list of sessions, by their first threads."""
         found: list[list[int]] = []

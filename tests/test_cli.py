@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from random_models import random_model
 from recordings import neural, wav_bytes, write_session
 
 import spikey_cli
 from spikey_cli.cli import main
+from spikey_cli.coders import CODERS
 from spikey_cli.predictor import default_predictor, read_model
 
 
@@ -180,8 +184,8 @@ def test_a_changing_source_is_noticed(tmp_path, session, monkeypatch):
 
     def appending(self, first, count):
         data = honest(self, first, count)
-        if self.path == session[0]:
-            with self.path.open("ab") as file:
+        if self.origin.path == session[0]:
+            with self.origin.path.open("ab") as file:
                 file.write(b"more")
         return data
 
@@ -244,6 +248,36 @@ def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
     (tmp_path / "some.yaml").write_text("window: 16")
     printed = run("train", tmp_path / "some.yaml", "name", "--data", tmp_path, status=1)
     assert "training needs torch: pip install 'spikey-cli[train]'" in printed
+
+
+def completed(*words: str) -> list[str]:
+    """What a shell offers for the last of these words."""
+    shell = ShellComplete(main, {}, "spikey", "_SPIKEY_COMPLETE")
+    return [item.value for item in shell.get_completions(list(words[:-1]), words[-1])]
+
+
+def test_completion_knows_coders_and_models():
+    assert completed("compress", "--coder", "") == list(CODERS)
+    assert completed("compress", "--coder", "r") == ["raw", "rice", "range"]
+    for command in ("compress", "decompress", "test", "analyze"):
+        assert completed(command, "--model", "n1") == ["n1", "n1-16x16", "n1-peers"]
+    assert completed("compress", "--model", "mine") == ["mine"], "the shell completes names of files"
+    assert "--keep-going" in completed("decompress", "--k")
+    assert completed("dec") == ["decompress"]
+
+
+def test_completion_in_a_shell(tmp_path):
+    """As docs/command-line.md sets it up for bash."""
+    spikey = tmp_path / "spikey"
+    spikey.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m spikey_cli "$@"\n')
+    spikey.chmod(0o755)
+    script = (
+        'eval "$(_SPIKEY_COMPLETE=bash_source spikey)" && COMP_WORDS=(spikey compress --coder ra) COMP_CWORD=3 && '
+        '_spikey_completion spikey && echo "${COMPREPLY[@]}"'
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=os.environ | {"PATH": path})
+    assert (done.stdout, done.stderr) == ("raw range\n", "")
 
 
 def test_help_has_an_example_for_every_command():

@@ -9,7 +9,7 @@ makes longer is packed as it is, and none leans on it, in the ledger's walk as i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..coders.ledger import Ledger, Page
 from ..grid import Grid
 from ..peers import Company
 from ..predictor import Predictor
+from ..progress import Progress
 from ..streams import PACKED, encode_threads, share_threads, take_walk
 from ..tables import Directory, FileEntry
 from ..workers import Workers
@@ -81,20 +82,20 @@ def record(
     frames: Sequence[int],
     predictor: Predictor,
     workers: Workers,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Record]:
     """Take the first `frames` of each file through the walk: one record a thread, in the survey's order."""
     directory = Directory(tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in found.sources), found.topology)
     channels = [source.channels for source in found.sources]
     pieces: list[list[Record]] = [[] for _ in found.threads]
-    done, total = 0, sum(n * c for n, c in zip(frames, channels, strict=True))
+    done, total = 0, sum(n * source.frame_bytes for n, source in zip(frames, found.sources, strict=True))
     for parts in plan_blocks(found.sessions, frames, channels):
         data = [found.sources[part.file].read_frames(part.first_frame, part.n_frames) for part in parts]
         threads, grids = read_threads(SourceBlock(parts, data), found.sources, workers)
         records = _record_block(threads, grids, directory.company(parts), predictor, workers)
         for index, piece in zip(_threads_of(directory, parts), records, strict=True):
             pieces[index].append(piece)
-        done += sum(codes.size for codes in threads)
+        done += sum(map(len, data))
         if progress:
             progress(done, total)
     return [_joined(of_thread) for of_thread in pieces]

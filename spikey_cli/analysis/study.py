@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..predictor import Predictor
+from ..progress import Progress
 from ..workers import Workers
 from .density import bin_ratios, code_counts, pattern_correlation
 from .entropy import Entropy, conditional_entropy, entropy, mean_entropy
@@ -61,7 +62,7 @@ def study(
     workers: Workers,
     *,
     seconds: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Study:
     """Measure the first `seconds` of each file, or as much as fits into memory (see `excerpt`)."""
     frames = frames_of_excerpts(found, seconds)

@@ -15,7 +15,7 @@ from ..errors import SpikeyError
 from .compress import compress
 from .decompress import decompress, test
 from .info import info
-from .options import complain
+from .report import complain
 from .study import analyze, bench, topology, train
 
 

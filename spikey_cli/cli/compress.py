@@ -6,20 +6,17 @@ from pathlib import Path
 
 import click
 
+from ..coders import CODERS
 from .options import (
     FORCE,
     MODEL,
     PATH,
-    QUIET,
     RECURSIVE,
     THREADS,
-    complain,
     find_model,
-    megabytes,
-    report_failures,
-    show_progress,
 )
 from .pipe import PIPE, compress_stdin
+from .report import Report, complain, megabytes, report_failures, reporting
 
 
 @click.command()
@@ -27,6 +24,7 @@ from .pipe import PIPE, compress_stdin
 @click.argument("archive", type=PATH, metavar="OUT.spk")
 @click.option(
     "--coder",
+    type=click.Choice(list(CODERS)),
     metavar="NAME",
     help="How samples are coded: range (smallest), rice (the default), huffman, bzip2 or raw. Pipes: range.",
 )
@@ -50,7 +48,7 @@ from .pipe import PIPE, compress_stdin
 @RECURSIVE
 @THREADS
 @FORCE
-@QUIET
+@reporting
 def compress(
     inputs: tuple[Path, ...],
     archive: Path,
@@ -65,7 +63,7 @@ def compress(
     recursive: bool,
     workers: int | None,
     force: bool,
-    quiet: bool,
+    report: Report,
 ) -> None:
     """Compress files into one archive.
 
@@ -87,7 +85,7 @@ def compress(
             raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
         if remove_source:
             raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
-        compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, quiet=quiet)
+        compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
         return
     if not inputs:
         raise click.UsageError("Missing argument 'IN.wav...'.")
@@ -101,12 +99,9 @@ def compress(
     if remove_source and (force or no_verify):
         reason = "what it would replace may be all that is left of other sources" if force else "it has to be verified"
         raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
-    from ..coders import CODERS
     from ..compressor import compress as run
 
-    if coder not in CODERS:
-        raise click.BadParameter(f"there is no {coder!r}; choose from {', '.join(CODERS)}", param_hint="--coder")
-    with show_progress("compressing", quiet) as progress:
+    with report.progress("compressing") as progress:
         done = run(
             inputs,
             archive,
@@ -122,11 +117,10 @@ def compress(
             remove_source=remove_source,
             progress=progress,
         )
-    if not quiet:
-        click.echo(
-            f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
-            f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
-        )
+    report.say(
+        f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
+        f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
+    )
     for warning in done.warnings:
         complain(f"warning: {warning}")
     report_failures(done.failures)

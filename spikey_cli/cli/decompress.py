@@ -15,17 +15,12 @@ from .options import (
     MEMORY,
     MODEL,
     PATH,
-    QUIET,
     THREADS,
-    complain,
     find_model,
     limits_of,
-    megabytes,
-    report_failures,
-    report_losses,
-    show_progress,
 )
 from .pipe import PIPE, decompress_live, decompress_stdin, test_live
+from .report import Report, complain, megabytes, report_failures, report_losses, reporting
 
 
 @click.command()
@@ -40,7 +35,7 @@ from .pipe import PIPE, decompress_live, decompress_stdin, test_live
 @MAX_EXPANSION
 @THREADS
 @FORCE
-@QUIET
+@reporting
 def decompress(
     archive: Path,
     folder: Path | None,
@@ -53,7 +48,7 @@ def decompress(
     max_expansion: int | None,
     workers: int | None,
     force: bool,
-    quiet: bool,
+    report: Report,
 ) -> None:
     """Restore the files of an archive below a folder.
 
@@ -90,7 +85,7 @@ def decompress(
     if folder is None:
         raise click.UsageError("Missing argument 'DIR'.")
     if live:
-        decompress_live(archive, folder, model=model, force=force, quiet=quiet, limits=limits)
+        decompress_live(archive, folder, model=model, force=force, report=report, limits=limits)
         return
     from ..archive import ArchiveReader
     from ..decompressor import decompress as run
@@ -113,10 +108,9 @@ def decompress(
             predictor=find_model(model),
             limits=limits,
         )
-        if not quiet:
-            click.echo(f"{archive}: {len(written)} files written below {folder}")
+        report.say(f"{archive}: {len(written)} files written below {folder}")
         return
-    with show_progress("decompressing", quiet) as progress:
+    with report.progress("decompressing") as progress:
         done = run(
             archive,
             folder,
@@ -129,14 +123,13 @@ def decompress(
             progress=progress,
             limits=limits,
         )
-    if not quiet:
-        click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} restored below {folder}")
+    report.say(f"{archive}: {done.files} files, {megabytes(done.bytes)} restored below {folder}")
     if done.lost or done.faults:
         from ..atomic import write_whole
 
-        report = folder / f"{archive.name}.lost.json"
+        losses = folder / f"{archive.name}.lost.json"
         told = {"archive": str(archive), "faults": done.faults, "lost": [asdict(one) for one in done.lost]}
-        write_whole(report, (json.dumps(told, indent=1) + "\n").encode(), force=force)
+        write_whole(losses, (json.dumps(told, indent=1) + "\n").encode(), force=force)
     report_losses(archive, done.faults, done.lost)
     report_failures(done.failures, also=bool(done.faults or done.lost))
 
@@ -147,14 +140,14 @@ def decompress(
 @MEMORY
 @MAX_EXPANSION
 @THREADS
-@QUIET
+@reporting
 def test(
     archive: Path,
     model: str | None,
     memory: int | None,
     max_expansion: int | None,
     workers: int | None,
-    quiet: bool,
+    report: Report,
 ) -> None:
     """Decode an archive and check every file in it; write nothing. What is damaged is named.
 
@@ -169,10 +162,10 @@ def test(
 
     limits = limits_of(memory, max_expansion)
     if is_live(archive):
-        test_live(archive, model=model, quiet=quiet, limits=limits)
+        test_live(archive, model=model, report=report, limits=limits)
         return
 
-    with show_progress("testing", quiet) as progress:
+    with report.progress("testing") as progress:
         done = verify(
             archive,
             workers=workers,
@@ -182,9 +175,8 @@ def test(
             limits=limits,
         )
     is_damaged = bool(done.failures or done.lost or done.faults)
-    if not quiet:
-        verdict = "it is damaged" if is_damaged else "all is well"
-        click.echo(f"{archive}: {done.files} files, {megabytes(done.bytes)} decoded and compared: {verdict}")
+    verdict = "it is damaged" if is_damaged else "all is well"
+    report.say(f"{archive}: {done.files} files, {megabytes(done.bytes)} decoded and compared: {verdict}")
     report_losses(archive, done.faults, done.lost)
     if done.faults or done.lost:
         complain(f"{archive}: is damaged; {REMEDY}")

@@ -11,7 +11,8 @@ import click
 
 from ..errors import InputError, system_fault
 from ..limits import Limits
-from .options import find_model, megabytes
+from .options import find_model
+from .report import Report, megabytes
 
 PIPE = Path("-")
 
@@ -28,7 +29,7 @@ def read_raw(text: str) -> tuple[int, int, int]:
 
 
 def compress_stdin(
-    target: Path, *, raw: str | None, packet_frames: int | None, model: str | None, force: bool, quiet: bool
+    target: Path, *, raw: str | None, packet_frames: int | None, model: str | None, force: bool, report: Report
 ) -> None:
     """`spikey compress - TARGET`."""
     from ..layout import RawFormat
@@ -39,13 +40,12 @@ def compress_stdin(
 
     def run(write: Callable[[bytes], object]) -> None:
         done = compress_pipe(_stdin(), write, raw=form, packet_frames=packet_frames, predictor=predictor, name="stdin")
-        if not quiet:
-            ratio = done.source_bytes / done.stream_bytes
-            click.echo(
-                f"{target}: {done.frames} frames, {megabytes(done.source_bytes)} -> {megabytes(done.stream_bytes)}, "
-                f"ratio {ratio:.4f}",
-                err=True,
-            )
+        ratio = done.source_bytes / done.stream_bytes
+        report.say(
+            f"{target}: {done.frames} frames, {megabytes(done.source_bytes)} -> {megabytes(done.stream_bytes)}, "
+            f"ratio {ratio:.4f}",
+            err=True,
+        )
 
     _write_to(target, run, force)
 
@@ -61,7 +61,7 @@ def decompress_stdin(target: Path, *, model: str | None, force: bool, limits: Li
 
 
 def decompress_live(
-    archive: Path, folder: Path, *, model: str | None, force: bool, quiet: bool, limits: Limits
+    archive: Path, folder: Path, *, model: str | None, force: bool, report: Report, limits: Limits
 ) -> None:
     """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
     from ..live.pipe import decompress_pipe, live_suffix
@@ -78,19 +78,17 @@ def decompress_live(
             lambda write: decompress_pipe(file, write, predictor=predictor, name=str(archive), limits=limits),
             force,
         )
-    if not quiet:
-        click.echo(f"{archive}: a live stream, {megabytes(target.stat().st_size)} restored as {target}")
+    report.say(f"{archive}: a live stream, {megabytes(target.stat().st_size)} restored as {target}")
 
 
-def test_live(archive: Path, *, model: str | None, quiet: bool, limits: Limits) -> None:
+def test_live(archive: Path, *, model: str | None, report: Report, limits: Limits) -> None:
     """`spikey test ARCHIVE` where the archive is a live stream."""
     from ..live.pipe import decompress_pipe
 
     with archive.open("rb") as file:
         predictor = find_model(model)
         done = decompress_pipe(file, lambda data: None, predictor=predictor, name=str(archive), limits=limits)
-    if not quiet:
-        click.echo(f"{archive}: a live stream of {done.frames} frames, decoded and compared: all is well")
+    report.say(f"{archive}: a live stream of {done.frames} frames, decoded and compared: all is well")
 
 
 def _stdin() -> BinaryIO:

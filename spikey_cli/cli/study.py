@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from ..errors import MissingPackageError
-from .options import FORCE, MODEL, PATH, QUIET, RECURSIVE, THREADS, find_model, report_failures, show_progress
+from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, find_model
+from .report import QUIET, Report, report_failures, reporting
 
 _RECORDINGS = click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
 
@@ -55,7 +56,7 @@ def topology(
 @RECURSIVE
 @THREADS
 @FORCE
-@QUIET
+@reporting
 def analyze(
     inputs: tuple[Path, ...],
     out: Path,
@@ -64,7 +65,7 @@ def analyze(
     recursive: bool,
     workers: int | None,
     force: bool,
-    quiet: bool,
+    report: Report,
 ) -> None:
     """Measure what recordings are made of: a report with pictures.
 
@@ -83,10 +84,9 @@ def analyze(
     predictor = find_model(model) or default_predictor()
     with write_report(out, force=force) as write, open_workers(workers) as pool:
         found = survey(inputs, pool, recursive=recursive)
-        with show_progress("analysing", quiet) as progress:
+        with report.progress("analysing") as progress:
             text = write(study(found, predictor, pool, seconds=seconds, progress=progress))
-    if not quiet:
-        click.echo(text, nl=False)
+    report.say(text.removesuffix("\n"))
     report_failures(found.failures)
 
 

@@ -1,0 +1,173 @@
+"""What the command says while it works: its progress bar, on a terminal, and how loud it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from recordings import write_session
+
+import spikey_cli
+from spikey_cli.cli import main
+from spikey_cli.cli.report import Report, clock
+
+
+@pytest.fixture
+def session(tmp_path, random):
+    return write_session(tmp_path / "in", random, 2, 30_000)
+
+
+@pytest.fixture
+def archive(tmp_path, session):
+    spikey_cli.compress(session, tmp_path / "out.spk")
+    return tmp_path / "out.spk"
+
+
+def on_a_terminal(*arguments: object, status: int = 0) -> str:
+    """What `spikey` writes to a terminal of 100 columns that is its stderr."""
+    pty = pytest.importorskip("pty")
+    ours, its = pty.openpty()
+    try:
+        done = subprocess.Popen(
+            [sys.executable, "-m", "spikey_cli", *map(str, arguments)],
+            stdout=subprocess.DEVNULL,
+            stderr=its,
+            env=os.environ | {"COLUMNS": "100"},
+        )
+        os.close(its)
+        written = b""
+        while True:
+            try:
+                piece = os.read(ours, 1 << 16)
+            except OSError:  # Linux: the other end is closed
+                break
+            if not piece:
+                break
+            written += piece
+        assert done.wait(60) == status, written
+    finally:
+        os.close(ours)
+    return written.decode()
+
+
+def test_a_bar_on_a_terminal(tmp_path, session):
+    written = on_a_terminal("compress", *session, tmp_path / "out.spk")
+    shown = [line.strip() for line in re.split(r"\r(?:\x1b\[\?25l)?", written.replace("\x1b[?25h", "")) if line.strip()]
+    assert shown[0].startswith("compressing  [---")
+    assert re.search(r"\[#+-+\] +50%  [\d.]+ MB/s  ratio [\d.]+", shown[1]), shown
+    assert re.search(r"\[#+\] +100%  [\d.]+ MB/s  ratio [\d.]+", shown[-1]), shown
+    assert all(len(line) <= 100 for line in shown)
+    assert written.endswith("\x1b[?25h\r\n"), "the cursor is to be seen again"
+    assert " 100%" in on_a_terminal("decompress", tmp_path / "out.spk", tmp_path / "back")
+    assert " 100%" in on_a_terminal("test", tmp_path / "out.spk")
+
+
+@pytest.mark.parametrize("option", ["--no-progress", "-q"])
+def test_no_bar_where_none_is_wanted(tmp_path, session, option):
+    assert on_a_terminal("compress", option, *session, tmp_path / "out.spk") == ""
+
+
+def test_no_bar_is_left_where_nothing_was_done(tmp_path):
+    written = on_a_terminal("compress", tmp_path / "absent.wav", tmp_path / "out.spk", status=1)
+    left = written.split("\r\x1b[K")[-1]
+    assert left.startswith(f"\x1b[?25hspikey: {tmp_path / 'absent.wav'}: cannot read"), written
+
+
+def test_no_bar_without_a_terminal(tmp_path, session):
+    done = subprocess.run(
+        [sys.executable, "-m", "spikey_cli", "compress", *session, tmp_path / "out.spk"], capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_lines_above_the_bar(archive):
+    written = on_a_terminal("test", "-v", archive)
+    assert "\r\x1b[Kthread0.wav: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz, grid n1\r\n" in written
+    assert " 100%" in written
+
+
+def test_a_bar_goes_back_where_work_begins_again(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Report(draws_progress=True).progress("working") as show:
+        assert show is not None
+        for done in (400, 800, 200, 600, 1000):
+            show(done, 1000, done / 100)
+    shown = re.findall(r"(\d+)%(?:  [\d.]+ MB/s  ratio ([\d.]+))?", capsys.readouterr().err)
+    assert shown == [("0", ""), *((str(done // 10), f"{done / 100:.3f}") for done in (400, 800, 600, 1000))]
+
+
+def test_times_for_people():
+    assert [clock(s) for s in (0, 59.7, 3599, 3600, 100 * 3600 + 61)] == [
+        "0:00:00",
+        "0:01:00",
+        "0:59:59",
+        "1:00:00",
+        "100:01:01",
+    ]
+
+
+def run(*arguments: object, status: int = 0) -> tuple[str, str]:
+    """Stdout and stderr of `spikey`."""
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == status, result.output
+    return result.stdout, result.stderr
+
+
+def test_verbose_tells_what_is_done(tmp_path, session):
+    out, told = run("compress", "-v", *session, tmp_path / "out.spk")
+    assert out.startswith(f"{tmp_path / 'out.spk'}: 2 files")
+    for expected in (
+        rf"^{session[1]}: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz, grid n1$",
+        r"^looked through in \d+\.\d+ s$",
+        r"^threads: 2, with peers: 2, sessions: 1$",
+        r"^coder rice, model n1-[0-9a-f]{8}\.onnx, workers: \d+$",
+        r"^coded 2 parts, 120000 of 120000 bytes -> \d+$",
+        r"^compressed in \d+\.\d+ s$",
+        r"^verified in \d+\.\d+ s$",
+        r"^\d+\.\d+ s in all",
+    ):
+        assert re.search(expected, told, re.MULTILINE), f"{expected} is not in {told}"
+    for command in (
+        ["decompress", "-v", tmp_path / "out.spk", tmp_path / "back"],
+        ["test", "-v", tmp_path / "out.spk"],
+    ):
+        told = run(*command)[1]
+        for expected in (
+            rf"^{tmp_path / 'out.spk'}: format 3.0, coder rice, model n1-[0-9a-f]{{8}}.onnx, files: 2, blocks: 1$",
+            r"^thread1\.wav: wav, 1 x 30,000 samples",
+            r"^decoded 2 parts, 120000 of 120000 bytes$",
+            r"^decoded in \d+\.\d+ s$",
+        ):
+            assert re.search(expected, told, re.MULTILINE), f"{expected} is not in {told}"
+
+
+def test_verbose_ends_with_the_command(tmp_path, session, archive):
+    run("test", "-v", archive)
+    assert run("test", archive) == (f"{archive}: 2 files, 0.12 MB decoded and compared: all is well\n", "")
+    assert logging.getLogger("spikey_cli").handlers == []
+
+
+def test_quiet_prints_errors_only(tmp_path, session, archive):
+    assert run("test", "-q", archive) == ("", "")
+    out, told = run("test", "-q", tmp_path / "absent.spk", status=1)
+    assert (out, told.startswith("spikey: ")) == ("", True)
+
+
+def test_quiet_and_verbose_make_no_sense_together(archive):
+    assert "-q and -v exclude each other" in run("test", "-q", "-v", archive, status=2)[1]
+
+
+def test_callers_in_python_hear_the_same(tmp_path, session, caplog):
+    heard = []
+    with caplog.at_level(logging.INFO, "spikey_cli"):
+        spikey_cli.compress(session, tmp_path / "out.spk", progress=lambda *told: heard.append(told))
+    assert "threads: 2, with peers: 2, sessions: 1" in caplog.messages
+    assert not any(message.startswith("coded") for message in caplog.messages)
+    (coded, total, ratio), (verified, _, none) = heard
+    assert (coded, verified, total, none) == (120_000, 240_000, 240_000, None)
+    assert ratio == pytest.approx(120_000 / (tmp_path / "out.spk").stat().st_size, rel=0.02)
