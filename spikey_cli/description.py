@@ -14,10 +14,11 @@ from .tables import thread_names
 def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> dict[str, object]:
     """Describe an archive, as JSON data: `spikey info --json` prints it.
 
-    Keys: path, format, coder, model (name and SHA-256 digits, or null), archive_bytes, source_bytes, ratio, samples,
-    bits_per_sample (bits of archive for each sample), blocks, files (name, bytes, crc32, kind: wav, npy, raw or
-    verbatim; of all but the last sample_rate, channels, frames, sample_bits, grid), threads (name, wave, peers with
-    name and metric). Raises ArchiveError where the archive is damaged, or asks for more than `limits`.
+    Keys: path, format, coder, model (name, SHA-256 digits, and whether it is embedded; or null), archive_bytes,
+    source_bytes, ratio, samples, bits_per_sample (bits of archive for each sample), blocks, sessions, files (name,
+    bytes, crc32, kind: wav, npy, raw or verbatim; but for the last sample_rate, channels, frames, sample_bits, grid),
+    threads (name, wave, peers with name and metric). Raises ArchiveError where the archive is damaged, or asks for more
+    than `limits`.
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader:
         directory = reader.directory
@@ -50,6 +51,7 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
             else {
                 "name": next((path.name for path in shipped_models_with(reader.model)), None),
                 "sha256_prefix": reader.model.hex(),
+                "embedded": bool(directory.model),
             },
             "archive_bytes": reader.length,
             "source_bytes": source_bytes,
@@ -57,6 +59,7 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
             "samples": samples,
             "bits_per_sample": round(8 * reader.length / samples, 4) if samples else None,
             "blocks": len(reader.index.blocks),
+            "sessions": len(topology.sessions()),
             "files": files,
             "threads": [
                 {
@@ -67,39 +70,3 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
                 for name, wave, peers in zip(names, topology.waves, topology.peers, strict=True)
             ],
         }
-
-
-def summarise(description: dict) -> str:  # type: ignore[type-arg]
-    """A description as lines for people."""
-    files, threads = description["files"], description["threads"]
-    model = description["model"]
-    lines = [
-        f"{description['path']}: Spikey archive, format {description['format']}",
-        f"  coder     {description['coder']}",
-        f"  model     {(model['name'] or model['sha256_prefix'] + ' (not installed)') if model else 'none'}",
-        f"  size      {description['source_bytes']:,} -> {description['archive_bytes']:,} bytes, "
-        f"ratio {description['ratio']:.4f}"
-        + (f", {description['bits_per_sample']:.4f} bits/sample" if threads else ""),
-        f"  content   {len(files)} files, {len(threads)} threads, {description['samples']:,} samples, "
-        f"{description['blocks']} blocks",
-        f"  peers     {sum(bool(thread['peers']) for thread in threads)} threads have peers",
-        "",
-        "  files",
-    ]
-    for file in files:
-        kind = (
-            f"{file['channels']} x {file['frames']:,} samples, {file['sample_bits']} bit, {file['sample_rate']:,} Hz, "
-            f"grid {file['grid']}"
-            if file["kind"] != "verbatim"
-            else f"{file['bytes']:,} bytes, kept verbatim"
-        )
-        lines.append(f"    {file['name']}  {kind}")
-    if any(thread["peers"] for thread in threads):
-        lines += ["", "  topology (thread, wave: peer at metric 0..255)"]
-        lines += [
-            f"    {thread['name']}, {thread['wave']}: "
-            + ", ".join(f"{peer['name']} at {peer['metric']}" for peer in thread["peers"])
-            for thread in threads
-            if thread["peers"]
-        ]
-    return "\n".join(lines)

@@ -14,7 +14,7 @@ from recordings import write_session
 
 import spikey_cli
 from spikey_cli.cli import main
-from spikey_cli.cli.report import Report, clock
+from spikey_cli.cli.report import Report, clock, size
 
 
 @pytest.fixture
@@ -111,6 +111,12 @@ def test_times_for_people():
     ]
 
 
+def test_sizes_for_people():
+    counts = (0, 999, 1000, 999_994, 999_996, 116_967_562, 5e12, 2e16)
+    told = ["0 B", "999 B", "1.00 kB", "999.99 kB", "1.00 MB", "116.97 MB", "5.00 TB", "20000.00 TB"]
+    assert [size(count) for count in counts] == told
+
+
 def run(*arguments: object, status: int = 0) -> tuple[str, str]:
     """Stdout and stderr of `spikey`."""
     result = CliRunner().invoke(main, [str(a) for a in arguments])
@@ -148,7 +154,7 @@ def test_verbose_tells_what_is_done(tmp_path, session):
 
 def test_verbose_ends_with_the_command(tmp_path, session, archive):
     run("test", "-v", archive)
-    assert run("test", archive) == (f"{archive}: 2 files, 0.12 MB decoded and compared: all is well\n", "")
+    assert run("test", archive) == (f"{archive}: 2 files, 120.09 kB decoded and compared: all is well\n", "")
     assert logging.getLogger("spikey_cli").handlers == []
 
 

@@ -16,7 +16,7 @@ from .options import (
     find_model,
 )
 from .pipe import PIPE, compress_stdin
-from .report import Report, complain, megabytes, report_failures, reporting
+from .report import Report, complain, report_failures, reporting, size
 
 
 @click.command()
@@ -118,7 +118,7 @@ def compress(
             progress=progress,
         )
     report.say(
-        f"{archive}: {done.files} files, {megabytes(done.source_bytes)} -> {megabytes(done.archive_bytes)}, "
+        f"{archive}: {done.files} files, {size(done.source_bytes)} -> {size(done.archive_bytes)}, "
         f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
     )
     for warning in done.warnings:

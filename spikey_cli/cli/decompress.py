@@ -20,7 +20,7 @@ from .options import (
     limits_of,
 )
 from .pipe import PIPE, decompress_live, decompress_stdin, test_live
-from .report import Report, complain, megabytes, report_failures, report_losses, reporting
+from .report import Report, complain, report_failures, report_losses, reporting, size
 
 
 @click.command()
@@ -123,7 +123,7 @@ def decompress(
             progress=progress,
             limits=limits,
         )
-    report.say(f"{archive}: {done.files} files, {megabytes(done.bytes)} restored below {folder}")
+    report.say(f"{archive}: {done.files} files, {size(done.bytes)} restored below {folder}")
     if done.lost or done.faults:
         from ..atomic import write_whole
 
@@ -176,7 +176,7 @@ def test(
         )
     is_damaged = bool(done.failures or done.lost or done.faults)
     verdict = "it is damaged" if is_damaged else "all is well"
-    report.say(f"{archive}: {done.files} files, {megabytes(done.bytes)} decoded and compared: {verdict}")
+    report.say(f"{archive}: {done.files} files, {size(done.bytes)} decoded and compared: {verdict}")
     report_losses(archive, done.faults, done.lost)
     if done.faults or done.lost:
         complain(f"{archive}: is damaged; {REMEDY}")

@@ -2,28 +2,151 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .options import MAX_EXPANSION, MEMORY, PATH, limits_of
+from .report import clock, size
+
+_FILES = 20
+"""Files that are listed, unless all are asked for."""
 
 
 @click.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
+@click.option("--all", "is_all", is_flag=True, help=f"List all files, not {_FILES}, and the peers of each thread.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
 @MEMORY
 @MAX_EXPANSION
-def info(archive: Path, as_json: bool, memory: int | None, max_expansion: int | None) -> None:
+def info(archive: Path, is_all: bool, as_json: bool, memory: int | None, max_expansion: int | None) -> None:
     """Tell what an archive holds; nothing is decoded.
 
     Example:
 
     \b
+        spikey info out.spk
         spikey info --json out.spk
     """
-    from ..description import describe, summarise
+    from ..description import describe
+    from ..live.pipe import describe_live, is_live
 
-    description = describe(archive, limits=limits_of(memory, max_expansion))
-    click.echo(json.dumps(description, indent=2) if as_json else summarise(description))
+    is_stream = is_live(archive)
+    told: dict[str, Any]
+    told = describe_live(archive) if is_stream else describe(archive, limits=limits_of(memory, max_expansion))
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        click.echo("\n".join(_of_stream(told) if is_stream else _of_archive(told, is_all)))
+
+
+def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
+    """Lines for people: the essentials, the files, and, where `is_all` is wanted, the peers."""
+    recordings = [file for file in told["files"] if file["kind"] != "verbatim"]
+    ratio = f"{size(told['source_bytes'])} -> {size(told['archive_bytes'])}, ratio {told['ratio']:.4f}"
+    bits = "" if told["bits_per_sample"] is None else f", {told['bits_per_sample']:.4f} bits/sample"
+    blocks = _count(told["blocks"], "block")
+    yield f"{told['path']}: Spikey archive, format {told['format']}"
+    yield f"  content    {_content(told, recordings)}"
+    if recordings:
+        yield f"  duration   {_durations(recordings)}"
+    yield f"  size       {ratio}{bits}"
+    yield f"  coded      {told['coder']}, model {_model(told['model'])}, {blocks}"
+    if told["threads"]:
+        joined = sum(bool(thread["peers"]) for thread in told["threads"])
+        with_peers = f"{joined:,} of {_count(len(told['threads']), 'thread')}"
+        yield f"  topology   {_count(told['sessions'], 'session')}; {with_peers} with peers"
+    yield ""
+    shown = told["files"] if is_all else told["files"][:_FILES]
+    yield from _table(shown)
+    if len(shown) < len(told["files"]):
+        yield f"  and {len(told['files']) - len(shown)} more (--all)"
+    if is_all and any(thread["peers"] for thread in told["threads"]):
+        yield from ("", "  threads, their waves, and their peers with metrics of 1 to 255")
+        yield from _aligned([_peers(thread) for thread in told["threads"] if thread["peers"]], "<><")
+
+
+def _of_stream(told: dict[str, Any]) -> Iterator[str]:
+    yield f"{told['path']}: Spikey live stream, format {told['format'].removeprefix('live ')}"
+    yield (
+        f"  content    {_count(told['channels'], 'thread')} at {told['sample_rate']:,} Hz, {told['sample_bits']} bit, "
+        f"{told['kind']}"
+    )
+    yield f"  size       {size(told['archive_bytes'])}; how long it is, `spikey test` tells"
+    yield f"  coded      range, model {told['model']['name']}"
+
+
+def _content(told: dict[str, Any], recordings: Sequence[dict[str, Any]]) -> str:
+    count = _count(len(told["files"]), "file")
+    if not recordings:
+        return f"{count}, kept verbatim"
+    rates = sorted({file["sample_rate"] for file in recordings})
+    widths = sorted({file["sample_bits"] for file in recordings})
+    verbatim = len(told["files"]) - len(recordings)
+    return (
+        f"{count}, {_count(len(told['threads']), 'thread')} at {_listed(rates)} Hz, {_listed(widths)} bit, "
+        f"{told['samples']:,} samples" + (f"; {verbatim} kept verbatim" if verbatim else "")
+    )
+
+
+def _durations(recordings: Sequence[dict[str, Any]]) -> str:
+    """How long recordings are: the shortest and the longest where they differ."""
+    shortest, longest = (_duration(which(recordings, key=_seconds)) for which in (min, max))
+    return shortest if shortest == longest else f"{shortest} to {longest}"
+
+
+def _seconds(file: dict[str, Any]) -> float:
+    return file["frames"] / file["sample_rate"] if file["sample_rate"] else 0.0
+
+
+def _duration(file: dict[str, Any]) -> str:
+    if not file["sample_rate"]:
+        return "?"
+    return clock(_seconds(file)) if _seconds(file) >= 60 else f"{_seconds(file):.2f} s"
+
+
+def _model(model: dict[str, Any] | None) -> str:
+    if model is None:
+        return "none"
+    if model["embedded"]:
+        return f"{model['name'] or model['sha256_prefix']} (embedded)"
+    return model["name"] or f"{model['sha256_prefix']} (not installed)"
+
+
+def _table(files: Sequence[dict[str, Any]]) -> Iterator[str]:
+    heads = ("file", "threads", "frames", "bits", "Hz", "duration", "size", "grid")
+    rows = []
+    for file in files:
+        if file["kind"] == "verbatim":
+            rows.append((file["name"], "", "", "", "", "", size(file["bytes"]), "kept verbatim"))
+        else:
+            numbers = (file[key] for key in ("channels", "frames", "sample_bits", "sample_rate"))
+            counts = (f"{number:,}" for number in numbers)
+            rows.append((file["name"], *counts, _duration(file), size(file["bytes"]), file["grid"]))
+    return _aligned([heads, *rows], "<>>>>>><")
+
+
+def _peers(thread: dict[str, Any]) -> tuple[str, ...]:
+    peers = ", ".join(f"{peer['name']} {peer['metric']}" for peer in thread["peers"])
+    return thread["name"], str(thread["wave"]), peers
+
+
+def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
+    """Rows in columns, each to the left or to the right, as `sides` tells with < and >."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    few = [f"{number:,}" for number in itertools.islice(numbers, 4)]
+    return " / ".join(few[:3]) + (" ..." if len(few) > 3 else "")

@@ -12,7 +12,7 @@ import click
 from ..errors import InputError, system_fault
 from ..limits import Limits
 from .options import find_model
-from .report import Report, megabytes
+from .report import Report, size
 
 PIPE = Path("-")
 
@@ -42,7 +42,7 @@ def compress_stdin(
         done = compress_pipe(_stdin(), write, raw=form, packet_frames=packet_frames, predictor=predictor, name="stdin")
         ratio = done.source_bytes / done.stream_bytes
         report.say(
-            f"{target}: {done.frames} frames, {megabytes(done.source_bytes)} -> {megabytes(done.stream_bytes)}, "
+            f"{target}: {done.frames} frames, {size(done.source_bytes)} -> {size(done.stream_bytes)}, "
             f"ratio {ratio:.4f}",
             err=True,
         )
@@ -78,7 +78,7 @@ def decompress_live(
             lambda write: decompress_pipe(file, write, predictor=predictor, name=str(archive), limits=limits),
             force,
         )
-    report.say(f"{archive}: a live stream, {megabytes(target.stat().st_size)} restored as {target}")
+    report.say(f"{archive}: a live stream, {size(target.stat().st_size)} restored as {target}")
 
 
 def test_live(archive: Path, *, model: str | None, report: Report, limits: Limits) -> None:

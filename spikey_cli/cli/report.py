@@ -150,6 +150,11 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def megabytes(count: object) -> str:
-    """A count of bytes for people."""
-    return f"{int(str(count)) / 1e6:.2f} MB"
+def size(count: float) -> str:
+    """A count of bytes for people, as 1.23 MB."""
+    if count < 1000:
+        return f"{count:.0f} B"
+    units = ["kB", "MB", "GB", "TB"]
+    while (count := count / 1000) >= 999.995 and len(units) > 1:
+        units.pop(0)
+    return f"{count:.2f} {units[0]}"

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ..errors import ArchiveError, InputError
+from ..errors import ArchiveError, InputError, system_fault
 from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..limits import Limits
 from ..predictor import Predictor
+from ..shipped import model_name
 from ..wav import WavStart, parse_start
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
-from .packets import MAGIC, MAX_HEADER_BYTES, unpack_header
+from .packets import MAGIC, MAJOR, MAX_HEADER_BYTES, MINOR, unpack_header
 
 PACKET_SAMPLES = 1 << 16
 _READ_BYTES = 1 << 16
@@ -167,6 +168,34 @@ def live_suffix(path: str | os.PathLike[str]) -> str:
     with open(path, "rb") as file:
         header = unpack_header(file.read(MAX_HEADER_BYTES))
     return ".wav" if header and header[0].head else ".raw"
+
+
+def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
+    """Describe a live stream by its header, as JSON data.
+
+    Keys: path, format, archive_bytes, channels, sample_rate, sample_bits, kind (wav or raw), model (name and SHA-256
+    digits). How many frames there are is seen by decoding it. Raises ArchiveError where the header is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            header, length = unpack_header(file.read(MAX_HEADER_BYTES)), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise ArchiveError(system_fault(path, "read", error)) from error
+    except ArchiveError as error:
+        raise ArchiveError(f"{os.fspath(path)}: {error}") from error
+    if header is None:
+        raise ArchiveError(f"{os.fspath(path)}: is damaged: its header is cut off; transmit it again")
+    form = header[0]
+    return {
+        "path": os.fspath(path),
+        "format": f"live {MAJOR}.{MINOR}",
+        "archive_bytes": length,
+        "channels": form.channels,
+        "sample_rate": form.sample_rate,
+        "sample_bits": 8 * form.sample_bytes,
+        "kind": "wav" if form.head else "raw",
+        "model": {"name": model_name(form.model), "sha256_prefix": form.model.hex()},
+    }
 
 
 def is_live(path: str | os.PathLike[str]) -> bool:
