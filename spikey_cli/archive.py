@@ -289,8 +289,8 @@ class ArchiveReader:
         """Read the header at byte `at`; returns the length of the directory."""
         if self.read(at, min(len(MAGIC), self.length - at), "the header") != MAGIC:
             raise ArchiveError(
-                f"{self.path}: not a Spikey archive, or a live stream; name an .spk file that `spikey compress` wrote "
-                "of files, or restore a live stream with `spikey decompress`"
+                f"{self.path}: not a Spikey archive of files; name an .spk file that `spikey compress` wrote (a live "
+                "stream, which has no directory, is read by `spikey decompress`, `test` and `info`)"
             )
         version = self.read(at + len(MAGIC), 2, "the header")
         header = self._read_sealed(at, _HEADER, "the header")

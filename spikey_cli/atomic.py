@@ -13,7 +13,7 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -142,10 +142,21 @@ def is_temporary(path: Path) -> bool:
 
 def write_whole(path: Path, data: bytes, *, force: bool) -> None:
     """Write a file in one go. Raises InputError where it exists and `force` is not given, or cannot be written."""
+    with begun(path, force=force) as write:
+        write(data)
+
+
+@contextmanager
+def begun(path: Path, *, force: bool) -> Iterator[Callable[[bytes], None]]:
+    """Begin a file before the work that fills it, which may take long: what writes it in one go. Raises as above."""
     file = WholeFile(path, force=force)
-    try:
+
+    def write(data: bytes) -> None:
         file.append(data)
         file.commit()
+
+    try:
+        yield write
     finally:
         file.discard()
 

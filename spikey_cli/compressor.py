@@ -79,7 +79,7 @@ def name_inputs(
             raise InputError(f"{path}: is a folder; give -r to take the files in it")
         found = sorted(p for p in _files_below(path) if p.is_file() and not is_temporary(p))
         if not found:
-            raise InputError(f"{path}: holds no files")
+            raise InputError(f"{path}: holds no files; name a folder that does")
         named += [FileOrigin(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
     return named
 

@@ -12,7 +12,7 @@ from .archive import ArchiveReader, seal
 from .atomic import WholeFile, flush
 from .blocks import positions_by_file
 from .codec import DecodedPart, Decoder, FetchedBlock
-from .errors import ArchiveError, InputError, LimitError, SpikeyError
+from .errors import ArchiveError, InputError, LimitError, SpikeyError, unknown_name
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .progress import Progress, logger, timed
@@ -163,7 +163,7 @@ def restore(
     }
     missing = set(files or ()) - {file.entry.name for file in chosen.values()}
     if missing:
-        raise InputError(f"{reader.path}: holds no file {sorted(missing)[0]!r}; `spikey info` lists its files")
+        raise unknown_name(reader.path, "file", min(missing), [file.name for file in reader.directory.files])
     try:
         # workers have come to an end before anything is discarded
         with timed("decoded"), open_workers(workers) as pool:
@@ -180,7 +180,8 @@ def restore(
             f"{reader.path}: what was decoded does not match the archive's SHA-256; "
             f"do not trust the files; {reader.remedy}"
         )
-    failures = tuple(dict.fromkeys(file.failure for file in chosen.values() if file.failure))
+    # what keeps many files from being written is told once
+    failures = tuple({str(file.failure): file.failure for file in chosen.values() if file.failure}.values())
     lost = joined(one for file in chosen.values() if file.failure is None for one in file.lost)
     restored_bytes = sum(file.entry.size for file in whole)
     return Decompressed(len(whole), restored_bytes, failures, tuple(lost), tuple(faults or ()))

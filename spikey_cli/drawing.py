@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 
 from .errors import MissingPackageError
+
+
+def check_installed() -> None:
+    """Raises MissingPackageError where Matplotlib is not installed: before work that is to end in a picture."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingPackageError("pictures need Matplotlib: pip install 'spikey-cli[plot]'")
 
 
 class Drawing:
@@ -12,10 +19,9 @@ class Drawing:
 
     def __init__(self, width: float, height: float) -> None:
         """Raises MissingPackageError where Matplotlib is not installed."""
-        try:
-            from matplotlib.figure import Figure
-        except ModuleNotFoundError as error:
-            raise MissingPackageError("pictures need Matplotlib: pip install 'spikey-cli[plot]'") from error
+        check_installed()
+        from matplotlib.figure import Figure
+
         self.figure = Figure(figsize=(width, height), layout="constrained")
 
     def png(self) -> bytes:

@@ -5,15 +5,21 @@ Every message names the file or part, the reason, and the remedy; the command li
 
 from __future__ import annotations
 
+import difflib
 import errno
+import os
+from collections.abc import Iterable
+from itertools import islice
 
 _CHECK_THE_DISK = "check the disk and try again"
+_NAMES_COMPARED = 10_000
 _REMEDIES = {
     errno.ENOENT: "check the name",
     errno.ENOTDIR: "check the name",
     errno.ELOOP: "check the name",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EISDIR: "name a file",
+    errno.EEXIST: "something else goes by that name; name another",
     errno.EACCES: "change the permissions, or name another place",
     errno.EPERM: "change the permissions, or name another place",
     errno.EROFS: "name a place that can be written to",
@@ -28,7 +34,11 @@ _REMEDIES = {
 
 def system_fault(path: object, what: str, error: OSError) -> str:
     """A message: the file, `what` could not be done with it, why the system says so, and the remedy."""
-    remedy = _REMEDIES.get(error.errno or 0, _CHECK_THE_DISK)
+    folder = os.path.dirname(str(path))
+    if error.errno == errno.ENOENT and folder and not os.path.isdir(folder):
+        remedy = f"there is no folder {folder}: make it, or check the name"
+    else:
+        remedy = _REMEDIES.get(error.errno or 0, _CHECK_THE_DISK)
     return f"{path}: cannot {what}: {error.strerror or error}; {remedy}"
 
 
@@ -38,6 +48,16 @@ class SpikeyError(Exception):
 
 class InputError(SpikeyError):
     """A source file cannot be read, or an argument does not fit it."""
+
+
+def unknown_name(archive: object, what: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a name that is not among those that are `known` of an archive; `what` it would be of."""
+    near = difflib.get_close_matches(name, islice(known, _NAMES_COMPARED), n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return InputError(
+        f"{archive}: holds no {what} {name!r}; {guess}`spikey info --all` lists its files; the threads of a file with "
+        "several are FILE:0, FILE:1 and so on"
+    )
 
 
 class ArchiveError(SpikeyError):

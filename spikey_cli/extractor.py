@@ -16,7 +16,7 @@ import numpy as np
 from .archive import ArchiveReader
 from .atomic import WholeFile
 from .codec import Decoder
-from .errors import InputError
+from .errors import InputError, unknown_name
 from .interruption import hold
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
@@ -72,7 +72,9 @@ def extract(
             if first < last:
                 written.append(_write(decoder, pool, file, channels, first, last, Path(folder), force))
     if not written:
-        raise InputError(f"{archive}: no chosen thread has samples from {start} s on; `spikey info` tells its length")
+        raise InputError(
+            f"{archive}: no chosen thread has samples from {start} s on; `spikey info` tells how long it is"
+        )
     return written
 
 
@@ -84,7 +86,7 @@ def _choose(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, lis
     places: list[tuple[int, int]] = []
     for name in known if names is None else names:
         if name not in known and not of_file.get(name):
-            raise InputError(f"{reader.path}: holds no thread {name!r}; `spikey info` lists its threads")
+            raise unknown_name(reader.path, "thread", name, known)
         places += [known[name]] if name in known else of_file[name]
     chosen: dict[int, list[int]] = {}
     for file_index, channel in dict.fromkeys(places):

@@ -40,7 +40,7 @@ import numpy as np
 
 from .adc import Profile
 from .chain import chain_of
-from .errors import ModelError, SelfTestError
+from .errors import ModelError, SelfTestError, system_fault
 from .gain import INPUT_LIMIT
 from .graph import Graph, Span, certify, read_graph
 from .grid import N1
@@ -236,9 +236,9 @@ def read_model(path: str | Path) -> Predictor:
     try:
         return Predictor(Path(path).read_bytes())
     except OSError as error:
-        raise ModelError(f"{path}: cannot read the model: {error.strerror}") from error
+        raise ModelError(system_fault(path, "read the model", error)) from error
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+        raise ModelError(f"{path}: {error}; name a predictor that `spikey train` froze, or a shipped one") from error
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ import numpy as np
 from .archive import ArchiveReader
 from .blocks import Part
 from .codec import Decoder
-from .errors import ArchiveError, InputError
+from .errors import ArchiveError, InputError, unknown_name
 from .layout import sample_dtype
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
@@ -56,7 +56,7 @@ class Recording:
             chosen = tuple(known) if threads is None else tuple(threads)
             unknown = [name for name in chosen if name not in known]
             if unknown:
-                raise InputError(f"{path}: holds no thread {unknown[0]!r}; `spikey info` lists its threads")
+                raise unknown_name(path, "thread", unknown[0], known)
             self.threads: tuple[str, ...] = chosen
             """Names, in the order of the columns."""
             self._places = [known[name] for name in chosen]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from recordings import write_session
 
 # kernels are compiled within the first example that needs them
 settings.register_profile("spikey", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,3 +49,9 @@ def n1_sessions(n1: Path) -> dict[str, list[list[Path]]]:
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(20_260_101)
+
+
+@pytest.fixture
+def session(tmp_path: Path, random: np.random.Generator) -> list[Path]:
+    """Two WAVs that were recorded together."""
+    return write_session(tmp_path / "in", random, 2, 30_000)

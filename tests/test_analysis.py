@@ -226,7 +226,7 @@ def test_what_cannot_be_studied_is_named(folder, tmp_path):
 
 
 def test_missing_matplotlib_is_named(folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     printed = run("topology", folder / "alone.wav", "--plot", tmp_path / "graph.png", status=1)
     assert "pip install 'spikey-cli[plot]'" in printed
     assert not (tmp_path / "graph.png").exists()

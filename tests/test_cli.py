@@ -7,33 +7,19 @@ import os
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from click.shell_completion import ShellComplete
-from click.testing import CliRunner
+from command import run
 from random_models import random_model
-from recordings import neural, wav_bytes, write_session
+from recordings import neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.cli import main
 from spikey_cli.coders import CODERS
 from spikey_cli.predictor import default_predictor, read_model
-
-
-def run(*arguments, status: int = 0) -> str:
-    """Output, stderr included, of `spikey` with these arguments; its exit status must be as given."""
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == status, f"exit {result.exit_code}, not {status}: {result.output}"
-    assert "Traceback" not in result.output
-    return result.output
-
-
-@pytest.fixture
-def session(tmp_path, random) -> list[Path]:
-    return write_session(tmp_path / "in", random, 2, 30_000)
 
 
 def test_the_main_job(tmp_path, session):
@@ -55,89 +41,6 @@ def test_as_processes(tmp_path, session):
     assert missing.returncode == 1
     assert "absent.spk: cannot read: No such file" in missing.stderr
     assert "Traceback" not in missing.stderr
-
-
-def test_info(tmp_path, session):
-    run("compress", *session, tmp_path / "out.spk")
-    told = json.loads(run("info", "--json", tmp_path / "out.spk"))
-    assert told["samples"] == 60_000
-    assert told["source_bytes"] == 2 * (44 + 60_000)
-    assert told["archive_bytes"] == (tmp_path / "out.spk").stat().st_size
-    assert told["ratio"] == round(told["source_bytes"] / told["archive_bytes"], 4)
-    assert told["coder"] == "rice"
-    assert told["model"]["name"].startswith("n1-")
-    assert [file["grid"] for file in told["files"]] == ["n1", "n1"]
-    assert [thread["wave"] for thread in told["threads"]] == [0, 1]
-    assert told["threads"][1]["peers"][0]["name"] == "thread0.wav"
-    assert told["sessions"] == 1
-    metric = told["threads"][1]["peers"][0]["metric"]
-    size = (tmp_path / "out.spk").stat().st_size
-    assert run("info", "--all", tmp_path / "out.spk").splitlines() == [
-        f"{tmp_path / 'out.spk'}: Spikey archive, format 3.0",
-        "  content    2 files, 2 threads at 19,531 Hz, 16 bit, 60,000 samples",
-        "  duration   1.54 s",
-        f"  size       120.09 kB -> {size / 1000:.2f} kB, ratio {told['ratio']:.4f}, "
-        f"{told['bits_per_sample']:.4f} bits/sample",
-        f"  coded      rice, model {told['model']['name']}, 1 block",
-        "  topology   1 session; 2 of 2 threads with peers",
-        "",
-        "  file         threads  frames  bits      Hz  duration      size  grid",
-        "  thread0.wav        1  30,000    16  19,531    1.54 s  60.04 kB  n1",
-        "  thread1.wav        1  30,000    16  19,531    1.54 s  60.04 kB  n1",
-        "",
-        "  threads, their waves, and their peers with metrics of 1 to 255",
-        f"  thread0.wav  0  thread1.wav {metric}",
-        f"  thread1.wav  1  thread0.wav {metric}",
-    ]
-
-
-def test_info_of_much(tmp_path, random):
-    """The first files only, unless all are asked for; verbatim ones among them; minutes and hours."""
-    folder = tmp_path / "in"
-    write_session(folder, random, 20, 100)
-    (folder / "hours.wav").write_bytes(wav_bytes(np.zeros(10_000, np.int16), rate=1))
-    (folder / "minute.wav").write_bytes(wav_bytes(np.zeros((600, 2), np.int16), sample_bytes=1, rate=10))
-    (folder / "notes.txt").write_text("five")
-    run("compress", "-r", folder, tmp_path / "out.spk")
-    printed = run("info", tmp_path / "out.spk").splitlines()
-    assert (
-        printed[1] == "  content    23 files, 23 threads at 1 / 10 / 19,531 Hz, 8 / 16 bit, 13,200 samples; "
-        "1 kept verbatim"
-    )
-    assert printed[2] == "  duration   0.01 s to 2:46:40"
-    assert "  hours.wav           1  10,000    16       1   2:46:40  20.04 kB  identity" in printed
-    assert "  minute.wav          2     600     8      10   0:01:00   1.24 kB  identity" in printed
-    assert "  notes.txt                                                   4 B  kept verbatim" in printed
-    assert (len(printed), printed[-1]) == (7 + 1 + 20 + 1, "  and 3 more (--all)")
-    everything = run("info", "--all", tmp_path / "out.spk")
-    assert all(f"thread{i}.wav " in everything for i in range(20))
-    assert "more" not in everything
-
-
-def test_info_of_files_kept_verbatim(tmp_path):
-    (tmp_path / "notes.txt").write_text("some notes")
-    run("compress", tmp_path / "notes.txt", tmp_path / "out.spk")
-    printed = run("info", tmp_path / "out.spk")
-    assert "content    1 file, kept verbatim" in printed
-    assert "topology" not in printed
-    assert "bits/sample" not in printed
-
-
-def test_info_of_a_live_stream(tmp_path, random):
-    wav = wav_bytes(neural(random, 500, 3), rate=20_000)
-    done = subprocess.run(
-        [sys.executable, "-m", "spikey_cli", "compress", "-q", "-", tmp_path / "live.spk"],
-        input=wav,
-        capture_output=True,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    printed = run("info", tmp_path / "live.spk")
-    assert "Spikey live stream, format 1.0" in printed
-    assert "3 threads at 20,000 Hz, 16 bit, wav" in printed
-    told = json.loads(run("info", "--json", tmp_path / "live.spk"))
-    assert (told["channels"], told["archive_bytes"]) == (3, (tmp_path / "live.spk").stat().st_size)
-    (tmp_path / "live.spk").write_bytes((tmp_path / "live.spk").read_bytes()[:30])
-    assert "its header is cut off" in run("info", tmp_path / "live.spk", status=1)
 
 
 def test_folders_want_r(tmp_path, session):
@@ -174,36 +77,6 @@ def test_every_other_input_is_still_done(tmp_path, session):
 def test_nothing_is_made_of_nothing(tmp_path):
     assert "absent.wav" in run("compress", tmp_path / "absent.wav", tmp_path / "out.spk", status=1)
     assert not (tmp_path / "out.spk").exists()
-
-
-def test_equal_names_are_an_error(tmp_path, random, session):
-    other = write_session(tmp_path / "other", random, 1)
-    printed = run("compress", session[0], other[0], tmp_path / "out.spk", status=1)
-    assert "has the same name 'thread0.wav'" in printed
-
-
-def test_an_archive_named_like_a_recording_is_a_slip(tmp_path, session):
-    assert "would be the archive" in run("compress", "-f", *session, status=2)
-    assert session[1].read_bytes()[:4] == b"RIFF"
-
-
-def test_usage_errors_exit_2(tmp_path, session):
-    run("compress", "--coder", "magic", session[0], tmp_path / "out.spk", status=2)
-    run("compress", "--threads", "0", session[0], tmp_path / "out.spk", status=2)
-    run("compress", status=2)
-    run("melt", status=2)
-    run("compress", *session, tmp_path / "out.spk")
-    run("decompress", "--start", "2", "--stop", "1", tmp_path / "out.spk", tmp_path / "back", status=2)
-
-
-def test_damage_exits_1_and_names_the_file(tmp_path, session):
-    run("compress", *session, tmp_path / "out.spk")
-    data = bytearray((tmp_path / "out.spk").read_bytes())
-    data[len(data) // 2] ^= 16
-    (tmp_path / "out.spk").write_bytes(data)
-    printed = run("test", tmp_path / "out.spk", status=1)
-    assert "is damaged" in printed
-    assert "restore the archive from a copy" in printed
 
 
 def test_ranges_of_time(tmp_path, random, session):
@@ -264,17 +137,6 @@ def test_a_changing_source_is_noticed(tmp_path, session, monkeypatch):
     ]
 
 
-def test_a_full_disk_leaves_nothing(tmp_path, session, monkeypatch):
-    from spikey_cli import archive
-
-    def full(self, *pieces):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(archive.ArchiveWriter, "_write", full)
-    assert "out.spk: cannot write: No space left" in run("compress", *session, tmp_path / "out.spk", status=1)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
-
-
 def test_a_model_of_ones_own(tmp_path, session):
     model = tmp_path / "mine.onnx"
     edges = default_predictor().profile.edges.tolist()
@@ -309,13 +171,6 @@ def test_threads_apart(tmp_path, session):
     assert (tmp_path / "together.spk").stat().st_size < (tmp_path / "apart.spk").stat().st_size
 
 
-def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    (tmp_path / "some.yaml").write_text("window: 16")
-    printed = run("train", tmp_path / "some.yaml", "name", "--data", tmp_path, status=1)
-    assert "training needs torch: pip install 'spikey-cli[train]'" in printed
-
-
 def completed(*words: str) -> list[str]:
     """What a shell offers for the last of these words."""
     shell = ShellComplete(main, {}, "spikey", "_SPIKEY_COMPLETE")
@@ -347,6 +202,12 @@ def test_completion_in_a_shell(tmp_path):
 
 
 def test_help_has_an_example_for_every_command():
-    for command in ("compress", "decompress", "test", "info"):
-        printed = run(command, "-h")
-        assert f"spikey {command}" in printed.split("Example:")[1]
+    assert "spikey compress" in run("-h").split("Example:")[1]
+    for name in main.commands:
+        assert f"spikey {name}" in run(name, "-h").split("Example:")[1], name
+
+
+def test_help_lists_commands_in_whole_sentences():
+    listed = run("-h").split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in listed] == list(main.commands)
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed), listed

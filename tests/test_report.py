@@ -10,16 +10,10 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from recordings import write_session
 
 import spikey_cli
 from spikey_cli.cli import main
 from spikey_cli.cli.report import Report, clock, size
-
-
-@pytest.fixture
-def session(tmp_path, random):
-    return write_session(tmp_path / "in", random, 2, 30_000)
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ Only click is imported here; a command imports what it needs when it runs.
 
 from __future__ import annotations
 
+import errno
 import os
 
 import click
 
 from .. import __version__, interruption
-from ..errors import SpikeyError
+from ..errors import SpikeyError, system_fault
 from .compress import compress
 from .decompress import decompress, test
 from .info import info
@@ -30,9 +31,17 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except (SpikeyError, OSError, MemoryError) as error:
+        except SpikeyError as error:
             interruption.check()
             complain(error)
+        except MemoryError as error:
+            interruption.check()
+            complain(f"out of memory{f' ({error})' if str(error) else ''}; try again with --threads 1")
+        except OSError as error:
+            interruption.check()
+            if error.errno == errno.EPIPE:
+                raise  # click ends the command without a word, as is usual
+            complain(system_fault(error.filename or "stdin or stdout", "read or write", error))
         except Exception as error:
             interruption.check()
             if os.environ.get("SPIKEY_DEBUG"):

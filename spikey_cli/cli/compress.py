@@ -88,7 +88,7 @@ def compress(
         compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
         return
     if not inputs:
-        raise click.UsageError("Missing argument 'IN.wav...'.")
+        raise click.UsageError(f"{archive} would be the archive; name it last, behind the files that are to be in it")
     if raw:
         raise click.UsageError("--raw tells of a pipe; name - as the input")
     if archive == PIPE:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -15,7 +17,21 @@ from .report import QUIET, Report, report_failures, reporting
 _RECORDINGS = click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
 
 
-@click.command()
+@contextmanager
+def _picture(path: Path | None, force: bool) -> Iterator[Callable[[bytes], None] | None]:
+    """A picture, where one is wanted: what can keep it from being written does so before anything is measured."""
+    if path is None:
+        yield None
+        return
+    from ..atomic import begun
+    from ..drawing import check_installed
+
+    check_installed()
+    with begun(path, force=force) as write:
+        yield write
+
+
+@click.command(short_help="Tell which threads were recorded together.")
 @_RECORDINGS
 @click.option("--plot", type=PATH, metavar="OUT.png", help="Draw the graph of the threads.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
@@ -34,17 +50,16 @@ def topology(
     """
     from ..analysis.sessions import describe_sessions, summarise_sessions
     from ..analysis.survey import survey
-    from ..atomic import write_whole
     from ..workers import open_workers
 
-    with open_workers(workers) as pool:
+    with _picture(plot, force) as write, open_workers(workers) as pool:
         found = survey(inputs, pool, recursive=recursive)
-    description = describe_sessions(found)
-    click.echo(json.dumps(description, indent=2) if as_json else summarise_sessions(description))
-    if plot:
-        from ..analysis.topology_picture import draw_topology
+        description = describe_sessions(found)
+        click.echo(json.dumps(description, indent=2) if as_json else summarise_sessions(description))
+        if write:
+            from ..analysis.topology_picture import draw_topology
 
-        write_whole(plot, draw_topology(found), force=force)
+            write(draw_topology(found))
     report_failures(found.failures)
 
 
@@ -90,7 +105,7 @@ def analyze(
     report_failures(found.failures)
 
 
-@click.command()
+@click.command(short_help="Train a predictor of your own.")
 @click.argument("config", type=PATH, metavar="CONFIG.yaml")
 @click.argument("name")
 @click.option("--data", type=PATH, required=True, metavar="DIR", help="Recordings, and their sessions.csv if any.")
@@ -133,7 +148,7 @@ def train(
     run(recipe, data, name, out, force=force, report=(lambda line: None) if quiet else click.echo)
 
 
-@click.command()
+@click.command(short_help="Measure Spikey beside other codecs.")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="IN.wav..."
 )
@@ -167,18 +182,19 @@ def bench(
     \b
         spikey bench --rivals "flac -8,wavpack" --plot speed.png recordings/*.wav
     """
-    from ..atomic import write_whole
+    from ..atomic import begun
     from ..bench.report import as_json, run_bench, summarise
 
     def tell(line: str) -> None:
         if not quiet and sys.stderr.isatty():
             click.echo(line, err=True)
 
-    result = run_bench(files, coders.split(","), rivals, repeats, tell)
-    click.echo(summarise(result))
-    if json_file:
-        write_whole(json_file, (json.dumps(as_json(result), indent=1) + "\n").encode(), force=force)
-    if plot:
-        from ..bench.plot import draw_contest
+    with _picture(plot, force) as draw, begun(json_file, force=force) if json_file else nullcontext() as write:
+        result = run_bench(files, coders.split(","), rivals, repeats, tell)
+        click.echo(summarise(result))
+        if write:
+            write((json.dumps(as_json(result), indent=1) + "\n").encode())
+        if draw:
+            from ..bench.plot import draw_contest
 
-        write_whole(plot, draw_contest(result.rows), force=force)
+            draw(draw_contest(result.rows))

@@ -1,0 +1,15 @@
+"""The command, called within the process of the tests."""
+
+from __future__ import annotations
+
+from click.testing import CliRunner
+
+from spikey_cli.cli import main
+
+
+def run(*arguments, status: int = 0) -> str:
+    """Output, stderr included, of `spikey` with these arguments; its exit status must be as given."""
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == status, f"exit {result.exit_code}, not {status}: {result.output}"
+    assert "Traceback" not in result.output
+    return result.output
