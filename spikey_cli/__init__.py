@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .decompressor import Decompressed, decompress, verify
     from .description import describe
     from .extractor import extract
+    from .hosts.numcodecs import Spikey
     from .live.decoder import StreamDecoder
     from .live.encoder import StreamEncoder
     from .recording import Recording
@@ -40,6 +41,7 @@ _HOMES = {
     "extract": ("extractor", "extract"),
     "Recording": ("recording", "Recording"),
     "open": ("recording", "Recording"),
+    "Spikey": ("hosts.numcodecs", "Spikey"),
     "StreamDecoder": ("live.decoder", "StreamDecoder"),
     "StreamEncoder": ("live.encoder", "StreamEncoder"),
 }
@@ -52,6 +54,7 @@ __all__ = [
     "Limits",
     "ModelError",
     "Recording",
+    "Spikey",
     "SpikeyError",
     "StreamDecoder",
     "StreamEncoder",
