@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .description import describe
     from .extractor import extract
     from .hosts.numcodecs import Spikey
+    from .hosts.zarr import SpikeyCodec
     from .live.decoder import StreamDecoder
     from .live.encoder import StreamEncoder
     from .recording import Recording
@@ -42,6 +43,7 @@ _HOMES = {
     "Recording": ("recording", "Recording"),
     "open": ("recording", "Recording"),
     "Spikey": ("hosts.numcodecs", "Spikey"),
+    "SpikeyCodec": ("hosts.zarr", "SpikeyCodec"),
     "StreamDecoder": ("live.decoder", "StreamDecoder"),
     "StreamEncoder": ("live.encoder", "StreamEncoder"),
 }
@@ -55,6 +57,7 @@ __all__ = [
     "ModelError",
     "Recording",
     "Spikey",
+    "SpikeyCodec",
     "SpikeyError",
     "StreamDecoder",
     "StreamEncoder",
