@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .decompressor import Decompressed, decompress, verify
     from .description import describe
     from .extractor import extract
+    from .hosts.numcodecs import Spikey
+    from .hosts.zarr import SpikeyCodec
     from .live.decoder import StreamDecoder
     from .live.encoder import StreamEncoder
     from .recording import Recording
@@ -40,6 +42,8 @@ _HOMES = {
     "extract": ("extractor", "extract"),
     "Recording": ("recording", "Recording"),
     "open": ("recording", "Recording"),
+    "Spikey": ("hosts.numcodecs", "Spikey"),
+    "SpikeyCodec": ("hosts.zarr", "SpikeyCodec"),
     "StreamDecoder": ("live.decoder", "StreamDecoder"),
     "StreamEncoder": ("live.encoder", "StreamEncoder"),
 }
@@ -52,6 +56,8 @@ __all__ = [
     "Limits",
     "ModelError",
     "Recording",
+    "Spikey",
+    "SpikeyCodec",
     "SpikeyError",
     "StreamDecoder",
     "StreamEncoder",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 
 import numpy as np
 
@@ -126,7 +127,10 @@ class _Memory:
 
 
 def decode_chunk(data: bytes | bytearray | memoryview, out: np.ndarray | None = None) -> np.ndarray:
-    """The array that `encode_chunk` made the bytes of; in `out`, where that is given and has its dtype, size and order.
+    """The array that `encode_chunk` made the bytes of; in `out`, where that is C-contiguous and has as many bytes.
+
+    `out` may have any dtype and shape: its memory is taken. Where it does not fit, or the array was not stored as it
+    lies in memory, new memory is returned.
 
     Raises ArchiveError where the bytes are damaged, or no chunk, and ModelError where the model that they were written
     with is not installed.
@@ -159,13 +163,10 @@ def _room(head: bytes, out: np.ndarray | None) -> np.ndarray:
     if found is None:
         raise ArchiveError(f"a chunk: does not tell the shape of its array; {_REMEDY}")
     _, shape, dtype, _ = found
-    if out is not None and out.dtype == dtype and out.size == np.prod(shape, dtype=np.int64) and _is_writable(out):
-        return out.reshape(shape)
+    size = math.prod(shape) * dtype.itemsize
+    if out is not None and out.nbytes == size and out.flags.c_contiguous and out.flags.writeable:
+        return out.reshape(-1).view(np.uint8).view(dtype).reshape(shape)
     return np.empty(shape, dtype)
-
-
-def _is_writable(out: np.ndarray) -> bool:
-    return out.flags.c_contiguous and out.flags.writeable
 
 
 def _as_it_was(samples: np.ndarray, form: bytes) -> np.ndarray:
