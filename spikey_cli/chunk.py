@@ -35,6 +35,7 @@ MAX_CHUNK_BYTES = 2**31 - 1
 """Bytes of an array in a chunk, at most: what Zarr's codecs take."""
 
 _ARRAY, _FORM = "chunk.npy", "chunk.json"
+_MOST_BYTES_MORE = 1 << 16  # header of chunk.npy, and chunk.json
 _SPAN = 1 << 16
 _REMEDY = "restore it from a copy"
 
@@ -50,17 +51,19 @@ def encode_chunk(
         predictor: the network to predict with; by default the one that comes with the package.
         peers: predict channels from each other.
 
-    Raises ValueError where the array is of Python objects, or there is no such coder.
+    Raises ValueError where the array is of Python objects or larger than MAX_CHUNK_BYTES, or there is no such coder.
     """
     if coder not in CODERS:
         raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
     if array.dtype.hasobject:
         raise ValueError(f"an array of {array.dtype} holds Python objects, which are not its bytes")
-    if CODERS[coder].encoder is None:
-        predictor = None
+    if array.nbytes > MAX_CHUNK_BYTES:
+        raise ValueError(f"an array of {array.nbytes} bytes is no chunk: {MAX_CHUNK_BYTES} are the most")
+    sources = [look_through(origin) for origin in _origins(array)]
+    if CODERS[coder].encoder is None or not any(source.layout for source in sources):
+        predictor = None  # and no model is needed to read it
     elif predictor is None:
         predictor = default_predictor()
-    sources = [look_through(origin) for origin in _origins(array)]
     while True:
         out = io.BytesIO()
         try:
@@ -126,7 +129,9 @@ class _Memory:
         """Nothing to clear up."""
 
 
-def decode_chunk(data: bytes | bytearray | memoryview, out: np.ndarray | None = None) -> np.ndarray:
+def decode_chunk(
+    data: bytes | bytearray | memoryview, out: np.ndarray | None = None, *, most_bytes: int = MAX_CHUNK_BYTES
+) -> np.ndarray:
     """The array that `encode_chunk` made the bytes of; in `out`, where that is C-contiguous and has as many bytes.
 
     `out` may have any dtype and shape: its memory is taken. Where it does not fit, or the array was not stored as it
@@ -141,8 +146,9 @@ def decode_chunk(data: bytes | bytearray | memoryview, out: np.ndarray | None = 
             raise ArchiveError(
                 f"a chunk: is an archive of {', '.join(sizes)}, not of an array; use `spikey decompress`"
             )
-        if sum(sizes.values()) > MAX_CHUNK_BYTES:
-            raise LimitError(f"a chunk: claims to hold more than {MAX_CHUNK_BYTES} bytes, and no chunk does; {_REMEDY}")
+        # signed samples of one byte are stored as two
+        if sum(sizes.values()) > most_bytes * (1 + (_FORM in sizes)) + _MOST_BYTES_MORE:
+            raise LimitError(f"a chunk: claims to hold more than the {most_bytes} bytes that it may; {_REMEDY}")
         layout = next(file.layout for file in reader.directory.files if file.name == _ARRAY)
         files = {name: np.empty(size, np.uint8) for name, size in sizes.items() if name == _FORM or layout is None}
         targets = {name: _Memory(memory, 0) for name, memory in files.items()}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Lanes:
         """Number of lanes."""
         return self.thread.size
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Length of the longest lane, in samples."""
         return int(self.length.max(initial=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 DEFAULT_MODEL = "n1"
@@ -28,9 +29,15 @@ def model_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "models"
 
 
+@lru_cache(maxsize=1)
+def _model_files() -> tuple[Path, ...]:
+    # looked up once: chunks of an array come by the thousand
+    return tuple(sorted(model_folder().glob("*-????????.onnx")))
+
+
 def shipped_models() -> dict[str, Path]:
     """The models by their names, without digits."""
-    return {path.stem.rsplit("-", 1)[0]: path for path in model_folder().glob("*-????????.onnx")}
+    return {path.stem.rsplit("-", 1)[0]: path for path in _model_files()}
 
 
 def model_name(digest: bytes) -> str:
@@ -43,4 +50,4 @@ def model_name(digest: bytes) -> str:
 
 def shipped_models_with(digest: bytes) -> list[Path]:
     """The models whose names tell a SHA-256 that begins as `digest` does, of 4 bytes at least."""
-    return sorted(model_folder().glob(f"*-{digest.hex()[:8]}.onnx"))
+    return [path for path in _model_files() if path.stem.endswith(f"-{digest.hex()[:8]}")]

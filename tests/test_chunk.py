@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from recordings import n1_samples, neural
 
 import spikey_cli
 from spikey_cli import chunk
+from spikey_cli.archive import NO_MODEL, ArchiveReader
 from spikey_cli.chunk import decode_chunk, encode_chunk
 from spikey_cli.errors import ArchiveError, LimitError
 from spikey_cli.origin import ArrayOrigin
@@ -101,7 +104,36 @@ def test_damage_is_refused(random: np.random.Generator) -> None:
 
 
 def test_an_array_larger_than_a_chunk_can_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = encode_chunk(np.zeros((5000, 2), np.int16))
-    monkeypatch.setattr(chunk, "MAX_CHUNK_BYTES", 20_000)
-    with pytest.raises(LimitError, match="claims to hold more than"):
-        decode_chunk(data)
+    monkeypatch.setattr(chunk, "MAX_CHUNK_BYTES", 19_999)
+    with pytest.raises(ValueError, match="20000 bytes is no chunk"):
+        encode_chunk(np.zeros((5000, 2), np.int16))
+
+
+@pytest.mark.parametrize("dtype", ["<i2", "i1", "<u2", "<f4"])
+def test_a_claim_beyond_what_is_granted_is_refused(dtype: str) -> None:
+    array = np.zeros((200_000, 2), dtype)
+    data = encode_chunk(array)
+    assert_same(array, decode_chunk(data, most_bytes=array.nbytes))
+    with pytest.raises(LimitError, match="claims to hold more than the 40000 bytes"):
+        decode_chunk(data, most_bytes=40_000)
+
+
+def test_what_is_not_predicted_needs_no_model(random: np.random.Generator) -> None:
+    data = encode_chunk(random.normal(size=(100, 3)))
+    with ArchiveReader(io.BytesIO(data)) as reader:
+        assert reader.model == NO_MODEL
+
+
+def test_the_same_array_makes_the_same_chunk(random: np.random.Generator) -> None:
+    array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
+    data = encode_chunk(array)
+    assert encode_chunk(array) == data
+    assert encode_chunk(np.repeat(array, 2, axis=1)[:, ::2]) == data, "an array that lies scattered is another"
+
+
+def test_padding_of_fields_is_no_matter(random: np.random.Generator) -> None:
+    array = np.zeros(50, np.dtype([("a", "u1"), ("b", "<i4")], align=True))
+    array["a"], array["b"] = random.integers(0, 255, 50), random.integers(-1000, 1000, 50)
+    back = decode_chunk(encode_chunk(array))
+    assert back.dtype == array.dtype
+    assert (back == array).all()

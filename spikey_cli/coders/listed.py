@@ -7,6 +7,8 @@ to find where the next one begins, takes a lane of each of several threads at a 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 
@@ -23,8 +25,15 @@ _NEAR = LISTED << _NEAR_BITS
 
 def codes_near(edges: np.ndarray) -> np.ndarray:
     """By value >> 3, the code whose bin holds it, for each row of `edges`: int16 of shape (rows, 8 * LISTED)."""
+    return _codes_near(edges.dtype, edges.shape, edges.tobytes())
+
+
+@lru_cache(maxsize=4)
+def _codes_near(dtype: np.dtype, shape: tuple[int, ...], edges: bytes) -> np.ndarray:
+    # there are as many sets of edges as models, and what is coded may be short
+    rows = np.frombuffer(edges, dtype).reshape(shape)
     values = (np.arange(_NEAR) << (6 - _NEAR_BITS)) + (1 << (5 - _NEAR_BITS))
-    codes = [np.searchsorted(row, values, "right") - 1 for row in edges]
+    codes = [np.searchsorted(row, values, "right") - 1 for row in rows]
     return np.clip(codes, 0, LISTED - 1).astype(np.int16)
 
 

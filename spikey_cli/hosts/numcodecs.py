@@ -74,7 +74,7 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
             out: any contiguous buffer of as many bytes that can be written to.
 
         Raises:
-            ArchiveError: the chunk is damaged, or none.
+            ArchiveError: the chunk is damaged, or none, or much larger than `out`.
             ModelError: the model that it was written with is not installed.
             TypeError: `out` is of Python objects.
             ValueError: `out` has another size, or cannot be written to.
@@ -85,11 +85,11 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         memory = ensure_contiguous_ndarray(out).view(np.uint8)
         if not memory.flags.writeable:
             raise ValueError("out cannot be written to")
-        array = decode_chunk(data, memory)
+        array = decode_chunk(data, memory, most_bytes=memory.nbytes)
         if array.nbytes != memory.nbytes:
             raise ValueError(f"out has {memory.nbytes} bytes, and the chunk holds {array.nbytes}")
         if not np.may_share_memory(array, memory):
-            memory[:] = np.frombuffer(array.tobytes("A"), np.uint8)
+            memory[:] = array.reshape(-1, order="A").view(np.uint8)
         return out
 
     def get_config(self) -> dict[str, Any]:
