@@ -154,7 +154,7 @@ def compress(
         if not embed_model:
             check_readable_later(predictor)
         inputs = list(inputs)
-        if not all(isinstance(given, (str, os.PathLike)) for given in inputs):
+        if not all(isinstance(given, (str, os.PathLike, FileOrigin)) for given in inputs):
             raise ValueError("remove_source deletes files, and there are other origins")
     passes = stages(progress, 1 + verify + remove_source)
     failures: list[SpikeyError] = []

@@ -14,6 +14,7 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError
 from .layout import RawFormat
@@ -55,7 +56,7 @@ def _from_open_ephys(text: str, folder: str) -> RawFormat:
     return _format(stream["num_channels"], stream["sample_rate"])
 
 
-def _format(channels: object, rate: object) -> RawFormat:
+def _format(channels: Any, rate: Any) -> RawFormat:
     if type(channels) is not int or type(rate) not in (int, float) or not math.isfinite(rate) or round(rate) < 1:
         raise ValueError(f"no recording has {channels} channels and {rate} frames a second")
     return RawFormat(channels, round(rate))
