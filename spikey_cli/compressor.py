@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .advice import advise
 from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
 from .atomic import WholeFile, is_temporary
 from .blocks import plan_blocks
@@ -19,20 +20,18 @@ from .codec import encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError, system_fault
-from .layout import RawFormat
+from .layout import RAW_SUFFIXES, RawFormat
 from .limits import NO_LIMITS
 from .origin import FileOrigin, Origin
 from .predictor import Predictor, default_predictor
 from .progress import Progress, logger, stages, timed
 from .removal import check_readable_later, remove_sources
 from .shipped import model_name
+from .sidecar import raw_format_beside
 from .source import Source, SourceChangedError, look_through
 from .tables import MAX_MODEL_BYTES, Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
 from .workers import Workers, open_workers
-
-RAW_SUFFIXES = (".bin", ".dat", ".raw")
-"""How the names of files end that hold interleaved samples without a header."""
 
 _REMEDY = "nothing is kept of it; compress again, check memory and disk, and report it if it happens twice"
 
@@ -49,7 +48,9 @@ class Compressed:
     removed: int = 0
     """Sources that were deleted."""
     warnings: tuple[str, ...] = ()
-    """What is whole, but not as it should be: that the archive was written without the network, and why."""
+    """What is whole, but not as it should be: that the archive was written without the network, and why; or that an
+    input was kept byte for byte that may be a recording.
+    """
 
     @property
     def ratio(self) -> float:
@@ -130,8 +131,8 @@ def compress(
         verify: decode what was written, and compare it with what was read, before the archive takes its name.
         remove_source: delete the inputs, once the archive was read back from the disk and compared with them, byte for
             byte. One that failed, is a link, or changed meanwhile is kept, and among the failures.
-        raw: how samples lie in files without a header, those whose names end as `RAW_SUFFIXES` has it. By default
-            they are kept verbatim.
+        raw: how samples lie in files without a header, those whose names end as `layout.RAW_SUFFIXES` has it. By
+            default what stands beside a file tells it (see `sidecar`); where nothing does, it is kept verbatim.
         sample_rate: frames a second of files that do not tell it (NPY).
         progress: called with (bytes done, bytes in all, ratio so far or None); to verify and to compare count as much
             as to compress.
@@ -153,7 +154,7 @@ def compress(
         if not embed_model:
             check_readable_later(predictor)
         inputs = list(inputs)
-        if not all(isinstance(given, (str, os.PathLike)) for given in inputs):
+        if not all(isinstance(given, (str, os.PathLike, FileOrigin)) for given in inputs):
             raise ValueError("remove_source deletes files, and there are other origins")
     passes = stages(progress, 1 + verify + remove_source)
     failures: list[SpikeyError] = []
@@ -203,6 +204,7 @@ def compress(
             removed, kept = remove_sources(sources, target.path, workers=workers, progress=passes[2])
         for failure in kept:
             fail(failure)
+    warnings += advise(sources)
     source_bytes = sum(source.size for source in sources)
     return Compressed(len(sources), source_bytes, written.length, tuple(failures), removed, tuple(warnings))
 
@@ -224,9 +226,15 @@ def _without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], Non
 
 
 def look_or_fail(origin: Origin, raw: RawFormat | None = None) -> Source | SpikeyError:
-    """The first look at an input, or the error that it met: for workers, which all should come to an end."""
+    """The first look at an input, or the error that it met: for workers, which all should come to an end.
+
+    `raw` tells how samples lie in files without a header, where it is not for what stands beside them to tell.
+    """
+    is_raw = Path(origin.name).suffix.lower() in RAW_SUFFIXES
+    if is_raw and raw is None and isinstance(origin, FileOrigin):
+        raw = raw_format_beside(origin.path)
     try:
-        return look_through(origin, raw=raw if Path(origin.name).suffix.lower() in RAW_SUFFIXES else None)
+        return look_through(origin, raw=raw if is_raw else None)
     except SpikeyError as error:
         return error
 

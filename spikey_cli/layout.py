@@ -16,10 +16,18 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .errors import InputError
+
 MAX_HEAD_BYTES = 64 << 10
 MAX_TAIL_BYTES = 64 << 10
 
+MAX_CHANNELS = 2**16 - 1
+MAX_RATE = 2**32 - 1
+
 NPY_MAGIC = b"\x93NUMPY"
+
+RAW_SUFFIXES = (".bin", ".dat", ".raw")
+"""How the names of files end that hold interleaved samples without a header."""
 
 _DTYPES: dict[int, np.dtype] = {1: np.dtype(np.uint8), 2: np.dtype(np.int16), 3: np.dtype(np.int32)}
 _RANGES = {1: (0, 0xFF), 2: (-0x8000, 0x7FFF), 3: (-0x800000, 0x7FFFFF)}
@@ -73,12 +81,21 @@ class Layout:
 
 @dataclass(frozen=True)
 class RawFormat:
-    """Interleaved samples without a header, little endian."""
+    """Interleaved samples without a header, little endian. Raises InputError for numbers that no recording has."""
 
     channels: int
+    """1 to 65535."""
     sample_rate: int
-    """Frames a second."""
+    """Frames a second, 1 to 2**32 - 1; 0 where it is not known."""
     sample_bytes: int = 2
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise InputError(f"a recording has 1 to {MAX_CHANNELS} channels, not {self.channels}")
+        if not 0 <= self.sample_rate <= MAX_RATE:
+            raise InputError(f"a recording has up to {MAX_RATE} frames a second, not {self.sample_rate}")
+        if self.sample_bytes not in SAMPLE_BYTES:
+            raise InputError(f"a sample has 1, 2 or 3 bytes, not {self.sample_bytes}")
 
     def layout(self, file: BinaryIO, size: int) -> Layout:
         """The layout of a file of `size` bytes that holds such samples: an incomplete frame is its tail.

@@ -15,17 +15,16 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy_format
 
-from .layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, NPY_MAGIC, Layout
+from .layout import MAX_CHANNELS, MAX_HEAD_BYTES, MAX_TAIL_BYTES, NPY_MAGIC, Layout
 
 _SAMPLE_BYTES = {np.dtype(np.uint8): 1, np.dtype("<i2"): 2}
-_MAX_CHANNELS = 2**16 - 1
 
 
 def is_predictable(shape: tuple[int, ...], dtype: np.dtype) -> bool:
     """Whether an array, in C order, is of samples that the predictor can take."""
     if dtype not in _SAMPLE_BYTES or len(shape) not in (1, 2):
         return False
-    return len(shape) == 1 or 1 <= shape[1] <= _MAX_CHANNELS
+    return len(shape) == 1 or 1 <= shape[1] <= MAX_CHANNELS
 
 
 def header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..coders import CODERS
+from .inputs import RATE, RAW, take_inputs
 from .options import (
     FORCE,
     MODEL,
@@ -18,6 +20,9 @@ from .options import (
 from .pipe import PIPE, compress_stdin
 from .report import Report, complain, report_failures, reporting, size
 
+if TYPE_CHECKING:
+    from ..layout import RawFormat
+
 
 @click.command()
 @click.argument("inputs", nargs=-1, type=PATH, metavar="IN.wav...")
@@ -28,7 +33,8 @@ from .report import Report, complain, report_failures, reporting, size
     metavar="NAME",
     help="How samples are coded: range (smallest), rice (the default), huffman, bzip2 or raw. Pipes: range.",
 )
-@click.option("--raw", metavar="CHANNELS:RATE[:BITS]", help="What comes through a pipe, where it is no WAV.")
+@RAW
+@RATE
 @click.option(
     "--packet",
     "packet_frames",
@@ -53,7 +59,8 @@ def compress(
     inputs: tuple[Path, ...],
     archive: Path,
     coder: str | None,
-    raw: str | None,
+    raw: RawFormat | None,
+    rate: int | None,
     packet_frames: int | None,
     model: str | None,
     no_peers: bool,
@@ -68,11 +75,17 @@ def compress(
     """Compress files into one archive.
 
     The archive takes its name once it was decoded and compared. Sources are kept, unless --remove-source is given and
-    they are, byte for byte, what the finished archive holds. Files that are no WAV of 8, 16 or 24 bits are kept byte
-    for byte, in less space where that is easy. Example:
+    they are, byte for byte, what the finished archive holds. What is no recording is kept byte for byte, in less space
+    where that is easy. Example:
 
     \b
         spikey compress -r recordings/ out.spk
+
+    Recordings are WAV files of 8, 16 or 24 bits, NumPy files of int16 or uint8, and files of interleaved samples, if
+    --raw tells how these lie, or what SpikeGLX (.meta) or Open Ephys (structure.oebin) wrote beside them. Example:
+
+    \b
+        spikey compress --raw 385:30000 run.ap.bin out.spk
 
     From a pipe comes one WAV, or interleaved samples, and goes as a live stream that waits for nothing. Example:
 
@@ -83,14 +96,14 @@ def compress(
     if PIPE in inputs or (archive == PIPE and not inputs):
         if len(inputs) > 1 or recursive or no_peers or coder not in (None, "range"):
             raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
+        if rate:
+            raise click.UsageError("what comes through a pipe tells its rate, or --raw does; leave out --rate")
         if remove_source:
             raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
         compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
         return
     if not inputs:
         raise click.UsageError(f"{archive} would be the archive; name it last, behind the files that are to be in it")
-    if raw:
-        raise click.UsageError("--raw tells of a pipe; name - as the input")
     if archive == PIPE:
         raise click.UsageError("an archive of files is no pipe; name a file, or - as the input too")
     coder = coder or "rice"
@@ -101,14 +114,15 @@ def compress(
         raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
     from ..compressor import compress as run
 
+    origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate)
     with report.progress("compressing") as progress:
         done = run(
-            inputs,
+            origins,
             archive,
             coder=coder,
             workers=workers,
             force=force,
-            recursive=recursive,
+            raw=raw,
             skip_failing=True,
             predictor=find_model(model),
             peers=not no_peers,
@@ -123,4 +137,4 @@ def compress(
     )
     for warning in done.warnings:
         complain(f"warning: {warning}")
-    report_failures(done.failures)
+    report_failures([*failures, *done.failures])

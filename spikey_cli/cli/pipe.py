@@ -5,41 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
-
-import click
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import InputError, system_fault
 from ..limits import Limits
 from .options import find_model
 from .report import Report, size
 
+if TYPE_CHECKING:
+    from ..layout import RawFormat
+
 PIPE = Path("-")
 
 
-def read_raw(text: str) -> tuple[int, int, int]:
-    """What --raw says: (channels, frames a second, bytes a sample)."""
-    numbers = text.split(":")
-    bits = numbers[2] if len(numbers) > 2 else "16"
-    if not 2 <= len(numbers) <= 3 or not all(number.isdecimal() for number in numbers) or bits not in ("8", "16", "24"):
-        raise click.BadParameter(
-            f"{text!r} is not CHANNELS:RATE or CHANNELS:RATE:BITS, with 8, 16 or 24 bits", param_hint="--raw"
-        )
-    return int(numbers[0]), int(numbers[1]), int(bits) // 8
-
-
 def compress_stdin(
-    target: Path, *, raw: str | None, packet_frames: int | None, model: str | None, force: bool, report: Report
+    target: Path, *, raw: RawFormat | None, packet_frames: int | None, model: str | None, force: bool, report: Report
 ) -> None:
     """`spikey compress - TARGET`."""
-    from ..layout import RawFormat
     from ..live.pipe import compress_pipe
 
-    form = RawFormat(*read_raw(raw)) if raw else None
     predictor = find_model(model)
 
     def run(write: Callable[[bytes], object]) -> None:
-        done = compress_pipe(_stdin(), write, raw=form, packet_frames=packet_frames, predictor=predictor, name="stdin")
+        done = compress_pipe(_stdin(), write, raw=raw, packet_frames=packet_frames, predictor=predictor, name="stdin")
         ratio = done.source_bytes / done.stream_bytes
         report.say(
             f"{target}: {done.frames} frames, {size(done.source_bytes)} -> {size(done.stream_bytes)}, "

@@ -1,0 +1,41 @@
+"""What is whole in an archive, but could be smaller or is likely a slip, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .layout import RAW_SUFFIXES
+from .source import Source
+
+
+def advise(sources: Sequence[Source]) -> list[str]:
+    """A warning for each kind of input that was not taken as it probably was meant; it names the first of them."""
+    return [*_about_unknown_samples(sources), *_about_odd_sizes(sources)]
+
+
+def _about_unknown_samples(sources: Sequence[Source]) -> list[str]:
+    unknown = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() in RAW_SUFFIXES]
+    if not unknown:
+        return []
+    return [
+        f"{_first_of(unknown)}: kept byte for byte, and hardly smaller, since nothing tells how samples lie there; if "
+        "it is a recording, give --raw CHANNELS:RATE"
+    ]
+
+
+def _about_odd_sizes(sources: Sequence[Source]) -> list[str]:
+    odd = [(s, s.layout) for s in sources if s.layout and s.layout.kind == "raw" and s.layout.tail]
+    if not odd:
+        return []
+    layout = odd[0][1]
+    return [
+        f"{_first_of([source for source, _ in odd])}: {layout.file_bytes:,} bytes are no whole number of frames of "
+        f"{layout.channels} channels of {8 * layout.sample_bytes} bits; all of it comes back, but check the number of "
+        "channels (--raw CHANNELS:RATE), or whether the file was cut off"
+    ]
+
+
+def _first_of(sources: Sequence[Source]) -> str:
+    others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    return f"{sources[0].origin}{others}"

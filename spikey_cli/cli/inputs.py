@@ -1,0 +1,68 @@
+"""Options that tell of inputs what these do not tell themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError, SpikeyError
+
+if TYPE_CHECKING:
+    from ..layout import RawFormat
+    from ..origin import Origin
+
+HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")
+
+
+class _RawFormat(click.ParamType):
+    """CHANNELS:RATE or CHANNELS:RATE:BITS."""
+
+    name = "raw format"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RawFormat:
+        from ..layout import RawFormat
+
+        told = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10})(?::(8|16|24))?", value)
+        if not told:
+            self.fail(f"{value!r} is not CHANNELS:RATE or CHANNELS:RATE:BITS, with 8, 16 or 24 bits", param, ctx)
+        try:
+            return RawFormat(int(told[1]), int(told[2]), int(told[3] or 16) // 8)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+RAW = click.option(
+    "--raw",
+    type=_RawFormat(),
+    metavar="CHANNELS:RATE[:BITS]",
+    help="How samples lie in files without a header (.bin, .dat, .raw), and in pipes: interleaved, by default 16 bits.",
+)
+RATE = click.option(
+    "--rate", type=click.IntRange(1, 2**32 - 1), metavar="HZ", help="Frames a second of files that do not tell (.npy)."
+)
+
+
+def take_inputs(
+    inputs: Sequence[Path], *, recursive: bool, raw: RawFormat | None, rate: int | None
+) -> tuple[list[Origin], list[SpikeyError]]:
+    """The inputs, as what is told of them makes them, and why some are left out.
+
+    Raises UsageError where there is nothing among them that it could be told of.
+    """
+    from ..compressor import name_inputs
+    from ..layout import RAW_SUFFIXES
+
+    origins = name_inputs(inputs, recursive=recursive, sample_rate=rate or 0)
+    suffixes = {Path(origin.name).suffix.lower() for origin in origins}
+    if raw is not None and not suffixes.intersection(RAW_SUFFIXES):
+        raise click.UsageError(
+            f"--raw tells of files without a header, and no input is one by its name ({', '.join(RAW_SUFFIXES)}); "
+            "leave it out, or rename the file"
+        )
+    if rate is not None and ".npy" not in suffixes:
+        raise click.UsageError("--rate tells of NumPy files, and no input is one by its name (.npy); leave it out")
+    return origins, []
