@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -163,7 +162,7 @@ def read_frames(
             wanted[b] = {file: channels[file] for file in here}
     across, within = workers.for_blocks(len(wanted))
     fetched = (decoder.fetch_block(b, files, first, stop) for b, files in wanted.items())
-    for pieces in across.in_turn(partial(decoder.decode_block, workers=within), fetched):
+    for pieces in decoder.decode_blocks(fetched, across, within):
         for decoded in pieces:
             part, entry = decoded.part, reader.directory.files[decoded.part.file]
             samples, damaged = decoded.samples(entry, channels[part.file])
