@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import itertools
 import lzma
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -19,12 +20,12 @@ from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
 from .effort import Reckoned, decoding_time, lane_memory
-from .errors import ArchiveError, LimitError, ModelError, SelfTestError
+from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
 from .grid import Grid
 from .layout import sample_dtype, samples_to_bytes, silence, silent_sample
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
-from .source import Source
+from .source import SampleFormat, Source
 from .streams import Stream, decode_threads, encode_threads
 from .tables import BlockTable, Directory, FileEntry
 from .workers import Workers
@@ -41,10 +42,14 @@ _XZ_MEMORY = 64 << 20
 
 @dataclass(frozen=True)
 class SourceBlock:
-    """What a block is made of: parts of the sources, and the bytes of each."""
+    """What a block is made of, and all that coding it takes: it can be pickled, and is then little more than bytes."""
 
     parts: Sequence[Part]
     pieces: Sequence[bytes]
+    """The bytes of each part."""
+    formats: Sequence[SampleFormat]
+    """Of each part; none in a block of verbatim files."""
+    company: Company
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,24 @@ class CodedBlock:
     """One for each channel of each part."""
 
 
+class FileChangedError(InputError):
+    """A sample is not on the grid that the first look at its file found."""
+
+    def __init__(self, file: int) -> None:
+        super().__init__(file)
+        self.file = file
+        """The file's place in the directory."""
+
+    def __str__(self) -> str:
+        return f"file {self.file} changed while it was read; compress it again once nothing writes to it"
+
+
 def read_block(
-    sources: Sequence[Source], digests: Sequence[FileDigest], parts: Sequence[Part], workers: Workers
+    sources: Sequence[Source],
+    digests: Sequence[FileDigest],
+    directory: Directory,
+    parts: Sequence[Part],
+    workers: Workers,
 ) -> SourceBlock:
     """Read a block's parts, and take their bytes into the digests of their files: blocks must come in order."""
 
@@ -75,37 +96,33 @@ def read_block(
     for positions, read in zip(by_file, workers.map(read_file, by_file), strict=True):
         for position, data in zip(positions, read, strict=True):
             pieces[position] = data
-    return SourceBlock(parts, pieces)
+    formats = [form for part in parts if (form := sources[part.file].format)]
+    return SourceBlock(parts, pieces, formats, directory.company(parts) if formats else Company.alone(0))
 
 
-def encode_block(
-    block: SourceBlock,
-    sources: Sequence[Source],
-    directory: Directory,
-    coder: Coder,
-    predictor: Predictor | None,
-    workers: Workers,
-) -> CodedBlock:
-    """Code the threads of a block, or pack it where it is of verbatim files."""
-    if sources[block.parts[0].file].layout is None:
+def encode_block(block: SourceBlock, coder: Coder, predictor: Predictor | None, workers: Workers) -> CodedBlock:
+    """Code the threads of a block, or pack it where it is of verbatim files.
+
+    Raises FileChangedError where a sample is off its grid, and SelfTestError where the model fails its own.
+    """
+    if not block.formats:
         packed = workers.map(_pack_verbatim, block.pieces)
         return CodedBlock(block.parts, 0, [[stream] for stream in packed])
-    threads, grids = read_threads(block, sources, workers)
+    places = list(zip(block.parts, block.formats, block.pieces, strict=True))
+    threads = list(itertools.chain.from_iterable(workers.map(_read_threads, places)))
+    grids = [form.grid for form in block.formats for _ in range(form.channels)]
     steps = steps_for([codes.size for codes in threads])
-    company = directory.company(block.parts)
-    streams = iter(encode_threads(threads, grids, company, steps, coder, predictor, workers))
-    in_parts = [[next(streams) for _ in range(sources[part.file].channels)] for part in block.parts]
+    streams = iter(encode_threads(threads, grids, block.company, steps, coder, predictor, workers))
+    in_parts = [[next(streams) for _ in range(form.channels)] for form in block.formats]
     return CodedBlock(block.parts, steps, in_parts)
 
 
-def read_threads(
-    block: SourceBlock, sources: Sequence[Source], workers: Workers
-) -> tuple[list[np.ndarray], list[Grid]]:
-    """Codes, int32, and grid of every thread of a block."""
-    places = list(zip(block.parts, block.pieces, strict=True))
-    in_parts = workers.map(lambda place: list(sources[place[0].file].codes(place[1])), places)
-    grids = [sources[part.file].grid for part, threads in zip(block.parts, in_parts, strict=True) for _ in threads]
-    return list(itertools.chain.from_iterable(in_parts)), grids
+def _read_threads(place: tuple[Part, SampleFormat, bytes]) -> list[np.ndarray]:
+    part, form, data = place
+    try:
+        return list(form.codes(data))
+    except InputError as error:
+        raise FileChangedError(part.file) from error
 
 
 def _pack_verbatim(data: bytes) -> Stream:
@@ -135,6 +152,14 @@ class DecodedPart:
     part: Part
     codes: dict[int, np.ndarray | None]
     verbatim: bytes | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # where it is sent elsewhere, codes take no more bytes than they need
+        narrow = {
+            channel: codes if codes is None else codes.astype(np.min_scalar_type(codes.max(initial=0)))
+            for channel, codes in self.codes.items()
+        }
+        return _widened, (self.part, narrow, self.verbatim)
 
     def samples(self, file: FileEntry, channels: Sequence[int]) -> tuple[np.ndarray, list[int]]:
         """Samples of shape (frames, channels), of the file's own dtype, and which channels' streams are damaged.
@@ -176,9 +201,17 @@ class DecodedPart:
         return bytes(data), self._damaged(range(file.channels))
 
 
+def _widened(part: Part, codes: dict[int, np.ndarray | None], verbatim: bytes | None) -> DecodedPart:
+    wide = {channel: narrow if narrow is None else narrow.astype(np.int32) for channel, narrow in codes.items()}
+    return DecodedPart(part, wide, verbatim)
+
+
 @dataclass(frozen=True)
 class FetchedBlock:
-    """What was read of a block. Places are (part, channel); positions are theirs in the block."""
+    """What was read of a block, and all that decoding it takes: it can be pickled, and is then little more than bytes.
+
+    Places are (part, channel); positions are theirs in the block.
+    """
 
     steps: int
     places: Sequence[tuple[Part, int]]
@@ -187,7 +220,33 @@ class FetchedBlock:
     needed: Sequence[int]
     """Positions of that and of all that it leans on, of which the rest tells."""
     streams: Sequence[Stream]
+    grids: Sequence[Grid]
     company: Company
+
+
+def decode_block(
+    block: FetchedBlock, coder: Coder, predictor: Predictor | None, most_lanes: int, workers: Workers
+) -> list[DecodedPart]:
+    """The parts of a block that were wanted, in its order; about `most_lanes` are walked together.
+
+    Raises SelfTestError where the model fails its own.
+    """
+    places = [block.places[position] for position in block.needed]
+    if block.steps == 0:
+        verbatim = zip(places, block.streams, strict=True)
+        return [
+            DecodedPart(part, {}, _unpack_verbatim(stream.method, stream.data, part.n_frames))
+            for (part, _), stream in verbatim
+        ]
+    lengths = [part.n_frames for part, _ in places]
+    decoded = decode_threads(
+        block.streams, lengths, block.grids, block.company, block.steps, coder, predictor, workers, most_lanes
+    )
+    codes_at = dict(zip(block.needed, decoded, strict=True))
+    return [
+        DecodedPart(part, {block.places[position][1]: codes_at[position] for position in group})
+        for part, group in itertools.groupby(block.chosen, lambda position: block.places[position][0])
+    ]
 
 
 @dataclass(frozen=True)
@@ -246,7 +305,8 @@ class Decoder:
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
-        return FetchedBlock(table.steps, places, chosen, needed, streams, company.part(needed))
+        grids = [files[places[position][0].file].grid for position in needed]
+        return FetchedBlock(table.steps, places, chosen, needed, streams, grids, company.part(needed))
 
     def _check_work(self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], company: Company) -> None:
         """Refuse block `i` where it asks for more memory, or with those before for more time, than is granted."""
@@ -269,32 +329,21 @@ class Decoder:
                 "if you trust it, raise the limit with --max-expansion"
             )
 
-    def decode_block(self, block: FetchedBlock, workers: Workers) -> list[DecodedPart]:
-        """The parts of a block that were wanted, in its order. Raises SelfTestError where the model fails its own."""
-        files = self.reader.directory.files
-        places = [block.places[position] for position in block.needed]
-        if block.steps == 0:
-            verbatim = zip(places, block.streams, strict=True)
-            return [
-                DecodedPart(part, {}, _unpack_verbatim(stream.method, stream.data, part.n_frames))
-                for (part, _), stream in verbatim
-            ]
+    def decode_blocks(
+        self, blocks: Iterable[FetchedBlock], across: Workers, within: Workers
+    ) -> Iterator[list[DecodedPart]]:
+        """What `decode_block` makes of blocks, `across` and `within` each shared out among workers.
+
+        Raises SelfTestError, naming the archive, where the model fails its own.
+        """
+        decode = partial(
+            decode_block,
+            coder=self.coder,
+            predictor=self.predictor,
+            most_lanes=self.reader.limits.lanes(lane_memory(self.predictor)),
+            workers=within,
+        )
         try:
-            decoded = decode_threads(
-                block.streams,
-                [part.n_frames for part, _ in places],
-                [files[part.file].grid for part, _ in places],
-                block.company,
-                block.steps,
-                self.coder,
-                self.predictor,
-                workers,
-                self.reader.limits.lanes(lane_memory(self.predictor)),
-            )
+            yield from across.in_turn(decode, blocks)
         except SelfTestError as error:
             raise SelfTestError(f"{self.reader.path}: {error}") from error
-        codes_at = dict(zip(block.needed, decoded, strict=True))
-        return [
-            DecodedPart(part, {block.places[position][1]: codes_at[position] for position in group})
-            for part, group in itertools.groupby(block.chosen, lambda position: block.places[position][0])
-        ]

@@ -16,7 +16,7 @@ from .advice import advise
 from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
 from .atomic import WholeFile, is_temporary
 from .blocks import plan_blocks
-from .codec import encode_block, read_block
+from .codec import FileChangedError, encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError, system_fault
@@ -325,21 +325,17 @@ def write_archive(
         digest.update(source.layout.head if source.layout else b"")
     blocks = plan_blocks(sessions, frames, channels) + plan_blocks(verbatim, frames, channels)
     across, within = workers.for_blocks(len(blocks))
-    read = (read_block(sources, writer.digests, parts, within) for parts in blocks)
-    encode = partial(
-        encode_block,
-        sources=sources,
-        directory=writer.directory,
-        coder=coder,
-        predictor=predictor,
-        workers=within,
-    )
-    for block in across.in_turn(encode, read):
-        writer.add_block(block.steps, block.parts, block.streams)
-        done += sum(part.n_frames * sources[part.file].frame_bytes for part in block.parts)
-        logger.debug("coded %d parts, %d of %d bytes -> %d", len(block.parts), done, total, writer.length)
-        if progress:
-            progress(done, total, done / writer.length)
+    read = (read_block(sources, writer.digests, writer.directory, parts, within) for parts in blocks)
+    encode = partial(encode_block, coder=coder, predictor=predictor, workers=within)
+    try:
+        for block in across.in_turn(encode, read):
+            writer.add_block(block.steps, block.parts, block.streams)
+            done += sum(part.n_frames * sources[part.file].frame_bytes for part in block.parts)
+            logger.debug("coded %d parts, %d of %d bytes -> %d", len(block.parts), done, total, writer.length)
+            if progress:
+                progress(done, total, done / writer.length)
+    except FileChangedError as error:
+        raise sources[error.file].changed() from error
     for digest, source in zip(writer.digests, sources, strict=True):
         digest.update(source.layout.tail if source.layout else b"")
         source.check_unchanged()

@@ -210,7 +210,7 @@ def _restore_blocks(
         for decoded in of_file:
             file.attempt(partial(file.add, decoded))
 
-    for decoded in across.in_turn(partial(decoder.decode_block, workers=within), fetch()):
+    for decoded in decoder.decode_blocks(fetch(), across, within):
         # to the disk side by side: most of the time there is spent waiting
         within.map(add_all, [[decoded[i] for i in own] for own in positions_by_file(d.part for d in decoded)])
         done += sum(d.part.n_frames * files[d.part.file].entry.frame_bytes for d in decoded)

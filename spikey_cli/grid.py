@@ -106,6 +106,10 @@ class _ListedGrid(Grid):
         self.kind, self.size = kind, values.size
         self._values = values
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        # pickled, that of N1 is the one that there is, with its table
+        return "N1" if self.kind == "n1" else (_ListedGrid, (self.kind, self._values))
+
     def pack(self) -> bytes:
         if self.kind == "n1":
             return bytes([_N1])

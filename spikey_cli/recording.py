@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -26,7 +26,7 @@ class Recording:
 
     Index it as a NumPy array: `recording[t0:t1, channels]` decodes the blocks and threads that it needs, no others.
     Use it as a context manager, or `close` it. Several threads of execution may read at once. Pickled, it is opened
-    anew, by its path, where it is unpickled.
+    anew, by its path, where it is unpickled. `dask.array.from_array` takes it as it is.
     """
 
     ndim = 2
@@ -48,7 +48,7 @@ class Recording:
         Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
         where a name is unknown or the threads differ in length, rate or width.
         """
-        self._opened_with = (path, threads, workers, predictor, limits)
+        self._opened_with = (os.path.abspath(path), threads, workers, predictor, limits)
         self._reader = ArchiveReader(path, limits or DEFAULT_LIMITS)
         try:
             files = self._reader.directory.files
@@ -85,6 +85,26 @@ class Recording:
 
     def __reduce__(self) -> tuple[Callable[..., Recording], tuple[object, ...]]:
         return _unpickled, self._opened_with
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        # the seal is a SHA-256 of all that the archive restores: the same name is of the same samples
+        return type(self).__qualname__, self._opened_with[0], self._reader.seal.hex(), self.threads
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Stretches of time that are decoded each without the others, and all threads, as lengths along both axes.
+
+        Dask joins as many of them as its chunks have room for, so that it decodes none twice. Where files are cut at
+        different times, these are the stretches of the one with the fewest.
+        """
+        files = {file for file, _ in self._places}
+        parts: dict[int, list[int]] = {file: [] for file in files}
+        for block in self._reader.index.blocks:
+            for part in block.parts:
+                if part.file in files:
+                    parts[part.file].append(part.n_frames)
+        fewest = min(parts.values(), key=len)
+        return tuple(fewest) or (0,), (self.shape[1],)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -144,7 +164,9 @@ class Recording:
 
 def _unpickled(path: str, threads: Sequence[str] | None, *options: Any) -> Recording:
     workers, predictor, limits = options
-    return Recording(path, threads, workers=workers, predictor=predictor, limits=limits)
+    recording = Recording(path, threads, workers=workers, predictor=predictor, limits=limits)
+    weakref.finalize(recording, recording._reader.close)  # whoever is sent one knows of no file to close
+    return recording
 
 
 def read_frames(
@@ -163,7 +185,7 @@ def read_frames(
             wanted[b] = {file: channels[file] for file in here}
     across, within = workers.for_blocks(len(wanted))
     fetched = (decoder.fetch_block(b, files, first, stop) for b, files in wanted.items())
-    for pieces in across.in_turn(partial(decoder.decode_block, workers=within), fetched):
+    for pieces in decoder.decode_blocks(fetched, across, within):
         for decoded in pieces:
             part, entry = decoded.part, reader.directory.files[decoded.part.file]
             samples, damaged = decoded.samples(entry, channels[part.file])

@@ -24,6 +24,23 @@ _CHANGED = "changed while it was read; compress it again once nothing writes to 
 
 
 @dataclass(frozen=True)
+class SampleFormat:
+    """How the bytes of a file's frames become codes: all that coding them takes of the file."""
+
+    channels: int
+    sample_bytes: int
+    grid: Grid
+
+    def codes(self, frames: bytes) -> np.ndarray:
+        """Codes of the bytes of some frames, int32 of shape (channels, frames), each channel contiguous.
+
+        Raises InputError where a sample is not on the grid.
+        """
+        samples = samples_from_bytes(frames, self.channels, self.sample_bytes)
+        return np.ascontiguousarray(self.grid.to_codes(samples).T)
+
+
+@dataclass(frozen=True)
 class Source:
     """An input as the first look found it."""
 
@@ -52,6 +69,11 @@ class Source:
         """Bytes a frame; a frame of a verbatim file is one byte."""
         return self.layout.frame_bytes if self.layout else 1
 
+    @property
+    def format(self) -> SampleFormat | None:
+        """None of a file that is kept verbatim."""
+        return SampleFormat(self.layout.channels, self.layout.sample_bytes, self.grid) if self.layout else None
+
     def _read_bytes(self, offset: int, count: int) -> bytes:
         try:
             with self.origin.open() as file:
@@ -68,14 +90,13 @@ class Source:
         return self._read_bytes(data_offset + first * self.frame_bytes, count * self.frame_bytes)
 
     def codes(self, frames: bytes) -> np.ndarray:
-        """Codes of the bytes of some frames, int32 of shape (channels, frames), each channel contiguous.
+        """Codes of the bytes of some frames, as `SampleFormat.codes` has them.
 
         Raises SourceChangedError where a sample is not on the grid that the first look found.
         """
-        assert self.layout is not None
-        samples = samples_from_bytes(frames, self.layout.channels, self.layout.sample_bytes)
+        assert self.format is not None
         try:
-            return np.ascontiguousarray(self.grid.to_codes(samples).T)
+            return self.format.codes(frames)
         except InputError as error:
             raise self.changed() from error
 

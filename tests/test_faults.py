@@ -489,14 +489,15 @@ class TestVerifying:
     def test_another_archive_in_its_place_is_found(self, tmp_path, random, monkeypatch):
         paths = write_session(tmp_path / "in", random)
         spikey_cli.compress(paths[:1], tmp_path / "other.spk")
-        honest = compressor._write_archive
+        honest = compressor.write_archive
 
-        def replaced(sources, target, *arguments):
-            written = honest(sources, target, *arguments)
-            target.temporary.write_bytes((tmp_path / "other.spk").read_bytes())
+        def replaced(sources, file, *arguments):
+            written = honest(sources, file, *arguments)
+            file.flush()
+            Path(file.name).write_bytes((tmp_path / "other.spk").read_bytes())
             return written
 
-        monkeypatch.setattr(compressor, "_write_archive", replaced)
+        monkeypatch.setattr(compressor, "write_archive", replaced)
         with pytest.raises(ArchiveError, match=r"o.spk: what was written is not what was read"):
             spikey_cli.compress(paths, tmp_path / "o.spk")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "other.spk"]

@@ -8,6 +8,7 @@ makes longer is packed as it is, and none leans on it, in the ledger's walk as i
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..blocks import Part, plan_blocks, steps_for
-from ..codec import SourceBlock, read_threads
 from ..coders import CODERS
 from ..coders.ledger import Ledger, Page
 from ..grid import Grid
@@ -91,7 +91,10 @@ def record(
     done, total = 0, sum(n * source.frame_bytes for n, source in zip(frames, found.sources, strict=True))
     for parts in plan_blocks(found.sessions, frames, channels):
         data = [found.sources[part.file].read_frames(part.first_frame, part.n_frames) for part in parts]
-        threads, grids = read_threads(SourceBlock(parts, data), found.sources, workers)
+        places = list(zip(parts, data, strict=True))
+        in_parts = workers.map(lambda place: list(found.sources[place[0].file].codes(place[1])), places)
+        threads = list(itertools.chain.from_iterable(in_parts))
+        grids = [found.sources[part.file].grid for part, own in zip(parts, in_parts, strict=True) for _ in own]
         records = _record_block(threads, grids, directory.company(parts), predictor, workers)
         for index, piece in zip(_threads_of(directory, parts), records, strict=True):
             pieces[index].append(piece)
