@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Any
 
@@ -97,6 +97,13 @@ class Recording:
     ) -> None:
         self.close()
 
+    @cached_property
+    def edges(self) -> tuple[int, ...]:
+        """Samples at which blocks begin, from 0 on, and their number: what is decoded at least lies between two."""
+        files = {file for file, _ in self._places}
+        parts = (part for block in self._reader.index.blocks for part in block.parts if part.file in files)
+        return (*sorted({0} | {part.first_frame for part in parts}), self.shape[0])
+
     def close(self) -> None:
         """Close the archive."""
         self._open_workers.__exit__(None, None, None)
@@ -177,6 +184,23 @@ def read_frames(
             yield part.file, low, samples[low - part.first_frame : high - part.first_frame]
             del samples
         del pieces, decoded  # not to be kept while the next block is decoded
+
+
+def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
+    """Bytes `first` to `stop` of a file that is kept verbatim. Raises ArchiveError where they are damaged."""
+    reader, one = decoder.reader, Workers(None, 1)
+    data = bytearray()
+    for b, block in enumerate(reader.index.blocks):
+        if any(part.file == file and _overlap(part, first, stop) for part in block.parts):
+            for decoded in decoder.decode_block(decoder.fetch_block(b, {file}, first, stop), one):
+                if decoded.verbatim is None:
+                    raise ArchiveError(
+                        f"{reader.path}: {reader.directory.files[file].name} is damaged: bytes of it do not match "
+                        "their checksum; restore the archive from a copy"
+                    )
+                at = decoded.part.first_frame
+                data += decoded.verbatim[max(first - at, 0) : stop - at]
+    return bytes(data)
 
 
 def _overlap(part: Part, first: int, stop: int) -> bool:
