@@ -112,7 +112,8 @@ class ArrayOrigin:
     def __init__(
         self, array: Samples, name: str = "recording.npy", sample_rate: int = 0, *, verbatim: bool = False
     ) -> None:
-        """`sample_rate`: frames a second. With `verbatim` the array may be any, and is packed as it stands.
+        """`sample_rate`: frames a second. With `verbatim` the array may be any of one dimension or more,
+        and is packed as it stands.
 
         Raises InputError where `array` is of another dtype or shape.
         """
