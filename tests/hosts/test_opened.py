@@ -80,7 +80,6 @@ def test_what_is_too_large_to_lie_in_memory_is_refused(archive: Path, monkeypatc
     monkeypatch.setattr(opened, "ArchiveReader", partial(opened.ArchiveReader, limits=Limits(memory=1 << 19)))
     with pytest.raises(LimitError, match=r"times.npy has 800128 bytes, too many"):
         read_file(archive, "times.npy")
-    assert read_file(archive, "times.npy", 0, 6) == b"\x93NUMPY"
 
 
 @given(key=st.slices(len(TIMES)) | st.integers(-len(TIMES), len(TIMES) - 1) | st.lists(st.integers(0, 9), max_size=3))
