@@ -7,6 +7,7 @@ opens; they are made as they are read, and never lie in memory as a whole.
 from __future__ import annotations
 
 import io
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,22 +107,28 @@ class Samples(Protocol):
 
 
 class ArrayOrigin:
-    """Samples of shape (frames,) or (frames, channels), int16 or uint8, of any byte order."""
+    """Samples of shape (frames,) or (frames, channels), int16 or uint8, of any byte order; or an array beside them."""
 
-    def __init__(self, array: Samples, name: str = "recording.npy", sample_rate: int = 0) -> None:
-        """`sample_rate`: frames a second. Raises InputError where `array` is of another dtype or shape."""
+    def __init__(
+        self, array: Samples, name: str = "recording.npy", sample_rate: int = 0, *, verbatim: bool = False
+    ) -> None:
+        """`sample_rate`: frames a second. With `verbatim` the array may be any of one dimension or more,
+        and is packed as it stands.
+
+        Raises InputError where `array` is of another dtype or shape.
+        """
         self.name = name
         self.sample_rate = sample_rate
         self._array = array
         self._dtype = np.dtype(array.dtype).newbyteorder("<")
         self._shape = tuple(int(n) for n in array.shape)
-        if not is_predictable(self._shape, self._dtype):
+        if not verbatim and not is_predictable(self._shape, self._dtype):
             raise InputError(
                 f"{name}: an array of {np.dtype(array.dtype)} and shape {self._shape} is no recording; give int16 or "
                 "uint8 of shape (frames, channels)"
             )
         self._head = header(self._shape, self._dtype)
-        self._frame_bytes = self._dtype.itemsize * (self._shape[1] if len(self._shape) == 2 else 1)
+        self._frame_bytes = self._dtype.itemsize * math.prod(self._shape[1:])
         self._size = len(self._head) + self._shape[0] * self._frame_bytes
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -89,6 +90,13 @@ class Recording:
     def __dask_tokenize__(self) -> tuple[object, ...]:
         # the seal is a SHA-256 of all that the archive restores: the same name is of the same samples
         return type(self).__qualname__, self._opened_with[0], self._reader.seal.hex(), self.threads
+
+    @cached_property
+    def edges(self) -> tuple[int, ...]:
+        """Samples at which blocks begin, from 0 on, and their number: what is decoded at least lies between two."""
+        files = {file for file, _ in self._places}
+        parts = (part for block in self._reader.index.blocks for part in block.parts if part.file in files)
+        return (*sorted({0} | {part.first_frame for part in parts}), self.shape[0])
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -199,6 +207,27 @@ def read_frames(
             yield part.file, low, samples[low - part.first_frame : high - part.first_frame]
             del samples
         del pieces, decoded  # not to be kept while the next block is decoded
+
+
+def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
+    """Bytes `first` to `stop` of a file that is kept verbatim. Raises ArchiveError where they are damaged."""
+    reader, one = decoder.reader, Workers(None, 1)
+    wanted = [
+        b
+        for b, block in enumerate(reader.index.blocks)
+        if any(part.file == file and _overlap(part, first, stop) for part in block.parts)
+    ]
+    data = bytearray()
+    for pieces in decoder.decode_blocks((decoder.fetch_block(b, {file}, first, stop) for b in wanted), one, one):
+        for decoded in pieces:
+            if decoded.verbatim is None:
+                raise ArchiveError(
+                    f"{reader.path}: {reader.directory.files[file].name} is damaged: bytes of it do not match "
+                    "their checksum; restore the archive from a copy"
+                )
+            at = decoded.part.first_frame
+            data += decoded.verbatim[max(first - at, 0) : stop - at]
+    return bytes(data)
 
 
 def _overlap(part: Part, first: int, stop: int) -> bool:

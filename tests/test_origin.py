@@ -83,6 +83,14 @@ def test_raw_samples_come_back(tmp_path: Path, samples: np.ndarray, odd: bytes) 
         assert recording.sample_rate == 30_000
 
 
+@pytest.mark.parametrize("array", [np.arange(3e5), np.zeros((2, 3, 4), ">f4")])
+def test_an_array_that_is_no_recording_stands_beside_one(tmp_path: Path, array: np.ndarray) -> None:
+    spikey_cli.compress([ArrayOrigin(array, "times.npy", verbatim=True)], tmp_path / "a.spk")
+    assert kinds(tmp_path / "a.spk") == ["verbatim"]
+    spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "out")
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "times.npy"), array)
+
+
 class OnDisk:
     """An array that hands out some frames at a time, and remembers how many at most."""
 

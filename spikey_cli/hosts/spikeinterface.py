@@ -1,0 +1,219 @@
+"""SpikeInterface: an archive is a recording, and a recording becomes an archive.
+
+    read_spikey    .spk -> SpikeyRecordingExtractor, whose traces are decoded as they are asked for
+    write_spikey   any recording -> .spk: segment0.npy, segment1.npy ... and recording.json, which `read_spikey` reads
+
+Archives of WAV files and others are read just as well: what they do not tell (gains, a probe), they do not have.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..coders import DEFAULT_CODER
+from ..compressor import Compressed, compress
+from ..errors import ArchiveError, InputError, MissingPackageError
+from ..origin import ArrayOrigin, BytesOrigin, Origin
+from ..predictor import Predictor
+from ..progress import Progress
+from .opened import ArchivedVector, Opened, read_file
+
+try:
+    from spikeinterface.core import BaseRecording, BaseRecordingSegment
+except ModuleNotFoundError as error:
+    raise MissingPackageError(
+        f"recordings of SpikeInterface need {error.name}: pip install 'spikey-cli[spikeinterface]'"
+    ) from error
+
+from .spikeinterface_metadata import (
+    FILE,
+    NONSENSE,
+    OFFSETS,
+    Metadata,
+    Segment,
+    bare_metadata,
+    pack_metadata,
+    unpack_metadata,
+)
+
+
+class SpikeyRecordingExtractor(BaseRecording):
+    """An archive as a recording. A range of traces decodes the blocks and channels that it needs, no others.
+
+    What `write_spikey` wrote comes back with its segments, channel ids, properties, probe and times. In any other
+    archive all threads are the channels of one segment, by their names.
+    """
+
+    def __init__(
+        self,
+        file_path: str | os.PathLike[str],
+        threads: Sequence[str] | None = None,
+        sampling_frequency: float | None = None,
+        workers: int | None = 1,
+    ) -> None:
+        """Open the archive at `file_path`.
+
+        `threads` are the names of those to take, where not all of an archive agree in length, rate and width; not for
+        what `write_spikey` wrote. `sampling_frequency`, in Hz, takes the place of what the archive tells. `workers` are
+        the threads of execution that decode a range together; None is one for each processor.
+
+        Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
+        where its threads disagree, have no rate, or one of `threads` is unknown.
+        """
+        path = Path(file_path).absolute()
+        given = None if sampling_frequency is None else float(sampling_frequency)
+        try:
+            known = unpack_metadata(read_file(path, FILE) or b"")
+            if known is None:
+                sources = [Opened(path, threads, workers)]
+                known = bare_metadata(sources[0].blocks.recording)
+            elif threads is not None:
+                raise InputError(f"{path}: write_spikey wrote it; choose channels by recording.select_channels([...])")
+            else:
+                n_channels = known.channel_ids.size
+                sources = [Opened(path, segment.threads(n_channels), workers) for segment in known.segments]
+            rate = known.sampling_frequency if given is None else given
+            if not rate > 0:
+                raise InputError(f"{path}: does not tell its sample rate; give sampling_frequency=..., in Hz")
+            BaseRecording.__init__(self, rate, known.channel_ids, known.dtype)
+            for source, segment in zip(sources, known.segments, strict=True):
+                times = None if segment.times is None else ArchivedVector(path, segment.times)
+                self.add_recording_segment(_ArchivedSegment(source, known, rate, segment.t_start, times))
+            known.give_to(self)
+        except NONSENSE as error:
+            raise ArchiveError(
+                f"{path}: {FILE} makes no sense ({error!r}); restore its files with `spikey decompress`"
+            ) from error
+        self._kwargs = {
+            "file_path": str(path),
+            "threads": None if threads is None else list(threads),
+            "sampling_frequency": sampling_frequency,
+            "workers": workers,
+        }
+
+
+def read_spikey(
+    file_path: str | os.PathLike[str],
+    threads: Sequence[str] | None = None,
+    sampling_frequency: float | None = None,
+    workers: int | None = 1,
+) -> SpikeyRecordingExtractor:
+    """An archive as a recording: see `SpikeyRecordingExtractor`, which tells of the arguments, and what is raised."""
+    return SpikeyRecordingExtractor(file_path, threads, sampling_frequency, workers)
+
+
+def write_spikey(
+    recording: BaseRecording,
+    file_path: str | os.PathLike[str],
+    *,
+    coder: str = DEFAULT_CODER,
+    workers: int | None = None,
+    force: bool = False,
+    predictor: Predictor | None = None,
+    peers: bool = True,
+    verify: bool = True,
+    progress: Progress | None = None,
+) -> Compressed:
+    """Write a recording of any length as an archive that `read_spikey` gives back, with all that is known of it.
+
+    It is read twice, a stretch at a time: what computes its traces anew each time must compute the same. Its segments
+    become `segment0.npy`, `segment1.npy` ..., samples by channels, as int16 or uint8; `recording.json` tells the rest.
+    uint16 is stored less 32,768, so that it fits into int16, and comes back as uint16.
+
+    The arguments are those of `spikey_cli.compress`. A property or annotation that can be no JSON is left out, and a
+    warning names it.
+
+    Raises InputError where traces have another dtype, or as `compress` does.
+    """
+    dtype = recording.get_dtype()
+    if dtype.name not in OFFSETS:
+        raise InputError(
+            f"{file_path}: traces are {dtype.name}, and an archive takes {', '.join(OFFSETS)}: write the recording as "
+            "it was acquired, before it is filtered or scaled, or round it with recording.astype('int16', round=True)"
+        )
+    rate = round(recording.sampling_frequency)
+    origins: list[Origin] = []
+    segments = []
+    for i in range(recording.get_num_segments()):
+        info = recording.get_time_info(i)
+        file, times = f"segment{i}.npy", f"times{i}.npy"
+        origins.append(ArrayOrigin(_Traces(recording, i), file, rate))
+        if info["time_vector"] is None:
+            segments.append(Segment(file, info["t_start"], None))
+        else:
+            origins.append(ArrayOrigin(info["time_vector"], times, verbatim=True))
+            segments.append(Segment(file, None, times))
+    data, left_out = pack_metadata(recording, segments)
+    if left_out:
+        warnings.warn(f"{file_path}: left out, for they can be no JSON: {', '.join(left_out)}", stacklevel=2)
+    return compress(
+        [*origins, BytesOrigin(data, FILE)],
+        file_path,
+        coder=coder,
+        workers=workers,
+        force=force,
+        predictor=predictor,
+        peers=peers,
+        verify=verify,
+        progress=progress,
+    )
+
+
+class _Traces:
+    """A segment, indexed by frames, as samples that the codec takes."""
+
+    def __init__(self, recording: BaseRecording, segment: int) -> None:
+        self._recording = recording
+        self._segment = segment
+        name = recording.get_dtype().name
+        self._offset = OFFSETS[name]
+        self.dtype = np.dtype(np.int16) if self._offset else np.dtype(name)
+        self.shape = (recording.get_num_samples(segment), recording.get_num_channels())
+
+    def __getitem__(self, key: slice) -> np.ndarray:
+        traces = self._recording.get_traces(self._segment, key.start, key.stop)
+        if self._offset:
+            # wraps around in 16 bits, and is right again as signed
+            traces = (traces - traces.dtype.type(self._offset)).astype(self.dtype)
+        return traces
+
+
+class _ArchivedSegment(BaseRecordingSegment):
+    """A segment whose traces are decoded as they are asked for."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        known: Metadata,
+        sampling_frequency: float,
+        t_start: float | None,
+        times: ArchivedVector | None,
+    ) -> None:
+        BaseRecordingSegment.__init__(self, sampling_frequency, t_start, times)
+        stored = opened.blocks.recording
+        if stored.dtype != (np.int16 if known.offset else known.dtype):
+            raise ValueError(f"traces of {known.dtype}, and samples of {stored.dtype}")
+        self._opened = opened
+        self._dtype = known.dtype
+        self._offset = known.offset
+        self._length = len(stored)
+
+    def get_num_samples(self) -> int:
+        """Frames."""
+        return self._length
+
+    def get_traces(
+        self,
+        start_frame: int | None = None,
+        end_frame: int | None = None,
+        channel_indices: slice | np.ndarray | list[int] | None = None,
+    ) -> np.ndarray:
+        """Frames by channels."""
+        first, stop, _ = slice(start_frame, end_frame).indices(self._length)
+        samples = self._opened.blocks.read(first, max(first, stop), channel_indices)
+        return samples.astype(self._dtype) + self._dtype.type(self._offset) if self._offset else samples
