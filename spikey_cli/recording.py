@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from types import TracebackType
 from typing import Any
 
@@ -124,19 +125,17 @@ class Recording:
         self._reader.close()
 
     def stretches(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Cut samples `first` to `stop` so that each piece is of bounded size, and hardly any block is decoded twice.
+        """Cut samples `first` to `stop` so that each piece is of bounded size, and hardly any chunk is decoded twice.
 
         Yields (first sample, stop) of each.
         """
-        file = self._places[0][0]
-        blocks = ([part for part in block.parts if part.file == file] for block in self._reader.index.blocks)
-        ends = [parts[-1].first_frame + parts[-1].n_frames for parts in blocks if parts]
-        width = self.shape[1]
+        times, (width,) = self.chunks
+        most = max(1, _MOST_AT_ONCE // width)
         at = first
-        for end in [*(end for end in ends if first < end < stop), stop]:
-            while (end - at) * width > _MOST_AT_ONCE:
-                yield at, at + max(1, _MOST_AT_ONCE // width)
-                at += max(1, _MOST_AT_ONCE // width)
+        for end in [*(end for end in accumulate(times) if first < end < stop), stop]:
+            while end - at > most:
+                yield at, at + most
+                at += most
             if end == stop or (end - at) * width >= _WANTED_AT_ONCE:
                 yield at, end
                 at = end

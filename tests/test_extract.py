@@ -113,14 +113,14 @@ def test_any_stretch_is_that_of_the_array(archive, samples, first, stop, names):
     np.testing.assert_array_equal(np.load(io.BytesIO(out.getvalue())), expected)
 
 
-def test_stretches_are_bounded_and_end_where_blocks_do(archive, monkeypatch):
+def test_stretches_are_bounded_and_end_where_chunks_do(archive, monkeypatch):
     monkeypatch.setattr(recording, "_WANTED_AT_ONCE", 3000)
     with spikey_cli.open(archive, threads=["a.wav"]) as opened:
         whole = list(opened.stretches(100, FRAMES))
         assert whole[0][0] == 100
         assert whole[-1][1] == FRAMES
         assert [stop for _, stop in whole[:-1]] == [first for first, _ in whole[1:]]
-        ends = {p.first_frame + p.n_frames for b in opened._reader.index.blocks for p in b.parts if p.file == 0}
+        ends = np.cumsum(opened.chunks[0])
         assert len(whole) > 1
         assert all(stop in ends for _, stop in whole)
         monkeypatch.setattr(recording, "_MOST_AT_ONCE", 700)
