@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .compressor import Compressed, compress
     from .decompressor import Decompressed, decompress, verify
     from .description import describe
-    from .extractor import extract
+    from .extractor import extract, extract_files
     from .hosts.numcodecs import Spikey
     from .hosts.zarr import SpikeyCodec
     from .live.decoder import StreamDecoder
@@ -40,6 +40,7 @@ _HOMES = {
     "verify": ("decompressor", "verify"),
     "describe": ("description", "describe"),
     "extract": ("extractor", "extract"),
+    "extract_files": ("extractor", "extract_files"),
     "Recording": ("recording", "Recording"),
     "open": ("recording", "Recording"),
     "Spikey": ("hosts.numcodecs", "Spikey"),
@@ -65,6 +66,7 @@ __all__ = [
     "decompress",
     "describe",
     "extract",
+    "extract_files",
     "open",
     "verify",
 ]

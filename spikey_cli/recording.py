@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +21,9 @@ from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .tables import thread_names
 from .workers import Workers, open_workers
+
+_WANTED_AT_ONCE, _MOST_AT_ONCE = 1 << 23, 1 << 26
+"""Samples of a stretch: so many that all workers have blocks to decode, and that memory has room for."""
 
 
 class Recording:
@@ -41,10 +45,10 @@ class Recording:
         predictor: Predictor | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """Open the archive at `path`, and take from it `threads`, by name; all of them by default.
+        """Open the archive at `path`, and take `threads` from it: names of threads, or of files for all their threads.
 
-        `predictor` is the network it was written with, where that did not come with the package; `limits` are what the
-        archive may ask for.
+        By default all are taken. `predictor` is the network it was written with, where that did not come with the
+        package; `limits` are what the archive may ask for.
 
         Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
         where a name is unknown or the threads differ in length, rate or width.
@@ -53,14 +57,10 @@ class Recording:
         self._reader = ArchiveReader(path, limits or DEFAULT_LIMITS)
         try:
             files = self._reader.directory.files
-            known = thread_names(files)
-            chosen = tuple(known) if threads is None else tuple(threads)
-            unknown = [name for name in chosen if name not in known]
-            if unknown:
-                raise unknown_name(path, "thread", unknown[0], known)
-            self.threads: tuple[str, ...] = chosen
+            places = named_threads(self._reader, threads)
+            self.threads: tuple[str, ...] = tuple(places)
             """Names, in the order of the columns."""
-            self._places = [known[name] for name in chosen]
+            self._places = list(places.values())
             layouts = [layout for i, _ in self._places if (layout := files[i].layout)]
             kinds = {(layout.n_frames, layout.sample_rate, layout.sample_bytes) for layout in layouts}
             if len(kinds) != 1:
@@ -71,12 +71,14 @@ class Recording:
                     else f"{path}: holds no threads, only files kept verbatim; restore them with `spikey decompress`"
                 )
             ((samples, rate, width),) = kinds
-            self.shape: tuple[int, int] = (samples, len(chosen))
+            self.shape: tuple[int, int] = (samples, len(places))
             """(samples, threads)."""
             self.dtype: np.dtype = sample_dtype(width)
             """uint8, int16, or int32 for 24-bit samples."""
             self.sample_rate: int = rate
-            """Samples a second of each thread."""
+            """Samples a second of each thread; 0 where nothing told it."""
+            self.sample_bytes: int = width
+            """Bytes a sample in the file that it is from: 1, 2 or 3."""
             self._decoder = Decoder.of(self._reader, predictor)
             self._open_workers = open_workers(workers)
             self._workers = self._open_workers.__enter__()
@@ -130,6 +132,22 @@ class Recording:
         self._open_workers.__exit__(None, None, None)
         self._reader.close()
 
+    def stretches(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Cut samples `first` to `stop` so that each piece is of bounded size, and hardly any chunk is decoded twice.
+
+        Yields (first sample, stop) of each.
+        """
+        times, (width,) = self.chunks
+        most = max(1, _MOST_AT_ONCE // width)
+        at = first
+        for end in [*(end for end in accumulate(times) if first < end < stop), stop]:
+            while end - at > most:
+                yield at, at + most
+                at += most
+            if end == stop or (end - at) * width >= _WANTED_AT_ONCE:
+                yield at, end
+                at = end
+
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("samples are decoded anew: there is no array to share")
@@ -175,6 +193,25 @@ def _unpickled(path: str, threads: Sequence[str] | None, *options: Any) -> Recor
     recording = Recording(path, threads, workers=workers, predictor=predictor, limits=limits)
     weakref.finalize(recording, recording._reader.close)  # whoever is sent one knows of no file to close
     return recording
+
+
+def named_threads(reader: ArchiveReader, names: Sequence[str] | None) -> dict[str, tuple[int, int]]:
+    """(file, channel) of threads by their names, each once, in the order of `names`: of threads, or of files for all
+    their threads; by default all. Raises InputError where a name is unknown.
+    """
+    files = reader.directory.files
+    known = thread_names(files)
+    if names is None:
+        return known
+    of_file: dict[str, list[str]] = {}
+    for thread, (file, _) in known.items():
+        of_file.setdefault(files[file].name, []).append(thread)
+    chosen: dict[str, tuple[int, int]] = {}
+    for name in names:
+        if name not in known and name not in of_file:
+            raise unknown_name(reader.path, "thread", name, known)
+        chosen |= {thread: known[thread] for thread in ([name] if name in known else of_file[name])}
+    return chosen
 
 
 def read_frames(

@@ -143,7 +143,7 @@ def try_reading(
         np.testing.assert_array_equal(recording[picked, 0], samples[picked, column])
         rate = recording.sample_rate
     COUNTS["ranges read"] += 2
-    (path,) = spikey_cli.extract(
+    (path,) = spikey_cli.extract_files(
         archive, folder / "piece", threads=names, start=first / rate, stop=stop / rate, force=True, predictor=model
     )
     with wave.open(str(path)) as piece:

@@ -91,7 +91,7 @@ class Stage:
         else:
             arguments = ["decompress", *options, "--start", "0.1", archive, self.out / "back"]
             self.reset({})
-            spikey_cli.extract(archive, self.out / "back", start=0.1)
+            spikey_cli.extract_files(archive, self.out / "back", start=0.1)
             after = self.found()
         return Job(arguments, dict.fromkeys(after, OLD) if over_old else {}, after)
 

@@ -102,7 +102,7 @@ def through_a_door(archive: Path, door: int) -> str:
             with spikey_cli.open(archive) as recording:
                 recording[:5000]
         elif door == 2:
-            spikey_cli.extract(archive, folder / "back", stop=0.1, workers=1, force=True)
+            spikey_cli.extract_files(archive, folder / "back", stop=0.1, workers=1, force=True)
         elif door == 3:
             with SalvageReader(archive) as reader:
                 for i in range(len(reader.index.blocks)):
@@ -298,7 +298,7 @@ CLAIMS = [1 << 25, 1 << 40, 1 << 56]
 DOORS = {
     "decompress": lambda archive: spikey_cli.decompress(archive, archive.parent / "back"),
     "verify": spikey_cli.verify,
-    "extract": lambda archive: spikey_cli.extract(archive, archive.parent / "back"),
+    "extract": lambda archive: spikey_cli.extract_files(archive, archive.parent / "back"),
     "open": spikey_cli.open,
     "describe": spikey_cli.describe,
     "salvage": SalvageReader,

@@ -15,6 +15,7 @@ from .. import __version__, interruption
 from ..errors import SpikeyError, system_fault
 from .compress import compress
 from .decompress import decompress, test
+from .extract import extract
 from .info import info
 from .report import complain
 from .study import analyze, bench, topology, train
@@ -63,5 +64,5 @@ def main() -> None:
     """
 
 
-for _command in (compress, decompress, test, info, topology, analyze, train, bench):
+for _command in (compress, decompress, extract, test, info, topology, analyze, train, bench):
     main.add_command(_command)

@@ -89,7 +89,7 @@ def decompress(
         return
     from ..archive import ArchiveReader
     from ..decompressor import decompress as run
-    from ..extractor import extract
+    from ..extractor import extract_files
 
     if in_part and start is None and stop is None:
         with ArchiveReader(archive, limits) as reader:
@@ -97,7 +97,7 @@ def decompress(
     if in_part:
         if start is not None and stop is not None and start >= stop:
             raise click.UsageError(f"--start {start} is not before --stop {stop}")
-        written = extract(
+        written = extract_files(
             archive,
             folder,
             threads=names or None,

@@ -85,15 +85,21 @@ def _stdin() -> BinaryIO:
     return sys.stdin.buffer
 
 
+def binary_stdout() -> BinaryIO:
+    """Stdout, for what is not for people. Raises InputError where it is a terminal."""
+    if sys.stdout.isatty():
+        raise InputError("stdout: is a terminal; name a file, or pipe it on")
+    return sys.stdout.buffer
+
+
 def _write_to(target: Path, run: Callable[[Callable[[bytes], object]], object], force: bool) -> None:
     """Let `run` write to stdout, or to a file that is there once it is whole."""
     if target == PIPE:
-        if sys.stdout.isatty():
-            raise InputError("stdout: is a terminal; name a file, or pipe it on")
+        out = binary_stdout()
 
         def put(data: bytes) -> None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            out.write(data)
+            out.flush()
 
         run(put)
         return
