@@ -64,7 +64,7 @@ def extract(
     written = []
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         decoder = Decoder.of(reader, predictor)
-        for file, channels in _choose(reader, threads).items():
+        for file, channels in choose_threads(reader, threads).items():
             layout = reader.directory.files[file].layout
             assert layout is not None
             first = min(round(start * layout.sample_rate), layout.n_frames)
@@ -78,8 +78,11 @@ def extract(
     return written
 
 
-def _choose(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, list[int]]:
-    """The channels to write of each file."""
+def choose_threads(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, list[int]]:
+    """The channels of each file that are chosen by names of threads, or of files for all their threads; by default all.
+
+    Raises InputError where a name is unknown.
+    """
     files = reader.directory.files
     known = thread_names(files)
     of_file = {file.name: [place for place in known.values() if place[0] == i] for i, file in enumerate(files)}

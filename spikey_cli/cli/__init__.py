@@ -16,6 +16,7 @@ from ..errors import SpikeyError, system_fault
 from .compress import compress
 from .decompress import decompress, test
 from .info import info
+from .plot import plot
 from .report import complain
 from .study import analyze, bench, topology, train
 
@@ -63,5 +64,5 @@ def main() -> None:
     """
 
 
-for _command in (compress, decompress, test, info, topology, analyze, train, bench):
+for _command in (compress, decompress, test, info, plot, topology, analyze, train, bench):
     main.add_command(_command)
