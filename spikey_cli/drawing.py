@@ -14,6 +14,12 @@ def check_installed() -> None:
         raise MissingPackageError("pictures need Matplotlib: pip install 'spikey-cli[plot]'")
 
 
+def short(name: str, length: int = 18) -> str:
+    """A name of `length` letters at most: of a longer one, the beginning and the end."""
+    half = (length - 2) // 2
+    return name if len(name) <= length else f"{name[:half]}..{name[-half:]}"
+
+
 class Drawing:
     """A picture under way, of `width` by `height` inches."""
 
@@ -24,8 +30,8 @@ class Drawing:
 
         self.figure = Figure(figsize=(width, height), layout="constrained")
 
-    def png(self) -> bytes:
+    def png(self, dots_per_inch: int = 110) -> bytes:
         """The picture as a PNG file."""
         buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=110)
+        self.figure.savefig(buffer, format="png", dpi=dots_per_inch)
         return buffer.getvalue()

@@ -53,7 +53,9 @@ class InputError(SpikeyError):
 def unknown_name(archive: object, what: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not among those that are `known` of an archive; `what` it would be of."""
     near = difflib.get_close_matches(name, islice(known, _NAMES_COMPARED), n=1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
+    file = name.rpartition(":")[0]
+    is_other_channel = bool(near and file) and near[0].startswith(f"{file}:")
+    guess = f"did you mean {near[0]!r}? " if near and not is_other_channel else ""
     return InputError(
         f"{archive}: holds no {what} {name!r}; {guess}`spikey info --all` lists its files; the threads of a file with "
         "several are FILE:0, FILE:1 and so on"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..drawing import Drawing
+from ..drawing import Drawing, short
 from .survey import Survey
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def draw_topology(found: Survey) -> bytes:
     dots = axes.scatter(at[:, 0], at[:, 1], c=waves, cmap=_WAVE_COLOURS, s=60 * scale, zorder=3, edgecolors="k", lw=0.4)
     if len(found.threads) <= _LABELLED:
         for one, (x, y) in zip(found.threads, at, strict=True):
-            axes.annotate(_short(one.name), (x, y), (0, -11), textcoords="offset points", fontsize=6, ha="center")
+            axes.annotate(short(one.name), (x, y), (0, -11), textcoords="offset points", fontsize=6, ha="center")
     handles, labels = dots.legend_elements(num=sorted(set(found.topology.waves)), fmt="{x:.0f}")
     axes.legend(handles, labels, title="wave", loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     joined = sum(len(session) > 1 for session in sessions)
@@ -49,10 +49,6 @@ def draw_topology(found: Survey) -> bytes:
     axes.set_aspect("equal")
     axes.set_axis_off()
     return drawing.png()
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"{name[:8]}..{name[-8:]}"
 
 
 def _round(found: Survey, session: list[int]) -> list[int]:

@@ -17,6 +17,7 @@ from .compress import compress
 from .decompress import decompress, test
 from .extract import extract
 from .info import info
+from .plot import plot
 from .report import complain
 from .study import analyze, bench, topology, train
 
@@ -64,5 +65,5 @@ def main() -> None:
     """
 
 
-for _command in (compress, decompress, extract, test, info, topology, analyze, train, bench):
+for _command in (compress, decompress, extract, test, info, plot, topology, analyze, train, bench):
     main.add_command(_command)

@@ -18,7 +18,7 @@ from .options import (
     find_model,
 )
 from .pipe import PIPE, compress_stdin
-from .report import Report, complain, report_failures, reporting, size
+from .report import Report, complain, counted, report_failures, reporting, size
 
 if TYPE_CHECKING:
     from ..layout import RawFormat
@@ -132,8 +132,8 @@ def compress(
             progress=progress,
         )
     report.say(
-        f"{archive}: {done.files} files, {size(done.source_bytes)} -> {size(done.archive_bytes)}, "
-        f"ratio {done.ratio:.4f}" + (f"; {done.removed} sources deleted" if remove_source else "")
+        f"{archive}: {counted(done.files, 'file')}, {size(done.source_bytes)} -> {size(done.archive_bytes)}, "
+        f"ratio {done.ratio:.4f}" + (f"; {counted(done.removed, 'source')} deleted" if remove_source else "")
     )
     for warning in done.warnings:
         complain(f"warning: {warning}")

@@ -20,7 +20,7 @@ from .options import (
     limits_of,
 )
 from .pipe import PIPE, decompress_live, decompress_stdin, test_live
-from .report import Report, complain, report_failures, report_losses, reporting, size
+from .report import Report, complain, counted, report_failures, report_losses, reporting, size
 
 
 @click.command()
@@ -108,7 +108,7 @@ def decompress(
             predictor=find_model(model),
             limits=limits,
         )
-        report.say(f"{archive}: {len(written)} files written below {folder}")
+        report.say(f"{archive}: {counted(len(written), 'file')} written below {folder}")
         return
     with report.progress("decompressing") as progress:
         done = run(
@@ -123,7 +123,7 @@ def decompress(
             progress=progress,
             limits=limits,
         )
-    report.say(f"{archive}: {done.files} files, {size(done.bytes)} restored below {folder}")
+    report.say(f"{archive}: {counted(done.files, 'file')}, {size(done.bytes)} restored below {folder}")
     if done.lost or done.faults:
         from ..atomic import write_whole
 
@@ -176,7 +176,7 @@ def test(
         )
     is_damaged = bool(done.failures or done.lost or done.faults)
     verdict = "it is damaged" if is_damaged else "all is well"
-    report.say(f"{archive}: {done.files} files, {size(done.bytes)} decoded and compared: {verdict}")
+    report.say(f"{archive}: {counted(done.files, 'file')}, {size(done.bytes)} decoded and compared: {verdict}")
     report_losses(archive, done.faults, done.lost)
     if done.faults or done.lost:
         complain(f"{archive}: is damaged; {REMEDY}")

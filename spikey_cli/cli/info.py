@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .options import MAX_EXPANSION, MEMORY, PATH, limits_of
-from .report import clock, size
+from .report import clock, counted, size
 
 _FILES = 20
 """Files that are listed, unless all are asked for."""
@@ -49,7 +49,7 @@ def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
     recordings = [file for file in told["files"] if file["kind"] != "verbatim"]
     ratio = f"{size(told['source_bytes'])} -> {size(told['archive_bytes'])}, ratio {told['ratio']:.4f}"
     bits = "" if told["bits_per_sample"] is None else f", {told['bits_per_sample']:.4f} bits/sample"
-    blocks = _count(told["blocks"], "block")
+    blocks = counted(told["blocks"], "block")
     yield f"{told['path']}: Spikey archive, format {told['format']}"
     yield f"  content    {_content(told, recordings)}"
     if recordings:
@@ -58,8 +58,8 @@ def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
     yield f"  coded      {told['coder']}, model {_model(told['model'])}, {blocks}"
     if told["threads"]:
         joined = sum(bool(thread["peers"]) for thread in told["threads"])
-        with_peers = f"{joined:,} of {_count(len(told['threads']), 'thread')}"
-        yield f"  topology   {_count(told['sessions'], 'session')}; {with_peers} with peers"
+        with_peers = f"{joined:,} of {counted(len(told['threads']), 'thread')}"
+        yield f"  topology   {counted(told['sessions'], 'session')}; {with_peers} with peers"
     yield ""
     shown = told["files"] if is_all else told["files"][:_FILES]
     yield from _table(shown)
@@ -73,7 +73,7 @@ def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
 def _of_stream(told: dict[str, Any]) -> Iterator[str]:
     yield f"{told['path']}: Spikey live stream, format {told['format'].removeprefix('live ')}"
     yield (
-        f"  content    {_count(told['channels'], 'thread')} at {told['sample_rate']:,} Hz, {told['sample_bits']} bit, "
+        f"  content    {counted(told['channels'], 'thread')} at {told['sample_rate']:,} Hz, {told['sample_bits']} bit, "
         f"{told['kind']}"
     )
     yield f"  size       {size(told['archive_bytes'])}; how long it is, `spikey test` tells"
@@ -81,14 +81,14 @@ def _of_stream(told: dict[str, Any]) -> Iterator[str]:
 
 
 def _content(told: dict[str, Any], recordings: Sequence[dict[str, Any]]) -> str:
-    count = _count(len(told["files"]), "file")
+    count = counted(len(told["files"]), "file")
     if not recordings:
         return f"{count}, kept verbatim"
     rates = sorted({file["sample_rate"] for file in recordings})
     widths = sorted({file["sample_bits"] for file in recordings})
     verbatim = len(told["files"]) - len(recordings)
     return (
-        f"{count}, {_count(len(told['threads']), 'thread')} at {_listed(rates)} Hz, {_listed(widths)} bit, "
+        f"{count}, {counted(len(told['threads']), 'thread')} at {_listed(rates)} Hz, {_listed(widths)} bit, "
         f"{told['samples']:,} samples" + (f"; {verbatim} kept verbatim" if verbatim else "")
     )
 
@@ -141,10 +141,6 @@ def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
     for row in rows:
         cells = (f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
         yield f"  {'  '.join(cells)}".rstrip()
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _listed(numbers: Sequence[int]) -> str:

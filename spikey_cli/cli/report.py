@@ -144,6 +144,11 @@ def _peak_memory() -> str:
     return f", peak memory {peak / (1 << 20 if sys.platform == 'darwin' else 1 << 10):.0f} MiB"
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things, as 1 file or 1,024 threads."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def clock(seconds: float) -> str:
     """A time for people, as h:mm:ss."""
     minutes, rest = divmod(round(seconds), 60)
