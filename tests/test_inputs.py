@@ -90,7 +90,7 @@ def test_raw_tells_how_samples_lie(tmp_path, samples):
 def test_sources_of_raw_samples_can_be_removed(tmp_path, samples):
     (tmp_path / "run.bin").write_bytes(samples.tobytes())
     printed = run("compress", "--remove-source", "--raw", "4:30000", tmp_path / "run.bin", tmp_path / "a.spk")
-    assert "1 sources deleted" in printed
+    assert "1 source deleted" in printed
     assert not (tmp_path / "run.bin").exists()
     run("decompress", tmp_path / "a.spk", tmp_path / "back")
     assert (tmp_path / "back" / "run.bin").read_bytes() == samples.tobytes()
