@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from recordings import write_session
+
+if TYPE_CHECKING:
+    from fault_stage import Stage
 
 # kernels are compiled within the first example that needs them
 settings.register_profile("spikey", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -55,3 +60,18 @@ def random() -> np.random.Generator:
 def session(tmp_path: Path, random: np.random.Generator) -> list[Path]:
     """Two WAVs that were recorded together."""
     return write_session(tmp_path / "in", random, 2, 30_000)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Two WAVs and an empty file, and a server that runs the command on them with faults."""
+    from fault_server import FaultServer  # forks, and measures what the system of POSIX counts
+    from fault_stage import Stage
+
+    folder = tmp_path_factory.mktemp("stage")
+    paths = write_session(folder / "in", np.random.default_rng(20_260_101), 2, 16_000)
+    paths.append(folder / "in" / "empty.txt")
+    paths[-1].touch()
+    with FaultServer() as server:
+        yield Stage(server, folder, {path.name: path.read_bytes() for path in paths})
+        print(f"\nfaults that struck: {dict(server.struck)}")
