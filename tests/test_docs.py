@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from command import run
 from recordings import n1_samples, neural, write_session
 
 import spikey_cli
@@ -121,6 +122,64 @@ def test_options_that_the_readme_names_are_options():
         option for command in main.commands.values() for p in command.params for option in (*p.opts, *p.secondary_opts)
     }
     assert told <= known
+
+
+COMMAND_LINE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+PARSED_ONLY = ("train", "bench", "analyze")
+"""They take long; tests of their own run them."""
+
+
+def test_the_commands_of_the_page_on_the_command_line_run(two_threads, environment):
+    """In order, as they stand: pipes in a shell, the others within this process."""
+    commands = re.findall(r"^    ((?:spikey|cat) .*)$", COMMAND_LINE, re.MULTILINE)
+    assert commands[0] == "spikey COMMAND [OPTIONS] ARGUMENTS"
+    for command in commands[1:]:
+        words = shlex.split(command)
+        if set("|<>").intersection(words):
+            in_shell = re.sub(r"\bspikey\b(?= )", f"{shlex.quote(sys.executable)} -m spikey_cli", command)
+            done = subprocess.run(["bash", "-ec", in_shell], capture_output=True, text=True, env=environment)
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        elif words[1] in PARSED_ONLY:
+            main.commands[words[1]].make_context(words[1], words[2:])
+        else:
+            run(*words[1:])
+    names = set(main.commands)
+    assert {words[1] for words in map(shlex.split, commands[1:]) if words[0] == "spikey"} == names
+    wav = (two_threads / "left.wav").read_bytes()
+    assert (two_threads / "restored" / "left.wav").read_bytes() == wav
+    assert (two_threads / "came-through.wav").read_bytes() == wav
+    assert np.load(two_threads / "left.npy").shape == (60_000, 1)
+
+
+def _sections_of_the_command_line() -> dict[str, str]:
+    return {text.split("\n")[0]: text for text in COMMAND_LINE.split("\n## ")}
+
+
+def _options_of(text: str) -> set[str]:
+    """Those in the first column of its table."""
+    rows = re.findall(r"^\| (`-[^|]*) \|", text, re.MULTILINE)
+    return {option for row in rows for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row)}
+
+
+def test_the_page_on_the_command_line_has_all_options():
+    """Each command's own in its section, and those of several behind them; and none that there is not."""
+    sections = _sections_of_the_command_line()
+    shared = _options_of(sections["Options of several commands"])
+    seen = {"-h", "--help"}
+    for name, command in main.commands.items():
+        options = {option for p in command.params if p.param_type_name == "option" for option in p.opts}
+        options |= {option for p in command.params for option in p.secondary_opts}
+        assert options - shared == _options_of(sections[f"spikey {name}"]), name
+        seen |= options & shared
+    assert seen == shared
+    assert [title for title in sections if title.startswith("spikey ")] == [f"spikey {name}" for name in main.commands]
+
+
+def test_the_page_on_the_command_line_has_all_variables():
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "spikey_cli").rglob("*.py"))
+    read = set(re.findall(r"environ\.get\(\s*\"(\w+)\"", sources)) | set(re.findall(r"getenv\(\"(\w+)\"", sources))
+    told = re.findall(r"`(_?[A-Z][A-Z_]+)`", _sections_of_the_command_line()["Environment"])
+    assert set(told) == read | {"_SPIKEY_COMPLETE"}
 
 
 def test_every_link_of_the_documents_leads_somewhere():

@@ -110,7 +110,10 @@ def _begin(reader: ArchiveReader, file: int, channels: Sequence[int], start: flo
     layout = entry.layout
     assert layout is not None
     if layout.sample_rate == 0:
-        raise InputError(f"{reader.path}: {entry.name} does not tell its sample rate, and so has no seconds to draw")
+        raise InputError(
+            f"{reader.path}: {entry.name} does not tell its sample rate, and so has no seconds to draw; "
+            "give --rate when it is compressed"
+        )
     first = min(round(start * layout.sample_rate), layout.n_frames)
     last = layout.n_frames if math.isinf(stop) else min(round(stop * layout.sample_rate), layout.n_frames)
     return _Envelope(first, last - first, layout.sample_rate, len(channels))

@@ -66,7 +66,12 @@ def topology(
 @click.command()
 @_RECORDINGS
 @click.option("--out", type=PATH, required=True, metavar="DIR", help="Where the report goes.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Look at so much of each file, at most.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Look at so much of each file, at most.",
+)
 @MODEL
 @RECURSIVE
 @THREADS
@@ -156,10 +161,19 @@ def train(
     "--coders",
     default="range,rice",
     show_default=True,
+    metavar="NAMES",
     help="Coders of Spikey, with a model behind a colon where it is not the default: range:n1-peers.",
 )
-@click.option("--rivals", default="all", show_default=True, help="Other codecs, by name or first words of it; or none.")
-@click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1), help="Runs that count.")
+@click.option(
+    "--rivals",
+    default="all",
+    show_default=True,
+    metavar="NAMES",
+    help="Other codecs, by name or first words of it; or none.",
+)
+@click.option(
+    "--repeats", default=3, show_default=True, type=click.IntRange(min=1), metavar="N", help="Runs that count."
+)
 @click.option("--json", "json_file", type=PATH, metavar="OUT.json", help="Write all figures here.")
 @click.option("--plot", type=PATH, metavar="OUT.png", help="Draw ratio against speed.")
 @FORCE
