@@ -44,6 +44,11 @@ def n1_samples(codes: np.ndarray) -> np.ndarray:
     return (np.sign(scaled) * (np.abs(scaled) // 1023)).astype(np.int16)
 
 
+def recorded(random: np.random.Generator, frames: int, threads: int) -> np.ndarray:
+    """The same as samples of the N1 grid, int16 of shape (frames, threads), frame after frame in memory."""
+    return np.ascontiguousarray(n1_samples(neural(random, frames, threads)))
+
+
 def write_session(folder: Path, random: np.random.Generator, n_files: int = 2, frames: int = 4000) -> list[Path]:
     """Write `n_files` mono WAVs recorded together; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from ..chunk import decode_chunk
 from ..errors import ArchiveError, MissingPackageError
 from .numcodecs import Spikey
 
@@ -92,8 +93,10 @@ class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing
         return chunk_spec.prototype.buffer.from_bytes(self._chunks.encode(array))
 
     def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        array = self._chunks.decode(chunk_data.as_numpy_array())
-        array = _as_told(array, chunk_spec.shape, chunk_spec.dtype.to_native_dtype())
+        dtype = chunk_spec.dtype.to_native_dtype()
+        data, out = chunk_data.as_numpy_array().view(np.uint8).data, np.empty(chunk_spec.shape, dtype)
+        array = decode_chunk(data, out, most_bytes=out.nbytes)
+        array = _as_told(array, chunk_spec.shape, dtype)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(array)
 
 
