@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .layout import RAW_SUFFIXES
+from .errors import MissingPackageError
+from .layout import HDF5_SUFFIXES, RAW_SUFFIXES
+from .origin import FileOrigin
 from .source import Source
 
 
 def advise(sources: Sequence[Source]) -> list[str]:
     """A warning for each kind of input that was not taken as it probably was meant; it names the first of them."""
-    return [*_about_unknown_samples(sources), *_about_odd_sizes(sources)]
+    return [*_about_unknown_samples(sources), *_about_odd_sizes(sources), *_about_datasets(sources)]
 
 
 def _about_unknown_samples(sources: Sequence[Source]) -> list[str]:
@@ -33,6 +35,25 @@ def _about_odd_sizes(sources: Sequence[Source]) -> list[str]:
         f"{_first_of([source for source, _ in odd])}: {layout.file_bytes:,} bytes are no whole number of frames of "
         f"{layout.channels} channels of {8 * layout.sample_bytes} bits; all of it comes back, but check the number of "
         "channels (--raw CHANNELS:RATE), or whether the file was cut off"
+    ]
+
+
+def _about_datasets(sources: Sequence[Source]) -> list[str]:
+    files = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() in HDF5_SUFFIXES]
+    if not files or not isinstance(files[0].origin, FileOrigin):
+        return []
+    try:
+        from .hosts.hdf5 import describe_datasets
+
+        datasets = describe_datasets(files[0].origin.path)
+        if not datasets:
+            return []
+        holds = f"it holds {datasets}"
+    except MissingPackageError as error:
+        holds = str(error)
+    return [
+        f"{_first_of(files)}: kept byte for byte, and hardly smaller; --dataset NAME packs the samples of one dataset, "
+        f"and nothing else of the file; {holds}"
     ]
 
 

@@ -29,6 +29,9 @@ NPY_MAGIC = b"\x93NUMPY"
 RAW_SUFFIXES = (".bin", ".dat", ".raw")
 """How the names of files end that hold interleaved samples without a header."""
 
+HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")
+"""How the names of files end that hold datasets, one of which may be a recording."""
+
 _DTYPES: dict[int, np.dtype] = {1: np.dtype(np.uint8), 2: np.dtype(np.int16), 3: np.dtype(np.int32)}
 _RANGES = {1: (0, 0xFF), 2: (-0x8000, 0x7FFF), 3: (-0x800000, 0x7FFFFF)}
 

@@ -133,7 +133,7 @@ def test_options_that_tell_of_nothing_are_usage_errors(tmp_path, samples):
     wav, out = tmp_path / "a.wav", tmp_path / "out.spk"
     assert "no input is one by its name (.bin, .dat, .raw)" in run("compress", "--raw", "4:30000", wav, out, status=2)
     assert "no input is one by its name (.npy)" in run("compress", "--rate", "30000", wav, out, status=2)
-    assert "leave out --rate" in run("compress", "--rate", "30000", "-", out, status=2)
+    assert "needs neither" in run("compress", "--rate", "30000", "-", out, status=2)
     assert not out.exists()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..coders import CODERS
-from .inputs import RATE, RAW, take_inputs
+from .inputs import DATASET, RATE, RAW, take_inputs
 from .options import (
     FORCE,
     MODEL,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 )
 @RAW
 @RATE
+@DATASET
 @click.option(
     "--packet",
     "packet_frames",
@@ -61,6 +62,7 @@ def compress(
     coder: str | None,
     raw: RawFormat | None,
     rate: int | None,
+    dataset: str | None,
     packet_frames: int | None,
     model: str | None,
     no_peers: bool,
@@ -82,10 +84,12 @@ def compress(
         spikey compress -r recordings/ out.spk
 
     Recordings are WAV files of 8, 16 or 24 bits, NumPy files of int16 or uint8, and files of interleaved samples, if
-    --raw tells how these lie, or what SpikeGLX (.meta) or Open Ephys (structure.oebin) wrote beside them. Example:
+    --raw tells how these lie, or what SpikeGLX (.meta) or Open Ephys (structure.oebin) wrote beside them. Of HDF5 files
+    --dataset takes the samples of one dataset, which comes back as a NumPy file. Example:
 
     \b
         spikey compress --raw 385:30000 run.ap.bin out.spk
+        spikey compress --dataset acquisition/ElectricalSeries/data session.nwb out.spk
 
     From a pipe comes one WAV, or interleaved samples, and goes as a live stream that waits for nothing. Example:
 
@@ -96,8 +100,8 @@ def compress(
     if PIPE in inputs or (archive == PIPE and not inputs):
         if len(inputs) > 1 or recursive or no_peers or coder not in (None, "range"):
             raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
-        if rate:
-            raise click.UsageError("what comes through a pipe tells its rate, or --raw does; leave out --rate")
+        if rate or dataset:
+            raise click.UsageError("--rate and --dataset tell of files; what comes through a pipe needs neither")
         if remove_source:
             raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
         compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
@@ -112,9 +116,11 @@ def compress(
     if remove_source and (force or no_verify):
         reason = "what it would replace may be all that is left of other sources" if force else "it has to be verified"
         raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
+    if remove_source and dataset:
+        raise click.UsageError("--remove-source does not go with --dataset: all else that is in the file would be lost")
     from ..compressor import compress as run
 
-    origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate)
+    origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
     with report.progress("compressing") as progress:
         done = run(
             origins,

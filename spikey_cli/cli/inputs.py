@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ..layout import RawFormat
     from ..origin import Origin
 
-HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")
-
 
 class _RawFormat(click.ParamType):
     """CHANNELS:RATE or CHANNELS:RATE:BITS."""
@@ -46,23 +44,58 @@ RATE = click.option(
 )
 
 
+DATASET = click.option(
+    "--dataset",
+    metavar="NAME",
+    help="Of HDF5 files (.nwb, .h5, .hdf5) take the samples of this dataset, as a NumPy file, and nothing else.",
+)
+
+
 def take_inputs(
-    inputs: Sequence[Path], *, recursive: bool, raw: RawFormat | None, rate: int | None
+    inputs: Sequence[Path], *, recursive: bool, raw: RawFormat | None, rate: int | None, dataset: str | None
 ) -> tuple[list[Origin], list[SpikeyError]]:
     """The inputs, as what is told of them makes them, and why some are left out.
 
-    Raises UsageError where there is nothing among them that it could be told of.
+    Raises UsageError where there is nothing among them that it could be told of, InputError where none is left.
     """
     from ..compressor import name_inputs
-    from ..layout import RAW_SUFFIXES
+    from ..layout import HDF5_SUFFIXES, RAW_SUFFIXES
 
     origins = name_inputs(inputs, recursive=recursive, sample_rate=rate or 0)
-    suffixes = {Path(origin.name).suffix.lower() for origin in origins}
+    suffixes = {_suffix(origin) for origin in origins}
     if raw is not None and not suffixes.intersection(RAW_SUFFIXES):
         raise click.UsageError(
             f"--raw tells of files without a header, and no input is one by its name ({', '.join(RAW_SUFFIXES)}); "
             "leave it out, or rename the file"
         )
-    if rate is not None and ".npy" not in suffixes:
+    if dataset is not None and not suffixes.intersection(HDF5_SUFFIXES):
+        raise click.UsageError(
+            f"--dataset tells of HDF5 files, and no input is one by its name ({', '.join(HDF5_SUFFIXES)}); leave it out"
+        )
+    if rate is not None and dataset is None and ".npy" not in suffixes:
         raise click.UsageError("--rate tells of NumPy files, and no input is one by its name (.npy); leave it out")
-    return origins, []
+    return (origins, []) if dataset is None else _take_datasets(origins, dataset)
+
+
+def _take_datasets(origins: Sequence[Origin], dataset: str) -> tuple[list[Origin], list[SpikeyError]]:
+    from ..hosts.hdf5 import dataset_origins
+    from ..layout import HDF5_SUFFIXES
+    from ..origin import FileOrigin
+
+    taken: list[Origin] = []
+    failures: list[SpikeyError] = []
+    for origin in origins:
+        if _suffix(origin) not in HDF5_SUFFIXES or not isinstance(origin, FileOrigin):
+            taken.append(origin)
+            continue
+        try:
+            taken += dataset_origins(origin, dataset)
+        except InputError as error:
+            failures.append(error)
+    if not taken:
+        raise failures[0]
+    return taken, failures
+
+
+def _suffix(origin: Origin) -> str:
+    return Path(origin.name).suffix.lower()
