@@ -12,19 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import n1_samples, neural, wav_bytes
+from recordings import n1_samples, neural
 
 from spikey_cli import StreamDecoder, StreamEncoder, walk
-from spikey_cli.cli import main
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
 from spikey_cli.gain import MEAN_SQUARE, STEP_UP, gain_of
 from spikey_cli.grid import N1, identity
-from spikey_cli.layout import RawFormat
 from spikey_cli.live.lockstep import FIRST_GAIN, Lockstep, n_ways
-from spikey_cli.live.pipe import compress_pipe, decompress_pipe
+from spikey_cli.live.pipe import decompress_pipe
 from spikey_cli.predictor import Predictor, default_predictor, find_model, read_model
 from spikey_cli.topology import Topology
 
@@ -304,94 +301,6 @@ def test_steps_may_go_on_for_ever(random, monkeypatch):
 
 def test_ways_depend_on_a_packet_alone():
     assert [n_ways(n) for n in (0, 1, 8191, 8192, 16384, 65536, 10**6)] == [1, 1, 1, 1, 2, 8, 8]
-
-
-def piped(data: bytes, **options: object) -> bytes:
-    """A recording through a pipe and back."""
-    out: list[bytes] = []
-    done = compress_pipe(io.BytesIO(data), out.append, **options)
-    stream = b"".join(out)
-    assert (done.source_bytes, done.stream_bytes) == (len(data), len(stream))
-    return restored(stream)
-
-
-@pytest.mark.parametrize("tail", [b"", b"LIST\x04\x00\x00\x00abcd", b"\0"])
-@pytest.mark.parametrize("sample_bytes", [1, 2, 3])
-def test_wavs_through_a_pipe(random, sample_bytes, tail):
-    samples = np.cumsum(random.integers(-3, 4, (500, 3)), axis=0) % 200
-    wav = wav_bytes(samples, sample_bytes, head=b"junk\x04\x00\x00\x00wxyz", tail=tail)
-    assert piped(wav) == wav
-    assert piped(wav, packet_frames=1) == wav
-    assert piped(wav[:-2]) == wav[:-2], "cut off inside a frame"
-
-
-@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_a_wav_whose_length_was_not_known(random, size):
-    wav = bytearray(wav_bytes(n1_samples(neural(random, 3000))))
-    wav[40:44] = size.to_bytes(4, "little")
-    assert piped(bytes(wav)) == wav
-
-
-def test_raw_samples_through_a_pipe(random):
-    data = n1_samples(neural(random, 3000, 4)).tobytes()
-    assert piped(data, raw=RawFormat(4, 19531)) == data
-    assert piped(data + b"abc", raw=RawFormat(4, 19531), packet_frames=7) == data + b"abc"
-    assert piped(b"", raw=RawFormat(4, 19531)) == b""
-
-
-def test_no_wav_through_a_pipe(random):
-    for data in (b"", b"RIFF", b"hello" * 100, wav_bytes(np.zeros(10))[:30], random.bytes(200_000)):
-        with pytest.raises(InputError, match="--raw"):
-            compress_pipe(io.BytesIO(data), lambda data: None)
-    long_tail = wav_bytes(np.zeros(100), tail=bytes(100_000))
-    with pytest.raises(InputError, match="save it as a file"):
-        compress_pipe(io.BytesIO(long_tail), lambda data: None)
-
-
-def run(*words: object, stdin: bytes = b"") -> Result:
-    """`spikey` with these words, and with `stdin` coming through a pipe."""
-    return CliRunner().invoke(main, [str(word) for word in words], input=stdin)
-
-
-def test_pipes_on_the_command_line(tmp_path, random):
-    wav = wav_bytes(n1_samples(neural(random, 5000, 2)))
-    live = run("compress", "-", "-", stdin=wav)
-    assert live.exit_code == 0, live.stderr
-    assert run("decompress", "-", stdin=live.stdout_bytes).stdout_bytes == wav
-    assert run("compress", "-", stdin=wav).stdout_bytes == live.stdout_bytes
-    saved = tmp_path / "saved.spk"
-    assert run("compress", "-q", "-", saved, stdin=wav).exit_code == 0
-    assert saved.read_bytes() == live.stdout_bytes
-    assert run("test", saved).exit_code == 0
-    assert run("decompress", saved, tmp_path / "out").exit_code == 0
-    assert (tmp_path / "out" / "saved.wav").read_bytes() == wav
-    assert run("decompress", "-", tmp_path / "named.wav", stdin=live.stdout_bytes).exit_code == 0
-    assert (tmp_path / "named.wav").read_bytes() == wav
-    raw = run("compress", "--raw", "2:19531", "--packet", "5", "-", stdin=wav[44:]).stdout_bytes
-    (tmp_path / "raw.spk").write_bytes(raw)
-    assert run("decompress", tmp_path / "raw.spk", tmp_path / "out").exit_code == 0
-    assert (tmp_path / "out" / "raw.raw").read_bytes() == wav[44:]
-
-
-def test_pipes_that_make_no_sense(tmp_path):
-    wav = wav_bytes(np.zeros(10))
-    (tmp_path / "a.wav").write_bytes(wav)
-    for words in (
-        ("compress", "-", tmp_path / "a.wav", tmp_path / "out.spk"),
-        ("compress", "--coder", "rice", "-", tmp_path / "out.spk"),
-        ("compress", "--raw", "2", "-", tmp_path / "out.spk"),
-        ("compress", "--raw", "2:100", tmp_path / "a.wav", tmp_path / "out.spk"),
-        ("compress", tmp_path / "a.wav", "-"),
-        ("compress", tmp_path / "out.spk"),
-        ("decompress", "--start", "1", "-", tmp_path / "out.wav"),
-        ("decompress", tmp_path / "out.spk"),
-    ):
-        assert run(*words, stdin=wav).exit_code == 2, words
-    cut = run("compress", "-", stdin=wav).stdout_bytes[:-5]
-    failed = run("decompress", "-", tmp_path / "cut.wav", stdin=cut)
-    assert failed.exit_code == 1
-    assert "end is missing" in failed.stderr
-    assert list(tmp_path.iterdir()) == [tmp_path / "a.wav"]
 
 
 def test_golden_streams_decode():

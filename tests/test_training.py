@@ -24,9 +24,8 @@ from spikey_cli.predictor import read_model  # noqa: E402
 from spikey_cli.self_test import digest_of, known_inputs  # noqa: E402
 from spikey_cli.streams import decode_threads, encode_threads  # noqa: E402
 from spikey_cli.training.batches import at_moments, of_groups  # noqa: E402
-from spikey_cli.training.config import Config, read_config  # noqa: E402
+from spikey_cli.training.config import Config  # noqa: E402
 from spikey_cli.training.export import freeze, onnx_bytes  # noqa: E402
-from spikey_cli.training.features import linear_features, placed_filters  # noqa: E402
 from spikey_cli.training.fit import fit, held_out_bits  # noqa: E402
 from spikey_cli.training.layers import scale_gradient  # noqa: E402
 from spikey_cli.training.loss import code_length  # noqa: E402
@@ -35,7 +34,6 @@ from spikey_cli.training.profile import estimate  # noqa: E402
 from spikey_cli.training.recordings import load, read_split  # noqa: E402
 from spikey_cli.workers import Workers  # noqa: E402
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples" / "training").glob("*.yaml"))
 torch.set_num_threads(1)
 SILENT = lambda look: None  # noqa: E731
 
@@ -238,36 +236,6 @@ def test_gradients_to_peers_are_scaled():
     assert x.grad.tolist() == [2.0, 2.0, 2.0]
 
 
-def test_linear_features_are_those_of_their_libraries(random):
-    import pywt
-
-    window = random.normal(size=32)
-    parts = Config.model_validate(
-        {
-            "features": [
-                {"kind": "identity", "last": 5},
-                {"kind": "fourier", "last": 16},
-                {"kind": "wavelet", "name": "db2", "levels": 2},
-            ]
-        }
-    ).features
-    found = linear_features(parts, 32) @ window
-    np.testing.assert_allclose(found[:5], window[-5:])
-    spectrum = np.fft.rfft(window[-16:], norm="ortho")
-    np.testing.assert_allclose(found[5:21], [*spectrum.real, *spectrum.imag[1:-1]])
-    np.testing.assert_allclose(found[21:], np.concatenate(pywt.wavedec(window, "db2", level=2)))
-
-
-def test_filters_are_placed_from_the_newest_difference_backwards():
-    table = placed_filters(2, 3, 4, 8)
-    assert table.tolist() == [
-        [-1, -1, -1, -1, -1, 0, 1, 2],
-        [-1, 0, 1, 2, -1, -1, -1, -1],
-        [-1, -1, -1, -1, -1, 3, 4, 5],
-        [-1, 3, 4, 5, -1, -1, -1, -1],
-    ]
-
-
 def test_a_converters_profile_is_found(random, tmp_path):
     """Bins of known widths, under a network that predicts well, are found again."""
     like = np.array([0.6, 1.4, 1.0, 1.3, 0.7, 1.0, 1.5, 0.5])
@@ -332,40 +300,6 @@ class TestSplit:
     def test_an_empty_folder_is_refused(self, tmp_path):
         with pytest.raises(InputError, match=r"holds no WAV files"):
             read_split(tmp_path, 0)
-
-
-class TestConfig:
-    @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-    def test_examples_are_valid_and_say_what_they_show(self, path):
-        found = read_config(path)
-        assert len(found.about) > 10
-        certain = IntegerNetwork(found)
-        assert certain.frozen_last()[0].shape[0] == 3
-
-    @pytest.mark.parametrize(
-        ("text", "reason"),
-        [
-            ("window: 0", "window: Input should be greater"),
-            ("windows: 3", "windows: Extra inputs"),
-            ("features: [{kind: identity, last: 40}]", "wants the last 40 of 32"),
-            ("features: [{kind: cnn, width: 33}]", "do not fit into a window"),
-            ("features: [{kind: wavelet, name: mayer}]", "no discrete wavelet 'mayer'"),
-            ("features: [{kind: chirp}]", "features.0"),
-            ("features: []", "features"),
-            ("middle_out: {peers: 5}", "middle_out.peers"),
-            ("{predictor: {delta_shift: false}, middle_out: {peers: 1}}", "delta_shift"),
-            ("a: b: c", "is no YAML"),
-        ],
-    )
-    def test_errors_name_file_and_key(self, tmp_path, text, reason):
-        (tmp_path / "some.yaml").write_text(text)
-        with pytest.raises(InputError, match=r"some\.yaml: ") as error:
-            read_config(tmp_path / "some.yaml")
-        assert reason in str(error.value)
-
-    def test_a_missing_file_is_named(self, tmp_path):
-        with pytest.raises(InputError, match=r"absent\.yaml: cannot read it"):
-            read_config(tmp_path / "absent.yaml")
 
 
 def test_the_command_writes_a_model_its_card_and_logs(folder, tmp_path):
