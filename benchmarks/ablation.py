@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from spikey_cli import adapt, blocks, predictor, tables
+from spikey_cli import adapt, blocks, directory, predictor
 from spikey_cli.coders import rice
 from spikey_cli.compressor import compress
 from spikey_cli.description import describe
@@ -23,7 +23,7 @@ from spikey_cli.peers import Company
 
 
 def _no_peers() -> None:
-    tables.Company.of = classmethod(lambda cls, topology, places: Company.alone(len(places)))  # type: ignore[method-assign]
+    directory.Company.of = classmethod(lambda cls, topology, places: Company.alone(len(places)))  # type: ignore[method-assign]
 
 
 def _no_weights() -> None:

@@ -28,8 +28,8 @@
                    20     4  CRC-32 of bytes 0..19 and the table
                    24        the table (see `tables`), then the streams, each under its own CRC-32 in the table
 
-All numbers are little-endian. `docs/format.md` is the specification; the tables inside the directory, the blocks and
-the index are in `tables`. `salvage` reads what is left of a damaged archive.
+All numbers are little-endian. `docs/format.md` is the specification; `directory` and `tables` have what stands inside
+the directory, the blocks and the index. `salvage` reads what is left of a damaged archive.
 """
 
 from __future__ import annotations
@@ -45,37 +45,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from .blocks import Part
+from .directory import Directory, pack_directory, unpack_directory
 from .errors import ArchiveError, LimitError, system_fault
 from .limits import DEFAULT_LIMITS, Limits
 from .tables import (
     BlockTable,
-    Directory,
-    FileEntry,
     Index,
     IndexEntry,
     StreamEntry,
     pack_block_table,
-    pack_directory,
     pack_index,
     samples_of,
     unpack_block_table,
-    unpack_directory,
     unpack_index,
 )
 
 if TYPE_CHECKING:
     from .streams import Stream
-
-__all__ = [
-    "ArchiveReader",
-    "ArchiveWriter",
-    "BlockTable",
-    "Directory",
-    "FileEntry",
-    "IndexEntry",
-    "Part",
-    "StreamEntry",
-]
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
 MAJOR, MINOR = 3, 0

@@ -19,6 +19,7 @@ import numpy as np
 from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
+from .directory import Directory, FileEntry
 from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
 from .grid import Grid
@@ -27,7 +28,7 @@ from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import SampleFormat, Source
 from .streams import Stream, decode_threads, encode_threads
-from .tables import BlockTable, Directory, FileEntry
+from .tables import BlockTable
 from .workers import Workers
 
 STORED, XZ = 2, 3

@@ -19,6 +19,7 @@ from .blocks import plan_blocks
 from .codec import FileChangedError, encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
+from .directory import MAX_MODEL_BYTES, Directory, FileEntry, name_fault
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError, system_fault
 from .layout import RAW_SUFFIXES, RawFormat
 from .limits import NO_LIMITS
@@ -29,7 +30,6 @@ from .removal import check_readable_later, remove_sources
 from .shipped import model_name
 from .sidecar import raw_format_beside
 from .source import Source, SourceChangedError, look_through
-from .tables import MAX_MODEL_BYTES, Directory, FileEntry, name_fault
 from .topology import Topology, find_topology
 from .workers import Workers, open_workers
 

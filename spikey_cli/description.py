@@ -6,9 +6,9 @@ import os
 
 from .archive import NO_MODEL, ArchiveReader
 from .coders import coder_with_number
+from .directory import thread_names
 from .limits import DEFAULT_LIMITS, Limits
 from .shipped import shipped_models_with
-from .tables import thread_names
 
 
 def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> dict[str, object]:

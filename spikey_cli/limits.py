@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .errors import LimitError
+
 SAMPLE_MEMORY = 16
 """Bytes that decoding a sample of a block takes, at most, and what stands around it."""
 
@@ -66,3 +68,8 @@ multiply-adds a sample."""
 DEFAULT_LIMITS = Limits()
 NO_LIMITS = Limits(memory=1 << 50, expansion=1 << 50)
 """For an archive that this program wrote itself, just now: silence may be ten thousand times smaller than it was."""
+
+
+def beyond_memory(what: str) -> LimitError:
+    """The refusal of an archive that asks for more memory than `Limits.memory` grants it, because of `what` it has."""
+    return LimitError(f"{what}, more than its limit of memory allows; if you trust it, raise that with --memory")

@@ -15,11 +15,11 @@ import numpy as np
 from .archive import ArchiveReader
 from .blocks import Part
 from .codec import Decoder
+from .directory import thread_names
 from .errors import ArchiveError, InputError, unknown_name
 from .layout import sample_dtype
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
-from .tables import thread_names
 from .workers import Workers, open_workers
 
 _WANTED_AT_ONCE, _MOST_AT_ONCE = 1 << 23, 1 << 26

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from .archive import ArchiveReader, FileDigest
 from .codec import DecodedPart
+from .directory import FileEntry
 from .errors import ArchiveError, SpikeyError
 from .layout import silence
-from .tables import FileEntry
 
 _SILENCE_FRAMES = 1 << 16
 

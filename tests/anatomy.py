@@ -10,17 +10,8 @@ from pathlib import Path
 
 from spikey_cli.archive import BLOCK_MARK, END_MARK, HEADER_BYTES, ArchiveReader
 from spikey_cli.blocks import Part
-from spikey_cli.tables import (
-    DICTIONARY,
-    BlockTable,
-    Directory,
-    Index,
-    IndexEntry,
-    StreamEntry,
-    pack_block_table,
-    pack_directory,
-    pack_index,
-)
+from spikey_cli.directory import DICTIONARY, Directory, pack_directory
+from spikey_cli.tables import BlockTable, Index, IndexEntry, StreamEntry, pack_block_table, pack_index
 
 Token = int | bytes
 """What a table is made of: a number, as a uvarint, or bytes as they are."""

@@ -18,9 +18,9 @@ import numpy as np
 from anatomy import Anatomy, Content, Token, deflated, directory_tokens, index_tokens, inflated, joined, table_tokens
 
 from spikey_cli.blocks import Part
+from spikey_cli.directory import FileEntry
 from spikey_cli.grid import IDENTITY, unpack_grid
 from spikey_cli.layout import Layout
-from spikey_cli.tables import FileEntry
 from spikey_cli.topology import Topology
 from spikey_cli.varint import put_uvarint
 

@@ -17,8 +17,8 @@ from recordings import n1_samples, neural, wav_bytes, write_session
 import spikey_cli
 from spikey_cli.archive import ArchiveReader
 from spikey_cli.coders import CODERS
+from spikey_cli.directory import name_fault
 from spikey_cli.errors import ArchiveError, InputError, ModelError, SpikeyError
-from spikey_cli.tables import name_fault
 
 
 def restored(archive: Path, folder: Path, **options) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ from command import run
 from recordings import n1_samples, neural, write_session
 
 import spikey_cli
-from spikey_cli import archive, tables
+from spikey_cli import archive, directory
 from spikey_cli.cli import main
 from spikey_cli.coders import CODERS
 
@@ -191,7 +191,7 @@ def test_every_link_of_the_documents_leads_somewhere():
 def test_the_specification_has_the_numbers_of_the_program():
     text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
     assert f"magic: `{archive.MAGIC.hex(' ').upper()}`" in text
-    assert " ".join(tables.DICTIONARY.hex(" ").upper().split()) in " ".join(text.split())
+    assert " ".join(directory.DICTIONARY.hex(" ").upper().split()) in " ".join(text.split())
     for coder in CODERS.values():
         assert f"{coder.number} `{coder.name}`" in text
     assert f"| header | {archive.HEADER_BYTES} |" in text

@@ -18,6 +18,7 @@ from recordings import wav_bytes, write_session
 import spikey_cli
 from spikey_cli import Limits, StreamDecoder, StreamEncoder
 from spikey_cli.coders.raw import packed_bytes
+from spikey_cli.directory import name_fault
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
 from spikey_cli.grid import identity
 from spikey_cli.limits import DEFAULT_LIMITS, TIME_A_BYTE
@@ -25,7 +26,6 @@ from spikey_cli.live.decoder import SILENCE
 from spikey_cli.live.lockstep import n_ways
 from spikey_cli.live.packets import CODED, END, GRID, SAMPLES, Packet, pack_packet
 from spikey_cli.predictor import default_predictor
-from spikey_cli.tables import name_fault
 from spikey_cli.wav import parse, parse_start
 
 ONE_VALUE = b"\2\0\1\1"

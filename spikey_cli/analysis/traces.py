@@ -14,13 +14,13 @@ import numpy as np
 
 from ..archive import ArchiveReader
 from ..codec import Decoder
+from ..directory import thread_names
 from ..errors import InputError
 from ..extractor import choose_threads
 from ..limits import DEFAULT_LIMITS, Limits
 from ..predictor import Predictor
 from ..progress import Progress
 from ..recording import read_frames
-from ..tables import thread_names
 from ..workers import open_workers
 
 COLUMNS = 1500

@@ -27,10 +27,10 @@ from recordings import n1_samples, neural, wav_bytes  # noqa: E402
 import spikey_cli  # noqa: E402
 from spikey_cli.archive import MAJOR, MINOR  # noqa: E402
 from spikey_cli.coders import CODERS  # noqa: E402
+from spikey_cli.directory import DICTIONARY  # noqa: E402
 from spikey_cli.live.packets import MAJOR as LIVE_MAJOR  # noqa: E402
 from spikey_cli.live.packets import MINOR as LIVE_MINOR  # noqa: E402
 from spikey_cli.predictor import Predictor, find_model  # noqa: E402
-from spikey_cli.tables import DICTIONARY  # noqa: E402
 from spikey_cli.topology import Topology  # noqa: E402
 
 MODELS = {"": "n1-16x16", "-n1": "n1", "-parts": "parts"}
