@@ -171,6 +171,16 @@ def test_threads_apart(tmp_path, session):
     assert (tmp_path / "together.spk").stat().st_size < (tmp_path / "apart.spk").stat().st_size
 
 
+def test_help_waits_for_nothing():
+    """What takes long to import is imported by the commands that need it."""
+    script = (
+        "import sys; from spikey_cli.cli import main; main(['--help'], standalone_mode=False); "
+        "print(*{'numpy', 'numba', 'onnxruntime', 'soundfile', 'matplotlib', 'logging'}.intersection(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "", done.stdout
+
+
 def completed(*words: str) -> list[str]:
     """What a shell offers for the last of these words."""
     shell = ShellComplete(main, {}, "spikey", "_SPIKEY_COMPLETE")

@@ -95,6 +95,20 @@ def test_a_bar_goes_back_where_work_begins_again(capsys, monkeypatch):
     assert shown == [("0", ""), *((str(done // 10), f"{done / 100:.3f}") for done in (400, 800, 600, 1000))]
 
 
+def test_the_time_left(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("time.time", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with Report(draws_progress=True).progress("working") as show:
+        assert show is not None
+        for done in (10_000_000, 20_000_000, 40_000_000):
+            now[0] += 30
+            show(done, 40_000_000)
+    shown = re.findall(r"(\d+)%(?:  ([\d.]+) MB/s(?:  (\S+) left)?)?", capsys.readouterr().err)
+    assert shown == [("0", "", ""), ("25", "0.3", "0:01:30"), ("50", "0.3", "0:01:00"), ("100", "0.4", "")]
+
+
 def test_times_for_people():
     assert [clock(s) for s in (0, 59.7, 3599, 3600, 100 * 3600 + 61)] == [
         "0:00:00",
@@ -144,6 +158,16 @@ def test_verbose_tells_what_is_done(tmp_path, session):
             r"^decoded in \d+\.\d+ s$",
         ):
             assert re.search(expected, told, re.MULTILINE), f"{expected} is not in {told}"
+
+
+def test_verbose_tells_of_live_streams(tmp_path, session):
+    with session[0].open("rb") as wav:
+        spikey = [sys.executable, "-m", "spikey_cli", "compress", "-v", "-", tmp_path / "live.spk"]
+        told = subprocess.run(spikey, stdin=wav, capture_output=True, text=True, check=True).stderr
+    expected = r"threads: 1, 16 bit, 19531 Hz, coder range, model n1-[0-9a-f]{8}\.onnx$"
+    assert re.search(rf"^stdin: {expected}", told, re.MULTILINE), told
+    assert "frames a packet: 1953\n" in told
+    assert re.search(rf"live\.spk: {expected}", run("test", "-v", tmp_path / "live.spk")[1], re.MULTILINE)
 
 
 def test_verbose_ends_with_the_command(tmp_path, session, archive):

@@ -66,12 +66,13 @@ class StreamEncoder:
             raise InputError(f"a head of {len(head)} bytes is longer than {MAX_HEAD_BYTES}")
         self._predictor = predictor or default_predictor()
         topology = topology or Topology.alone(channels)
-        self._form = LiveFormat(sample_bytes, sample_rate, channels, self._predictor.digest[:8], topology, head)
+        self.format = LiveFormat(sample_bytes, sample_rate, channels, self._predictor.digest[:8], topology, head)
+        """What the stream is of."""
         self._dtype = sample_dtype(sample_bytes)
         self._sha = hashlib.sha256(head)
         self._frames = 0
         self._finished = False
-        header, self._crc = pack_header(self._form)
+        header, self._crc = pack_header(self.format)
         self._waiting = [header]
         self._survey = GridSurvey(sample_bytes)
         self._surveyed = 0
@@ -87,15 +88,15 @@ class StreamEncoder:
         """
         samples = np.asarray(frames)
         samples = samples[None] if samples.ndim == 1 else samples
-        if samples.ndim != 2 or samples.shape[1] != self._form.channels or samples.dtype != self._dtype:
+        if samples.ndim != 2 or samples.shape[1] != self.format.channels or samples.dtype != self._dtype:
             raise InputError(
-                f"frames of this stream are {self._dtype} of shape (frames, {self._form.channels}), "
+                f"frames of this stream are {self._dtype} of shape (frames, {self.format.channels}), "
                 f"not {samples.dtype} of shape {samples.shape}"
             )
         if self._finished:
             raise InputError("this stream is finished; begin another")
-        for first in range(0, len(samples), self._form.max_frames):
-            self._add(samples[first : first + self._form.max_frames])
+        for first in range(0, len(samples), self.format.max_frames):
+            self._add(samples[first : first + self.format.max_frames])
         return self._take_waiting()
 
     def finish(self, tail: bytes = b"") -> bytes:
@@ -118,18 +119,18 @@ class StreamEncoder:
 
     def _begin(self, grid: Grid) -> None:
         self._grid = grid
-        self._lockstep = Lockstep(self._form.channels, grid, self._predictor, self._form.topology)
+        self._lockstep = Lockstep(self.format.channels, grid, self._predictor, self.format.topology)
         self._put(Packet(0, GRID, grid.pack()))
 
     def _add(self, samples: np.ndarray) -> None:
-        data = samples_to_bytes(samples, self._form.sample_bytes)
+        data = samples_to_bytes(samples, self.format.sample_bytes)
         self._sha.update(data)
         self._frames += len(samples)
         if self._grid is None:
             self._survey.add(samples)
             self._surveyed += samples.size
             if self._surveyed >= SURVEYED:
-                self._begin(every(self._survey.grid(), self._form.sample_bytes))
+                self._begin(every(self._survey.grid(), self.format.sample_bytes))
         if self._grid is None or self._lockstep is None:
             self._put(Packet(len(samples), SAMPLES, data))
             return
@@ -149,6 +150,6 @@ class StreamEncoder:
             self._put(Packet(len(samples), SAMPLES, data))
             self._begin(self._grid)
             return
-        self._begin(identity(self._form.sample_bytes))
+        self._begin(identity(self.format.sample_bytes))
         assert self._lockstep is not None
         self._put(Packet(len(samples), CODED, self._lockstep.encode(self._grid.to_codes(samples))))

@@ -14,11 +14,12 @@ from ..errors import ArchiveError, InputError, system_fault
 from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..limits import Limits
 from ..predictor import Predictor
+from ..progress import logger
 from ..shipped import model_name
 from ..wav import WavStart, parse_start
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
-from .packets import MAGIC, MAJOR, MAX_HEADER_BYTES, MINOR, unpack_header
+from .packets import MAGIC, MAJOR, MAX_HEADER_BYTES, MINOR, LiveFormat, unpack_header
 
 PACKET_SAMPLES = 1 << 16
 _READ_BYTES = 1 << 16
@@ -76,6 +77,8 @@ def compress_pipe(
     frame_bytes = channels * sample_bytes
     if packet_frames is None:
         packet_frames = max(1, min(start.sample_rate // 10, PACKET_SAMPLES // channels))
+    _tell(name, encoder.format)
+    logger.info("frames a packet: %d", packet_frames)
     at_once = packet_frames * frame_bytes
     frames = source_bytes = stream_bytes = 0
 
@@ -154,6 +157,8 @@ def decompress_pipe(
             frames = decoder.push(piece)
             stream_bytes += len(piece)
             if decoder.format is not None:
+                if not begun:
+                    _tell(name, decoder.format)
                 put(b"" if begun else decoder.format.head)
                 put(samples_to_bytes(frames, decoder.format.sample_bytes))
         decoder.close()
@@ -161,6 +166,11 @@ def decompress_pipe(
         raise ArchiveError(f"{name}: {error}") from error
     put(decoder.tail)
     return Piped(source_bytes, stream_bytes, decoder.frames)
+
+
+def _tell(name: str, form: LiveFormat) -> None:
+    told = (form.channels, 8 * form.sample_bytes, form.sample_rate, model_name(form.model))
+    logger.info("%s: threads: %d, %d bit, %d Hz, coder range, model %s", name, *told)
 
 
 def live_suffix(path: str | os.PathLike[str]) -> str:
