@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,8 @@ import spikey_cli
 from spikey_cli.errors import InputError
 from spikey_cli.layout import RawFormat
 from spikey_cli.sidecar import raw_format_beside
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "inputs.md"
 
 SPIKEGLX = "typeThis=imec\nnSavedChans=4\nimSampRate=30000.083871\nniSampRate=25000\n~snsChanMap=(1,2,3)(AP0;0:0)\n"
 OPEN_EPHYS = {
@@ -52,6 +57,22 @@ def open_ephys(tmp_path: Path, samples: np.ndarray) -> Path:
         np.save(folder / "continuous" / stream / "timestamps.npy", np.arange(6000) / 30_000)
     (folder / "structure.oebin").write_text(json.dumps(OPEN_EPHYS))
     return folder
+
+
+@pytest.fixture
+def inputs_of_the_page(tmp_path, samples, spikeglx, open_ephys, monkeypatch) -> Path:
+    """The folder that the commands of docs/inputs.md run in."""
+    monkeypatch.chdir(tmp_path)
+    samples.tofile("probe.bin")
+    np.save("samples.npy", samples)
+    if importlib.util.find_spec("h5py"):
+        import h5py
+
+        with h5py.File("session.nwb", "w") as file:
+            data = file.create_dataset("acquisition/ElectricalSeries/data", data=samples)
+            data.attrs.update({"conversion": 1.95e-7, "offset": 0.0, "unit": "volts"})
+            file.create_dataset("acquisition/ElectricalSeries/starting_time", data=0.0).attrs["rate"] = 30_000.0
+    return tmp_path
 
 
 def files_of(archive: Path) -> dict[str, tuple[object, ...]]:
@@ -249,3 +270,18 @@ def test_whatever_stands_beside_tells_of_a_recording_or_nothing(tmp_path_factory
     for path in (folder / "a.bin", folder / "continuous" / "Probe-A" / "continuous.dat"):
         told = raw_format_beside(path)
         assert told is None or (1 <= told.channels <= 65_535 and 1 <= told.sample_rate < 2**32), told
+
+
+def test_the_commands_of_the_page_on_inputs_run(inputs_of_the_page, samples):
+    """In order, as they stand; those of HDF5 where h5py is installed."""
+    page = PAGE.read_text(encoding="utf-8")
+    commands = [shlex.split(line) for line in re.findall(r"^    spikey (.*)$", page, re.MULTILINE)]
+    assert len(commands) > 7
+    for words in commands:
+        if Path("session.nwb").exists() or not {"session.nwb", "nwb.spk"}.intersection(words):
+            assert "warning" not in run(*words)
+    np.testing.assert_array_equal(np.load("piece.npy"), samples[1500:3000, [1, 3]])
+    assert Path("piece.wav").read_bytes() == wav_bytes(samples[1000:2000], rate=30_000)
+    if Path("session.nwb").exists():
+        told = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+        assert json.loads(Path("restored/session.json").read_text()) == json.loads(told[0])

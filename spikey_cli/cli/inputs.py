@@ -40,7 +40,7 @@ RAW = click.option(
     help="How samples lie in files without a header (.bin, .dat, .raw), and in pipes: interleaved, by default 16 bits.",
 )
 RATE = click.option(
-    "--rate", type=click.IntRange(1, 2**32 - 1), metavar="HZ", help="Frames a second of files that do not tell (.npy)."
+    "--rate", type=click.IntRange(1, 2**32 - 1), metavar="HZ", help="Frames a second of files that do not tell."
 )
 
 
