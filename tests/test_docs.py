@@ -203,3 +203,19 @@ def test_dependencies_are_those_of_the_readme():
     declared = re.findall(r"^    ([\w-]+)>=", setup.split("install_requires =")[1].split("[")[0], re.MULTILINE)
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Dependencies")[1].split("##")[0]
     assert re.findall(r"^\| ([\w-]+) \|", table, re.MULTILINE)[1:] == declared
+
+
+def test_where_things_are_names_every_module():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Where things are")[1].split("\n## ")[0]
+    named = set(re.findall(r"([\w.]+\.py|\w+/)(?=[ ,\n])", text))
+    package = ROOT / "spikey_cli"
+    modules = [*package.glob("*.py"), *package.glob("cli/*.py"), *package.glob("training/*.py")]
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert folders | {path.name for path in modules} - {"__init__.py", "__main__.py"} <= named
+    assert {name for name in named if not list(ROOT.rglob(name))} == set(), "these are no more"
+
+
+def test_the_citation_is_of_this_release():
+    told = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {spikey_cli.__version__}\n" in told
+    assert f"\n## {spikey_cli.__version__}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
