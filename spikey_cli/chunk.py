@@ -1,11 +1,9 @@
 """A chunk of an array as bytes, and back: what codecs of Zarr and its kin hand over, all of it in memory.
 
-A chunk is an archive like any other, of one file, `chunk.npy`, that holds the array. The predictor takes samples of 8
-and 16 bits in C order; where the array is another way, `chunk.npy` holds what it takes, and a second file tells the
-rest:
+A chunk is an archive like any other:
 
-    chunk.json   {"dtype": "<u2", "order": "C", "offset": 32768}
-                 the array is chunk.npy, plus `offset`, as `dtype`, in that order in memory
+    chunk.npy    the array, or the samples that the predictor takes of it
+    chunk.json   where these are not the array: its form (see `form`)
 
 Integers of one or two dimensions, (time,) or (time, channel), are predicted wherever their values span 65,536 at most.
 Whatever else there is, is packed as it stands.
@@ -14,7 +12,6 @@ Whatever else there is, is packed as it stands.
 from __future__ import annotations
 
 import io
-import json
 import math
 
 import numpy as np
@@ -24,6 +21,7 @@ from .coders import CODERS
 from .compressor import write_archive
 from .decompressor import restore
 from .errors import ArchiveError, LimitError, SelfTestError
+from .form import Form, samples_of
 from .limits import NO_LIMITS
 from .npy import is_predictable, parse_header
 from .origin import ArrayOrigin, BytesOrigin, Origin
@@ -36,7 +34,7 @@ MAX_CHUNK_BYTES = 2**31 - 1
 
 _ARRAY, _FORM = "chunk.npy", "chunk.json"
 _MOST_BYTES_MORE = 1 << 16  # header of chunk.npy, and chunk.json
-_SPAN = 1 << 16
+_MOST_HEADER_BYTES = 1 << 20  # thousands of fields
 _REMEDY = "restore it from a copy"
 
 
@@ -75,37 +73,16 @@ def encode_chunk(
 
 def _origins(array: np.ndarray) -> list[Origin]:
     """The files that hold an array."""
-    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-    offset = _offset(array) if array.ndim in (1, 2) and array.dtype.kind in "iu" and array.size else None
-    if offset is None:
-        if is_predictable(array.shape, array.dtype) and not is_fortran:
-            return [ArrayOrigin(array, _ARRAY)]  # it is empty
-        saved = io.BytesIO()
-        np.save(saved, array, allow_pickle=False)
-        return [BytesOrigin(saved.getvalue(), _ARRAY)]
-    if offset:
-        # wraps around in the array's own width, and is right again in 16 bits
-        samples = (array - array.dtype.type(offset)).astype(np.int16)
-    else:
-        samples = array if array.dtype.itemsize == 1 and array.dtype.kind == "u" else array.astype(np.int16, copy=False)
-    origins: list[Origin] = [ArrayOrigin(np.ascontiguousarray(samples), _ARRAY)]
-    if samples.dtype != array.dtype or is_fortran:
-        form = {"dtype": array.dtype.str, "order": "F" if is_fortran else "C", "offset": offset}
-        origins.append(BytesOrigin(json.dumps(form).encode(), _FORM))
-    return origins
-
-
-def _offset(array: np.ndarray) -> int | None:
-    """What is to be taken from integers for them to fit into 16 bits; None where nothing helps."""
-    bits = np.iinfo(array.dtype)
-    low, high = bits.min, bits.max
-    if high - low >= _SPAN:
-        low, high = int(array.min()), int(array.max())
-    if low >= -(_SPAN // 2) and high < _SPAN // 2:
-        return 0
-    # unsigned ones of 16 bits always by the middle, lest chunks of one recording differ
-    middle = _SPAN // 2 if low >= 0 and high < _SPAN else (low + high + 1) // 2
-    return middle if high - low < _SPAN else None
+    found = samples_of(array)
+    if found is not None:
+        samples, form = found
+        origins: list[Origin] = [ArrayOrigin(samples, _ARRAY)]
+        return origins + ([BytesOrigin(form.pack(), _FORM)] if form else [])
+    if is_predictable(array.shape, array.dtype) and array.flags.c_contiguous:
+        return [ArrayOrigin(array, _ARRAY)]  # it is empty
+    saved = io.BytesIO()
+    np.save(saved, array, allow_pickle=False)
+    return [BytesOrigin(saved.getvalue(), _ARRAY)]
 
 
 class _Memory:
@@ -137,8 +114,10 @@ def decode_chunk(
     `out` may have any dtype and shape: its memory is taken. Where it does not fit, or the array was not stored as it
     lies in memory, new memory is returned.
 
-    Raises ArchiveError where the bytes are damaged, or no chunk, and ModelError where the model that they were written
-    with is not installed.
+    Raises:
+        ArchiveError: the bytes are damaged, or no chunk.
+        LimitError: the array would have more than `most_bytes`. It is refused before it takes that memory.
+        ModelError: the model that they were written with is not installed.
     """
     with ArchiveReader(io.BytesIO(data), NO_LIMITS, called="a chunk", remedy=_REMEDY) as reader:
         sizes = {file.name: file.size for file in reader.directory.files}
@@ -148,7 +127,7 @@ def decode_chunk(
             )
         # signed samples of one byte are stored as two
         if sum(sizes.values()) > most_bytes * (1 + (_FORM in sizes)) + _MOST_BYTES_MORE:
-            raise LimitError(f"a chunk: claims to hold more than the {most_bytes} bytes that it may; {_REMEDY}")
+            raise _too_large(most_bytes)
         layout = next(file.layout for file in reader.directory.files if file.name == _ARRAY)
         files = {name: np.empty(size, np.uint8) for name, size in sizes.items() if name == _FORM or layout is None}
         targets = {name: _Memory(memory, 0) for name, memory in files.items()}
@@ -159,8 +138,8 @@ def decode_chunk(
     if done.failures:
         raise done.failures[0]
     if layout is None:
-        array = np.load(io.BytesIO(files[_ARRAY].tobytes()), allow_pickle=False)
-    return _as_it_was(array, files[_FORM].tobytes()) if _FORM in files else array
+        array = _loaded(files[_ARRAY])
+    return _as_it_was(array, files[_FORM].tobytes(), most_bytes) if _FORM in files else array
 
 
 def _room(head: bytes, out: np.ndarray | None) -> np.ndarray:
@@ -175,17 +154,23 @@ def _room(head: bytes, out: np.ndarray | None) -> np.ndarray:
     return np.empty(shape, dtype)
 
 
-def _as_it_was(samples: np.ndarray, form: bytes) -> np.ndarray:
+def _loaded(file: np.ndarray) -> np.ndarray:
+    """The array of a NumPy file, uint8."""
     try:
-        told = json.loads(form)
-        dtype, order, offset = np.dtype(told["dtype"]), told["order"], int(told["offset"])
-        if dtype.kind not in "iu" or order not in ("C", "F") or samples.dtype.kind not in "iu":
-            raise ValueError(f"no array of integers: {told}")
-        array = (
-            samples.astype(dtype)
-            if offset == 0
-            else (samples.astype(dtype) + dtype.type(offset)).astype(dtype, copy=False)
-        )
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        return np.load(io.BytesIO(file.data), allow_pickle=False, max_header_size=_MOST_HEADER_BYTES)
+    except (ValueError, EOFError, MemoryError, OverflowError, TypeError, RecursionError) as error:
+        raise ArchiveError(f"a chunk: chunk.npy is no file of NumPy, {error}; {_REMEDY}") from error
+
+
+def _as_it_was(samples: np.ndarray, packed: bytes, most_bytes: int) -> np.ndarray:
+    try:
+        form = Form.unpack(packed)
+        if form.array_bytes(samples.shape) > most_bytes:
+            raise _too_large(most_bytes)
+        return form.array_of(samples)
+    except ValueError as error:
         raise ArchiveError(f"a chunk: what it tells of its array makes no sense, {error}; {_REMEDY}") from error
-    return np.asfortranarray(array) if order == "F" else array
+
+
+def _too_large(most_bytes: int) -> LimitError:
+    return LimitError(f"a chunk: claims to hold more than the {most_bytes} bytes that it may; {_REMEDY}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -15,8 +16,12 @@ import spikey_cli
 from spikey_cli import chunk
 from spikey_cli.archive import NO_MODEL, ArchiveReader
 from spikey_cli.chunk import decode_chunk, encode_chunk
+from spikey_cli.coders import CODERS
+from spikey_cli.compressor import write_archive
 from spikey_cli.errors import ArchiveError, LimitError
-from spikey_cli.origin import ArrayOrigin
+from spikey_cli.origin import ArrayOrigin, BytesOrigin
+from spikey_cli.source import look_through
+from spikey_cli.workers import Workers
 
 
 def assert_same(array: np.ndarray, back: np.ndarray) -> None:
@@ -137,3 +142,60 @@ def test_padding_of_fields_is_no_matter(random: np.random.Generator) -> None:
     back = decode_chunk(encode_chunk(array))
     assert back.dtype == array.dtype
     assert (back == array).all()
+
+
+def chunk_of(**files: bytes) -> bytes:
+    """An archive of files in memory; `npy` and `json` stand for those of a chunk."""
+    out = io.BytesIO()
+    sources = [look_through(BytesOrigin(data, f"chunk.{name}")) for name, data in files.items()]
+    write_archive(sources, out, CODERS["rice"], None, False, False, Workers(None, 1), None)
+    return out.getvalue()
+
+
+def npy(shape: str, descr: str = "<i2", data: bytes = b"") -> bytes:
+    head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}".encode()
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + data
+
+
+def test_a_form_may_claim_no_more_than_is_granted() -> None:
+    form = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [1 << 40], "fill": 0}
+    data = chunk_of(npy=npy("(2,)", data=bytes(4)), json=json.dumps(form).encode())
+    with pytest.raises(LimitError, match="claims to hold more than"):
+        decode_chunk(data)
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        ({"npy": npy("(2,)", data=bytes(4)), "json": b"{}"}, "makes no sense"),
+        (
+            {"npy": npy("(2,)", "<f4", bytes(8)), "json": b'{"dtype": "<i2", "order": "C", "offset": 0}'},
+            "makes no sense",
+        ),
+        ({"npy": npy(f"({1 << 40},)", "<f4")}, "no file of NumPy"),
+        ({"npy": npy("(2,)", "<f4", bytes(7))}, "no file of NumPy"),
+        ({"npy": npy("(-2,)", "<f4", bytes(8))}, "no file of NumPy"),
+        ({"npy": npy("(2,)", "|O", bytes(16))}, "no file of NumPy"),
+        ({"npy": b"no array"}, "no file of NumPy"),
+        ({"json": b"{}"}, "not of an array"),
+        ({"npy": npy("(2,)", data=bytes(4)), "txt": b""}, "not of an array"),
+    ],
+)
+def test_a_hostile_chunk_is_refused(files: dict[str, bytes], error: str) -> None:
+    with pytest.raises(ArchiveError, match=f"^a chunk: .*{error}"):
+        decode_chunk(chunk_of(**files))
+
+
+def test_fields_by_the_hundred() -> None:
+    array = np.ones(3, [(f"field {i}", "<i2") for i in range(1000)])
+    back = decode_chunk(encode_chunk(array))
+    assert back.dtype == array.dtype
+    assert back.tobytes() == array.tobytes()
+
+
+def test_filling_up_costs_nothing(random: np.random.Generator) -> None:
+    array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
+    for filled in (np.pad(array, ((0, 3000), (0, 0))), np.pad(array, ((0, 0), (0, 3)), constant_values=-9)):
+        data = encode_chunk(filled)
+        assert_same(filled, decode_chunk(data))
+        assert len(data) < len(encode_chunk(array)) + 400
