@@ -443,19 +443,38 @@ class TestCommand:
         assert (done.returncode, done.stderr) == (0, "")
         assert (tmp_path / "o.spk").read_bytes() == (tmp_path / "alone.spk").read_bytes()
 
-    def test_an_interrupt_ends_it_in_time(self, sources, stage, tmp_path):
-        """No worker comes: it waits until it is told not to."""
-        command = [sys.executable, "-m", "spikey_cli", "compress", f"--dask={stage.address}", str(sources[0]), "o.spk"]
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
-        with distributed.Client(stage.address, set_as_default=False) as client:
-            while len(client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.clients))) < 2:
-                assert process.poll() is None
-                time.sleep(0.1)
-            time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=20)[1]
-        assert (process.returncode, told) == (
-            130,
-            "spikey: interrupted by SIGINT; no archive or file is left half written\n",
+    def test_an_interrupt_ends_all_of_it_in_time(self, sources, tmp_path):
+        """Ctrl-C at a terminal comes to all processes there, and is for the first one."""
+        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be turned off
+        program += "if __name__ == '__main__': from spikey_cli.__main__ import run; run()"
+        paths = list(map(str, sources))
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "compress", "-v", "--threads=2", "--dask", *paths, "o.spk"],
+            cwd=tmp_path,
+            env=environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
+        assert process.stderr is not None
+        with process.stderr as told:
+            while not (line := told.readline()).startswith("coder rice"):
+                assert line
+            os.killpg(process.pid, signal.SIGINT)
+            rest = told.read().splitlines()
+        assert process.wait(timeout=20) == 130
+        assert rest[-1] == "spikey: interrupted by SIGINT; no archive or file is left half written"
+        assert not any("Traceback" in line for line in rest), rest
         assert left_in(tmp_path) == []
+        until = time.monotonic() + 20
+        while _has_processes(process.pid):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+def _has_processes(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
