@@ -100,6 +100,7 @@ def compress(
     *,
     coder: str = DEFAULT_CODER,
     workers: int | None = None,
+    cluster: Workers | None = None,
     force: bool = False,
     recursive: bool = False,
     skip_failing: bool = False,
@@ -120,6 +121,7 @@ def compress(
         archive: path of the `.spk` to write. It appears only once it is whole.
         coder: name of one of `spikey_cli.coders.CODERS`.
         workers: threads of execution; by default one for each processor. The archive does not depend on it.
+        cluster: others that code and decode all blocks; see `spikey_cli.hosts.dask.open_cluster`. Nor on that.
         force: replace `archive` where it exists.
         recursive: take all files below folders.
         skip_failing: leave out an input that cannot be read and go on; the result tells which.
@@ -140,6 +142,7 @@ def compress(
     Raises:
         InputError: an input cannot be read, two have the same name, or the archive cannot be written.
         ArchiveError: what was written does not decode to what was read; nothing is kept of it.
+        ClusterError: the cluster failed; nothing is kept of the archive.
         ValueError: there is no such coder, or `remove_source` is given with what would make it dangerous: `force`, for
             the archive that is replaced may be all that is left of other sources, or `verify=False`.
 
@@ -172,7 +175,7 @@ def compress(
     origins = _without_collisions(name_inputs(inputs, recursive=recursive, sample_rate=sample_rate), fail)
     target = WholeFile(Path(archive), force=force)
     try:
-        with open_workers(workers) as pool:
+        with open_workers(workers, cluster) as pool:
             with timed("looked through"):
                 sources = _take_sources(pool.map(partial(look_or_fail, raw=raw), origins), fail)
             while True:
@@ -194,14 +197,14 @@ def compress(
                     predictor = None
         if verify:
             with timed("verified"):
-                _verify(target, written, workers, predictor, passes[1])
+                _verify(target, written, workers, cluster, predictor, passes[1])
         target.commit()
     finally:
         target.discard()
     removed = 0
     if remove_source:
         with timed("compared with the sources, and deleted those"):
-            removed, kept = remove_sources(sources, target.path, workers=workers, progress=passes[2])
+            removed, kept = remove_sources(sources, target.path, workers, cluster, progress=passes[2])
         for failure in kept:
             fail(failure)
     warnings += advise(sources)
@@ -346,12 +349,13 @@ def _verify(
     target: WholeFile,
     written: Written,
     workers: int | None,
+    cluster: Workers | None,
     predictor: Predictor | None,
     progress: Progress | None,
 ) -> None:
     """Raises ArchiveError where what stands in the temporary file does not decode to what was read."""
     with ArchiveReader(target.temporary, NO_LIMITS, called=target.path, remedy=_REMEDY) as reader:
-        done = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
+        done = restore(reader, lambda name: None, workers, cluster, predictor=predictor, progress=progress)
         if done.failures:
             raise done.failures[0]
         if reader.seal != written.seal:

@@ -44,6 +44,7 @@ def decompress(
     *,
     files: Collection[str] | None = None,
     workers: int | None = None,
+    cluster: Workers | None = None,
     force: bool = False,
     skip_failing: bool = False,
     keep_going: bool = False,
@@ -58,6 +59,7 @@ def decompress(
         folder: where to; made if it is not there.
         files: names of the files to restore; by default all.
         workers: threads of execution; by default one for each processor.
+        cluster: others that decode all blocks; see `spikey_cli.hosts.dask.open_cluster`.
         force: replace files that exist.
         skip_failing: where files are damaged or cannot be written, return and tell which. Otherwise the first failure
             is raised, once all other files are restored.
@@ -81,7 +83,7 @@ def decompress(
 
     with _open(archive, keep_going, limits) as reader:
         _tell_files(reader, files)
-        done = restore(reader, target, workers, files=files, predictor=predictor, progress=progress)
+        done = restore(reader, target, workers, cluster, files=files, predictor=predictor, progress=progress)
     failures = list(done.failures)
     for used in sorted(folders):
         try:
@@ -95,6 +97,7 @@ def verify(
     archive: str | os.PathLike[str],
     *,
     workers: int | None = None,
+    cluster: Workers | None = None,
     skip_failing: bool = False,
     keep_going: bool = False,
     predictor: Predictor | None = None,
@@ -107,7 +110,7 @@ def verify(
     """
     with _open(archive, keep_going, limits) as reader:
         _tell_files(reader)
-        done = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
+        done = restore(reader, lambda name: None, workers, cluster, predictor=predictor, progress=progress)
     return _told(done, skip_failing or keep_going)
 
 
@@ -135,6 +138,7 @@ def restore(
     reader: ArchiveReader,
     target: Callable[[str], Target | None],
     workers: int | None,
+    cluster: Workers | None = None,
     *,
     files: Collection[str] | None = None,
     predictor: Predictor | None = None,
@@ -166,7 +170,7 @@ def restore(
         raise unknown_name(reader.path, "file", min(missing), [file.name for file in reader.directory.files])
     try:
         # workers have come to an end before anything is discarded
-        with timed("decoded"), open_workers(workers) as pool:
+        with timed("decoded"), open_workers(workers, cluster) as pool:
             pool.map(lambda file: file.attempt(partial(_begin, file, target)), list(chosen.values()))
             _restore_blocks(decoder, chosen, pool, progress)
             pool.map(lambda file: file.attempt(file.end), list(chosen.values()))

@@ -80,5 +80,9 @@ class SelfTestError(ModelError):
     """
 
 
+class ClusterError(SpikeyError):
+    """A cluster cannot be reached, its workers are gone, or they cannot be trusted with the work."""
+
+
 class MissingPackageError(SpikeyError):
     """An optional package is needed and not installed."""

@@ -20,6 +20,7 @@ from .origin import FileOrigin, open_input
 from .predictor import Predictor, predictor_with_digest
 from .progress import Progress
 from .source import Source, read_at
+from .workers import Workers
 
 
 def check_readable_later(predictor: Predictor | None) -> None:
@@ -36,7 +37,12 @@ def check_readable_later(predictor: Predictor | None) -> None:
 
 
 def remove_sources(
-    sources: Sequence[Source], archive: Path, *, workers: int | None = None, progress: Progress | None = None
+    sources: Sequence[Source],
+    archive: Path,
+    workers: int | None = None,
+    cluster: Workers | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> tuple[int, tuple[SpikeyError, ...]]:
     """Delete those of `sources` that `archive` gives back as they are now.
 
@@ -53,7 +59,7 @@ def remove_sources(
         return comparisons[name]
 
     with ArchiveReader(archive, NO_LIMITS, remedy="no source is deleted; compress them again") as reader:
-        failures = list(restore(reader, compare, workers, progress=progress).failures)
+        failures = list(restore(reader, compare, workers, cluster, progress=progress).failures)
     if any(isinstance(failure, ArchiveError) for failure in failures):
         return 0, tuple(failures)  # a disk or a memory that errs once is trusted with nothing
     deleted = 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..coders import CODERS
+from .cluster import DASK, ClusterCommand, cluster_at
 from .inputs import DATASET, RATE, RAW, take_inputs
 from .options import (
     FORCE,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..layout import RawFormat
 
 
-@click.command()
+@click.command(cls=ClusterCommand)
 @click.argument("inputs", nargs=-1, type=PATH, metavar="IN.wav...")
 @click.argument("archive", type=PATH, metavar="OUT.spk")
 @click.option(
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 @click.option("--remove-source", is_flag=True, help="Delete the files once the archive is proven to give them back.")
 @RECURSIVE
 @THREADS
+@DASK
 @FORCE
 @reporting
 def compress(
@@ -71,6 +73,7 @@ def compress(
     remove_source: bool,
     recursive: bool,
     workers: int | None,
+    address: str | None,
     force: bool,
     report: Report,
 ) -> None:
@@ -104,6 +107,10 @@ def compress(
             raise click.UsageError("--rate and --dataset tell of files; what comes through a pipe needs neither")
         if remove_source:
             raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
+        if address:
+            raise click.UsageError(
+                "what comes through a pipe waits for nothing, and goes to no cluster; leave out --dask"
+            )
         compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
         return
     if not inputs:
@@ -121,12 +128,13 @@ def compress(
     from ..compressor import compress as run
 
     origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
-    with report.progress("compressing") as progress:
+    with cluster_at(address, workers) as cluster, report.progress("compressing") as progress:
         done = run(
             origins,
             archive,
             coder=coder,
             workers=workers,
+            cluster=cluster,
             force=force,
             raw=raw,
             skip_failing=True,

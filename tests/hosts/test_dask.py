@@ -1,0 +1,480 @@
+"""Blocks on a cluster: the same archive as without, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import blocks_elsewhere
+import numpy as np
+import pytest
+from recordings import n1_samples, neural, wav_bytes
+
+import spikey_cli
+from spikey_cli import blocks, codec, compressor
+from spikey_cli.coders import CODERS
+from spikey_cli.errors import ClusterError, InputError
+from spikey_cli.grid import N1
+from spikey_cli.predictor import default_predictor
+from spikey_cli.workers import Workers
+
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+hosts = pytest.importorskip("spikey_cli.hosts.dask")
+
+HERE = Path(__file__).resolve().parent
+FILES, FRAMES = 8, 20_000
+SMALL_BLOCK = 1 << 16
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> list[Path]:
+    """Eight threads of two sessions, and two files that are kept verbatim."""
+    folder = tmp_path_factory.mktemp("sources")
+    random = np.random.default_rng(3)
+    paths = []
+    for session in range(2):
+        samples = n1_samples(neural(random, FRAMES + session, FILES // 2))
+        for i in range(FILES // 2):
+            paths.append(folder / f"thread{session}{i}.wav")
+            paths[-1].write_bytes(wav_bytes(samples[:, i]))
+    for name in ("notes.txt", "more.txt"):
+        paths.append(folder / name)
+        paths[-1].write_bytes(random.bytes(1000) * 50)
+    return paths
+
+
+@pytest.fixture(autouse=True)
+def many_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_SAMPLES", SMALL_BLOCK)
+    monkeypatch.setattr(blocks, "WIDE_FRAMES", 1 << 13)
+
+
+@pytest.fixture
+def alone(sources, tmp_path) -> bytes:
+    """The archive of all sources that this process writes."""
+    spikey_cli.compress(sources, tmp_path / "alone.spk", workers=1)
+    with spikey_cli.archive.ArchiveReader(tmp_path / "alone.spk") as reader:
+        assert len(reader.index.blocks) == 6
+    return (tmp_path / "alone.spk").read_bytes()
+
+
+def environment(**more: str) -> dict[str, str]:
+    root = str(Path(spikey_cli.__file__).parent.parent)
+    path = os.pathsep.join([*more.pop("PYTHONPATH", "").split(), str(HERE), root, os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path} | more
+
+
+class Stage:
+    """A scheduler and workers, each a process of its own; workers have no nanny, and are gone once they are killed."""
+
+    def __init__(self, folder: Path, **more: str) -> None:
+        self._folder = folder
+        self._processes: list[subprocess.Popen[bytes]] = []
+        told = folder / "scheduler.json"
+        self._scheduler = self._start("scheduler", "--no-dashboard", "--port", 0, "--scheduler-file", told, **more)
+        while not told.exists() or not told.read_text().endswith("}"):
+            assert self._scheduler.poll() is None
+            time.sleep(0.05)
+        self.address: str = json.loads(told.read_text())["address"]
+
+    def _start(self, kind: str, *arguments: object, **more: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *map(str, arguments)]
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._processes.append(subprocess.Popen(command, cwd=self._folder, env=environment(**more), **silent))
+        return self._processes[-1]
+
+    def add_worker(self, **more: str) -> None:
+        """Start a worker of one thread, with more in its environment."""
+        self._start("worker", self.address, "--no-nanny", "--nthreads", 1, "--no-dashboard", **more)
+
+    def kill_scheduler(self) -> None:
+        self._scheduler.kill()
+
+    def end(self) -> None:
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
+
+
+@pytest.fixture
+def stage(tmp_path) -> Iterator[Stage]:
+    (tmp_path / "stage").mkdir()
+    made = Stage(tmp_path / "stage")
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[hosts.Cluster]:
+    with hosts.open_cluster(workers=2) as cluster:
+        yield cluster
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+class TestTheSame:
+    def test_archive_as_without(self, sources, alone, local, tmp_path):
+        told: list[tuple[int, int]] = []
+        done = spikey_cli.compress(
+            sources,
+            tmp_path / "o.spk",
+            cluster=local,
+            progress=lambda now, total, ratio=None: told.append((now, total)),
+        )
+        assert done.files == len(sources)
+        assert (tmp_path / "o.spk").read_bytes() == alone
+        assert told == sorted(told)
+        assert len(told) == 12
+        assert told[-1][0] == told[-1][1]
+
+    @pytest.mark.parametrize("coder", ["range", "raw"])
+    def test_archive_of_other_coders(self, sources, local, tmp_path, coder):
+        for name, cluster in (("a.spk", None), ("b.spk", local)):
+            spikey_cli.compress(sources, tmp_path / name, coder=coder, cluster=cluster)
+        assert (tmp_path / "a.spk").read_bytes() == (tmp_path / "b.spk").read_bytes()
+
+    def test_files_come_back(self, sources, alone, local, tmp_path):
+        spikey_cli.decompress(tmp_path / "alone.spk", tmp_path / "out", cluster=local)
+        assert left_in(tmp_path / "out") == sorted(path.name for path in sources)
+        for path in sources:
+            assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+    def test_damage_is_found(self, alone, local, tmp_path):
+        (tmp_path / "alone.spk").write_bytes(alone[:4000] + bytes([alone[4000] ^ 1]) + alone[4001:])
+        told = []
+        for cluster in (None, local):
+            with pytest.raises(spikey_cli.ArchiveError) as raised:
+                spikey_cli.verify(tmp_path / "alone.spk", cluster=cluster)
+            told.append(str(raised.value))
+        assert told[0] == told[1]
+
+    def test_no_more_is_read_than_workers_can_take(self, sources, local, tmp_path, monkeypatch):
+        ahead, most = 0, []
+        read, add = compressor.read_block, compressor.ArchiveWriter.add_block
+
+        def noted_read(*arguments):
+            nonlocal ahead
+            ahead += 1
+            most.append(ahead)
+            return read(*arguments)
+
+        def noted_add(*arguments):
+            nonlocal ahead
+            ahead -= 1
+            return add(*arguments)
+
+        monkeypatch.setattr(compressor, "read_block", noted_read)
+        monkeypatch.setattr(compressor.ArchiveWriter, "add_block", noted_add)
+        spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+        assert max(most) == 2 * 2 + 1
+
+    def test_lazy_arrays_are_computed_there(self, alone, sources, stage, tmp_path, monkeypatch):
+        da = pytest.importorskip("dask.array")
+        stage.add_worker()
+        monkeypatch.chdir(tmp_path)
+        names = [path.name for path in sources[:4]]
+        with (
+            spikey_cli.open("alone.spk", threads=names) as recording,
+            distributed.Client(stage.address, set_as_default=False) as client,
+        ):
+            lazy = da.from_array(recording, chunks=(5000, 4))
+            sums = client.compute(lazy.astype("i8").sum(axis=0)).result(timeout=60)
+            np.testing.assert_array_equal(sums, recording[:].astype("i8").sum(axis=0))
+
+
+class TestWorkersThatDie:
+    def test_one_in_the_middle_of_a_block(self, sources, alone, stage, tmp_path, monkeypatch):
+        mark = tmp_path / "stage" / "killed"
+        for _ in range(2):
+            stage.add_worker(**{blocks_elsewhere.MARK: str(mark)})
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die_once)
+        with hosts.open_cluster(stage.address, patience=30) as cluster:
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert mark.exists()
+        assert (tmp_path / "o.spk").read_bytes() == alone
+
+    def test_one_that_a_nanny_starts_again(self, sources, alone, tmp_path, monkeypatch):
+        mark = tmp_path / "killed"
+        monkeypatch.setenv(blocks_elsewhere.MARK, str(mark))
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die_once)
+        with hosts.open_cluster(workers=1) as cluster:
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert mark.exists()
+        assert (tmp_path / "o.spk").read_bytes() == alone
+
+    def test_all(self, sources, stage, tmp_path, monkeypatch):
+        for _ in range(2):
+            stage.add_worker()
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die)
+        with hosts.open_cluster(stage.address, patience=30) as cluster:
+            monkeypatch.setattr(cluster.pool, "_patience", 1.0)
+            with pytest.raises(
+                ClusterError, match=r"tcp://.*: has had no workers for 1 s; start some with `dask worker"
+            ):
+                spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert left_in(tmp_path) == []
+
+    def test_with_the_same_block_again_and_again(self, sources, tmp_path, monkeypatch):
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die)
+        with (
+            dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+            hosts.open_cluster(workers=1) as cluster,
+            pytest.raises(
+                ClusterError, match=r"worker after worker died with the same block .* give workers more memory"
+            ),
+        ):
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert left_in(tmp_path) == []
+
+    def test_the_scheduler(self, sources, stage, tmp_path):
+        stage.add_worker()
+        with (
+            hosts.open_cluster(stage.address, patience=30) as cluster,
+            pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
+        ):
+            spikey_cli.compress(
+                sources, tmp_path / "o.spk", cluster=cluster, progress=lambda *_: stage.kill_scheduler()
+            )
+        assert left_in(tmp_path) == []
+
+
+class TestWorkersThatCannotBeTrusted:
+    def test_another_release(self, stage, monkeypatch):
+        stage.add_worker()
+        monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
+        with (
+            pytest.raises(
+                ClusterError, match=r"has 0\..*, and this is 9.9.9; install .* pip install spikey-cli==9.9.9"
+            ),
+            hosts.open_cluster(stage.address, patience=30),
+        ):
+            pass
+
+    def test_another_release_that_comes_later(self, sources, local, tmp_path, monkeypatch):
+        monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
+        with pytest.raises(ClusterError, match=r"tcp://.*: has spikey-cli 0\..*, and the client has 9.9.9; install"):
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+        assert left_in(tmp_path) == []
+
+    @pytest.fixture
+    def nowhere(self, tmp_path) -> str:
+        """A path of modules on which spikey-cli cannot be imported."""
+        (tmp_path / "else" / "spikey_cli").mkdir(parents=True)
+        (tmp_path / "else" / "spikey_cli" / "__init__.py").write_text("raise ImportError('there is none')\n")
+        return str(tmp_path / "else")
+
+    def test_none_at_all(self, stage, nowhere):
+        stage.add_worker(PYTHONPATH=nowhere)
+        with (
+            pytest.raises(
+                ClusterError, match=r"tcp://.* has no spikey-cli that works \(.*there is none.*\), .* pip install"
+            ),
+            hosts.open_cluster(stage.address, patience=30),
+        ):
+            pass
+
+    def test_one_that_lacks_a_package(self, sources, local, tmp_path, monkeypatch):
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.lack_a_package)
+        with pytest.raises(
+            ClusterError, match=r"a worker has no spikey-cli that works \(No module named 'nomba'\); .* pip"
+        ):
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+        assert left_in(tmp_path) == []
+
+    def test_none_at_the_scheduler(self, nowhere, tmp_path):
+        made = Stage(tmp_path, PYTHONPATH=nowhere)
+        try:
+            made.add_worker()
+            with (
+                pytest.raises(ClusterError, match=r"the scheduler has no spikey-cli that works \(.*there is none"),
+                hosts.open_cluster(made.address, patience=30),
+            ):
+                pass
+        finally:
+            made.end()
+
+    def test_a_self_test_that_fails_there(self, sources, local, tmp_path, monkeypatch):
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.fail_the_self_test)
+        with pytest.raises(ClusterError, match=r"tcp://.*: the self-test .* or take that worker out of the cluster"):
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+        assert left_in(tmp_path) == []
+
+
+class TestClustersThatAreNone:
+    def test_nobody_answers(self, monkeypatch):
+        monkeypatch.setattr(hosts, "_ANSWER", 0.5)
+        with (
+            pytest.raises(ClusterError, match=r"127.0.0.1:1: no scheduler of Dask answers there .* check the address"),
+            hosts.open_cluster("127.0.0.1:1"),
+        ):
+            pass
+
+    def test_no_worker_comes(self, stage):
+        with (
+            pytest.raises(ClusterError, match="has no workers; start some with `dask worker tcp://"),
+            hosts.open_cluster(stage.address, patience=0.5),
+        ):
+            pass
+
+    def test_dask_is_missing(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        monkeypatch.delitem(sys.modules, "spikey_cli.hosts.dask")
+        with pytest.raises(spikey_cli.errors.MissingPackageError, match=r"pip install 'spikey-cli\[dask\]'"):
+            __import__("spikey_cli.hosts.dask")
+
+
+def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch):
+    others = [path for i, path in enumerate(sources) if i != blocks_elsewhere.HIT]
+    spikey_cli.compress(others, tmp_path / "a.spk")
+    monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.find_it_changed)
+    left_out = sources[blocks_elsewhere.HIT]
+    # what is hit next time is the file that takes its place
+    paths = [*others[:3], left_out, *others[3:]]
+    with pytest.raises(InputError, match=f"{left_out.name}: changed while it was read; compress it again"):
+        spikey_cli.compress(paths, tmp_path / "b.spk", cluster=local)
+    assert left_in(tmp_path) == ["a.spk"]
+
+
+def test_blocks_travel_light(sources):
+    looked = [compressor.look_or_fail(origin) for origin in compressor.name_inputs(sources[:4])]
+    directory = codec.Directory(
+        tuple(codec.FileEntry(s.name, s.size, s.layout, s.grid) for s in looked),
+        compressor.find_sessions(looked)[0],
+    )
+    parts = [codec.Part(i, 0, FRAMES) for i in range(4)]
+    one = Workers(None, 1)
+    block = codec.read_block(looked, [codec.FileDigest() for _ in looked], directory, parts, one)
+    encode = partial(codec.encode_block, coder=CODERS["range"], predictor=default_predictor(), workers=one)
+    data = sum(map(len, block.pieces))
+    assert len(pickle.dumps(block)) < data + 1500
+    assert len(pickle.dumps(encode)) < len(default_predictor().onnx) + 500
+    _, again = pickle.loads(pickle.dumps((encode, block)))
+    assert again.formats[0].grid is N1
+    assert encode(again).streams == encode(block).streams
+
+
+def test_what_is_decoded_travels_light():
+    codes = np.arange(1000, dtype=np.int32)
+    part = codec.DecodedPart(codec.Part(0, 0, 1000), {0: codes, 1: codes * 1000, 2: None})
+    again = pickle.loads(pickle.dumps(part))
+    for channel in (0, 1):
+        np.testing.assert_array_equal(again.codes[channel], part.codes[channel], strict=True)
+    assert again.codes[2] is None
+    assert len(pickle.dumps(part)) < 2000 + 4000 + 500
+
+
+class TestCommand:
+    @pytest.mark.parametrize(
+        ("given", "address"),
+        [
+            (["--dask", "a.wav", "o.spk"], "local"),
+            (["a.wav", "o.spk", "--dask"], "local"),
+            (["--dask", "--threads", "2", "a.wav", "o.spk"], "local"),
+            (["--dask", "--", "a.wav", "o.spk"], "local"),
+            (["--dask", "local", "a.wav", "o.spk"], "local"),
+            (["--dask", "10.0.0.1:8786", "a.wav", "o.spk"], "10.0.0.1:8786"),
+            (["--dask=tls://head:8786", "a.wav", "o.spk"], "tls://head:8786"),
+            (["--dask", "C:/a.wav", "o.spk"], "local"),
+            (["a.wav", "o.spk"], None),
+        ],
+    )
+    def test_the_address_may_be_left_out(self, given, address, monkeypatch):
+        from click.testing import CliRunner
+
+        from spikey_cli.cli import main
+
+        asked = []
+
+        @contextlib.contextmanager
+        def noted(where, workers):
+            asked.append(where)
+            yield None
+
+        monkeypatch.setattr(sys.modules["spikey_cli.cli.compress"], "cluster_at", noted)
+        result = CliRunner().invoke(main, ["compress", *given])
+        assert asked == [address], result.output
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            (
+                ["--dask=a.wav", "b.wav", "o.spk"],
+                "'a.wav' is no address; give HOST:PORT of a scheduler of Dask, or local",
+            ),
+            (["--dask", "-", "o.spk"], "leave out --dask"),
+        ],
+    )
+    def test_what_makes_no_sense(self, given, told):
+        from click.testing import CliRunner
+
+        from spikey_cli.cli import main
+
+        result = CliRunner().invoke(main, ["compress", *given])
+        assert (result.exit_code, told in result.output) == (2, True), result.output
+
+    def test_processes_here(self, sources, tmp_path):
+        paths = sources[:2]
+        spikey_cli.compress(paths, tmp_path / "alone.spk")
+        command = [
+            sys.executable,
+            "-m",
+            "spikey_cli",
+            "compress",
+            "--threads",
+            "1",
+            "--dask",
+            *map(str, paths),
+            "o.spk",
+        ]
+        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (tmp_path / "o.spk").read_bytes() == (tmp_path / "alone.spk").read_bytes()
+
+    def test_an_interrupt_ends_all_of_it_in_time(self, sources, tmp_path):
+        """Ctrl-C at a terminal comes to all processes there, and is for the first one."""
+        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be turned off
+        program += "if __name__ == '__main__': from spikey_cli.__main__ import run; run()"
+        paths = list(map(str, sources))
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "compress", "-v", "--threads=2", "--dask", *paths, "o.spk"],
+            cwd=tmp_path,
+            env=environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stderr is not None
+        with process.stderr as told:
+            while not (line := told.readline()).startswith("coder rice"):
+                assert line
+            os.killpg(process.pid, signal.SIGINT)
+            rest = told.read().splitlines()
+        assert process.wait(timeout=20) == 130
+        assert rest[-1] == "spikey: interrupted by SIGINT; no archive or file is left half written"
+        assert not any("Traceback" in line for line in rest), rest
+        assert left_in(tmp_path) == []
+        until = time.monotonic() + 20
+        while _has_processes(process.pid):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+def _has_processes(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
