@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import second_decoder
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -199,3 +204,41 @@ def test_filling_up_costs_nothing(random: np.random.Generator) -> None:
         data = encode_chunk(filled)
         assert_same(filled, decode_chunk(data))
         assert len(data) < len(encode_chunk(array)) + 400
+
+
+GOLDEN = Path(__file__).resolve().parent / "golden" / "chunks"
+LISTING: dict[str, dict[str, Any]] = json.loads((GOLDEN / "chunks.json").read_text("utf-8"))
+
+
+def array_by_the_page(data: bytes) -> np.ndarray:
+    """The array of a chunk, by what docs/zarr.md and docs/format.md tell, and nothing of the package."""
+    files = second_decoder.decode(data, [path.read_bytes() for path in GOLDEN.parents[2].glob("models/*.onnx")])
+    assert list(files) in (["chunk.npy"], ["chunk.npy", "chunk.json"])
+    samples = np.load(io.BytesIO(files["chunk.npy"]))
+    if "chunk.json" not in files:
+        return samples
+    told = json.loads(files["chunk.json"])
+    array = np.empty(told.get("shape", samples.shape), told["dtype"], told["order"])
+    bits = np.iinfo(array.dtype)
+    for place in np.ndindex(array.shape):
+        if all(at < n for at, n in zip(place, samples.shape, strict=True)):
+            array[place] = (int(samples[place]) + told["offset"] - bits.min) % (bits.max - bits.min + 1) + bits.min
+        else:
+            array[place] = told["fill"]
+    return array
+
+
+def test_every_golden_chunk_is_listed():
+    assert {path.name for path in GOLDEN.glob("*.spk")} == LISTING.keys()
+
+
+@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("decoded", [decode_chunk, array_by_the_page], ids=["package", "page"])
+def test_golden_chunks_decode(name: str, decoded: Callable[[bytes], np.ndarray]) -> None:
+    array = decoded((GOLDEN / name).read_bytes())
+    assert LISTING[name] == {
+        "dtype": array.dtype.str,
+        "shape": list(array.shape),
+        "order": "C" if array.flags.c_contiguous else "F",
+        "bytes": hashlib.sha256(array.tobytes("A")).hexdigest(),
+    }

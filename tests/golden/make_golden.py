@@ -26,6 +26,7 @@ from recordings import n1_samples, neural, wav_bytes  # noqa: E402
 
 import spikey_cli  # noqa: E402
 from spikey_cli.archive import MAJOR, MINOR  # noqa: E402
+from spikey_cli.chunk import encode_chunk  # noqa: E402
 from spikey_cli.coders import CODERS  # noqa: E402
 from spikey_cli.directory import DICTIONARY  # noqa: E402
 from spikey_cli.live.packets import MAJOR as LIVE_MAJOR  # noqa: E402
@@ -94,6 +95,7 @@ def main() -> None:
     listing.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
     make_live()
     make_refused()
+    make_chunks()
 
 
 def refused() -> dict[str, tuple[bytes, str]]:
@@ -188,6 +190,42 @@ def frames_to_bytes(frames: np.ndarray) -> bytes:
     if frames.dtype == np.int32:
         return frames.astype("<i4").reshape(-1, 1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
     return frames.tobytes()
+
+
+def arrays() -> dict[str, np.ndarray]:
+    """The array of each golden chunk, by the chunk's topic: every form that an array has."""
+    random = np.random.default_rng(1)
+    codes = neural(random, 400, 3)
+    filled = np.full((500, 5), -7, ">i4", order="F")
+    filled[:400, :3] = 100_000 + codes
+    return {
+        "samples": np.ascontiguousarray(n1_samples(codes)),
+        "words": np.asfortranarray((30_000 + codes).astype("<u2")),
+        "filled": filled,
+        "bytes": (codes[:, 0] % 200 - 100).astype("i1"),
+        "empty": np.zeros((0, 3), "<u8"),
+        "floats": np.asfortranarray(random.normal(size=(5, 4, 3)).astype("<f4")),
+        "scalar": np.array(5, ">u2"),
+    }
+
+
+def make_chunks() -> None:
+    """Write the chunks that are missing, and what array each of them is."""
+    folder = GOLDEN / "chunks"
+    folder.mkdir(exist_ok=True)
+    listing = folder / "chunks.json"
+    golden = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else {}
+    for topic, array in arrays().items():
+        name = f"v{MAJOR}.{MINOR}-{topic}.spk"
+        if name not in golden:
+            (folder / name).write_bytes(encode_chunk(array, predictor=find_model("n1")))
+            golden[name] = {
+                "dtype": array.dtype.str,
+                "shape": list(array.shape),
+                "order": "C" if array.flags.c_contiguous else "F",
+                "bytes": hashlib.sha256(array.tobytes("A")).hexdigest(),
+            }
+    listing.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

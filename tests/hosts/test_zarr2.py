@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -156,3 +157,11 @@ def test_the_codec_for_zarr_3_tells_what_it_needs() -> None:
 
     with pytest.raises(MissingPackageError, match=r"Zarr 3\.1 or later.* under Zarr 2 give Spikey\(\) as compressor"):
         _ = spikey_cli.SpikeyCodec
+
+
+def test_the_example_for_zarr_2_runs(tmp_path, monkeypatch) -> None:
+    """Those for Zarr 3 are run by tests/test_docs.py."""
+    document = Path(__file__).parents[2] / "docs" / "zarr.md"
+    (block,) = re.findall(r"```py\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, document.name, "exec"), {})
