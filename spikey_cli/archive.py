@@ -386,7 +386,8 @@ class ArchiveReader:
         for position, entry in enumerate(entries):
             if position in wanted:
                 data = self._read_stream(at, entry.length, f"a stream of block {i}")
-                yield position, entry, data if zlib.crc32(data) == entry.crc else None
+                whole = len(data) == entry.length and zlib.crc32(data) == entry.crc
+                yield position, entry, data if whole else None
             at += entry.length
 
     def _read_stream(self, at: int, count: int, what: str) -> bytes:

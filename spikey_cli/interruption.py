@@ -1,12 +1,16 @@
 """Signals that end the command: Ctrl-C, a request to terminate, a terminal that is gone.
 
-Each is raised as an exception, so that files under way are discarded as after any error. A process that does not `heed`
-signals is as Python leaves it: Ctrl-C raises KeyboardInterrupt, and the others kill.
+Each is raised as an exception, so that files under way are discarded as after any error. Only where what comes cannot
+come again, as from a recorder, the first one is a `Request` to end well. A process that does not `heed` signals is as
+Python leaves it: Ctrl-C raises KeyboardInterrupt, and the others kill.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,13 +19,15 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 
 _holding = 0
 _received: int | None = None
+_request: Request | None = None
 
 
 class Interrupted(BaseException):
     """A signal came. No KeyboardInterrupt: that click takes for its own, and exits with status 1."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}; no archive or file is left half written")
+    def __init__(self, number: int, outcome: str = "no archive or file is left half written") -> None:
+        """`number` is the signal's; `outcome` tells what became of the work."""
+        super().__init__(f"interrupted by {signal.Signals(number).name}; {outcome}")
         self.status = 128 + number
         """Exit status, as shells give it."""
 
@@ -50,6 +56,9 @@ def check() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     global _received
+    if _request is not None and _request.number is None:
+        _request.make(number)
+        return
     _received = number
     if not _holding:
         raise Interrupted(number)
@@ -65,3 +74,50 @@ def hold() -> Iterator[None]:
     finally:
         _holding -= 1
         check()
+
+
+class Request:
+    """A signal that raises nothing: whoever reads what comes is to end with what has come."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        """The signal, once it has come."""
+        self._since = 0.0
+        self._read_end, self._write_end = os.pipe()  # it wakes who waits, whenever the signal comes
+
+    def make(self, number: int) -> None:
+        """Tell that the signal came."""
+        self.number = number
+        self._since = time.monotonic()
+        os.write(self._write_end, b"!")
+
+    def more_comes(self, handle: int, grace: float) -> bool:
+        """Wait until a pipe can be read; False once the signal came, `grace` seconds are over, or nothing is left in it
+        for so long. On Windows, which cannot wait so, the answer is at once whether the signal came.
+        """
+        try:
+            if self.number is None:
+                select.select([handle, self._read_end], [], [])
+            if self.number is None:
+                return True
+            left = self._since + grace - time.monotonic()
+            return left > 0 and bool(select.select([handle], [], [], left)[0])
+        except OSError:
+            return self.number is None
+
+    def close(self) -> None:
+        """Let go of what it holds of the system."""
+        os.close(self._read_end)
+        os.close(self._write_end)
+
+
+@contextmanager
+def requested() -> Iterator[Request]:
+    """Within the block the first signal is a request; the next one is raised, as are all behind the block."""
+    global _request
+    _request = request = Request()
+    try:
+        yield request
+    finally:
+        _request = None
+        request.close()

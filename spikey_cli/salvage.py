@@ -121,7 +121,7 @@ class SalvageReader(ArchiveReader):
     def _read_stream(self, at: int, count: int, what: str) -> bytes:
         try:
             return self.read(at, count, what)
-        except ArchiveError:  # it lies behind the end: no checksum is that of nothing
+        except ArchiveError:  # it lies behind the end; what is shorter than its entry says is not whole
             return b""
 
 

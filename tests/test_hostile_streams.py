@@ -19,12 +19,13 @@ import spikey_cli
 from spikey_cli import Limits, StreamDecoder, StreamEncoder
 from spikey_cli.coders.raw import packed_bytes
 from spikey_cli.directory import name_fault
-from spikey_cli.errors import ArchiveError, InputError, SpikeyError
+from spikey_cli.errors import ArchiveError, InputError, LimitError, SpikeyError
 from spikey_cli.grid import identity
 from spikey_cli.limits import DEFAULT_LIMITS, TIME_A_BYTE
 from spikey_cli.live.decoder import SILENCE
 from spikey_cli.live.lockstep import n_ways
 from spikey_cli.live.packets import CODED, END, GRID, SAMPLES, Packet, pack_packet
+from spikey_cli.live.pipe import decompress_pipe
 from spikey_cli.predictor import default_predictor
 from spikey_cli.wav import parse, parse_start
 
@@ -91,8 +92,10 @@ def test_a_live_stream_of_nothing_is_bounded():
     start = time.process_time()
     decoder = StreamDecoder()
     assert len(decoder.push(data)) * 128 <= 16 << 20, "frames before the claim come first"
-    with pytest.raises(ArchiveError, match="--max-expansion"):
+    with pytest.raises(LimitError, match="--max-expansion"):
         decoder.push(b"")
+    with pytest.raises(LimitError, match=r"^stdin: claims to hold .*--max-expansion"):
+        decompress_pipe(io.BytesIO(data), lambda data: None, name="stdin")
     assert time.process_time() - start < 10
     trusting = StreamDecoder(limits=Limits(expansion=1 << 30))
     assert len(trusting.push(stream(64, *packets[:7]))) == 6 << 16
@@ -100,7 +103,7 @@ def test_a_live_stream_of_nothing_is_bounded():
 
 def test_steps_of_a_live_stream_are_bounded():
     packets = [Packet(0, GRID, ONE_VALUE), _sure(1, 1 << 22, first=True), *[_sure(1, 1 << 22)] * 8]
-    with pytest.raises(ArchiveError, match="--max-expansion"):
+    with pytest.raises(LimitError, match=r"takes longer to decode .*--max-expansion"):
         StreamDecoder().push(stream(1, *packets))
 
 

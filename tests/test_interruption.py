@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import io
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from command import run
 from fault_server import READING, WRITING, Fault, Outcome
 from fault_stage import Stage, every_job, needs_faults
 from recordings import write_session
@@ -18,10 +24,25 @@ from recordings import write_session
 import spikey_cli
 from spikey_cli import compressor, interruption
 from spikey_cli.atomic import WholeFile
-from spikey_cli.cli import main
+from spikey_cli.cli import main, pipe
 from spikey_cli.errors import InputError
+from spikey_cli.live.encoder import StreamEncoder
+from spikey_cli.live.pipe import decompress_pipe
 
 pytestmark = needs_faults
+
+
+@pytest.fixture
+def heeding(monkeypatch):
+    """As in a process of the command."""
+    monkeypatch.setattr(interruption, "_received", None)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
+    interruption.heed()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class TestInterrupted:
@@ -43,18 +64,6 @@ class TestInterrupted:
         assert outcome.told == f"spikey: interrupted by {name}; no archive or file is left half written\n", where
         assert stage.left_behind() == [], where
 
-    @pytest.fixture
-    def heeding(self, monkeypatch):
-        """As in a process of the command."""
-        monkeypatch.setattr(interruption, "_received", None)
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        for number in before:
-            signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
-        interruption.heed()
-        yield
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     def test_signals_that_were_turned_off_stay_so(self, heeding):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         with pytest.raises(interruption.Interrupted):
@@ -67,6 +76,16 @@ class TestInterrupted:
         with pytest.raises(interruption.Interrupted) as caught:
             holding.__exit__(None, None, None)
         assert caught.value.status == 130
+
+    def test_one_may_be_a_request_and_the_next_is_raised(self, heeding):
+        with interruption.requested() as request:
+            signal.raise_signal(signal.SIGTERM)
+            assert request.number == signal.SIGTERM
+            interruption.check()
+            with pytest.raises(interruption.Interrupted):
+                signal.raise_signal(signal.SIGINT)
+        with pytest.raises(interruption.Interrupted):
+            signal.raise_signal(signal.SIGTERM)
 
     def test_one_that_a_library_loses_ends_the_run_all_the_same(self, heeding, tmp_path, random, monkeypatch):
         def lose(*_, **__):
@@ -119,3 +138,101 @@ class TestInterrupted:
 def importable() -> dict[str, str]:
     root = str(Path(spikey_cli.__file__).parent.parent)
     return {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+
+
+@pytest.fixture
+def recording():
+    """`spikey compress -` in a process of its own, which waits for more; what it is given at first is taken."""
+    started = []
+
+    def start(target: Path | str, begin: bytes) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "spikey_cli", "compress", "--raw", "2:1000", "-", str(target)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, bufsize=0, env=os.environ | importable(), **pipes)
+        started.append(process)
+        process.stdin.write(begin)
+        while struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)))[0]:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+class TestRecording:
+    """What comes through a pipe cannot come again: a signal ends it, and it is kept."""
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_what_came_is_kept(self, tmp_path, random, recording, number):
+        data = random.bytes(4 * 50_000)
+        process = recording(tmp_path / "o.spk", data[:180_000])
+        process.stdin.write(data[180_000:])  # some of it is on its way when the signal comes
+        process.send_signal(number)
+        told = process.communicate()[1].decode()
+        assert (process.returncode, told) == (
+            128 + number,
+            f"spikey: interrupted by {number.name}; {tmp_path}/o.spk has the 50,000 frames that had come\n",
+        )
+        assert restored(tmp_path / "o.spk") == data
+
+    def test_what_a_recorder_still_writes_is_taken(self, tmp_path, random, recording):
+        """Ctrl-C comes to both of them; the recorder flushes what it has, and half a frame may be among it."""
+        data = random.bytes(4 * 30_000 + 2)
+        process = recording(tmp_path / "o.spk", data[:80_000])
+        process.send_signal(signal.SIGINT)
+        process.stdin.write(data[80_000:])
+        told = process.communicate()[1].decode()
+        assert (process.returncode, "o.spk has the 30,000 frames that had come" in told) == (130, True), told
+        assert restored(tmp_path / "o.spk") == data
+
+    def test_a_recorder_that_goes_on_is_not_waited_for(self, tmp_path, random, recording):
+        data = random.bytes(40_000)
+        process = recording(tmp_path / "o.spk", data)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(BrokenPipeError):
+            while process.poll() is None:
+                data += data[: process.stdin.write(data[:4000])]
+        assert process.wait() == 130
+        back = restored(tmp_path / "o.spk")
+        assert back == data[: len(back)]
+        assert len(back) >= 40_000
+
+    def test_through_a_pipe_too(self, random, recording):
+        data = random.bytes(4 * 10_000)
+        process = recording("-", data)
+        process.send_signal(signal.SIGINT)
+        stream, told = process.communicate()
+        assert (process.returncode, "the stream has the 10,000 frames that had come" in told.decode()) == (130, True)
+        back: list[bytes] = []
+        decompress_pipe(io.BytesIO(stream), back.append)
+        assert b"".join(back) == data
+
+    def test_nothing_is_kept_of_nothing(self, tmp_path, recording):
+        process = recording(tmp_path / "o.spk", b"abc")
+        process.send_signal(signal.SIGINT)
+        told = process.communicate()[1].decode()
+        assert told == "spikey: interrupted by SIGINT; no archive or file is left half written\n"
+        assert (process.returncode, list(tmp_path.iterdir())) == (130, [])
+
+    def test_a_file_can_be_read_again(self, heeding, tmp_path, monkeypatch, random):
+        """Where stdin is one, a signal discards what was made of it, as of any other."""
+        (tmp_path / "in").write_bytes(random.bytes(4 * 10_000))
+
+        def interrupt(*_, **__):
+            signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(StreamEncoder, "push", interrupt)
+        with (tmp_path / "in").open("rb") as file:
+            monkeypatch.setattr(pipe, "_stdin", lambda: file)
+            with pytest.raises(interruption.Interrupted):
+                main(["compress", "--raw", "2:1000", "-", str(tmp_path / "o.spk")])
+        assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def restored(stream: Path) -> bytes:
+    """What `spikey decompress` makes of a live stream of raw samples."""
+    assert run("decompress", stream, stream.parent / "back").startswith(str(stream))
+    return (stream.parent / "back" / f"{stream.stem}.raw").read_bytes()

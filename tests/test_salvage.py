@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import spikey_cli
 from spikey_cli.archive import HEADER_BYTES, ArchiveReader
 from spikey_cli.cli import main
 from spikey_cli.errors import ArchiveError
+from spikey_cli.salvage import SalvageReader
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -175,6 +177,19 @@ def test_an_archive_whose_end_is_lost_is_read_up_to_there(made, tmp_path):
                     assert back[name][first:last] == files[name][first:last], (length, name)
         assert result.faults
         assert result.lost or length > blocks[-1][0]
+
+
+def test_streams_behind_the_end_are_not_whole_whatever_their_checksum(made, tmp_path):
+    """Not even where it is 0, that of no bytes at all."""
+    data, _, blocks = made
+    start, stop, _ = blocks[-1]
+    archive = _written(tmp_path / "cut.spk", data[: stop - 1])
+    with SalvageReader(archive) as reader:
+        last = len(reader.index.blocks) - 1
+        table = reader.read_block_header(start, "a block")[2]
+        streams = tuple(tuple(replace(entry, crc=0) for entry in entries) for entries in table.streams)
+        (*_, (_, _, found)) = reader.read_streams(last, replace(table, streams=streams), range(100))
+        assert found is None
 
 
 def test_blocks_of_other_archives_are_left_alone(made, tmp_path):

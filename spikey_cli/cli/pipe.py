@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+import io
+import os
+import stat
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from .. import interruption
 from ..errors import InputError, system_fault
 from ..limits import Limits
 from .options import find_model
-from .report import Report, size
+from .report import Report, counted, size
 
 if TYPE_CHECKING:
     from ..layout import RawFormat
+    from ..live.pipe import Piped
 
 PIPE = Path("-")
+
+GRACE = 0.5
+"""Seconds behind a signal in which what a recorder still writes is taken: Ctrl-C ends it, too."""
 
 
 def compress_stdin(
     target: Path, *, raw: RawFormat | None, packet_frames: int | None, model: str | None, force: bool, report: Report
 ) -> None:
-    """`spikey compress - TARGET`."""
+    """`spikey compress - TARGET`. A signal ends a recording that is being made, and what has come of it is kept."""
     from ..live.pipe import compress_pipe
 
     predictor = find_model(model)
+    source = _stdin()
+    done: Piped | None = None
+    is_recorder = _cannot_come_again(source)
+    with interruption.requested() if is_recorder else closing(interruption.Request()) as request:
+        if is_recorder:
+            source = cast(BinaryIO, _UntilSignal(source.fileno(), request))
 
-    def run(write: Callable[[bytes], object]) -> None:
-        done = compress_pipe(_stdin(), write, raw=raw, packet_frames=packet_frames, predictor=predictor, name="stdin")
-        ratio = done.source_bytes / done.stream_bytes
-        report.say(
-            f"{target}: {done.frames} frames, {size(done.source_bytes)} -> {size(done.stream_bytes)}, "
-            f"ratio {ratio:.4f}",
-            err=True,
-        )
+        def run(write: Callable[[bytes], object]) -> None:
+            nonlocal done
+            try:
+                done = compress_pipe(
+                    source, write, raw=raw, packet_frames=packet_frames, predictor=predictor, name="stdin"
+                )
+            except InputError:  # of a WAV, for one, not even the header had come
+                if request.number is None:
+                    raise
+            if request.number is not None and not (done and done.frames):
+                raise interruption.Interrupted(request.number)
 
-    _write_to(target, run, force)
+        _write_to(target, run, force)
+    assert done is not None
+    if request.number is not None:
+        what = "the stream" if target == PIPE else target
+        raise interruption.Interrupted(request.number, f"{what} has the {counted(done.frames, 'frame')} that had come")
+    report.say(
+        f"{target}: {done.frames} frames, {size(done.source_bytes)} -> {size(done.stream_bytes)}, "
+        f"ratio {done.source_bytes / done.stream_bytes:.4f}",
+        err=True,
+    )
 
 
 def decompress_stdin(target: Path, *, model: str | None, force: bool, limits: Limits) -> None:
@@ -83,6 +110,33 @@ def _stdin() -> BinaryIO:
     if sys.stdin.isatty():
         raise InputError("stdin: is a terminal; pipe a recording into it, as in `spikey compress - out.spk < in.wav`")
     return sys.stdin.buffer
+
+
+def _cannot_come_again(source: BinaryIO) -> bool:
+    """Whether bytes come from a recorder, or whatever else is no file that is still there afterwards."""
+    try:
+        return not stat.S_ISREG(os.fstat(source.fileno()).st_mode)
+    except OSError:  # it is none of the system's
+        return False
+
+
+class _UntilSignal(io.RawIOBase):
+    """What can be read of a file of the system, up to its end, or to a request to end."""
+
+    def __init__(self, handle: int, request: interruption.Request) -> None:
+        self._handle = handle
+        self._request = request
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if not self._request.more_comes(self._handle, GRACE):
+            return 0
+        view = memoryview(buffer)
+        data = os.read(self._handle, len(view))
+        view[: len(data)] = data
+        return len(data)
 
 
 def binary_stdout() -> BinaryIO:

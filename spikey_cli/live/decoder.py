@@ -8,7 +8,7 @@ import numpy as np
 
 from ..coders import CODERS
 from ..effort import decoding_time
-from ..errors import ArchiveError, SpikeyError
+from ..errors import ArchiveError, LimitError, SpikeyError
 from ..grid import Grid, unpack_grid
 from ..layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..limits import DEFAULT_LIMITS, Limits
@@ -58,8 +58,9 @@ class StreamDecoder:
         """Take in the next bytes, any number of them: the frames that are whole with them, of shape (frames, channels)
         and dtype uint8, int16 or int32; of shape (0, 0) until the header is there.
 
-        Raises ArchiveError where the stream is damaged, or goes on behind its end, and ModelError where its model is
-        not installed. Frames before the damage come first: then it is the next call that raises.
+        Raises ArchiveError where the stream is damaged, or goes on behind its end, LimitError where it asks for more
+        than the limits grant, and ModelError where its model is not installed. Frames before that come first: then it
+        is the next call that raises.
         """
         if self._failure is not None:
             raise self._failure
@@ -123,9 +124,8 @@ class StreamDecoder:
         if packet.kind == END:
             self._end(packet.payload)
             return None
-        dtype = sample_dtype(form.sample_bytes)
         if (self.frames + packet.frames) * form.frame_bytes > self._limits.restored_bytes(self._taken):
-            raise ArchiveError(
+            raise LimitError(
                 f"claims to hold more than {self._limits.expansion} times as many bytes as came; if you trust it, "
                 "raise the limit with --max-expansion"
             )
@@ -136,12 +136,14 @@ class StreamDecoder:
             if self._lockstep is None:  # not before, since an enemy's grids could follow each other without end
                 assert self._predictor is not None
                 self._lockstep = Lockstep(form.channels, self._grid, self._predictor, form.topology)
-            samples = self._grid.to_samples(self._lockstep.decode(packet.payload, packet.frames), dtype)
+            codes = self._lockstep.decode(packet.payload, packet.frames)
+            samples = self._grid.to_samples(codes, sample_dtype(form.sample_bytes))
+            self._sha.update(samples_to_bytes(samples, form.sample_bytes))
         else:
             if len(packet.payload) != packet.frames * form.frame_bytes:
                 raise ArchiveError("is damaged: a packet of samples is too short; transmit it again")
             samples = samples_from_bytes(packet.payload, form.channels, form.sample_bytes)
-        self._sha.update(samples_to_bytes(samples, form.sample_bytes))
+            self._sha.update(packet.payload)
         self.frames += packet.frames
         return samples
 
@@ -149,7 +151,7 @@ class StreamDecoder:
         """Refuse a packet with which decoding what came takes longer than is granted."""
         self._time += frames * self._frame_time
         if self._time > SILENCE * self._limits.decoding_time(self._taken):
-            raise ArchiveError(
+            raise LimitError(
                 "takes longer to decode than is usual for as many bytes; if you trust it, raise the limit with "
                 "--max-expansion"
             )

@@ -139,8 +139,8 @@ def decompress_pipe(
 ) -> Piped:
     """Decompress a live stream that `source` gives: `write` takes what it was made from, as it comes.
 
-    Raises ArchiveError where it is damaged or ends too early, behind all frames that are whole, and ModelError where
-    its model is not installed.
+    Raises ArchiveError where it is damaged or ends too early, behind all frames that are whole, LimitError where it
+    asks for more than the limits grant, and ModelError where its model is not installed.
     """
     decoder = StreamDecoder(predictor, limits=limits)
     source_bytes = stream_bytes = 0
@@ -163,7 +163,7 @@ def decompress_pipe(
                 put(samples_to_bytes(frames, decoder.format.sample_bytes))
         decoder.close()
     except ArchiveError as error:
-        raise ArchiveError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
     put(decoder.tail)
     return Piped(source_bytes, stream_bytes, decoder.frames)
 
