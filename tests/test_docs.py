@@ -202,7 +202,10 @@ def test_dependencies_are_those_of_the_readme():
     setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     declared = re.findall(r"^    ([\w-]+)>=", setup.split("install_requires =")[1].split("[")[0], re.MULTILINE)
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Dependencies")[1].split("##")[0]
-    assert re.findall(r"^\| ([\w-]+) \|", table, re.MULTILINE)[1:] == declared
+    core, extras = table.split("| extra |")
+    assert re.findall(r"^\| ([\w-]+) \|", core, re.MULTILINE)[1:] == declared
+    known = set(re.findall(r"^(\w+) =$", setup.split("[options.extras_require]")[1].split("\n[")[0], re.MULTILINE))
+    assert set(re.findall(r"^\| `(\w+)` \|", extras, re.MULTILINE)) == known - {"test", "fuzz", "train"}
 
 
 def test_where_things_are_names_every_module():
