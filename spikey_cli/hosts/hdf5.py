@@ -195,6 +195,8 @@ def _attributes(dataset: Any) -> dict[str, object]:
     """The attributes that are JSON."""
     told: dict[str, object] = {}
     for name in dataset.attrs:
+        if not isinstance(name, str):
+            continue  # it is no UTF-8
         with contextlib.suppress(*_FAULTS):
             value = dataset.attrs[name]
             value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
