@@ -23,8 +23,12 @@ from spikey_cli.cli import main
 from spikey_cli.coders import CODERS
 
 ROOT = Path(__file__).resolve().parent.parent
+ELSEWHERE = {"spikeinterface.md"}
+"""Whose examples are run in tests/hosts, with what they need."""
 DOCUMENTS = [
-    path for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]) if "```python" in path.read_text("utf-8")
+    path
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+    if "```python" in path.read_text("utf-8") and path.name not in ELSEWHERE
 ]
 
 

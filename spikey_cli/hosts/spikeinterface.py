@@ -58,9 +58,10 @@ class SpikeyRecordingExtractor(BaseRecording):
     ) -> None:
         """Open the archive at `file_path`.
 
-        `threads` are the names of those to take, where not all of an archive agree in length, rate and width; not for
-        what `write_spikey` wrote. `sampling_frequency`, in Hz, takes the place of what the archive tells. `workers` are
-        the threads of execution that decode a range together; None is one for each processor.
+        `threads` are the names of those to take, or of files for all of theirs, where not all of an archive agree in
+        length, rate and width; not for what `write_spikey` wrote. `sampling_frequency`, in Hz, takes the place of what
+        the archive tells. `workers` are the threads of execution that decode a range together; None is one for each
+        processor.
 
         Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
         where its threads disagree, have no rate, or one of `threads` is unknown.
@@ -75,8 +76,7 @@ class SpikeyRecordingExtractor(BaseRecording):
             elif threads is not None:
                 raise InputError(f"{path}: write_spikey wrote it; choose channels by recording.select_channels([...])")
             else:
-                n_channels = known.channel_ids.size
-                sources = [Opened(path, segment.threads(n_channels), workers) for segment in known.segments]
+                sources = [Opened(path, [segment.file], workers) for segment in known.segments]
             rate = known.sampling_frequency if given is None else given
             if not rate > 0:
                 raise InputError(f"{path}: does not tell its sample rate; give sampling_frequency=..., in Hz")
@@ -198,6 +198,8 @@ class _ArchivedSegment(BaseRecordingSegment):
         stored = opened.blocks.recording
         if stored.dtype != (np.int16 if known.offset else known.dtype):
             raise ValueError(f"traces of {known.dtype}, and samples of {stored.dtype}")
+        if stored.shape[1] != known.channel_ids.size:
+            raise ValueError(f"{known.channel_ids.size} channels, and {stored.shape[1]} threads")
         self._opened = opened
         self._dtype = known.dtype
         self._offset = known.offset

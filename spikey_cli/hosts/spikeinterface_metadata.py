@@ -49,10 +49,6 @@ class Segment:
     """Seconds."""
     times: str | None
 
-    def threads(self, n_channels: int) -> list[str]:
-        """Their names in the archive."""
-        return [self.file] if n_channels == 1 else [f"{self.file}:{i}" for i in range(n_channels)]
-
 
 @dataclass(frozen=True)
 class Metadata:

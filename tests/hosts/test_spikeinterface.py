@@ -87,7 +87,7 @@ def test_segments_come_back(tmp_path: Path) -> None:
     recording = generated((0.2, 0.1, 0.2))
     recording.set_times(np.arange(recording.get_num_samples(1)) / RATE * 1.0001 + 17, 1)
     recording.segments[2]._t_start = 31.25
-    write_spikey(recording, tmp_path / "a.spk")
+    assert write_spikey(recording, tmp_path / "a.spk").warnings == ()
     assert_same(read_spikey(tmp_path / "a.spk"), recording)
     spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -284,8 +284,9 @@ def _told(archive: Path, tmp_path: Path) -> dict[str, Any]:
         ({"dtype": "uint8"}, "traces of uint8, and samples of int16"),
         ({"offset": 7}, "makes no sense"),
         ({"segments": [{"file": "segment0.npy"}]}, "makes no sense"),
-        ({"segments": [{"file": "x.npy", "t_start": None, "times": None}]}, "holds no thread 'x.npy:0'"),
+        ({"segments": [{"file": "x.npy", "t_start": None, "times": None}]}, "holds no thread 'x.npy'"),
         ({"segments": [{"file": "segment0.npy", "t_start": None, "times": "t.npy"}]}, "holds no t.npy"),
+        ({"channel_ids": {"dtype": "<i8", "values": [1, 2]}}, "2 channels, and 8 threads"),
         ({"channel_ids": {"dtype": "O", "values": [1]}}, "makes no sense"),
         ({"channel_ids": {"dtype": "<f8", "values": [0.5] * 8}}, "makes no sense"),
         ({"properties": {"gain_to_uV": {"dtype": "<f8", "values": [1.0]}}}, "makes no sense"),
