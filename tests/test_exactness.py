@@ -63,9 +63,12 @@ def test_known_inputs_do_not_depend_on_how_many_are_asked_for():
 
 
 def _modules():
-    """All modules of the package, but those that need PyTorch."""
+    """All modules of the package, but those that need PyTorch, or what Spikey is a guest of."""
     for found in pkgutil.walk_packages(spikey_cli.__path__, "spikey_cli."):
-        if not found.name.startswith("spikey_cli.training") and found.name != "spikey_cli.__main__":
+        if (
+            not found.name.startswith(("spikey_cli.training", "spikey_cli.hosts"))
+            and found.name != "spikey_cli.__main__"
+        ):
             yield importlib.import_module(found.name)
 
 
