@@ -90,7 +90,7 @@ def test_through_a_pipe(archive, samples):
     command = [sys.executable, "-m", "spikey_cli", "extract", "--thread", "a.wav", "--stop", "0.1", archive, "-"]
     done = subprocess.run(command, capture_output=True, check=True)
     np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), samples[:1000, :1])
-    assert done.stderr == b"-: 1,000 samples of 1 threads\n"
+    assert done.stderr == b"-: 1,000 samples of 1 thread\n"
 
 
 _BOUND = st.none() | st.integers(0, FRAMES + 5)

@@ -9,7 +9,7 @@ import click
 from ..errors import InputError
 from .options import FORCE, MAX_EXPANSION, MEMORY, MODEL, PATH, THREADS, find_model, limits_of
 from .pipe import PIPE, binary_stdout
-from .report import Report, reporting
+from .report import Report, counted, reporting
 
 
 @click.command()
@@ -88,4 +88,4 @@ def extract(
         )
     if not isinstance(out, Path):
         out.flush()
-    report.say(f"{target}: {samples:,} samples of {threads:,} threads", err=target == PIPE)
+    report.say(f"{target}: {counted(samples, 'sample')} of {counted(threads, 'thread')}", err=target == PIPE)
