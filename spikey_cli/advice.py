@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import MissingPackageError
 from .layout import HDF5_SUFFIXES, RAW_SUFFIXES
 from .origin import FileOrigin
 from .source import Source
@@ -42,18 +41,9 @@ def _about_datasets(sources: Sequence[Source]) -> list[str]:
     files = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() in HDF5_SUFFIXES]
     if not files or not isinstance(files[0].origin, FileOrigin):
         return []
-    try:
-        from .hosts.hdf5 import describe_datasets
-
-        datasets = describe_datasets(files[0].origin.path)
-        if not datasets:
-            return []
-        holds = f"it holds {datasets}"
-    except MissingPackageError as error:
-        holds = str(error)
     return [
-        f"{_first_of(files)}: kept byte for byte, and hardly smaller; --dataset NAME packs the samples of one dataset, "
-        f"and nothing else of the file; {holds}"
+        f"{_first_of(files)}: kept byte for byte, and hardly smaller; if samples are in it, --dataset NAME packs those "
+        "of one dataset, and nothing else of the file (a NAME that is not there lists what is)"
     ]
 
 

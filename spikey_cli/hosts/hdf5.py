@@ -95,17 +95,6 @@ def dataset_origins(
     )
 
 
-def describe_datasets(path: Path) -> str:
-    """The datasets of an HDF5 file that may be recordings, in a line; nothing where there is none, or it cannot be
-    read.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            return _candidates(file)
-    except _FAULTS:
-        return ""
-
-
 class DatasetOrigin:
     """The samples of a dataset, as the NumPy file that would hold them; it is opened when it is read, and only then."""
 
