@@ -213,17 +213,28 @@ def compress(
 
 
 def _without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], None]) -> list[Origin]:
+    """The origins whose names can stand beside each other below one folder, on any file system."""
     taken: dict[str, Origin] = {}
+    folders: dict[str, Origin] = {}
     kept = []
     for origin in origins:
-        name = origin.name
+        name, folded = origin.name, origin.name.casefold()
+        above = [folded[:at] for at, letter in enumerate(folded) if letter == "/"]
         fault = name_fault(name)
         if fault:
             fail(InputError(f"{origin}: the name {name!r} {fault}; rename it"))
-        elif name.casefold() in taken:
-            fail(InputError(f"{origin}: {taken[name.casefold()]} has the same name {name!r}; rename one of them"))
+        elif folded in taken:
+            fail(InputError(f"{origin}: {taken[folded]} has the same name {name!r}; rename one of them"))
+        elif other := folders.get(folded) or next((taken[folder] for folder in above if folder in taken), None):
+            both = f"{name!r} and {other.name!r}"
+            fail(
+                InputError(
+                    f"{origin}: {other} is here too, and of {both} one is the other's folder; rename one of them"
+                )
+            )
         else:
-            taken[name.casefold()] = origin
+            taken[folded] = origin
+            folders |= dict.fromkeys(above, origin)
             kept.append(origin)
     return kept
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -176,14 +176,22 @@ def unpack_directory(
     if n_files > limits.entries:
         raise beyond_memory(f"it has {n_files} files")
     files = tuple(_unpack_file(cursor) for _ in range(n_files))
-    names = {file.name.casefold() for file in files}
-    if len(names) != len(files):
-        raise ArchiveError("two files have the same name")
+    _check_names([file.name.casefold() for file in files])
     n_threads = sum(file.layout.channels for file in files if file.layout)
     if n_threads > limits.entries:
         raise beyond_memory(f"it has {n_threads} threads")
     # peers have samples, and so a stream each, whose place in a block's table takes more than a pair of them here
     return Directory(files, unpack_topology(cursor.rest(), n_threads, archive_bytes), model)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise ArchiveError where files of these names, folded, cannot stand beside each other."""
+    # no name has a character below a space: so what lies in a folder of a name comes right behind that name
+    for one, other in itertools.pairwise(sorted(name.replace("/", "\0") for name in names)):
+        if one == other:
+            raise ArchiveError("two files have the same name")
+        if other.startswith(f"{one}\0"):
+            raise ArchiveError("a file has the name of another one's folder")
 
 
 def _unpack_file(cursor: Cursor) -> FileEntry:

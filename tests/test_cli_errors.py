@@ -17,6 +17,21 @@ def test_equal_names_are_an_error(tmp_path, random, session):
     assert "has the same name 'thread0.wav'" in printed
 
 
+@pytest.mark.parametrize("file_first", [True, False])
+def test_a_file_and_a_folder_of_one_name_are_an_error(tmp_path, random, session, file_first):
+    """As no folder can hold both: the one that comes first is kept."""
+    (tmp_path / "rec" / "a").mkdir(parents=True)
+    (tmp_path / "rec" / "a" / "b.wav").write_bytes(session[0].read_bytes())
+    (tmp_path / "A").write_bytes(b"some")
+    inputs = [tmp_path / "A", tmp_path / "rec"] if file_first else [tmp_path / "rec", tmp_path / "A"]
+    printed = run("compress", "-r", *inputs, tmp_path / "out.spk", status=1)
+    one, other = ("a/b.wav", "A") if file_first else ("A", "a/b.wav")
+    assert f"is here too, and of {one!r} and {other!r} one is the other's folder; rename one of them" in printed
+    run("decompress", tmp_path / "out.spk", tmp_path / "back")
+    back = [path.relative_to(tmp_path / "back").as_posix() for path in (tmp_path / "back").rglob("*") if path.is_file()]
+    assert back == [other]
+
+
 def test_an_archive_named_like_a_recording_is_a_slip(tmp_path, session):
     assert "would be the archive" in run("compress", "-f", *session, status=2)
     assert session[1].read_bytes()[:4] == b"RIFF"

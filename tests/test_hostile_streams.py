@@ -231,10 +231,17 @@ def test_names_that_are_equal_but_for_case(names, tmp_path):
     assert not (tmp_path / "back").exists()
 
 
-@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a")])
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("a/b/c/d", "A/B"), ("x/STRASSE", "x/straße/y")])
 def test_a_file_that_is_a_folder_too(names, tmp_path):
-    with pytest.raises(InputError):
+    with pytest.raises(ArchiveError, match="a file has the name of another one's folder"):
         spikey_cli.decompress(_archive(tmp_path, *names), tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize("names", [("a", "a.b/c"), ("a/b", "a b"), ("a/bc", "a/b"), ("a-/b", "a")])
+def test_names_that_only_begin_alike(names, tmp_path):
+    spikey_cli.decompress(_archive(tmp_path, *names), tmp_path / "back")
+    assert all((tmp_path / "back" / name).is_file() for name in names)
 
 
 def test_a_name_too_long_for_the_disk(tmp_path):

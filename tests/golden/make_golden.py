@@ -131,6 +131,10 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "upwards": (listing(lambda data: data.replace(b"left.wav", b"../t.wav")), "leads out of the folder"),
         "device": (listing(lambda data: data.replace(b"left.wav", b"NUL.wav ")), "not every file system takes"),
         "twins": (listing(lambda data: data.replace(b"\tright.wav", b"\x08LEFT.wav")), "two files have the same name"),
+        "folder": (
+            listing(lambda data: data.replace(b"\tright.wav", b"\x0aLEFT.wav/r")),
+            "a file has the name of another one's folder",
+        ),
         "empty": (b"", "not a Spikey archive"),
         "wav": (b"RIFF" + bytes(200), "not a Spikey archive"),
     }
