@@ -12,7 +12,7 @@ import numpy as np
 
 from .archive import ArchiveReader
 from .blocks import Part
-from .codec import Decoder
+from .codec import Decoder, decode_block
 from .errors import ArchiveError, InputError, unknown_name
 from .layout import sample_dtype
 from .limits import DEFAULT_LIMITS, Limits
@@ -185,10 +185,11 @@ def read_frames(
             wanted[b] = {file: channels[file] for file in here}
     across, within = workers.for_blocks(len(wanted))
     fetched = (decoder.fetch_block(b, files, first, stop) for b, files in wanted.items())
-    for pieces in decoder.decode_blocks(fetched, across, within):
+    for pieces in decoder.decode_blocks(decode_block, fetched, across, within):
         for decoded in pieces:
             part, entry = decoded.part, reader.directory.files[decoded.part.file]
-            samples, damaged = decoded.samples(entry, channels[part.file])
+            assert entry.format is not None
+            samples, damaged = decoded.samples(entry.format, channels[part.file])
             if damaged:
                 raise ArchiveError(
                     f"{reader.path}: {entry.name} is damaged: a stream of frames {part.first_frame} to "
