@@ -47,6 +47,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from .blocks import Part
 from .directory import Directory, pack_directory, unpack_directory
 from .errors import ArchiveError, LimitError, system_fault
+from .layout import Bytes
 from .limits import DEFAULT_LIMITS, Limits
 from .tables import (
     BlockTable,
@@ -116,7 +117,7 @@ class FileDigest:
         self.crc = 0
         """CRC-32 of the bytes so far."""
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: Bytes) -> None:
         """Add the next bytes."""
         self._sha.update(data)
         self.crc = zlib.crc32(data, self.crc)

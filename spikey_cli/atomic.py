@@ -91,7 +91,7 @@ class WholeFile:
     def _failed(self, error: OSError) -> InputError:
         return InputError(system_fault(self.path, "write", error))
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray | memoryview) -> None:
         """Write at the end; the file is not held open in between, so that thousands can be under way."""
         try:
             with open(self.temporary, "ab", opener=_open_existing) as file:

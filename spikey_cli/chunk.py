@@ -22,6 +22,7 @@ from .compressor import write_archive
 from .decompressor import restore
 from .errors import ArchiveError, LimitError, SelfTestError
 from .form import Form, samples_of
+from .layout import Bytes
 from .limits import NO_LIMITS
 from .npy import is_predictable, parse_header
 from .origin import ArrayOrigin, BytesOrigin, Origin
@@ -92,7 +93,7 @@ class _Memory:
         self._out = out
         self._at = -head_bytes
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: Bytes) -> None:
         skipped = min(max(-self._at, 0), len(data))
         self._at += skipped
         rest = np.frombuffer(data, np.uint8, offset=skipped)

@@ -10,26 +10,30 @@ from __future__ import annotations
 
 import itertools
 import lzma
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import pickle
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import Part, positions_by_file, steps_for
 from .coders import Coder, coder_with_number
-from .directory import Directory, FileEntry
+from .directory import Directory
 from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
-from .grid import Grid
-from .layout import sample_dtype, samples_to_bytes, silence, silent_sample
+from .grid import SampleFormat
+from .layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
-from .source import SampleFormat, Source
+from .source import Source
 from .streams import Stream, decode_threads, encode_threads
 from .tables import BlockTable
 from .workers import Workers
+
+Decoded = TypeVar("Decoded")
 
 STORED, XZ = 2, 3
 """Methods of verbatim bytes, beside those of threads in `streams`."""
@@ -52,6 +56,10 @@ class SourceBlock:
     """Of each part; none in a block of verbatim files."""
     company: Company
 
+    def __reduce_ex__(self, protocol: int) -> tuple[object, ...]:  # type: ignore[override]
+        pieces = [_in_pickle(data, protocol) for data in self.pieces]
+        return SourceBlock, (self.parts, pieces, self.formats, self.company)
+
 
 @dataclass(frozen=True)
 class CodedBlock:
@@ -62,6 +70,11 @@ class CodedBlock:
     """The longest that a lane can be; 0 where files are kept verbatim."""
     streams: Sequence[Sequence[Stream]]
     """One for each channel of each part."""
+
+
+def _in_pickle(data: Bytes, protocol: int) -> object:
+    """Bytes as whoever pickles them may take them, without a copy."""
+    return bytes(data) if protocol < 5 else pickle.PickleBuffer(data)
 
 
 class FileChangedError(InputError):
@@ -154,57 +167,55 @@ class DecodedPart:
     codes: dict[int, np.ndarray | None]
     verbatim: bytes | None = None
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # where it is sent elsewhere, codes take no more bytes than they need
-        narrow = {
-            channel: codes if codes is None else codes.astype(np.min_scalar_type(codes.max(initial=0)))
-            for channel, codes in self.codes.items()
-        }
-        return _widened, (self.part, narrow, self.verbatim)
-
-    def samples(self, file: FileEntry, channels: Sequence[int]) -> tuple[np.ndarray, list[int]]:
+    def samples(self, form: SampleFormat, channels: Sequence[int]) -> tuple[np.ndarray, list[int]]:
         """Samples of shape (frames, channels), of the file's own dtype, and which channels' streams are damaged.
 
         Silence stands for them.
         """
-        assert file.layout is not None
-        columns = np.empty((self.part.n_frames, len(channels)), sample_dtype(file.layout.sample_bytes))
+        columns = np.empty((self.part.n_frames, len(channels)), sample_dtype(form.sample_bytes))
         for first in range(0, len(columns), _FRAMES_AT_ONCE):
-            self._fill(file, channels, first, columns[first : first + _FRAMES_AT_ONCE])
+            self._fill(form, channels, first, columns[first : first + _FRAMES_AT_ONCE])
         return columns, self._damaged(channels)
+
+    def restored(self, form: SampleFormat | None) -> RestoredPart:
+        """The part as bytes."""
+        if form is None:
+            if self.verbatim is None:
+                return RestoredPart(self.part, silence(self.part.n_frames, 0), [0])
+            return RestoredPart(self.part, self.verbatim, [])
+        data = bytearray(self.part.n_frames * form.frame_bytes)
+        dtype = sample_dtype(form.sample_bytes)
+        for first in range(0, self.part.n_frames, _FRAMES_AT_ONCE):
+            columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), form.channels), dtype)
+            self._fill(form, range(form.channels), first, columns)
+            at = first * form.frame_bytes
+            data[at : at + len(columns) * form.frame_bytes] = samples_to_bytes(columns, form.sample_bytes)
+        return RestoredPart(self.part, data, self._damaged(range(form.channels)))
 
     def _damaged(self, channels: Sequence[int]) -> list[int]:
         return [channel for channel in channels if self.codes[channel] is None]
 
-    def _fill(self, file: FileEntry, channels: Sequence[int], first: int, columns: np.ndarray) -> None:
+    def _fill(self, form: SampleFormat, channels: Sequence[int], first: int, columns: np.ndarray) -> None:
         """Fill in samples from frame `first` of the part on."""
-        assert file.layout is not None
         for column, channel in enumerate(channels):
             codes = self.codes[channel]
             if codes is None:
-                columns[:, column] = silent_sample(file.layout.sample_bytes)
+                columns[:, column] = silent_sample(form.sample_bytes)
             else:
-                columns[:, column] = file.grid.to_samples(codes[first : first + len(columns)], columns.dtype)
-
-    def data(self, file: FileEntry) -> tuple[bytes, list[int]]:
-        """The part's bytes as they stood in the file, and which channels' streams are damaged; of a file kept verbatim
-        there is but one, 0.
-        """
-        if file.layout is None:
-            return (silence(self.part.n_frames, 0), [0]) if self.verbatim is None else (self.verbatim, [])
-        data = bytearray(self.part.n_frames * file.frame_bytes)
-        dtype = sample_dtype(file.layout.sample_bytes)
-        for first in range(0, self.part.n_frames, _FRAMES_AT_ONCE):
-            columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), file.channels), dtype)
-            self._fill(file, range(file.channels), first, columns)
-            at = first * file.frame_bytes
-            data[at : at + len(columns) * file.frame_bytes] = samples_to_bytes(columns, file.layout.sample_bytes)
-        return bytes(data), self._damaged(range(file.channels))
+                columns[:, column] = form.grid.to_samples(codes[first : first + len(columns)], columns.dtype)
 
 
-def _widened(part: Part, codes: dict[int, np.ndarray | None], verbatim: bytes | None) -> DecodedPart:
-    wide = {channel: narrow if narrow is None else narrow.astype(np.int32) for channel, narrow in codes.items()}
-    return DecodedPart(part, wide, verbatim)
+@dataclass(frozen=True)
+class RestoredPart:
+    """A part of a file as its bytes stood there."""
+
+    part: Part
+    data: Bytes
+    lost: Sequence[int]
+    """Channels whose streams are damaged, for which silence stands; of a file kept verbatim there is but one, 0."""
+
+    def __reduce_ex__(self, protocol: int) -> tuple[object, ...]:  # type: ignore[override]
+        return RestoredPart, (self.part, _in_pickle(self.data, protocol), self.lost)
 
 
 @dataclass(frozen=True)
@@ -221,7 +232,8 @@ class FetchedBlock:
     needed: Sequence[int]
     """Positions of that and of all that it leans on, of which the rest tells."""
     streams: Sequence[Stream]
-    grids: Sequence[Grid]
+    formats: Mapping[int, SampleFormat]
+    """Of each file; none in a block of verbatim files."""
     company: Company
 
 
@@ -240,14 +252,23 @@ def decode_block(
             for (part, _), stream in verbatim
         ]
     lengths = [part.n_frames for part, _ in places]
+    grids = [block.formats[part.file].grid for part, _ in places]
     decoded = decode_threads(
-        block.streams, lengths, block.grids, block.company, block.steps, coder, predictor, workers, most_lanes
+        block.streams, lengths, grids, block.company, block.steps, coder, predictor, workers, most_lanes
     )
     codes_at = dict(zip(block.needed, decoded, strict=True))
     return [
         DecodedPart(part, {block.places[position][1]: codes_at[position] for position in group})
         for part, group in itertools.groupby(block.chosen, lambda position: block.places[position][0])
     ]
+
+
+def restore_block(
+    block: FetchedBlock, coder: Coder, predictor: Predictor | None, most_lanes: int, workers: Workers
+) -> list[RestoredPart]:
+    """The same as bytes: all channels of the files were wanted."""
+    decoded = decode_block(block, coder, predictor, most_lanes, workers)
+    return [part.restored(block.formats.get(part.part.file)) for part in decoded]
 
 
 @dataclass(frozen=True)
@@ -306,8 +327,8 @@ class Decoder:
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
-        grids = [files[places[position][0].file].grid for position in needed]
-        return FetchedBlock(table.steps, places, chosen, needed, streams, grids, company.part(needed))
+        formats = {part.file: form for part in table.parts if (form := files[part.file].format)}
+        return FetchedBlock(table.steps, places, chosen, needed, streams, formats, company.part(needed))
 
     def _check_work(self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], company: Company) -> None:
         """Refuse block `i` where it asks for more memory, or with those before for more time, than is granted."""
@@ -331,19 +352,18 @@ class Decoder:
             )
 
     def decode_blocks(
-        self, blocks: Iterable[FetchedBlock], across: Workers, within: Workers
-    ) -> Iterator[list[DecodedPart]]:
-        """What `decode_block` makes of blocks, `across` and `within` each shared out among workers.
+        self,
+        decode: Callable[..., list[Decoded]],
+        blocks: Iterable[FetchedBlock],
+        across: Workers,
+        within: Workers,
+    ) -> Iterator[list[Decoded]]:
+        """What `decode`, `decode_block` or `restore_block`, makes of blocks, which workers share out among them.
 
         Raises SelfTestError, naming the archive, where the model fails its own.
         """
-        decode = partial(
-            decode_block,
-            coder=self.coder,
-            predictor=self.predictor,
-            most_lanes=self.reader.limits.lanes(lane_memory(self.predictor)),
-            workers=within,
-        )
+        most_lanes = self.reader.limits.lanes(lane_memory(self.predictor))
+        decode = partial(decode, coder=self.coder, predictor=self.predictor, most_lanes=most_lanes, workers=within)
         try:
             yield from across.in_turn(decode, blocks)
         except SelfTestError as error:

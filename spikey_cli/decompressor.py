@@ -11,7 +11,7 @@ from pathlib import Path
 from .archive import ArchiveReader, seal
 from .atomic import WholeFile, flush
 from .blocks import positions_by_file
-from .codec import DecodedPart, Decoder, FetchedBlock
+from .codec import Decoder, FetchedBlock, RestoredPart, restore_block
 from .errors import ArchiveError, InputError, LimitError, SpikeyError, unknown_name
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
@@ -209,12 +209,12 @@ def _restore_blocks(
                         for i in here:
                             files[i].fail(error)
 
-    def add_all(of_file: list[DecodedPart]) -> None:
+    def add_all(of_file: list[RestoredPart]) -> None:
         file = files[of_file[0].part.file]
-        for decoded in of_file:
-            file.attempt(partial(file.add, decoded))
+        for restored in of_file:
+            file.attempt(partial(file.add, restored))
 
-    for decoded in decoder.decode_blocks(fetch(), across, within):
+    for decoded in decoder.decode_blocks(restore_block, fetch(), across, within):
         # to the disk side by side: most of the time there is spent waiting
         within.map(add_all, [[decoded[i] for i in own] for own in positions_by_file(d.part for d in decoded)])
         done += sum(d.part.n_frames * files[d.part.file].entry.frame_bytes for d in decoded)

@@ -24,7 +24,7 @@ from functools import cached_property
 from .blocks import Part
 from .cursor import Cursor
 from .errors import ArchiveError, InputError
-from .grid import IDENTITY, Grid, unpack_grid
+from .grid import IDENTITY, Grid, SampleFormat, unpack_grid
 from .layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
 from .peers import Company, Place
@@ -72,6 +72,11 @@ class FileEntry:
     def frames(self) -> int:
         """Frames; of a verbatim file, bytes."""
         return self.layout.n_frames if self.layout else self.size
+
+    @property
+    def format(self) -> SampleFormat | None:
+        """None of a verbatim file."""
+        return SampleFormat(self.layout.channels, self.layout.sample_bytes, self.grid) if self.layout else None
 
 
 def thread_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:

@@ -14,13 +14,14 @@ One byte for the kind, then uvarints; offset and first are zigzag (see `varint`)
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from .errors import ArchiveError, InputError
 from .kernel import kernel
-from .layout import SAMPLE_BYTES, sample_range
+from .layout import SAMPLE_BYTES, sample_range, samples_from_bytes
 from .varint import get_uvarint, put_uvarint, unzigzag, zigzag
 
 MAX_PALETTE = 4096
@@ -137,6 +138,28 @@ class _ListedGrid(Grid):
 
     def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
         return _listed_samples(codes, self._values.astype(samples.dtype), samples)
+
+
+@dataclass(frozen=True)
+class SampleFormat:
+    """How the bytes of a file's frames become codes, and back: all that coding them takes of the file."""
+
+    channels: int
+    sample_bytes: int
+    grid: Grid
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes a frame."""
+        return self.channels * self.sample_bytes
+
+    def codes(self, frames: bytes) -> np.ndarray:
+        """Codes of the bytes of some frames, int32 of shape (channels, frames), each channel contiguous.
+
+        Raises InputError where a sample is not on the grid.
+        """
+        samples = samples_from_bytes(frames, self.channels, self.sample_bytes)
+        return np.ascontiguousarray(self.grid.to_codes(samples).T)
 
 
 def _n1_values() -> np.ndarray:

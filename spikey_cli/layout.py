@@ -24,6 +24,9 @@ MAX_TAIL_BYTES = 64 << 10
 MAX_CHANNELS = 2**16 - 1
 MAX_RATE = 2**32 - 1
 
+Bytes = bytes | bytearray | memoryview
+"""Bytes of a file, in whatever holds them."""
+
 NPY_MAGIC = b"\x93NUMPY"
 
 RAW_SUFFIXES = (".bin", ".dat", ".raw")
@@ -130,7 +133,7 @@ def silence(count: int, sample_bytes: int) -> bytes:
     return bytes([silent_sample(sample_bytes)]) * count
 
 
-def samples_from_bytes(data: bytes | bytearray | memoryview, channels: int, sample_bytes: int) -> np.ndarray:
+def samples_from_bytes(data: Bytes, channels: int, sample_bytes: int) -> np.ndarray:
     """The samples of whole frames, of shape (frames, channels) and `sample_dtype`.
 
     One and two bytes a sample give a view of `data`, where the machine is little endian. Raises ValueError where `data`

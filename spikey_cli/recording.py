@@ -14,7 +14,7 @@ import numpy as np
 
 from .archive import ArchiveReader
 from .blocks import Part
-from .codec import Decoder
+from .codec import Decoder, decode_block
 from .directory import thread_names
 from .errors import ArchiveError, InputError, unknown_name
 from .layout import sample_dtype
@@ -230,10 +230,11 @@ def read_frames(
             wanted[b] = {file: channels[file] for file in here}
     across, within = workers.for_blocks(len(wanted))
     fetched = (decoder.fetch_block(b, files, first, stop) for b, files in wanted.items())
-    for pieces in decoder.decode_blocks(fetched, across, within):
+    for pieces in decoder.decode_blocks(decode_block, fetched, across, within):
         for decoded in pieces:
             part, entry = decoded.part, reader.directory.files[decoded.part.file]
-            samples, damaged = decoded.samples(entry, channels[part.file])
+            assert entry.format is not None
+            samples, damaged = decoded.samples(entry.format, channels[part.file])
             if damaged:
                 raise ArchiveError(
                     f"{reader.path}: {entry.name} is damaged: a stream of frames {part.first_frame} to "
@@ -255,7 +256,8 @@ def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
         if any(part.file == file and _overlap(part, first, stop) for part in block.parts)
     ]
     data = bytearray()
-    for pieces in decoder.decode_blocks((decoder.fetch_block(b, {file}, first, stop) for b in wanted), one, one):
+    fetched = (decoder.fetch_block(b, {file}, first, stop) for b in wanted)
+    for pieces in decoder.decode_blocks(decode_block, fetched, one, one):
         for decoded in pieces:
             if decoded.verbatim is None:
                 raise ArchiveError(

@@ -15,6 +15,7 @@ from .archive import ArchiveReader
 from .atomic import forget
 from .decompressor import restore
 from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
+from .layout import Bytes
 from .limits import NO_LIMITS
 from .origin import FileOrigin, open_input
 from .predictor import Predictor, predictor_with_digest
@@ -83,7 +84,7 @@ class _Comparison:
         self.is_same = False
         """Whether all bytes were compared, and equal."""
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: Bytes) -> None:
         with open_input(self._path) as file:
             if read_at(file, self._length, len(data)) != data:
                 raise self._kept()

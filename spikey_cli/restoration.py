@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .archive import ArchiveReader, FileDigest
-from .codec import DecodedPart
+from .codec import RestoredPart
 from .directory import FileEntry
 from .errors import ArchiveError, SpikeyError
-from .layout import silence
+from .layout import Bytes, silence
 
 _SILENCE_FRAMES = 1 << 16
 
@@ -21,7 +21,7 @@ _SILENCE_FRAMES = 1 << 16
 class Target(Protocol):
     """What a file's bytes go to, in their order."""
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: Bytes) -> None:
         """Take the next bytes."""
 
     def commit(self) -> None:
@@ -87,18 +87,17 @@ class Restoration:
         self._target = target
         self._add(self.entry.layout.head if self.entry.layout else b"", 0)
 
-    def add(self, decoded: DecodedPart) -> None:
+    def add(self, restored: RestoredPart) -> None:
         """Take the next part. Raises ArchiveError where it is damaged."""
-        part = decoded.part
+        part, lost = restored.part, restored.lost
         if self._keep_going:
             self._be_silent(part.first_frame)
-        data, lost = decoded.data(self.entry)
         if lost:
             end = part.first_frame + part.n_frames
             if not self._keep_going:
                 raise self._damaged(f"a stream of frames {part.first_frame} to {end} does not match its checksum")
             self.lost.append(self._lost(lost, part.first_frame, end))
-        self._add(data, part.n_frames)
+        self._add(restored.data, part.n_frames)
 
     def end(self) -> None:
         """No more parts come: in a salvaged file the rest is lost."""
@@ -118,11 +117,11 @@ class Restoration:
         rate = self.entry.layout.sample_rate if self.entry.layout else 0
         return Lost(self.entry.name, tuple(channels), first_frame, stop_frame, rate)
 
-    def _add(self, data: bytes, frames: int) -> None:
+    def _add(self, data: Bytes, frames: int) -> None:
         self._reached += frames
         is_end = self._reached == self.entry.frames
-        if is_end and self.entry.layout:
-            data += self.entry.layout.tail
+        if is_end and self.entry.layout and self.entry.layout.tail:
+            data = b"".join((data, self.entry.layout.tail))
         self.digest.update(data)
         if self._target and data:
             self._target.append(data)

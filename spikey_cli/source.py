@@ -14,30 +14,13 @@ import numpy as np
 
 from . import npy, wav
 from .errors import InputError, system_fault
-from .grid import IDENTITY, Grid, GridSurvey
+from .grid import IDENTITY, Grid, GridSurvey, SampleFormat
 from .layout import Layout, RawFormat, samples_from_bytes
 from .origin import FileOrigin, Origin, Status
 from .topology import EXCERPT_SAMPLES, spike_band
 
 _CHUNK_BYTES = 8 << 20
 _CHANGED = "changed while it was read; compress it again once nothing writes to it"
-
-
-@dataclass(frozen=True)
-class SampleFormat:
-    """How the bytes of a file's frames become codes: all that coding them takes of the file."""
-
-    channels: int
-    sample_bytes: int
-    grid: Grid
-
-    def codes(self, frames: bytes) -> np.ndarray:
-        """Codes of the bytes of some frames, int32 of shape (channels, frames), each channel contiguous.
-
-        Raises InputError where a sample is not on the grid.
-        """
-        samples = samples_from_bytes(frames, self.channels, self.sample_bytes)
-        return np.ascontiguousarray(self.grid.to_codes(samples).T)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import gc
+import itertools
 import logging
 import pickle
 import signal
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -179,9 +181,7 @@ class _Pool(Executor):
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         """Begin `function` of one task."""
-        # bytes as an array, which Dask passes on as it is; what they mean is for a worker alone
-        packed = np.frombuffer(pickle.dumps((function, *arguments), pickle.HIGHEST_PROTOCOL), np.uint8)
-        return self._executor.submit(_work, spikey_cli.__version__, packed)
+        return self._executor.submit(_work, spikey_cli.__version__, Parcel.of((function, *arguments)))
 
     def result(self, future: Future[Any]) -> Any:
         """What came of a task. Raises ClusterError where the cluster fails."""
@@ -190,7 +190,7 @@ class _Pool(Executor):
         if time.monotonic() > self._asked + _POLL:
             self._look()
         try:
-            return pickle.loads(future.result())
+            return future.result().opened()
         except CancelledError as error:
             raise self._lost("the connection to the scheduler is lost", "look at its log, and try again") from error
         except KilledWorker as error:
@@ -223,16 +223,44 @@ class _Pool(Executor):
         return ClusterError(f"{self._address}: {what}; {remedy}")
 
 
-def _work(release: str, packed: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Parcel:
+    """Anything that can be pickled, for Dask to pass on: only who opens it need know what is in it.
+
+    Its large buffers lie in one array, which Dask sends as it stands, where it would copy bytes several times.
+    """
+
+    pickled: bytes
+    sizes: list[int]
+    """Bytes of each buffer."""
+    buffers: np.ndarray
+
+    @classmethod
+    def of(cls, content: object) -> Parcel:
+        """Pack something."""
+        parts: list[pickle.PickleBuffer] = []
+        pickled = pickle.dumps(content, pickle.HIGHEST_PROTOCOL, buffer_callback=parts.append)
+        arrays = [np.frombuffer(part.raw(), np.uint8) for part in parts]
+        return cls(pickled, [array.size for array in arrays], np.concatenate([np.zeros(0, np.uint8), *arrays]))
+
+    def opened(self) -> Any:
+        """What is in it."""
+        ends = list(itertools.accumulate(self.sizes, initial=0))
+        return pickle.loads(
+            self.pickled, buffers=[self.buffers.data[first:stop] for first, stop in itertools.pairwise(ends)]
+        )
+
+
+def _work(release: str, task: Parcel) -> Parcel:
     """What a worker does with a block. Raises ClusterError where it cannot be trusted with it."""
     if release != spikey_cli.__version__:
         raise ClusterError(
             f"{get_worker().address}: has spikey-cli {spikey_cli.__version__}, and the client has {release}; "
             + _REMEDY.format(release)
         )
-    function, *arguments = pickle.loads(packed.data)
+    function, *arguments = task.opened()
     try:
         done = function(*arguments)
     except SelfTestError as error:  # the archive need not be larger for one machine's sake
         raise ClusterError(f"{get_worker().address}: {error}; or take that worker out of the cluster") from error
-    return np.frombuffer(pickle.dumps(done, pickle.HIGHEST_PROTOCOL), np.uint8)
+    return Parcel.of(done)

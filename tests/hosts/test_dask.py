@@ -25,6 +25,7 @@ from spikey_cli.coders import CODERS
 from spikey_cli.errors import ClusterError, InputError
 from spikey_cli.grid import N1
 from spikey_cli.predictor import default_predictor
+from spikey_cli.tables import FileEntry
 from spikey_cli.workers import Workers
 
 dask = pytest.importorskip("dask")
@@ -351,7 +352,7 @@ def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch
 def test_blocks_travel_light(sources):
     looked = [compressor.look_or_fail(origin) for origin in compressor.name_inputs(sources[:4])]
     directory = codec.Directory(
-        tuple(codec.FileEntry(s.name, s.size, s.layout, s.grid) for s in looked),
+        tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in looked),
         compressor.find_sessions(looked)[0],
     )
     parts = [codec.Part(i, 0, FRAMES) for i in range(4)]
@@ -359,21 +360,28 @@ def test_blocks_travel_light(sources):
     block = codec.read_block(looked, [codec.FileDigest() for _ in looked], directory, parts, one)
     encode = partial(codec.encode_block, coder=CODERS["range"], predictor=default_predictor(), workers=one)
     data = sum(map(len, block.pieces))
-    assert len(pickle.dumps(block)) < data + 1500
+    parcel = hosts.Parcel.of(block)
+    assert parcel.buffers.size == data
+    assert len(parcel.pickled) < 1500
     assert len(pickle.dumps(encode)) < len(default_predictor().onnx) + 500
     _, again = pickle.loads(pickle.dumps((encode, block)))
     assert again.formats[0].grid is N1
     assert encode(again).streams == encode(block).streams
 
 
-def test_what_is_decoded_travels_light():
-    codes = np.arange(1000, dtype=np.int32)
-    part = codec.DecodedPart(codec.Part(0, 0, 1000), {0: codes, 1: codes * 1000, 2: None})
-    again = pickle.loads(pickle.dumps(part))
-    for channel in (0, 1):
-        np.testing.assert_array_equal(again.codes[channel], part.codes[channel], strict=True)
-    assert again.codes[2] is None
-    assert len(pickle.dumps(part)) < 2000 + 4000 + 500
+def test_parcels():
+    part = codec.RestoredPart(codec.Part(1, 2, 3), bytearray(range(100)) * 1000, [4])
+    content = {"part": part, "none": codec.RestoredPart(codec.Part(1, 5, 0), b"", []), "array": np.arange(5)}
+    parcel = hosts.Parcel.of(content)
+    assert parcel.sizes == [100_000, 0, 40]
+    assert len(parcel.pickled) < 1000
+    others = [pickle.loads(pickle.dumps(content, protocol)) for protocol in (4, 5)]
+    for again in (parcel.opened(), pickle.loads(pickle.dumps(parcel)).opened(), *others):
+        assert again["part"].part == part.part
+        assert again["part"].data == part.data
+        assert again["part"].lost == [4]
+        assert again["none"].data == b""
+        np.testing.assert_array_equal(again["array"], np.arange(5), strict=True)
 
 
 class TestCommand:
