@@ -82,26 +82,27 @@ class Request:
     def __init__(self) -> None:
         self.number: int | None = None
         """The signal, once it has come."""
-        self._since = 0.0
+        self._until: float | None = None
         self._read_end, self._write_end = os.pipe()  # it wakes who waits, whenever the signal comes
 
     def make(self, number: int) -> None:
         """Tell that the signal came."""
         self.number = number
-        self._since = time.monotonic()
         os.write(self._write_end, b"!")
 
     def more_comes(self, handle: int, grace: float) -> bool:
-        """Wait until a pipe can be read; False once the signal came, `grace` seconds are over, or nothing is left in it
-        for so long. On Windows, which cannot wait so, the answer is at once whether the signal came.
+        """Wait until a pipe can be read. Once the signal came that is for `grace` seconds, from the first question that
+        is asked then; behind them False. Windows cannot wait so: there the answer is at once whether the signal came.
         """
         try:
             if self.number is None:
                 select.select([handle, self._read_end], [], [])
             if self.number is None:
                 return True
-            left = self._since + grace - time.monotonic()
-            return left > 0 and bool(select.select([handle], [], [], left)[0])
+            now = time.monotonic()
+            if self._until is None:
+                self._until = now + grace
+            return self._until >= now and bool(select.select([handle], [], [], self._until - now)[0])
         except OSError:
             return self.number is None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PIPE = Path("-")
 
-GRACE = 0.5
+GRACE = 1.0
 """Seconds behind a signal in which what a recorder still writes is taken: Ctrl-C ends it, too."""
 
 
