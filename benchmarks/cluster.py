@@ -32,6 +32,9 @@ from spikey_cli.hosts.dask import Cluster, open_cluster
 WARMING_SECONDS = 15
 """Length of a recording that all workers get blocks of, and that is not counted."""
 
+PROBES, CHANNELS, HERTZ = 100, 384, 30_000
+"""A facility, on paper."""
+
 
 @dataclass
 class Way:
@@ -113,6 +116,31 @@ def table(ways: list[Way], samples: int) -> str:
     return "\n".join(lines)
 
 
+def facility(way: Way, samples: int, ratio: float) -> str:
+    """What a day of many probes would take, from the processor time of one way and the ratio."""
+    rate = PROBES * CHANNELS * HERTZ
+    raw, packed = 2 * rate / PROBES / 1e6, 2 * rate / PROBES / 1e6 / ratio
+    lines = [
+        f"{PROBES} probes x {CHANNELS} channels x {HERTZ:,} Hz = {rate / 1e6:,.0f} Msamples/s; "
+        f"x 2 bytes x 86,400 s = {2 * rate * 86_400 / 1e12:.1f} TB a day",
+        f"at ratio {ratio:.3f}: {2 * rate * 86_400 / 1e12 / ratio:.1f} TB a day, {packed:.2f} MB/s of each probe",
+    ]
+    sums = {"pack": 0.0, "verify": 0.0}
+    for job in sums:
+        for who, spent in (("workers", way.there), ("clients", way.here)):
+            each = 1e9 * statistics.median(spent[job]) / samples
+            sums[job] += rate * each / 1e9
+            lines.append(f"{job}, {who}: {rate / 1e6:,.0f} M/s x {each:.1f} ns = {rate * each / 1e9:.1f} processors")
+    lines += [
+        f"without verification {sums['pack']:.0f} processors, with it {sum(sums.values()):.0f}, "
+        f"{sum(sums.values()) / PROBES:.2f} a probe",
+        f"to workers, of each probe: {raw:.2f} MB/s to pack, {packed:.2f} to verify; from them {packed:.2f}, {raw:.2f}",
+        f"through the scheduler {2 * (raw + packed):.1f} MB/s in and as much out, "
+        f"{16 * (raw + packed) * PROBES / 1e3:.0f} Gbit/s for all probes; without verification half of it",
+    ]
+    return "\n".join(lines)
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--coder", default="range", show_default=True)
@@ -146,6 +174,7 @@ def main(files: tuple[Path, ...], coder: str, repeats: int, threads: int, second
         f"coder {coder}, {threads} threads of {seconds} s, {samples / 1e6:.1f} Msamples, ratio {ratio:.3f}, ", nl=False
     )
     click.echo(f"median of {repeats} runs, load of the machine at the end {load:.1f}\n\n{table(ways, samples)}")
+    click.echo(f"\nOn paper, from the processor time with one worker:\n\n{facility(ways[2], samples, ratio)}")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,9 @@ def open_cluster(
     Args:
         given: the address of a scheduler, such as "tcp://10.0.0.1:8786"; a `distributed.Client`, which stays open; or
             "local", for one of processes on this machine, which ends with the context.
-        workers: how many a local one has; by default one for each processor.
+        workers: how many a local one has; by default one for each processor. Of any other, how many threads have blocks
+            of ours at a time, where it has more: others may work there too, and each block lies in the scheduler's
+            memory.
         patience: how many seconds to wait where there is no worker, at first or later.
 
     Raises ClusterError where no scheduler answers, no worker comes, or one has another release of spikey-cli.
@@ -90,13 +92,13 @@ def open_cluster(
     # a block is meant to travel with its task: where its worker dies, there is nowhere else to get it from
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
         if isinstance(given, Client):
-            yield _checked(given, patience)
+            yield _checked(given, workers, patience)
         elif given == LOCAL:
             with _local(workers or processors()) as client:
-                yield _checked(client, patience)
+                yield _checked(client, workers, patience)
         else:
             with _connected(given) as client:
-                yield _checked(client, patience)
+                yield _checked(client, workers, patience)
 
 
 @contextmanager
@@ -138,7 +140,7 @@ def _connected(address: str) -> Client:
         ) from error
 
 
-def _checked(client: Client, patience: float) -> Cluster:
+def _checked(client: Client, most_threads: int | None, patience: float) -> Cluster:
     """The cluster of a client, once a worker is there, and all have this release."""
     address = client.scheduler.address
     try:
@@ -158,7 +160,7 @@ def _checked(client: Client, patience: float) -> Cluster:
                 f"{address}: {where} {has}, and this is {spikey_cli.__version__}; "
                 + _REMEDY.format(spikey_cli.__version__)
             )
-    pool = _Pool(client, patience)
+    pool = _Pool(client, most_threads, patience)
     logger.info("%s: workers: %d, threads: %d", address, len(found) - 1, pool.threads)
     return Cluster(pool, pool.threads)
 
@@ -170,14 +172,16 @@ def _release() -> str:
 class _Pool(Executor):
     """The client of a cluster, and what is known of its workers."""
 
-    def __init__(self, client: Client, patience: float) -> None:
+    def __init__(self, client: Client, most_threads: int | None, patience: float) -> None:
         self._client = client
         self._address = client.scheduler.address
         self._executor = client.get_executor(pure=False)
         self._patience = patience
-        self._asked = self._seen = time.monotonic()
-        self.threads = sum(client.nthreads().values())
-        """Of all workers, when they were last looked at."""
+        self._most_threads = most_threads
+        self._seen = time.monotonic()
+        self.threads = 0
+        """Of all workers, when they were last looked at, or as many of them as are to be used."""
+        self._look()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         """Begin `function` of one task."""
@@ -206,13 +210,14 @@ class _Pool(Executor):
     def _look(self) -> None:
         """Count the workers' threads. Raises ClusterError where there were none for too long."""
         try:
-            self.threads = sum(self._client.nthreads().values())
+            threads = sum(self._client.nthreads().values())
         except (OSError, ValueError) as error:  # what a client that is closed raises
             raise self._lost(
                 f"the connection to the scheduler is lost ({error})", "look at its log, and try again"
             ) from error
+        self.threads = min(threads, self._most_threads or threads)
         self._asked = time.monotonic()
-        if self.threads:
+        if threads:
             self._seen = self._asked
         elif self._asked > self._seen + self._patience:
             raise self._lost(

@@ -162,7 +162,8 @@ class TestTheSame:
             told.append(str(raised.value))
         assert told[0] == told[1]
 
-    def test_no_more_is_read_than_workers_can_take(self, sources, local, tmp_path, monkeypatch):
+    @pytest.mark.parametrize(("threads", "blocks_ahead"), [(None, 5), (1, 3)])
+    def test_no_more_is_read_than_workers_can_take(self, sources, local, tmp_path, monkeypatch, threads, blocks_ahead):
         ahead, most = 0, []
         read, add = compressor.read_block, compressor.ArchiveWriter.add_block
 
@@ -179,8 +180,9 @@ class TestTheSame:
 
         monkeypatch.setattr(compressor, "read_block", noted_read)
         monkeypatch.setattr(compressor.ArchiveWriter, "add_block", noted_add)
-        spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
-        assert max(most) == 2 * 2 + 1
+        with hosts.open_cluster(local.pool._client, workers=threads) as cluster:
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert max(most) == blocks_ahead
 
     def test_lazy_arrays_are_computed_there(self, alone, sources, stage, tmp_path, monkeypatch):
         da = pytest.importorskip("dask.array")
