@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from .hosts.zarr import SpikeyCodec
     from .live.decoder import StreamDecoder
     from .live.encoder import StreamEncoder
+    from .origin import ArrayOrigin, BytesOrigin
     from .recording import Recording
     from .recording import Recording as open  # noqa: N813
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ArrayOrigin": ("origin", "ArrayOrigin"),
+    "BytesOrigin": ("origin", "BytesOrigin"),
     "Compressed": ("compressor", "Compressed"),
     "compress": ("compressor", "compress"),
     "Decompressed": ("decompressor", "Decompressed"),
@@ -51,6 +54,8 @@ _HOMES = {
 
 __all__ = [
     "ArchiveError",
+    "ArrayOrigin",
+    "BytesOrigin",
     "Compressed",
     "Decompressed",
     "InputError",

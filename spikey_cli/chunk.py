@@ -22,7 +22,7 @@ from .compressor import write_archive
 from .decompressor import restore
 from .errors import ArchiveError, LimitError, SelfTestError
 from .form import Form, samples_of
-from .layout import Bytes
+from .layout import Bytes, Layout
 from .limits import NO_LIMITS
 from .npy import is_predictable, parse_header
 from .origin import ArrayOrigin, BytesOrigin, Origin
@@ -133,7 +133,7 @@ def decode_chunk(
         files = {name: np.empty(size, np.uint8) for name, size in sizes.items() if name == _FORM or layout is None}
         targets = {name: _Memory(memory, 0) for name, memory in files.items()}
         if layout is not None:
-            array = _room(layout.head, out if _FORM not in sizes else None)
+            array = _room(layout, out if _FORM not in sizes else None)
             targets[_ARRAY] = _Memory(array.reshape(-1).view(np.uint8), len(layout.head))
         done = restore(reader, targets.__getitem__, 1)
     if done.failures:
@@ -143,12 +143,19 @@ def decode_chunk(
     return _as_it_was(array, files[_FORM].tobytes(), most_bytes) if _FORM in files else array
 
 
-def _room(head: bytes, out: np.ndarray | None) -> np.ndarray:
-    """An array, in C order, for the samples that follow `head`: `out` where they fit."""
-    found = parse_header(head)
+def _room(layout: Layout, out: np.ndarray | None) -> np.ndarray:
+    """An array, in C order, for the samples of a chunk: `out` where they fit."""
+    found = parse_header(layout.head)
+    samples = (layout.n_frames, layout.channels)
     if found is None:
         raise ArchiveError(f"a chunk: does not tell the shape of its array; {_REMEDY}")
-    _, shape, dtype, _ = found
+    head_bytes, shape, dtype, is_fortran = found
+    # the archive knows how many samples there are: what the head says besides must agree before it is believed
+    told = (shape[0], shape[1] if len(shape) == 2 else 1) if shape and is_predictable(shape, dtype) else None
+    if told != samples or dtype.itemsize != layout.sample_bytes or head_bytes != len(layout.head):
+        raise ArchiveError(f"a chunk: tells of an array of {dtype} and shape {shape}, which it has not; {_REMEDY}")
+    if is_fortran or layout.tail:
+        raise ArchiveError(f"a chunk: holds more than an array in C order; {_REMEDY}")
     size = math.prod(shape) * dtype.itemsize
     if out is not None and out.nbytes == size and out.flags.c_contiguous and out.flags.writeable:
         return out.reshape(-1).view(np.uint8).view(dtype).reshape(shape)

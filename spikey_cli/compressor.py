@@ -70,6 +70,8 @@ def name_inputs(
     named: list[Origin] = []
     for given in inputs:
         if not isinstance(given, (str, os.PathLike)):
+            if not hasattr(given, "open"):
+                raise TypeError(f"{type(given).__name__} is no input; wrap an array: ArrayOrigin(array, name, rate)")
             named.append(given)
             continue
         path = Path(given)
@@ -149,6 +151,8 @@ def compress(
     Where the network's self-test fails on this machine, the archive is written without it, and the result's warnings
     say so.
     """
+    if isinstance(inputs, (str, os.PathLike)):
+        raise TypeError(f"inputs are a list of files: give [{os.fspath(inputs)!r}]")
     if coder not in CODERS:
         raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
     if remove_source:
@@ -173,6 +177,8 @@ def compress(
         failures.append(error)
 
     origins = _without_collisions(name_inputs(inputs, recursive=recursive, sample_rate=sample_rate), fail)
+    origins, replaced = _without(origins, Path(archive))
+    warnings += replaced
     target = WholeFile(Path(archive), force=force)
     try:
         with open_workers(workers, cluster) as pool:
@@ -210,6 +216,15 @@ def compress(
     warnings += advise(sources)
     source_bytes = sum(source.size for source in sources)
     return Compressed(len(sources), source_bytes, written.length, tuple(failures), removed, tuple(warnings))
+
+
+def _without(origins: list[Origin], archive: Path) -> tuple[list[Origin], list[str]]:
+    """Inputs but the archive itself, where there is an old one, and a warning where that was among them."""
+    if not archive.is_file():
+        return origins, []
+    others = [o for o in origins if not (isinstance(o, FileOrigin) and o.path.exists() and o.path.samefile(archive))]
+    left_out = len(others) < len(origins)
+    return others, [f"{archive}: is the archive that is to be replaced, and does not go into it"] if left_out else []
 
 
 def _without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], None]) -> list[Origin]:

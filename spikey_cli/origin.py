@@ -110,15 +110,17 @@ class ArrayOrigin:
     """Samples of shape (frames,) or (frames, channels), int16 or uint8, of any byte order; or an array beside them."""
 
     def __init__(
-        self, array: Samples, name: str = "recording.npy", sample_rate: int = 0, *, verbatim: bool = False
+        self, array: Samples, name: str = "recording.npy", sample_rate: float = 0, *, verbatim: bool = False
     ) -> None:
-        """`sample_rate`: frames a second. With `verbatim` the array may be any of one dimension or more,
+        """`sample_rate`: frames a second, in whole Hz. With `verbatim` the array may be any of one dimension or more,
         and is packed as it stands.
 
-        Raises InputError where `array` is of another dtype or shape.
+        Raises InputError where `array` is of another dtype or shape, or the rate is none.
         """
+        if not 0 <= sample_rate < 1 << 32 or sample_rate != int(sample_rate):
+            raise InputError(f"{name}: a rate of {sample_rate} Hz does not go into an archive; give it in whole Hz")
         self.name = name
-        self.sample_rate = sample_rate
+        self.sample_rate = int(sample_rate)
         self._array = array
         self._dtype = np.dtype(array.dtype).newbyteorder("<")
         self._shape = tuple(int(n) for n in array.shape)

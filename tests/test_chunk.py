@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from spikey_cli.chunk import decode_chunk, encode_chunk
 from spikey_cli.coders import CODERS
 from spikey_cli.compressor import write_archive
 from spikey_cli.errors import ArchiveError, LimitError
+from spikey_cli.layout import Layout
+from spikey_cli.npy import header
 from spikey_cli.origin import ArrayOrigin, BytesOrigin
 from spikey_cli.source import look_through
 from spikey_cli.workers import Workers
@@ -242,3 +245,23 @@ def test_golden_chunks_decode(name: str, decoded: Callable[[bytes], np.ndarray])
         "order": "C" if array.flags.c_contiguous else "F",
         "bytes": hashlib.sha256(array.tobytes("A")).hexdigest(),
     }
+
+
+@pytest.mark.parametrize("shape", [(1_000_000,), (10**15,), (500,), (250, 2), (), (10, 10, 10)])
+@pytest.mark.parametrize("dtype", ["<i2", "<f8", "|u1", "|O"])
+def test_a_shape_that_the_samples_have_not_is_refused(tmp_path, shape: tuple[int, ...], dtype: str) -> None:
+    """It stands in the head of chunk.npy, under checksums that are right."""
+
+    class Forged(ArrayOrigin):
+        def __init__(self) -> None:
+            super().__init__(np.arange(1000, dtype=np.int16), "chunk.npy")
+            self._head = header(shape, np.dtype(dtype))
+            self._size = len(self._head) + 2000
+
+    path = tmp_path / "forged.spk"
+    true, forged = look_through(ArrayOrigin(np.arange(1000, dtype=np.int16), "chunk.npy")), Forged()
+    forged = replace(true, origin=forged, status=forged.status(), layout=Layout(forged._head, b"", 0, 1, 2, 1000))
+    with open(path, "wb") as file:
+        write_archive([forged], file, CODERS["rice"], None, False, False, Workers(None, 1), None)
+    with pytest.raises(ArchiveError, match="a chunk: "):
+        decode_chunk(path.read_bytes(), most_bytes=4000)

@@ -141,3 +141,25 @@ def test_output_that_cannot_be_written(tmp_path, session):
     done = subprocess.run(spikey, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, ""), "whoever reads it has had enough: as in `spikey info | head`"
+
+
+@pytest.mark.parametrize("name", ["b.wav", "b.npy", "b.bin", "b.nwb"])
+def test_no_recording_is_replaced_by_an_archive(session, tmp_path, name):
+    (tmp_path / name).write_bytes(b"a recording")
+    assert "would be the archive" in run("compress", "-f", *session, tmp_path / name, status=2)
+    assert (tmp_path / name).read_bytes() == b"a recording"
+
+
+def test_an_archive_does_not_go_into_its_successor(session, tmp_path):
+    old = session[0].parent / "old.spk"
+    run("compress", *session, old)
+    first = old.read_bytes()
+    assert "does not go into it" in run("compress", "-f", "-r", session[0].parent, old)
+    assert old.read_bytes() == first
+
+
+def test_a_host_without_a_port_is_named(session, tmp_path):
+    out = tmp_path / "out.spk"
+    assert "give HOST:PORT, as in --dask somewhere:8786" in run(
+        "compress", "--dask", "somewhere", *session, out, status=2
+    )

@@ -55,7 +55,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="spikey")
 def main() -> None:
-    """Lossless compression of multichannel electrode recordings in WAV.
+    """Lossless compression of multichannel electrode recordings: WAV, NumPy, raw samples, NWB.
 
     Every byte of every file comes back. Example:
 

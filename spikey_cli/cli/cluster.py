@@ -6,6 +6,7 @@ name with a colon goes into no archive.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ import click
 if TYPE_CHECKING:
     from ..workers import Workers
 
+_HOST = re.compile(r"[A-Za-z][\w-]*|\d+(\.\d+){3}")
+"""What looks like a host without its port, and not like a file."""
 _ADDRESS = re.compile(r"local|\w+://\S+|[^\s/\\]+:\d+")
 
 
@@ -42,6 +45,9 @@ class ClusterCommand(click.Command):
         own = args.index("--") if "--" in args else len(args)
         for i in range(own):
             if args[i] == "--dask" and not (i + 1 < own and _ADDRESS.fullmatch(args[i + 1])):
+                following = args[i + 1] if i + 2 < own else ""
+                if _HOST.fullmatch(following) and not os.path.lexists(following):
+                    raise click.UsageError(f"{following} is no address; give HOST:PORT, as in --dask {following}:8786")
                 args[i] = "--dask=local"
         return super().parse_args(ctx, args)
 

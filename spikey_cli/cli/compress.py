@@ -117,8 +117,10 @@ def compress(
         raise click.UsageError(f"{archive} would be the archive; name it last, behind the files that are to be in it")
     if archive == PIPE:
         raise click.UsageError("an archive of files is no pipe; name a file, or - as the input too")
+    from ..layout import HDF5_SUFFIXES, RAW_SUFFIXES
+
     coder = coder or "rice"
-    if archive.suffix.lower() == ".wav":
+    if archive.suffix.lower() in (".wav", ".npy", *RAW_SUFFIXES, *HDF5_SUFFIXES):
         raise click.UsageError(f"{archive} would be the archive; name it, last, with the ending .spk")
     if remove_source and (force or no_verify):
         reason = "what it would replace may be all that is left of other sources" if force else "it has to be verified"
@@ -128,6 +130,8 @@ def compress(
     from ..compressor import compress as run
 
     origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
+    if not origins:
+        report_failures(failures)
     with cluster_at(address, workers) as cluster, report.progress("compressing") as progress:
         done = run(
             origins,

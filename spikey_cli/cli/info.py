@@ -73,7 +73,7 @@ def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
 def _of_stream(told: dict[str, Any]) -> Iterator[str]:
     yield f"{told['path']}: Spikey live stream, format {told['format'].removeprefix('live ')}"
     yield (
-        f"  content    {counted(told['channels'], 'thread')} at {told['sample_rate']:,} Hz, {told['sample_bits']} bit, "
+        f"  content    {counted(told['channels'], 'thread')} at {_told(told['sample_rate'])} Hz, {told['sample_bits']} bit, "
         f"{told['kind']}"
     )
     yield f"  size       {size(told['archive_bytes'])}; how long it is, `spikey test` tells"
@@ -124,9 +124,14 @@ def _table(files: Sequence[dict[str, Any]]) -> Iterator[str]:
         if file["kind"] == "verbatim":
             rows.append((file["name"], "", "", "", "", "", size(file["bytes"]), "kept verbatim"))
         else:
-            numbers = (file[key] for key in ("channels", "frames", "sample_bits", "sample_rate"))
-            counts = (f"{number:,}" for number in numbers)
-            rows.append((file["name"], *counts, _duration(file), size(file["bytes"]), file["grid"]))
+            frames, others = (
+                f"{file['frames']:,}",
+                (_told(file[key]) for key in ("channels", "sample_bits", "sample_rate")),
+            )
+            channels, bits, rate = others
+            rows.append(
+                (file["name"], channels, frames, bits, rate, _duration(file), size(file["bytes"]), file["grid"])
+            )
     return _aligned([heads, *rows], "<>>>>>><")
 
 
@@ -143,6 +148,11 @@ def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
         yield f"  {'  '.join(cells)}".rstrip()
 
 
+def _told(number: int) -> str:
+    """A number that is never 0, unless nothing tells it."""
+    return f"{number:,}" if number else "?"
+
+
 def _listed(numbers: Sequence[int]) -> str:
-    few = [f"{number:,}" for number in itertools.islice(numbers, 4)]
+    few = [_told(number) for number in itertools.islice(numbers, 4)]
     return " / ".join(few[:3]) + (" ..." if len(few) > 3 else "")

@@ -56,7 +56,7 @@ def take_inputs(
 ) -> tuple[list[Origin], list[SpikeyError]]:
     """The inputs, as what is told of them makes them, and why some are left out.
 
-    Raises UsageError where there is nothing among them that it could be told of, InputError where none is left.
+    Raises UsageError where there is nothing among them that it could be told of.
     """
     from ..compressor import name_inputs
     from ..layout import HDF5_SUFFIXES, RAW_SUFFIXES
@@ -92,8 +92,6 @@ def _take_datasets(origins: Sequence[Origin], dataset: str) -> tuple[list[Origin
             taken += dataset_origins(origin, dataset)
         except InputError as error:
             failures.append(error)
-    if not taken:
-        raise failures[0]
     return taken, failures
 
 

@@ -56,7 +56,7 @@ def plot(
         spikey plot --thread left.wav --start 1.5 --stop 2 --out left.png out.spk
     """
     stop = start + 1 if stop is None else stop
-    if start >= stop:
+    if not start < stop:
         raise click.UsageError(f"--start {start:g} is not before --stop {stop:g}")
     from ..analysis.traces import read_traces
     from ..analysis.traces_picture import draw_traces
