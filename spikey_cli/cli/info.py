@@ -73,8 +73,8 @@ def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
 def _of_stream(told: dict[str, Any]) -> Iterator[str]:
     yield f"{told['path']}: Spikey live stream, format {told['format'].removeprefix('live ')}"
     yield (
-        f"  content    {counted(told['channels'], 'thread')} at {_told(told['sample_rate'])} Hz, {told['sample_bits']} bit, "
-        f"{told['kind']}"
+        f"  content    {counted(told['channels'], 'thread')} at {_told(told['sample_rate'])} Hz, "
+        f"{told['sample_bits']} bit, {told['kind']}"
     )
     yield f"  size       {size(told['archive_bytes'])}; how long it is, `spikey test` tells"
     yield f"  coded      range, model {told['model']['name']}"
