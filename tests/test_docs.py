@@ -55,7 +55,7 @@ def _python_blocks(document: Path) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_python_blocks_run(two_threads, document):
     """In order, those of one document in one namespace."""
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"__name__": "__main__"}
     for number, block in enumerate(_python_blocks(document)):
         exec(compile(block, f"{document.name}, block {number}", "exec"), names)
     if document.name == "README.md":
