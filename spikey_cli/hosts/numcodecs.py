@@ -15,7 +15,7 @@ import numpy as np
 
 from ..chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
 from ..coders import CODERS
-from ..errors import MissingPackageError
+from ..errors import LimitError, MissingPackageError
 from ..predictor import Predictor, default_predictor, find_model
 from ..shipped import shipped_models
 
@@ -74,7 +74,7 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
             out: any contiguous buffer of as many bytes that can be written to.
 
         Raises:
-            ArchiveError: the chunk is damaged, or none, or much larger than `out`.
+            ArchiveError: the chunk is damaged, or none.
             ModelError: the model that it was written with is not installed.
             TypeError: `out` is of Python objects.
             ValueError: `out` has another size, or cannot be written to.
@@ -85,7 +85,10 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         memory = ensure_contiguous_ndarray(out).view(np.uint8)
         if not memory.flags.writeable:
             raise ValueError("out cannot be written to")
-        array = decode_chunk(data, memory, most_bytes=memory.nbytes)
+        try:
+            array = decode_chunk(data, memory, most_bytes=memory.nbytes)
+        except LimitError as error:
+            raise ValueError(f"out has {memory.nbytes} bytes, and the chunk holds more") from error
         if array.nbytes != memory.nbytes:
             raise ValueError(f"out has {memory.nbytes} bytes, and the chunk holds {array.nbytes}")
         if not np.may_share_memory(array, memory):

@@ -20,7 +20,7 @@ from recordings import recorded
 
 import spikey_cli
 from spikey_cli.coders import CODERS
-from spikey_cli.errors import ArchiveError, LimitError, MissingPackageError
+from spikey_cli.errors import ArchiveError, MissingPackageError
 from spikey_cli.shipped import shipped_models
 
 numcodecs = pytest.importorskip("numcodecs", minversion="0.15")
@@ -180,7 +180,7 @@ def test_out_of_another_size_is_refused(dtype: str, size: int) -> None:
 
 def test_out_of_a_far_smaller_size_takes_no_memory() -> None:
     data = Spikey().encode(np.zeros((500_000, 2), "i2"))
-    with pytest.raises(LimitError, match="claims to hold more than the 20 bytes"):
+    with pytest.raises(ValueError, match="out has 20 bytes, and the chunk holds more"):
         Spikey().decode(data, out=np.empty(10, "i2"))
 
 
