@@ -1,7 +1,7 @@
 """Which chunks are good: `python benchmarks/chunks.py N1_FILES...` (docs/zarr.md).
 
-Chunks of many shapes are cut from a recording that is put together of the given ones, encoded and decoded as Zarr's
-codecs do, on one thread of execution, and compared. Times are processor time, the least of several runs, unless
+A recording that is put together of the given ones is cut into chunks of many shapes, which are encoded and decoded as
+Zarr's codecs do, on one thread of execution, and compared. Times are processor time, the least of several runs, unless
 something else is said: what another program does meanwhile changes them little.
 """
 
@@ -14,7 +14,9 @@ import pstats
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import numpy as np
@@ -23,9 +25,10 @@ from spikey_cli.bench.contest import describe_machine
 from spikey_cli.chunk import decode_chunk, encode_chunk
 from spikey_cli.source import look_through
 
+Result = TypeVar("Result")
+
 RATE = 19_531
-AT_LEAST_RUNS = 3
-N_CHUNKS = 16
+N_CHUNKS, ROUNDS = 16, 10
 
 STAGES = {
     "grid of the values (`GridSurvey`)": ("grid.py", ("add", "grid")),
@@ -59,31 +62,35 @@ def recording_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndar
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 
-def least_time(work: Callable[[], object], seconds: float) -> float:
-    """Processor time of this thread, in seconds, the least of some runs that take about `seconds` together."""
+def least_time(work: Callable[[], Result], seconds: float) -> tuple[Result, float]:
+    """What `work` returns, and the processor time that it takes this thread, in seconds: the least of as many runs as
+    there are in `seconds`, at least one.
+    """
     times: list[float] = []
     until = time.monotonic() + seconds
-    while len(times) < AT_LEAST_RUNS or time.monotonic() < until:
+    while not times or time.monotonic() < until:
         started = time.thread_time()
-        work()
+        result = work()
         times.append(time.thread_time() - started)
-    return min(times)
+    return result, min(times)
 
 
-def run(chunk: np.ndarray, coder: str, peers: bool, seconds: float) -> dict[str, object]:
-    """Encode and decode one chunk."""
-    data = encode_chunk(chunk, coder=coder, peers=peers)
-    if not np.array_equal(decode_chunk(data), chunk):
-        raise SystemExit(f"a chunk of shape {chunk.shape} did not come back as it was")
-    encode_s = least_time(lambda: encode_chunk(chunk, coder=coder, peers=peers), seconds)
-    decode_s = least_time(lambda: decode_chunk(data), seconds)
+def run(recording: np.ndarray, frames: int, coder: str, peers: bool, seconds: float) -> dict[str, object]:
+    """Encode and decode a recording in chunks of so many frames."""
+    chunks = [recording[first : first + frames] for first in range(0, len(recording), frames)]
+    options: dict[str, Any] = {"coder": coder, "peers": peers}
+    encode_chunk(chunks[0], **options)  # kernels are loaded
+    data, encode_s = least_time(lambda: [encode_chunk(chunk, **options) for chunk in chunks], seconds)
+    back, decode_s = least_time(lambda: [decode_chunk(coded) for coded in data], seconds)
+    if not all(np.array_equal(decoded, chunk) for decoded, chunk in zip(back, chunks, strict=True)):
+        raise SystemExit(f"a chunk of {frames} frames did not come back as it was")
     return {
-        "frames": len(chunk),
-        "channels": chunk.shape[1],
-        "coder": coder,
-        "peers": peers,
-        "bytes": chunk.nbytes,
-        "ratio": chunk.nbytes / len(data),
+        "frames": frames,
+        "channels": recording.shape[1],
+        **options,
+        "chunks": len(chunks),
+        "bytes": recording.nbytes,
+        "ratio": recording.nbytes / sum(map(len, data)),
         "encode_s": encode_s,
         "decode_s": decode_s,
     }
@@ -126,16 +133,16 @@ def print_edge(chunk: np.ndarray) -> None:
     third = chunk[: len(chunk) // 3]
     filled = np.zeros_like(chunk)
     filled[: len(third)] = third
-    more = len(encode_chunk(filled)) - len(encode_chunk(third))
-    slower = [least_time(lambda given=given: encode_chunk(given), 1.0) for given in (filled, third)]  # type: ignore[misc]
+    data, filled_s = least_time(lambda: encode_chunk(filled), 1.0)
+    alone, third_s = least_time(lambda: encode_chunk(third), 1.0)
     click.echo(
-        f"\nA chunk that is filled up after a third of its frames takes {more} bytes and "
-        f"{1000 * (slower[0] - slower[1]):.1f} ms more than that third alone."
+        f"\nA chunk that is filled up after a third of its frames takes {len(data) - len(alone)} bytes and "
+        f"{1000 * (filled_s - third_s):.1f} ms more than that third alone."
     )
 
 
 def print_scaling(chunk: np.ndarray) -> None:
-    """How many times as fast several chunks are coded by two threads, and by two processes."""
+    """How fast several chunks are coded by two threads, and by two processes; the best of some rounds."""
     chunks = [np.roll(chunk, 1000 * i, axis=0) for i in range(N_CHUNKS)]
     data = [encode_chunk(chunk) for chunk in chunks]
     click.echo(f"\n{N_CHUNKS} such chunks at once, by the clock:\n")
@@ -146,18 +153,20 @@ def print_scaling(chunk: np.ndarray) -> None:
         "two threads": ThreadPoolExecutor(2),
         "two processes": ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")),
     }
-    megabytes = N_CHUNKS * chunk.nbytes / 1e6
-    for name, pool in pools.items():
-        with pool:
-            speeds = []
-            for work, given in ((encode_chunk, chunks), (decode_chunk, data)):
-                list(pool.map(work, given))  # kernels are loaded, processes are there
-                times = []
-                for _ in range(AT_LEAST_RUNS):
+    ways = ((encode_chunk, chunks), (decode_chunk, data))
+    times: dict[str, list[list[float]]] = {name: [[], []] for name in pools}
+    with ExitStack() as stack:
+        for pool in pools.values():
+            stack.enter_context(pool)
+        for turn in range(1 + ROUNDS):
+            for name, pool in pools.items():
+                for way, (work, given) in enumerate(ways):
                     started = time.perf_counter()
                     list(pool.map(work, given))
-                    times.append(time.perf_counter() - started)
-                speeds.append(f"{megabytes / min(times):.0f}")
+                    if turn:  # in the first, kernels are loaded, and processes begin
+                        times[name][way].append(time.perf_counter() - started)
+    for name in pools:
+        speeds = [f"{N_CHUNKS * chunk.nbytes / 1e6 / min(seconds):.0f}" for seconds in times[name]]
         click.echo(f"| {name} | {' | '.join(speeds)} |")
 
 
@@ -175,22 +184,23 @@ def main(
     widths, lengths = [int(n) for n in channels.split(",")], [round(float(s) * RATE) for s in seconds.split(",")]
     recording = recording_of(files, max(widths), max(lengths))
     click.echo(f"{len(files)} files, {RATE:,} Hz; {describe_machine()}; one thread of execution\n")
-    click.echo("| chunk | MB | coder | ratio | encode MB/s | decode MB/s | encode ms | decode ms |")
+    click.echo("| chunk | MB | coder | ratio | encode MB/s | decode MB/s | ms a chunk | and back |")
     click.echo("|---|---|---|---|---|---|---|---|")
     variants = [(coder, True) for coder in coders.split(",")] + [(coders.split(",")[0], False)]
     rows = []
     for width in widths:
+        given = np.ascontiguousarray(recording[:, :width])
         for frames in lengths:
-            chunk = np.ascontiguousarray(recording[:frames, :width])
             for coder, peers in variants:
-                row = run(chunk, coder, peers, time_s)
+                row = run(given, frames, coder, peers, time_s)
                 d: dict[str, float] = row  # type: ignore[assignment]
                 rows.append(row)
+                speeds = [given.nbytes / 1e6 / d[way] for way in ("encode_s", "decode_s")]
+                times = [1000 * d[way] / d["chunks"] for way in ("encode_s", "decode_s")]
                 click.echo(
-                    f"| {frames / RATE:.3g} s x {width} | {chunk.nbytes / 1e6:.2f} "
-                    f"| {coder}{'' if peers else ', no peers'} | {d['ratio']:.3f} "
-                    f"| {chunk.nbytes / 1e6 / d['encode_s']:.1f} | {chunk.nbytes / 1e6 / d['decode_s']:.1f} "
-                    f"| {1000 * d['encode_s']:.1f} | {1000 * d['decode_s']:.1f} |"
+                    f"| {frames / RATE:.3g} s x {width} | {frames * width * 2 / 1e6:.2f} "
+                    f"| {coder}{'' if peers else ', no peers'} | {d['ratio']:.3f} | {speeds[0]:.1f} | {speeds[1]:.1f} "
+                    f"| {times[0]:.1f} | {times[1]:.1f} |"
                 )
     click.echo("\nAll chunks came back as they were.")
     chunk = np.ascontiguousarray(recording[: min(30_000, max(lengths)), : widths[0]])

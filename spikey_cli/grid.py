@@ -159,7 +159,7 @@ class SampleFormat:
         Raises InputError where a sample is not on the grid.
         """
         samples = samples_from_bytes(frames, self.channels, self.sample_bytes)
-        return np.ascontiguousarray(self.grid.to_codes(samples).T)
+        return self.grid.to_codes(samples.T)
 
 
 def _n1_values() -> np.ndarray:
