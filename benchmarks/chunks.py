@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import pstats
 import time
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -141,6 +142,20 @@ def print_edge(chunk: np.ndarray) -> None:
     )
 
 
+def print_memory(chunk: np.ndarray) -> None:
+    """How much memory a chunk takes, beside itself, while it is coded."""
+    times_its_bytes = []
+    data = encode_chunk(chunk)
+    for work in (lambda: encode_chunk(chunk), lambda: decode_chunk(data)):
+        tracemalloc.start()
+        work()
+        times_its_bytes.append(tracemalloc.get_traced_memory()[1] / chunk.nbytes)
+        tracemalloc.stop()
+    click.echo(
+        "It takes up to {:.1f} times its bytes of memory to encode, and {:.1f} to decode.".format(*times_its_bytes)
+    )
+
+
 def print_scaling(chunk: np.ndarray) -> None:
     """How fast several chunks are coded by two threads, and by two processes; the best of some rounds."""
     chunks = [np.roll(chunk, 1000 * i, axis=0) for i in range(N_CHUNKS)]
@@ -206,6 +221,7 @@ def main(
     chunk = np.ascontiguousarray(recording[: min(30_000, max(lengths)), : widths[0]])
     print_shares(chunk)
     print_edge(chunk)
+    print_memory(chunk)
     print_scaling(chunk)
     if json_file:
         json_file.write_text(json.dumps({"machine": describe_machine(), "rows": rows}, indent=1) + "\n", "utf-8")
