@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import resource
 import statistics
 import tempfile
 import time
@@ -29,7 +30,7 @@ import spikey_cli
 from spikey_cli.bench.contest import describe_machine
 from spikey_cli.hosts.dask import Cluster, open_cluster
 
-WARMING_SECONDS = 15
+WARMING_SECONDS = 9
 """Length of a recording that all workers get blocks of, and that is not counted."""
 
 PROBES, CHANNELS, HERTZ = 100, 384, 30_000
@@ -73,6 +74,10 @@ class Way:
         self.here[job].append(processor_seconds() - here)
         self.there[job].append(self._there() - there)
 
+    def peak_megabytes(self) -> str:
+        """Most memory that any of the workers has held."""
+        return f"{max(self.client.run(peak_bytes).values()) / 1e6:.0f}" if self.client else ""
+
     def _there(self) -> float:
         return sum(self.client.run(processor_seconds).values()) if self.client else 0.0
 
@@ -81,6 +86,11 @@ def processor_seconds() -> float:
     """Of this process, in all."""
     spent = os.times()
     return spent.user + spent.system
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def take_turns(ways: list[Way], wav: Path, work: Path, coder: str, repeats: int) -> float:
@@ -98,8 +108,9 @@ def take_turns(ways: list[Way], wav: Path, work: Path, coder: str, repeats: int)
 def table(ways: list[Way], samples: int) -> str:
     """The ways as a Markdown table."""
     lines = [
-        "| | pack Msamples/s | verify Msamples/s | pack, CPU ns/sample: client | workers | verify: client | workers |",
-        "|---|---|---|---|---|---|---|",
+        "| | pack Msamples/s | verify Msamples/s | pack, CPU ns/sample: client | workers | verify: client | workers "
+        "| peak of a worker, MB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for way in ways:
         rates = [samples / statistics.median(way.seconds[job]) / 1e6 for job in ("pack", "verify")]
@@ -111,7 +122,7 @@ def table(ways: list[Way], samples: int) -> str:
         lines.append(
             f"| {way.name} | {rates[0]:.1f} | {rates[1]:.1f} | "
             + " | ".join(f"{ns:.1f}" if ns else "" for ns in spent)
-            + " |"
+            + f" | {way.peak_megabytes()} |"
         )
     return "\n".join(lines)
 
@@ -144,9 +155,9 @@ def facility(way: Way, samples: int, ratio: float) -> str:
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--coder", default="range", show_default=True)
-@click.option("--repeats", default=5, show_default=True)
-@click.option("--threads", default=64, show_default=True, help="Threads of the recording.")
-@click.option("--seconds", default=160, show_default=True, help="Its length.")
+@click.option("--repeats", default=3, show_default=True)
+@click.option("--threads", default=384, show_default=True, help="Threads of the recording.")
+@click.option("--seconds", default=27, show_default=True, help="Its length.")
 def main(files: tuple[Path, ...], coder: str, repeats: int, threads: int, seconds: int) -> None:
     """Measure on a recording put together from FILES, mono WAVs of 16 bits."""
     samples = threads * seconds * RATE
@@ -169,12 +180,13 @@ def main(files: tuple[Path, ...], coder: str, repeats: int, threads: int, second
             way.forget()
         ratio = take_turns(ways, wav, work, coder, repeats)
         load = os.getloadavg()[0]
-    click.echo(f"{describe_machine()}, dask {dask.__version__}")
-    click.echo(
-        f"coder {coder}, {threads} threads of {seconds} s, {samples / 1e6:.1f} Msamples, ratio {ratio:.3f}, ", nl=False
-    )
-    click.echo(f"median of {repeats} runs, load of the machine at the end {load:.1f}\n\n{table(ways, samples)}")
-    click.echo(f"\nOn paper, from the processor time with one worker:\n\n{facility(ways[2], samples, ratio)}")
+        click.echo(f"{describe_machine()}, dask {dask.__version__}")
+        click.echo(
+            f"coder {coder}, {threads} threads of {seconds} s, {samples / 1e6:.1f} Msamples, ratio {ratio:.3f}, ",
+            nl=False,
+        )
+        click.echo(f"median of {repeats} runs, load of the machine at the end {load:.1f}\n\n{table(ways, samples)}")
+        click.echo(f"\nOn paper, from the processor time with one worker:\n\n{facility(ways[2], samples, ratio)}")
 
 
 if __name__ == "__main__":
