@@ -198,6 +198,16 @@ class TestTheSame:
             np.testing.assert_array_equal(sums, recording[:].astype("i8").sum(axis=0))
 
 
+def test_workers_may_join(stage):
+    stage.add_worker()
+    with hosts.open_cluster(stage.address, patience=30) as cluster:
+        assert cluster.most_under_way == 2
+        stage.add_worker()
+        cluster.pool._client.wait_for_workers(2, timeout=30)
+        cluster.pool._look()
+        assert cluster.most_under_way == 4
+
+
 class TestWorkersThatDie:
     def test_one_in_the_middle_of_a_block(self, sources, alone, stage, tmp_path, monkeypatch):
         mark = tmp_path / "stage" / "killed"
