@@ -76,7 +76,7 @@ class FileEntry:
     @property
     def format(self) -> SampleFormat | None:
         """None of a verbatim file."""
-        return SampleFormat(self.layout.channels, self.layout.sample_bytes, self.grid) if self.layout else None
+        return SampleFormat.of(self.layout, self.grid)
 
 
 def thread_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:

@@ -21,7 +21,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-_SPAN = 1 << 16
+MIDDLE = 1 << 15
+"""What is taken of unsigned integers of 16 bits, for them to be signed."""
+
+_SPAN = 2 * MIDDLE
 _LEAST_FRAMES = 64  # fewer that are equal may be a recording's own, and are not worth a form
 _DTYPE = re.compile(r"[<>][iu][248]|\|[iu]1")
 _KEYS = {"dtype", "order", "offset"}, {"dtype", "order", "offset", "shape", "fill"}
@@ -100,8 +103,7 @@ def samples_of(array: np.ndarray) -> tuple[np.ndarray, Form | None] | None:
     if offset is None:
         return None
     if offset:
-        # wraps around in the array's own width, and is right again in 16 bits
-        samples = (corner - array.dtype.type(offset)).astype(np.int16)
+        samples = lowered(corner, offset)
     else:
         is_byte = array.dtype.itemsize == 1 and array.dtype.kind == "u"
         samples = corner if is_byte else corner.astype(np.int16, copy=False)
@@ -112,6 +114,12 @@ def samples_of(array: np.ndarray) -> tuple[np.ndarray, Form | None] | None:
     elif samples.dtype != array.dtype or order == "F":
         form = Form(array.dtype, order, offset)
     return np.ascontiguousarray(samples), form
+
+
+def lowered(array: np.ndarray, offset: int) -> np.ndarray:
+    """Integers less `offset`, int16, which then they fit into."""
+    # wraps around in the array's own width, and is right again in 16 bits
+    return (array - array.dtype.type(offset)).astype(np.int16)
 
 
 def _without_filling(array: np.ndarray) -> np.ndarray:
@@ -138,8 +146,8 @@ def _offset(array: np.ndarray) -> int | None:
     low, high = bits.min, bits.max
     if high - low >= _SPAN:
         low, high = int(array.min()), int(array.max())
-    if low >= -(_SPAN // 2) and high < _SPAN // 2:
+    if low >= -MIDDLE and high < MIDDLE:
         return 0
     # unsigned ones of 16 bits always by the middle, lest chunks of one recording differ
-    middle = _SPAN // 2 if low >= 0 and high < _SPAN else (low + high + 1) // 2
+    middle = MIDDLE if low >= 0 and high < _SPAN else (low + high + 1) // 2
     return middle if high - low < _SPAN else None

@@ -21,7 +21,7 @@ import numpy as np
 
 from .errors import ArchiveError, InputError
 from .kernel import kernel
-from .layout import SAMPLE_BYTES, sample_range, samples_from_bytes
+from .layout import SAMPLE_BYTES, Layout, sample_range, samples_from_bytes
 from .varint import get_uvarint, put_uvarint, unzigzag, zigzag
 
 MAX_PALETTE = 4096
@@ -147,6 +147,11 @@ class SampleFormat:
     channels: int
     sample_bytes: int
     grid: Grid
+
+    @classmethod
+    def of(cls, layout: Layout | None, grid: Grid) -> SampleFormat | None:
+        """That of a file's layout and grid; None of a file that is kept verbatim."""
+        return cls(layout.channels, layout.sample_bytes, grid) if layout else None
 
     @property
     def frame_bytes(self) -> int:

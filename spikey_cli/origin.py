@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol, cast
 import numpy as np
 
 from .errors import InputError, system_fault
+from .layout import MAX_RATE
 from .npy import header, is_predictable
 
 
@@ -117,7 +118,7 @@ class ArrayOrigin:
 
         Raises InputError where `array` is of another dtype or shape, or the rate is none.
         """
-        if not 0 <= sample_rate < 1 << 32 or sample_rate != int(sample_rate):
+        if not 0 <= sample_rate <= MAX_RATE or sample_rate != int(sample_rate):
             raise InputError(f"{name}: a rate of {sample_rate} Hz does not go into an archive; give it in whole Hz")
         self.name = name
         self.sample_rate = int(sample_rate)

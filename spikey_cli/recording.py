@@ -94,11 +94,20 @@ class Recording:
         return type(self).__qualname__, self._opened_with[0], self._reader.seal.hex(), self.threads
 
     @cached_property
+    def _parts(self) -> dict[int, list[Part]]:
+        """The parts of each file that threads are from, in the order of time."""
+        parts: dict[int, list[Part]] = {file: [] for file, _ in self._places}
+        for block in self._reader.index.blocks:
+            for part in block.parts:
+                if part.file in parts:
+                    parts[part.file].append(part)
+        return parts
+
+    @cached_property
     def edges(self) -> tuple[int, ...]:
         """Samples at which blocks begin, from 0 on, and their number: what is decoded at least lies between two."""
-        files = {file for file, _ in self._places}
-        parts = (part for block in self._reader.index.blocks for part in block.parts if part.file in files)
-        return (*sorted({0} | {part.first_frame for part in parts}), self.shape[0])
+        begun = {part.first_frame for parts in self._parts.values() for part in parts}
+        return (*sorted({0} | begun), self.shape[0])
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -107,14 +116,8 @@ class Recording:
         Dask joins as many of them as its chunks have room for, so that it decodes none twice. Where files are cut at
         different times, these are the stretches of the one with the fewest.
         """
-        files = {file for file, _ in self._places}
-        parts: dict[int, list[int]] = {file: [] for file in files}
-        for block in self._reader.index.blocks:
-            for part in block.parts:
-                if part.file in files:
-                    parts[part.file].append(part.n_frames)
-        fewest = min(parts.values(), key=len)
-        return tuple(fewest) or (0,), (self.shape[1],)
+        fewest = min(self._parts.values(), key=len)
+        return tuple(part.n_frames for part in fewest) or (0,), (self.shape[1],)
 
     def __len__(self) -> int:
         return self.shape[0]

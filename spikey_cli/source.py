@@ -55,7 +55,7 @@ class Source:
     @property
     def format(self) -> SampleFormat | None:
         """None of a file that is kept verbatim."""
-        return SampleFormat(self.layout.channels, self.layout.sample_bytes, self.grid) if self.layout else None
+        return SampleFormat.of(self.layout, self.grid)
 
     def _read_bytes(self, offset: int, count: int) -> bytes:
         try:

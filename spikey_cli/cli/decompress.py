@@ -6,21 +6,23 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import (
     FORCE,
-    MAX_EXPANSION,
-    MEMORY,
     MODEL,
     PATH,
     THREADS,
     find_model,
-    limits_of,
+    limited,
 )
 from .pipe import PIPE, decompress_live, decompress_stdin, test_live
 from .report import Report, complain, counted, report_failures, report_losses, reporting, size
+
+if TYPE_CHECKING:
+    from ..limits import Limits
 
 
 @click.command()
@@ -31,8 +33,7 @@ from .report import Report, complain, counted, report_failures, report_losses, r
 @click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here, as new WAV files.")
 @click.option("--keep-going", is_flag=True, help="Salvage what is left of a damaged archive, and report what is lost.")
 @MODEL
-@MEMORY
-@MAX_EXPANSION
+@limited
 @THREADS
 @FORCE
 @reporting
@@ -44,8 +45,7 @@ def decompress(
     stop: float | None,
     keep_going: bool,
     model: str | None,
-    memory: int | None,
-    max_expansion: int | None,
+    limits: Limits,
     workers: int | None,
     force: bool,
     report: Report,
@@ -69,7 +69,6 @@ def decompress(
     """
     from ..live.pipe import is_live
 
-    limits = limits_of(memory, max_expansion)
     in_part = start is not None or stop is not None or bool(names)
     if keep_going and (in_part or archive == PIPE):
         raise click.UsageError("--keep-going salvages whole archives; leave out --thread, --start, --stop")
@@ -137,15 +136,13 @@ def decompress(
 @click.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
 @MODEL
-@MEMORY
-@MAX_EXPANSION
+@limited
 @THREADS
 @reporting
 def test(
     archive: Path,
     model: str | None,
-    memory: int | None,
-    max_expansion: int | None,
+    limits: Limits,
     workers: int | None,
     report: Report,
 ) -> None:
@@ -160,7 +157,6 @@ def test(
     from ..decompressor import verify
     from ..live.pipe import is_live
 
-    limits = limits_of(memory, max_expansion)
     if is_live(archive):
         test_live(archive, model=model, report=report, limits=limits)
         return

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import InputError
-from .options import FORCE, MAX_EXPANSION, MEMORY, MODEL, PATH, THREADS, find_model, limits_of
+from .options import FORCE, MODEL, PATH, THREADS, find_model, limited
 from .pipe import PIPE, binary_stdout
 from .report import Report, counted, reporting
+
+if TYPE_CHECKING:
+    from ..limits import Limits
 
 
 @click.command()
@@ -23,8 +27,7 @@ from .report import Report, counted, reporting
 @click.option("--first-frame", type=click.IntRange(min=0), metavar="N", help="From this sample of each thread on.")
 @click.option("--stop-frame", type=click.IntRange(min=0), metavar="N", help="Up to the sample before this one.")
 @MODEL
-@MEMORY
-@MAX_EXPANSION
+@limited
 @THREADS
 @FORCE
 @reporting
@@ -37,8 +40,7 @@ def extract(
     first_frame: int | None,
     stop_frame: int | None,
     model: str | None,
-    memory: int | None,
-    max_expansion: int | None,
+    limits: Limits,
     workers: int | None,
     force: bool,
     report: Report,
@@ -83,7 +85,7 @@ def extract(
             workers=workers,
             force=force,
             predictor=find_model(model),
-            limits=limits_of(memory, max_expansion),
+            limits=limits,
             progress=progress,
         )
     if not isinstance(out, Path):

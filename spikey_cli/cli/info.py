@@ -6,12 +6,15 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import MAX_EXPANSION, MEMORY, PATH, limits_of
+from .options import PATH, limited
 from .report import clock, counted, size
+
+if TYPE_CHECKING:
+    from ..limits import Limits
 
 _FILES = 20
 """Files that are listed, unless all are asked for."""
@@ -21,9 +24,8 @@ _FILES = 20
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
 @click.option("--all", "is_all", is_flag=True, help=f"List all files, not {_FILES}, and the peers of each thread.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
-@MEMORY
-@MAX_EXPANSION
-def info(archive: Path, is_all: bool, as_json: bool, memory: int | None, max_expansion: int | None) -> None:
+@limited
+def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
     """Tell what an archive holds; nothing is decoded.
 
     Example:
@@ -37,7 +39,7 @@ def info(archive: Path, is_all: bool, as_json: bool, memory: int | None, max_exp
 
     is_stream = is_live(archive)
     told: dict[str, Any]
-    told = describe_live(archive) if is_stream else describe(archive, limits=limits_of(memory, max_expansion))
+    told = describe_live(archive) if is_stream else describe(archive, limits=limits)
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -33,13 +35,13 @@ MODEL = click.option(
     help="A predictor: FILE.onnx of your own (see `spikey train`), or a shipped one's name.",
 )
 FORCE = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
-MEMORY = click.option(
+_MEMORY = click.option(
     "--memory",
     type=click.IntRange(min=1),
     metavar="MIB",
     help="Memory that an archive may ask for, 64 MiB by default; more where you trust it.",
 )
-MAX_EXPANSION = click.option(
+_MAX_EXPANSION = click.option(
     "--max-expansion",
     type=click.IntRange(min=1),
     metavar="N",
@@ -57,8 +59,19 @@ def find_model(name: str | None) -> Predictor | None:
     return find(name)
 
 
-def limits_of(memory: int | None, max_expansion: int | None) -> Limits:
-    """What --memory and --max-expansion grant."""
+def limited(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options --memory and --max-expansion, and the argument `limits` that they make."""
+
+    @_MEMORY
+    @_MAX_EXPANSION
+    @functools.wraps(command)
+    def run(*arguments: Any, memory: int | None, max_expansion: int | None, **options: Any) -> None:
+        command(*arguments, limits=_limits_of(memory, max_expansion), **options)
+
+    return run
+
+
+def _limits_of(memory: int | None, max_expansion: int | None) -> Limits:
     from ..limits import DEFAULT_LIMITS, Limits
 
     return Limits(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import FORCE, MAX_EXPANSION, MEMORY, MODEL, PATH, THREADS, find_model, limits_of
+from .options import FORCE, MODEL, PATH, THREADS, find_model, limited
 from .report import Report, counted, reporting
+
+if TYPE_CHECKING:
+    from ..limits import Limits
 
 _TRACES = 16
 """Threads that are drawn where none are named."""
@@ -28,8 +32,7 @@ _TRACES = 16
 )
 @click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here; by default for a second.")
 @MODEL
-@MEMORY
-@MAX_EXPANSION
+@limited
 @THREADS
 @FORCE
 @reporting
@@ -40,8 +43,7 @@ def plot(
     start: float,
     stop: float | None,
     model: str | None,
-    memory: int | None,
-    max_expansion: int | None,
+    limits: Limits,
     workers: int | None,
     force: bool,
     report: Report,
@@ -75,7 +77,7 @@ def plot(
                 most=_TRACES,
                 workers=workers,
                 predictor=find_model(model),
-                limits=limits_of(memory, max_expansion),
+                limits=limits,
                 progress=progress,
             )
         first, last = min(trace.start for trace in traces), max(trace.stop for trace in traces)

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError, MissingPackageError
+from ..form import MIDDLE, lowered
 from ..layout import MAX_RATE
 from ..npy import is_predictable
 from ..origin import ArrayOrigin, BytesOrigin, FileOrigin, Origin, Status
@@ -37,9 +38,6 @@ with contextlib.suppress(ImportError):
     import hdf5plugin  # noqa: F401 - filters that datasets may be packed with
 
 _DTYPES = (np.dtype(np.int16), np.dtype(np.uint16), np.dtype(np.uint8))
-_MIDDLE = 1 << 15
-"""What is subtracted of uint16 for it to be int16."""
-
 _LEAST_CACHE_BYTES, _MOST_CACHE_BYTES = 1 << 20, 1 << 27
 """Room for the chunks of HDF5 that lie side by side: what is read of them is less than they hold."""
 
@@ -79,7 +77,7 @@ def dataset_origins(
                 "dataset": dataset,
                 "dtype": dtype.name,
                 "shape": shape,
-                "subtracted": _MIDDLE if dtype.kind == "u" and dtype.itemsize == 2 else 0,
+                "subtracted": MIDDLE if dtype.kind == "u" and dtype.itemsize == 2 else 0,
                 **_timing(found),
                 "attributes": _attributes(found),
             }
@@ -145,7 +143,7 @@ class _Samples:
         except _FAULTS as error:
             raise _unreadable(self.source, self._dataset, error) from error
         if dtype.kind == "u" and dtype.itemsize == 2:
-            return (frames.astype(np.uint16, copy=False) ^ np.uint16(_MIDDLE)).view(np.int16)
+            return lowered(frames, MIDDLE)
         return frames
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..coders import DEFAULT_CODER
 from ..compressor import Compressed, compress
 from ..errors import ArchiveError, InputError, MissingPackageError
+from ..form import lowered
 from ..origin import ArrayOrigin, BytesOrigin, Origin
 from ..predictor import Predictor
 from ..progress import Progress
@@ -178,8 +179,7 @@ class _Traces:
     def __getitem__(self, key: slice) -> np.ndarray:
         traces = self._recording.get_traces(self._segment, key.start, key.stop)
         if self._offset:
-            # wraps around in 16 bits, and is right again as signed
-            traces = (traces - traces.dtype.type(self._offset)).astype(self.dtype)
+            traces = lowered(traces, self._offset)
         return traces
 
 

@@ -24,6 +24,7 @@ from probeinterface import ProbeGroup
 from spikeinterface.core import BaseRecording
 from spikeinterface.core.core_tools import SIJsonEncoder
 
+from ..form import MIDDLE
 from ..recording import Recording
 
 FILE = "recording.json"
@@ -36,7 +37,7 @@ _KINDS = "biufSU"
 NONSENSE = (ValueError, KeyError, TypeError, AttributeError, AssertionError, OverflowError)
 """What is raised of JSON that is not what it should be, by NumPy, probeinterface and SpikeInterface too."""
 
-OFFSETS = {"int16": 0, "uint8": 0, "uint16": 1 << 15}
+OFFSETS = {"int16": 0, "uint8": 0, "uint16": MIDDLE}
 """dtypes that traces may have, and what is taken from each for the sample to fit into 16 bits."""
 
 
