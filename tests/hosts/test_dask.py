@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import pickle
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,7 +11,7 @@ from pathlib import Path
 import blocks_elsewhere
 import numpy as np
 import pytest
-from recordings import n1_samples, neural, wav_bytes
+from cluster_stage import FRAMES, Stage, left_in, write_sources
 
 import spikey_cli
 from spikey_cli import blocks, codec, compressor
@@ -32,26 +26,12 @@ dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 hosts = pytest.importorskip("spikey_cli.hosts.dask")
 
-HERE = Path(__file__).resolve().parent
-FILES, FRAMES = 8, 20_000
 SMALL_BLOCK = 1 << 16
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> list[Path]:
-    """Eight threads of two sessions, and two files that are kept verbatim."""
-    folder = tmp_path_factory.mktemp("sources")
-    random = np.random.default_rng(3)
-    paths = []
-    for session in range(2):
-        samples = n1_samples(neural(random, FRAMES + session, FILES // 2))
-        for i in range(FILES // 2):
-            paths.append(folder / f"thread{session}{i}.wav")
-            paths[-1].write_bytes(wav_bytes(samples[:, i]))
-    for name in ("notes.txt", "more.txt"):
-        paths.append(folder / name)
-        paths[-1].write_bytes(random.bytes(1000) * 50)
-    return paths
+    return write_sources(tmp_path_factory.mktemp("sources"))
 
 
 @pytest.fixture(autouse=True)
@@ -69,45 +49,6 @@ def alone(sources, tmp_path) -> bytes:
     return (tmp_path / "alone.spk").read_bytes()
 
 
-def environment(**more: str) -> dict[str, str]:
-    root = str(Path(spikey_cli.__file__).parent.parent)
-    path = os.pathsep.join([*more.pop("PYTHONPATH", "").split(), str(HERE), root, os.environ.get("PYTHONPATH", "")])
-    return os.environ | {"PYTHONPATH": path} | more
-
-
-class Stage:
-    """A scheduler and workers, each a process of its own; workers have no nanny, and are gone once they are killed."""
-
-    def __init__(self, folder: Path, **more: str) -> None:
-        self._folder = folder
-        self._processes: list[subprocess.Popen[bytes]] = []
-        told = folder / "scheduler.json"
-        self._scheduler = self._start("scheduler", "--no-dashboard", "--port", 0, "--scheduler-file", told, **more)
-        while not told.exists() or not told.read_text().endswith("}"):
-            assert self._scheduler.poll() is None
-            time.sleep(0.05)
-        self.address: str = json.loads(told.read_text())["address"]
-
-    def _start(self, kind: str, *arguments: object, **more: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *map(str, arguments)]
-        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._processes.append(subprocess.Popen(command, cwd=self._folder, env=environment(**more), **silent))
-        return self._processes[-1]
-
-    def add_worker(self, **more: str) -> None:
-        """Start a worker of one thread, with more in its environment."""
-        self._start("worker", self.address, "--no-nanny", "--nthreads", 1, "--no-dashboard", **more)
-
-    def kill_scheduler(self) -> None:
-        self._scheduler.kill()
-
-    def end(self) -> None:
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait()
-
-
 @pytest.fixture
 def stage(tmp_path) -> Iterator[Stage]:
     (tmp_path / "stage").mkdir()
@@ -120,10 +61,6 @@ def stage(tmp_path) -> Iterator[Stage]:
 def local() -> Iterator[hosts.Cluster]:
     with hosts.open_cluster(workers=2) as cluster:
         yield cluster
-
-
-def left_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_file())
 
 
 class TestTheSame:
@@ -394,107 +331,3 @@ def test_parcels():
         assert again["part"].lost == [4]
         assert again["none"].data == b""
         np.testing.assert_array_equal(again["array"], np.arange(5), strict=True)
-
-
-class TestCommand:
-    @pytest.mark.parametrize(
-        ("given", "address"),
-        [
-            (["--dask", "a.wav", "o.spk"], "local"),
-            (["a.wav", "o.spk", "--dask"], "local"),
-            (["--dask", "--threads", "2", "a.wav", "o.spk"], "local"),
-            (["--dask", "--", "a.wav", "o.spk"], "local"),
-            (["--dask", "local", "a.wav", "o.spk"], "local"),
-            (["--dask", "10.0.0.1:8786", "a.wav", "o.spk"], "10.0.0.1:8786"),
-            (["--dask=tls://head:8786", "a.wav", "o.spk"], "tls://head:8786"),
-            (["--dask", "C:/a.wav", "o.spk"], "local"),
-            (["a.wav", "o.spk"], None),
-        ],
-    )
-    def test_the_address_may_be_left_out(self, given, address, monkeypatch):
-        from click.testing import CliRunner
-
-        from spikey_cli.cli import main
-
-        asked = []
-
-        @contextlib.contextmanager
-        def noted(where, workers):
-            asked.append(where)
-            yield None
-
-        monkeypatch.setattr(sys.modules["spikey_cli.cli.compress"], "cluster_at", noted)
-        result = CliRunner().invoke(main, ["compress", *given])
-        assert asked == [address], result.output
-
-    @pytest.mark.parametrize(
-        ("given", "told"),
-        [
-            (
-                ["--dask=a.wav", "b.wav", "o.spk"],
-                "'a.wav' is no address; give HOST:PORT of a scheduler of Dask, or local",
-            ),
-            (["--dask", "-", "o.spk"], "leave out --dask"),
-        ],
-    )
-    def test_what_makes_no_sense(self, given, told):
-        from click.testing import CliRunner
-
-        from spikey_cli.cli import main
-
-        result = CliRunner().invoke(main, ["compress", *given])
-        assert (result.exit_code, told in result.output) == (2, True), result.output
-
-    def test_processes_here(self, sources, tmp_path):
-        paths = sources[:2]
-        spikey_cli.compress(paths, tmp_path / "alone.spk")
-        command = [
-            sys.executable,
-            "-m",
-            "spikey_cli",
-            "compress",
-            "--threads",
-            "1",
-            "--dask",
-            *map(str, paths),
-            "o.spk",
-        ]
-        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert (tmp_path / "o.spk").read_bytes() == (tmp_path / "alone.spk").read_bytes()
-
-    def test_an_interrupt_ends_all_of_it_in_time(self, sources, tmp_path):
-        """Ctrl-C at a terminal comes to all processes there, and is for the first one."""
-        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be turned off
-        program += "if __name__ == '__main__': from spikey_cli.__main__ import run; run()"
-        paths = list(map(str, sources))
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, "compress", "-v", "--threads=2", "--dask", *paths, "o.spk"],
-            cwd=tmp_path,
-            env=environment(),
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert process.stderr is not None
-        with process.stderr as told:
-            while not (line := told.readline()).startswith("coder rice"):
-                assert line
-            os.killpg(process.pid, signal.SIGINT)
-            rest = told.read().splitlines()
-        assert process.wait(timeout=20) == 130
-        assert rest[-1] == "spikey: interrupted by SIGINT; no archive or file is left half written"
-        assert not any("Traceback" in line for line in rest), rest
-        assert left_in(tmp_path) == []
-        until = time.monotonic() + 20
-        while _has_processes(process.pid):
-            assert time.monotonic() < until
-            time.sleep(0.1)
-
-
-def _has_processes(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
