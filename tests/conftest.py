@@ -62,6 +62,17 @@ def session(tmp_path: Path, random: np.random.Generator) -> list[Path]:
     return write_session(tmp_path / "in", random, 2, 30_000)
 
 
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Threads of each block that is decoded from now on."""
+    from spikey_cli import codec
+
+    threads: list[int] = []
+    decode = codec.decode_threads
+    monkeypatch.setattr(codec, "decode_threads", lambda s, *rest: threads.append(len(s)) or decode(s, *rest))
+    return threads
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Two WAVs and an empty file, and a server that runs the command on them with faults."""

@@ -41,15 +41,6 @@ def recording(archive: Path) -> Iterator[spikey_cli.Recording]:
         yield recording
 
 
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Threads of each block that is decoded from now on."""
-    threads: list[int] = []
-    decode = codec.decode_threads
-    monkeypatch.setattr(codec, "decode_threads", lambda s, *rest: threads.append(len(s)) or decode(s, *rest))
-    return threads
-
-
 def test_edges_are_those_of_blocks(recording: spikey_cli.Recording) -> None:
     assert recording.edges == (0, 2250, 4500, 6750, 9000)
 

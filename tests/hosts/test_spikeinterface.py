@@ -15,7 +15,7 @@ import pytest
 from recordings import n1_samples, neural, write_session
 
 import spikey_cli
-from spikey_cli import blocks, codec
+from spikey_cli import blocks
 from spikey_cli.errors import ArchiveError, InputError, MissingPackageError
 from spikey_cli.layout import MAX_HEAD_BYTES
 from spikey_cli.origin import ArrayOrigin, BytesOrigin
@@ -45,15 +45,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory, recording: Any) -> Path:
         patch.setattr(blocks, "PART_FRAMES", PIECE_FRAMES)
         write_spikey(recording, path)
     return path
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Threads of each block that is decoded from now on."""
-    threads: list[int] = []
-    decode = codec.decode_threads
-    monkeypatch.setattr(codec, "decode_threads", lambda s, *rest: threads.append(len(s)) or decode(s, *rest))
-    return threads
 
 
 def test_all_that_is_known_comes_back(archive: Path, recording: Any) -> None:
