@@ -24,7 +24,7 @@ from .errors import ArchiveError, LimitError, SelfTestError
 from .form import Form, samples_of
 from .layout import Bytes, Layout
 from .limits import NO_LIMITS
-from .npy import is_predictable, parse_header
+from .npy import FAULTS, is_predictable, parse_header
 from .origin import ArrayOrigin, BytesOrigin, Origin
 from .predictor import Predictor, default_predictor
 from .source import look_through
@@ -166,7 +166,7 @@ def _loaded(file: np.ndarray) -> np.ndarray:
     """The array of a NumPy file, uint8."""
     try:
         return np.load(io.BytesIO(file.data), allow_pickle=False, max_header_size=_MOST_HEADER_BYTES)
-    except (ValueError, EOFError, MemoryError, OverflowError, TypeError, RecursionError) as error:
+    except FAULTS as error:
         raise ArchiveError(f"a chunk: chunk.npy is no file of NumPy, {error}; {_REMEDY}") from error
 
 

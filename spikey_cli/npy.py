@@ -10,12 +10,25 @@ None of all others, and the caller keeps the file as it is. The file tells no sa
 from __future__ import annotations
 
 import io
+from tokenize import TokenError
 from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from .layout import MAX_CHANNELS, MAX_HEAD_BYTES, MAX_TAIL_BYTES, NPY_MAGIC, Layout
+
+FAULTS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    EOFError,
+    SyntaxError,
+    TokenError,
+    MemoryError,
+    RecursionError,
+)
+"""What NumPy raises of a file that is none of its own: a header is an expression of Python, and is parsed as one."""
 
 _SAMPLE_BYTES = {np.dtype(np.uint8): 1, np.dtype("<i2"): 2}
 
@@ -70,7 +83,7 @@ def parse_header(start: bytes) -> tuple[int, tuple[int, ...], np.dtype, bool] | 
             shape, is_fortran, dtype = npy_format.read_array_header_2_0(buffer)
         else:
             return None
-    except ValueError:
+    except FAULTS:
         return None
     if any(n < 0 for n in shape):
         return None

@@ -20,6 +20,7 @@ from anatomy import Anatomy, Block, deflated
 import spikey_cli
 from spikey_cli.adc import Bins
 from spikey_cli.archive import NO_MODEL
+from spikey_cli.chunk import decode_chunk
 from spikey_cli.coders import CODERS
 from spikey_cli.coders.entries import decode_entries
 from spikey_cli.errors import SpikeyError
@@ -27,11 +28,20 @@ from spikey_cli.gain import INPUT_LIMIT
 from spikey_cli.graph import certify, read_graph
 from spikey_cli.grid import N1, identity, unpack_grid
 from spikey_cli.lanes import cut
+from spikey_cli.layout import MAX_CHANNELS, MAX_RATE
+from spikey_cli.limits import Limits
+from spikey_cli.npy import parse as parse_npy
 from spikey_cli.peers import Company, Peers
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.salvage import SalvageReader
+from spikey_cli.sidecar import raw_format_beside
 from spikey_cli.walk import walk
 from spikey_cli.wav import parse, parse_start
+
+LIMITS = Limits()
+"""What archives and live streams may ask for."""
+CHUNK_BYTES = 1 << 20
+"""Bytes of a chunk's array, at most."""
 
 
 def _pieces(data: bytes, count: int) -> list[bytes]:
@@ -77,15 +87,15 @@ def take_apart(anatomy: Anatomy, directory: bytes) -> bytes:
 def archive(data: bytes) -> None:
     """An archive whose checksums are right, front to back."""
     with _archive(anatomy_of(data).pack()) as path, contextlib.suppress(SpikeyError):
-        spikey_cli.describe(path)
-        spikey_cli.verify(path, workers=1)
+        spikey_cli.describe(path, limits=LIMITS)
+        spikey_cli.verify(path, workers=1, limits=LIMITS)
 
 
 def plain_archive(data: bytes) -> None:
     """An archive's bytes as they are, written below a folder."""
     with _archive(data) as path:
         with contextlib.suppress(SpikeyError):
-            spikey_cli.decompress(path, path.parent / "back", workers=1)
+            spikey_cli.decompress(path, path.parent / "back", workers=1, limits=LIMITS)
         assert {entry.name for entry in path.parent.iterdir()} <= {"a.spk", "back"}
 
 
@@ -94,7 +104,7 @@ def salvage(data: bytes) -> None:
     cut_at = int.from_bytes(data[:2], "little")
     whole = anatomy_of(data[2:]).pack()
     for damaged in (whole[cut_at % (len(whole) + 1) :], whole[: cut_at % (len(whole) + 1)], data):
-        with _archive(damaged) as path, contextlib.suppress(SpikeyError), SalvageReader(path) as reader:
+        with _archive(damaged) as path, contextlib.suppress(SpikeyError), SalvageReader(path, LIMITS) as reader:
             for i in range(len(reader.index.blocks)):
                 table = reader.read_table(i)
                 for _ in reader.read_streams(i, table, range(1 << 16)):
@@ -111,12 +121,38 @@ def wav(data: bytes) -> None:
     assert start is None or data.startswith(start.head)
 
 
+def npy(data: bytes) -> None:
+    """A NumPy file's header: whatever is found, head, samples and tail are the file, and NumPy reads the same."""
+    layout = parse_npy(io.BytesIO(data), len(data))
+    if layout is not None:
+        samples = data[layout.data_offset : layout.data_offset + layout.n_frames * layout.frame_bytes]
+        assert layout.head + samples + layout.tail == data
+        assert np.load(io.BytesIO(data)).tobytes() == samples
+
+
+def sidecar(data: bytes) -> None:
+    """What stands beside raw samples: they lie in a way that a WAV could have, or nothing is told."""
+    with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
+        for told, samples in (("a.meta", "a.bin"), ("structure.oebin", "continuous/0/continuous.dat")):
+            (Path(folder) / told).write_bytes(data)
+            found = raw_format_beside(Path(folder) / samples)
+            assert found is None or (1 <= found.channels <= MAX_CHANNELS and 1 <= found.sample_rate <= MAX_RATE), found
+
+
 def model(data: bytes) -> None:
     """A model: refused, or proven exact and loaded."""
     with contextlib.suppress(SpikeyError):
         certify(read_graph(data), INPUT_LIMIT)
     with contextlib.suppress(SpikeyError):
         Predictor(data)
+
+
+def chunk(data: bytes) -> None:
+    """A chunk of an array whose checksums are right, and the same bytes as they are: no larger than it may be."""
+    for packed in (anatomy_of(data).pack(), data):
+        with contextlib.suppress(SpikeyError):
+            array = decode_chunk(packed, most_bytes=CHUNK_BYTES)
+            assert array.nbytes <= CHUNK_BYTES, array.nbytes
 
 
 GRIDS = (N1, identity(2), identity(3), identity(1), unpack_grid(b"\2\0\1\1", 2)[0], unpack_grid(b"\3\2\0\7", 1)[0])
@@ -175,7 +211,7 @@ def live(data: bytes) -> None:
     """A live stream whose checksums are right, and the same bytes as they are."""
     for stream in (live_stream(data), data):
         with contextlib.suppress(SpikeyError):
-            decoder = spikey_cli.StreamDecoder()
+            decoder = spikey_cli.StreamDecoder(limits=LIMITS)
             decoder.push(stream)
             decoder.close()
 
@@ -205,7 +241,10 @@ DOORS: dict[str, Callable[[bytes], None]] = {
     "archive": archive,
     "plain_archive": plain_archive,
     "salvage": salvage,
+    "chunk": chunk,
     "wav": wav,
+    "npy": npy,
+    "sidecar": sidecar,
     "model": model,
     **{f"coder_{name}": _coder_door(name) for name in CODERS if name != "raw"},
     "live": live,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from random_models import PARTS, random_model
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
+from spikey_cli.chunk import encode_chunk
 from spikey_cli.coders import CODERS
 from spikey_cli.grid import N1
 from spikey_cli.live.encoder import StreamEncoder
+from spikey_cli.origin import ArrayOrigin
 from spikey_cli.predictor import Predictor
 from spikey_cli.shipped import shipped_models
 from spikey_cli.topology import Topology
@@ -23,12 +26,12 @@ from spikey_cli.varint import get_uvarint
 
 def _wavs() -> dict[str, bytes]:
     random = np.random.default_rng(5)
-    n1 = n1_samples(neural(random, 300, 2))
+    n1 = n1_samples(neural(random, 80, 2))
     return {
         "n1": wav_bytes(n1[:, 0]),
         "two": wav_bytes(n1, tail=b"LIST\4\0\0\0abcd"),
-        "wide": wav_bytes(random.integers(-(2**23), 2**23, (60, 2)), 3, head=b"junk\1\0\0\0a\0"),
-        "bytes": wav_bytes(random.integers(120, 136, (90, 3)), 1),
+        "wide": wav_bytes(random.integers(-(2**23), 2**23, (30, 2)), 3, head=b"junk\1\0\0\0a\0"),
+        "bytes": wav_bytes(random.integers(120, 136, (40, 3)), 1),
         "text": b"no WAV at all, but bytes" * 3,
         "rf64": b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0" + bytes(28) + wav_bytes(n1[:50, 0])[12:],
     }
@@ -52,10 +55,26 @@ def _archives() -> dict[str, bytes]:
     return made
 
 
-def _apart() -> list[bytes]:
+def _samples() -> list[np.ndarray]:
+    random = np.random.default_rng(9)
+    return [random.integers(-99, 99, 40).astype(np.int16), random.integers(0, 256, (30, 4)).astype(np.uint8)]
+
+
+def _arrays() -> list[bytes]:
+    """Chunks of an array of what a recording may be in a store."""
+    random = np.random.default_rng(8)
+    n1 = n1_samples(neural(random, 80, 2))
+    filled = np.zeros((200, 3), np.int16)
+    filled[:80, :2] = n1
+    unsigned = random.integers(31000, 33000, (60, 2)).astype("<u2")
+    arrays = (n1, filled, unsigned, np.asfortranarray(unsigned), random.integers(-9, 9, 90), random.normal(size=40))
+    return [encode_chunk(array, coder=coder) for array in arrays for coder in ("range", "rice")][:-1]
+
+
+def _apart(archives: Iterable[bytes]) -> list[bytes]:
     with tempfile.TemporaryDirectory(prefix="spikey-seeds-") as folder:
         seeds = []
-        for data in _archives().values():
+        for data in archives:
             path = Path(folder) / "a.spk"
             path.write_bytes(data)
             anatomy = Content.of(path).anatomy()
@@ -70,14 +89,14 @@ def _streams(name: str) -> list[bytes]:
         random = np.random.default_rng(6)
         wav, path = Path(folder) / "a.wav", Path(folder) / "a.spk"
         for grid, samples, width in (
-            (0, n1_samples(neural(random, 200)[:, 0]), 2),
-            (1, np.cumsum(random.integers(-2000, 2000, 200)), 2),
-            (2, np.cumsum(random.integers(-20000, 20000, 200)), 3),
+            (0, n1_samples(neural(random, 60)[:, 0]), 2),
+            (1, np.cumsum(random.integers(-2000, 2000, 60)), 2),
+            (2, np.cumsum(random.integers(-20000, 20000, 60)), 3),
         ):
             wav.write_bytes(wav_bytes(samples, width))
             spikey_cli.compress([wav], path, coder=name, workers=1, force=True)
             stream = Content.of(path).blocks[0][2][0][0][1]
-            seeds.append(bytes([64, grid, 199, 119]) + pieces_of(stream))
+            seeds.append(bytes([64, grid, 59, 119]) + pieces_of(stream))
     return seeds
 
 
@@ -104,11 +123,21 @@ def _lives() -> list[bytes]:
 def seeds_of(door: str) -> list[bytes]:
     """Some inputs of a door."""
     if door == "archive":
-        return _apart()
+        return _apart(_archives().values())
     if door == "plain_archive":
         return list(_archives().values())
     if door == "salvage":
-        return [i.to_bytes(2, "little") + seed for i, seed in enumerate(_apart(), 100)]
+        return [i.to_bytes(2, "little") + seed for i, seed in enumerate(_apart(_archives().values()), 100)]
+    if door == "chunk":
+        return _apart(_arrays())
+    if door == "npy":
+        return [bytes(ArrayOrigin(array, "a.npy").open().read()) for array in _samples()]
+    if door == "sidecar":
+        return [
+            b"nSavedChans=385\nimSampRate=30000\ntypeThis=imec\n",
+            b"nSavedChans=9\nniSampRate=30003.000300\ntypeThis=nidq\nfileName=C:/a=b.bin\n",
+            b'{"GUI version": "0.6.0", "continuous": [{"folder_name": "0/", "num_channels": 384, "sample_rate": 3e4}]}',
+        ]
     if door == "wav":
         return list(_wavs().values())
     if door == "model":

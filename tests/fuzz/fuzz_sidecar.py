@@ -1,0 +1,5 @@
+"""Fuzz what stands beside raw samples."""
+
+from harness import fuzz
+
+fuzz("sidecar")
