@@ -12,14 +12,16 @@ decoder as in the encoder: nothing is sent for it.
         peers' innovations  of this step and the PEER_LAGS - 1 before, of each peer of an earlier wave: all threads of a
                             wave take their step before those of the next
 
-    learning     weight += rate * sum over the thread's lanes of (z - p) * term        (least mean squares)
+    learning     weight += rate * sum over the thread's lanes of (z - p) * term        (least mean squares); where
+                 learning is EAGER, the rate falls from step to step until it is the steady one
     spread       shifted by a quarter of log2 of the slow mean of (z - p)**2, lane by lane
     gain         stands in an archive; where it follows (in a live stream, which cannot know it in advance), it is that
                  of the slow mean of the lane's squared differences, looked at anew every REGAIN steps
 
 Innovations, terms and p are integers, UNIT to one spread, clipped to LIMIT; weights have WEIGHT_BITS fraction bits.
 
-Source: B. Widrow, M. E. Hoff, "Adaptive switching circuits", IRE WESCON 1960.
+Sources: B. Widrow, M. E. Hoff, "Adaptive switching circuits", IRE WESCON 1960; C. Darken, J. Moody, "Towards faster
+stochastic gradient search", NIPS 4, 1991 (rates that fall with 1/t).
 """
 
 from __future__ import annotations
@@ -54,6 +56,12 @@ RATE, RATE_SHIFT = 3328, 16
 """RATE / 2**RATE_SHIFT in units of 2**-WEIGHT_BITS / UNIT**2: 1/5000 a sample."""
 RATE_LANES = 48
 """A thread of more lanes learns from all of them as if they were so many: else its weights would swing."""
+STEADY, EAGER = 0, 1
+"""Kinds of learning, by the number that archives give them: always at its rate, or faster at first."""
+EAGER_RATE, EAGER_STEPS = 1 << 27, 256
+"""The rate of step t of eager learning, EAGER_RATE / lanes / (t + EAGER_STEPS), is 8 / (t + 256) for the mean of all
+lanes: as long as it is above the steady one.
+"""
 
 PRIOR_STEPS, POWER_SHIFT = 3, 10
 """A power that is followed is the mean over the steps so far, with its beginning counted PRIOR_STEPS times, until it
@@ -93,7 +101,9 @@ class Learnt(NamedTuple):
     leans: np.ndarray
     """Threads that each thread leans on, then -1: shape (threads, MAX_LEANS)."""
     rate: np.ndarray
-    """Learning rate of each thread, in units of RATE."""
+    """Steady learning rate of each thread, in units of RATE."""
+    eager_rate: int
+    """EAGER_RATE, or 0 where learning is steady."""
     weights: np.ndarray
     """Of each thread, shape (TERMS, threads)."""
     # of each lane, from here on
@@ -126,11 +136,18 @@ class Learnt(NamedTuple):
 
 
 def begin(
-    lanes: Lanes, bins: Bins, gains: np.ndarray, firsts: np.ndarray, peers: Peers, *, gains_follow: bool = False
+    lanes: Lanes,
+    bins: Bins,
+    gains: np.ndarray,
+    firsts: np.ndarray,
+    peers: Peers,
+    *,
+    learning: int = EAGER,
+    gains_follow: bool = False,
 ) -> Learnt:
     """Nothing learnt yet of lanes with these entries: `gains` uint8 and `firsts`, codes, int32.
 
-    With `gains_follow`, `gains` are where they begin, and are written to.
+    `learning` is EAGER or STEADY. With `gains_follow`, `gains` are where they begin, and are written to.
     """
     first_lane = lanes.first_of_threads()
     n_lanes = np.diff(first_lane)
@@ -146,6 +163,7 @@ def begin(
         first_lane=first_lane,
         leans=peers.leans,
         rate=RATE * np.minimum(n_lanes, RATE_LANES) // n_lanes,
+        eager_rate=EAGER_RATE if learning == EAGER else 0,
         weights=np.zeros((TERMS, lanes.n_threads), dtype=np.int64),
         length=lanes.length,
         gain=gains,
@@ -312,18 +330,21 @@ def learn(learnt, step, first_thread, stop_thread):
         error[lane] = _clip(off, ERROR_LIMIT) if length[lane] > step else 0
     level, now, before = _rows(terms, step)
     one_lane_each = first_lane[stop_thread] - first_lane[first_thread] == stop_thread - first_thread
+    eager_rate = learnt.eager_rate // (step + EAGER_STEPS)
     if one_lane_each:
-        _learn_each_from_own(weights, rates, level, before, error, first_thread, first_lane[first_thread], stop_thread)
+        first = first_lane[first_thread]
+        _learn_each_from_own(weights, rates, eager_rate, level, before, error, first_thread, first, stop_thread)
     for thread in range(first_thread, stop_thread):
         first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
+        rate = max(rates[thread], eager_rate // np.int64(stop - first))
         if not one_lane_each:
-            _learn_from_own(weights, thread, rates[thread], level, before, error, first, stop)
+            _learn_from_own(weights, thread, rate, level, before, error, first, stop)
         for j in range(MAX_LEANS):
             if leans[thread, j] < 0:
                 break
             behind = first - np.uint64(first_lane[leans[thread, j]])
             term = _OWN + PEER_LAGS * j
-            _learn_from_peer(weights, thread, term, rates[thread], now, before, error, first, stop, behind)
+            _learn_from_peer(weights, thread, term, rate, now, before, error, first, stop, behind)
 
 
 @njit
@@ -344,22 +365,23 @@ def _learn_from_own(weights, thread, rate, level, before, error, first, stop):
 
 
 @njit
-def _learn_each_from_own(weights, rates, level, before, error, first_thread, first, stop_thread):
+def _learn_each_from_own(weights, rates, eager_rate, level, before, error, first_thread, first, stop_thread):
     """`_learn_from_own` for threads of one lane each."""
     z1, z2, z3, z4 = before
-    _move_each(weights, 0, rates, error, level, first_thread, first, stop_thread)
-    _move_each(weights, 1, rates, error, z1, first_thread, first, stop_thread)
-    _move_each(weights, 2, rates, error, z2, first_thread, first, stop_thread)
-    _move_each(weights, 3, rates, error, z3, first_thread, first, stop_thread)
-    _move_each(weights, 4, rates, error, z4, first_thread, first, stop_thread)
+    _move_each(weights, 0, rates, eager_rate, error, level, first_thread, first, stop_thread)
+    _move_each(weights, 1, rates, eager_rate, error, z1, first_thread, first, stop_thread)
+    _move_each(weights, 2, rates, eager_rate, error, z2, first_thread, first, stop_thread)
+    _move_each(weights, 3, rates, eager_rate, error, z3, first_thread, first, stop_thread)
+    _move_each(weights, 4, rates, eager_rate, error, z4, first_thread, first, stop_thread)
 
 
 @njit
-def _move_each(weights, term, rates, error, factor, first_thread, first, stop_thread):
+def _move_each(weights, term, rates, eager_rate, error, factor, first_thread, first, stop_thread):
     row = np.uint64(term)
     for i in range(np.uint64(stop_thread - first_thread)):
         thread, lane = np.uint64(first_thread) + i, np.uint64(first) + i
-        _move(weights, thread, row, rates[thread], np.int64(error[lane]) * np.int64(factor[lane]))
+        rate = max(rates[thread], eager_rate)
+        _move(weights, thread, row, rate, np.int64(error[lane]) * np.int64(factor[lane]))
 
 
 @njit

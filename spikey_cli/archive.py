@@ -11,9 +11,9 @@
     Header     offset  size                          Trailer    offset  size
                     0     8  magic 89 "SPK" 0D 0A 1A 0A              0    32  SHA-256 of the files' SHA-256s, in order
                     8     1  major version, 3                       32     8  length of the archive
-                    9     1  minor version, 0                       40     8  samples, or verbatim bytes, in all blocks
+                    9     1  minor version, 1                       40     8  samples, or verbatim bytes, in all blocks
                    10     1  coder                                  48     4  number of blocks
-                   11     1  reserved, 0                            52     4  length of the index
+                   11     1  learning (see `adapt`)                 52     4  length of the index
                    12     8  model: SHA-256, first 8 bytes          56     4  CRC-32 of the index
                    20     4  length of the directory                60     4  CRC-32 of bytes 0..59
                    24     4  CRC-32 of the directory                64     4  "SPKE"
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from .streams import Stream
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
-MAJOR, MINOR = 3, 0
+MAJOR, MINOR = 3, 1
 BLOCK_MARK = b"SPKB"
 END_MARK = b"SPKE"
 NO_MODEL = bytes(8)
@@ -86,6 +86,8 @@ class _Layout:
     """SHA-256, length, [samples, blocks,] length and checksum of the index."""
     has_copies: bool
     """Whether directory and header stand before the trailer once more."""
+    last_learning: int
+    """The highest number of a kind of learning (see `adapt`) that there is."""
 
     @property
     def block_header_bytes(self) -> int:
@@ -99,8 +101,8 @@ class _Layout:
 
 
 LAYOUTS = {
-    2: _Layout(struct.Struct("<4sII"), struct.Struct("<32sQII"), False),
-    3: _Layout(struct.Struct("<4sIIII"), struct.Struct("<32sQQIII"), True),
+    2: _Layout(struct.Struct("<4sII"), struct.Struct("<32sQII"), False, 0),
+    3: _Layout(struct.Struct("<4sIIII"), struct.Struct("<32sQQIII"), True, 1),
 }
 _LAYOUT = LAYOUTS[MAJOR]
 
@@ -136,8 +138,10 @@ def seal(digests: Sequence[FileDigest]) -> bytes:
 class ArchiveWriter:
     """Writes an archive from front to back, to any binary stream; it never seeks."""
 
-    def __init__(self, file: BinaryIO, coder: int, model: bytes, directory: Directory) -> None:
-        """Write header and directory. `model`: the first 8 bytes of the model's SHA-256, or NO_MODEL."""
+    def __init__(self, file: BinaryIO, coder: int, learning: int, model: bytes, directory: Directory) -> None:
+        """Write header and directory. `learning`: how fast what corrects the model learns (see `adapt`); `model`: the
+        first 8 bytes of its SHA-256, or NO_MODEL.
+        """
         self._file = file
         self.length = 0
         """Bytes written so far."""
@@ -149,7 +153,7 @@ class ArchiveWriter:
         self._packed = pack_directory(directory)
         self._directory_crc = zlib.crc32(self._packed)
         self._header = _sealed(
-            _HEADER.pack(MAGIC, MAJOR, MINOR, coder, 0, model, len(self._packed), self._directory_crc)
+            _HEADER.pack(MAGIC, MAJOR, MINOR, coder, learning, model, len(self._packed), self._directory_crc)
         )
         self._write(self._header, self._packed)
 
@@ -281,16 +285,16 @@ class ArchiveReader:
             )
         version = self.read(at + len(MAGIC), 2, "the header")
         header = self._read_sealed(at, _HEADER, "the header")
-        _, major, minor, self.coder, reserved, self.model, directory_bytes, self.directory_crc = header
+        _, major, minor, self.coder, self.learning, self.model, directory_bytes, self.directory_crc = header
         if major < min(LAYOUTS):
             raise ArchiveError(
                 f"{self.path}: format {version[0]}.{version[1]} is from before the first release, which reads "
                 f"{MAJOR}.{MINOR}; restore it with the program that wrote it"
             )
-        if major > MAJOR or reserved:
+        if major > MAJOR or self.learning > LAYOUTS[major].last_learning:
             raise ArchiveError(
-                f"{self.path}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release reads, "
-                f"{MAJOR}.{MINOR}; install a newer spikey-cli"
+                f"{self.path}: format {version[0]}.{version[1]} (flags {self.learning}) is newer than this release "
+                f"reads, {MAJOR}.{MINOR}; install a newer spikey-cli"
             )
         self.version = (major, minor)
         self.layout = LAYOUTS[major]

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .adapt import STEADY
 from .advice import advise
 from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
 from .atomic import WholeFile, is_temporary
@@ -24,6 +25,7 @@ from .errors import ArchiveError, InputError, SelfTestError, SpikeyError, system
 from .layout import RAW_SUFFIXES, RawFormat
 from .limits import NO_LIMITS
 from .origin import FileOrigin, Origin
+from .peers import MAX_BUNDLE
 from .predictor import Predictor, default_predictor
 from .progress import Progress, logger, stages, timed
 from .removal import check_readable_later, remove_sources
@@ -287,8 +289,12 @@ def find_sessions(sources: Sequence[Source], peers: bool = True) -> tuple[Topolo
     for i, source in enumerate(sources):
         if source.layout:
             bands += source.bands
-            # wide files have shorter excerpts, and only bands of one length can be compared
-            keys += [(source.layout.n_frames, source.layout.sample_rate, band.size) for band in source.bands]
+            is_wide = source.channels > MAX_BUNDLE
+            for channel, band in enumerate(source.bands):
+                # bundles of a wide file end at these channels, and a peer beyond would only take another's place
+                bundle = (i, channel // MAX_BUNDLE) if is_wide else ()
+                # wide files have shorter excerpts, and only bands of one length can be compared
+                keys.append((source.layout.n_frames, source.layout.sample_rate, band.size, *bundle))
             file_of_thread += [i] * source.channels
     topology = find_topology(bands, keys) if peers else Topology.alone(len(bands))
     sessions: list[list[int]] = []
@@ -348,7 +354,8 @@ def write_archive(
     logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
     done, total = 0, sum(file.frames * file.frame_bytes for file in files)
     directory = Directory(files, topology, _embedded(predictor, embed_model, sum(file.size for file in files)))
-    writer = ArchiveWriter(file, coder.number, model, directory)
+    learning = STEADY if predictor is None else predictor.learning
+    writer = ArchiveWriter(file, coder.number, learning, model, directory)
 
     for digest, source in zip(writer.digests, sources, strict=True):
         digest.update(source.layout.head if source.layout else b"")

@@ -38,6 +38,7 @@ from typing import Any
 
 import numpy as np
 
+from .adapt import EAGER
 from .adc import Profile
 from .chain import chain_of
 from .errors import ModelError, SelfTestError, system_fault
@@ -91,6 +92,8 @@ class Predictor:
         """What `digest_of` makes of its outputs for `known_inputs`, where that is known."""
         self.inputs = graph.inputs
         """Rows of each of its inputs, by their names."""
+        self.learning = EAGER
+        """How fast what corrects it learns; see `adapt`."""
         self._passed: set[str] = set()
         # a run must name all inputs: those of the parts that it does not want have no columns
         self._idle = {name: np.zeros((rows, 0), dtype=np.float32) for name, rows in graph.inputs.items()}
@@ -100,7 +103,15 @@ class Predictor:
 
     def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
         # the session stays behind: it is made anew where the model is wanted, once in a process
-        return _unpickled, (self.onnx, *self._speed)
+        return _unpickled, (self.onnx, self.learning, *self._speed)
+
+    def with_learning(self, learning: int) -> Predictor:
+        """The same network, corrected by what learns so: `adapt.EAGER` or `adapt.STEADY`."""
+        if learning == self.learning:
+            return self
+        other = object.__new__(Predictor)
+        vars(other).update(vars(self), learning=learning)
+        return other
 
     @cached_property
     def _session(self) -> tuple[Any, Any]:
@@ -157,8 +168,8 @@ class Predictor:
 
 
 @lru_cache(maxsize=4)
-def _unpickled(model: bytes, intra_op_threads: int, optimise: bool) -> Predictor:
-    return Predictor(model, intra_op_threads=intra_op_threads, optimise=optimise)
+def _unpickled(model: bytes, learning: int, intra_op_threads: int, optimise: bool) -> Predictor:
+    return Predictor(model, intra_op_threads=intra_op_threads, optimise=optimise).with_learning(learning)
 
 
 def _check_parts(graph: Graph, spans: dict[str, Span]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .adapt import RING, Learnt, begin
+from .adapt import RING, STEADY, Learnt, begin
 from .adc import Bins
 from .chain import NO_CHAIN
 from .forecast import forecast_of
@@ -147,7 +147,8 @@ def walk(
     """
     if coder.fills_codes:
         scatter(codes, lanes.start, lanes.length, 0, firsts[None, :])
-    on_the_way = Walk(begin(lanes, bins, gains, firsts, peers), lanes, bins, predictor, peers)
+    learnt = begin(lanes, bins, gains, firsts, peers, learning=predictor.learning if predictor else STEADY)
+    on_the_way = Walk(learnt, lanes, bins, predictor, peers)
     tile = np.zeros((TILE_STEPS, lanes.count), dtype=np.int32)
     for first in range(1, lanes.steps, TILE_STEPS):
         if not coder.fills_codes:

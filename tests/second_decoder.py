@@ -87,7 +87,8 @@ def find(message: bytes, *path: int) -> list[Any]:
 class Model:
     """An ONNX graph on big integers: a tensor is a list of integers and a shift, and has the values i / 2**shift."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, learning: int) -> None:
+        self.learning = learning
         self.metadata = {find(pair, 1)[0]: find(pair, 2)[0] for pair in find(data, 14)}
         self.rows = {find(given, 1)[0]: find(given, 2, 1, 2, 1, 1)[0] for given in find(data, 7, 11)}
         self.nodes = [(find(node, 4)[0], find(node, 1), find(node, 2)[0]) for node in find(data, 7, 1)]
@@ -289,7 +290,8 @@ class Thread:  # of a block; it has lanes where it is coded, else codes
                 lane.square += e * e - (lane.square >> 7)
                 for i, term in enumerate(terms):
                     learnt[i] += clip(e, 768) * term
-        rate = 3328 * min(len(self.lanes), 48) // len(self.lanes)
+        n_lanes, model = len(self.lanes), self.file.model
+        rate = max(3328 * min(n_lanes, 48) // n_lanes, 2**27 * model.learning // (t + 256) // n_lanes)
         self.weights = [clip(w + (new * rate >> 16), 2**24 - 1) for w, new in zip(self.weights, learnt, strict=True)]
 
 
@@ -328,20 +330,18 @@ def decode_block(archive: Reader, whose: bytes, files: list[File]) -> list[int]:
         for thread in coded:
             thread.step(t)
     for thread in threads:
-        demand(
-            thread.span[0] == len(thread.channel.column), f"a part of {thread.file.name} is missing, or out of order"
-        )
+        demand(thread.span[0] == len(thread.channel.column), "a part of a file is missing, or out of order")
         thread.channel.column += chain(thread.codes, *(lane.codes for lane in thread.lanes))
         thread.stream.end()
     return [len(head) + 4 + table_size + streams_size, len(parts), *chain(*parts)]
 
 
-def read_files(directory: Reader, major: int, coder: int, name: bytes, models: list[bytes]) -> list[File]:
+def read_files(directory: Reader, version: list[int], coder: int, name: bytes, models: list[bytes]) -> list[File]:
     """The files of a directory, and what it tells of their channels: number, wave, and peers with their metrics."""
-    embedded = directory.take(directory.uvarint()) if major > 2 else b""
+    embedded = directory.take(directory.uvarint()) if version[0] > 2 else b""
     onnx = {bytes(8): b""} | {sha256(model).digest()[:8]: model for model in (*models, embedded)}
     demand(name in onnx, f"the model is missing whose SHA-256 begins with {name.hex()}")
-    model = Model(onnx[name])
+    model = Model(onnx[name], version[1])
     files = [File(directory, coder, model) for _ in range(directory.uvarint())]
     names = {file.name.casefold() for file in files}
     folders = {folder.as_posix() for name in names for folder in Path(name).parents}
@@ -360,9 +360,9 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     """The files of an archive; `models` are the ONNX files that it may name. Raises one of REFUSALS."""
     archive = Reader(data)
     header = archive.take(32)
-    magic, major, _, coder, reserved, model, size, directory_crc, crc = struct.unpack("<8s4B8sIII", header)
+    magic, major, _, coder, learning, model, size, directory_crc, crc = struct.unpack("<8s4B8sIII", header)
     demand(magic == b"\x89SPK\r\n\x1a\n" and major in (2, 3), f"no .spk archive of version 2 or 3, but {major}")
-    demand(coder <= BZIP2 and not reserved, f"coder {coder} is unknown, or a reserved byte is not 0")
+    demand(coder <= BZIP2 and learning <= major - 2, f"coder {coder} or learning {learning} is unknown")
     directory, checked = archive.take(size), zlib.crc32(header[:28]) == crc
     demand(checked and zlib.crc32(directory) == directory_crc, "the header or the directory is damaged")
     form = "<32sQIII4s" if major == 2 else "<32sQQIIII4s"
@@ -374,7 +374,7 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     whole = zlib.crc32(data[end - index_size : end]) == index_crc and data[end:] == copies + trailer
     demand(whole, "the index is damaged, or directory and header do not stand behind it as in front")
     inflated = zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)
-    files = read_files(Reader(inflated), major, coder, model, models)
+    files = read_files(Reader(inflated), [major, learning], coder, model, models)
     index = list[list[int]]()
     while archive.at < 8 * (end - index_size):
         index.append(decode_block(archive, struct.pack("<II", directory_crc, len(index)) if major > 2 else b"", files))

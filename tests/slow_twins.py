@@ -69,11 +69,12 @@ def expected_streams(
     leans: list[list[int]],
     metrics: list[list[int]],
     waves: list[int],
+    learning: int = 1,
 ) -> list[bytes]:
     """Each thread's coded stream: entries, then residuals (see docs/format.md)."""
     lanes = [_cut(codes, steps) for codes in threads]
     learners = [
-        ThreadTwin([LaneTwin(lane, converter) for lane in own])
+        ThreadTwin([LaneTwin(lane, converter) for lane in own], learning)
         for own, converter in zip(lanes, converters, strict=True)
     ]
     writers: list[RangeTwin | list[str]] = [RangeTwin() if coder == "range" else [] for _ in threads]
@@ -201,8 +202,8 @@ class LaneTwin:
 class ThreadTwin:
     """The weights of a thread: level, four own innovations, then three of each peer."""
 
-    def __init__(self, lanes: list[LaneTwin]) -> None:
-        self.lanes = lanes
+    def __init__(self, lanes: list[LaneTwin], learning: int) -> None:
+        self.lanes, self.learning = lanes, learning
         self.weights = [0] * 17
         for lane in lanes:
             lane.mean = (sum(other.values[0] for other in lanes) // len(lanes)) << 11
@@ -219,6 +220,8 @@ class ThreadTwin:
                 for k, term in enumerate(lane.terms):
                     slopes[k] += error * term
         rate = 3328 * min(len(self.lanes), 48) // len(self.lanes)
+        if self.learning == 1:
+            rate = max(rate, 2**27 // (step + 256) // len(self.lanes))
         for k in range(5 + 3 * len(peers)):
             self.weights[k] = clip(self.weights[k] + (slopes[k] * rate >> 16), 2**24 - 1)
 

@@ -14,6 +14,7 @@ from random_models import random_model
 from recordings import n1_samples, neural, wav_bytes, write_session
 from test_cli import run
 
+from spikey_cli.adapt import EAGER
 from spikey_cli.analysis.density import bin_ratios, code_counts, pattern_correlation
 from spikey_cli.analysis.entropy import conditional_entropy, entropy
 from spikey_cli.analysis.excerpt import LEAST_FRAMES, frames_of_excerpts, record
@@ -111,7 +112,7 @@ def test_the_ledger_equals_its_twin(random, grid):
     edges = predictor.profile.edges.tolist()
     converter = slow_twins.Converter(edges) if grid is N1 else slow_twins.Converter.equal(grid.size)
     halves = [codes[:60].tolist(), codes[60:].tolist()]
-    learner = slow_twins.ThreadTwin([slow_twins.LaneTwin(half, converter) for half in halves])
+    learner = slow_twins.ThreadTwin([slow_twins.LaneTwin(half, converter) for half in halves], EAGER)
     assert page.step.tolist() == [*range(60), *range(60)]
     assert page.mass[[0, 60]].tolist() == [0, 0]
     for step in range(1, 60):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural, wav_bytes, write_session
 
 import spikey_cli
-from spikey_cli.archive import ArchiveReader
+from spikey_cli.archive import MINOR, ArchiveReader
 from spikey_cli.coders import CODERS
 from spikey_cli.directory import name_fault
 from spikey_cli.errors import ArchiveError, InputError, ModelError, SpikeyError
@@ -282,9 +282,9 @@ def test_who_leans_on_a_damaged_thread_is_lost_with_it(tmp_path, random):
     ("changes", "message"),
     [
         ({"start": (0, b"RIFF")}, "not a Spikey archive"),
-        ({"start": (8, b"\x04")}, "format 4.0 .* newer"),
-        ({"start": (8, b"\x01")}, "format 1.0 is from before"),
-        ({"start": (11, b"\x01")}, "flags 1"),
+        ({"start": (8, b"\x04")}, f"format 4.{MINOR} .* newer"),
+        ({"start": (8, b"\x01")}, f"format 1.{MINOR} is from before"),
+        ({"start": (11, b"\x02")}, "flags 2"),
         ({"start": (10, b"\x63")}, "its coder, number 99, is newer"),
         ({"start": (12, b"\x01\x02\x03\x04\x05\x06\x07\x08")}, "model 0102030405060708 is not installed"),
         ({"lengths": {"directory": 2**31}}, "the directory would run past the end"),

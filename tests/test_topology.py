@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikey_cli.compressor import find_sessions
 from spikey_cli.errors import ArchiveError
+from spikey_cli.origin import ArrayOrigin
+from spikey_cli.peers import MAX_BUNDLE, Company, Place
+from spikey_cli.source import look_through
 from spikey_cli.topology import MAX_PEERS, MAX_WAVES, Peer, Topology, find_topology, spike_band, unpack_topology
 
 FRAMES = 20_000
@@ -223,3 +227,17 @@ def test_sessions_of_recordings(n1_sessions: dict[str, list[list[Path]]]) -> Non
     found = {frozenset(paths[thread] for thread in session) for session in topology.sessions()}
     assert found == {frozenset(files) for files in wanted}
     assert unpack_topology(topology.pack(), len(paths)) == topology
+
+
+def test_channels_of_a_wide_file_have_peers_that_they_can_lean_on(random: np.random.Generator) -> None:
+    """A decoder's bundles end after MAX_BUNDLE channels, and noise that all share makes all of them equally near."""
+    frames, channels = 3000, 2 * MAX_BUNDLE + 20
+    noise = random.normal(size=(frames, channels)) + random.normal(size=(frames, 1))
+    source = look_through(ArrayOrigin(np.round(30 * noise).astype(np.int16), "probe.npy"))
+    topology, _ = find_sessions([source])
+    company = Company.of(topology, [Place(thread, 0, frames) for thread in range(channels)])
+    used = sum(map(len, company.leans))
+    pairs = sum(map(len, topology.peers)) // 2
+    assert pairs > channels, f"{pairs} pairs of {channels} channels"
+    # two of a pair may be of one wave, for there are but 16
+    assert used > 0.9 * pairs, f"of {pairs} pairs {used} are made use of"

@@ -14,6 +14,7 @@ from random_models import PARTS, random_model
 from recordings import neural
 
 from spikey_cli import gain
+from spikey_cli.adapt import EAGER, STEADY
 from spikey_cli.adc import Bins
 from spikey_cli.blocks import (
     BLOCK_SAMPLES,
@@ -100,9 +101,11 @@ COMPANY = Company(
 )
 
 
-@pytest.mark.parametrize("coder", ["rice", "range"])
-@pytest.mark.parametrize("model", MODELS)
-def test_streams_equal_their_twin(random, coder, model):
+@pytest.mark.parametrize(
+    ("model", "coder", "learning"),
+    [(model, coder, EAGER) for model in MODELS for coder in ("rice", "range")] + [("shipped", "range", STEADY)],
+)
+def test_streams_equal_their_twin(random, model, coder, learning):
     """Entries, naive deltas, network, converter's profile and coder, bit for bit, from the description alone."""
     codes = neural(random, 150, 2)
     threads = [np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
@@ -110,7 +113,7 @@ def test_streams_equal_their_twin(random, coder, model):
     threads.append(codes[:, 1] + codes[::-1, 0] + 30_000)
     model = MODELS[model]
     grids = [N1, identity(2), N1, identity(2), identity(2)]
-    predictor = Predictor(model) if model else None
+    predictor = Predictor(model).with_learning(learning) if model else None
     streams = encode_threads(threads, grids, COMPANY, 50, CODERS[coder], predictor, Workers(None, 1))
     profile = predictor.profile if predictor else None
     twins = slow_twins.expected_streams(
@@ -127,6 +130,7 @@ def test_streams_equal_their_twin(random, coder, model):
         [list(leans) for leans in COMPANY.leans],
         [list(metrics) for metrics in COMPANY.metrics],
         list(COMPANY.waves),
+        learning,
     )
     assert [streams[i].method for i in (0, 1, 4)] == [CODED, CODED, CODED]
     for i, (stream, expected) in enumerate(zip(streams, twins, strict=True)):

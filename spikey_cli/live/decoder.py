@@ -95,6 +95,7 @@ class StreamDecoder:
                 form, at, self._crc = header
                 if self._predictor is None or not self._predictor.digest.startswith(form.model):
                     self._predictor = predictor_with_digest(form.model)
+                self._predictor = self._predictor.with_learning(form.learning)
                 waves = len(set(form.topology.waves))
                 self._frame_time = decoding_time(form.channels, 1, waves, CODERS["range"], self._predictor)
                 self._sha.update(form.head)

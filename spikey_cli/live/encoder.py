@@ -66,7 +66,8 @@ class StreamEncoder:
             raise InputError(f"a head of {len(head)} bytes is longer than {MAX_HEAD_BYTES}")
         self._predictor = predictor or default_predictor()
         topology = topology or Topology.alone(channels)
-        self.format = LiveFormat(sample_bytes, sample_rate, channels, self._predictor.digest[:8], topology, head)
+        model, learning = self._predictor.digest[:8], self._predictor.learning
+        self.format = LiveFormat(sample_bytes, sample_rate, channels, model, learning, topology, head)
         """What the stream is of."""
         self._dtype = sample_dtype(sample_bytes)
         self._sha = hashlib.sha256(head)

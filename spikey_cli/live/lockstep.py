@@ -109,7 +109,8 @@ class Lockstep:
     def _begin(self, firsts: np.ndarray) -> Walk:
         bins = self._bins(self._channels)
         gains = np.full(self._channels, FIRST_GAIN, dtype=np.uint8)
-        learnt = begin(self._lanes, bins, gains, firsts, self._peers, gains_follow=True)
+        learning = self._predictor.learning
+        learnt = begin(self._lanes, bins, gains, firsts, self._peers, learning=learning, gains_follow=True)
         return Walk(learnt, self._lanes, bins, self._predictor, self._peers)
 
     def _bins(self, n_threads: int) -> Bins:

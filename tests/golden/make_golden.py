@@ -117,7 +117,7 @@ def refused() -> dict[str, tuple[bytes, str]]:
     flipped = bytearray(base)
     flipped[len(base) // 2] ^= 1
     return {
-        "major": (started(8, 9), "format 9.0 (flags 0) is newer"),
+        "major": (started(8, 9), f"format 9.{MINOR} (flags 1) is newer"),
         "reserved": (started(11, 128), "(flags 128) is newer"),
         "coder": (started(10, 77), "its coder, number 77, is newer than this release"),
         "model": (started(12, made.start[12] ^ 1), "is not installed"),
