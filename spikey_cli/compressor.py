@@ -240,6 +240,8 @@ def _without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], Non
         fault = name_fault(name)
         if fault:
             fail(InputError(f"{origin}: the name {name!r} {fault}; rename it"))
+        elif taken.get(folded) == origin:
+            fail(InputError(f"{origin}: is named twice, and goes in once; name it once"))
         elif folded in taken:
             fail(InputError(f"{origin}: {taken[folded]} has the same name {name!r}; rename one of them"))
         elif other := folders.get(folded) or next((taken[folder] for folder in above if folder in taken), None):

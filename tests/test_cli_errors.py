@@ -17,6 +17,12 @@ def test_equal_names_are_an_error(tmp_path, random, session):
     assert "has the same name 'thread0.wav'" in printed
 
 
+def test_a_file_that_is_named_twice_goes_in_once(tmp_path, session):
+    printed = run("compress", session[0], session[0], tmp_path / "out.spk", status=1)
+    assert f"{session[0]}: is named twice, and goes in once; name it once" in printed
+    assert "1 file" in run("test", tmp_path / "out.spk")
+
+
 @pytest.mark.parametrize("file_first", [True, False])
 def test_a_file_and_a_folder_of_one_name_are_an_error(tmp_path, random, session, file_first):
     """As no folder can hold both: the one that comes first is kept."""
@@ -109,8 +115,11 @@ def test_a_picture_that_cannot_be_written_is_not_measured_for(tmp_path, session,
     from spikey_cli.analysis import survey
 
     monkeypatch.setattr(survey, "survey", None)
-    printed = run("topology", "--plot", session[0], *session, status=1)
-    assert "thread0.wav: exists already; give --force to replace it" in printed
+    (tmp_path / "old.png").write_bytes(b"old")
+    printed = run("topology", "--plot", tmp_path / "old.png", *session, status=1)
+    assert "old.png: exists already; give --force to replace it" in printed
+    printed = run("topology", "-f", "--plot", session[0], *session, status=2)
+    assert f"name it {session[0].with_suffix('.png')}" in printed, "a recording is not to be drawn over"
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "pip install 'spikey-cli[plot]'" in run("topology", "--plot", tmp_path / "p.png", *session, status=1)
     assert not (tmp_path / "p.png").exists()

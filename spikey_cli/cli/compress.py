@@ -107,9 +107,11 @@ def compress(
             raise click.UsageError("--rate and --dataset tell of files; what comes through a pipe needs neither")
         if remove_source:
             raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
-        if address:
+        if address or workers:
+            raise click.UsageError("a pipe is coded as it comes, by one processor; leave out --dask and --threads")
+        if embed_model or no_verify:
             raise click.UsageError(
-                "what comes through a pipe waits for nothing, and goes to no cluster; leave out --dask"
+                "a live stream has no place for a model, and is not read back; leave out --embed-model and --no-verify"
             )
         compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
         return
@@ -117,6 +119,8 @@ def compress(
         raise click.UsageError(f"{archive} would be the archive; name it last, behind the files that are to be in it")
     if archive == PIPE:
         raise click.UsageError("an archive of files is no pipe; name a file, or - as the input too")
+    if packet_frames:
+        raise click.UsageError("--packet tells how long a pipe waits; files are all there")
     from ..layout import HDF5_SUFFIXES, RAW_SUFFIXES
 
     coder = coder or "rice"
@@ -132,6 +136,7 @@ def compress(
     origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
     if not origins:
         report_failures(failures)
+    predictor = find_model(model)
     with cluster_at(address, workers) as cluster, report.progress("compressing") as progress:
         done = run(
             origins,
@@ -142,7 +147,7 @@ def compress(
             force=force,
             raw=raw,
             skip_failing=True,
-            predictor=find_model(model),
+            predictor=predictor,
             peers=not no_peers,
             embed_model=embed_model,
             verify=not no_verify,

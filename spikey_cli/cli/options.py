@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from ..predictor import Predictor
 
 PATH = click.Path(path_type=Path)
+
+
+class _Picture(click.Path):
+    """The path of a picture, which is a PNG whatever it is called: so it is called one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.suffix.lower() != ".png":
+            self.fail(f"pictures are PNG files, and {path} is not called one; name it {path.with_suffix('.png')}")
+        return path
+
+
+PICTURE = _Picture(path_type=Path)
 THREADS = click.option(
     "--threads", "workers", type=click.IntRange(min=1), metavar="N", help="Processors to use; all of them by default."
 )

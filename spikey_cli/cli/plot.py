@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FORCE, MODEL, PATH, THREADS, find_model, limited
+from .options import FORCE, MODEL, PATH, PICTURE, THREADS, find_model, limited
 from .report import Report, counted, reporting
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _TRACES = 16
 
 @click.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
-@click.option("--out", type=PATH, metavar="FILE.png", help="Where the picture goes; by default beside the archive.")
+@click.option("--out", type=PICTURE, metavar="FILE.png", help="Where the picture goes; by default beside the archive.")
 @click.option(
     "--thread",
     "names",

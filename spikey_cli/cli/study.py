@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from ..errors import MissingPackageError
-from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, find_model
+from .options import FORCE, MODEL, PATH, PICTURE, RECURSIVE, THREADS, find_model
 from .report import QUIET, Report, report_failures, reporting
 
 _RECORDINGS = click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
@@ -33,7 +33,7 @@ def _picture(path: Path | None, force: bool) -> Iterator[Callable[[bytes], None]
 
 @click.command(short_help="Tell which threads were recorded together.")
 @_RECORDINGS
-@click.option("--plot", type=PATH, metavar="OUT.png", help="Draw the graph of the threads.")
+@click.option("--plot", type=PICTURE, metavar="OUT.png", help="Draw the graph of the threads.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
 @RECURSIVE
 @THREADS
@@ -175,7 +175,7 @@ def train(
     "--repeats", default=3, show_default=True, type=click.IntRange(min=1), metavar="N", help="Runs that count."
 )
 @click.option("--json", "json_file", type=PATH, metavar="OUT.json", help="Write all figures here.")
-@click.option("--plot", type=PATH, metavar="OUT.png", help="Draw ratio against speed.")
+@click.option("--plot", type=PICTURE, metavar="OUT.png", help="Draw ratio against speed.")
 @FORCE
 @QUIET
 def bench(
