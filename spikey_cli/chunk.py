@@ -113,7 +113,7 @@ def decode_chunk(
     """The array that `encode_chunk` made the bytes of; in `out`, where that is C-contiguous and has as many bytes.
 
     `out` may have any dtype and shape: its memory is taken. Where it does not fit, or the array was not stored as it
-    lies in memory, new memory is returned.
+    lies in memory, new memory is returned. Where an error is raised, `out` may hold some of the samples.
 
     Raises:
         ArchiveError: the bytes are damaged, or no chunk.

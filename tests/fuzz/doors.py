@@ -68,17 +68,19 @@ def _archive(data: bytes) -> Iterator[Path]:
 
 
 def anatomy_of(data: bytes) -> Anatomy:
-    """An archive whose parts are pieces of `data`: coder, inflated directory, index, trailer's numbers, two blocks."""
+    """An archive whose parts are pieces of `data`: coder, learning and model; inflated directory; index; trailer's
+    numbers; tables and streams of two blocks.
+    """
     coder, directory, index, counts, *blocks = _pieces(data, 8)
     samples, n_blocks = struct.unpack("<QI", counts.ljust(12, b"\0")[:12])
-    start = b"\x89SPK\r\n\x1a\n\3\0" + coder.ljust(1, b"\2")[:1] + b"\0" + coder[1:9].ljust(8, b"\0")
+    start = b"\x89SPK\r\n\x1a\n\3\1" + (coder or b"\2")[:10].ljust(10, b"\0")
     made = [Block(i, blocks[2 * i], blocks[2 * i + 1]) for i in range(2) if blocks[2 * i]]
     return Anatomy(start, deflated(directory), made, index, bytes(32), samples, n_blocks)
 
 
 def take_apart(anatomy: Anatomy, directory: bytes) -> bytes:
     """The reverse of `anatomy_of`, of an archive of at most two blocks; `directory` is its inflated one."""
-    coder = anatomy.start[10:11] + anatomy.start[12:20]
+    coder = anatomy.start[10:20]
     counts = struct.pack("<QI", anatomy.samples, anatomy.n_blocks)
     blocks = [piece for block in anatomy.blocks[:2] for piece in (block.table, block.streams)]
     return pieces_of(coder, directory, anatomy.index, counts, *blocks)
@@ -188,7 +190,7 @@ def live_stream(data: bytes) -> bytes:
     """A live stream of pieces: description, then packets (a tag, then a payload), its checksums right."""
     fields, description, *rest = _pieces(data, 14)
     model = default_predictor().digest[:8] if fields[:1] != b"\xff" else NO_MODEL
-    fixed = b"\x89SPS\r\n\x1a\n\1\0" + bytes([fields[1] if len(fields) > 1 else 2, 0]) + model
+    fixed = b"\x89SPS\r\n\x1a\n\1\1" + (fields[1:3] or b"\2").ljust(2, b"\0") + model
     fixed += struct.pack("<I", len(description))
     crc = zlib.crc32(description, zlib.crc32(fixed))
     out = [fixed, struct.pack("<I", crc), description]

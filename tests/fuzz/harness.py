@@ -48,6 +48,7 @@ def fuzz(door: str) -> None:
         np.seterr(over="ignore")  # kernels count on integers that wrap around
         doors.LIMITS = Limits(expansion=DEFAULT_EXPANSION // _SLOWER)
         doors.CHUNK_BYTES //= _SLOWER
+    timeout = 120 if config.DISABLE_JIT else 20
     take = doors.DOORS[door]
     seeds = seeds_of(door) + [path.read_bytes() for path in sorted((HERE.parent / "regressions").glob(f"{door}-*"))]
     with tempfile.TemporaryDirectory(prefix="spikey-corpus-") as corpus:
@@ -56,7 +57,13 @@ def fuzz(door: str) -> None:
                 take(seed)  # what is imported late is watched as well; what is compiled, is before the clock runs
             (Path(corpus) / f"seed{i}").write_bytes(seed)
         longest = max(_LEAST_BYTES, *map(len, seeds))
-        words = ["-timeout=20", "-rss_limit_mb=3000", f"-max_len={longest}", f"-artifact_prefix={door}-", *sys.argv[1:]]
+        words = [
+            f"-timeout={timeout}",
+            "-rss_limit_mb=3000",
+            f"-max_len={longest}",
+            f"-artifact_prefix={door}-",
+            *sys.argv[1:],
+        ]
         if not any(Path(word).is_file() for word in sys.argv[1:]):  # files are taken once, and nothing else is
             words.append(corpus)
         atheris.Setup([sys.argv[0], *words], take)

@@ -108,7 +108,7 @@ def _lives() -> list[bytes]:
         frames = n1_samples(neural(random, 90, 3))
         header = encoder.push(frames[:0])
         size = int.from_bytes(header[20:24], "little")
-        pieces = [b"\0\2", header[28 : 28 + size]]
+        pieces = [b"\0\2\1", header[28 : 28 + size]]
         rest = header[28 + size :] + encoder.push(frames[:40]) + encoder.push(frames[40:]) + encoder.finish(b"tail")
         at = 0
         while at < len(rest):
@@ -117,7 +117,7 @@ def _lives() -> list[bytes]:
             pieces += [rest[at:behind], rest[start : start + length]]
             at = start + length + 4
         seeds.append(pieces_of(*pieces))
-    return [*seeds, pieces_of(b"\0\2", seeds[0][6:40], b"\3", N1.pack(), b"\5", bytes(8))]
+    return [*seeds, pieces_of(b"\0\2\1", seeds[0][7:41], b"\3", N1.pack(), b"\5", bytes(8))]
 
 
 def seeds_of(door: str) -> list[bytes]:
