@@ -27,7 +27,7 @@ def test_info(tmp_path, session):
     metric = told["threads"][1]["peers"][0]["metric"]
     size = (tmp_path / "out.spk").stat().st_size
     assert run("info", "--all", tmp_path / "out.spk").splitlines() == [
-        f"{tmp_path / 'out.spk'}: Spikey archive, format 3.0",
+        f"{tmp_path / 'out.spk'}: Spikey archive, format 3.1",
         "  content    2 files, 2 threads at 19,531 Hz, 16 bit, 60,000 samples",
         "  duration   1.54 s",
         f"  size       120.09 kB -> {size / 1000:.2f} kB, ratio {told['ratio']:.4f}, "

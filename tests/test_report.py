@@ -152,7 +152,7 @@ def test_verbose_tells_what_is_done(tmp_path, session):
     ):
         told = run(*command)[1]
         for expected in (
-            rf"^{tmp_path / 'out.spk'}: format 3.0, coder rice, model n1-[0-9a-f]{{8}}.onnx, files: 2, blocks: 1$",
+            rf"^{tmp_path / 'out.spk'}: format 3.1, coder rice, model n1-[0-9a-f]{{8}}.onnx, files: 2, blocks: 1$",
             r"^thread1\.wav: wav, 1 x 30,000 samples",
             r"^decoded 2 parts, 120000 of 120000 bytes$",
             r"^decoded in \d+\.\d+ s$",
