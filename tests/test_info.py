@@ -86,7 +86,7 @@ def test_info_of_a_live_stream(tmp_path, random):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     printed = run("info", tmp_path / "live.spk")
-    assert "Spikey live stream, format 1.0" in printed
+    assert "Spikey live stream, format 1.1" in printed
     assert "3 threads at 20,000 Hz, 16 bit, wav" in printed
     told = json.loads(run("info", "--json", tmp_path / "live.spk"))
     assert (told["channels"], told["archive_bytes"]) == (3, (tmp_path / "live.spk").stat().st_size)
