@@ -142,7 +142,7 @@ def begin(
     firsts: np.ndarray,
     peers: Peers,
     *,
-    learning: int = EAGER,
+    learning: int,
     gains_follow: bool = False,
 ) -> Learnt:
     """Nothing learnt yet of lanes with these entries: `gains` uint8 and `firsts`, codes, int32.

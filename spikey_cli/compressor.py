@@ -241,7 +241,7 @@ def _without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], Non
         if fault:
             fail(InputError(f"{origin}: the name {name!r} {fault}; rename it"))
         elif taken.get(folded) == origin:
-            fail(InputError(f"{origin}: is named twice, and goes in once; name it once"))
+            fail(InputError(f"{origin}: is named twice; name it once"))
         elif folded in taken:
             fail(InputError(f"{origin}: {taken[folded]} has the same name {name!r}; rename one of them"))
         elif other := folders.get(folded) or next((taken[folder] for folder in above if folder in taken), None):
@@ -283,36 +283,29 @@ def _take_sources(looks: list[Source | SpikeyError], fail: Callable[[SpikeyError
     return sources
 
 
-def find_sessions(sources: Sequence[Source], peers: bool = True) -> tuple[Topology, list[list[int]]]:
-    """Topology of all threads, where wanted, and the sessions as lists of indices of WAV files."""
+def find_sessions(
+    sources: Sequence[Source], peers: bool = True, *, within_bundles: bool = False
+) -> tuple[Topology, list[list[int]]]:
+    """Topology of all threads, where wanted, and the sessions as lists of indices of WAV files.
+
+    Bundles of a file of more than MAX_BUNDLE channels end after each so many: a peer beyond would only take another's
+    place in an archive, so `within_bundles` there are none.
+    """
     bands: list[np.ndarray] = []
     keys: list[tuple[int, ...]] = []
     file_of_thread: list[int] = []
     for i, source in enumerate(sources):
         if source.layout:
             bands += source.bands
-            is_wide = source.channels > MAX_BUNDLE
+            is_cut = within_bundles and source.channels > MAX_BUNDLE
             for channel, band in enumerate(source.bands):
-                # bundles of a wide file end at these channels, and a peer beyond would only take another's place
-                bundle = (i, channel // MAX_BUNDLE) if is_wide else ()
+                bundle = (i, channel // MAX_BUNDLE) if is_cut else ()
                 # wide files have shorter excerpts, and only bands of one length can be compared
                 keys.append((source.layout.n_frames, source.layout.sample_rate, band.size, *bundle))
             file_of_thread += [i] * source.channels
     topology = find_topology(bands, keys) if peers else Topology.alone(len(bands))
-    sessions: list[list[int]] = []
-    session_of: dict[int, list[int]] = {}
-    for threads in topology.sessions():
-        files = sorted({file_of_thread[thread] for thread in threads})
-        joined = next((session_of[f] for f in files if f in session_of), None)
-        if joined is None:
-            joined = []
-            sessions.append(joined)
-        for file in files:
-            if file not in session_of:
-                session_of[file] = joined
-                joined.append(file)
     logger.info("%s", topology)
-    return topology, sessions
+    return topology, topology.sessions_of_files(file_of_thread)
 
 
 def _embedded(predictor: Predictor | None, embed: bool | None, source_bytes: int) -> bytes:
@@ -348,7 +341,7 @@ def write_archive(
     progress: Progress | None,
 ) -> Written:
     """Write the archive of `sources` to a binary stream. Raises SourceChangedError where one changes meanwhile."""
-    topology, sessions = find_sessions(sources, peers)
+    topology, sessions = find_sessions(sources, peers, within_bundles=True)
     files = tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in sources)
     frames, channels = [file.frames for file in files], [file.channels for file in files]
     verbatim = [[i] for i, file in enumerate(files) if file.layout is None]

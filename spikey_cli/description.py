@@ -42,6 +42,7 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
                 entry["kind"] = "verbatim"
             files.append(entry)
         topology = directory.topology
+        file_of_thread = [i for i, file in enumerate(directory.files) if file.layout for _ in range(file.channels)]
         return {
             "path": os.fspath(archive),
             "format": ".".join(map(str, reader.version)),
@@ -59,7 +60,7 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
             "samples": samples,
             "bits_per_sample": round(8 * reader.length / samples, 4) if samples else None,
             "blocks": len(reader.index.blocks),
-            "sessions": len(topology.sessions()),
+            "sessions": len(topology.sessions_of_files(file_of_thread)),
             "files": files,
             "threads": [
                 {

@@ -23,6 +23,7 @@ FAULTS = (
     TypeError,
     OverflowError,
     EOFError,
+    LookupError,
     SyntaxError,
     TokenError,
     MemoryError,

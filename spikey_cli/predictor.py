@@ -167,9 +167,13 @@ class Predictor:
             raise ModelError(f"ONNX Runtime cannot run the model: {error}") from error
 
 
+def _unpickled(model: bytes, learning: int, *speed: Any) -> Predictor:
+    return _certified(model, *speed).with_learning(learning)
+
+
 @lru_cache(maxsize=4)
-def _unpickled(model: bytes, learning: int, intra_op_threads: int, optimise: bool) -> Predictor:
-    return Predictor(model, intra_op_threads=intra_op_threads, optimise=optimise).with_learning(learning)
+def _certified(model: bytes, intra_op_threads: int, optimise: bool) -> Predictor:
+    return Predictor(model, intra_op_threads=intra_op_threads, optimise=optimise)
 
 
 def _check_parts(graph: Graph, spans: dict[str, Span]) -> None:

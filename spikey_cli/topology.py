@@ -126,6 +126,22 @@ class Topology:
             found.append(sorted(session))
         return found
 
+    def sessions_of_files(self, file_of_thread: Sequence[int]) -> list[list[int]]:
+        """The same of files, by the file of each thread: the channels of one belong together, peers or not."""
+        found: list[list[int]] = []
+        session_of: dict[int, list[int]] = {}
+        for threads in self.sessions():
+            files = sorted({file_of_thread[thread] for thread in threads})
+            session = next((session_of[file] for file in files if file in session_of), None)
+            if session is None:
+                session = []
+                found.append(session)
+            for file in files:
+                if file not in session_of:
+                    session_of[file] = session
+                    session.append(file)
+        return found
+
     def pack(self) -> bytes:
         """The topology as it stands in the archive; the module's text has the layout."""
         out = bytearray()

@@ -40,12 +40,15 @@ def test_every_door_has_a_target():
 def test_seeds_are_taken():
     """A door that refuses its seeds lets nothing in: what comes of them is looked at here once."""
     from anatomy import Anatomy
-    from doors import anatomy_of, live_stream
+    from doors import anatomy_of, chunk_of, live_stream
 
     import spikey_cli
+    from spikey_cli.chunk import decode_chunk
 
     for seed in seeds_of("archive"):
         assert isinstance(anatomy_of(seed), Anatomy)
+    for seed in seeds_of("chunk")[:-1]:
+        assert decode_chunk(chunk_of(seed)).size
     for seed in seeds_of("live")[:2]:
         decoder = spikey_cli.StreamDecoder()
         assert len(decoder.push(live_stream(seed))) == 90

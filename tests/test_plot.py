@@ -139,7 +139,8 @@ def test_threads_that_are_not_drawn_stay_packed(archive, monkeypatch):
         (["--thread", "wide:3"], 1, "out.spk: holds no thread 'wide:3'; did you mean 'wide.wav:3'? `spikey info"),
         (["--start", "3"], 1, "out.spk: no chosen thread has samples from 3 s on; `spikey info` tells how long it is"),
         (["--start", "2", "--stop", "2"], 2, "--start 2 is not before --stop 2"),
-        (["--out", "p.jpg"], 2, "pictures are PNG files, and p.jpg is not called one; name it p.png"),
+        (["--out", "p.jpg"], 2, "pictures are PNG files, and 'p.jpg' is not called one; give it the ending .png"),
+        (["--out", ""], 2, "pictures are PNG files, and '' is not called one"),
         (["--out", "absent/p.png"], 1, "absent/p.png: cannot write: No such file or directory; there is no folder"),
     ],
 )

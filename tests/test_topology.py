@@ -234,10 +234,23 @@ def test_channels_of_a_wide_file_have_peers_that_they_can_lean_on(random: np.ran
     frames, channels = 3000, 2 * MAX_BUNDLE + 20
     noise = random.normal(size=(frames, channels)) + random.normal(size=(frames, 1))
     source = look_through(ArrayOrigin(np.round(30 * noise).astype(np.int16), "probe.npy"))
-    topology, _ = find_sessions([source])
+    topology, _ = find_sessions([source], within_bundles=True)
     company = Company.of(topology, [Place(thread, 0, frames) for thread in range(channels)])
     used = sum(map(len, company.leans))
     pairs = sum(map(len, topology.peers)) // 2
     assert pairs > channels, f"{pairs} pairs of {channels} channels"
     # two of a pair may be of one wave, for there are but 16
     assert used > 0.9 * pairs, f"of {pairs} pairs {used} are made use of"
+
+
+def test_wide_files_of_one_recording_are_one_session(random: np.random.Generator) -> None:
+    """Whatever an archive has room for: who asks for sessions, as training does, gets all of them."""
+    common = random.normal(size=(3000, 1))
+    sources = [
+        look_through(ArrayOrigin(np.round(30 * (noise + common)).astype(np.int16), f"{i}.npy"))
+        for i, noise in enumerate(random.normal(size=(2, 3000, MAX_BUNDLE + 8)))
+    ]
+    topology, sessions = find_sessions(sources)
+    assert sessions == [[0, 1]]
+    assert len(topology.sessions()) == 1
+    assert len(find_sessions(sources, within_bundles=True)[0].sessions()) == 4

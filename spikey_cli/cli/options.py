@@ -25,7 +25,7 @@ class _Picture(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value)
         if path.suffix.lower() != ".png":
-            self.fail(f"pictures are PNG files, and {path} is not called one; name it {path.with_suffix('.png')}")
+            self.fail(f"pictures are PNG files, and {value!r} is not called one; give it the ending .png")
         return path
 
 

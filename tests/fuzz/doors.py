@@ -23,6 +23,7 @@ from spikey_cli.archive import NO_MODEL
 from spikey_cli.chunk import decode_chunk
 from spikey_cli.coders import CODERS
 from spikey_cli.coders.entries import decode_entries
+from spikey_cli.compressor import write_archive
 from spikey_cli.errors import SpikeyError
 from spikey_cli.gain import INPUT_LIMIT
 from spikey_cli.graph import certify, read_graph
@@ -31,12 +32,15 @@ from spikey_cli.lanes import cut
 from spikey_cli.layout import MAX_CHANNELS, MAX_RATE
 from spikey_cli.limits import Limits
 from spikey_cli.npy import parse as parse_npy
+from spikey_cli.origin import BytesOrigin
 from spikey_cli.peers import Company, Peers
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.salvage import SalvageReader
 from spikey_cli.sidecar import raw_format_beside
+from spikey_cli.source import look_through
 from spikey_cli.walk import walk
 from spikey_cli.wav import parse, parse_start
+from spikey_cli.workers import Workers
 
 LIMITS = Limits()
 """What archives and live streams may ask for."""
@@ -149,9 +153,19 @@ def model(data: bytes) -> None:
         Predictor(data)
 
 
+def chunk_of(data: bytes) -> bytes:
+    """A chunk whose files are pieces of `data`, coded as those of a chunk are."""
+    files = zip(("chunk.npy", "chunk.json"), _pieces(data, 2), strict=True)
+    sources = [look_through(BytesOrigin(file, name)) for name, file in files if file]
+    made = io.BytesIO()
+    if sources:
+        write_archive(sources, made, CODERS["rice"], None, True, False, Workers(None, 1), None)
+    return made.getvalue()
+
+
 def chunk(data: bytes) -> None:
-    """A chunk of an array whose checksums are right, and the same bytes as they are: no larger than it may be."""
-    for packed in (anatomy_of(data).pack(), data):
+    """A chunk of any files under the names of its own, and bytes as they are: an array no larger than it may be."""
+    for packed in (chunk_of(data), data):
         with contextlib.suppress(SpikeyError):
             array = decode_chunk(packed, most_bytes=CHUNK_BYTES)
             assert array.nbytes <= CHUNK_BYTES, array.nbytes

@@ -1,4 +1,4 @@
-"""Fuzz a chunk of an array, its checksums right and as it is."""
+"""Fuzz the files of a chunk of an array, and a chunk as it is."""
 
 from harness import fuzz
 

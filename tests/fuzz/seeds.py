@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ from recordings import n1_samples, neural, wav_bytes
 import spikey_cli
 from spikey_cli.chunk import encode_chunk
 from spikey_cli.coders import CODERS
+from spikey_cli.form import samples_of
 from spikey_cli.grid import N1
 from spikey_cli.live.encoder import StreamEncoder
 from spikey_cli.origin import ArrayOrigin
@@ -60,15 +62,21 @@ def _samples() -> list[np.ndarray]:
     return [random.integers(-99, 99, 40).astype(np.int16), random.integers(0, 256, (30, 4)).astype(np.uint8)]
 
 
-def _arrays() -> list[bytes]:
-    """Chunks of an array of what a recording may be in a store."""
+def _chunks() -> list[bytes]:
+    """The files of chunks of what a recording may be in a store, and one of them whole."""
     random = np.random.default_rng(8)
     n1 = n1_samples(neural(random, 80, 2))
     filled = np.zeros((200, 3), np.int16)
     filled[:80, :2] = n1
     unsigned = random.integers(31000, 33000, (60, 2)).astype("<u2")
     arrays = (n1, filled, unsigned, np.asfortranarray(unsigned), random.integers(-9, 9, 90), random.normal(size=40))
-    return [encode_chunk(array, coder=coder) for array in arrays for coder in ("range", "rice")][:-1]
+    seeds = []
+    for array in arrays:
+        samples, form = samples_of(array) or (array, None)
+        saved = io.BytesIO()
+        np.save(saved, samples)
+        seeds.append(pieces_of(saved.getvalue(), form.pack() if form else b""))
+    return [*seeds, encode_chunk(n1)]
 
 
 def _apart(archives: Iterable[bytes]) -> list[bytes]:
@@ -101,14 +109,15 @@ def _streams(name: str) -> list[bytes]:
 
 
 def _lives() -> list[bytes]:
-    seeds = []
+    seeds, descriptions = [], []
     random = np.random.default_rng(7)
     for topology in (None, Topology.from_pairs([(0, 1, 200), (1, 2, 90)], (0, 1, 0))):
         encoder = StreamEncoder(3, 1000, grid="n1", topology=topology, head=b"head")
         frames = n1_samples(neural(random, 90, 3))
         header = encoder.push(frames[:0])
         size = int.from_bytes(header[20:24], "little")
-        pieces = [b"\0\2\1", header[28 : 28 + size]]
+        descriptions.append(header[28 : 28 + size])
+        pieces = [b"\0\2\1", descriptions[-1]]
         rest = header[28 + size :] + encoder.push(frames[:40]) + encoder.push(frames[40:]) + encoder.finish(b"tail")
         at = 0
         while at < len(rest):
@@ -117,7 +126,7 @@ def _lives() -> list[bytes]:
             pieces += [rest[at:behind], rest[start : start + length]]
             at = start + length + 4
         seeds.append(pieces_of(*pieces))
-    return [*seeds, pieces_of(b"\0\2\1", seeds[0][7:41], b"\3", N1.pack(), b"\5", bytes(8))]
+    return [*seeds, pieces_of(b"\0\2\1", descriptions[0], b"\3", N1.pack(), b"\5", bytes(8))]
 
 
 def seeds_of(door: str) -> list[bytes]:
@@ -129,7 +138,7 @@ def seeds_of(door: str) -> list[bytes]:
     if door == "salvage":
         return [i.to_bytes(2, "little") + seed for i, seed in enumerate(_apart(_archives().values()), 100)]
     if door == "chunk":
-        return _apart(_arrays())
+        return _chunks()
     if door == "npy":
         return [bytes(ArrayOrigin(array, "a.npy").open().read()) for array in _samples()]
     if door == "sidecar":
