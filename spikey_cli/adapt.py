@@ -332,8 +332,8 @@ def learn(learnt, step, first_thread, stop_thread):
     one_lane_each = first_lane[stop_thread] - first_lane[first_thread] == stop_thread - first_thread
     eager_rate = learnt.eager_rate // (step + EAGER_STEPS)
     if one_lane_each:
-        first = first_lane[first_thread]
-        _learn_each_from_own(weights, rates, eager_rate, level, before, error, first_thread, first, stop_thread)
+        rate = max(RATE, eager_rate)
+        _learn_each_from_own(weights, rate, level, before, error, first_thread, first_lane[first_thread], stop_thread)
     for thread in range(first_thread, stop_thread):
         first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
         rate = max(rates[thread], eager_rate // np.int64(stop - first))
@@ -365,22 +365,21 @@ def _learn_from_own(weights, thread, rate, level, before, error, first, stop):
 
 
 @njit
-def _learn_each_from_own(weights, rates, eager_rate, level, before, error, first_thread, first, stop_thread):
+def _learn_each_from_own(weights, rate, level, before, error, first_thread, first, stop_thread):
     """`_learn_from_own` for threads of one lane each."""
     z1, z2, z3, z4 = before
-    _move_each(weights, 0, rates, eager_rate, error, level, first_thread, first, stop_thread)
-    _move_each(weights, 1, rates, eager_rate, error, z1, first_thread, first, stop_thread)
-    _move_each(weights, 2, rates, eager_rate, error, z2, first_thread, first, stop_thread)
-    _move_each(weights, 3, rates, eager_rate, error, z3, first_thread, first, stop_thread)
-    _move_each(weights, 4, rates, eager_rate, error, z4, first_thread, first, stop_thread)
+    _move_each(weights, 0, rate, error, level, first_thread, first, stop_thread)
+    _move_each(weights, 1, rate, error, z1, first_thread, first, stop_thread)
+    _move_each(weights, 2, rate, error, z2, first_thread, first, stop_thread)
+    _move_each(weights, 3, rate, error, z3, first_thread, first, stop_thread)
+    _move_each(weights, 4, rate, error, z4, first_thread, first, stop_thread)
 
 
 @njit
-def _move_each(weights, term, rates, eager_rate, error, factor, first_thread, first, stop_thread):
+def _move_each(weights, term, rate, error, factor, first_thread, first, stop_thread):
     row = np.uint64(term)
     for i in range(np.uint64(stop_thread - first_thread)):
         thread, lane = np.uint64(first_thread) + i, np.uint64(first) + i
-        rate = max(rates[thread], eager_rate)
         _move(weights, thread, row, rate, np.int64(error[lane]) * np.int64(factor[lane]))
 
 

@@ -69,7 +69,7 @@ def expected_streams(
     leans: list[list[int]],
     metrics: list[list[int]],
     waves: list[int],
-    learning: int = 1,
+    learning: int,
 ) -> list[bytes]:
     """Each thread's coded stream: entries, then residuals (see docs/format.md)."""
     lanes = [_cut(codes, steps) for codes in threads]

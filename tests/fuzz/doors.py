@@ -29,7 +29,7 @@ from spikey_cli.gain import INPUT_LIMIT
 from spikey_cli.graph import certify, read_graph
 from spikey_cli.grid import N1, identity, unpack_grid
 from spikey_cli.lanes import cut
-from spikey_cli.layout import MAX_CHANNELS, MAX_RATE
+from spikey_cli.layout import MAX_CHANNELS, MAX_RATE, Layout
 from spikey_cli.limits import Limits
 from spikey_cli.npy import parse as parse_npy
 from spikey_cli.origin import BytesOrigin
@@ -117,12 +117,18 @@ def salvage(data: bytes) -> None:
                     pass
 
 
+def _samples_of(layout: Layout, data: bytes) -> bytes:
+    """The samples of a file that lies so: head, samples and tail are the whole of it."""
+    samples = data[layout.data_offset : layout.data_offset + layout.n_frames * layout.frame_bytes]
+    assert layout.head + samples + layout.tail == data
+    return samples
+
+
 def wav(data: bytes) -> None:
     """A WAV's headers: whatever is found, head, samples and tail are the file."""
     layout = parse(io.BytesIO(data), len(data))
     if layout is not None:
-        samples = data[layout.data_offset : layout.data_offset + layout.n_frames * layout.frame_bytes]
-        assert layout.head + samples + layout.tail == data
+        _samples_of(layout, data)
     start = parse_start(data)
     assert start is None or data.startswith(start.head)
 
@@ -131,9 +137,7 @@ def npy(data: bytes) -> None:
     """A NumPy file's header: whatever is found, head, samples and tail are the file, and NumPy reads the same."""
     layout = parse_npy(io.BytesIO(data), len(data))
     if layout is not None:
-        samples = data[layout.data_offset : layout.data_offset + layout.n_frames * layout.frame_bytes]
-        assert layout.head + samples + layout.tail == data
-        assert np.load(io.BytesIO(data)).tobytes() == samples
+        assert np.load(io.BytesIO(data)).tobytes() == _samples_of(layout, data)
 
 
 def sidecar(data: bytes) -> None:

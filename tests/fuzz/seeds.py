@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +78,10 @@ def _chunks() -> list[bytes]:
     return [*seeds, encode_chunk(n1)]
 
 
-def _apart(archives: Iterable[bytes]) -> list[bytes]:
+def _apart() -> list[bytes]:
     with tempfile.TemporaryDirectory(prefix="spikey-seeds-") as folder:
         seeds = []
-        for data in archives:
+        for data in _archives().values():
             path = Path(folder) / "a.spk"
             path.write_bytes(data)
             anatomy = Content.of(path).anatomy()
@@ -132,11 +131,11 @@ def _lives() -> list[bytes]:
 def seeds_of(door: str) -> list[bytes]:
     """Some inputs of a door."""
     if door == "archive":
-        return _apart(_archives().values())
+        return _apart()
     if door == "plain_archive":
         return list(_archives().values())
     if door == "salvage":
-        return [i.to_bytes(2, "little") + seed for i, seed in enumerate(_apart(_archives().values()), 100)]
+        return [i.to_bytes(2, "little") + seed for i, seed in enumerate(_apart(), 100)]
     if door == "chunk":
         return _chunks()
     if door == "npy":
