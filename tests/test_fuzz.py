@@ -51,5 +51,5 @@ def test_seeds_are_taken():
         assert decode_chunk(chunk_of(seed)).size
     for seed in seeds_of("live")[:2]:
         decoder = spikey_cli.StreamDecoder()
-        assert len(decoder.push(live_stream(seed))) == 90
+        assert len(decoder.push(live_stream(seed))) == 36
         decoder.close()

@@ -184,8 +184,8 @@ def coder(name: str, data: bytes) -> None:
         return
     n_threads = 1 + data[0] % 3
     grids = [GRIDS[(data[1] + i) % len(GRIDS)] for i in range(n_threads)]
-    lengths = [1 + (data[2] * (i + 1)) % 300 for i in range(n_threads)]
-    steps = 1 + data[3] % 120
+    lengths = [1 + (data[2] * (i + 1)) % 72 for i in range(n_threads)]
+    steps = 1 + data[3] % 48
     streams = [piece or b"\0" for piece in _pieces(data[4:], n_threads)]
     lanes = cut(lengths, steps)
     predictor = default_predictor() if data[0] & 64 else None
