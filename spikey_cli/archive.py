@@ -37,7 +37,6 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-import threading
 import zlib
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +48,7 @@ from .directory import Directory, pack_directory, unpack_directory
 from .errors import ArchiveError, LimitError, system_fault
 from .layout import Bytes
 from .limits import DEFAULT_LIMITS, Limits
+from .random_access import RandomAccess
 from .tables import (
     BlockTable,
     Index,
@@ -208,21 +208,21 @@ class ArchiveReader:
         """
         self.remedy = remedy
         self.limits = limits
-        self._lock = threading.Lock()  # several threads may read: to seek and to read must be one step
         if isinstance(path, (str, os.PathLike)):
             self.path = Path(called or path)
             try:
-                self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 (close() closes it)
+                file: BinaryIO = open(path, "rb")  # noqa: SIM115 (close() closes it)
             except OSError as error:
                 raise ArchiveError(system_fault(self.path, "read", error)) from error
         else:
             self.path = Path(called or "archive")
-            self._file = path
+            file = path
         try:
-            self.length = self._file.seek(0, os.SEEK_END)
+            self._file = RandomAccess(file)
+            self.length = self._file.size
             self._open()
         except BaseException:
-            self._file.close()
+            file.close()
             raise
 
     def __enter__(self) -> Self:
@@ -232,7 +232,7 @@ class ArchiveReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file: to read it then is a ValueError, as of any file."""
         self._file.close()
 
     def damaged(self, what: str) -> ArchiveError:
@@ -243,10 +243,10 @@ class ArchiveReader:
         """Bytes of the archive. Raises ArchiveError where they are not there; `what` tells what they would be."""
         if offset < 0 or count > self.length - offset:
             raise self.damaged(f"{what} would run past the end of the archive")
+        if self._file.closed:
+            raise ValueError(f"{self.path}: the archive is closed; open it again")
         try:
-            with self._lock:
-                self._file.seek(offset)
-                data = self._file.read(count)
+            data = self._file.read(offset, count)
         except OSError as error:
             raise ArchiveError(system_fault(self.path, "read", error)) from error
         if len(data) != count:

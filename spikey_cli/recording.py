@@ -30,8 +30,9 @@ class Recording:
     """Threads of an archive that share length, rate and width, as a read-only array of shape (samples, threads).
 
     Index it as a NumPy array: `recording[t0:t1, channels]` decodes the blocks and threads that it needs, no others.
-    Use it as a context manager, or `close` it. Several threads of execution may read at once. Pickled, it is opened
-    anew, by its path, where it is unpickled. `dask.array.from_array` takes it as it is.
+    Use it as a context manager, or `close` it. Several threads of execution may read at once, and so may processes that
+    were forked, each of which decodes alone. Pickled, it is opened anew, by its path, where it is unpickled.
+    `dask.array.from_array` takes it as it is.
     """
 
     ndim = 2
@@ -82,6 +83,7 @@ class Recording:
             self._decoder = Decoder.of(self._reader, predictor)
             self._open_workers = open_workers(workers)
             self._workers = self._open_workers.__enter__()
+            self._process = os.getpid()
         except BaseException:
             self._reader.close()
             raise
@@ -159,7 +161,8 @@ class Recording:
     def __getitem__(self, key: object) -> np.ndarray:
         """Samples at `[time]` or `[time, thread]`: integers, slices, lists of integers, booleans, or Ellipsis.
 
-        Raises IndexError as NumPy does, and ArchiveError where what is needed is damaged.
+        Raises IndexError as NumPy does, ArchiveError where what is needed is damaged, and ValueError where it was
+        closed.
         """
         time, thread = _two_axes(key)
         columns = np.arange(self.shape[1])[thread]  # type: ignore[call-overload]
@@ -184,7 +187,9 @@ class Recording:
             file, channel = self._places[column]
             by_file.setdefault(file, {}).setdefault(channel, []).append(place)
         channels = {file: tuple(places) for file, places in by_file.items()}
-        for file, at, piece in read_frames(self._decoder, self._workers, channels, first, stop):
+        # a forked process has its parent's pool, but none of the threads in it
+        workers = self._workers if os.getpid() == self._process else Workers(None, 1)
+        for file, at, piece in read_frames(self._decoder, workers, channels, first, stop):
             for channel, column in zip(channels[file], piece.T, strict=True):
                 for place in by_file[file][channel]:
                     samples[at - first : at - first + column.size, place] = column

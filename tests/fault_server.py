@@ -135,7 +135,7 @@ class _Struck:
         return fault.action
 
 
-_open, _replace, _mkdir, _unlink = open, os.replace, os.mkdir, os.unlink
+_open, _pread, _replace, _mkdir, _unlink = open, os.pread, os.replace, os.mkdir, os.unlink
 
 
 def _install(struck: _Struck) -> None:
@@ -172,6 +172,10 @@ def _install(struck: _Struck) -> None:
         # no power is cut here: that it was asked for is enough
         struck.meet("fsync", os.readlink(f"/proc/self/fd/{handle}"))
 
+    def pread(handle, count, offset):
+        struck.meet("read", os.readlink(f"/proc/self/fd/{handle}"))
+        return _pread(handle, count, offset)
+
     def replace(source, target, **options):
         struck.meet("replace", target)
         _replace(source, target, **options)
@@ -185,7 +189,7 @@ def _install(struck: _Struck) -> None:
         _unlink(path, **options)
 
     builtins.open = io.open = open_file
-    os.fsync, os.replace, os.mkdir, os.unlink = fsync, replace, mkdir, unlink
+    os.fsync, os.pread, os.replace, os.mkdir, os.unlink = fsync, pread, replace, mkdir, unlink
 
 
 def _run(request: dict, report: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,6 +131,42 @@ def test_threads_of_execution_read_at_once(tmp_path: Path, random: np.random.Gen
         starts = range(0, 40_000, 1000)
         for first, piece in zip(starts, pool.map(lambda t: recording[t : t + 1000], starts), strict=True):
             assert np.array_equal(piece, samples[first : first + 1000]), f"frames from {first} on are others"
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_forked_processes_read_at_once(tmp_path: Path, random: np.random.Generator, workers: int) -> None:
+    """As the loaders of training frameworks do: whoever forks hands on a recording that is open."""
+    samples = n1_samples(neural(random, 40_000, 3))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
+    spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk")
+    context = multiprocessing.get_context("fork")
+    with spikey_cli.open(tmp_path / "a.spk", workers=workers) as recording:
+        recording[:10]
+
+        def read(connection: Any) -> None:
+            starts = range(0, 40_000, 1000)
+            others = [t for t in starts if not np.array_equal(recording[t : t + 1000], samples[t : t + 1000])]
+            connection.send(others)
+
+        pipes = [context.Pipe() for _ in range(4)]
+        processes = [context.Process(target=read, args=(there,)) for _, there in pipes]
+        for process in processes:
+            process.start()
+        for here, _ in pipes:
+            assert here.poll(120), "a forked process hangs"
+            assert here.recv() == [], "frames from these on are others"
+        for process in processes:
+            process.join()
+        np.testing.assert_array_equal(recording[:], samples)
+
+
+def test_a_closed_recording_says_so(archived) -> None:
+    for workers in (1, 2):
+        recording = spikey_cli.open(archived[0], workers=workers)
+        recording.close()
+        with pytest.raises(ValueError, match=r"probe\.spk: the archive is closed; open it again"):
+            recording[:10]
 
 
 def test_a_recording_is_pickled_by_its_path(tmp_path: Path, random: np.random.Generator) -> None:

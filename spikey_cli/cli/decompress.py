@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ from .options import (
     limited,
 )
 from .pipe import PIPE, decompress_live, decompress_stdin, test_live
-from .report import Report, complain, counted, report_failures, report_losses, reporting, size
+from .report import Report, complain, counted, report_failures, report_losses, reporting, size, write_losses
 
 if TYPE_CHECKING:
     from ..limits import Limits
@@ -60,7 +58,7 @@ def decompress(
         spikey decompress --thread left.wav --start 1.5 --stop 2 out.spk piece/
 
     A file that is damaged is not restored; with --keep-going it is, silence stands for what is lost, and a report of
-    that, ARCHIVE.lost.json, is written beside it.
+    that, ARCHIVE.lost.json, is written beside it. Of a live stream all that comes before the damage is restored.
 
     From a pipe comes a live stream, and goes as it was before, to a file or on through a pipe. Example:
 
@@ -70,7 +68,7 @@ def decompress(
     from ..live.pipe import is_live
 
     in_part = start is not None or stop is not None or bool(names)
-    if keep_going and (in_part or archive == PIPE):
+    if keep_going and in_part:
         raise click.UsageError("--keep-going salvages whole archives; leave out --thread, --start, --stop")
     live = archive == PIPE or is_live(archive)
     if live:
@@ -79,12 +77,14 @@ def decompress(
                 "a live stream is read from its start to its end; leave out --thread, --start, --stop"
             )
         if archive == PIPE:
-            decompress_stdin(folder or PIPE, model=model, force=force, limits=limits)
+            if workers is not None:
+                raise click.UsageError("a live stream is decoded by one thread of execution; leave out --threads")
+            decompress_stdin(folder or PIPE, keep_going=keep_going, model=model, force=force, limits=limits)
             return
     if folder is None:
         raise click.UsageError("Missing argument 'DIR'.")
     if live:
-        decompress_live(archive, folder, model=model, force=force, report=report, limits=limits)
+        decompress_live(archive, folder, keep_going=keep_going, model=model, force=force, report=report, limits=limits)
         return
     from ..archive import ArchiveReader
     from ..decompressor import decompress as run
@@ -124,11 +124,7 @@ def decompress(
         )
     report.say(f"{archive}: {counted(done.files, 'file')}, {size(done.bytes)} restored below {folder}")
     if done.lost or done.faults:
-        from ..atomic import write_whole
-
-        losses = folder / f"{archive.name}.lost.json"
-        told = {"archive": str(archive), "faults": done.faults, "lost": [asdict(one) for one in done.lost]}
-        write_whole(losses, (json.dumps(told, indent=1) + "\n").encode(), force=force)
+        write_losses(archive, folder, done.faults, done.lost, force)
     report_losses(archive, done.faults, done.lost)
     report_failures(done.failures, also=bool(done.faults or done.lost))
 

@@ -15,7 +15,7 @@ from .. import interruption
 from ..errors import InputError, system_fault
 from ..limits import Limits
 from .options import find_model
-from .report import Report, counted, size
+from .report import Report, counted, report_failures, size, write_losses
 
 if TYPE_CHECKING:
     from ..layout import RawFormat
@@ -65,35 +65,46 @@ def compress_stdin(
     )
 
 
-def decompress_stdin(target: Path, *, model: str | None, force: bool, limits: Limits) -> None:
+def decompress_stdin(target: Path, *, keep_going: bool, model: str | None, force: bool, limits: Limits) -> None:
     """`spikey decompress - TARGET`."""
-    from ..live.pipe import decompress_pipe
-
-    predictor = find_model(model)
-    _write_to(
-        target, lambda write: decompress_pipe(_stdin(), write, predictor=predictor, name="stdin", limits=limits), force
-    )
+    done = _decompress(_stdin(), "stdin", target, keep_going, model, force, limits)
+    report_failures([done.fault] if done.fault else [])
 
 
 def decompress_live(
-    archive: Path, folder: Path, *, model: str | None, force: bool, report: Report, limits: Limits
+    archive: Path, folder: Path, *, keep_going: bool, model: str | None, force: bool, report: Report, limits: Limits
 ) -> None:
     """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
-    from ..live.pipe import decompress_pipe, live_suffix
+    from ..live.pipe import live_suffix
 
-    predictor = find_model(model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(system_fault(folder, "make the folder", error)) from error
     target = folder / f"{archive.stem}{live_suffix(archive)}"
     with archive.open("rb") as file:
-        _write_to(
-            target,
-            lambda write: decompress_pipe(file, write, predictor=predictor, name=str(archive), limits=limits),
-            force,
-        )
+        done = _decompress(file, str(archive), target, keep_going, model, force, limits)
     report.say(f"{archive}: a live stream, {size(target.stat().st_size)} restored as {target}")
+    if done.fault:
+        write_losses(archive, folder, [str(done.fault)], [], force)
+        report_failures([done.fault])
+
+
+def _decompress(
+    source: BinaryIO, name: str, target: Path, keep_going: bool, model: str | None, force: bool, limits: Limits
+) -> Piped:
+    from ..live.pipe import decompress_pipe
+
+    predictor = find_model(model)
+    done: Piped | None = None
+
+    def run(write: Callable[[bytes], object]) -> None:
+        nonlocal done
+        done = decompress_pipe(source, write, predictor=predictor, name=name, limits=limits, keep_going=keep_going)
+
+    _write_to(target, run, force)
+    assert done is not None
+    return done
 
 
 def test_live(archive: Path, *, model: str | None, report: Report, limits: Limits) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import click
 if TYPE_CHECKING:
     from ..errors import SpikeyError
     from ..progress import Progress
+    from ..restoration import Lost
 
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what is found and done, and its time.")
@@ -42,6 +44,17 @@ def report_losses(archive: Path, faults: Sequence[str], lost: Sequence[object]) 
     """A line for each fault of an archive, and for each stretch that is lost in it."""
     for what in (*(f"damaged: {fault}" for fault in faults), *lost):
         complain(f"{archive}: {what}")
+
+
+def write_losses(archive: Path, folder: Path, faults: Sequence[str], lost: Sequence[Lost], force: bool) -> None:
+    """Write what is lost of an archive beside what was restored of it, as ARCHIVE.lost.json.
+
+    Raises InputError where that is there already, unless `force`.
+    """
+    from ..atomic import write_whole
+
+    told = {"archive": str(archive), "faults": faults, "lost": [asdict(one) for one in lost]}
+    write_whole(folder / f"{archive.name}.lost.json", (json.dumps(told, indent=1) + "\n").encode(), force=force)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ..errors import ArchiveError, InputError, system_fault
+from ..errors import ArchiveError, InputError, LimitError, system_fault
 from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..limits import Limits
 from ..predictor import Predictor
@@ -34,6 +34,8 @@ class Piped:
     """Of samples and what stands around them."""
     stream_bytes: int
     frames: int
+    fault: ArchiveError | None = None
+    """What is wrong behind these frames, where that was to end nothing."""
 
 
 def _pieces(source: BinaryIO, name: str) -> Iterator[bytes]:
@@ -136,14 +138,18 @@ def decompress_pipe(
     predictor: Predictor | None = None,
     name: str = "-",
     limits: Limits | None = None,
+    keep_going: bool = False,
 ) -> Piped:
     """Decompress a live stream that `source` gives: `write` takes what it was made from, as it comes.
 
     Raises ArchiveError where it is damaged or ends too early, behind all frames that are whole, LimitError where it
-    asks for more than the limits grant, and ModelError where its model is not installed.
+    asks for more than the limits grant, and ModelError where its model is not installed. With `keep_going` a stream
+    whose header is whole raises no ArchiveError; `Piped.fault` tells it.
     """
     decoder = StreamDecoder(predictor, limits=limits)
     source_bytes = stream_bytes = 0
+    begun = False
+    fault = None
 
     def put(data: bytes) -> None:
         nonlocal source_bytes
@@ -151,21 +157,32 @@ def decompress_pipe(
             write(data)
         source_bytes += len(data)
 
+    def begin() -> None:
+        nonlocal begun
+        if decoder.format is not None and not begun:
+            _tell(name, decoder.format)
+            put(decoder.format.head)
+            begun = True
+
     try:
         for piece in _pieces(source, name):
-            begun = decoder.format is not None
             frames = decoder.push(piece)
             stream_bytes += len(piece)
+            begin()
             if decoder.format is not None:
-                if not begun:
-                    _tell(name, decoder.format)
-                put(b"" if begun else decoder.format.head)
                 put(samples_to_bytes(frames, decoder.format.sample_bytes))
         decoder.close()
+    except LimitError as error:
+        raise LimitError(f"{name}: {error}") from error
     except ArchiveError as error:
-        raise type(error)(f"{name}: {error}") from error
+        if decoder.format is None:
+            raise ArchiveError(f"{name}: {error}") from error
+        if not keep_going:
+            raise ArchiveError(f"{name}: {error} (--keep-going restores the {decoder.frames} frames before)") from error
+        fault = ArchiveError(f"{name}: {error} (the {decoder.frames} frames before are restored)")
+        begin()
     put(decoder.tail)
-    return Piped(source_bytes, stream_bytes, decoder.frames)
+    return Piped(source_bytes, stream_bytes, decoder.frames, fault)
 
 
 def _tell(name: str, form: LiveFormat) -> None:

@@ -1,0 +1,56 @@
+"""Bytes anywhere of a file, for many at once."""
+
+from __future__ import annotations
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from spikey_cli import random_access
+from spikey_cli.random_access import RandomAccess
+
+DATA = bytes(range(256)) * 40
+
+
+@pytest.fixture(params=["by place", "without pread", "in memory"])
+def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RandomAccess:
+    """A file that holds DATA, read in each of the ways there are."""
+    if request.param == "in memory":
+        return RandomAccess(io.BytesIO(DATA))
+    if request.param == "by place" and not hasattr(os, "pread"):
+        pytest.skip("this system has no pread")
+    monkeypatch.setattr(random_access, "_BY_PLACE", request.param == "by place")
+    (tmp_path / "a").write_bytes(DATA)
+    return RandomAccess((tmp_path / "a").open("rb"))
+
+
+def test_bytes_anywhere(file: RandomAccess) -> None:
+    assert file.size == len(DATA)
+    for offset, count in ((0, 0), (5, 1), (1000, 3000), (0, len(DATA)), (len(DATA) - 3, 10), (len(DATA) + 5, 10)):
+        assert file.read(offset, count) == DATA[offset : offset + count], (offset, count)
+    assert not file.closed
+    file.close()
+    assert file.closed
+    with pytest.raises(ValueError, match="closed"):
+        file.read(0, 1)
+
+
+def test_threads_of_execution_at_once(file: RandomAccess) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for at, piece in enumerate(pool.map(lambda at: file.read(at, 100), range(3000))):
+            assert piece == DATA[at : at + 100], f"at {at} are other bytes"
+    file.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "pread"), reason="this system has no pread")
+def test_a_system_that_reads_less_than_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda handle, count, offset: pread(handle, min(count, 7), offset))
+    (tmp_path / "a").write_bytes(DATA)
+    file = RandomAccess((tmp_path / "a").open("rb"))
+    assert file.read(3, 5000) == DATA[3:5003]
+    assert file.read(len(DATA) - 10, 50) == DATA[-10:]
+    file.close()
