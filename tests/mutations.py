@@ -286,8 +286,13 @@ def _model(random: np.random.Generator, content: Content) -> None:
     content.start = content.start[:12] + hashlib.sha256(model).digest()[:8]
 
 
-def _coder(random: np.random.Generator, content: Content) -> None:
-    content.start = content.start[:10] + bytes([int(random.integers(6))]) + content.start[11:]
+def _coder_or_learning(random: np.random.Generator, content: Content) -> None:
+    coder, learning = content.start[10], content.start[11]
+    if random.integers(2):
+        coder = int(random.integers(6))
+    else:
+        learning = int(random.integers(3))
+    content.start = content.start[:10] + bytes([coder, learning]) + content.start[12:]
 
 
 CONTENT_CHANGES: tuple[Callable[[np.random.Generator, Content], None], ...] = (
@@ -305,7 +310,7 @@ CONTENT_CHANGES: tuple[Callable[[np.random.Generator, Content], None], ...] = (
     _topology,
     _names,
     _model,
-    _coder,
+    _coder_or_learning,
 )
 
 

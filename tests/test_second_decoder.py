@@ -44,11 +44,11 @@ def test_what_must_be_refused_is(name):
 
 
 def test_an_embedded_model_suffices():
-    name = "v3.0-range-edges.spk"
+    name = "v3.1-range-edges.spk"
     assert digests(second_decoder.decode((GOLDEN / name).read_bytes(), [])) == LISTING[name]
 
 
-@pytest.mark.parametrize("version", ["v2.0", "v3.0"])
+@pytest.mark.parametrize("version", ["v2.0", "v3.0", "v3.1"])
 def test_the_command_restores_files(tmp_path, version):
     name = f"{version}-rice-edges.spk"
     command = [sys.executable, second_decoder.__file__, str(GOLDEN / name), str(tmp_path), *map(str, ONNX)]
@@ -59,7 +59,7 @@ def test_the_command_restores_files(tmp_path, version):
 
 @pytest.mark.parametrize("coder", ["raw", "huffman"])
 def test_no_changed_byte_goes_unnoticed(coder):
-    archive = (GOLDEN / f"v3.0-{coder}-edges.spk").read_bytes()
+    archive = (GOLDEN / f"v3.1-{coder}-edges.spk").read_bytes()
     for at in {*range(32), *range(32, len(archive), 97), *range(len(archive) - 68, len(archive))} - {9}:
         changed = bytearray(archive)
         changed[at] ^= 1 << at % 8
