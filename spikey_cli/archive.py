@@ -243,10 +243,10 @@ class ArchiveReader:
         """Bytes of the archive. Raises ArchiveError where they are not there; `what` tells what they would be."""
         if offset < 0 or count > self.length - offset:
             raise self.damaged(f"{what} would run past the end of the archive")
-        if self._file.closed:
-            raise ValueError(f"{self.path}: the archive is closed; open it again")
         try:
             data = self._file.read(offset, count)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: the archive is closed; open it again") from error
         except OSError as error:
             raise ArchiveError(system_fault(self.path, "read", error)) from error
         if len(data) != count:

@@ -86,6 +86,6 @@ def parse_header(start: bytes) -> tuple[int, tuple[int, ...], np.dtype, bool] | 
             return None
     except FAULTS:
         return None
-    if any(n < 0 for n in shape):
+    if any(type(n) is not int or n < 0 for n in shape):  # NumPy takes False for a number here, and not afterwards
         return None
     return buffer.tell(), shape, dtype, is_fortran

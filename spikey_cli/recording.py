@@ -31,8 +31,8 @@ class Recording:
 
     Index it as a NumPy array: `recording[t0:t1, channels]` decodes the blocks and threads that it needs, no others.
     Use it as a context manager, or `close` it. Several threads of execution may read at once, and so may processes that
-    were forked, each of which decodes alone. Pickled, it is opened anew, by its path, where it is unpickled.
-    `dask.array.from_array` takes it as it is.
+    were forked while none was reading, each of which decodes alone. Pickled, it is opened anew, by its path, where it
+    is unpickled. `dask.array.from_array` takes it as it is.
     """
 
     ndim = 2

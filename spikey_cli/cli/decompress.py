@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,9 +124,9 @@ def decompress(
             limits=limits,
         )
     report.say(f"{archive}: {counted(done.files, 'file')}, {size(done.bytes)} restored below {folder}")
-    if done.lost or done.faults:
-        write_losses(archive, folder, done.faults, done.lost, force)
     report_losses(archive, done.faults, done.lost)
+    if done.lost or done.faults:
+        write_losses(archive, folder, done.faults, [asdict(one) for one in done.lost], force)
     report_failures(done.failures, also=bool(done.faults or done.lost))
 
 

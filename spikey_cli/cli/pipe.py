@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from .. import interruption
-from ..errors import InputError, system_fault
+from ..errors import InputError, SpikeyError, system_fault
 from ..limits import Limits
 from .options import find_model
-from .report import Report, counted, report_failures, size, write_losses
+from .report import Report, complain, counted, report_failures, size, write_losses
 
 if TYPE_CHECKING:
     from ..layout import RawFormat
@@ -77,22 +77,32 @@ def decompress_live(
     """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
     from ..live.pipe import live_suffix
 
+    target = folder / f"{archive.stem}{live_suffix(archive)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(system_fault(folder, "make the folder", error)) from error
-    target = folder / f"{archive.stem}{live_suffix(archive)}"
     with archive.open("rb") as file:
         done = _decompress(file, str(archive), target, keep_going, model, force, limits)
-    report.say(f"{archive}: a live stream, {size(target.stat().st_size)} restored as {target}")
+    told = f"{counted(done.frames, 'frame')}, {size(target.stat().st_size)}"
+    report.say(f"{archive}: a live stream, {told} restored as {target}")
     if done.fault:
-        write_losses(archive, folder, [str(done.fault)], [], force)
-        report_failures([done.fault])
+        complain(done.fault)
+        lost = {
+            "file": target.name,
+            "channels": [*range(done.format.channels)],
+            "first_frame": done.frames,
+            "stop_frame": None,  # nothing tells how many there were
+            "sample_rate": done.format.sample_rate,
+        }
+        write_losses(archive, folder, [str(done.fault)], [lost], force)
+        sys.exit(1)
 
 
 def _decompress(
     source: BinaryIO, name: str, target: Path, keep_going: bool, model: str | None, force: bool, limits: Limits
 ) -> Piped:
+    """What is told of a fault by what is returned, is there with `keep_going` only; else it is raised."""
     from ..live.pipe import decompress_pipe
 
     predictor = find_model(model)
@@ -100,11 +110,20 @@ def _decompress(
 
     def run(write: Callable[[bytes], object]) -> None:
         nonlocal done
-        done = decompress_pipe(source, write, predictor=predictor, name=name, limits=limits, keep_going=keep_going)
+        done = decompress_pipe(source, write, predictor=predictor, name=name, limits=limits, keep_going=True)
+        if done.fault and not keep_going:
+            raise done.fault if target == PIPE else _with_advice(done.fault, done, "--keep-going")
 
     _write_to(target, run, force)
     assert done is not None
     return done
+
+
+def _with_advice(fault: SpikeyError, done: Piped, option: str) -> SpikeyError:
+    """The same fault, and how the frames that come before it are to be had."""
+    return (
+        type(fault)(f"{fault}; {option} restores the {counted(done.frames, 'frame')} before") if done.frames else fault
+    )
 
 
 def test_live(archive: Path, *, model: str | None, report: Report, limits: Limits) -> None:
@@ -112,8 +131,10 @@ def test_live(archive: Path, *, model: str | None, report: Report, limits: Limit
     from ..live.pipe import decompress_pipe
 
     with archive.open("rb") as file:
-        predictor = find_model(model)
-        done = decompress_pipe(file, lambda data: None, predictor=predictor, name=str(archive), limits=limits)
+        predictor, name = find_model(model), str(archive)
+        done = decompress_pipe(file, lambda data: None, predictor=predictor, name=name, limits=limits, keep_going=True)
+    if done.fault:
+        raise _with_advice(done.fault, done, "`spikey decompress --keep-going`")
     report.say(f"{archive}: a live stream of {done.frames} frames, decoded and compared: all is well")
 
 

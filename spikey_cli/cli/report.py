@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ import click
 if TYPE_CHECKING:
     from ..errors import SpikeyError
     from ..progress import Progress
-    from ..restoration import Lost
 
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what is found and done, and its time.")
@@ -46,14 +45,16 @@ def report_losses(archive: Path, faults: Sequence[str], lost: Sequence[object]) 
         complain(f"{archive}: {what}")
 
 
-def write_losses(archive: Path, folder: Path, faults: Sequence[str], lost: Sequence[Lost], force: bool) -> None:
+def write_losses(
+    archive: Path, folder: Path, faults: Sequence[str], lost: Sequence[dict[str, Any]], force: bool
+) -> None:
     """Write what is lost of an archive beside what was restored of it, as ARCHIVE.lost.json.
 
     Raises InputError where that is there already, unless `force`.
     """
     from ..atomic import write_whole
 
-    told = {"archive": str(archive), "faults": faults, "lost": [asdict(one) for one in lost]}
+    told = {"archive": str(archive), "faults": faults, "lost": lost}
     write_whole(folder / f"{archive.name}.lost.json", (json.dumps(told, indent=1) + "\n").encode(), force=force)
 
 

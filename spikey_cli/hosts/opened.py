@@ -21,8 +21,8 @@ from ..recording import Recording, read_bytes
 
 
 class Opened:
-    """Threads of an archive, opened when they are first read, and anew in a process that was forked: that shares with
-    its parent the place up to which a file was read.
+    """Threads of an archive, opened when they are first read, and anew in a process that was forked: a block that its
+    parent was decoding would never be there.
     """
 
     def __init__(self, path: Path, threads: Sequence[str] | None, workers: int | None) -> None:

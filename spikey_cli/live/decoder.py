@@ -158,8 +158,9 @@ class StreamDecoder:
             )
 
     def _end(self, payload: bytes) -> None:
-        frames, sha256, self.tail = unpack_end(payload)
-        self._sha.update(self.tail)
+        frames, sha256, tail = unpack_end(payload)
+        self._sha.update(tail)
         if frames != self.frames or sha256 != self._sha.digest():
             raise ArchiveError("is damaged: what was decoded does not match its SHA-256; do not trust it")
+        self.tail = tail
         self.finished = True

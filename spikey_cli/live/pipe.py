@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ..errors import ArchiveError, InputError, LimitError, system_fault
+from ..errors import ArchiveError, InputError, LimitError, SpikeyError, system_fault
 from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..limits import Limits
 from ..predictor import Predictor
@@ -34,7 +34,8 @@ class Piped:
     """Of samples and what stands around them."""
     stream_bytes: int
     frames: int
-    fault: ArchiveError | None = None
+    format: LiveFormat
+    fault: SpikeyError | None = None
     """What is wrong behind these frames, where that was to end nothing."""
 
 
@@ -113,7 +114,7 @@ def compress_pipe(
             )
     tail = bytes(buffered)
     put(encoder.finish(tail))
-    return Piped(len(start.head) + source_bytes + len(tail), stream_bytes, frames)
+    return Piped(len(start.head) + source_bytes + len(tail), stream_bytes, frames, encoder.format)
 
 
 def _read_start(pieces: Iterator[bytes], buffered: bytearray, name: str) -> WavStart:
@@ -143,13 +144,13 @@ def decompress_pipe(
     """Decompress a live stream that `source` gives: `write` takes what it was made from, as it comes.
 
     Raises ArchiveError where it is damaged or ends too early, behind all frames that are whole, LimitError where it
-    asks for more than the limits grant, and ModelError where its model is not installed. With `keep_going` a stream
-    whose header is whole raises no ArchiveError; `Piped.fault` tells it.
+    asks for more than the limits grant, ModelError where its model is not installed, and InputError where it cannot be
+    read. With `keep_going` damage behind the header, and what cannot be read, are told by `Piped.fault` instead.
     """
     decoder = StreamDecoder(predictor, limits=limits)
     source_bytes = stream_bytes = 0
     begun = False
-    fault = None
+    fault: SpikeyError | None = None
 
     def put(data: bytes) -> None:
         nonlocal source_bytes
@@ -174,15 +175,14 @@ def decompress_pipe(
         decoder.close()
     except LimitError as error:
         raise LimitError(f"{name}: {error}") from error
-    except ArchiveError as error:
-        if decoder.format is None:
-            raise ArchiveError(f"{name}: {error}") from error
-        if not keep_going:
-            raise ArchiveError(f"{name}: {error} (--keep-going restores the {decoder.frames} frames before)") from error
-        fault = ArchiveError(f"{name}: {error} (the {decoder.frames} frames before are restored)")
+    except (ArchiveError, InputError) as error:
+        fault = ArchiveError(f"{name}: {error}") if isinstance(error, ArchiveError) else error
+        if decoder.format is None or not keep_going:
+            raise fault  # noqa: B904 (it is the error, with a name)
         begin()
     put(decoder.tail)
-    return Piped(source_bytes, stream_bytes, decoder.frames, fault)
+    assert decoder.format is not None
+    return Piped(source_bytes, stream_bytes, decoder.frames, decoder.format, fault)
 
 
 def _tell(name: str, form: LiveFormat) -> None:
@@ -191,10 +191,11 @@ def _tell(name: str, form: LiveFormat) -> None:
 
 
 def live_suffix(path: str | os.PathLike[str]) -> str:
-    """How the name of what a live stream was made from ends: .wav, or .raw where it had no header."""
-    with open(path, "rb") as file:
-        header = unpack_header(file.read(MAX_HEADER_BYTES))
-    return ".wav" if header and header[0].head else ".raw"
+    """How the name of what a live stream was made from ends: .wav, or .raw where it had no header.
+
+    Raises ArchiveError where the stream's header is damaged.
+    """
+    return ".wav" if _header_of(path)[0].head else ".raw"
 
 
 def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
@@ -203,16 +204,7 @@ def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
     Keys: path, format, archive_bytes, channels, sample_rate, sample_bits, kind (wav or raw), model (name and SHA-256
     digits). How many frames there are is seen by decoding it. Raises ArchiveError where the header is damaged.
     """
-    try:
-        with open(path, "rb") as file:
-            header, length = unpack_header(file.read(MAX_HEADER_BYTES)), os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise ArchiveError(system_fault(path, "read", error)) from error
-    except ArchiveError as error:
-        raise ArchiveError(f"{os.fspath(path)}: {error}") from error
-    if header is None:
-        raise ArchiveError(f"{os.fspath(path)}: is damaged: its header is cut off; transmit it again")
-    form = header[0]
+    form, length = _header_of(path)
     return {
         "path": os.fspath(path),
         "format": f"live {MAJOR}.{MINOR}",
@@ -223,6 +215,20 @@ def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
         "kind": "wav" if form.head else "raw",
         "model": {"name": model_name(form.model), "sha256_prefix": form.model.hex()},
     }
+
+
+def _header_of(path: str | os.PathLike[str]) -> tuple[LiveFormat, int]:
+    """What a live stream is of, and its length in bytes."""
+    try:
+        with open(path, "rb") as file:
+            header, length = unpack_header(file.read(MAX_HEADER_BYTES)), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise ArchiveError(system_fault(path, "read", error)) from error
+    except ArchiveError as error:
+        raise ArchiveError(f"{os.fspath(path)}: {error}") from error
+    if header is None:
+        raise ArchiveError(f"{os.fspath(path)}: is damaged: its header is cut off; transmit it again")
+    return header[0], length
 
 
 def is_live(path: str | os.PathLike[str]) -> bool:
