@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .layout import HDF5_SUFFIXES, RAW_SUFFIXES
+from .layout import HDF5_SUFFIXES, MAX_HEAD_BYTES, RAW_SUFFIXES
+from .npy import parse_header
 from .origin import FileOrigin
 from .source import Source
 
 
 def advise(sources: Sequence[Source]) -> list[str]:
     """A warning for each kind of input that was not taken as it probably was meant; it names the first of them."""
-    return [*_about_unknown_samples(sources), *_about_odd_sizes(sources), *_about_datasets(sources)]
+    return [
+        *_about_unknown_samples(sources),
+        *_about_odd_sizes(sources),
+        *_about_datasets(sources),
+        *_about_other_wavs(sources),
+        *_about_other_arrays(sources),
+    ]
 
 
 def _about_unknown_samples(sources: Sequence[Source]) -> list[str]:
@@ -45,6 +53,40 @@ def _about_datasets(sources: Sequence[Source]) -> list[str]:
         f"{_first_of(files)}: kept byte for byte, and hardly smaller; if samples are in it, --dataset NAME packs those "
         "of one dataset, and nothing else of the file (a NAME that is not there lists what is)"
     ]
+
+
+def _about_other_wavs(sources: Sequence[Source]) -> list[str]:
+    others = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() == ".wav"]
+    if not others:
+        return []
+    return [
+        f"{_first_of(others)}: kept byte for byte, and hardly smaller: no WAV of integers of 8, 16 or 24 bits, or "
+        "its header tells of other samples than there are"
+    ]
+
+
+def _about_other_arrays(sources: Sequence[Source]) -> list[str]:
+    others = [
+        s
+        for s in sources
+        if s.layout is None and isinstance(s.origin, FileOrigin) and _is_array_of_16_bits(s.origin.path)
+    ]
+    if not others:
+        return []
+    return [
+        f"{_first_of(others)}: kept byte for byte, and hardly smaller: samples of 16 bits are predicted where they are "
+        "int16 of shape (frames, channels), little endian, in C order, and all there"
+    ]
+
+
+def _is_array_of_16_bits(path: Path) -> bool:
+    """Whether it is a NumPy file of samples, by its ending and its header."""
+    if path.suffix.lower() != ".npy":
+        return False
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        found = parse_header(file.read(MAX_HEAD_BYTES))
+        return found is not None and found[2].kind in "iu" and found[2].itemsize == 2
+    return False
 
 
 def _first_of(sources: Sequence[Source]) -> str:

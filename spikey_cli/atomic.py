@@ -1,8 +1,9 @@
 """Files that are there whole or not at all.
 
 What is written goes to a temporary file in the target's folder, is flushed to the disk, and only then takes the
-target's name, in one step. A run that is killed leaves the old file, or none, and a `*.part` that can be deleted. A run
-that ends in any other way, by an error or a signal as well, deletes its temporary files, at the latest as its last act.
+target's name, in one step. A run that is killed leaves the old file, or none, and a `*.part` that can be deleted, but
+for that of a live stream, which holds what had come of it. A run that ends in any other way, by an error or a signal as
+well, deletes its temporary files, at the latest as its last act.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class WholeFile:
     def _check_target(self) -> None:
         if os.path.isdir(self.path):
             raise InputError(f"{self.path}: is a folder; name a file")
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
+            raise InputError(f"{self.path}: is a device or a pipe, which a file would take the place of; name a file")
         if not self._force and os.path.lexists(self.path):
             raise InputError(f"{self.path}: exists already; give --force to replace it")
 
@@ -121,6 +124,18 @@ class WholeFile:
         _under_way.discard(self.temporary)
         if self._flush_folder:
             flush(self.path.parent, self.path)
+
+    def commit_or_leave(self) -> Path:
+        """Take the target's name, or stand under the temporary one where that cannot be; returns which it is.
+
+        For what is of worth as it is, and cannot be written again.
+        """
+        try:
+            self.commit()
+        except InputError:
+            _under_way.discard(self.temporary)
+            return self.temporary
+        return self.path
 
     def discard(self) -> None:
         """Delete what was written, if it was not committed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,14 @@ import numpy as np
 from .adapt import STEADY
 from .advice import advise
 from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
-from .atomic import WholeFile, is_temporary
+from .atomic import WholeFile
 from .blocks import plan_blocks
 from .codec import FileChangedError, encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
-from .directory import MAX_MODEL_BYTES, Directory, FileEntry, name_fault
-from .errors import ArchiveError, InputError, SelfTestError, SpikeyError, system_fault
+from .directory import MAX_MODEL_BYTES, Directory, FileEntry
+from .errors import ArchiveError, InputError, SelfTestError, SpikeyError
+from .inputs import check_replaced, name_inputs, without_archive, without_collisions
 from .layout import RAW_SUFFIXES, RawFormat
 from .limits import NO_LIMITS
 from .origin import FileOrigin, Origin
@@ -58,44 +59,6 @@ class Compressed:
     def ratio(self) -> float:
         """Bytes in over bytes out."""
         return self.source_bytes / self.archive_bytes
-
-
-def name_inputs(
-    inputs: Iterable[str | os.PathLike[str] | Origin], *, recursive: bool = False, sample_rate: int = 0
-) -> list[Origin]:
-    """Files, with the names that they get in an archive, and other origins as they are.
-
-    A file goes by its own name; with `recursive`, a file below a folder by its path from there. What a killed run left
-    in a folder is no file of it. `sample_rate`, in Hz, is that of files that do not tell. Raises InputError for a
-    folder without `recursive`, and for a folder that holds no file, or cannot be read.
-    """
-    named: list[Origin] = []
-    for given in inputs:
-        if not isinstance(given, (str, os.PathLike)):
-            if not hasattr(given, "open"):
-                raise TypeError(f"{type(given).__name__} is no input; wrap an array: ArrayOrigin(array, name, rate)")
-            named.append(given)
-            continue
-        path = Path(given)
-        if not path.is_dir():
-            named.append(FileOrigin(path, path.name, sample_rate))
-            continue
-        if not recursive:
-            raise InputError(f"{path}: is a folder; give -r to take the files in it")
-        found = sorted(p for p in _files_below(path) if p.is_file() and not is_temporary(p))
-        if not found:
-            raise InputError(f"{path}: holds no files; name a folder that does")
-        named += [FileOrigin(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
-    return named
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise InputError(system_fault(error.filename, "read the folder", error)) from error
-
-    for place, _, names in os.walk(folder, onerror=fail):
-        for name in names:
-            yield Path(place, name)
 
 
 def compress(
@@ -162,7 +125,7 @@ def compress(
             raise ValueError("remove_source goes neither with force nor without verify")
         if not embed_model:
             check_readable_later(predictor)
-        inputs = list(inputs)
+        inputs = [*inputs]
         if not all(isinstance(given, (str, os.PathLike, FileOrigin)) for given in inputs):
             raise ValueError("remove_source deletes files, and there are other origins")
     passes = stages(progress, 1 + verify + remove_source)
@@ -178,8 +141,10 @@ def compress(
             raise error
         failures.append(error)
 
-    origins = _without_collisions(name_inputs(inputs, recursive=recursive, sample_rate=sample_rate), fail)
-    origins, replaced = _without(origins, Path(archive))
+    inputs = list(inputs)
+    check_replaced(Path(archive), inputs)
+    named = name_inputs(inputs, recursive=recursive, sample_rate=sample_rate, fail=fail)
+    origins, replaced = without_archive(without_collisions(named, fail), Path(archive))
     warnings += replaced
     target = WholeFile(Path(archive), force=force)
     try:
@@ -218,44 +183,6 @@ def compress(
     warnings += advise(sources)
     source_bytes = sum(source.size for source in sources)
     return Compressed(len(sources), source_bytes, written.length, tuple(failures), removed, tuple(warnings))
-
-
-def _without(origins: list[Origin], archive: Path) -> tuple[list[Origin], list[str]]:
-    """Inputs but the archive itself, where there is an old one, and a warning where that was among them."""
-    if not archive.is_file():
-        return origins, []
-    others = [o for o in origins if not (isinstance(o, FileOrigin) and o.path.exists() and o.path.samefile(archive))]
-    left_out = len(others) < len(origins)
-    return others, [f"{archive}: is the archive that is to be replaced, and does not go into it"] if left_out else []
-
-
-def _without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], None]) -> list[Origin]:
-    """The origins whose names can stand beside each other below one folder, on any file system."""
-    taken: dict[str, Origin] = {}
-    folders: dict[str, Origin] = {}
-    kept = []
-    for origin in origins:
-        name, folded = origin.name, origin.name.casefold()
-        above = [folded[:at] for at, letter in enumerate(folded) if letter == "/"]
-        fault = name_fault(name)
-        if fault:
-            fail(InputError(f"{origin}: the name {name!r} {fault}; rename it"))
-        elif taken.get(folded) == origin:
-            fail(InputError(f"{origin}: is named twice; name it once"))
-        elif folded in taken:
-            fail(InputError(f"{origin}: {taken[folded]} has the same name {name!r}; rename one of them"))
-        elif other := folders.get(folded) or next((taken[folder] for folder in above if folder in taken), None):
-            both = f"{name!r} and {other.name!r}"
-            fail(
-                InputError(
-                    f"{origin}: {other} is here too, and of {both} one is the other's folder; rename one of them"
-                )
-            )
-        else:
-            taken[folded] = origin
-            folders |= dict.fromkeys(above, origin)
-            kept.append(origin)
-    return kept
 
 
 def look_or_fail(origin: Origin, raw: RawFormat | None = None) -> Source | SpikeyError:

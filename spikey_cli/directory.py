@@ -122,6 +122,10 @@ class Directory:
 def name_fault(name: str) -> str | None:
     """Why a file of this name may not be written below a folder; None where it may."""
     parts = name.split("/")
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # of bytes that are no UTF-8
+        return "is no Unicode"
     if not name or any(part in ("", ".", "..") for part in parts):
         return "is empty, absolute or leads out of the folder"
     if any(ord(c) < 32 or c in '\\:*?"<>|' for c in name):

@@ -193,6 +193,8 @@ def extract_files(
                 if fault := form.fault(last - first):
                     raise InputError(f"{archive}: {entry.name}: {fault}; {_TO_NPY}")
                 name = entry.name if entry.layout.kind == "wav" else f"{entry.name}.wav"
+                if name in (other for other, *_ in wanted):
+                    raise InputError(f"{archive}: two files would be {name}; choose one of them by --thread")
                 wanted.append((name, form, file, channels, first, last))
         for name, form, file, channels, first, last in wanted:
             whole = WholeFile.below(Path(folder), name, force=force)

@@ -80,6 +80,18 @@ def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
     settings.CACHE_DIR = str(kernel_folder())
     try:
         compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # neither there nor where Numba would keep it can be written to
+        _warn_once()
+        compiled = numba.njit(nogil=True)(function)
     finally:
         settings.CACHE_DIR = given
     return compiled
+
+
+@lru_cache(maxsize=1)
+def _warn_once() -> None:
+    logging.getLogger("spikey_cli").warning(
+        "kernels cannot be kept in %s, and are compiled anew each time, which takes a minute; set NUMBA_CACHE_DIR to a "
+        "folder that can be written to",
+        kernel_folder(),
+    )

@@ -103,14 +103,23 @@ class RawFormat:
         if self.sample_bytes not in SAMPLE_BYTES:
             raise InputError(f"a sample has 1, 2 or 3 bytes, not {self.sample_bytes}")
 
-    def layout(self, file: BinaryIO, size: int) -> Layout:
+    def layout(self, file: BinaryIO, size: int) -> Layout | None:
         """The layout of a file of `size` bytes that holds such samples: an incomplete frame is its tail.
 
-        Raises OSError where it cannot be read.
+        None where that is longer than a tail may be. Raises OSError where it cannot be read.
         """
         n_frames, left = divmod(size, self.channels * self.sample_bytes)
+        if left > MAX_TAIL_BYTES:
+            return None
         file.seek(size - left)
         return Layout(b"", file.read(left), self.sample_rate, self.channels, self.sample_bytes, n_frames)
+
+
+def whole_rate(rate: float) -> int:
+    """Frames a second as an archive tells them, in whole Hz: 0, unknown, where that would be another rate, by more than
+    a thousandth.
+    """
+    return round(rate) if abs(round(rate) - rate) * 1000 <= rate else 0
 
 
 def sample_dtype(sample_bytes: int) -> np.dtype:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -64,11 +65,13 @@ class FileOrigin:
         return open_input(self.path)
 
     def status(self) -> Status:
-        """Its size and time. Raises InputError where it is gone."""
+        """Its size and time. Raises InputError where it is gone, or is none whose size the system can tell."""
         try:
             status = os.stat(self.path)
         except OSError as error:
             raise InputError(system_fault(self.path, "read", error)) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{self.path}: is a pipe, a device or the like; pipe it in, as in `spikey compress -`")
         return Status(status.st_size, status.st_mtime_ns)
 
 
@@ -116,6 +119,8 @@ class ArrayOrigin:
         """`sample_rate`: frames a second, in whole Hz. With `verbatim` the array may be any of one dimension or more,
         and is packed as it stands.
 
+        Its stretches are asked for by several threads of execution, each while another's is made.
+
         Raises InputError where `array` is of another dtype or shape, or the rate is none.
         """
         if not 0 <= sample_rate <= MAX_RATE or sample_rate != int(sample_rate):
@@ -125,6 +130,8 @@ class ArrayOrigin:
         self._array = array
         self._dtype = np.dtype(array.dtype).newbyteorder("<")
         self._shape = tuple(int(n) for n in array.shape)
+        if not self._shape:
+            raise InputError(f"{name}: a single number is no array; wrap it as numpy.atleast_1d does")
         if not verbatim and not is_predictable(self._shape, self._dtype):
             raise InputError(
                 f"{name}: an array of {np.dtype(array.dtype)} and shape {self._shape} is no recording; give int16 or "
@@ -155,6 +162,11 @@ class ArrayOrigin:
         frames = np.asarray(self._array[first_frame:stop_frame])
         if frames.shape != (stop_frame - first_frame, *self._shape[1:]):
             raise InputError(f"{self.name}: frames {first_frame} to {stop_frame} came in the shape {frames.shape}")
+        if frames.dtype.newbyteorder("<") != self._dtype:
+            raise InputError(
+                f"{self.name}: frames {first_frame} to {stop_frame} came as {frames.dtype}, and the array says it is "
+                f"{self._dtype}; wrap one that gives what it says"
+            )
         data = np.ascontiguousarray(frames, dtype=self._dtype).reshape(-1).view(np.uint8)
         skipped = first_frame * self._frame_bytes
         return head + data[first - skipped : stop - skipped].tobytes()

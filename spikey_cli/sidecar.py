@@ -5,7 +5,8 @@
     Open Ephys   continuous/FOLDER/continuous.dat, and structure.oebin beside the first of these folders: JSON, whose
                  list `continuous` has an object with that folder_name, and its num_channels and sample_rate
 
-Both hold samples of 16 bits. A rate is rounded to whole frames a second. What is not told exactly so is not told.
+Both hold samples of 16 bits. A rate is rounded to whole frames a second, see `whole_rate`. What is not told just so is
+not told.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .layout import RawFormat
+from .layout import RawFormat, whole_rate
 
 _MAX_BYTES = 4 << 20
 """Of a sidecar that is read; those of probes have some 10,000."""
@@ -57,6 +58,6 @@ def _from_open_ephys(text: str, folder: str) -> RawFormat:
 
 
 def _format(channels: Any, rate: Any) -> RawFormat:
-    if type(channels) is not int or type(rate) not in (int, float) or not math.isfinite(rate) or round(rate) < 1:
+    if type(channels) is not int or type(rate) not in (int, float) or not math.isfinite(rate) or rate <= 0:
         raise ValueError(f"no recording has {channels} channels and {rate} frames a second")
-    return RawFormat(channels, round(rate))
+    return RawFormat(channels, whole_rate(rate))

@@ -122,6 +122,8 @@ def look_through(given: Path | Origin, name: str = "", raw: RawFormat | None = N
     origin: Origin = FileOrigin(given, name) if isinstance(given, Path) else given
     status = origin.status()  # before it is opened: what takes its place in between is seen to be another
     with origin.open() as file:
+        if not status.size and read_at(file, 0, 1):
+            raise InputError(f"{origin}: holds more than its size of 0 tells; copy it to a file, and compress that")
         layout = _layout(file, origin, status.size, raw)
         grid, excerpt = IDENTITY, np.zeros((0, layout.channels if layout else 0), dtype=np.int16)
         if layout is not None:

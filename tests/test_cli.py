@@ -53,8 +53,13 @@ def test_folders_want_r(tmp_path, session):
 def test_nothing_is_overwritten_without_force(tmp_path, session):
     archive = tmp_path / "out.spk"
     archive.write_text("precious")
-    assert "exists already; give --force" in run("compress", *session, archive, status=1)
+    assert "is no archive, and would be lost" in run("compress", *session, archive, status=1)
     assert archive.read_text() == "precious"
+    archive.unlink()
+    run("compress", session[0], archive)
+    before = archive.read_bytes()
+    assert "exists already; give --force" in run("compress", *session, archive, status=1)
+    assert archive.read_bytes() == before
     run("compress", "--force", *session, archive)
     back = tmp_path / "back"
     back.mkdir()

@@ -208,6 +208,17 @@ def test_a_range_of_a_file_that_is_no_wav_is_one(tmp_path, samples):
     np.testing.assert_array_equal(piece, samples[5000:6000])
 
 
+def test_two_files_that_would_be_one_are_refused(tmp_path, samples):
+    np.save(tmp_path / "rec.npy", np.ascontiguousarray(samples[:, :2]))
+    (tmp_path / "rec.npy.wav").write_bytes(wav_bytes(samples[:, 0], rate=RATE))
+    inputs = [tmp_path / "rec.npy", tmp_path / "rec.npy.wav"]
+    spikey_cli.compress(inputs, tmp_path / "a.spk", sample_rate=RATE)
+    words = ("decompress", "-f", "--start", 0, "--stop", 0.01)
+    assert "two files would be rec.npy.wav" in run(*words, tmp_path / "a.spk", tmp_path / "out", status=1)
+    assert not (tmp_path / "out").exists()
+    run(*words, "--thread", "rec.npy", tmp_path / "a.spk", tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("form", "frames", "reason"),
     [

@@ -209,7 +209,7 @@ def test_what_raw_says_goes_before_what_stands_beside(tmp_path, spikeglx):
         ("nSavedChans", "nChans", None),
         ("30000.083871", "nan", None),
         ("30000.083871", "inf", None),
-        ("30000.083871", "0.3", None),
+        ("30000.083871", "0.3", RawFormat(4, 0)),  # no whole number is near
         ("30000.083871", "1e300", None),
         ("imSampRate", "imRate", None),
         ("typeThis=imec\n", "typeThis = imec\n", None),

@@ -251,6 +251,18 @@ def test_frames_that_do_not_fit():
         encoder.push(np.zeros((1, 2), np.int16))
 
 
+@pytest.mark.parametrize("grid", ["identity", None])
+@pytest.mark.parametrize("beyond", [2**23, -(2**23) - 1])
+def test_samples_beyond_24_bits_leave_a_stream_as_it_was(grid, beyond):
+    encoder = StreamEncoder(1, 1000, sample_bytes=3, grid=grid)
+    stream = encoder.push(np.array([[-(2**23)], [2**23 - 1]], np.int32))
+    with pytest.raises(InputError, match="samples of 24 bits are -8388608 to 8388607, not"):
+        encoder.push(np.array([[5], [beyond]], np.int32))
+    decoder = StreamDecoder()
+    assert decoder.push(stream + encoder.finish()).tolist() == [[-(2**23)], [2**23 - 1]]
+    decoder.close()
+
+
 def test_gains_follow_the_differences(random):
     """Against floating point, one thread at a time."""
     codes = neural(random, 300, 4, amplitude=20.0)

@@ -148,3 +148,23 @@ def test_an_array_of_another_shape_than_it_says_is_refused(tmp_path: Path, sampl
 def test_sources_in_memory_cannot_be_removed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there are other origins"):
         spikey_cli.compress([BytesOrigin(b"1", "a")], tmp_path / "a.spk", remove_source=True)
+
+
+def test_an_array_that_gives_others_than_it_says_is_refused(tmp_path: Path) -> None:
+    class Lazy:
+        shape, dtype = (100, 2), np.dtype(np.int16)
+
+        def __getitem__(self, key: slice) -> np.ndarray:
+            return np.full((100, 2), 65200.0)[key]
+
+    with pytest.raises(InputError, match=r"a\.npy: frames 0 to 100 came as float64, and the array says it is int16"):
+        spikey_cli.compress([ArrayOrigin(Lazy(), "a.npy")], tmp_path / "a.spk")  # type: ignore[arg-type]
+    big = np.arange(200, dtype=">i2").reshape(100, 2)
+    spikey_cli.compress([ArrayOrigin(big, "a.npy")], tmp_path / "a.spk")
+    with spikey_cli.open(tmp_path / "a.spk") as recording:
+        np.testing.assert_array_equal(recording[:], big)
+
+
+def test_a_single_number_is_no_array() -> None:
+    with pytest.raises(InputError, match="a single number is no array"):
+        ArrayOrigin(np.zeros(()), "a.npy", verbatim=True)

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..compressor import find_sessions, look_or_fail, name_inputs
+from ..compressor import find_sessions, look_or_fail
 from ..errors import InputError, SpikeyError
+from ..inputs import name_inputs
 from ..origin import FileOrigin
 from ..source import Source
 from ..topology import Topology
@@ -50,13 +51,13 @@ def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recurs
     A file that cannot be read is among the failures, the others are still looked at. Raises InputError where none is
     left that the codec predicts, and the first failure where there is one.
     """
-    origins = name_inputs(inputs, recursive=recursive)
+    failures: list[SpikeyError] = []
+    origins = name_inputs(inputs, recursive=recursive, fail=failures.append)
     times = Counter(origin.name for origin in origins)
     # files of one name are told apart by their paths
     origins = [origin if times[origin.name] == 1 else FileOrigin(Path(str(origin)), str(origin)) for origin in origins]
     sources: list[Source] = []
     skipped: list[str] = []
-    failures: list[SpikeyError] = []
     for look in workers.map(look_or_fail, origins):
         if isinstance(look, SpikeyError):
             failures.append(look)

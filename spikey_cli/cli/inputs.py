@@ -58,10 +58,13 @@ def take_inputs(
 
     Raises UsageError where there is nothing among them that it could be told of.
     """
-    from ..compressor import name_inputs
+    from ..inputs import name_inputs
     from ..layout import HDF5_SUFFIXES, RAW_SUFFIXES
 
-    origins = name_inputs(inputs, recursive=recursive, sample_rate=rate or 0)
+    failures: list[SpikeyError] = []
+    origins = name_inputs(inputs, recursive=recursive, sample_rate=rate or 0, fail=failures.append)
+    if not origins:
+        return [], failures
     suffixes = {_suffix(origin) for origin in origins}
     if raw is not None and not suffixes.intersection(RAW_SUFFIXES):
         raise click.UsageError(
@@ -74,16 +77,17 @@ def take_inputs(
         )
     if rate is not None and dataset is None and ".npy" not in suffixes:
         raise click.UsageError("--rate tells of NumPy files, and no input is one by its name (.npy); leave it out")
-    return (origins, []) if dataset is None else _take_datasets(origins, dataset)
+    if dataset is not None:
+        origins = _take_datasets(origins, dataset, failures)
+    return origins, failures
 
 
-def _take_datasets(origins: Sequence[Origin], dataset: str) -> tuple[list[Origin], list[SpikeyError]]:
+def _take_datasets(origins: Sequence[Origin], dataset: str, failures: list[SpikeyError]) -> list[Origin]:
     from ..hosts.hdf5 import dataset_origins
     from ..layout import HDF5_SUFFIXES
     from ..origin import FileOrigin
 
     taken: list[Origin] = []
-    failures: list[SpikeyError] = []
     for origin in origins:
         if _suffix(origin) not in HDF5_SUFFIXES or not isinstance(origin, FileOrigin):
             taken.append(origin)
@@ -92,7 +96,7 @@ def _take_datasets(origins: Sequence[Origin], dataset: str) -> tuple[list[Origin
             taken += dataset_origins(origin, dataset)
         except InputError as error:
             failures.append(error)
-    return taken, failures
+    return taken
 
 
 def _suffix(origin: Origin) -> str:

@@ -30,9 +30,14 @@ GRACE = 1.0
 def compress_stdin(
     target: Path, *, raw: RawFormat | None, packet_frames: int | None, model: str | None, force: bool, report: Report
 ) -> None:
-    """`spikey compress - TARGET`. A signal ends a recording that is being made, and what has come of it is kept."""
+    """`spikey compress - TARGET`. Whatever ends a recording that is being made, a signal, its recorder or a full disk,
+    leaves what has come of it.
+    """
+    from ..inputs import check_replaced
     from ..live.pipe import compress_pipe
 
+    if target != PIPE:
+        check_replaced(target, ())
     predictor = find_model(model)
     source = _stdin()
     done: Piped | None = None
@@ -45,16 +50,27 @@ def compress_stdin(
             nonlocal done
             try:
                 done = compress_pipe(
-                    source, write, raw=raw, packet_frames=packet_frames, predictor=predictor, name="stdin"
+                    source,
+                    write,
+                    raw=raw,
+                    packet_frames=packet_frames,
+                    predictor=predictor,
+                    name="stdin",
+                    keep_going=is_recorder,
                 )
             except InputError:  # of a WAV, for one, not even the header had come
                 if request.number is None:
                     raise
             if request.number is not None and not (done and done.frames):
                 raise interruption.Interrupted(request.number)
+            if done and done.fault and not done.frames:
+                raise done.fault
 
-        _write_to(target, run, force)
+        _write_to(target, run, force, is_worth_keeping=lambda: is_recorder and (done is None or done.frames > 0))
     assert done is not None
+    if done.fault:
+        what = "the stream" if target == PIPE else target
+        raise type(done.fault)(f"{done.fault}; {what} has the {counted(done.frames, 'frame')} that had come")
     if request.number is not None:
         what = "the stream" if target == PIPE else target
         raise interruption.Interrupted(request.number, f"{what} has the {counted(done.frames, 'frame')} that had come")
@@ -74,9 +90,14 @@ def decompress_stdin(target: Path, *, keep_going: bool, model: str | None, force
 def decompress_live(
     archive: Path, folder: Path, *, keep_going: bool, model: str | None, force: bool, report: Report, limits: Limits
 ) -> None:
-    """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
+    """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is, or stdout."""
     from ..live.pipe import live_suffix
 
+    if folder == PIPE:
+        with archive.open("rb") as file:
+            done = _decompress(file, str(archive), PIPE, keep_going, model, force, limits)
+        report_failures([done.fault] if done.fault else [])
+        return
     target = folder / f"{archive.stem}{live_suffix(archive)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,6 +160,8 @@ def test_live(archive: Path, *, model: str | None, report: Report, limits: Limit
 
 
 def _stdin() -> BinaryIO:
+    if sys.stdin is None:  # it was closed by whoever started us
+        raise InputError("stdin: is closed; pipe a recording into it, as in `spikey compress - out.spk < in.wav`")
     if sys.stdin.isatty():
         raise InputError("stdin: is a terminal; pipe a recording into it, as in `spikey compress - out.spk < in.wav`")
     return sys.stdin.buffer
@@ -173,13 +196,23 @@ class _UntilSignal(io.RawIOBase):
 
 def binary_stdout() -> BinaryIO:
     """Stdout, for what is not for people. Raises InputError where it is a terminal."""
+    if sys.stdout is None:
+        raise InputError("stdout: is closed; name a file, or pipe it on")
     if sys.stdout.isatty():
         raise InputError("stdout: is a terminal; name a file, or pipe it on")
     return sys.stdout.buffer
 
 
-def _write_to(target: Path, run: Callable[[Callable[[bytes], object]], object], force: bool) -> None:
-    """Let `run` write to stdout, or to a file that is there once it is whole."""
+def _write_to(
+    target: Path,
+    run: Callable[[Callable[[bytes], object]], object],
+    force: bool,
+    *,
+    is_worth_keeping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Let `run` write to stdout, or to a file that is there once it is whole; or, where what was written
+    `is_worth_keeping`, as soon as it cannot be written any more.
+    """
     if target == PIPE:
         out = binary_stdout()
 
@@ -192,9 +225,25 @@ def _write_to(target: Path, run: Callable[[Callable[[bytes], object]], object], 
     from ..atomic import WholeFile
 
     whole = WholeFile(target, force=force)
+    written = 0
+
+    def write(data: bytes) -> None:
+        nonlocal written
+        file.write(data)
+        written += len(data)
+
     try:
-        with whole.writing() as file:
-            run(file.write)
+        try:
+            with whole.writing() as file:
+                run(write)
+        except InputError as error:
+            if not (written and is_worth_keeping()):
+                raise
+            kept = whole.commit_or_leave()
+            raise InputError(
+                f"{error}; what had come stands in {kept}, which breaks off; "
+                "`spikey decompress --keep-going` restores it"
+            ) from error
         whole.commit()
     finally:
         whole.discard()

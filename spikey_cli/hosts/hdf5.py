@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import InputError, MissingPackageError
 from ..form import MIDDLE, lowered
-from ..layout import MAX_RATE
+from ..layout import MAX_RATE, whole_rate
 from ..npy import is_predictable
 from ..origin import ArrayOrigin, BytesOrigin, FileOrigin, Origin, Status
 
@@ -66,6 +66,7 @@ def dataset_origins(
             found = opened.get(dataset)
             if not isinstance(found, h5py.Dataset):
                 raise InputError(f"{source}: holds no dataset {dataset!r}; {_told(opened)}")
+            _check_elsewhere(source, found)
             dtype, shape = found.dtype, found.shape
             if not _is_recording(found):
                 raise InputError(
@@ -85,10 +86,10 @@ def dataset_origins(
     except _FAULTS as error:
         raise _unreadable(source, dataset, error) from error
     rate = about["rate"]
-    whole_rate = round(rate) if isinstance(rate, float) and 0.5 < rate <= MAX_RATE else source.sample_rate
+    is_rate = isinstance(rate, float) and 0 < rate <= MAX_RATE
     name = PurePosixPath(source.name)
     return (
-        DatasetOrigin(samples, str(name.with_suffix(".npy")), whole_rate),
+        DatasetOrigin(samples, str(name.with_suffix(".npy")), whole_rate(rate) if is_rate else source.sample_rate),
         BytesOrigin((json.dumps(about, indent=1) + "\n").encode(), str(name.with_suffix(".json"))),
     )
 
@@ -145,6 +146,14 @@ class _Samples:
         if dtype.kind == "u" and dtype.itemsize == 2:
             return lowered(frames, MIDDLE)
         return frames
+
+
+def _check_elsewhere(source: FileOrigin, dataset: Any) -> None:
+    """Raise InputError where samples lie in another file that is not there: HDF5 would give zeros in their place."""
+    parts = [part.file_name for part in dataset.virtual_sources()] if dataset.is_virtual else []
+    for name in parts:
+        if name != "." and not (source.path.parent / name).exists() and not Path(name).exists():
+            raise InputError(f"{source}: {dataset.name} has samples in {name}, which is not there; bring it back")
 
 
 def _is_recording(dataset: Any) -> bool:

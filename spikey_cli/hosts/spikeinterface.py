@@ -9,6 +9,7 @@ Archives of WAV files and others are read just as well: what they do not tell (g
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..coders import DEFAULT_CODER
 from ..compressor import Compressed, compress
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..form import lowered
+from ..layout import whole_rate
 from ..origin import ArrayOrigin, BytesOrigin, Origin
 from ..predictor import Predictor
 from ..progress import Progress
@@ -41,6 +43,10 @@ from .spikeinterface_metadata import (
     pack_metadata,
     unpack_metadata,
 )
+
+_FRAMES_ASKED = 1000
+_EVEN_WITHIN = 0.02
+"""Of a frame: what seconds since 1970, as numbers of 64 bits, are off at 30 kHz."""
 
 
 class SpikeyRecordingExtractor(BaseRecording):
@@ -137,21 +143,21 @@ def write_spikey(
             f"{file_path}: traces are {dtype.name}, and an archive takes {', '.join(OFFSETS)}: write the recording as "
             "it was acquired, before it is filtered or scaled, or round it with recording.astype('int16', round=True)"
         )
-    rate = round(recording.sampling_frequency)
+    rate = whole_rate(recording.sampling_frequency)
     origins: list[Origin] = []
     segments = []
+    one_at_a_time = threading.Lock()  # segments may share what a reader has open
     for i in range(recording.get_num_segments()):
-        info = recording.get_time_info(i)
         file, times = f"segment{i}.npy", f"times{i}.npy"
-        origins.append(ArrayOrigin(_Traces(recording, i), file, rate))
-        if info["time_vector"] is None:
-            segments.append(Segment(file, info["t_start"], None))
+        origins.append(ArrayOrigin(_Traces(recording, i, one_at_a_time), file, rate))
+        if _is_even(recording, i):
+            segments.append(Segment(file, recording.get_time_info(i)["t_start"], None))
         else:
-            origins.append(ArrayOrigin(info["time_vector"], times, verbatim=True))
+            origins.append(ArrayOrigin(np.asarray(recording.get_times(i)), times, verbatim=True))
             segments.append(Segment(file, None, times))
-    data, left_out = pack_metadata(recording, segments)
-    if left_out:
-        warnings.warn(f"{file_path}: left out, for they can be no JSON: {', '.join(left_out)}", stacklevel=2)
+    data, not_kept = pack_metadata(recording, segments)
+    if not_kept:
+        warnings.warn(f"{file_path}: not kept, for JSON has no such values: {', '.join(not_kept)}", stacklevel=2)
     return compress(
         [*origins, BytesOrigin(data, FILE)],
         file_path,
@@ -165,19 +171,38 @@ def write_spikey(
     )
 
 
-class _Traces:
-    """A segment, indexed by frames, as samples that the codec takes."""
+def _is_even(recording: BaseRecording, segment: int) -> bool:
+    """Whether the times of a segment are those of its start and its rate.
 
-    def __init__(self, recording: BaseRecording, segment: int) -> None:
+    One that was sliced, and what was made of it, has no vector of times of its own, but asks another for them: some of
+    its frames tell.
+    """
+    if recording.has_time_vector(segment):
+        return False
+    start = recording.get_time_info(segment)["t_start"] or 0.0
+    length = recording.get_num_samples(segment)
+    for frame in range(0, length, max(1, length // _FRAMES_ASKED)):
+        behind = recording.sample_index_to_time(frame, segment_index=segment) - start
+        if abs(behind * recording.sampling_frequency - frame) > _EVEN_WITHIN:
+            return False
+    return True
+
+
+class _Traces:
+    """A segment, indexed by frames, as samples that the codec takes, a stretch at a time of all that share a lock."""
+
+    def __init__(self, recording: BaseRecording, segment: int, one_at_a_time: threading.Lock) -> None:
         self._recording = recording
         self._segment = segment
+        self._one_at_a_time = one_at_a_time
         name = recording.get_dtype().name
         self._offset = OFFSETS[name]
         self.dtype = np.dtype(np.int16) if self._offset else np.dtype(name)
         self.shape = (recording.get_num_samples(segment), recording.get_num_channels())
 
     def __getitem__(self, key: slice) -> np.ndarray:
-        traces = self._recording.get_traces(self._segment, key.start, key.stop)
+        with self._one_at_a_time:
+            traces = self._recording.get_traces(self._segment, key.start, key.stop)
         if self._offset:
             traces = lowered(traces, self._offset)
         return traces

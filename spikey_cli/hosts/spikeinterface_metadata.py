@@ -81,22 +81,25 @@ def bare_metadata(stored: Recording) -> Metadata:
 
 
 def pack_metadata(recording: BaseRecording, segments: list[Segment]) -> tuple[bytes, list[str]]:
-    """The JSON of a recording, and what of it can be no JSON, and is left out."""
-    left_out = []
+    """The JSON of a recording, and what of it can be no JSON: it is left out, or comes back as something else."""
+    not_kept = []
     properties = {}
     for name in recording.get_property_keys():
         values = recording.get_property(name)
-        if values.dtype.kind in _KINDS:
+        if values.dtype.kind in _KINDS and not (values.dtype.kind == "f" and values.dtype.itemsize > 8):
             properties[name] = _pack_array(values)
         else:
-            left_out.append(f"property {name!r} ({values.dtype})")
+            not_kept.append(f"property {name!r} ({values.dtype})")
     annotations = {}
     for name in recording.get_annotation_keys():
         value = recording.get_annotation(name)
         try:
             annotations[name] = json.loads(json.dumps(value, cls=SIJsonEncoder))
-        except (TypeError, ValueError):
-            left_out.append(f"annotation {name!r} ({type(value).__name__})")
+        except (TypeError, ValueError, RecursionError):
+            not_kept.append(f"annotation {name!r} ({type(value).__name__})")
+            continue
+        if not _is_same(value, annotations[name]):
+            not_kept.append(f"annotation {name!r} (it will be {annotations[name]!r:.60})")
     dtype = recording.get_dtype().name
     told = {
         _MARK: VERSION,
@@ -109,7 +112,18 @@ def pack_metadata(recording: BaseRecording, segments: list[Segment]) -> tuple[by
         "annotations": annotations,
         "probegroup": recording.get_probegroup().to_dict(array_as_list=True) if recording.has_probe() else None,
     }
-    return json.dumps(told, cls=SIJsonEncoder, indent=1).encode(), left_out
+    return json.dumps(told, cls=SIJsonEncoder, indent=1).encode(), not_kept
+
+
+def _is_same(value: Any, back: Any) -> bool:
+    """Whether what came of JSON is what went into it, numbers and lists of NumPy being those of Python."""
+    if isinstance(value, np.ndarray):
+        return _is_same(value.tolist(), back)
+    if isinstance(value, dict):
+        return isinstance(back, dict) and [*value] == [*back] and all(_is_same(value[key], back[key]) for key in back)
+    if isinstance(value, list):
+        return isinstance(back, list) and len(value) == len(back) and all(map(_is_same, value, back))
+    return bool(value == back or value != value)
 
 
 def unpack_metadata(data: bytes) -> Metadata | None:

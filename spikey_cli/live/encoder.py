@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..grid import N1, Grid, GridSurvey, every, identity
-from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, samples_to_bytes
+from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
 from ..predictor import Predictor, default_predictor
 from ..topology import Topology
 from .lockstep import Lockstep
@@ -56,8 +56,11 @@ class StreamEncoder:
 
         Raises InputError where an argument does not fit.
         """
-        if not 1 <= channels <= MAX_CHANNELS or not 0 <= sample_rate < 1 << 32:
-            raise InputError(f"{channels} channels at {sample_rate} frames a second make no stream; see the limits")
+        is_whole = channels == int(channels) and sample_rate == int(sample_rate)
+        if not is_whole or not 1 <= channels <= MAX_CHANNELS or not 0 <= sample_rate < 1 << 32:
+            raise InputError(
+                f"{channels} channels at {sample_rate} frames a second make no stream; give whole numbers within limits"
+            )
         if sample_bytes not in SAMPLE_BYTES or grid not in (None, *GRIDS) or (grid == "n1" and sample_bytes != 2):
             raise InputError(f"no grid {grid!r} for samples of {sample_bytes} bytes; choose one of {', '.join(GRIDS)}")
         if topology is not None and len(topology.peers) != channels:
@@ -67,7 +70,7 @@ class StreamEncoder:
         self._predictor = predictor or default_predictor()
         topology = topology or Topology.alone(channels)
         model, learning = self._predictor.digest[:8], self._predictor.learning
-        self.format = LiveFormat(sample_bytes, sample_rate, channels, model, learning, topology, head)
+        self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, learning, topology, head)
         """What the stream is of."""
         self._dtype = sample_dtype(sample_bytes)
         self._sha = hashlib.sha256(head)
@@ -85,7 +88,8 @@ class StreamEncoder:
 
     def push(self, frames: ArrayLike) -> bytes:
         """Compress a frame, of shape (channels,), or some, of shape (frames, channels): the bytes to send, which are
-        enough to decode all frames so far. Raises InputError where shape or dtype are others.
+        enough to decode all frames so far. Raises InputError where shape, dtype or range are others: then nothing
+        has become of them.
         """
         samples = np.asarray(frames)
         samples = samples[None] if samples.ndim == 1 else samples
@@ -96,6 +100,9 @@ class StreamEncoder:
             )
         if self._finished:
             raise InputError("this stream is finished; begin another")
+        lowest, highest = sample_range(self.format.sample_bytes)
+        if self.format.sample_bytes == 3 and samples.size and not lowest <= samples.min() <= samples.max() <= highest:
+            raise InputError(f"samples of 24 bits are {lowest} to {highest}, not {samples.min()} to {samples.max()}")
         for first in range(0, len(samples), self.format.max_frames):
             self._add(samples[first : first + self.format.max_frames])
         return self._take_waiting()

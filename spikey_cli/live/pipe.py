@@ -60,13 +60,28 @@ def compress_pipe(
     packet_frames: int | None = None,
     predictor: Predictor | None = None,
     name: str = "-",
+    keep_going: bool = False,
 ) -> Piped:
     """Compress a WAV that `source` gives, or raw samples, to a live stream: `write` takes it packet by packet.
 
     A packet is of `packet_frames` frames, fewer at the end; by default of a tenth of a second, or of PACKET_SAMPLES
-    samples where that is less. `name` is what errors call the source. Raises InputError where it cannot be read, or is
-    not what it should be.
+    samples where that is less. `name` is what errors call the source. A WAV whose header tells of fewer samples than
+    come, as where its length was not known, is taken to go on.
+
+    Raises InputError where the source cannot be read, or is not what it should be. With `keep_going` the stream ends
+    where it cannot be read any more, and `Piped.fault` tells why.
     """
+    fault: SpikeyError | None = None
+
+    def until_it_fails(pieces: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal fault
+        try:
+            yield from pieces
+        except InputError as error:
+            if not keep_going:
+                raise
+            fault = error
+
     pieces = _pieces(source, name)
     buffered = bytearray()
     if raw is None:
@@ -78,6 +93,8 @@ def compress_pipe(
         channels, start.sample_rate, sample_bytes=sample_bytes, predictor=predictor, head=start.head
     )
     frame_bytes = channels * sample_bytes
+    if frame_bytes > MAX_TAIL_BYTES:  # an incomplete one would have no place
+        raise InputError(f"{name}: frames of more than {MAX_TAIL_BYTES} bytes go through no pipe; save it as a file")
     if packet_frames is None:
         packet_frames = max(1, min(start.sample_rate // 10, PACKET_SAMPLES // channels))
     _tell(name, encoder.format)
@@ -98,23 +115,24 @@ def compress_pipe(
         frames += count // frame_bytes
         source_bytes += count
 
+    pieces = until_it_fails(pieces)
     ended = False
     while not ended:
         piece = next(pieces, None)
         ended = piece is None
         buffered += piece or b""
+        if left is not None and source_bytes + len(buffered) - left > MAX_TAIL_BYTES:
+            left = None  # more than a tail: what wrote the header could not know how much would come
         # of what lies behind the samples, nothing is one
         while (here := len(buffered) if left is None else min(len(buffered), left - source_bytes)) >= at_once:
             push(at_once)
         if ended and here >= frame_bytes:
             push(here // frame_bytes * frame_bytes)
-        if len(buffered) - here > MAX_TAIL_BYTES:
-            raise InputError(
-                f"{name}: more than {MAX_TAIL_BYTES} bytes follow the samples; save it as a file and compress that"
-            )
+    if len(buffered) > MAX_TAIL_BYTES:  # with the incomplete frame before it
+        push(len(buffered) // frame_bytes * frame_bytes)
     tail = bytes(buffered)
     put(encoder.finish(tail))
-    return Piped(len(start.head) + source_bytes + len(tail), stream_bytes, frames, encoder.format)
+    return Piped(len(start.head) + source_bytes + len(tail), stream_bytes, frames, encoder.format, fault)
 
 
 def _read_start(pieces: Iterator[bytes], buffered: bytearray, name: str) -> WavStart:

@@ -207,6 +207,27 @@ def test_attributes_that_are_no_text_are_left_out(tmp_path, nwb):
     assert about["attributes"].keys() == {"conversion", "unit", "ids"}
 
 
+def test_samples_that_lie_in_a_file_that_is_gone_are_no_zeros(tmp_path, nwb, samples):
+    layout = h5py.VirtualLayout(samples.shape, np.int16)
+    layout[:] = h5py.VirtualSource("session.nwb", DATA, samples.shape)
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("data", layout)
+    spikey_cli.compress(dataset_origins(tmp_path / "virtual.h5", "data"), tmp_path / "a.spk")
+    np.testing.assert_array_equal(restored(tmp_path / "a.spk", tmp_path / "out", "virtual")[0], samples)
+    nwb.unlink()
+    with pytest.raises(InputError, match=r"virtual\.h5: /data has samples in session\.nwb, which is not there"):
+        dataset_origins(tmp_path / "virtual.h5", "data")
+
+
+@pytest.mark.parametrize(("rate", "told"), [(0.6, 0), (2.5, 0), (30_000.26, 30_000), (999.2, 999), (0.9995, 1)])
+def test_a_rate_that_no_whole_number_is_near_is_not_told(tmp_path, nwb, rate, told):
+    with h5py.File(nwb, "a") as file:
+        file["acquisition/ElectricalSeries/starting_time"].attrs["rate"] = rate
+    samples, about = dataset_origins(nwb, DATA)
+    assert samples.sample_rate == told
+    assert json.loads(about.open().read())["rate"] == rate
+
+
 def test_a_file_that_changes_is_noticed(tmp_path, nwb, monkeypatch):
     honest = hdf5._Samples.__getitem__
 

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -250,12 +251,75 @@ def test_an_archive_is_not_replaced_unless_it_is_said(tmp_path: Path, recording:
     assert spikey_cli.describe(tmp_path / "a.spk")["coder"] == "raw"
 
 
+@pytest.mark.parametrize("made", ["slice", "reference of it", "slice and whole"])
+def test_times_of_slices_come_back(tmp_path: Path, made: str) -> None:
+    """Which have none of their own, but ask what they are slices of."""
+    whole = generated((0.3,))
+    whole.set_times(1000 + np.cumsum(np.random.default_rng(1).uniform(3e-5, 4e-5, whole.get_num_samples())), 0)
+    cut = whole.frame_slice(100, 2000)
+    recording = {
+        "slice": cut,
+        "reference of it": common_reference(cut, dtype="int16"),
+        "slice and whole": si.append_recordings([whole, cut]),
+    }[made]
+    write_spikey(recording, tmp_path / "a.spk")
+    back = read_spikey(tmp_path / "a.spk")
+    for i in range(recording.get_num_segments()):
+        np.testing.assert_array_equal(back.get_times(i), recording.get_times(i))
+
+
+def test_even_times_take_no_room(tmp_path: Path) -> None:
+    late = generated((0.2,))
+    late.shift_times(1.79e9)
+    write_spikey(late.frame_slice(500, 3000), tmp_path / "a.spk")
+    assert [file["name"] for file in spikey_cli.describe(tmp_path / "a.spk")["files"]] == [
+        "segment0.npy",
+        "recording.json",
+    ]
+    back = read_spikey(tmp_path / "a.spk")
+    np.testing.assert_array_equal(back.get_times(0), late.frame_slice(500, 3000).get_times(0))
+
+
+def test_segments_that_share_what_is_open_are_read_one_at_a_time(tmp_path: Path) -> None:
+    """As those of readers that seek in a file and read there."""
+    traces = np.random.default_rng(2).integers(-99, 99, (2, 30_000, 2)).astype(np.int16)
+    place = 0
+
+    class Shared(si.BaseRecordingSegment):
+        def __init__(self, number: int) -> None:
+            super().__init__(sampling_frequency=RATE)
+            self._number = number
+
+        def get_num_samples(self) -> int:
+            return traces.shape[1]
+
+        def get_traces(self, start_frame: Any = None, end_frame: Any = None, channel_indices: Any = None) -> np.ndarray:
+            nonlocal place
+            place = self._number
+            time.sleep(0.002)
+            return traces[place][start_frame:end_frame, channel_indices if channel_indices is not None else slice(None)]
+
+    shared = si.BaseRecording(RATE, ["a", "b"], "int16")
+    for number in range(2):
+        shared.add_recording_segment(Shared(number))
+    write_spikey(shared, tmp_path / "a.spk", workers=4)
+    back = read_spikey(tmp_path / "a.spk")
+    for number in range(2):
+        np.testing.assert_array_equal(back.get_traces(number), traces[number])
+
+
 def test_what_can_be_no_json_is_left_out_and_named(tmp_path: Path) -> None:
     odd = si.NumpyRecording(np.zeros((10, 2), np.int16), RATE)
     odd.set_property("notes", np.array([{"a": 1}, None], object))
-    odd.annotate(thing=object(), fine=1)
-    with pytest.warns(UserWarning, match=r"left out.*property 'notes' \(object\), annotation 'thing' \(object\)"):
+    odd.set_property("long", np.zeros(2, np.longdouble))
+    odd.annotate(thing=object(), fine=1, also=[1, {"a": np.float64(2), "b": np.arange(2)}], pair=(1, 2), keys={1: 2})
+    with pytest.warns(UserWarning, match="not kept") as told:
         write_spikey(odd, tmp_path / "a.spk")
+    (message,) = {str(one.message) for one in told}
+    assert message.endswith(
+        f"property 'notes' (object), property 'long' ({np.dtype(np.longdouble)}), annotation 'thing' (object), "
+        "annotation 'pair' (it will be [1, 2]), annotation 'keys' (it will be {'1': 2})"
+    )
     back = read_spikey(tmp_path / "a.spk")
     assert "notes" not in back.get_property_keys()
     assert back.get_annotation("fine") == 1

@@ -1,0 +1,123 @@
+"""Which files are to be in an archive, under which names; what is left out is told, one error each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from .archive import MAGIC
+from .atomic import is_temporary
+from .directory import name_fault
+from .errors import InputError, SpikeyError, system_fault
+from .live.packets import MAGIC as LIVE_MAGIC
+from .origin import FileOrigin, Origin, open_input
+
+
+def name_inputs(
+    inputs: Iterable[str | os.PathLike[str] | Origin],
+    *,
+    recursive: bool = False,
+    sample_rate: int = 0,
+    fail: Callable[[SpikeyError], None] | None = None,
+) -> list[Origin]:
+    """Files, with the names that they get in an archive, and other origins as they are.
+
+    A file goes by its own name; with `recursive`, a file below a folder by its path from there. What a killed run left
+    in a folder is no file of it. `sample_rate`, in Hz, is that of files that do not tell.
+
+    An InputError for a folder without `recursive`, for one that holds no file, or cannot be read, and for a link in one
+    that leads to a folder, or nowhere, goes to `fail`, or is raised.
+    """
+
+    def left_out(error: SpikeyError) -> None:
+        if fail is None:
+            raise error
+        fail(error)
+
+    named: list[Origin] = []
+    for given in inputs:
+        if not isinstance(given, (str, os.PathLike)):
+            if not hasattr(given, "open"):
+                raise TypeError(f"{type(given).__name__} is no input; wrap an array: ArrayOrigin(array, name, rate)")
+            named.append(given)
+            continue
+        path = Path(given)
+        if not path.is_dir():
+            named.append(FileOrigin(path, path.name, sample_rate))
+            continue
+        if not recursive:
+            left_out(InputError(f"{path}: is a folder; give -r to take the files in it"))
+            continue
+        found = sorted(p for p in _files_below(path, left_out) if not is_temporary(p))
+        if not found:
+            left_out(InputError(f"{path}: holds no files; name a folder that does"))
+        named += [FileOrigin(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
+    return named
+
+
+def _files_below(folder: Path, fail: Callable[[SpikeyError], None]) -> Iterator[Path]:
+    """All but folders; links to folders are not followed, for they may lead round in a circle."""
+
+    def unreadable(error: OSError) -> None:
+        fail(InputError(system_fault(error.filename, "read the folder", error)))
+
+    for place, folders, names in os.walk(folder, onerror=unreadable):
+        for name in folders:
+            if Path(place, name).is_symlink():
+                fail(InputError(f"{Path(place, name)}: is a link to a folder, and not followed; name that folder too"))
+        for name in names:
+            yield Path(place, name)
+
+
+def check_replaced(archive: Path, inputs: Sequence[str | os.PathLike[str] | Origin]) -> None:
+    """Raise InputError where the archive would take the place of an input, or of what is no archive."""
+    if not archive.is_file():
+        return
+    for given in inputs:
+        if isinstance(given, (str, os.PathLike)) and os.path.exists(given) and os.path.samefile(given, archive):
+            raise InputError(f"{archive}: is an input, and would be the archive too; name another archive, last")
+    with open_input(archive) as file:
+        start = file.read(len(MAGIC))
+    if start not in (b"", MAGIC, LIVE_MAGIC):
+        raise InputError(
+            f"{archive}: is no archive, and would be lost; name another archive, last, or delete this file before"
+        )
+
+
+def without_archive(origins: list[Origin], archive: Path) -> tuple[list[Origin], list[str]]:
+    """Inputs but the archive itself, where there is an old one, and a warning where that was among them."""
+    if not archive.is_file():
+        return origins, []
+    others = [o for o in origins if not (isinstance(o, FileOrigin) and o.path.exists() and o.path.samefile(archive))]
+    left_out = len(others) < len(origins)
+    return others, [f"{archive}: is the archive that is to be replaced, and does not go into it"] if left_out else []
+
+
+def without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], None]) -> list[Origin]:
+    """The origins whose names can stand beside each other below one folder, on any file system."""
+    taken: dict[str, Origin] = {}
+    folders: dict[str, Origin] = {}
+    kept = []
+    for origin in origins:
+        name, folded = origin.name, origin.name.casefold()
+        above = [folded[:at] for at, letter in enumerate(folded) if letter == "/"]
+        fault = name_fault(name)
+        if fault:
+            fail(InputError(f"{origin}: the name {name!r} {fault}; rename it"))
+        elif taken.get(folded) == origin:
+            fail(InputError(f"{origin}: is named twice; name it once"))
+        elif folded in taken:
+            fail(InputError(f"{origin}: {taken[folded]} has the same name {name!r}; rename one of them"))
+        elif other := folders.get(folded) or next((taken[folder] for folder in above if folder in taken), None):
+            both = f"{name!r} and {other.name!r}"
+            fail(
+                InputError(
+                    f"{origin}: {other} is here too, and of {both} one is the other's folder; rename one of them"
+                )
+            )
+        else:
+            taken[folded] = origin
+            folders |= dict.fromkeys(above, origin)
+            kept.append(origin)
+    return kept
