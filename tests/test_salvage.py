@@ -234,6 +234,14 @@ def test_the_command_tells_what_is_lost(made, tmp_path):
     assert all(one["stop_frame"] > one["first_frame"] for one in report["lost"])
     for name in set(files) - set(blocks[2][2]):
         assert (tmp_path / "back" / name).read_bytes() == files[name]
+    for name in files:
+        (tmp_path / "back" / name).unlink()
+    again = CliRunner().invoke(main, ["decompress", "--keep-going", str(archive), str(tmp_path / "back")])
+    assert again.exit_code == 1
+    lost = len(set(blocks[2][2]))
+    assert f" restored below {tmp_path / 'back'}, and {lost} file{'s' * (lost > 1)} with gaps" in again.stdout
+    assert "are lost" in again.stderr, "nothing was told, because a report was there already"
+    assert "damaged.spk.lost.json: exists already" in again.stderr
     whole = CliRunner().invoke(
         main, ["decompress", "--keep-going", str(_written(archive, data)), str(tmp_path / "all")]
     )

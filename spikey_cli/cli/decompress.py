@@ -125,11 +125,14 @@ def decompress(
             progress=progress,
             limits=limits,
         )
-    report.say(f"{archive}: {counted(done.files, 'file')}, {size(done.bytes)} restored below {folder}")
+    with_gaps = len({one.file for one in done.lost})
+    gaps = f", and {counted(with_gaps, 'file')} with gaps" if with_gaps else ""
+    report.say(f"{archive}: {counted(done.files, 'file')}, {size(done.bytes)} restored below {folder}{gaps}")
     report_losses(archive, done.faults, done.lost)
+    failures = list(done.failures)
     if done.lost or done.faults:
-        write_losses(archive, folder, done.faults, [asdict(one) for one in done.lost], force)
-    report_failures(done.failures, also=bool(done.faults or done.lost))
+        failures += write_losses(archive, folder, done.faults, [asdict(one) for one in done.lost], force)
+    report_failures(failures, also=bool(done.faults or done.lost))
 
 
 @click.command()

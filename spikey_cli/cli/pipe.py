@@ -15,7 +15,7 @@ from .. import interruption
 from ..errors import InputError, SpikeyError, system_fault
 from ..limits import Limits
 from .options import find_model
-from .report import Report, complain, counted, report_failures, size, write_losses
+from .report import Report, counted, report_failures, size, write_losses
 
 if TYPE_CHECKING:
     from ..layout import RawFormat
@@ -108,7 +108,6 @@ def decompress_live(
     told = f"{counted(done.frames, 'frame')}, {size(target.stat().st_size)}"
     report.say(f"{archive}: a live stream, {told} restored as {target}")
     if done.fault:
-        complain(done.fault)
         lost = {
             "file": target.name,
             "channels": [*range(done.format.channels)],
@@ -116,8 +115,7 @@ def decompress_live(
             "stop_frame": None,  # nothing tells how many there were
             "sample_rate": done.format.sample_rate,
         }
-        write_losses(archive, folder, [str(done.fault)], [lost], force)
-        sys.exit(1)
+        report_failures([done.fault, *write_losses(archive, folder, [str(done.fault)], [lost], force)])
 
 
 def _decompress(

@@ -47,15 +47,20 @@ def report_losses(archive: Path, faults: Sequence[str], lost: Sequence[object]) 
 
 def write_losses(
     archive: Path, folder: Path, faults: Sequence[str], lost: Sequence[dict[str, Any]], force: bool
-) -> None:
+) -> list[SpikeyError]:
     """Write what is lost of an archive beside what was restored of it, as ARCHIVE.lost.json.
 
-    Raises InputError where that is there already, unless `force`.
+    Returns why it was not written, where it was not, as where it is there already, unless `force`.
     """
     from ..atomic import write_whole
+    from ..errors import InputError
 
     told = {"archive": str(archive), "faults": faults, "lost": lost}
-    write_whole(folder / f"{archive.name}.lost.json", (json.dumps(told, indent=1) + "\n").encode(), force=force)
+    try:
+        write_whole(folder / f"{archive.name}.lost.json", (json.dumps(told, indent=1) + "\n").encode(), force=force)
+    except InputError as error:
+        return [error]
+    return []
 
 
 @dataclass(frozen=True)
