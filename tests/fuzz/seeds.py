@@ -114,9 +114,9 @@ def _lives() -> list[bytes]:
     seeds, descriptions = [], []
     random = np.random.default_rng(7)
     pairs = Topology.from_pairs([(0, 1, 200), (1, 2, 90)], (0, 1, 0))
-    for topology, length in ((None, 70), (pairs, 36)):  # gains follow in another way from step 64 on
-        encoder = StreamEncoder(3, 1000, grid="n1", topology=topology, head=b"head")
-        frames = n1_samples(neural(random, length, 3))
+    for topology, channels, length in ((None, 1, 70), (pairs, 3, 24)):  # gains follow in another way from step 64 on
+        encoder = StreamEncoder(channels, 1000, grid="n1", topology=topology, head=b"head")
+        frames = n1_samples(neural(random, length, channels))
         header = encoder.push(frames[:0])
         size = int.from_bytes(header[20:24], "little")
         descriptions.append(header[28 : 28 + size])
