@@ -184,6 +184,7 @@ def extract_files(
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         decoder = Decoder.of(reader, predictor)
         wanted: list[tuple[str, WavFormat, int, list[int], int, int]] = []
+        names: set[str] = set()
         for file, channels in choose_threads(reader, threads).items():
             entry = reader.directory.files[file]
             assert entry.layout is not None
@@ -193,8 +194,9 @@ def extract_files(
                 if fault := form.fault(last - first):
                     raise InputError(f"{archive}: {entry.name}: {fault}; {_TO_NPY}")
                 name = entry.name if entry.layout.kind == "wav" else f"{entry.name}.wav"
-                if name in (other for other, *_ in wanted):
+                if name in names:
                     raise InputError(f"{archive}: two files would be {name}; choose one of them by --thread")
+                names.add(name)
                 wanted.append((name, form, file, channels, first, last))
         for name, form, file, channels, first, last in wanted:
             whole = WholeFile.below(Path(folder), name, force=force)

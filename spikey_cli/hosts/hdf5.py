@@ -152,6 +152,8 @@ def _check_elsewhere(source: FileOrigin, dataset: Any) -> None:
     """Raise InputError where samples lie in another file that is not there: HDF5 would give zeros in their place."""
     parts = [part.file_name for part in dataset.virtual_sources()] if dataset.is_virtual else []
     for name in parts:
+        if "%" in name:
+            continue  # %b stands for numbers, as many as there are files
         if name != "." and not (source.path.parent / name).exists() and not Path(name).exists():
             raise InputError(f"{source}: {dataset.name} has samples in {name}, which is not there; bring it back")
 

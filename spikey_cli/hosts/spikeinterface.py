@@ -153,7 +153,8 @@ def write_spikey(
         if _is_even(recording, i):
             segments.append(Segment(file, recording.get_time_info(i)["t_start"], None))
         else:
-            origins.append(ArrayOrigin(np.asarray(recording.get_times(i)), times, verbatim=True))
+            own = recording.get_time_info(i)["time_vector"]
+            origins.append(ArrayOrigin(recording.get_times(i) if own is None else own, times, verbatim=True))
             segments.append(Segment(file, None, times))
     data, not_kept = pack_metadata(recording, segments)
     if not_kept:
