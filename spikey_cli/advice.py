@@ -85,7 +85,7 @@ def _is_array_of_16_bits(path: Path) -> bool:
         return False
     with contextlib.suppress(OSError), path.open("rb") as file:
         found = parse_header(file.read(MAX_HEAD_BYTES))
-        return found is not None and found[2].kind in "iu" and found[2].itemsize == 2
+        return found is not None and 0 not in found[1] and found[2].kind in "iu" and found[2].itemsize == 2
     return False
 
 

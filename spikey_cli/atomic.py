@@ -125,17 +125,16 @@ class WholeFile:
         if self._flush_folder:
             flush(self.path.parent, self.path)
 
-    def commit_or_leave(self) -> Path:
-        """Take the target's name, or stand under the temporary one where that cannot be; returns which it is.
+    def keep(self) -> Path:
+        """Take the target's name where nothing has it, else stand under the temporary one; returns where it is now.
 
-        For what is of worth as it is, and cannot be written again.
+        For what could not be written to its end, or committed, and cannot be written again.
         """
-        try:
-            self.commit()
-        except InputError:
-            _under_way.discard(self.temporary)
-            return self.temporary
-        return self.path
+        with contextlib.suppress(InputError):
+            if not os.path.lexists(self.path):
+                self.commit()
+        _under_way.discard(self.temporary)
+        return self.temporary if os.path.exists(self.temporary) else self.path
 
     def discard(self) -> None:
         """Delete what was written, if it was not committed."""

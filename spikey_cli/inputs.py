@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -43,13 +44,13 @@ def name_inputs(
             named.append(given)
             continue
         path = Path(given)
-        if not path.is_dir():
+        if not os.path.isdir(path):
             named.append(FileOrigin(path, path.name, sample_rate))
             continue
         if not recursive:
             left_out(InputError(f"{path}: is a folder; give -r to take the files in it"))
             continue
-        found = sorted(p for p in _files_below(path, left_out) if not is_temporary(p))
+        found = sorted(p for p in _files_below(path, left_out) if not _is_left_behind(p, left_out))
         if not found:
             left_out(InputError(f"{path}: holds no files; name a folder that does"))
         named += [FileOrigin(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
@@ -64,18 +65,29 @@ def _files_below(folder: Path, fail: Callable[[SpikeyError], None]) -> Iterator[
 
     for place, folders, names in os.walk(folder, onerror=unreadable):
         for name in folders:
-            if Path(place, name).is_symlink():
+            if os.path.islink(Path(place, name)):
                 fail(InputError(f"{Path(place, name)}: is a link to a folder, and not followed; name that folder too"))
         for name in names:
             yield Path(place, name)
 
 
+def _is_left_behind(path: Path, fail: Callable[[SpikeyError], None]) -> bool:
+    """Whether a killed run left a file; one that has what came of a recording is named."""
+    if not is_temporary(path):
+        return False
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if file.read(len(LIVE_MAGIC)) == LIVE_MAGIC:
+            remedy = "restore it with `spikey decompress --keep-going`, or delete it"
+            fail(InputError(f"{path}: is what was left of a recording; {remedy}"))
+    return True
+
+
 def check_replaced(archive: Path, inputs: Sequence[str | os.PathLike[str] | Origin]) -> None:
     """Raise InputError where the archive would take the place of an input, or of what is no archive."""
-    if not archive.is_file():
+    if not os.path.isfile(archive):
         return
     for given in inputs:
-        if isinstance(given, (str, os.PathLike)) and os.path.exists(given) and os.path.samefile(given, archive):
+        if isinstance(given, (str, os.PathLike)) and _is_same_file(given, archive):
             raise InputError(f"{archive}: is an input, and would be the archive too; name another archive, last")
     with open_input(archive) as file:
         start = file.read(len(MAGIC))
@@ -85,11 +97,15 @@ def check_replaced(archive: Path, inputs: Sequence[str | os.PathLike[str] | Orig
         )
 
 
+def _is_same_file(path: str | os.PathLike[str], archive: Path) -> bool:
+    return os.path.exists(path) and os.path.samefile(path, archive)
+
+
 def without_archive(origins: list[Origin], archive: Path) -> tuple[list[Origin], list[str]]:
     """Inputs but the archive itself, where there is an old one, and a warning where that was among them."""
-    if not archive.is_file():
+    if not os.path.isfile(archive):
         return origins, []
-    others = [o for o in origins if not (isinstance(o, FileOrigin) and o.path.exists() and o.path.samefile(archive))]
+    others = [o for o in origins if not (isinstance(o, FileOrigin) and _is_same_file(o.path, archive))]
     left_out = len(others) < len(origins)
     return others, [f"{archive}: is the archive that is to be replaced, and does not go into it"] if left_out else []
 

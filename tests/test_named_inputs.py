@@ -75,6 +75,15 @@ def test_a_name_that_is_no_unicode_leaves_the_others(tmp_path: Path, folder: Pat
     assert names(tmp_path / "a.spk") == ["thread0.wav"]
 
 
+def test_what_was_left_of_a_recording_is_named(tmp_path: Path, folder: Path) -> None:
+    (folder / ".a.spk.00aa11bb.part").write_bytes(b"\x89SPK\r\n\x1a\nof an archive, which can be made again")
+    (folder / ".b.spk.00aa11bb.part").write_bytes(b"\x89SPS\r\n\x1a\nof a recorder")
+    printed = run("compress", "-r", folder, tmp_path / "a.spk", status=1)
+    assert f"{folder / '.b.spk.00aa11bb.part'}: is what was left of a recording; restore it with" in printed
+    assert ".a.spk.00aa11bb.part" not in printed
+    assert names(tmp_path / "a.spk") == ["thread0.wav"]
+
+
 @needs_posix
 def test_what_comes_through_a_pipe_is_no_file(tmp_path: Path) -> None:
     """As of `spikey compress <(command) out.spk`: its size is told as 0."""

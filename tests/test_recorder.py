@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,7 +62,7 @@ class _Stream(io.BytesIO):
 def test_a_source_that_fails_ends_the_stream_well(data: bytes) -> None:
     out: list[bytes] = []
     done = compress_pipe(Failing(data, 40_000), out.append, raw=RawFormat(2, 1000), name="stdin", keep_going=True)
-    assert str(done.fault) == "stdin: cannot read: Input/output error"
+    assert str(done.fault) == "stdin: cannot read: Input/output error; check what it comes from"
     assert done.frames == 10_000
     back: list[bytes] = []
     decompress_pipe(io.BytesIO(b"".join(out)), back.append)
@@ -123,12 +125,77 @@ def test_a_full_disk_leaves_what_had_come(
     (kept,) = tmp_path.iterdir()
     assert (kept == tmp_path / "a.spk") is flushes
     assert "a.spk: cannot write: No space left on device" in printed
-    assert f"what had come stands in {kept}, which breaks off; `spikey decompress --keep-going` restores it" in printed
+    assert f"what had come stands in {kept}, and breaks off; `spikey decompress --keep-going` restores it" in printed
     monkeypatch.undo()
     run("decompress", "--keep-going", kept, tmp_path / "back", status=1)
     (back,) = (tmp_path / "back").glob("*.raw")
     assert back.stat().st_size >= 4 * 5000
     assert data.startswith(back.read_bytes())
+
+
+@pytest.mark.parametrize("force", [[], ["-f"]])
+def test_a_full_disk_takes_no_archive_away(
+    tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch, force: list[str]
+) -> None:
+    """That is there, or comes while it is recorded: what breaks off stands beside it."""
+    writing = atomic.WholeFile.writing
+    old = tmp_path / "a.spk"
+    before = b"\x89SPK\r\n\x1a\nprecious"
+
+    def fills(self: atomic.WholeFile) -> Any:
+        old.write_bytes(before)
+        return _filling(writing(self))
+
+    if force:
+        old.write_bytes(before)
+    monkeypatch.setattr(atomic.WholeFile, "writing", fills)
+    recorder(_Stream(data))
+    printed = run("compress", *force, "--raw", "2:1000", "--packet", "1000", "-", old, status=1)
+    assert old.read_bytes() == before
+    (kept,) = set(tmp_path.iterdir()) - {old}
+    assert f"what had come stands in {kept}, and breaks off" in printed
+
+
+def test_what_takes_the_name_meanwhile_takes_nothing_away(
+    tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = atomic.WholeFile.commit
+
+    def late(self: atomic.WholeFile) -> None:
+        self.path.write_bytes(b"another")
+        commit(self)
+
+    monkeypatch.setattr(atomic.WholeFile, "commit", late)
+    recorder(_Stream(data))
+    printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
+    assert (tmp_path / "a.spk").read_bytes() == b"another"
+    (kept,) = set(tmp_path.iterdir()) - {tmp_path / "a.spk"}
+    assert f"a.spk: exists already; give --force to replace it; what had come stands in {kept}, and is whole" in printed
+    run("decompress", kept, "-")
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_disk_that_does_not_take_what_was_written(
+    tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """As file systems that find only then that there is no room."""
+    fsync = atomic.os.fsync
+
+    def fails(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode) is (what == "folder"):
+            raise OSError(5, "Input/output error")
+        fsync(handle)
+
+    monkeypatch.setattr(atomic.os, "fsync", fails)
+    recorder(_Stream(data))
+    printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
+    (kept,) = tmp_path.iterdir()
+    assert (kept == tmp_path / "a.spk") is (what == "folder")
+    assert f"what had come stands in {kept}, and is whole" in printed
+    monkeypatch.undo()
+    run("decompress", kept, tmp_path / "back")
+    (back,) = (tmp_path / "back").iterdir()
+    assert back.read_bytes() == data
 
 
 class _filling:  # noqa: N801 (a context manager in the place of a function)

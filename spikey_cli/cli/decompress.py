@@ -84,7 +84,7 @@ def decompress(
             return
     if folder is None:
         raise click.UsageError("Missing argument 'DIR'.")
-    if folder == PIPE and not live:
+    if folder == PIPE and not live and archive.exists():
         raise click.UsageError("an archive of files goes to a folder; spikey extract writes samples to stdout")
     if live:
         decompress_live(archive, folder, keep_going=keep_going, model=model, force=force, report=report, limits=limits)

@@ -66,6 +66,7 @@ def compress_stdin(
             if done and done.fault and not done.frames:
                 raise done.fault
 
+        # an error that it ends with leaves `done` as it was
         _write_to(target, run, force, is_worth_keeping=lambda: is_recorder and (done is None or done.frames > 0))
     assert done is not None
     if done.fault:
@@ -209,7 +210,7 @@ def _write_to(
     is_worth_keeping: Callable[[], bool] = lambda: False,
 ) -> None:
     """Let `run` write to stdout, or to a file that is there once it is whole; or, where what was written
-    `is_worth_keeping`, as soon as it cannot be written any more.
+    `is_worth_keeping`, wherever it can be, with an InputError that tells.
     """
     if target == PIPE:
         out = binary_stdout()
@@ -224,24 +225,24 @@ def _write_to(
 
     whole = WholeFile(target, force=force)
     written = 0
+    is_whole = False
 
     def write(data: bytes) -> None:
         nonlocal written
         file.write(data)
+        file.flush()  # a kill leaves what had come
         written += len(data)
 
     try:
-        try:
-            with whole.writing() as file:
-                run(write)
-        except InputError as error:
-            if not (written and is_worth_keeping()):
-                raise
-            kept = whole.commit_or_leave()
-            raise InputError(
-                f"{error}; what had come stands in {kept}, which breaks off; "
-                "`spikey decompress --keep-going` restores it"
-            ) from error
+        with whole.writing() as file:
+            run(write)
+        is_whole = True
         whole.commit()
+    except Exception as error:
+        if not (written and is_worth_keeping()):
+            raise
+        told = error if isinstance(error, SpikeyError) else f"{target}: {error!r}"
+        state = "is whole" if is_whole else "breaks off; `spikey decompress --keep-going` restores it"
+        raise InputError(f"{told}; what had come stands in {whole.keep()}, and {state}") from error
     finally:
         whole.discard()

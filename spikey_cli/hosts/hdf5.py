@@ -149,12 +149,17 @@ class _Samples:
 
 
 def _check_elsewhere(source: FileOrigin, dataset: Any) -> None:
-    """Raise InputError where samples lie in another file that is not there: HDF5 would give zeros in their place."""
-    parts = [part.file_name for part in dataset.virtual_sources()] if dataset.is_virtual else []
-    for name in parts:
+    """Raise InputError where samples lie in another file that is in none of the places where HDF5 looks for it: it
+    would give zeros in their place.
+    """
+    beside = Path(dataset.file.filename)
+    places = [beside.parent, beside.resolve().parent, Path(os.environ.get("HDF5_VDS_PREFIX", "")), Path()]
+    for part in dataset.virtual_sources() if dataset.is_virtual else []:
+        name = part.file_name
         if "%" in name:
-            continue  # %b stands for numbers, as many as there are files
-        if name != "." and not (source.path.parent / name).exists() and not Path(name).exists():
+            continue  # numbers, as many as there are files
+        tried = [Path(place, one) for place in places for one in {name, Path(name).name}]
+        if not any(map(os.path.exists, tried)):
             raise InputError(f"{source}: {dataset.name} has samples in {name}, which is not there; bring it back")
 
 

@@ -44,7 +44,7 @@ from .spikeinterface_metadata import (
     unpack_metadata,
 )
 
-_FRAMES_ASKED = 1000
+_FRAMES_ASKED = 1 << 20
 _EVEN_WITHIN = 0.02
 """Of a frame: what seconds since 1970, as numbers of 64 bits, are off at 30 kHz."""
 
@@ -175,16 +175,16 @@ def write_spikey(
 def _is_even(recording: BaseRecording, segment: int) -> bool:
     """Whether the times of a segment are those of its start and its rate.
 
-    One that was sliced, and what was made of it, has no vector of times of its own, but asks another for them: some of
-    its frames tell.
+    One that was sliced, and what was made of it, has no vector of times of its own, but asks another for them.
     """
     if recording.has_time_vector(segment):
         return False
     start = recording.get_time_info(segment)["t_start"] or 0.0
     length = recording.get_num_samples(segment)
-    for frame in range(0, length, max(1, length // _FRAMES_ASKED)):
-        behind = recording.sample_index_to_time(frame, segment_index=segment) - start
-        if abs(behind * recording.sampling_frequency - frame) > _EVEN_WITHIN:
+    for first in range(0, length, _FRAMES_ASKED):
+        stop = min(first + _FRAMES_ASKED, length)
+        behind = recording.get_times(segment, first, stop) - start
+        if np.abs(behind * recording.sampling_frequency - np.arange(first, stop)).max() > _EVEN_WITHIN:
             return False
     return True
 

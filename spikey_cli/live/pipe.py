@@ -46,7 +46,7 @@ def _pieces(source: BinaryIO, name: str) -> Iterator[bytes]:
         try:
             data = read(_READ_BYTES)
         except OSError as error:
-            raise InputError(f"{name}: cannot read: {error.strerror}") from error
+            raise InputError(f"{name}: cannot read: {error.strerror}; check what it comes from") from error
         if not data:
             return
         yield data

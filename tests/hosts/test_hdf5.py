@@ -214,6 +214,9 @@ def test_samples_that_lie_in_a_file_that_is_gone_are_no_zeros(tmp_path, nwb, sam
         file.create_virtual_dataset("data", layout)
     spikey_cli.compress(dataset_origins(tmp_path / "virtual.h5", "data"), tmp_path / "a.spk")
     np.testing.assert_array_equal(restored(tmp_path / "a.spk", tmp_path / "out", "virtual")[0], samples)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "virtual.h5").symlink_to(tmp_path / "virtual.h5")
+    dataset_origins(tmp_path / "linked" / "virtual.h5", "data")
     nwb.unlink()
     with pytest.raises(InputError, match=r"virtual\.h5: /data has samples in session\.nwb, which is not there"):
         dataset_origins(tmp_path / "virtual.h5", "data")

@@ -251,12 +251,16 @@ def test_an_archive_is_not_replaced_unless_it_is_said(tmp_path: Path, recording:
     assert spikey_cli.describe(tmp_path / "a.spk")["coder"] == "raw"
 
 
+@pytest.mark.parametrize("gap", [False, True])
 @pytest.mark.parametrize("made", ["slice", "reference of it", "slice and whole"])
-def test_times_of_slices_come_back(tmp_path: Path, made: str) -> None:
+def test_times_of_slices_come_back(tmp_path: Path, made: str, gap: bool) -> None:
     """Which have none of their own, but ask what they are slices of."""
     whole = generated((0.3,))
-    whole.set_times(1000 + np.cumsum(np.random.default_rng(1).uniform(3e-5, 4e-5, whole.get_num_samples())), 0)
-    cut = whole.frame_slice(100, 2000)
+    length = whole.get_num_samples()
+    times = np.arange(length) / RATE if gap else np.cumsum(np.random.default_rng(1).uniform(3e-5, 4e-5, length))
+    times[1999:] += 5  # the last frame of the slice
+    whole.set_times(times, 0)
+    cut = whole.frame_slice(0, 2000)
     recording = {
         "slice": cut,
         "reference of it": common_reference(cut, dtype="int16"),
