@@ -19,7 +19,7 @@ from spikey_cli.atomic import is_temporary
 needs_faults = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc, and processes that fork")
 every_job = pytest.mark.parametrize("kind", ["compress", "decompress", "extract"])
 
-OLD = b"what was here before"
+OLD = b"\x89SPK\r\n\x1a\nwhat was here before"
 
 
 @dataclass(frozen=True)
