@@ -123,7 +123,7 @@ def assert_bounded(found: list[Watched], archive_bytes: int = 0) -> Counter[str]
     assert not wrong, wrong[:10]
     large = [w for w in found if w.memory > MEMORY + 32 * max(0, archive_bytes - 4096)]
     assert not large, sorted(large, key=lambda w: -w.memory)[:10]
-    slow = [w for w in found if w.seconds > SECONDS + 5e-6 * max(0, archive_bytes - 4096)]
+    slow = [w for w in found if w.seconds > SECONDS + 1e-5 * max(0, archive_bytes - 4096)]
     assert not slow, sorted(slow, key=lambda w: -w.seconds)[:10]
     return Counter(w.outcome for w in found)
 
