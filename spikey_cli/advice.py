@@ -25,12 +25,11 @@ def advise(sources: Sequence[Source]) -> list[str]:
 
 def _about_unknown_samples(sources: Sequence[Source]) -> list[str]:
     unknown = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() in RAW_SUFFIXES]
-    if not unknown:
-        return []
-    return [
-        f"{_first_of(unknown)}: kept byte for byte, and hardly smaller, since nothing tells how samples lie there; if "
-        "it is a recording, give --raw CHANNELS:RATE"
-    ]
+    return _warned(
+        unknown,
+        "kept byte for byte, and hardly smaller, since nothing tells how samples lie there; if it is a recording, give "
+        "--raw CHANNELS:RATE",
+    )
 
 
 def _about_odd_sizes(sources: Sequence[Source]) -> list[str]:
@@ -38,31 +37,32 @@ def _about_odd_sizes(sources: Sequence[Source]) -> list[str]:
     if not odd:
         return []
     layout = odd[0][1]
-    return [
-        f"{_first_of([source for source, _ in odd])}: {layout.file_bytes:,} bytes are no whole number of frames of "
-        f"{layout.channels} channels of {8 * layout.sample_bytes} bits; all of it comes back, but check the number of "
-        "channels (--raw CHANNELS:RATE), or whether the file was cut off"
-    ]
+    return _warned(
+        [source for source, _ in odd],
+        f"{layout.file_bytes:,} bytes are no whole number of frames of {layout.channels} channels of "
+        f"{8 * layout.sample_bytes} bits; all of it comes back, but check the number of channels (--raw "
+        "CHANNELS:RATE), or whether the file was cut off",
+    )
 
 
 def _about_datasets(sources: Sequence[Source]) -> list[str]:
     files = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() in HDF5_SUFFIXES]
     if not files or not isinstance(files[0].origin, FileOrigin):
         return []
-    return [
-        f"{_first_of(files)}: kept byte for byte, and hardly smaller; if samples are in it, --dataset NAME packs those "
-        "of one dataset, and nothing else of the file (a NAME that is not there lists what is)"
-    ]
+    return _warned(
+        files,
+        "kept byte for byte, and hardly smaller; if samples are in it, --dataset NAME packs those of one dataset, and "
+        "nothing else of the file (a NAME that is not there lists what is)",
+    )
 
 
 def _about_other_wavs(sources: Sequence[Source]) -> list[str]:
     others = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() == ".wav"]
-    if not others:
-        return []
-    return [
-        f"{_first_of(others)}: kept byte for byte, and hardly smaller: no WAV of integers of 8, 16 or 24 bits, or "
-        "its header tells of other samples than there are"
-    ]
+    return _warned(
+        others,
+        "kept byte for byte, and hardly smaller: no WAV of integers of 8, 16 or 24 bits, or its header tells of other "
+        "samples than there are",
+    )
 
 
 def _about_other_arrays(sources: Sequence[Source]) -> list[str]:
@@ -71,12 +71,11 @@ def _about_other_arrays(sources: Sequence[Source]) -> list[str]:
         for s in sources
         if s.layout is None and isinstance(s.origin, FileOrigin) and _is_array_of_16_bits(s.origin.path)
     ]
-    if not others:
-        return []
-    return [
-        f"{_first_of(others)}: kept byte for byte, and hardly smaller: samples of 16 bits are predicted where they are "
-        "int16 of shape (frames, channels), little endian, in C order, and all there"
-    ]
+    return _warned(
+        others,
+        "kept byte for byte, and hardly smaller: samples of 16 bits are predicted where they are int16 of shape "
+        "(frames, channels), little endian, in C order, and all there",
+    )
 
 
 def _is_array_of_16_bits(path: Path) -> bool:
@@ -89,6 +88,9 @@ def _is_array_of_16_bits(path: Path) -> bool:
     return False
 
 
-def _first_of(sources: Sequence[Source]) -> str:
-    others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
-    return f"{sources[0].origin}{others}"
+def _warned(of: Sequence[Source], what: str) -> list[str]:
+    """A warning that names the first of some sources, and how many more there are; none where there are none."""
+    if not of:
+        return []
+    others = f" and {len(of) - 1} more" if len(of) > 1 else ""
+    return [f"{of[0].origin}{others}: {what}"]

@@ -22,7 +22,7 @@ from .coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
 from .directory import MAX_MODEL_BYTES, Directory, FileEntry
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError
-from .inputs import check_replaced, name_inputs, without_archive, without_collisions
+from .inputs import check_no_input, check_replaced, name_inputs, without_archive, without_collisions
 from .layout import RAW_SUFFIXES, RawFormat
 from .limits import NO_LIMITS
 from .origin import FileOrigin, Origin
@@ -118,6 +118,7 @@ def compress(
     """
     if isinstance(inputs, (str, os.PathLike)):
         raise TypeError(f"inputs are a list of files: give [{os.fspath(inputs)!r}]")
+    inputs = list(inputs)
     if coder not in CODERS:
         raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
     if remove_source:
@@ -125,7 +126,6 @@ def compress(
             raise ValueError("remove_source goes neither with force nor without verify")
         if not embed_model:
             check_readable_later(predictor)
-        inputs = [*inputs]
         if not all(isinstance(given, (str, os.PathLike, FileOrigin)) for given in inputs):
             raise ValueError("remove_source deletes files, and there are other origins")
     passes = stages(progress, 1 + verify + remove_source)
@@ -141,8 +141,8 @@ def compress(
             raise error
         failures.append(error)
 
-    inputs = list(inputs)
-    check_replaced(Path(archive), inputs)
+    check_no_input(Path(archive), inputs)
+    check_replaced(Path(archive))
     named = name_inputs(inputs, recursive=recursive, sample_rate=sample_rate, fail=fail)
     origins, replaced = without_archive(without_collisions(named, fail), Path(archive))
     warnings += replaced

@@ -183,8 +183,7 @@ def extract_files(
     written = []
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         decoder = Decoder.of(reader, predictor)
-        wanted: list[tuple[str, WavFormat, int, list[int], int, int]] = []
-        names: set[str] = set()
+        wanted: dict[str, tuple[WavFormat, int, list[int], int, int]] = {}
         for file, channels in choose_threads(reader, threads).items():
             entry = reader.directory.files[file]
             assert entry.layout is not None
@@ -194,11 +193,10 @@ def extract_files(
                 if fault := form.fault(last - first):
                     raise InputError(f"{archive}: {entry.name}: {fault}; {_TO_NPY}")
                 name = entry.name if entry.layout.kind == "wav" else f"{entry.name}.wav"
-                if name in names:
+                if name in wanted:
                     raise InputError(f"{archive}: two files would be {name}; choose one of them by --thread")
-                names.add(name)
-                wanted.append((name, form, file, channels, first, last))
-        for name, form, file, channels, first, last in wanted:
+                wanted[name] = form, file, channels, first, last
+        for name, (form, file, channels, first, last) in wanted.items():
             whole = WholeFile.below(Path(folder), name, force=force)
             try:
                 with whole.writing() as handle:

@@ -15,12 +15,16 @@ from .live.packets import MAGIC as LIVE_MAGIC
 from .origin import FileOrigin, Origin, open_input
 
 
+def _raise(error: SpikeyError) -> None:
+    raise error
+
+
 def name_inputs(
     inputs: Iterable[str | os.PathLike[str] | Origin],
     *,
     recursive: bool = False,
     sample_rate: int = 0,
-    fail: Callable[[SpikeyError], None] | None = None,
+    fail: Callable[[SpikeyError], None] = _raise,
 ) -> list[Origin]:
     """Files, with the names that they get in an archive, and other origins as they are.
 
@@ -30,12 +34,6 @@ def name_inputs(
     An InputError for a folder without `recursive`, for one that holds no file, or cannot be read, and for a link in one
     that leads to a folder, or nowhere, goes to `fail`, or is raised.
     """
-
-    def left_out(error: SpikeyError) -> None:
-        if fail is None:
-            raise error
-        fail(error)
-
     named: list[Origin] = []
     for given in inputs:
         if not isinstance(given, (str, os.PathLike)):
@@ -48,11 +46,11 @@ def name_inputs(
             named.append(FileOrigin(path, path.name, sample_rate))
             continue
         if not recursive:
-            left_out(InputError(f"{path}: is a folder; give -r to take the files in it"))
+            fail(InputError(f"{path}: is a folder; give -r to take the files in it"))
             continue
-        found = sorted(p for p in _files_below(path, left_out) if not _is_left_behind(p, left_out))
+        found = sorted(p for p in _files_below(path, fail) if not _is_left_behind(p, fail))
         if not found:
-            left_out(InputError(f"{path}: holds no files; name a folder that does"))
+            fail(InputError(f"{path}: holds no files; name a folder that does"))
         named += [FileOrigin(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
     return named
 
@@ -82,13 +80,17 @@ def _is_left_behind(path: Path, fail: Callable[[SpikeyError], None]) -> bool:
     return True
 
 
-def check_replaced(archive: Path, inputs: Sequence[str | os.PathLike[str] | Origin]) -> None:
-    """Raise InputError where the archive would take the place of an input, or of what is no archive."""
+def check_no_input(archive: Path, inputs: Sequence[str | os.PathLike[str] | Origin]) -> None:
+    """Raise InputError where the archive would take the place of a file that was named as an input."""
+    for given in inputs:
+        if isinstance(given, (str, os.PathLike)) and os.path.isfile(archive) and _is_same_file(given, archive):
+            raise InputError(f"{archive}: is an input, and would be the archive too; name another archive, last")
+
+
+def check_replaced(archive: Path) -> None:
+    """Raise InputError where an archive, or a live stream, would take the place of a file that is none."""
     if not os.path.isfile(archive):
         return
-    for given in inputs:
-        if isinstance(given, (str, os.PathLike)) and _is_same_file(given, archive):
-            raise InputError(f"{archive}: is an input, and would be the archive too; name another archive, last")
     with open_input(archive) as file:
         start = file.read(len(MAGIC))
     if start not in (b"", MAGIC, LIVE_MAGIC):

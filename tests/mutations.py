@@ -287,12 +287,8 @@ def _model(random: np.random.Generator, content: Content) -> None:
 
 
 def _coder_or_learning(random: np.random.Generator, content: Content) -> None:
-    coder, learning = content.start[10], content.start[11]
-    if random.integers(2):
-        coder = int(random.integers(6))
-    else:
-        learning = int(random.integers(3))
-    content.start = content.start[:10] + bytes([coder, learning]) + content.start[12:]
+    at = 10 + int(random.integers(2))
+    content.start = content.start[:at] + bytes([int(random.integers(6))]) + content.start[at + 1 :]
 
 
 CONTENT_CHANGES: tuple[Callable[[np.random.Generator, Content], None], ...] = (

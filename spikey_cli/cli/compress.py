@@ -132,9 +132,9 @@ def compress(
     if remove_source and dataset:
         raise click.UsageError("--remove-source does not go with --dataset: all else that is in the file would be lost")
     from ..compressor import compress as run
-    from ..inputs import check_replaced
+    from ..inputs import check_no_input
 
-    check_replaced(archive, inputs)
+    check_no_input(archive, inputs)
     origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
     if not origins:
         report_failures(failures)

@@ -17,7 +17,7 @@ from .options import (
     find_model,
     limited,
 )
-from .pipe import PIPE, decompress_live, decompress_stdin, test_live
+from .pipe import PIPE, decompress_live, decompress_through, test_live
 from .report import Report, complain, counted, report_failures, report_losses, reporting, size, write_losses
 
 if TYPE_CHECKING:
@@ -77,14 +77,14 @@ def decompress(
             raise click.UsageError(
                 "a live stream is read from its start to its end; leave out --thread, --start, --stop"
             )
-        if archive == PIPE:
-            if workers is not None:
-                raise click.UsageError("a live stream is decoded by one thread of execution; leave out --threads")
-            decompress_stdin(folder or PIPE, keep_going=keep_going, model=model, force=force, limits=limits)
+        if archive == PIPE and workers is not None:
+            raise click.UsageError("a live stream is decoded by one thread of execution; leave out --threads")
+        if PIPE in (archive, folder):
+            decompress_through(archive, folder or PIPE, keep_going=keep_going, model=model, force=force, limits=limits)
             return
     if folder is None:
         raise click.UsageError("Missing argument 'DIR'.")
-    if folder == PIPE and not live and archive.exists():
+    if folder == PIPE and archive.exists():
         raise click.UsageError("an archive of files goes to a folder; spikey extract writes samples to stdout")
     if live:
         decompress_live(archive, folder, keep_going=keep_going, model=model, force=force, report=report, limits=limits)

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -37,7 +37,7 @@ def compress_stdin(
     from ..live.pipe import compress_pipe
 
     if target != PIPE:
-        check_replaced(target, ())
+        check_replaced(target)
     predictor = find_model(model)
     source = _stdin()
     done: Piped | None = None
@@ -67,14 +67,14 @@ def compress_stdin(
                 raise done.fault
 
         # an error that it ends with leaves `done` as it was
-        _write_to(target, run, force, is_worth_keeping=lambda: is_recorder and (done is None or done.frames > 0))
+        is_worth_keeping = (lambda: done is None or done.frames > 0) if is_recorder else None
+        _write_to(target, run, force, is_worth_keeping)
     assert done is not None
+    kept = f"{'the stream' if target == PIPE else target} has the {counted(done.frames, 'frame')} that had come"
     if done.fault:
-        what = "the stream" if target == PIPE else target
-        raise type(done.fault)(f"{done.fault}; {what} has the {counted(done.frames, 'frame')} that had come")
+        raise type(done.fault)(f"{done.fault}; {kept}")
     if request.number is not None:
-        what = "the stream" if target == PIPE else target
-        raise interruption.Interrupted(request.number, f"{what} has the {counted(done.frames, 'frame')} that had come")
+        raise interruption.Interrupted(request.number, kept)
     report.say(
         f"{target}: {done.frames} frames, {size(done.source_bytes)} -> {size(done.stream_bytes)}, "
         f"ratio {done.source_bytes / done.stream_bytes:.4f}",
@@ -82,23 +82,22 @@ def compress_stdin(
     )
 
 
-def decompress_stdin(target: Path, *, keep_going: bool, model: str | None, force: bool, limits: Limits) -> None:
-    """`spikey decompress - TARGET`."""
-    done = _decompress(_stdin(), "stdin", target, keep_going, model, force, limits)
+def decompress_through(
+    archive: Path, target: Path, *, keep_going: bool, model: str | None, force: bool, limits: Limits
+) -> None:
+    """`spikey decompress - TARGET`, and of a live stream that lies as a file `spikey decompress ARCHIVE -`."""
+    source, name = (nullcontext(_stdin()), "stdin") if archive == PIPE else (archive.open("rb"), str(archive))
+    with source as file:
+        done = _decompress(file, name, target, keep_going, model, force, limits)
     report_failures([done.fault] if done.fault else [])
 
 
 def decompress_live(
     archive: Path, folder: Path, *, keep_going: bool, model: str | None, force: bool, report: Report, limits: Limits
 ) -> None:
-    """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is, or stdout."""
+    """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
     from ..live.pipe import live_suffix
 
-    if folder == PIPE:
-        with archive.open("rb") as file:
-            done = _decompress(file, str(archive), PIPE, keep_going, model, force, limits)
-        report_failures([done.fault] if done.fault else [])
-        return
     target = folder / f"{archive.stem}{live_suffix(archive)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -206,11 +205,10 @@ def _write_to(
     target: Path,
     run: Callable[[Callable[[bytes], object]], object],
     force: bool,
-    *,
-    is_worth_keeping: Callable[[], bool] = lambda: False,
+    is_worth_keeping: Callable[[], bool] | None = None,
 ) -> None:
-    """Let `run` write to stdout, or to a file that is there once it is whole; or, where what was written
-    `is_worth_keeping`, wherever it can be, with an InputError that tells.
+    """Let `run` write to stdout, or to a file that is there once it is whole; or, of what cannot come again, where what
+    was written `is_worth_keeping`, wherever it can be, with an InputError that tells.
     """
     if target == PIPE:
         out = binary_stdout()
@@ -230,7 +228,8 @@ def _write_to(
     def write(data: bytes) -> None:
         nonlocal written
         file.write(data)
-        file.flush()  # a kill leaves what had come
+        if is_worth_keeping:
+            file.flush()  # a kill leaves what had come
         written += len(data)
 
     try:
@@ -239,7 +238,7 @@ def _write_to(
         is_whole = True
         whole.commit()
     except Exception as error:
-        if not (written and is_worth_keeping()):
+        if not (written and is_worth_keeping and is_worth_keeping()):
             raise
         told = error if isinstance(error, SpikeyError) else f"{target}: {error!r}"
         state = "is whole" if is_whole else "breaks off; `spikey decompress --keep-going` restores it"

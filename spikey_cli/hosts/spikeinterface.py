@@ -148,12 +148,13 @@ def write_spikey(
     segments = []
     one_at_a_time = threading.Lock()  # segments may share what a reader has open
     for i in range(recording.get_num_segments()):
+        info = recording.get_time_info(i)
         file, times = f"segment{i}.npy", f"times{i}.npy"
         origins.append(ArrayOrigin(_Traces(recording, i, one_at_a_time), file, rate))
         if _is_even(recording, i):
-            segments.append(Segment(file, recording.get_time_info(i)["t_start"], None))
+            segments.append(Segment(file, info["t_start"], None))
         else:
-            own = recording.get_time_info(i)["time_vector"]
+            own = info["time_vector"]
             origins.append(ArrayOrigin(recording.get_times(i) if own is None else own, times, verbatim=True))
             segments.append(Segment(file, None, times))
     data, not_kept = pack_metadata(recording, segments)

@@ -56,7 +56,7 @@ class StreamEncoder:
 
         Raises InputError where an argument does not fit.
         """
-        is_whole = channels == int(channels) and sample_rate == int(sample_rate)
+        is_whole = channels % 1 == 0 and sample_rate % 1 == 0
         if not is_whole or not 1 <= channels <= MAX_CHANNELS or not 0 <= sample_rate < 1 << 32:
             raise InputError(
                 f"{channels} channels at {sample_rate} frames a second make no stream; give whole numbers within limits"

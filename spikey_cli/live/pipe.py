@@ -71,17 +71,6 @@ def compress_pipe(
     Raises InputError where the source cannot be read, or is not what it should be. With `keep_going` the stream ends
     where it cannot be read any more, and `Piped.fault` tells why.
     """
-    fault: SpikeyError | None = None
-
-    def until_it_fails(pieces: Iterator[bytes]) -> Iterator[bytes]:
-        nonlocal fault
-        try:
-            yield from pieces
-        except InputError as error:
-            if not keep_going:
-                raise
-            fault = error
-
     pieces = _pieces(source, name)
     buffered = bytearray()
     if raw is None:
@@ -115,10 +104,15 @@ def compress_pipe(
         frames += count // frame_bytes
         source_bytes += count
 
-    pieces = until_it_fails(pieces)
+    fault: SpikeyError | None = None
     ended = False
     while not ended:
-        piece = next(pieces, None)
+        try:
+            piece = next(pieces, None)
+        except InputError as error:
+            if not keep_going:
+                raise
+            fault, piece = error, None
         ended = piece is None
         buffered += piece or b""
         if left is not None and source_bytes + len(buffered) - left > MAX_TAIL_BYTES:
