@@ -43,11 +43,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from .blocks import Part
 from .directory import Directory, pack_directory, unpack_directory
 from .errors import ArchiveError, LimitError, system_fault
 from .layout import Bytes
 from .limits import DEFAULT_LIMITS, Limits
+from .parts import Part
 from .random_access import RandomAccess
 from .tables import (
     BlockTable,
@@ -62,7 +62,7 @@ from .tables import (
 )
 
 if TYPE_CHECKING:
-    from .streams import Stream
+    from .parts import Stream
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
 MAJOR, MINOR = 3, 1

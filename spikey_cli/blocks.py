@@ -12,8 +12,9 @@ short fill a block together. What a block holds bounds the memory of both direct
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+
+from .parts import Part
 
 BLOCK_SAMPLES = 1 << 22
 """Samples of a block, at most, unless its threads are many; what a worker holds at a time."""
@@ -31,23 +32,6 @@ LANES_WANTED = 1024
 
 MIN_STEPS = 1536
 """Shortest block, in steps: below it the entries and naive deltas of the lanes cost more than the calls they save."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A stretch of one file, all its channels: frames `first_frame` to `first_frame + n_frames`."""
-
-    file: int
-    first_frame: int
-    n_frames: int
-
-
-def positions_by_file(parts: Iterable[Part]) -> list[list[int]]:
-    """Positions in `parts` of those of each file, in their order: what one worker takes, since a file is one stream."""
-    found: dict[int, list[int]] = {}
-    for position, part in enumerate(parts):
-        found.setdefault(part.file, []).append(position)
-    return list(found.values())
 
 
 def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channels: Sequence[int]) -> list[list[Part]]:

@@ -16,9 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .graph import Graph
-
-_ROWS_AT_ONCE = 4
+ROWS_AT_ONCE = 4
 _LANES_AT_ONCE = 512
 """Lanes that pass through all layers together: a window of them, and what layers make of it, stay in the cache."""
 
@@ -28,7 +26,7 @@ class Chain(NamedTuple):
 
     size: np.ndarray
     """Rows and columns of each layer's weight: int64 of shape (layers, 2). No layers: there is no chain. Rows are a
-    multiple of _ROWS_AT_ONCE; those that a layer has not are zeros, which nothing looks at.
+    multiple of ROWS_AT_ONCE; those that a layer has not are zeros, which nothing looks at.
     """
     weight: np.ndarray
     """Weights of all layers, row by row."""
@@ -42,49 +40,6 @@ class Chain(NamedTuple):
 
 _NOTHING = np.zeros(0, dtype=np.float32)
 NO_CHAIN = Chain(np.zeros((0, 2), np.int64), _NOTHING, _NOTHING, np.zeros(0, np.bool_), _NOTHING, _NOTHING)
-
-
-def chain_of(graph: Graph) -> Chain | None:
-    """The chain that a graph is, from its input `windows` to its output `outputs`; None where it is none."""
-    weights: list[np.ndarray] = []
-    biases: list[np.ndarray] = []
-    floored: list[bool] = []
-    bounds: list[tuple[np.ndarray, np.ndarray] | None] = []
-    name = "windows"
-    for node in graph.nodes:
-        constants = [graph.constants[i] for i in node.inputs if i in graph.constants]
-        if name not in node.inputs or len(constants) != len(node.inputs) - 1:
-            return None
-        if node.operator == "MatMul":
-            rows, columns = constants[0].shape
-            weights.append(np.zeros((-(-rows // _ROWS_AT_ONCE) * _ROWS_AT_ONCE, columns), np.float32))
-            weights[-1][:rows] = constants[0]
-            biases.append(np.zeros(len(weights[-1]), np.float32))
-            floored.append(False)
-            bounds.append(None)
-        elif not weights or bounds[-1] is not None:
-            return None
-        elif node.operator == "Add" and not floored[-1]:
-            biases[-1][: len(constants[0])] += constants[0][:, 0]  # exact: certified as one sum
-        elif node.operator == "Floor":
-            floored[-1] = True
-        elif node.operator == "Clip":
-            bounds[-1] = (constants[0], constants[1])
-        else:
-            return None
-        name = node.output
-    if name != "outputs" or not weights:
-        return None
-    low = [-np.inf if bound is None else bound[0].item() for bound in bounds]
-    high = [np.inf if bound is None else bound[1].item() for bound in bounds]
-    return Chain(
-        np.array([weight.shape for weight in weights], np.int64),
-        np.concatenate([weight.reshape(-1) for weight in weights]),
-        np.concatenate(biases),
-        np.array(floored),
-        np.array(low, np.float32),
-        np.array(high, np.float32),
-    )
 
 
 @njit
@@ -162,7 +117,7 @@ def pass_through(chain, differences, row, outputs):
             rows, columns = size[layer, 0], size[layer, 1]
             for r in range(rows):
                 _fill_row(y, r, n, bias[bias_at + r])
-            for r in range(0, rows, _ROWS_AT_ONCE):
+            for r in range(0, rows, ROWS_AT_ONCE):
                 _add_four_rows(x, x_row, x_first, weight, weight_at + r * columns, columns, y, r, n)
             for r in range(rows):
                 _finish_row(y, r, n, chain.floored[layer], chain.low[layer], chain.high[layer])

@@ -19,24 +19,22 @@ from typing import TypeVar
 import numpy as np
 
 from .archive import NO_MODEL, ArchiveReader, FileDigest
-from .blocks import Part, positions_by_file, steps_for
+from .blocks import steps_for
 from .coders import Coder, coder_with_number
 from .directory import Directory
 from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
 from .grid import SampleFormat
 from .layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
+from .parts import STORED, XZ, Part, Stream, positions_by_file
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
-from .streams import Stream, decode_threads, encode_threads
+from .streams import decode_threads, encode_threads
 from .tables import BlockTable
 from .workers import Workers
 
 Decoded = TypeVar("Decoded")
-
-STORED, XZ = 2, 3
-"""Methods of verbatim bytes, beside those of threads in `streams`."""
 
 _FRAMES_AT_ONCE = 1 << 14
 """Frames that become bytes at a time: a whole part of them would lie in memory several times over."""

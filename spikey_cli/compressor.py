@@ -33,7 +33,8 @@ from .removal import check_readable_later, remove_sources
 from .shipped import model_name
 from .sidecar import raw_format_beside
 from .source import Source, SourceChangedError, look_through
-from .topology import Topology, find_topology
+from .thread_topology import Topology
+from .topology import find_topology
 from .workers import Workers, open_workers
 
 _REMEDY = "nothing is kept of it; compress again, check memory and disk, and report it if it happens twice"

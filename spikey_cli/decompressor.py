@@ -10,10 +10,10 @@ from pathlib import Path
 
 from .archive import ArchiveReader, seal
 from .atomic import WholeFile, flush
-from .blocks import positions_by_file
 from .codec import Decoder, FetchedBlock, RestoredPart, restore_block
 from .errors import ArchiveError, InputError, LimitError, SpikeyError, unknown_name
 from .limits import DEFAULT_LIMITS, Limits
+from .parts import positions_by_file
 from .predictor import Predictor
 from .progress import Progress, logger, timed
 from .restoration import Lost, Restoration, Target, joined

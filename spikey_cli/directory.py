@@ -21,14 +21,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from .blocks import Part
 from .cursor import Cursor
 from .errors import ArchiveError, InputError
-from .grid import IDENTITY, Grid, SampleFormat, unpack_grid
+from .grid import IDENTITY, Grid, SampleFormat
+from .grid_table import pack_grid, unpack_grid
 from .layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
+from .parts import Part
 from .peers import Company, Place
-from .topology import Topology, unpack_topology
+from .thread_topology import Topology
+from .topology_table import pack_topology, unpack_topology
 from .varint import put_uvarint
 
 DICTIONARY = (
@@ -153,8 +155,8 @@ def pack_directory(directory: Directory) -> bytes:
             put_uvarint(out, number)
         _put_text(out, layout.head)
         _put_text(out, layout.tail)
-        out += file.grid.pack()
-    out += directory.topology.pack()
+        out += pack_grid(file.grid)
+    out += pack_topology(directory.topology)
     if len(out) > MAX_DIRECTORY_BYTES:
         raise InputError(f"{len(directory.files)} files are too many for one archive; make several")
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)

@@ -1,14 +1,12 @@
 """Grids: the values that a file's samples take, and their numbers, the codes.
 
 Converters of few bits leave samples of many on few values, evenly spread or not. Codes are int32, 0 to size - 1, in
-the order of the values. A grid holds every sample of its file exactly, or it is not used. Packed:
+the order of the values. A grid holds every sample of its file exactly, or it is not used.
 
-    0                                  identity   every value of the sample's width; code 0 is the lowest
-    1                                  n1         the 1024 values of the Neuralink N1 recordings, two bytes a sample
-    2  offset  step  size              step       offset + code * step
-    3  size  first  gap-1  gap-1 ..    palette    sorted values, each given by its distance to the one before
-
-One byte for the kind, then uvarints; offset and first are zigzag (see `varint`).
+    identity   every value of the sample's width; code 0 is the lowest
+    n1         the 1024 values of the Neuralink N1 recordings, two bytes a sample
+    step       offset + code * step
+    palette    any sorted values
 """
 
 from __future__ import annotations
@@ -21,17 +19,13 @@ import numpy as np
 
 from .errors import ArchiveError, InputError
 from .kernel import kernel
-from .layout import SAMPLE_BYTES, Layout, sample_range, samples_from_bytes
-from .varint import get_uvarint, put_uvarint, unzigzag, zigzag
+from .layout import Layout, sample_range, samples_from_bytes
 
 MAX_PALETTE = 4096
 """Most values of a palette."""
 
 PALETTE_SPARSITY = 4
 """A palette's values span at least this many times their number: else its gaps are accidents of a short file."""
-
-_IDENTITY, _N1, _STEP, _PALETTE = range(4)
-_GAP_BYTES = 4  # of 24 bits, no gap takes more
 
 
 class Grid(ABC):
@@ -66,10 +60,6 @@ class Grid(ABC):
         return samples
 
     @abstractmethod
-    def pack(self) -> bytes:
-        """The bytes that `unpack_grid` reads."""
-
-    @abstractmethod
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
         """Fill `codes`; both of shape (n,). False: a sample is off the grid, and `codes` is void."""
 
@@ -78,20 +68,12 @@ class Grid(ABC):
         """Fill `samples`; both of shape (n,). False: a code is off the grid, and `samples` is void."""
 
 
-class _EvenGrid(Grid):
+class EvenGrid(Grid):
     """Values offset + code * step."""
 
     def __init__(self, kind: str, offset: int, step: int, size: int) -> None:
         self.kind, self.size = kind, size
         self.offset, self.step = offset, step
-
-    def pack(self) -> bytes:
-        if self.kind == "identity":
-            return bytes([_IDENTITY])
-        out = bytearray([_STEP])
-        for number in (zigzag(self.offset), self.step, self.size):
-            put_uvarint(out, number)
-        return bytes(out)
 
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
         return _even_codes(samples, self.offset, self.step, self.size, codes)
@@ -100,36 +82,26 @@ class _EvenGrid(Grid):
         return _even_samples(codes, self.offset, self.step, self.size, samples)
 
 
-class _ListedGrid(Grid):
+class ListedGrid(Grid):
     """Any values, listed: int32 of shape (size,), ascending."""
 
     def __init__(self, kind: str, values: np.ndarray) -> None:
         self.kind, self.size = kind, values.size
-        self._values = values
+        self.values = values
 
     def __reduce__(self) -> str | tuple[object, ...]:
         # pickled, that of N1 is the one that there is, with its table
-        return "N1" if self.kind == "n1" else (_ListedGrid, (self.kind, self._values))
-
-    def pack(self) -> bytes:
-        if self.kind == "n1":
-            return bytes([_N1])
-        out = bytearray([_PALETTE])
-        put_uvarint(out, self.size)
-        put_uvarint(out, zigzag(int(self._values[0])))
-        for gap in np.diff(self._values).tolist():
-            put_uvarint(out, gap - 1)
-        return bytes(out)
+        return "N1" if self.kind == "n1" else (ListedGrid, (self.kind, self.values))
 
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
         # a table kept for each of many files would be much memory; that of N1 is for all of them
         code_of = self._n1_table if self.kind == "n1" else self._table()
-        return _listed_codes(samples, int(self._values[0]), code_of, codes)
+        return _listed_codes(samples, int(self.values[0]), code_of, codes)
 
     def _table(self) -> np.ndarray:
         """The code of each value from the lowest one on, counted from 1: zeros that nothing touches cost nothing."""
-        code_of = np.zeros(int(self._values[-1] - self._values[0]) + 1, np.int16)
-        code_of[self._values - self._values[0]] = np.arange(1, self.size + 1)
+        code_of = np.zeros(int(self.values[-1] - self.values[0]) + 1, np.int16)
+        code_of[self.values - self.values[0]] = np.arange(1, self.size + 1)
         return code_of
 
     @cached_property
@@ -137,7 +109,7 @@ class _ListedGrid(Grid):
         return self._table()
 
     def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
-        return _listed_samples(codes, self._values.astype(samples.dtype), samples)
+        return _listed_samples(codes, self.values.astype(samples.dtype), samples)
 
 
 @dataclass(frozen=True)
@@ -176,26 +148,26 @@ def _n1_values() -> np.ndarray:
 def identity(sample_bytes: int) -> Grid:
     """The grid of all values of samples of 1, 2 or 3 bytes."""
     lowest, highest = sample_range(sample_bytes)
-    return _EvenGrid("identity", lowest, 1, highest - lowest + 1)
+    return EvenGrid("identity", lowest, 1, highest - lowest + 1)
 
 
 def every(grid: Grid, sample_bytes: int) -> Grid:
     """A grid for samples yet to come, where those so far are on `grid`: one of even steps goes on both ways."""
-    if not isinstance(grid, _EvenGrid):
+    if not isinstance(grid, EvenGrid):
         return grid if grid.kind == "n1" else identity(sample_bytes)
     lowest, highest = sample_range(sample_bytes)
     first = lowest + (grid.offset - lowest) % grid.step
     return (
         identity(sample_bytes)
         if grid.step == 1
-        else _EvenGrid("step", first, grid.step, (highest - first) // grid.step + 1)
+        else EvenGrid("step", first, grid.step, (highest - first) // grid.step + 1)
     )
 
 
 IDENTITY = identity(2)
 """Stands for the grid of a file that has no samples to code."""
 
-N1: Grid = _ListedGrid("n1", _n1_values())
+N1: Grid = ListedGrid("n1", _n1_values())
 """The grid of the Neuralink N1 recordings."""
 
 _N1_PLACES = _n1_values() + 32768  # among the flags of all values of two bytes
@@ -238,70 +210,10 @@ class GridSurvey:
         gaps = np.diff(values)
         step = 1 if gaps.min() == 1 else int(np.gcd.reduce(gaps))
         if step > 1:
-            return _EvenGrid("step", self._min, step, (self._max - self._min) // step + 1)
+            return EvenGrid("step", self._min, step, (self._max - self._min) // step + 1)
         if count <= MAX_PALETTE and seen.size >= PALETTE_SPARSITY * count:
-            return _ListedGrid("palette", values.astype(np.int32))
+            return ListedGrid("palette", values.astype(np.int32))
         return identity(self._sample_bytes)
-
-
-def unpack_grid(buf: bytes | memoryview, sample_bytes: int) -> tuple[Grid, int]:
-    """Read the grid of samples of `sample_bytes` from the start of `buf`: the grid, and how many bytes it took.
-
-    Raises ArchiveError where they are no grid, or its values are not within `sample_range`.
-    """
-    if sample_bytes not in SAMPLE_BYTES or len(buf) == 0:
-        raise _damaged("is missing" if len(buf) == 0 else f"is for samples of {sample_bytes} bytes")
-    lowest, highest = sample_range(sample_bytes)
-    kind = buf[0]
-    if kind == _IDENTITY:
-        return identity(sample_bytes), 1
-    if kind == _N1 and sample_bytes == 2:
-        return N1, 1
-    if kind == _STEP:
-        folded, pos = get_uvarint(buf, 1)
-        step, pos = get_uvarint(buf, pos)
-        size, pos = get_uvarint(buf, pos)
-        offset = unzigzag(folded)
-        if not 1 <= step <= highest - lowest or size < 1 or offset < lowest or offset + (size - 1) * step > highest:
-            raise _damaged("has values beyond its samples")
-        return _EvenGrid("step", offset, step, size), pos
-    if kind == _PALETTE:
-        size, pos = get_uvarint(buf, 1)
-        if not 1 <= size <= MAX_PALETTE:
-            raise _damaged(f"has {size} values")
-        folded, pos = get_uvarint(buf, pos)
-        first = unzigzag(folded)
-        gaps, pos = _gaps(buf, pos, size - 1)
-        if first < lowest or first + int(gaps.sum()) > highest:
-            raise _damaged("has values beyond its samples")
-        return _ListedGrid("palette", np.cumsum([first, *gaps]).astype(np.int32)), pos
-    raise _damaged(f"is of kind {kind}, unknown for samples of {sample_bytes} bytes")
-
-
-def _gaps(buf: bytes | memoryview, pos: int, count: int) -> tuple[np.ndarray, int]:
-    """The next `count` gaps of a palette, each stored less 1, int64, and the position after them.
-
-    All at once: an archive may hold thousands of palettes. Raises ArchiveError as `get_uvarint` does.
-    """
-    read = np.frombuffer(buf, np.uint8)[pos : pos + _GAP_BYTES * count]
-    last = np.flatnonzero(read < 0x80)[:count]
-    if last.size < count:
-        raise _damaged("is cut short" if read.size < _GAP_BYTES * count else "has values beyond its samples")
-    if count == 0:
-        return np.zeros(0, np.int64), pos
-    first = np.concatenate([[0], last[:-1] + 1])
-    length = last - first + 1
-    if length.max() > _GAP_BYTES:
-        raise _damaged("has values beyond its samples")
-    if ((read[last] == 0) & (length > 1)).any():
-        raise _damaged("has a gap that is not in its shortest form")
-    end = int(last[-1]) + 1
-    place = np.arange(end) - np.repeat(first, length)
-    return np.add.reduceat((read[:end].astype(np.int64) & 0x7F) << 7 * place, first) + 1, pos + end
-
-
-def _damaged(reason: str) -> ArchiveError:
-    return ArchiveError(f"grid {reason}: the archive is damaged; fetch it again")
 
 
 @kernel

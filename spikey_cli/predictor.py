@@ -40,10 +40,10 @@ import numpy as np
 
 from .adapt import EAGER
 from .adc import Profile
-from .chain import chain_of
 from .errors import ModelError, SelfTestError, system_fault
 from .gain import INPUT_LIMIT
 from .graph import Graph, Span, certify, read_graph
+from .graph_chain import chain_of
 from .grid import N1
 from .middle_out import EXTRA_ROWS
 from .peers import MAX_LEANS

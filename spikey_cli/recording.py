@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from .archive import ArchiveReader
-from .blocks import Part
 from .codec import Decoder, decode_block
 from .directory import thread_names
 from .errors import ArchiveError, InputError, unknown_name
 from .layout import sample_dtype
 from .limits import DEFAULT_LIMITS, Limits
+from .parts import Part
 from .predictor import Predictor
 from .workers import Workers, open_workers
 

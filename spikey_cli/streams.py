@@ -23,6 +23,7 @@ from .coders.raw import pack_codes, packed_bytes, unpack_codes
 from .gain import lane_gains
 from .grid import Grid
 from .lanes import Lanes, cut
+from .parts import CODED, PACKED, Stream
 from .peers import Company, Peers
 from .predictor import Predictor
 from .walk import Stepper, walk
@@ -30,21 +31,12 @@ from .workers import Workers
 
 Taker = TypeVar("Taker", bound=Stepper)
 
-PACKED, CODED = 0, 1
 MIN_LANE_GROUP = 256
 """Fewer lanes are not worth another worker: a network call costs about as much as it serves of them."""
 
 
 MAX_LANE_GROUP = 1 << 14
 """More lanes are taken one group after another: what is known of each takes memory."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """The bytes of one thread in one block, and how they were written (PACKED or CODED)."""
-
-    method: int
-    data: bytes
 
 
 def share_threads(

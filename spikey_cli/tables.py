@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .blocks import Part
 from .cursor import Cursor
 from .directory import Directory, FileEntry
 from .errors import ArchiveError
 from .limits import beyond_memory
+from .parts import Part
 from .varint import put_uvarint
 
 MAX_BLOCK_SAMPLES = 1 << 25

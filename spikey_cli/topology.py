@@ -22,33 +22,19 @@ Waves          The order inside a time step: a thread sees the present of those 
                the first wave sees none, so these should be few. The threads of a session stand in Prim's order (each
                next one is the nearest peer of those before), and take waves 0, 1, 2, ... in turn: along a probe, of
                MAX_WAVES threads all but one or two lean on somebody.
-
-    Topology   of each thread:
-                 1 byte    5 * wave + number of its peers with higher index
-                 of each of those, by increasing index:
-                   uvarint   index - index of the one before (at first of the thread itself) - 1
-                   1 byte    metric
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from heapq import heappop, heappush
 from statistics import NormalDist
 
 import numpy as np
 
-from .errors import ArchiveError
-from .varint import get_uvarint, put_uvarint
-
-MAX_PEERS = 4
-"""Peers of a thread, at most."""
-
-MAX_WAVES = 16
-"""Waves, at most: they are 0 to 15."""
+from .thread_topology import MAX_PEERS, MAX_WAVES, Topology
 
 EXCERPT_SAMPLES = 1 << 16
 """Samples of a thread by which its peers are found, from its start."""
@@ -67,133 +53,6 @@ _FLOOR = 1e-4  # power a sample, in steps of the samples squared: below what the
 _EXACT_COEFFICIENTS = 1024  # 1024 * 127**2 < 2**24: float32 sums that many products without rounding
 _BLOCK_CELLS = 1 << 22  # correlations, or samples, held at once
 _CANDIDATES = 4 * MAX_PEERS
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Another thread of the same session."""
-
-    thread: int
-    """Index of that thread."""
-    metric: int
-    """Distance in common activity: 255 times the size of the correlation, rounded; 255 is nearest, 0 farthest."""
-
-
-@dataclass(frozen=True)
-class Topology:
-    """Peers and wave of every thread.
-
-    Peers are mutual, with one metric for both; nearest first, then by index. `from_pairs` builds it so.
-    """
-
-    peers: tuple[tuple[Peer, ...], ...]
-    """Of each thread, at most MAX_PEERS."""
-    waves: tuple[int, ...]
-    """Of each thread, 0 to MAX_WAVES - 1."""
-
-    @classmethod
-    def alone(cls, n_threads: int) -> Topology:
-        """The topology of `n_threads` threads without peers, all in wave 0."""
-        return cls(((),) * n_threads, (0,) * n_threads)
-
-    @classmethod
-    def from_pairs(cls, pairs: Iterable[tuple[int, int, int]], waves: Sequence[int]) -> Topology:
-        """Topology of pairs (thread, other thread, metric), each pair once, and the wave of each thread."""
-        peers: list[list[Peer]] = [[] for _ in waves]
-        for a, b, metric in pairs:
-            peers[a].append(Peer(b, metric))
-            peers[b].append(Peer(a, metric))
-        return cls(tuple(tuple(sorted(p, key=lambda q: (-q.metric, q.thread))) for p in peers), tuple(waves))
-
-    def __str__(self) -> str:
-        joined = sum(bool(peers) for peers in self.peers)
-        return f"threads: {len(self.peers)}, with peers: {joined}, sessions: {len(self.sessions())}"
-
-    def sessions(self) -> list[list[int]]:
-        """Threads that peers join, directly or through others: a list of sessions, by their first threads."""
-        found: list[list[int]] = []
-        seen = [False] * len(self.peers)
-        for first in range(len(self.peers)):
-            if seen[first]:
-                continue
-            seen[first] = True
-            session = [first]
-            for thread in session:  # grows while it is read
-                for peer in self.peers[thread]:
-                    if not seen[peer.thread]:
-                        seen[peer.thread] = True
-                        session.append(peer.thread)
-            found.append(sorted(session))
-        return found
-
-    def sessions_of_files(self, file_of_thread: Sequence[int]) -> list[list[int]]:
-        """The same of files, by the file of each thread: the channels of one belong together, peers or not."""
-        found: list[list[int]] = []
-        session_of: dict[int, list[int]] = {}
-        for threads in self.sessions():
-            files = sorted({file_of_thread[thread] for thread in threads})
-            session = next((session_of[file] for file in files if file in session_of), None)
-            if session is None:
-                session = []
-                found.append(session)
-            for file in files:
-                if file not in session_of:
-                    session_of[file] = session
-                    session.append(file)
-        return found
-
-    def pack(self) -> bytes:
-        """The topology as it stands in the archive; the module's text has the layout."""
-        out = bytearray()
-        for thread, (peers, wave) in enumerate(zip(self.peers, self.waves, strict=True)):
-            later = sorted((peer.thread, peer.metric) for peer in peers if peer.thread > thread)
-            out.append((MAX_PEERS + 1) * wave + len(later))
-            before = thread
-            for index, metric in later:
-                put_uvarint(out, index - before - 1)
-                out.append(metric)
-                before = index
-        return bytes(out)
-
-
-def unpack_topology(buf: bytes | bytearray | memoryview, n_threads: int, most_pairs: int | None = None) -> Topology:
-    """The reverse of `Topology.pack`, for `n_threads` threads, of which at most so many pairs are peers.
-
-    Raises ArchiveError where a peer, its number or a wave is out of range, or `buf` is too short or too long.
-    """
-    pos = 0
-    pairs: list[tuple[int, int, int]] = []
-    waves: list[int] = []
-    if len(buf) < n_threads:
-        raise ArchiveError(f"the topology of {n_threads} threads is cut short")
-    degree = [0] * n_threads
-    for thread in range(n_threads):
-        if pos >= len(buf):
-            raise ArchiveError(f"the topology is cut short at thread {thread}")
-        wave, n_later = divmod(buf[pos], MAX_PEERS + 1)
-        pos += 1
-        if wave >= MAX_WAVES:
-            raise ArchiveError(f"thread {thread} is in wave {wave}, and {MAX_WAVES - 1} is the last there can be")
-        waves.append(wave)
-        index = thread
-        for _ in range(n_later):
-            gap, pos = get_uvarint(buf, pos)
-            index += gap + 1
-            if index >= n_threads:
-                raise ArchiveError(f"thread {thread} has peer {index}, and there are {n_threads} threads")
-            if pos >= len(buf):
-                raise ArchiveError(f"the topology is cut short at thread {thread}")
-            pairs.append((thread, index, buf[pos]))
-            pos += 1
-            degree[thread] += 1
-            degree[index] += 1
-        if most_pairs is not None and len(pairs) > most_pairs:
-            raise ArchiveError(f"more than {most_pairs} pairs of threads are peers: no such archive is as small")
-        if degree[thread] > MAX_PEERS:
-            raise ArchiveError(f"thread {thread} has more than {MAX_PEERS} peers")
-    if pos != len(buf):
-        raise ArchiveError(f"the topology has {len(buf) - pos} bytes too many")
-    return Topology.from_pairs(pairs, waves)
 
 
 def _detail_gain() -> np.ndarray:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spikey_cli.archive import BLOCK_MARK, END_MARK, HEADER_BYTES, ArchiveReader
-from spikey_cli.blocks import Part
 from spikey_cli.directory import DICTIONARY, Directory, pack_directory
+from spikey_cli.grid_table import pack_grid
+from spikey_cli.parts import Part
 from spikey_cli.tables import BlockTable, Index, IndexEntry, StreamEntry, pack_block_table, pack_index
+from spikey_cli.topology_table import pack_topology
 
 Token = int | bytes
 """What a table is made of: a number, as a uvarint, or bytes as they are."""
@@ -129,8 +131,8 @@ def directory_tokens(directory: Directory) -> list[Token]:
             continue
         tokens += [layout.sample_bytes, layout.sample_rate, layout.channels, layout.n_frames]
         tokens += [len(layout.head), layout.head, len(layout.tail), layout.tail]
-        tokens += [bytes([byte]) for byte in file.grid.pack()]
-    return [*tokens, *(bytes([byte]) for byte in directory.topology.pack())]
+        tokens += [bytes([byte]) for byte in pack_grid(file.grid)]
+    return [*tokens, *(bytes([byte]) for byte in pack_topology(directory.topology))]
 
 
 def table_tokens(table: BlockTable) -> list[Token]:

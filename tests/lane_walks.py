@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from spikey_cli.adc import Bins, Profile
 from spikey_cli.coders import range as range_coder
 from spikey_cli.coders import residual, rice
-from spikey_cli.grid import N1, identity, unpack_grid
+from spikey_cli.grid import N1, identity
+from spikey_cli.grid_table import unpack_grid
 from spikey_cli.lanes import Lanes, cut
 
 GRIDS = [

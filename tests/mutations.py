@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from anatomy import Anatomy, Content, Token, deflated, directory_tokens, index_tokens, inflated, joined, table_tokens
 
-from spikey_cli.blocks import Part
 from spikey_cli.directory import FileEntry
-from spikey_cli.grid import IDENTITY, unpack_grid
+from spikey_cli.grid import IDENTITY
+from spikey_cli.grid_table import unpack_grid
 from spikey_cli.layout import Layout
-from spikey_cli.topology import Topology
+from spikey_cli.parts import Part
+from spikey_cli.thread_topology import Topology
 from spikey_cli.varint import put_uvarint
 
 MOST_BYTES = 16 << 10

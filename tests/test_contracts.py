@@ -13,12 +13,14 @@ from random_models import PARTS, random_model
 from recordings import neural
 
 from spikey_cli.coders import CODERS
-from spikey_cli.grid import N1, identity, unpack_grid
+from spikey_cli.grid import N1, identity
+from spikey_cli.grid_table import unpack_grid
+from spikey_cli.parts import CODED, PACKED, Stream
 from spikey_cli.peers import Company, Place
 from spikey_cli.predictor import Predictor, find_model
 from spikey_cli.shipped import shipped_models
-from spikey_cli.streams import CODED, PACKED, Stream, decode_threads, encode_threads
-from spikey_cli.topology import Topology
+from spikey_cli.streams import decode_threads, encode_threads
+from spikey_cli.thread_topology import Topology
 from spikey_cli.workers import Workers
 
 WALKING = [coder for coder in CODERS.values() if coder.encoder is not None]

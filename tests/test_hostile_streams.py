@@ -21,6 +21,7 @@ from spikey_cli.coders.raw import packed_bytes
 from spikey_cli.directory import name_fault
 from spikey_cli.errors import ArchiveError, InputError, LimitError, SpikeyError
 from spikey_cli.grid import identity
+from spikey_cli.grid_table import pack_grid
 from spikey_cli.limits import DEFAULT_LIMITS, TIME_A_BYTE
 from spikey_cli.live.decoder import SILENCE
 from spikey_cli.live.lockstep import n_ways
@@ -108,7 +109,7 @@ def test_steps_of_a_live_stream_are_bounded():
 
 
 def test_grids_without_end_take_no_time():
-    grids = [Packet(0, GRID, identity(2).pack())] * 20_000
+    grids = [Packet(0, GRID, pack_grid(identity(2)))] * 20_000
     start = time.process_time()
     StreamDecoder().push(stream(5000, *grids))
     assert time.process_time() - start < 5

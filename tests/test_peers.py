@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikey_cli.peers import MAX_BUNDLE, Company, Peers, Place
-from spikey_cli.topology import Topology
+from spikey_cli.thread_topology import Topology
 
 
 @st.composite

@@ -12,7 +12,9 @@ from spikey_cli.errors import ArchiveError
 from spikey_cli.origin import ArrayOrigin
 from spikey_cli.peers import MAX_BUNDLE, Company, Place
 from spikey_cli.source import look_through
-from spikey_cli.topology import MAX_PEERS, MAX_WAVES, Peer, Topology, find_topology, spike_band, unpack_topology
+from spikey_cli.thread_topology import MAX_PEERS, MAX_WAVES, Peer, Topology
+from spikey_cli.topology import find_topology, spike_band
+from spikey_cli.topology_table import pack_topology, unpack_topology
 
 FRAMES = 20_000
 
@@ -171,7 +173,7 @@ def test_sessions_follow_peers() -> None:
 
 @given(topologies())
 def test_pack_and_back(topology: Topology) -> None:
-    packed = topology.pack()
+    packed = pack_topology(topology)
     n = len(topology.waves)
     assert unpack_topology(packed, n) == topology
     assert unpack_topology(memoryview(packed), n) == topology
@@ -182,8 +184,8 @@ def test_pack_and_back(topology: Topology) -> None:
 
 
 def test_size_of_packed() -> None:
-    assert Topology.alone(100).pack() == bytes(100)
-    assert Topology.from_pairs([(0, 1, 44)], (0, 1)).pack() == bytes([1, 0, 44, 5])
+    assert pack_topology(Topology.alone(100)) == bytes(100)
+    assert pack_topology(Topology.from_pairs([(0, 1, 44)], (0, 1))) == bytes([1, 0, 44, 5])
 
 
 @given(st.binary(max_size=60), st.integers(0, 20))
@@ -192,7 +194,7 @@ def test_hostile_bytes_are_refused(data: bytes, n_threads: int) -> None:
         topology = unpack_topology(data, n_threads)
     except ArchiveError:
         return
-    assert topology.pack() == data
+    assert pack_topology(topology) == data
     assert all(len(peers) <= MAX_PEERS for peers in topology.peers)
 
 
@@ -226,7 +228,7 @@ def test_sessions_of_recordings(n1_sessions: dict[str, list[list[Path]]]) -> Non
     check_invariants(topology)
     found = {frozenset(paths[thread] for thread in session) for session in topology.sessions()}
     assert found == {frozenset(files) for files in wanted}
-    assert unpack_topology(topology.pack(), len(paths)) == topology
+    assert unpack_topology(pack_topology(topology), len(paths)) == topology
 
 
 def test_channels_of_a_wide_file_have_peers_that_they_can_lean_on(random: np.random.Generator) -> None:

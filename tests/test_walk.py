@@ -23,7 +23,6 @@ from spikey_cli.blocks import (
     PART_FRAMES,
     WIDE_FRAMES,
     WIDE_SAMPLES,
-    Part,
     plan_blocks,
     steps_for,
 )
@@ -31,10 +30,11 @@ from spikey_cli.coders import CODERS
 from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
 from spikey_cli.lanes import cut, gather, scatter
+from spikey_cli.parts import CODED, Part
 from spikey_cli.peers import Company
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.shipped import model_folder
-from spikey_cli.streams import CODED, encode_threads
+from spikey_cli.streams import encode_threads
 from spikey_cli.workers import Workers
 
 

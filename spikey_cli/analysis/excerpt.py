@@ -15,15 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..blocks import Part, plan_blocks, steps_for
+from ..blocks import plan_blocks, steps_for
 from ..coders import CODERS
 from ..coders.ledger import Ledger, Page
 from ..directory import Directory, FileEntry
 from ..grid import Grid
+from ..parts import PACKED, Part
 from ..peers import Company
 from ..predictor import Predictor
 from ..progress import Progress
-from ..streams import PACKED, encode_threads, share_threads, take_walk
+from ..streams import encode_threads, share_threads, take_walk
 from ..workers import Workers
 from .survey import Survey
 

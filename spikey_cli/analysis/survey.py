@@ -13,7 +13,7 @@ from ..errors import InputError, SpikeyError
 from ..inputs import name_inputs
 from ..origin import FileOrigin
 from ..source import Source
-from ..topology import Topology
+from ..thread_topology import Topology
 from ..workers import Workers
 
 

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..grid import N1, Grid, GridSurvey, every, identity
+from ..grid_table import pack_grid
 from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
 from ..predictor import Predictor, default_predictor
-from ..topology import Topology
+from ..thread_topology import Topology
 from .lockstep import Lockstep
 from .packets import CODED, GRID, MAX_CHANNELS, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
 
@@ -128,7 +129,7 @@ class StreamEncoder:
     def _begin(self, grid: Grid) -> None:
         self._grid = grid
         self._lockstep = Lockstep(self.format.channels, grid, self._predictor, self.format.topology)
-        self._put(Packet(0, GRID, grid.pack()))
+        self._put(Packet(0, GRID, pack_grid(grid)))
 
     def _add(self, samples: np.ndarray) -> None:
         data = samples_to_bytes(samples, self.format.sample_bytes)

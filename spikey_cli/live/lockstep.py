@@ -26,7 +26,7 @@ from ..grid import Grid
 from ..lanes import Lanes
 from ..peers import Company, Peers, Place
 from ..predictor import Predictor
-from ..topology import Topology
+from ..thread_topology import Topology
 from ..varint import get_uvarint, put_uvarint
 from ..walk import TILE_STEPS, Walk
 

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 
 from ..errors import ArchiveError
 from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES
-from ..topology import Topology, unpack_topology
+from ..thread_topology import Topology
+from ..topology_table import pack_topology, unpack_topology
 from ..varint import get_uvarint, put_uvarint
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
@@ -79,7 +80,7 @@ def pack_header(form: LiveFormat) -> tuple[bytes, int]:
     out = bytearray()
     for number in (form.sample_rate, form.channels, len(form.head)):
         put_uvarint(out, number)
-    out += form.head + form.topology.pack()
+    out += form.head + pack_topology(form.topology)
     fixed = _HEADER.pack(MAGIC, MAJOR, MINOR, form.sample_bytes, form.learning, form.model, len(out))
     crc = zlib.crc32(out, zlib.crc32(fixed))
     return fixed + _CRC.pack(crc) + out, crc

@@ -27,7 +27,8 @@ from spikey_cli.compressor import write_archive
 from spikey_cli.errors import SpikeyError
 from spikey_cli.gain import INPUT_LIMIT
 from spikey_cli.graph import certify, read_graph
-from spikey_cli.grid import N1, identity, unpack_grid
+from spikey_cli.grid import N1, identity
+from spikey_cli.grid_table import unpack_grid
 from spikey_cli.lanes import cut
 from spikey_cli.layout import MAX_CHANNELS, MAX_RATE, Layout
 from spikey_cli.limits import Limits

@@ -20,11 +20,12 @@ from spikey_cli.chunk import encode_chunk
 from spikey_cli.coders import CODERS
 from spikey_cli.form import samples_of
 from spikey_cli.grid import N1
+from spikey_cli.grid_table import pack_grid
 from spikey_cli.live.encoder import StreamEncoder
 from spikey_cli.origin import ArrayOrigin
 from spikey_cli.predictor import Predictor
 from spikey_cli.shipped import shipped_models
-from spikey_cli.topology import Topology
+from spikey_cli.thread_topology import Topology
 from spikey_cli.varint import get_uvarint
 
 
@@ -129,7 +130,7 @@ def _lives() -> list[bytes]:
             pieces += [rest[at:behind], rest[start : start + length]]
             at = start + length + 4
         seeds.append(pieces_of(*pieces))
-    return [*seeds, pieces_of(b"\0\2\1", descriptions[0], b"\3", N1.pack(), b"\5", bytes(8))]
+    return [*seeds, pieces_of(b"\0\2\1", descriptions[0], b"\3", pack_grid(N1), b"\5", bytes(8))]
 
 
 def seeds_of(door: str) -> list[bytes]:
