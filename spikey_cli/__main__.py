@@ -7,7 +7,7 @@ import contextlib
 import gc
 import sys
 
-from . import interruption
+from .system import signals
 
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
@@ -19,20 +19,20 @@ def run() -> None:
     time and again, and once more at the end, takes Python half the time of a short command; so it does so seldom, and
     not at the end.
     """
-    interruption.heed()
+    signals.heed()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     atexit.register(gc.freeze)
     try:
         from .cli import main
 
         main(prog_name="spikey")
-    except interruption.Interrupted as signal:
-        interruption.ignore()
+    except signals.Interrupted as signal:
+        signals.ignore()
         with contextlib.suppress(OSError):  # the terminal may be gone
             print(f"spikey: {signal}", file=sys.stderr, flush=True)
         sys.exit(signal.status)
     finally:
-        interruption.ignore()
+        signals.ignore()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ from .errors import ArchiveError, LimitError, system_fault
 from .layout import Bytes
 from .limits import DEFAULT_LIMITS, Limits
 from .parts import Part
-from .random_access import RandomAccess
+from .system.random_access import RandomAccess
 from .tables import (
     BlockTable,
     Index,

@@ -28,7 +28,7 @@ from .npy import FAULTS, is_predictable, parse_header
 from .origin import ArrayOrigin, BytesOrigin, Origin
 from .predictor import Predictor, default_predictor
 from .source import look_through
-from .workers import Workers
+from .system.workers import Workers
 
 MAX_CHUNK_BYTES = 2**31 - 1
 """Bytes of an array in a chunk, at most: what Zarr's codecs take."""

@@ -31,8 +31,8 @@ from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import decode_threads, encode_threads
+from .system.workers import Workers
 from .tables import BlockTable
-from .workers import Workers
 
 Decoded = TypeVar("Decoded")
 

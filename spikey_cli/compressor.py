@@ -15,7 +15,6 @@ import numpy as np
 from .adapt import STEADY
 from .advice import advise
 from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
-from .atomic import WholeFile
 from .blocks import plan_blocks
 from .codec import FileChangedError, encode_block, read_block
 from .coders import CODERS, DEFAULT_CODER, Coder
@@ -28,14 +27,15 @@ from .limits import NO_LIMITS
 from .origin import FileOrigin, Origin
 from .peers import MAX_BUNDLE
 from .predictor import Predictor, default_predictor
-from .progress import Progress, logger, stages, timed
 from .removal import check_readable_later, remove_sources
 from .shipped import model_name
 from .sidecar import raw_format_beside
 from .source import Source, SourceChangedError, look_through
+from .system.progress import Progress, logger, stages, timed
+from .system.whole_file import WholeFile
+from .system.workers import Workers, open_workers
 from .thread_topology import Topology
 from .topology import find_topology
-from .workers import Workers, open_workers
 
 _REMEDY = "nothing is kept of it; compress again, check memory and disk, and report it if it happens twice"
 

@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 
 from .archive import ArchiveReader, seal
-from .atomic import WholeFile, flush
 from .codec import Decoder, FetchedBlock, RestoredPart, restore_block
 from .errors import ArchiveError, InputError, LimitError, SpikeyError, unknown_name
 from .limits import DEFAULT_LIMITS, Limits
 from .parts import positions_by_file
 from .predictor import Predictor
-from .progress import Progress, logger, timed
 from .restoration import Lost, Restoration, Target, joined
 from .salvage import SalvageReader
 from .shipped import model_name
-from .workers import Workers, open_workers
+from .system.progress import Progress, logger, timed
+from .system.whole_file import WholeFile, flush
+from .system.workers import Workers, open_workers
 
 
 @dataclass(frozen=True)

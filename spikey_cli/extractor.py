@@ -16,15 +16,15 @@ import numpy as np
 
 from . import npy
 from .archive import ArchiveReader
-from .atomic import WholeFile
 from .codec import Decoder
 from .errors import InputError
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
-from .progress import Progress
 from .recording import Recording, named_threads, read_frames
+from .system.progress import Progress
+from .system.whole_file import WholeFile
+from .system.workers import open_workers
 from .wav_writer import WavFormat, write_wav
-from .workers import open_workers
 
 SUFFIXES = (".npy", ".wav")
 """What the name of a file that is extracted may end in."""

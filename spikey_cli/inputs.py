@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .archive import MAGIC
-from .atomic import is_temporary
 from .directory import name_fault
 from .errors import InputError, SpikeyError, system_fault
 from .live.packets import MAGIC as LIVE_MAGIC
 from .origin import FileOrigin, Origin, open_input
+from .system.whole_file import is_temporary
 
 
 def _raise(error: SpikeyError) -> None:

@@ -20,7 +20,7 @@ from .layout import sample_dtype
 from .limits import DEFAULT_LIMITS, Limits
 from .parts import Part
 from .predictor import Predictor
-from .workers import Workers, open_workers
+from .system.workers import Workers, open_workers
 
 _WANTED_AT_ONCE, _MOST_AT_ONCE = 1 << 23, 1 << 26
 """Samples of a stretch: so many that all workers have blocks to decode, and that memory has room for."""

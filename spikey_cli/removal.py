@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .archive import ArchiveReader
-from .atomic import forget
 from .decompressor import restore
 from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
 from .layout import Bytes
 from .limits import NO_LIMITS
 from .origin import FileOrigin, open_input
 from .predictor import Predictor, predictor_with_digest
-from .progress import Progress
 from .source import Source, read_at
-from .workers import Workers
+from .system.progress import Progress
+from .system.whole_file import forget
+from .system.workers import Workers
 
 
 def check_readable_later(predictor: Predictor | None) -> None:

@@ -26,8 +26,8 @@ from .lanes import Lanes, cut
 from .parts import CODED, PACKED, Stream
 from .peers import Company, Peers
 from .predictor import Predictor
+from .system.workers import Workers
 from .walk import Stepper, walk
-from .workers import Workers
 
 Taker = TypeVar("Taker", bound=Stepper)
 

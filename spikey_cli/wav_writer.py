@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .errors import InputError
-from .interruption import hold
+from .system.signals import hold
 
 _SUBTYPES = {1: "PCM_U8", 2: "PCM_16", 3: "PCM_24"}
 

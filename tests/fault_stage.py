@@ -14,7 +14,7 @@ import pytest
 from fault_server import Fault, FaultServer, Outcome
 
 import spikey_cli
-from spikey_cli.atomic import is_temporary
+from spikey_cli.system.whole_file import is_temporary
 
 needs_faults = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc, and processes that fork")
 every_job = pytest.mark.parametrize("kind", ["compress", "decompress", "extract"])

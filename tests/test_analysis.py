@@ -28,7 +28,7 @@ from spikey_cli.grid import N1, identity
 from spikey_cli.peers import Company
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.streams import take_walk
-from spikey_cli.workers import Workers
+from spikey_cli.system.workers import Workers
 
 ONE = Workers(None, 1)
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -29,7 +29,7 @@ from spikey_cli.layout import Layout
 from spikey_cli.npy import header
 from spikey_cli.origin import ArrayOrigin, BytesOrigin
 from spikey_cli.source import look_through
-from spikey_cli.workers import Workers
+from spikey_cli.system.workers import Workers
 
 
 def assert_same(array: np.ndarray, back: np.ndarray) -> None:

@@ -20,8 +20,8 @@ from spikey_cli.peers import Company, Place
 from spikey_cli.predictor import Predictor, find_model
 from spikey_cli.shipped import shipped_models
 from spikey_cli.streams import decode_threads, encode_threads
+from spikey_cli.system.workers import Workers
 from spikey_cli.thread_topology import Topology
-from spikey_cli.workers import Workers
 
 WALKING = [coder for coder in CODERS.values() if coder.encoder is not None]
 

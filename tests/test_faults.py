@@ -21,8 +21,8 @@ from recordings import write_session
 
 import spikey_cli
 from spikey_cli import compressor
-from spikey_cli.atomic import is_temporary
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
+from spikey_cli.system.whole_file import is_temporary
 
 pytestmark = needs_faults
 

@@ -22,12 +22,13 @@ from fault_stage import Stage, every_job, needs_faults
 from recordings import write_session
 
 import spikey_cli
-from spikey_cli import compressor, interruption
-from spikey_cli.atomic import WholeFile
+from spikey_cli import compressor
 from spikey_cli.cli import main, pipe
 from spikey_cli.errors import InputError
 from spikey_cli.live.encoder import StreamEncoder
 from spikey_cli.live.pipe import decompress_pipe
+from spikey_cli.system import signals
+from spikey_cli.system.whole_file import WholeFile
 
 pytestmark = needs_faults
 
@@ -35,11 +36,11 @@ pytestmark = needs_faults
 @pytest.fixture
 def heeding(monkeypatch):
     """As in a process of the command."""
-    monkeypatch.setattr(interruption, "_received", None)
+    monkeypatch.setattr(signals, "_received", None)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
-    interruption.heed()
+    signals.heed()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -66,35 +67,35 @@ class TestInterrupted:
 
     def test_signals_that_were_turned_off_stay_so(self, heeding):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        with pytest.raises(interruption.Interrupted):
+        with pytest.raises(signals.Interrupted):
             signal.raise_signal(signal.SIGTERM)
 
     def test_signals_can_be_held(self, heeding):
-        holding = interruption.hold()
+        holding = signals.hold()
         holding.__enter__()
         signal.raise_signal(signal.SIGINT)
-        with pytest.raises(interruption.Interrupted) as caught:
+        with pytest.raises(signals.Interrupted) as caught:
             holding.__exit__(None, None, None)
         assert caught.value.status == 130
 
     def test_one_may_be_a_request_and_the_next_is_raised(self, heeding):
-        with interruption.requested() as request:
+        with signals.requested() as request:
             signal.raise_signal(signal.SIGTERM)
             assert request.number == signal.SIGTERM
-            interruption.check()
-            with pytest.raises(interruption.Interrupted):
+            signals.check()
+            with pytest.raises(signals.Interrupted):
                 signal.raise_signal(signal.SIGINT)
-        with pytest.raises(interruption.Interrupted):
+        with pytest.raises(signals.Interrupted):
             signal.raise_signal(signal.SIGTERM)
 
     def test_one_that_a_library_loses_ends_the_run_all_the_same(self, heeding, tmp_path, random, monkeypatch):
         def lose(*_, **__):
-            with contextlib.suppress(interruption.Interrupted):
+            with contextlib.suppress(signals.Interrupted):
                 signal.raise_signal(signal.SIGINT)
 
         paths = write_session(tmp_path / "in", random)
         monkeypatch.setattr(compressor, "_verify", lose)
-        with pytest.raises(interruption.Interrupted):
+        with pytest.raises(signals.Interrupted):
             spikey_cli.compress(paths, tmp_path / "o.spk")
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
@@ -102,11 +103,11 @@ class TestInterrupted:
         def mistake(*_, **__):
             try:
                 signal.raise_signal(signal.SIGINT)
-            except interruption.Interrupted as error:
+            except signals.Interrupted as error:
                 raise ImportError("initialization failed") from error
 
         monkeypatch.setattr(compressor, "name_inputs", mistake)
-        with pytest.raises(interruption.Interrupted):
+        with pytest.raises(signals.Interrupted):
             CliRunner().invoke(main, ["compress", "a.wav", str(tmp_path / "o.spk")])
 
     def test_an_interrupted_call_leaves_nothing(self, tmp_path, random, monkeypatch):
@@ -227,7 +228,7 @@ class TestRecording:
         monkeypatch.setattr(StreamEncoder, "push", interrupt)
         with (tmp_path / "in").open("rb") as file:
             monkeypatch.setattr(pipe, "_stdin", lambda: file)
-            with pytest.raises(interruption.Interrupted):
+            with pytest.raises(signals.Interrupted):
                 main(["compress", "--raw", "2:1000", "-", str(tmp_path / "o.spk")])
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
 

@@ -11,8 +11,8 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from spikey_cli import random_access
-from spikey_cli.random_access import RandomAccess
+from spikey_cli.system import random_access
+from spikey_cli.system.random_access import RandomAccess
 
 DATA = bytes(range(256)) * 40
 

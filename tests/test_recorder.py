@@ -14,11 +14,11 @@ from command import run
 from recordings import n1_samples, neural, wav_bytes
 from test_pipe import piped
 
-from spikey_cli import atomic
 from spikey_cli.cli import pipe
 from spikey_cli.errors import InputError
 from spikey_cli.layout import RawFormat
 from spikey_cli.live.pipe import compress_pipe, decompress_pipe
+from spikey_cli.system import whole_file
 
 FRAMES = 20_000
 
@@ -108,18 +108,18 @@ def test_a_full_disk_leaves_what_had_come(
     tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch, flushes: bool
 ) -> None:
     """Under the name that it was to have; or under the temporary one, where not even that can be had."""
-    writing = atomic.WholeFile.writing
+    writing = whole_file.WholeFile.writing
 
-    def fills(self: atomic.WholeFile) -> Any:
+    def fills(self: whole_file.WholeFile) -> Any:
         return _filling(writing(self))
 
-    monkeypatch.setattr(atomic.WholeFile, "writing", fills)
+    monkeypatch.setattr(whole_file.WholeFile, "writing", fills)
     if not flushes:
 
         def fsync(handle: int) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(atomic.os, "fsync", fsync)
+        monkeypatch.setattr(whole_file.os, "fsync", fsync)
     recorder(_Stream(data))
     printed = run("compress", "--raw", "2:1000", "--packet", "1000", "-", tmp_path / "a.spk", status=1)
     (kept,) = tmp_path.iterdir()
@@ -138,17 +138,17 @@ def test_a_full_disk_takes_no_archive_away(
     tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch, force: list[str]
 ) -> None:
     """That is there, or comes while it is recorded: what breaks off stands beside it."""
-    writing = atomic.WholeFile.writing
+    writing = whole_file.WholeFile.writing
     old = tmp_path / "a.spk"
     before = b"\x89SPK\r\n\x1a\nprecious"
 
-    def fills(self: atomic.WholeFile) -> Any:
+    def fills(self: whole_file.WholeFile) -> Any:
         old.write_bytes(before)
         return _filling(writing(self))
 
     if force:
         old.write_bytes(before)
-    monkeypatch.setattr(atomic.WholeFile, "writing", fills)
+    monkeypatch.setattr(whole_file.WholeFile, "writing", fills)
     recorder(_Stream(data))
     printed = run("compress", *force, "--raw", "2:1000", "--packet", "1000", "-", old, status=1)
     assert old.read_bytes() == before
@@ -159,13 +159,13 @@ def test_a_full_disk_takes_no_archive_away(
 def test_what_takes_the_name_meanwhile_takes_nothing_away(
     tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit = atomic.WholeFile.commit
+    commit = whole_file.WholeFile.commit
 
-    def late(self: atomic.WholeFile) -> None:
+    def late(self: whole_file.WholeFile) -> None:
         self.path.write_bytes(b"another")
         commit(self)
 
-    monkeypatch.setattr(atomic.WholeFile, "commit", late)
+    monkeypatch.setattr(whole_file.WholeFile, "commit", late)
     recorder(_Stream(data))
     printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
     assert (tmp_path / "a.spk").read_bytes() == b"another"
@@ -179,14 +179,14 @@ def test_a_disk_that_does_not_take_what_was_written(
     tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """As file systems that find only then that there is no room."""
-    fsync = atomic.os.fsync
+    fsync = whole_file.os.fsync
 
     def fails(handle: int) -> None:
         if stat.S_ISDIR(os.fstat(handle).st_mode) is (what == "folder"):
             raise OSError(5, "Input/output error")
         fsync(handle)
 
-    monkeypatch.setattr(atomic.os, "fsync", fails)
+    monkeypatch.setattr(whole_file.os, "fsync", fails)
     recorder(_Stream(data))
     printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
     (kept,) = tmp_path.iterdir()

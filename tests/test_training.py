@@ -23,6 +23,7 @@ from spikey_cli.peers import Company  # noqa: E402
 from spikey_cli.predictor import read_model  # noqa: E402
 from spikey_cli.self_test import digest_of, known_inputs  # noqa: E402
 from spikey_cli.streams import decode_threads, encode_threads  # noqa: E402
+from spikey_cli.system.workers import Workers  # noqa: E402
 from spikey_cli.training.batches import at_moments, of_groups  # noqa: E402
 from spikey_cli.training.config import Config  # noqa: E402
 from spikey_cli.training.export import freeze, onnx_bytes  # noqa: E402
@@ -32,7 +33,6 @@ from spikey_cli.training.loss import code_length  # noqa: E402
 from spikey_cli.training.network import IntegerNetwork  # noqa: E402
 from spikey_cli.training.profile import estimate  # noqa: E402
 from spikey_cli.training.recordings import load, read_split  # noqa: E402
-from spikey_cli.workers import Workers  # noqa: E402
 
 torch.set_num_threads(1)
 SILENT = lambda look: None  # noqa: E731

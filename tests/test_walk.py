@@ -35,7 +35,7 @@ from spikey_cli.peers import Company
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.shipped import model_folder
 from spikey_cli.streams import encode_threads
-from spikey_cli.workers import Workers
+from spikey_cli.system.workers import Workers
 
 
 def test_gain_tables_are_their_formulas():

@@ -23,9 +23,9 @@ from ..grid import Grid
 from ..parts import PACKED, Part
 from ..peers import Company
 from ..predictor import Predictor
-from ..progress import Progress
 from ..streams import encode_threads, share_threads, take_walk
-from ..workers import Workers
+from ..system.progress import Progress
+from ..system.workers import Workers
 from .survey import Survey
 
 MAX_SAMPLES = 1 << 24

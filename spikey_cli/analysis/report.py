@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..atomic import WholeFile
 from ..errors import InputError, system_fault
+from ..system.whole_file import WholeFile
 from .figures import PICTURES, draw_pictures
 from .study import Study
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..predictor import Predictor
-from ..progress import Progress
-from ..workers import Workers
+from ..system.progress import Progress
+from ..system.workers import Workers
 from .density import bin_ratios, code_counts, pattern_correlation
 from .entropy import Entropy, conditional_entropy, entropy, mean_entropy
 from .excerpt import Record, frames_of_excerpts, record

@@ -13,8 +13,8 @@ from ..errors import InputError, SpikeyError
 from ..inputs import name_inputs
 from ..origin import FileOrigin
 from ..source import Source
+from ..system.workers import Workers
 from ..thread_topology import Topology
-from ..workers import Workers
 
 
 @dataclass(frozen=True)

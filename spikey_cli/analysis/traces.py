@@ -19,9 +19,9 @@ from ..errors import InputError
 from ..extractor import choose_threads
 from ..limits import DEFAULT_LIMITS, Limits
 from ..predictor import Predictor
-from ..progress import Progress
 from ..recording import read_frames
-from ..workers import open_workers
+from ..system.progress import Progress
+from ..system.workers import open_workers
 
 COLUMNS = 1500
 """Columns of a trace that has more frames than can be drawn."""

@@ -11,8 +11,9 @@ import os
 
 import click
 
-from .. import __version__, interruption
+from .. import __version__
 from ..errors import SpikeyError, system_fault
+from ..system import signals
 from .compress import compress
 from .decompress import decompress, test
 from .extract import extract
@@ -34,18 +35,18 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except SpikeyError as error:
-            interruption.check()
+            signals.check()
             complain(error)
         except MemoryError as error:
-            interruption.check()
+            signals.check()
             complain(f"out of memory{f' ({error})' if str(error) else ''}; try again with --threads 1")
         except OSError as error:
-            interruption.check()
+            signals.check()
             if error.errno == errno.EPIPE:
                 raise  # click ends the command without a word, as is usual
             complain(system_fault(error.filename or "stdin or stdout", "read or write", error))
         except Exception as error:
-            interruption.check()
+            signals.check()
             if os.environ.get("SPIKEY_DEBUG"):
                 raise
             complain(f"internal error, {type(error).__name__}: {error}; please report it (SPIKEY_DEBUG=1 shows more)")

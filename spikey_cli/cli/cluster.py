@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..workers import Workers
+    from ..system.workers import Workers
 
 _HOST = re.compile(r"[A-Za-z][\w-]*|\d+(\.\d+){3}")
 """What looks like a host without its port, and not like a file."""

@@ -11,9 +11,9 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from .. import interruption
 from ..errors import InputError, SpikeyError, system_fault
 from ..limits import Limits
+from ..system import signals
 from .options import find_model
 from .report import Report, counted, report_failures, size, write_losses
 
@@ -42,7 +42,7 @@ def compress_stdin(
     source = _stdin()
     done: Piped | None = None
     is_recorder = _cannot_come_again(source)
-    with interruption.requested() if is_recorder else closing(interruption.Request()) as request:
+    with signals.requested() if is_recorder else closing(signals.Request()) as request:
         if is_recorder:
             source = cast(BinaryIO, _UntilSignal(source.fileno(), request))
 
@@ -62,7 +62,7 @@ def compress_stdin(
                 if request.number is None:
                     raise
             if request.number is not None and not (done and done.frames):
-                raise interruption.Interrupted(request.number)
+                raise signals.Interrupted(request.number)
             if done and done.fault and not done.frames:
                 raise done.fault
 
@@ -74,7 +74,7 @@ def compress_stdin(
     if done.fault:
         raise type(done.fault)(f"{done.fault}; {kept}")
     if request.number is not None:
-        raise interruption.Interrupted(request.number, kept)
+        raise signals.Interrupted(request.number, kept)
     report.say(
         f"{target}: {done.frames} frames, {size(done.source_bytes)} -> {size(done.stream_bytes)}, "
         f"ratio {done.source_bytes / done.stream_bytes:.4f}",
@@ -176,7 +176,7 @@ def _cannot_come_again(source: BinaryIO) -> bool:
 class _UntilSignal(io.RawIOBase):
     """What can be read of a file of the system, up to its end, or to a request to end."""
 
-    def __init__(self, handle: int, request: interruption.Request) -> None:
+    def __init__(self, handle: int, request: signals.Request) -> None:
         self._handle = handle
         self._request = request
 
@@ -219,7 +219,7 @@ def _write_to(
 
         run(put)
         return
-    from ..atomic import WholeFile
+    from ..system.whole_file import WholeFile
 
     whole = WholeFile(target, force=force)
     written = 0

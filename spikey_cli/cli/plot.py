@@ -62,8 +62,8 @@ def plot(
         raise click.UsageError(f"--start {start:g} is not before --stop {stop:g}")
     from ..analysis.traces import read_traces
     from ..analysis.traces_picture import draw_traces
-    from ..atomic import begun
     from ..drawing import check_installed
+    from ..system.whole_file import begun
 
     check_installed()
     target = out or archive.with_suffix(".png")

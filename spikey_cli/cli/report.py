@@ -16,7 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from ..errors import SpikeyError
-    from ..progress import Progress
+    from ..system.progress import Progress
 
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Tell on stderr what is found and done, and its time.")
@@ -52,8 +52,8 @@ def write_losses(
 
     Returns why it was not written, where it was not, as where it is there already, unless `force`.
     """
-    from ..atomic import write_whole
     from ..errors import InputError
+    from ..system.whole_file import write_whole
 
     told = {"archive": str(archive), "faults": faults, "lost": lost}
     try:

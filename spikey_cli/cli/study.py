@@ -23,8 +23,8 @@ def _picture(path: Path | None, force: bool) -> Iterator[Callable[[bytes], None]
     if path is None:
         yield None
         return
-    from ..atomic import begun
     from ..drawing import check_installed
+    from ..system.whole_file import begun
 
     check_installed()
     with begun(path, force=force) as write:
@@ -50,7 +50,7 @@ def topology(
     """
     from ..analysis.sessions import describe_sessions, summarise_sessions
     from ..analysis.survey import survey
-    from ..workers import open_workers
+    from ..system.workers import open_workers
 
     with _picture(plot, force) as write, open_workers(workers) as pool:
         found = survey(inputs, pool, recursive=recursive)
@@ -99,7 +99,7 @@ def analyze(
     from ..analysis.study import study
     from ..analysis.survey import survey
     from ..predictor import default_predictor
-    from ..workers import open_workers
+    from ..system.workers import open_workers
 
     predictor = find_model(model) or default_predictor()
     with write_report(out, force=force) as write, open_workers(workers) as pool:
@@ -196,8 +196,8 @@ def bench(
     \b
         spikey bench --rivals "flac -8,wavpack" --plot speed.png recordings/*.wav
     """
-    from ..atomic import begun
     from ..bench.report import as_json, run_bench, summarise
+    from ..system.whole_file import begun
 
     def tell(line: str) -> None:
         if not quiet and sys.stderr.isatty():

@@ -31,8 +31,8 @@ import numpy as np
 import spikey_cli
 
 from ..errors import ClusterError, MissingPackageError, SelfTestError
-from ..progress import logger
-from ..workers import Result, Task, Workers, processors
+from ..system.progress import logger
+from ..system.workers import Result, Task, Workers, processors
 
 try:
     import dask

@@ -23,7 +23,7 @@ from ..form import lowered
 from ..layout import whole_rate
 from ..origin import ArrayOrigin, BytesOrigin, Origin
 from ..predictor import Predictor
-from ..progress import Progress
+from ..system.progress import Progress
 from .opened import ArchivedVector, Opened, read_file
 
 try:

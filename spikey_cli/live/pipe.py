@@ -14,8 +14,8 @@ from ..errors import ArchiveError, InputError, LimitError, SpikeyError, system_f
 from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..limits import Limits
 from ..predictor import Predictor
-from ..progress import logger
 from ..shipped import model_name
+from ..system.progress import logger
 from ..wav import WavStart, parse_start
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder

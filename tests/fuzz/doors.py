@@ -39,9 +39,9 @@ from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.salvage import SalvageReader
 from spikey_cli.sidecar import raw_format_beside
 from spikey_cli.source import look_through
+from spikey_cli.system.workers import Workers
 from spikey_cli.walk import walk
 from spikey_cli.wav import parse, parse_start
-from spikey_cli.workers import Workers
 
 LIMITS = Limits()
 """What archives and live streams may ask for."""

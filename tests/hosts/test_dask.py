@@ -19,8 +19,8 @@ from spikey_cli.coders import CODERS
 from spikey_cli.errors import ClusterError, InputError
 from spikey_cli.grid import N1
 from spikey_cli.predictor import default_predictor
+from spikey_cli.system.workers import Workers
 from spikey_cli.tables import FileEntry
-from spikey_cli.workers import Workers
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from . import interruption
-from .errors import InputError, system_fault
+from ..errors import InputError, system_fault
+from . import signals
 
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
 _NAME_KEPT = 40
@@ -113,7 +113,7 @@ class WholeFile:
 
     def commit(self) -> None:
         """Flush to the disk and take the target's name, unless a signal says that the run is to end."""
-        interruption.check()
+        signals.check()
         try:
             with self.temporary.open("rb+") as file:
                 os.fsync(file.fileno())

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from . import interruption
+from . import signals
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -59,7 +59,7 @@ class Workers:
                 under_way.append(self.pool.submit(function, task))
                 if len(under_way) > self.most_under_way:
                     yield self.result(under_way.popleft())
-                    interruption.check()
+                    signals.check()
             while under_way:
                 yield self.result(under_way.popleft())
         finally:
