@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from .extractor import extract, extract_files
     from .hosts.numcodecs import Spikey
     from .hosts.zarr import SpikeyCodec
+    from .io.source import ArrayOrigin, BytesOrigin
     from .live.decoder import StreamDecoder
     from .live.encoder import StreamEncoder
-    from .origin import ArrayOrigin, BytesOrigin
     from .recording import Recording
     from .recording import Recording as open  # noqa: N813
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ArrayOrigin": ("origin", "ArrayOrigin"),
-    "BytesOrigin": ("origin", "BytesOrigin"),
+    "ArrayOrigin": ("io.source", "ArrayOrigin"),
+    "BytesOrigin": ("io.source", "BytesOrigin"),
     "Compressed": ("compressor", "Compressed"),
     "compress": ("compressor", "compress"),
     "Decompressed": ("decompressor", "Decompressed"),

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .layout import HDF5_SUFFIXES, MAX_HEAD_BYTES, RAW_SUFFIXES
-from .npy import parse_header
-from .origin import FileOrigin
+from .io.layout import HDF5_SUFFIXES, MAX_HEAD_BYTES, RAW_SUFFIXES
+from .io.npy import parse_header
+from .io.source import FileOrigin
 from .source import Source
 
 

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from .directory import Directory, pack_directory, unpack_directory
 from .errors import ArchiveError, LimitError, system_fault
-from .layout import Bytes
+from .io.layout import Bytes
 from .limits import DEFAULT_LIMITS, Limits
 from .parts import Part
 from .system.random_access import RandomAccess

@@ -22,10 +22,10 @@ from .compressor import write_archive
 from .decompressor import restore
 from .errors import ArchiveError, LimitError, SelfTestError
 from .form import Form, samples_of
-from .layout import Bytes, Layout
+from .io.layout import Bytes, Layout
+from .io.npy import FAULTS, is_predictable, parse_header
+from .io.source import ArrayOrigin, BytesOrigin, Origin
 from .limits import NO_LIMITS
-from .npy import FAULTS, is_predictable, parse_header
-from .origin import ArrayOrigin, BytesOrigin, Origin
 from .predictor import Predictor, default_predictor
 from .source import look_through
 from .system.workers import Workers

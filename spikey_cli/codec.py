@@ -25,7 +25,7 @@ from .directory import Directory
 from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
 from .grid import SampleFormat
-from .layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
+from .io.layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
 from .parts import STORED, XZ, Part, Stream, positions_by_file
 from .peers import Company
 from .predictor import Predictor, predictor_with_digest

@@ -22,14 +22,14 @@ from .decompressor import restore
 from .directory import MAX_MODEL_BYTES, Directory, FileEntry
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError
 from .inputs import check_no_input, check_replaced, name_inputs, without_archive, without_collisions
-from .layout import RAW_SUFFIXES, RawFormat
+from .io.layout import RAW_SUFFIXES, RawFormat
+from .io.sidecar import raw_format_beside
+from .io.source import FileOrigin, Origin
 from .limits import NO_LIMITS
-from .origin import FileOrigin, Origin
 from .peers import MAX_BUNDLE
 from .predictor import Predictor, default_predictor
 from .removal import check_readable_later, remove_sources
 from .shipped import model_name
-from .sidecar import raw_format_beside
 from .source import Source, SourceChangedError, look_through
 from .system.progress import Progress, logger, stages, timed
 from .system.whole_file import WholeFile

@@ -25,7 +25,7 @@ from .cursor import Cursor
 from .errors import ArchiveError, InputError
 from .grid import IDENTITY, Grid, SampleFormat
 from .grid_table import pack_grid, unpack_grid
-from .layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
+from .io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
 from .parts import Part
 from .peers import Company, Place

@@ -14,17 +14,17 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from . import npy
 from .archive import ArchiveReader
 from .codec import Decoder
 from .errors import InputError
+from .io import npy
+from .io.wav_writer import WavFormat, write_wav
 from .limits import DEFAULT_LIMITS, Limits
 from .predictor import Predictor
 from .recording import Recording, named_threads, read_frames
 from .system.progress import Progress
 from .system.whole_file import WholeFile
 from .system.workers import open_workers
-from .wav_writer import WavFormat, write_wav
 
 SUFFIXES = (".npy", ".wav")
 """What the name of a file that is extracted may end in."""

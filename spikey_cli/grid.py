@@ -18,8 +18,8 @@ from functools import cached_property
 import numpy as np
 
 from .errors import ArchiveError, InputError
+from .io.layout import Layout, sample_range, samples_from_bytes
 from .kernel import kernel
-from .layout import Layout, sample_range, samples_from_bytes
 
 MAX_PALETTE = 4096
 """Most values of a palette."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import ArchiveError
 from .grid import MAX_PALETTE, N1, EvenGrid, Grid, ListedGrid, identity
-from .layout import SAMPLE_BYTES, sample_range
+from .io.layout import SAMPLE_BYTES, sample_range
 from .varint import get_uvarint, put_uvarint, unzigzag, zigzag
 
 _IDENTITY, _N1, _STEP, _PALETTE = range(4)

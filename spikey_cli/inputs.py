@@ -10,8 +10,8 @@ from pathlib import Path
 from .archive import MAGIC
 from .directory import name_fault
 from .errors import InputError, SpikeyError, system_fault
+from .io.source import FileOrigin, Origin, open_input
 from .live.packets import MAGIC as LIVE_MAGIC
-from .origin import FileOrigin, Origin, open_input
 from .system.whole_file import is_temporary
 
 

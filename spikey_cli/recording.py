@@ -16,7 +16,7 @@ from .archive import ArchiveReader
 from .codec import Decoder, decode_block
 from .directory import thread_names
 from .errors import ArchiveError, InputError, unknown_name
-from .layout import sample_dtype
+from .io.layout import sample_dtype
 from .limits import DEFAULT_LIMITS, Limits
 from .parts import Part
 from .predictor import Predictor

@@ -14,9 +14,9 @@ from pathlib import Path
 from .archive import ArchiveReader
 from .decompressor import restore
 from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
-from .layout import Bytes
+from .io.layout import Bytes
+from .io.source import FileOrigin, open_input
 from .limits import NO_LIMITS
-from .origin import FileOrigin, open_input
 from .predictor import Predictor, predictor_with_digest
 from .source import Source, read_at
 from .system.progress import Progress

@@ -13,7 +13,7 @@ from .archive import ArchiveReader, FileDigest
 from .codec import RestoredPart
 from .directory import FileEntry
 from .errors import ArchiveError, SpikeyError
-from .layout import Bytes, silence
+from .io.layout import Bytes, silence
 
 _SILENCE_FRAMES = 1 << 16
 

@@ -12,11 +12,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from . import npy, wav
 from .errors import InputError, system_fault
 from .grid import IDENTITY, Grid, GridSurvey, SampleFormat
-from .layout import Layout, RawFormat, samples_from_bytes
-from .origin import FileOrigin, Origin, Status
+from .io import npy, wav
+from .io.layout import Layout, RawFormat, samples_from_bytes
+from .io.source import FileOrigin, Origin, Status
 from .topology import EXCERPT_SAMPLES, spike_band
 
 _CHUNK_BYTES = 8 << 20

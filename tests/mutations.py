@@ -20,7 +20,7 @@ from anatomy import Anatomy, Content, Token, deflated, directory_tokens, index_t
 from spikey_cli.directory import FileEntry
 from spikey_cli.grid import IDENTITY
 from spikey_cli.grid_table import unpack_grid
-from spikey_cli.layout import Layout
+from spikey_cli.io.layout import Layout
 from spikey_cli.parts import Part
 from spikey_cli.thread_topology import Topology
 from spikey_cli.varint import put_uvarint

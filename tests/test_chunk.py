@@ -25,9 +25,9 @@ from spikey_cli.chunk import decode_chunk, encode_chunk
 from spikey_cli.coders import CODERS
 from spikey_cli.compressor import write_archive
 from spikey_cli.errors import ArchiveError, LimitError
-from spikey_cli.layout import Layout
-from spikey_cli.npy import header
-from spikey_cli.origin import ArrayOrigin, BytesOrigin
+from spikey_cli.io.layout import Layout
+from spikey_cli.io.npy import header
+from spikey_cli.io.source import ArrayOrigin, BytesOrigin
 from spikey_cli.source import look_through
 from spikey_cli.system.workers import Workers
 

@@ -18,7 +18,7 @@ from recordings import n1_samples, neural, wav_bytes
 import spikey_cli
 from spikey_cli import blocks, recording
 from spikey_cli.errors import ArchiveError, InputError
-from spikey_cli.wav_writer import WavFormat, write_wav
+from spikey_cli.io.wav_writer import WavFormat, write_wav
 
 FRAMES, RATE = 9000, 10_000
 

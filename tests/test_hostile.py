@@ -26,7 +26,7 @@ from spikey_cli import blocks
 from spikey_cli.cli import main
 from spikey_cli.directory import Directory, FileEntry
 from spikey_cli.errors import SpikeyError
-from spikey_cli.layout import Layout
+from spikey_cli.io.layout import Layout
 from spikey_cli.limits import Limits
 from spikey_cli.parts import Part
 from spikey_cli.predictor import Predictor

@@ -22,13 +22,13 @@ from spikey_cli.directory import name_fault
 from spikey_cli.errors import ArchiveError, InputError, LimitError, SpikeyError
 from spikey_cli.grid import identity
 from spikey_cli.grid_table import pack_grid
+from spikey_cli.io.wav import parse, parse_start
 from spikey_cli.limits import DEFAULT_LIMITS, TIME_A_BYTE
 from spikey_cli.live.decoder import SILENCE
 from spikey_cli.live.lockstep import n_ways
 from spikey_cli.live.packets import CODED, END, GRID, SAMPLES, Packet, pack_packet
 from spikey_cli.live.pipe import decompress_pipe
 from spikey_cli.predictor import default_predictor
-from spikey_cli.wav import parse, parse_start
 
 ONE_VALUE = b"\2\0\1\1"
 """A grid of a single value: any number of samples on it takes no bits."""

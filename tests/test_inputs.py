@@ -17,8 +17,8 @@ from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.errors import InputError
-from spikey_cli.layout import RawFormat
-from spikey_cli.sidecar import raw_format_beside
+from spikey_cli.io.layout import RawFormat
+from spikey_cli.io.sidecar import raw_format_beside
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "inputs.md"
 

@@ -15,8 +15,8 @@ from recordings import n1_samples, neural
 import spikey_cli
 from spikey_cli import blocks, codec
 from spikey_cli.errors import ArchiveError
+from spikey_cli.io.source import ArrayOrigin
 from spikey_cli.kept_blocks import KeptBlocks
-from spikey_cli.origin import ArrayOrigin
 
 FRAMES, CHANNELS, BLOCKS = 9000, 3, 4
 

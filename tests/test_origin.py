@@ -12,8 +12,8 @@ from recordings import n1_samples, neural
 
 import spikey_cli
 from spikey_cli.errors import InputError
-from spikey_cli.layout import RawFormat
-from spikey_cli.origin import ArrayOrigin, BytesOrigin
+from spikey_cli.io.layout import RawFormat
+from spikey_cli.io.source import ArrayOrigin, BytesOrigin
 
 
 @pytest.fixture

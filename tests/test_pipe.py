@@ -11,7 +11,7 @@ from recordings import n1_samples, neural, wav_bytes
 
 from spikey_cli.cli import main
 from spikey_cli.errors import InputError
-from spikey_cli.layout import RawFormat
+from spikey_cli.io.layout import RawFormat
 from spikey_cli.live.pipe import compress_pipe, decompress_pipe
 
 

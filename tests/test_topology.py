@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spikey_cli.compressor import find_sessions
 from spikey_cli.errors import ArchiveError
-from spikey_cli.origin import ArrayOrigin
+from spikey_cli.io.source import ArrayOrigin
 from spikey_cli.peers import MAX_BUNDLE, Company, Place
 from spikey_cli.source import look_through
 from spikey_cli.thread_topology import MAX_PEERS, MAX_WAVES, Peer, Topology

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spikey_cli.errors import InputError
-from spikey_cli.layout import (
+from spikey_cli.io.layout import (
     MAX_HEAD_BYTES,
     MAX_TAIL_BYTES,
     Layout,
@@ -20,9 +20,9 @@ from spikey_cli.layout import (
     samples_from_bytes,
     samples_to_bytes,
 )
-from spikey_cli.origin import BytesOrigin
+from spikey_cli.io.source import BytesOrigin
+from spikey_cli.io.wav import MAX_CHUNKS, parse
 from spikey_cli.source import look_through
-from spikey_cli.wav import MAX_CHUNKS, parse
 
 PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
 FLOAT_GUID = bytes.fromhex("0300000000001000800000aa00389b71")

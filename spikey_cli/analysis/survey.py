@@ -11,7 +11,7 @@ from pathlib import Path
 from ..compressor import find_sessions, look_or_fail
 from ..errors import InputError, SpikeyError
 from ..inputs import name_inputs
-from ..origin import FileOrigin
+from ..io.source import FileOrigin
 from ..source import Source
 from ..system.workers import Workers
 from ..thread_topology import Topology

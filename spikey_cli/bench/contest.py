@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..layout import sample_dtype, samples_to_bytes
+from ..io.layout import sample_dtype, samples_to_bytes
 from ..source import Source, look_through
 from .commands import COMMANDS, Command
 from .libraries import LIBRARIES, Library, Recording, open_pool

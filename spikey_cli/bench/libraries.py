@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..layout import Layout
+from ..io.layout import Layout
 from .commands import PROCESSES
 
 ENDING = ".packed"

@@ -10,19 +10,12 @@ import click
 from ..coders import CODERS
 from .cluster import DASK, ClusterCommand, cluster_at
 from .inputs import DATASET, RATE, RAW, take_inputs
-from .options import (
-    FORCE,
-    MODEL,
-    PATH,
-    RECURSIVE,
-    THREADS,
-    find_model,
-)
+from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, find_model
 from .pipe import PIPE, compress_stdin
 from .report import Report, complain, counted, report_failures, reporting, size
 
 if TYPE_CHECKING:
-    from ..layout import RawFormat
+    from ..io.layout import RawFormat
 
 
 @click.command(cls=ClusterCommand)
@@ -121,7 +114,7 @@ def compress(
         raise click.UsageError("an archive of files is no pipe; name a file, or - as the input too")
     if packet_frames:
         raise click.UsageError("--packet tells how long a pipe waits; files are all there")
-    from ..layout import HDF5_SUFFIXES, RAW_SUFFIXES
+    from ..io.layout import HDF5_SUFFIXES, RAW_SUFFIXES
 
     coder = coder or "rice"
     if archive.suffix.lower() in (".wav", ".npy", *RAW_SUFFIXES, *HDF5_SUFFIXES):

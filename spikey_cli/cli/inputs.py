@@ -12,8 +12,8 @@ import click
 from ..errors import InputError, SpikeyError
 
 if TYPE_CHECKING:
-    from ..layout import RawFormat
-    from ..origin import Origin
+    from ..io.layout import RawFormat
+    from ..io.source import Origin
 
 
 class _RawFormat(click.ParamType):
@@ -22,7 +22,7 @@ class _RawFormat(click.ParamType):
     name = "raw format"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RawFormat:
-        from ..layout import RawFormat
+        from ..io.layout import RawFormat
 
         told = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10})(?::(8|16|24))?", value)
         if not told:
@@ -59,7 +59,7 @@ def take_inputs(
     Raises UsageError where there is nothing among them that it could be told of.
     """
     from ..inputs import name_inputs
-    from ..layout import HDF5_SUFFIXES, RAW_SUFFIXES
+    from ..io.layout import HDF5_SUFFIXES, RAW_SUFFIXES
 
     failures: list[SpikeyError] = []
     origins = name_inputs(inputs, recursive=recursive, sample_rate=rate or 0, fail=failures.append)
@@ -84,8 +84,8 @@ def take_inputs(
 
 def _take_datasets(origins: Sequence[Origin], dataset: str, failures: list[SpikeyError]) -> list[Origin]:
     from ..hosts.hdf5 import dataset_origins
-    from ..layout import HDF5_SUFFIXES
-    from ..origin import FileOrigin
+    from ..io.layout import HDF5_SUFFIXES
+    from ..io.source import FileOrigin
 
     taken: list[Origin] = []
     for origin in origins:

@@ -18,7 +18,7 @@ from .options import find_model
 from .report import Report, counted, report_failures, size, write_losses
 
 if TYPE_CHECKING:
-    from ..layout import RawFormat
+    from ..io.layout import RawFormat
     from ..live.pipe import Piped
 
 PIPE = Path("-")

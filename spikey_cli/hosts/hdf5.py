@@ -25,9 +25,9 @@ import numpy as np
 
 from ..errors import InputError, MissingPackageError
 from ..form import MIDDLE, lowered
-from ..layout import MAX_RATE, whole_rate
-from ..npy import is_predictable
-from ..origin import ArrayOrigin, BytesOrigin, FileOrigin, Origin, Status
+from ..io.layout import MAX_RATE, whole_rate
+from ..io.npy import is_predictable
+from ..io.source import ArrayOrigin, BytesOrigin, FileOrigin, Origin, Status
 
 try:
     import h5py

@@ -14,9 +14,9 @@ import numpy as np
 from ..archive import ArchiveReader
 from ..codec import Decoder
 from ..errors import ArchiveError, LimitError
+from ..io.layout import MAX_HEAD_BYTES
+from ..io.npy import parse_header
 from ..kept_blocks import KeptBlocks
-from ..layout import MAX_HEAD_BYTES
-from ..npy import parse_header
 from ..recording import Recording, read_bytes
 
 

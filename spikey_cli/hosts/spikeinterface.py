@@ -20,8 +20,8 @@ from ..coders import DEFAULT_CODER
 from ..compressor import Compressed, compress
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..form import lowered
-from ..layout import whole_rate
-from ..origin import ArrayOrigin, BytesOrigin, Origin
+from ..io.layout import whole_rate
+from ..io.source import ArrayOrigin, BytesOrigin, Origin
 from ..predictor import Predictor
 from ..system.progress import Progress
 from .opened import ArchivedVector, Opened, read_file

@@ -11,7 +11,7 @@ from ..effort import decoding_time
 from ..errors import ArchiveError, LimitError, SpikeyError
 from ..grid import Grid
 from ..grid_table import unpack_grid
-from ..layout import sample_dtype, samples_from_bytes, samples_to_bytes
+from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..limits import DEFAULT_LIMITS, Limits
 from ..predictor import Predictor, predictor_with_digest
 from .lockstep import Lockstep

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from ..errors import InputError
 from ..grid import N1, Grid, GridSurvey, every, identity
 from ..grid_table import pack_grid
-from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
+from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
 from ..predictor import Predictor, default_predictor
 from ..thread_topology import Topology
 from .lockstep import Lockstep

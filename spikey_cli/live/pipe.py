@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import ArchiveError, InputError, LimitError, SpikeyError, system_fault
-from ..layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
+from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
+from ..io.wav import WavStart, parse_start
 from ..limits import Limits
 from ..predictor import Predictor
 from ..shipped import model_name
 from ..system.progress import logger
-from ..wav import WavStart, parse_start
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
 from .packets import MAGIC, MAJOR, MAX_HEADER_BYTES, MINOR, LiveFormat, unpack_header

@@ -29,19 +29,19 @@ from spikey_cli.gain import INPUT_LIMIT
 from spikey_cli.graph import certify, read_graph
 from spikey_cli.grid import N1, identity
 from spikey_cli.grid_table import unpack_grid
+from spikey_cli.io.layout import MAX_CHANNELS, MAX_RATE, Layout
+from spikey_cli.io.npy import parse as parse_npy
+from spikey_cli.io.sidecar import raw_format_beside
+from spikey_cli.io.source import BytesOrigin
+from spikey_cli.io.wav import parse, parse_start
 from spikey_cli.lanes import cut
-from spikey_cli.layout import MAX_CHANNELS, MAX_RATE, Layout
 from spikey_cli.limits import Limits
-from spikey_cli.npy import parse as parse_npy
-from spikey_cli.origin import BytesOrigin
 from spikey_cli.peers import Company, Peers
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.salvage import SalvageReader
-from spikey_cli.sidecar import raw_format_beside
 from spikey_cli.source import look_through
 from spikey_cli.system.workers import Workers
 from spikey_cli.walk import walk
-from spikey_cli.wav import parse, parse_start
 
 LIMITS = Limits()
 """What archives and live streams may ask for."""

@@ -21,8 +21,8 @@ from spikey_cli.coders import CODERS
 from spikey_cli.form import samples_of
 from spikey_cli.grid import N1
 from spikey_cli.grid_table import pack_grid
+from spikey_cli.io.source import ArrayOrigin
 from spikey_cli.live.encoder import StreamEncoder
-from spikey_cli.origin import ArrayOrigin
 from spikey_cli.predictor import Predictor
 from spikey_cli.shipped import shipped_models
 from spikey_cli.thread_topology import Topology

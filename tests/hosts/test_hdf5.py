@@ -17,7 +17,7 @@ from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.errors import InputError, MissingPackageError
-from spikey_cli.origin import FileOrigin
+from spikey_cli.io.source import FileOrigin
 
 h5py = pytest.importorskip("h5py")
 

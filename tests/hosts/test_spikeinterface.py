@@ -18,8 +18,8 @@ from recordings import n1_samples, neural, write_session
 import spikey_cli
 from spikey_cli import blocks
 from spikey_cli.errors import ArchiveError, InputError, MissingPackageError
-from spikey_cli.layout import MAX_HEAD_BYTES
-from spikey_cli.origin import ArrayOrigin, BytesOrigin
+from spikey_cli.io.layout import MAX_HEAD_BYTES
+from spikey_cli.io.source import ArrayOrigin, BytesOrigin
 
 pytest.importorskip("spikeinterface")
 

@@ -17,7 +17,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from ..errors import InputError
 from .layout import RawFormat, whole_rate
 
 _MAX_BYTES = 4 << 20

@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .errors import InputError
-from .system.signals import hold
+from ..errors import InputError
+from ..system.signals import hold
 
 _SUBTYPES = {1: "PCM_U8", 2: "PCM_16", 3: "PCM_24"}
 

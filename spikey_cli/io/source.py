@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 
-from .errors import InputError, system_fault
+from ..errors import InputError, system_fault
 from .layout import MAX_RATE
 from .npy import header, is_predictable
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .errors import InputError
+from ..errors import InputError
 
 MAX_HEAD_BYTES = 64 << 10
 MAX_TAIL_BYTES = 64 << 10
