@@ -19,7 +19,7 @@ from spikey_cli import adapt, blocks, directory, predictor
 from spikey_cli.coders import rice
 from spikey_cli.compressor import compress
 from spikey_cli.description import describe
-from spikey_cli.peers import Company
+from spikey_cli.topology.references import Company
 
 
 def _no_peers() -> None:

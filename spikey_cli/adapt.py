@@ -35,7 +35,7 @@ from .adc import Bins, value_of
 from .coders.density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, SPREAD
 from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, MEAN_SQUARE, OUTPUT_FACTOR, ROOT, gain_of
 from .lanes import Lanes
-from .peers import MAX_LEANS, Peers
+from .topology.references import MAX_LEANS, Peers
 
 OWN_LAGS = 4
 PEER_LAGS = 3

@@ -27,12 +27,12 @@ from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestEr
 from .grid import SampleFormat
 from .io.layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
 from .parts import STORED, XZ, Part, Stream, positions_by_file
-from .peers import Company
 from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import decode_threads, encode_threads
 from .system.workers import Workers
 from .tables import BlockTable
+from .topology.references import Company
 
 Decoded = TypeVar("Decoded")
 

@@ -26,7 +26,6 @@ from .io.layout import RAW_SUFFIXES, RawFormat
 from .io.sidecar import raw_format_beside
 from .io.source import FileOrigin, Origin
 from .limits import NO_LIMITS
-from .peers import MAX_BUNDLE
 from .predictor import Predictor, default_predictor
 from .removal import check_readable_later, remove_sources
 from .shipped import model_name
@@ -34,8 +33,9 @@ from .source import Source, SourceChangedError, look_through
 from .system.progress import Progress, logger, stages, timed
 from .system.whole_file import WholeFile
 from .system.workers import Workers, open_workers
-from .thread_topology import Topology
-from .topology import find_topology
+from .topology.discovery import find_topology
+from .topology.references import MAX_BUNDLE
+from .topology.topology import Topology
 
 _REMEDY = "nothing is kept of it; compress again, check memory and disk, and report it if it happens twice"
 

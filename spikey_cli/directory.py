@@ -28,8 +28,8 @@ from .grid_table import pack_grid, unpack_grid
 from .io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
 from .parts import Part
-from .peers import Company, Place
-from .thread_topology import Topology
+from .topology.references import Company, Place
+from .topology.topology import Topology
 from .topology_table import pack_topology, unpack_topology
 from .varint import put_uvarint
 

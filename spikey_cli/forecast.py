@@ -12,8 +12,8 @@ import numpy as np
 
 from .lanes import Lanes
 from .middle_out import EXTRA_ROWS, Messages, gather_messages, join_regions
-from .peers import Peers
 from .predictor import OUTPUT_ROWS, Predictor
+from .topology.references import Peers
 
 
 class Forecast(Protocol):

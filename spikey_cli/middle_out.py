@@ -23,7 +23,7 @@ import numpy as np
 from .gain import INPUT_LIMIT
 from .kernel import kernel
 from .lanes import Lanes
-from .peers import MAX_LEANS, Peers
+from .topology.references import MAX_LEANS, Peers
 
 EXTRA_ROWS = 2
 """Rows of a message beside the two latents: metric and innovation."""

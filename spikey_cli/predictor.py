@@ -46,9 +46,9 @@ from .graph import Graph, Span, certify, read_graph
 from .graph_chain import chain_of
 from .grid import N1
 from .middle_out import EXTRA_ROWS
-from .peers import MAX_LEANS
 from .self_test import digest_of, known_inputs
 from .shipped import DEFAULT_MODEL, SELF_TESTS, shipped_models, shipped_models_with
+from .topology.references import MAX_LEANS
 
 OUTPUT_ROWS = 3
 

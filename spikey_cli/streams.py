@@ -24,9 +24,9 @@ from .gain import lane_gains
 from .grid import Grid
 from .lanes import Lanes, cut
 from .parts import CODED, PACKED, Stream
-from .peers import Company, Peers
 from .predictor import Predictor
 from .system.workers import Workers
+from .topology.references import Company, Peers
 from .walk import Stepper, walk
 
 Taker = TypeVar("Taker", bound=Stepper)

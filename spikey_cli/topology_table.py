@@ -9,7 +9,7 @@ of each of those, by increasing index:
 from __future__ import annotations
 
 from .errors import ArchiveError
-from .thread_topology import MAX_PEERS, MAX_WAVES, Topology
+from .topology.topology import MAX_PEERS, MAX_WAVES, Topology
 from .varint import get_uvarint, put_uvarint
 
 

@@ -21,9 +21,9 @@ from .adc import Bins
 from .chain import NO_CHAIN
 from .forecast import forecast_of
 from .lanes import Lanes, gather, scatter
-from .peers import Peers
 from .predictor import OUTPUT_ROWS, Predictor
 from .steps import take_steps_of
+from .topology.references import Peers
 
 TILE_STEPS = 64
 """Steps that are taken together at most, between two copies from and to flat codes: they stay in the cache."""

@@ -22,7 +22,7 @@ from spikey_cli.grid import IDENTITY
 from spikey_cli.grid_table import unpack_grid
 from spikey_cli.io.layout import Layout
 from spikey_cli.parts import Part
-from spikey_cli.thread_topology import Topology
+from spikey_cli.topology.topology import Topology
 from spikey_cli.varint import put_uvarint
 
 MOST_BYTES = 16 << 10

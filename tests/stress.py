@@ -29,7 +29,7 @@ from spikey_cli.coders import CODERS
 from spikey_cli.errors import SpikeyError
 from spikey_cli.predictor import Predictor, default_predictor, find_model
 from spikey_cli.shipped import shipped_models
-from spikey_cli.thread_topology import Topology
+from spikey_cli.topology.topology import Topology
 
 COUNTS: Counter[str] = Counter()
 LIMITS = {"BLOCK_SAMPLES": blocks.BLOCK_SAMPLES, "WIDE_SAMPLES": blocks.WIDE_SAMPLES}

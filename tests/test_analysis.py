@@ -25,10 +25,10 @@ from spikey_cli.analysis.whiteness import autocorrelation, bits_left, correlatio
 from spikey_cli.coders.ledger import Ledger
 from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
-from spikey_cli.peers import Company
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.streams import take_walk
 from spikey_cli.system.workers import Workers
+from spikey_cli.topology.references import Company
 
 ONE = Workers(None, 1)
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -16,12 +16,12 @@ from spikey_cli.coders import CODERS
 from spikey_cli.grid import N1, identity
 from spikey_cli.grid_table import unpack_grid
 from spikey_cli.parts import CODED, PACKED, Stream
-from spikey_cli.peers import Company, Place
 from spikey_cli.predictor import Predictor, find_model
 from spikey_cli.shipped import shipped_models
 from spikey_cli.streams import decode_threads, encode_threads
 from spikey_cli.system.workers import Workers
-from spikey_cli.thread_topology import Topology
+from spikey_cli.topology.references import Company, Place
+from spikey_cli.topology.topology import Topology
 
 WALKING = [coder for coder in CODERS.values() if coder.encoder is not None]
 

@@ -31,7 +31,7 @@ from spikey_cli.limits import Limits
 from spikey_cli.parts import Part
 from spikey_cli.predictor import Predictor
 from spikey_cli.salvage import SalvageReader
-from spikey_cli.thread_topology import Topology
+from spikey_cli.topology.topology import Topology
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is measured as Linux tells it")
 

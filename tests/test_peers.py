@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikey_cli.peers import MAX_BUNDLE, Company, Peers, Place
-from spikey_cli.thread_topology import Topology
+from spikey_cli.topology.references import MAX_BUNDLE, Company, Peers, Place
+from spikey_cli.topology.topology import Topology
 
 
 @st.composite

@@ -19,11 +19,11 @@ from spikey_cli.compressor import compress  # noqa: E402
 from spikey_cli.decompressor import decompress, verify  # noqa: E402
 from spikey_cli.errors import InputError, ModelError  # noqa: E402
 from spikey_cli.grid import N1  # noqa: E402
-from spikey_cli.peers import Company  # noqa: E402
 from spikey_cli.predictor import read_model  # noqa: E402
 from spikey_cli.self_test import digest_of, known_inputs  # noqa: E402
 from spikey_cli.streams import decode_threads, encode_threads  # noqa: E402
 from spikey_cli.system.workers import Workers  # noqa: E402
+from spikey_cli.topology.references import Company  # noqa: E402
 from spikey_cli.training.batches import at_moments, of_groups  # noqa: E402
 from spikey_cli.training.config import Config  # noqa: E402
 from spikey_cli.training.export import freeze, onnx_bytes  # noqa: E402

@@ -31,11 +31,11 @@ from spikey_cli.graph import read_graph
 from spikey_cli.grid import N1, identity
 from spikey_cli.lanes import cut, gather, scatter
 from spikey_cli.parts import CODED, Part
-from spikey_cli.peers import Company
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.shipped import model_folder
 from spikey_cli.streams import encode_threads
 from spikey_cli.system.workers import Workers
+from spikey_cli.topology.references import Company
 
 
 def test_gain_tables_are_their_formulas():

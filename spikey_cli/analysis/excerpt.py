@@ -21,11 +21,11 @@ from ..coders.ledger import Ledger, Page
 from ..directory import Directory, FileEntry
 from ..grid import Grid
 from ..parts import PACKED, Part
-from ..peers import Company
 from ..predictor import Predictor
 from ..streams import encode_threads, share_threads, take_walk
 from ..system.progress import Progress
 from ..system.workers import Workers
+from ..topology.references import Company
 from .survey import Survey
 
 MAX_SAMPLES = 1 << 24

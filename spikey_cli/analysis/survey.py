@@ -14,7 +14,7 @@ from ..inputs import name_inputs
 from ..io.source import FileOrigin
 from ..source import Source
 from ..system.workers import Workers
-from ..thread_topology import Topology
+from ..topology.topology import Topology
 
 
 @dataclass(frozen=True)

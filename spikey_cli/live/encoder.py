@@ -12,7 +12,7 @@ from ..grid import N1, Grid, GridSurvey, every, identity
 from ..grid_table import pack_grid
 from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
 from ..predictor import Predictor, default_predictor
-from ..thread_topology import Topology
+from ..topology.topology import Topology
 from .lockstep import Lockstep
 from .packets import CODED, GRID, MAX_CHANNELS, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
 

@@ -24,9 +24,9 @@ from ..coders.raw import pack_codes, packed_bytes, unpack_codes
 from ..errors import ArchiveError
 from ..grid import Grid
 from ..lanes import Lanes
-from ..peers import Company, Peers, Place
 from ..predictor import Predictor
-from ..thread_topology import Topology
+from ..topology.references import Company, Peers, Place
+from ..topology.topology import Topology
 from ..varint import get_uvarint, put_uvarint
 from ..walk import TILE_STEPS, Walk
 

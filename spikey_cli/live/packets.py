@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from ..errors import ArchiveError
 from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES
-from ..thread_topology import Topology
+from ..topology.topology import Topology
 from ..topology_table import pack_topology, unpack_topology
 from ..varint import get_uvarint, put_uvarint
 

@@ -27,7 +27,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import InputError
-from ..peers import MAX_LEANS
+from ..topology.references import MAX_LEANS
 
 Size = Annotated[int, Field(ge=1, le=1024)]
 

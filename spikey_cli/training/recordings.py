@@ -17,8 +17,8 @@ from ..compressor import find_sessions
 from ..errors import InputError
 from ..gain import lane_gains
 from ..lanes import cut
-from ..peers import Company, Place
 from ..source import Source, look_through
+from ..topology.references import Company, Place
 
 FAR = 1e6
 """Where the outermost edges lie, in codes: the first and the last code take all that is beyond."""

@@ -36,11 +36,11 @@ from spikey_cli.io.source import BytesOrigin
 from spikey_cli.io.wav import parse, parse_start
 from spikey_cli.lanes import cut
 from spikey_cli.limits import Limits
-from spikey_cli.peers import Company, Peers
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.salvage import SalvageReader
 from spikey_cli.source import look_through
 from spikey_cli.system.workers import Workers
+from spikey_cli.topology.references import Company, Peers
 from spikey_cli.walk import walk
 
 LIMITS = Limits()

@@ -25,7 +25,7 @@ from spikey_cli.io.source import ArrayOrigin
 from spikey_cli.live.encoder import StreamEncoder
 from spikey_cli.predictor import Predictor
 from spikey_cli.shipped import shipped_models
-from spikey_cli.thread_topology import Topology
+from spikey_cli.topology.topology import Topology
 from spikey_cli.varint import get_uvarint
 
 

@@ -32,7 +32,7 @@ from spikey_cli.directory import DICTIONARY  # noqa: E402
 from spikey_cli.live.packets import MAJOR as LIVE_MAJOR  # noqa: E402
 from spikey_cli.live.packets import MINOR as LIVE_MINOR  # noqa: E402
 from spikey_cli.predictor import Predictor, find_model  # noqa: E402
-from spikey_cli.thread_topology import Topology  # noqa: E402
+from spikey_cli.topology.topology import Topology  # noqa: E402
 
 MODELS = {"": "n1-16x16", "-n1": "n1", "-parts": "parts"}
 """Endings of archives' names, and the models that these were written with; `parts` is recurrent and passes messages."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .thread_topology import MAX_PEERS, Topology
+from .topology import MAX_PEERS, Topology
 
 MAX_BUNDLE = 64
 """Threads of a bundle, at most."""

@@ -34,7 +34,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .thread_topology import MAX_PEERS, MAX_WAVES, Topology
+from .topology import MAX_PEERS, MAX_WAVES, Topology
 
 EXCERPT_SAMPLES = 1 << 16
 """Samples of a thread by which its peers are found, from its start."""
