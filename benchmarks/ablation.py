@@ -15,9 +15,9 @@ from pathlib import Path
 
 import click
 
-from spikey_cli import adapt, blocks, directory, predictor
-from spikey_cli.coders import rice
+from spikey_cli import blocks, directory, predictor
 from spikey_cli.compressor import compress
+from spikey_cli.core import adaptation, rice
 from spikey_cli.description import describe
 from spikey_cli.topology.references import Company
 
@@ -27,11 +27,11 @@ def _no_peers() -> None:
 
 
 def _no_weights() -> None:
-    adapt.RATE = 0
+    adaptation.RATE = 0
 
 
 def _no_shift() -> None:
-    adapt.SCALE_SHIFT[:] = 0
+    adaptation.SCALE_SHIFT[:] = 0
 
 
 def _equal_bins() -> None:

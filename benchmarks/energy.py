@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikey_cli.adapt import OWN_LAGS
+from spikey_cli.core.adaptation import OWN_LAGS
 from spikey_cli.predictor import default_predictor
 
 SAMPLES_A_SECOND = 1024 * 19_531

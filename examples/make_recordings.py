@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from spikey_cli.grid import N1
+from spikey_cli.core.quantizer import N1
 
 RATE = 19531
 NOISE_CODES = 6.0

@@ -17,8 +17,8 @@ import math
 import numpy as np
 
 from .archive import ArchiveReader
-from .coders import CODERS
 from .compressor import write_archive
+from .core.coders import CODERS
 from .decompressor import restore
 from .errors import ArchiveError, LimitError, SelfTestError
 from .form import Form, samples_of
@@ -46,7 +46,7 @@ def encode_chunk(
 
     Args:
         array: (time,) or (time, channel) of integers; anything else takes more room.
-        coder: name of one of `spikey_cli.coders.CODERS`.
+        coder: name of one of `spikey_cli.core.coders.CODERS`.
         predictor: the network to predict with; by default the one that comes with the package.
         peers: predict channels from each other.
 

@@ -20,11 +20,11 @@ import numpy as np
 
 from .archive import NO_MODEL, ArchiveReader, FileDigest
 from .blocks import steps_for
-from .coders import Coder, coder_with_number
+from .core.coders import Coder, coder_with_number
+from .core.quantizer import SampleFormat
 from .directory import Directory
 from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
-from .grid import SampleFormat
 from .io.layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
 from .parts import STORED, XZ, Part, Stream, positions_by_file
 from .predictor import Predictor, predictor_with_digest

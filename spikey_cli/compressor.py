@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .adapt import STEADY
 from .advice import advise
 from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
 from .blocks import plan_blocks
 from .codec import FileChangedError, encode_block, read_block
-from .coders import CODERS, DEFAULT_CODER, Coder
+from .core.adaptation import STEADY
+from .core.coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
 from .directory import MAX_MODEL_BYTES, Directory, FileEntry
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError
@@ -87,7 +87,7 @@ def compress(
         inputs: WAV and NPY files, or any others, which are kept verbatim; with `recursive`, folders too. An
             `ArrayOrigin` is an array that comes back as an NPY file, a `BytesOrigin` a small file made of bytes.
         archive: path of the `.spk` to write. It appears only once it is whole.
-        coder: name of one of `spikey_cli.coders.CODERS`.
+        coder: name of one of `spikey_cli.core.coders.CODERS`.
         workers: threads of execution; by default one for each processor. The archive does not depend on it.
         cluster: others that code and decode all blocks; see `spikey_cli.hosts.dask.open_cluster`. Nor on that.
         force: replace `archive` where it exists.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .archive import NO_MODEL, ArchiveReader
-from .coders import coder_with_number
+from .core.coders import coder_with_number
 from .directory import thread_names
 from .limits import DEFAULT_LIMITS, Limits
 from .shipped import shipped_models_with

@@ -21,9 +21,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from .core.quantizer import IDENTITY, Grid, SampleFormat
+from .core.varint import put_uvarint
 from .cursor import Cursor
 from .errors import ArchiveError, InputError
-from .grid import IDENTITY, Grid, SampleFormat
 from .grid_table import pack_grid, unpack_grid
 from .io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
@@ -31,7 +32,6 @@ from .parts import Part
 from .topology.references import Company, Place
 from .topology.topology import Topology
 from .topology_table import pack_topology, unpack_topology
-from .varint import put_uvarint
 
 DICTIONARY = (
     b".wavRIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00KL\x00\x00\x96\x98\x00\x00\x02\x00\x10\x00data"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .coders import Coder
+from .core.coders import Coder
 from .predictor import Predictor
 
 LANE_MEMORY = 1024

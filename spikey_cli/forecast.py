@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .lanes import Lanes
-from .middle_out import EXTRA_ROWS, Messages, gather_messages, join_regions
+from .core.lanes import Lanes
+from .core.middle_out import EXTRA_ROWS, Messages, gather_messages, join_regions
 from .predictor import OUTPUT_ROWS, Predictor
 from .topology.references import Peers
 

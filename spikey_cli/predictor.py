@@ -38,14 +38,14 @@ from typing import Any
 
 import numpy as np
 
-from .adapt import EAGER
-from .adc import Profile
+from .core.adaptation import EAGER
+from .core.converter import Profile
+from .core.gain import INPUT_LIMIT
+from .core.middle_out import EXTRA_ROWS
+from .core.quantizer import N1
 from .errors import ModelError, SelfTestError, system_fault
-from .gain import INPUT_LIMIT
 from .graph import Graph, Span, certify, read_graph
 from .graph_chain import chain_of
-from .grid import N1
-from .middle_out import EXTRA_ROWS
 from .self_test import digest_of, known_inputs
 from .shipped import DEFAULT_MODEL, SELF_TESTS, shipped_models, shipped_models_with
 from .topology.references import MAX_LEANS

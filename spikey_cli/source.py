@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .core.quantizer import IDENTITY, Grid, GridSurvey, SampleFormat
 from .errors import InputError, system_fault
-from .grid import IDENTITY, Grid, GridSurvey, SampleFormat
 from .io import npy, wav
 from .io.layout import Layout, RawFormat, samples_from_bytes
 from .io.source import FileOrigin, Origin, Status

@@ -16,13 +16,13 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from .adc import Bins
-from .coders import Coder
-from .coders.entries import decode_entries, encode_entries
-from .coders.raw import pack_codes, packed_bytes, unpack_codes
-from .gain import lane_gains
-from .grid import Grid
-from .lanes import Lanes, cut
+from .core.coders import Coder
+from .core.converter import Bins
+from .core.gain import lane_gains
+from .core.lane_headers import decode_entries, encode_entries
+from .core.lanes import Lanes, cut
+from .core.packed import pack_codes, packed_bytes, unpack_codes
+from .core.quantizer import Grid
 from .parts import CODED, PACKED, Stream
 from .predictor import Predictor
 from .system.workers import Workers

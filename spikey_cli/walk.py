@@ -16,13 +16,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .adapt import RING, STEADY, Learnt, begin
-from .adc import Bins
-from .chain import NO_CHAIN
+from .core.adaptation import RING, STEADY, Learnt, begin
+from .core.coding_step import take_steps_of
+from .core.converter import Bins
+from .core.lanes import Lanes, gather, scatter
+from .core.network import NO_CHAIN
 from .forecast import forecast_of
-from .lanes import Lanes, gather, scatter
 from .predictor import OUTPUT_ROWS, Predictor
-from .steps import take_steps_of
 from .topology.references import Peers
 
 TILE_STEPS = 64
@@ -34,7 +34,7 @@ _FAR = 1 << 30
 
 
 class Stepper(Protocol):
-    """What the walk needs of an encoder or a decoder; see `spikey_cli.coders`."""
+    """What the walk needs of an encoder or a decoder; see `spikey_cli.core.coders`."""
 
     state: Any
     fills_codes: bool

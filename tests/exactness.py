@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 
 import spikey_cli
-from spikey_cli import chain
-from spikey_cli.kernel import kernel
+from spikey_cli.core import network
+from spikey_cli.core.kernel import kernel
 from spikey_cli.predictor import Predictor, find_model
 from spikey_cli.self_test import known_inputs, mix
 from spikey_cli.shipped import shipped_models
@@ -46,7 +46,7 @@ Evaluate = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 @kernel
 def _pass(layers, differences, row, outputs):
-    chain.pass_through(layers, differences, row, outputs)
+    network.pass_through(layers, differences, row, outputs)
 
 
 def engines(predictor: Predictor) -> dict[str, Evaluate]:

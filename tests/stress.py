@@ -25,7 +25,7 @@ from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 from spikey_cli import blocks, streams
-from spikey_cli.coders import CODERS
+from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import SpikeyError
 from spikey_cli.predictor import Predictor, default_predictor, find_model
 from spikey_cli.shipped import shipped_models

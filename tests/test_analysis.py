@@ -14,7 +14,6 @@ from random_models import random_model
 from recordings import n1_samples, neural, wav_bytes, write_session
 from test_cli import run
 
-from spikey_cli.adapt import EAGER
 from spikey_cli.analysis.density import bin_ratios, code_counts, pattern_correlation
 from spikey_cli.analysis.entropy import conditional_entropy, entropy
 from spikey_cli.analysis.excerpt import LEAST_FRAMES, frames_of_excerpts, record
@@ -22,9 +21,10 @@ from spikey_cli.analysis.spectrum import SEGMENT, periodogram, spectral_lines
 from spikey_cli.analysis.study import study
 from spikey_cli.analysis.survey import survey
 from spikey_cli.analysis.whiteness import autocorrelation, bits_left, correlation_matrix, ljung_box
-from spikey_cli.coders.ledger import Ledger
+from spikey_cli.core.adaptation import EAGER
+from spikey_cli.core.quantizer import N1, identity
+from spikey_cli.core.residual_log import Ledger
 from spikey_cli.graph import read_graph
-from spikey_cli.grid import N1, identity
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.streams import take_walk
 from spikey_cli.system.workers import Workers

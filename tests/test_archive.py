@@ -16,7 +16,7 @@ from recordings import n1_samples, neural, wav_bytes, write_session
 
 import spikey_cli
 from spikey_cli.archive import MINOR, ArchiveReader
-from spikey_cli.coders import CODERS
+from spikey_cli.core.coders import CODERS
 from spikey_cli.directory import name_fault
 from spikey_cli.errors import ArchiveError, InputError, ModelError, SpikeyError
 

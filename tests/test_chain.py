@@ -10,8 +10,8 @@ from network_twin import evaluate
 from onnx import TensorProto, helper, numpy_helper
 from random_models import random_model
 
-from spikey_cli.chain import pass_through
-from spikey_cli.gain import INPUT_LIMIT
+from spikey_cli.core.gain import INPUT_LIMIT
+from spikey_cli.core.network import pass_through
 from spikey_cli.graph import read_graph
 from spikey_cli.graph_chain import chain_of
 from spikey_cli.predictor import Predictor, find_model

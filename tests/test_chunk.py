@@ -22,8 +22,8 @@ import spikey_cli
 from spikey_cli import chunk
 from spikey_cli.archive import NO_MODEL, ArchiveReader
 from spikey_cli.chunk import decode_chunk, encode_chunk
-from spikey_cli.coders import CODERS
 from spikey_cli.compressor import write_archive
+from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import ArchiveError, LimitError
 from spikey_cli.io.layout import Layout
 from spikey_cli.io.npy import header

@@ -18,7 +18,7 @@ from recordings import neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.cli import main
-from spikey_cli.coders import CODERS
+from spikey_cli.core.coders import CODERS
 from spikey_cli.predictor import default_predictor, read_model
 
 

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lane_walks import encode, lane_walks
 
-from spikey_cli.adc import Bins
-from spikey_cli.coders import CODERS, coder_with_number, density, huffman
-from spikey_cli.coders.bits import peek_bits, put_bits, stream_from_words, words_from_streams
-from spikey_cli.coders.density import MARGIN
-from spikey_cli.coders.entries import decode_entries, encode_entries
-from spikey_cli.coders.ranks import code_from_rank, rank_from_code
-from spikey_cli.coders.raw import pack_codes, unpack_codes
-from spikey_cli.coders.rice import MAX_CODE_BITS, MAX_K, get_rank, put_rank, rice_parameter
-from spikey_cli.grid import N1
-from spikey_cli.lanes import cut
+from spikey_cli.core import density, huffman
+from spikey_cli.core.bits import peek_bits, put_bits, stream_from_words, words_from_streams
+from spikey_cli.core.coders import CODERS, coder_with_number
+from spikey_cli.core.converter import Bins
+from spikey_cli.core.density import MARGIN
+from spikey_cli.core.lane_headers import decode_entries, encode_entries
+from spikey_cli.core.lanes import cut
+from spikey_cli.core.packed import pack_codes, unpack_codes
+from spikey_cli.core.quantizer import N1
+from spikey_cli.core.ranks import code_from_rank, rank_from_code
+from spikey_cli.core.rice import MAX_CODE_BITS, MAX_K, get_rank, put_rank, rice_parameter
 
 
 @given(st.data())

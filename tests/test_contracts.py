@@ -12,8 +12,8 @@ from lane_walks import decode, encode, lane_walks
 from random_models import PARTS, random_model
 from recordings import neural
 
-from spikey_cli.coders import CODERS
-from spikey_cli.grid import N1, identity
+from spikey_cli.core.coders import CODERS
+from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.grid_table import unpack_grid
 from spikey_cli.parts import CODED, PACKED, Stream
 from spikey_cli.predictor import Predictor, find_model
@@ -28,7 +28,7 @@ WALKING = [coder for coder in CODERS.values() if coder.encoder is not None]
 
 @pytest.mark.parametrize("coder", WALKING, ids=lambda coder: coder.name)
 class TestCoders:
-    """Alone, whatever was predicted; see `spikey_cli.coders`."""
+    """Alone, whatever was predicted; see `spikey_cli.core.coders`."""
 
     @given(walk=lane_walks())
     def test_codes_come_back_whatever_was_predicted(self, coder, walk):

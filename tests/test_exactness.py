@@ -16,7 +16,7 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 import spikey_cli
-from spikey_cli.kernel import _compile
+from spikey_cli.core.kernel import _compile
 
 STORED = exactness.json.loads(exactness.STORED.read_text(encoding="utf-8"))
 
@@ -88,8 +88,8 @@ def _dispatchers() -> dict[str, Dispatcher]:
 def test_no_kernel_is_free_to_round_as_it_likes():
     found = _dispatchers()
     assert len(found) > 60
-    assert "spikey_cli.steps._rice_encode" in found
-    assert "spikey_cli.chain._add_four_rows" in found
+    assert "spikey_cli.core.coding_step._rice_encode" in found
+    assert "spikey_cli.core.network._add_four_rows" in found
     for name, dispatcher in found.items():
         options = dispatcher.targetoptions
         assert not options.get("fastmath"), f"{name} is compiled with fastmath"

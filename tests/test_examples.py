@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import spikey_cli
-from spikey_cli.grid import N1
+from spikey_cli.core.quantizer import N1
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 RECORDINGS = sorted((EXAMPLES / "recordings").glob("*.wav"))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from spikey_cli.core.gain import INPUT_LIMIT
 from spikey_cli.errors import ModelError
-from spikey_cli.gain import INPUT_LIMIT
 from spikey_cli.graph import certify, read_graph
 from spikey_cli.shipped import model_folder
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural
 
 from spikey_cli import StreamDecoder, StreamEncoder, walk
+from spikey_cli.core.gain import MEAN_SQUARE, STEP_UP, gain_of
+from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
-from spikey_cli.gain import MEAN_SQUARE, STEP_UP, gain_of
-from spikey_cli.grid import N1, identity
 from spikey_cli.live.lockstep import FIRST_GAIN, Lockstep, n_ways
 from spikey_cli.live.pipe import decompress_pipe
 from spikey_cli.predictor import Predictor, default_predictor, find_model, read_model

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import spikey_cli
-from spikey_cli.coders import CODERS
+from spikey_cli.core.coders import CODERS
 
 pytestmark = pytest.mark.recordings
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from recordings import neural
 
-from spikey_cli.adc import Bins
-from spikey_cli.grid import N1
+from spikey_cli.core.converter import Bins
+from spikey_cli.core.quantizer import N1
 from spikey_cli.predictor import default_predictor
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))

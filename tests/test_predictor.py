@@ -11,8 +11,8 @@ import pytest
 from network_twin import evaluate
 from random_models import PARTS, random_model
 
+from spikey_cli.core.gain import INPUT_LIMIT
 from spikey_cli.errors import ModelError
-from spikey_cli.gain import INPUT_LIMIT
 from spikey_cli.graph import read_graph
 from spikey_cli.predictor import (
     DEFAULT_MODEL,

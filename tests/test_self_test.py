@@ -11,14 +11,14 @@ from random_models import PARTS, random_model
 from recordings import write_session
 
 import spikey_cli
-from spikey_cli import chain
 from spikey_cli.cli import main
+from spikey_cli.core import network
+from spikey_cli.core.coding_step import _KERNELS
 from spikey_cli.errors import ModelError, SelfTestError
 from spikey_cli.graph import read_graph
 from spikey_cli.predictor import Predictor, default_predictor, find_model, predictor_with_digest
 from spikey_cli.self_test import COLUMNS, digest_of, known_inputs
 from spikey_cli.shipped import SELF_TESTS, shipped_models
-from spikey_cli.steps import _KERNELS
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +156,7 @@ def test_a_live_stream_is_refused(monkeypatch):
 
 def test_a_kernel_passes_once(tmp_path, paths, monkeypatch):
     asked = []
-    whole = chain.Chain  # the type of what kernels are given
+    whole = network.Chain  # the type of what kernels are given
     for kind, take_steps in list(_KERNELS.items()):
 
         def counted(*arguments, take_steps=take_steps):

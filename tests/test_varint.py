@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikey_cli.core.varint import MAX_UVARINT, get_uvarint, put_uvarint, unzigzag, zigzag
 from spikey_cli.errors import ArchiveError
-from spikey_cli.varint import MAX_UVARINT, get_uvarint, put_uvarint, unzigzag, zigzag
 
 uvarints = st.integers(0, MAX_UVARINT)
 

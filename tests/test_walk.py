@@ -13,9 +13,6 @@ from network_twin import NetworkTwin
 from random_models import PARTS, random_model
 from recordings import neural
 
-from spikey_cli import gain
-from spikey_cli.adapt import EAGER, STEADY
-from spikey_cli.adc import Bins
 from spikey_cli.blocks import (
     BLOCK_SAMPLES,
     LANES_WANTED,
@@ -26,10 +23,13 @@ from spikey_cli.blocks import (
     plan_blocks,
     steps_for,
 )
-from spikey_cli.coders import CODERS
+from spikey_cli.core import gain
+from spikey_cli.core.adaptation import EAGER, STEADY
+from spikey_cli.core.coders import CODERS
+from spikey_cli.core.converter import Bins
+from spikey_cli.core.lanes import cut, gather, scatter
+from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.graph import read_graph
-from spikey_cli.grid import N1, identity
-from spikey_cli.lanes import cut, gather, scatter
 from spikey_cli.parts import CODED, Part
 from spikey_cli.predictor import Predictor, default_predictor
 from spikey_cli.shipped import model_folder

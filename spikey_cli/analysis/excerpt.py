@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..blocks import plan_blocks, steps_for
-from ..coders import CODERS
-from ..coders.ledger import Ledger, Page
+from ..core.coders import CODERS
+from ..core.quantizer import Grid
+from ..core.residual_log import Ledger, Page
 from ..directory import Directory, FileEntry
-from ..grid import Grid
 from ..parts import PACKED, Part
 from ..predictor import Predictor
 from ..streams import encode_threads, share_threads, take_walk

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..coders import CODERS
+from ..core.coders import CODERS
 from ..errors import InputError
 from .commands import PROCESSES, Command
 from .contest import RIVALS, Contest, describe_machine, own_work

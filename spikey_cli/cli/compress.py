@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..coders import CODERS
+from ..core.coders import CODERS
 from .cluster import DASK, ClusterCommand, cluster_at
 from .inputs import DATASET, RATE, RAW, take_inputs
 from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, find_model

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
-from ..coders import CODERS
+from ..core.coders import CODERS
 from ..errors import LimitError, MissingPackageError
 from ..predictor import Predictor, default_predictor, find_model
 from ..shipped import shipped_models
@@ -41,7 +41,7 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         """How chunks are to be written; to read them nothing needs to be known.
 
         Args:
-            coder: name of one of `spikey_cli.coders.CODERS`.
+            coder: name of one of `spikey_cli.core.coders.CODERS`.
             peers: predict channels from each other.
             model: name, without digits, of a model that comes with the package; None for the default of the release.
 

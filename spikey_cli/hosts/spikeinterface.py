@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..coders import DEFAULT_CODER
 from ..compressor import Compressed, compress
+from ..core.coders import DEFAULT_CODER
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..form import lowered
 from ..io.layout import whole_rate

@@ -45,7 +45,7 @@ class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing
     """
 
     coder: str = "range"
-    """Name of one of `spikey_cli.coders.CODERS`."""
+    """Name of one of `spikey_cli.core.coders.CODERS`."""
     peers: bool = True
     """Predict channels from each other."""
     model: str | None = None

@@ -6,10 +6,10 @@ import hashlib
 
 import numpy as np
 
-from ..coders import CODERS
+from ..core.coders import CODERS
+from ..core.quantizer import Grid
 from ..effort import decoding_time
 from ..errors import ArchiveError, LimitError, SpikeyError
-from ..grid import Grid
 from ..grid_table import unpack_grid
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..limits import DEFAULT_LIMITS, Limits

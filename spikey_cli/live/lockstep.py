@@ -17,17 +17,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..adapt import begin
-from ..adc import Bins
-from ..coders.range import RangeDecoder, RangeEncoder
-from ..coders.raw import pack_codes, packed_bytes, unpack_codes
+from ..core.adaptation import begin
+from ..core.converter import Bins
+from ..core.lanes import Lanes
+from ..core.packed import pack_codes, packed_bytes, unpack_codes
+from ..core.quantizer import Grid
+from ..core.range import RangeDecoder, RangeEncoder
+from ..core.varint import get_uvarint, put_uvarint
 from ..errors import ArchiveError
-from ..grid import Grid
-from ..lanes import Lanes
 from ..predictor import Predictor
 from ..topology.references import Company, Peers, Place
 from ..topology.topology import Topology
-from ..varint import get_uvarint, put_uvarint
 from ..walk import TILE_STEPS, Walk
 
 FIRST_GAIN = 40

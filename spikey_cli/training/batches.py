@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adc import CODE_UNITS
+from ..core.converter import CODE_UNITS
+from ..core.gain import INPUT_FACTOR, INPUT_LIMIT
 from ..errors import InputError
-from ..gain import INPUT_FACTOR, INPUT_LIMIT
 from .recordings import Threads
 
 

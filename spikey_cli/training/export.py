@@ -12,10 +12,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from ..adc import Profile
+from ..core.converter import Profile
+from ..core.gain import INPUT_LIMIT
+from ..core.middle_out import EXTRA_ROWS
 from ..errors import ModelError
-from ..gain import INPUT_LIMIT
-from ..middle_out import EXTRA_ROWS
 from ..predictor import OUTPUT_ROWS, Predictor
 from ..self_test import digest_of, known_inputs
 from .layers import ACTIVATION_LIMIT

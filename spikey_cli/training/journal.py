@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..adapt import UNIT
+from ..core.adaptation import UNIT
 from .fit import Look, held_out_batches
 from .loss import innovations
 from .network import IntegerNetwork

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..gain import INPUT_LIMIT
+from ..core.gain import INPUT_LIMIT
 from ..graph import EXACT_LIMIT
 
 ONE = 64

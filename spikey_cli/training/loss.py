@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from ..adapt import LIMIT, UNIT
-from ..coders.density import MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TOTAL_BITS
-from ..gain import LOG_SCALE
+from ..core.adaptation import LIMIT, UNIT
+from ..core.density import MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TOTAL_BITS
+from ..core.gain import LOG_SCALE
 from .batches import Batch
 
 CENTRE_UNITS = 1024

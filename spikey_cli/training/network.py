@@ -12,8 +12,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from ..gain import INPUT_LIMIT
-from ..middle_out import EXTRA_ROWS
+from ..core.gain import INPUT_LIMIT
+from ..core.middle_out import EXTRA_ROWS
 from ..predictor import OUTPUT_ROWS
 from .batches import Batch
 from .config import Cnn, Config

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numba import njit
 
-from ..adc import CODE_UNITS, Profile
+from ..core.converter import CODE_UNITS, Profile
 from .batches import at_moments
 from .loss import densities
 from .network import IntegerNetwork

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adc import CODE_UNITS, Bins, Profile
 from ..compressor import find_sessions
+from ..core.converter import CODE_UNITS, Bins, Profile
+from ..core.gain import lane_gains
+from ..core.lanes import cut
 from ..errors import InputError
-from ..gain import lane_gains
-from ..lanes import cut
 from ..source import Source, look_through
 from ..topology.references import Company, Place
 

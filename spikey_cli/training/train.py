@@ -11,11 +11,11 @@ import numpy as np
 import onnxruntime
 import torch
 
-from ..adc import CODE_UNITS, Profile
 from ..compressor import compress
+from ..core.converter import CODE_UNITS, Profile
+from ..core.quantizer import N1
 from ..description import describe
 from ..errors import InputError
-from ..grid import N1
 from ..predictor import Predictor, default_predictor, read_model
 from ..source import look_through
 from .config import Config, Identity

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from recordings import recorded
 
 import spikey_cli
-from spikey_cli.coders import CODERS
+from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import ArchiveError, MissingPackageError
 from spikey_cli.shipped import shipped_models
 
@@ -111,7 +111,9 @@ def test_a_recording_is_decoded_where_it_is_wanted(random: np.random.Generator, 
     decoded = []
     decode = spikey_cli.hosts.numcodecs.decode_chunk
     monkeypatch.setattr(
-        spikey_cli.hosts.numcodecs, "decode_chunk", lambda *a, **k: decoded.append(decode(*a, **k)) or decoded[-1]
+        spikey_cli.hosts.numcodecs,
+        "decode_chunk",
+        lambda *a, **k: decoded.append(decode(*a, **k)) or decoded[-1],
     )
     codec.decode(data, out)
     assert np.shares_memory(decoded[0], out), "it was decoded elsewhere, and copied"

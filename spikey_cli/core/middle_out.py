@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..topology.references import MAX_LEANS, Peers
 from .gain import INPUT_LIMIT
 from .kernel import kernel
 from .lanes import Lanes
-from .topology.references import MAX_LEANS, Peers
 
 EXTRA_ROWS = 2
 """Rows of a message beside the two latents: metric and innovation."""

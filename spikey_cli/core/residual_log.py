@@ -21,10 +21,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..adc import Bins, value_of
-from ..lanes import Lanes
+from .converter import Bins, value_of
 from .density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, MIXTURE
-from .raw import code_widths
+from .lanes import Lanes
+from .packed import code_widths
 from .symbols import PROFILED, WIDE, edge_rows, kinds_of, part_of
 
 UNIT = 256

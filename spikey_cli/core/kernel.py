@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 _one_at_a_time = threading.Lock()
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parent.parent
+_CORE = Path(__file__).resolve().parent
 _FOLDER = "spikey-kernels-"
 
 
@@ -31,7 +32,7 @@ def _user_cache() -> Path:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for source in sorted(_PACKAGE.rglob("*.py")):
+    for source in sorted(_CORE.glob("*.py")):
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()[:16]
 

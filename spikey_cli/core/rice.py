@@ -16,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..adc import Bins
-from ..gain import OCTAVE
-from ..lanes import Lanes
 from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
-from .orders import CELL_SHIFT, ORDERED, Orders, cell_middle, fill_row, row_of
+from .converter import Bins
+from .gain import OCTAVE
+from .lanes import Lanes
+from .packed import code_widths
+from .rank_table import CELL_SHIFT, ORDERED, Orders, cell_middle, fill_row, row_of
 from .ranks import code_from_rank, origin, rank_from_code
-from .raw import code_widths
 
 ESCAPE_ZEROS = 24
 MAX_CODE_BITS = 48
@@ -66,7 +66,7 @@ def get_rank(words, cursor, k, width):
 
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
-    """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
     thread, length, sizes, width, profiled, edges, values, orders, words, cursor, _ = state
     known, order, place, mixture = orders
     cells = values.size << 6 >> CELL_SHIFT
@@ -88,7 +88,7 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
 
 @njit
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
-    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
     thread, length, sizes, width, profiled, edges, values, orders, words, cursor, end = state
     known, order, place, mixture = orders
     cells = values.size << 6 >> CELL_SHIFT
@@ -155,7 +155,7 @@ class RiceState(NamedTuple):
 
 
 class RiceEncoder:
-    """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
+    """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract."""
 
     fills_codes = False
 

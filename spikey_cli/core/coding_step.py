@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from numba import njit
 
-from .adapt import centre_on_last, correct, learn, push
-from .chain import pass_through
-from .coders import ledger, residual, rice
-from .coders import range as range_coder
+from . import range as range_coder
+from . import residual, residual_log, rice
+from .adaptation import centre_on_last, correct, learn, push
 from .kernel import kernel
+from .network import pass_through
 
 TakeSteps = Callable[..., None]
 """Called as
@@ -141,7 +141,7 @@ def _note(first_step, naive, first_wave, stop_wave, chain, learnt, state, output
         _look(naive, chain, differences, row + i, outputs)
         for wave in range(first_wave, stop_wave):
             first, stop = _before(step, naive, learnt, wave, outputs)
-            ledger.note_lanes(state, step, first, stop, naive, learnt, codes[i])
+            residual_log.note_lanes(state, step, first, stop, naive, learnt, codes[i])
             _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
 
 
@@ -152,7 +152,7 @@ _KERNELS: dict[type, TakeSteps] = {
     range_coder.RangeDecoder: _range_decode,
     residual.ResidualEncoder: _residual_encode,
     residual.ResidualDecoder: _residual_decode,
-    ledger.Ledger: _note,
+    residual_log.Ledger: _note,
 }
 
 

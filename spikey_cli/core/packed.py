@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernel import kernel
 from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
+from .kernel import kernel
 
 
 @kernel

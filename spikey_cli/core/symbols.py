@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..adc import CODE_UNITS, Bins
+from .converter import CODE_UNITS, Bins
 from .density import INVERSE_SPREAD, MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TOTAL_BITS, distribution
 
 LISTED = 4096

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..gain import LOG_SCALE, MAX_GAIN, OCTAVE
-from ..kernel import kernel
-from ..lanes import Lanes
 from .bits import peek_bits, put_bits, stream_from_words, words_from_streams
+from .gain import LOG_SCALE, MAX_GAIN, OCTAVE
+from .kernel import kernel
+from .lanes import Lanes
+from .packed import code_widths
 from .ranks import code_from_rank, rank_from_code
-from .raw import code_widths
 from .rice import MAX_CODE_BITS, get_rank, put_rank, rice_parameter
 
 _GAIN_K = 1

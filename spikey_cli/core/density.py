@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..gain import shifted
+from .gain import shifted
 
 TOTAL_BITS = 24
 MARGIN = 4

@@ -29,9 +29,9 @@ from bitarray import bitarray
 from bitarray.util import canonical_decode, canonical_huffman
 
 from ..errors import ArchiveError
-from ..varint import get_uvarint, put_uvarint
-from .raw import code_width, pack_codes, packed_bytes, unpack_codes
+from .packed import code_width, pack_codes, packed_bytes, unpack_codes
 from .residual import ResidualDecoder, ResidualEncoder
+from .varint import get_uvarint, put_uvarint
 
 MAX_SPREAD = 10
 """Largest spread index that has a codebook, for a deviation of 32 codes; above it low bits stand apart."""
@@ -80,7 +80,7 @@ def _spread_of(ranks: np.ndarray) -> tuple[int, int]:
 
 
 class HuffmanEncoder(ResidualEncoder):
-    """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
+    """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract."""
 
     @staticmethod
     def pack(ranks: np.ndarray, size: int) -> bytes:

@@ -54,7 +54,7 @@ class Coder:
     def _class(self, kind: str) -> Any:
         if self.classes is None:
             return None
-        return getattr(importlib.import_module(f".{self.name}", __name__), self.classes + kind)
+        return getattr(importlib.import_module(f".{self.name}", __package__), self.classes + kind)
 
 
 CODERS = {

@@ -9,7 +9,7 @@ may be negative are folded by `zigzag` first: 0, -1, 1, -2, 2 ... become 0, 1, 2
 
 from __future__ import annotations
 
-from .errors import ArchiveError
+from ..errors import ArchiveError
 
 MAX_UVARINT = (1 << 63) - 1
 _MAX_BYTES = 9

@@ -9,7 +9,7 @@ import bz2
 
 import numpy as np
 
-from .raw import code_width
+from .packed import code_width
 from .residual import ResidualDecoder, ResidualEncoder
 
 _LEVEL = 9
@@ -20,7 +20,7 @@ def _planes(size: int) -> int:
 
 
 class Bzip2Encoder(ResidualEncoder):
-    """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
+    """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract."""
 
     @staticmethod
     def pack(ranks: np.ndarray, size: int) -> bytes:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from .errors import ModelError
-from .grid import Grid
+from ..errors import ModelError
+from .quantizer import Grid
 
 CODE_UNITS = 64
 """Values, edges and centres are integers in 1/CODE_UNITS codes."""

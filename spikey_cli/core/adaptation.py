@@ -31,11 +31,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .adc import Bins, value_of
-from .coders.density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, SPREAD
+from ..topology.references import MAX_LEANS, Peers
+from .converter import Bins, value_of
+from .density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, SPREAD
 from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, MEAN_SQUARE, OUTPUT_FACTOR, ROOT, gain_of
 from .lanes import Lanes
-from .topology.references import MAX_LEANS, Peers
 
 OWN_LAGS = 4
 PEER_LAGS = 3

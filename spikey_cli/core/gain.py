@@ -21,7 +21,7 @@ from bisect import bisect_right
 import numpy as np
 from numba import njit
 
-from .adc import Bins, value_of
+from .converter import Bins, value_of
 from .kernel import kernel
 from .lanes import Lanes
 

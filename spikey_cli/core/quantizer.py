@@ -17,8 +17,8 @@ from functools import cached_property
 
 import numpy as np
 
-from .errors import ArchiveError, InputError
-from .io.layout import Layout, sample_range, samples_from_bytes
+from ..errors import ArchiveError, InputError
+from ..io.layout import Layout, sample_range, samples_from_bytes
 from .kernel import kernel
 
 MAX_PALETTE = 4096

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..adc import nearest_code, value_of
+from .converter import nearest_code, value_of
 
 
 @njit

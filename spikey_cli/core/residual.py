@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..adc import Bins
-from ..lanes import Lanes
+from .converter import Bins
+from .lanes import Lanes
 from .ranks import code_from_rank, origin, rank_from_code
 
 
@@ -35,7 +35,7 @@ class ResidualState(NamedTuple):
 
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
-    """Collect the ranks of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    """Collect the ranks of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
     thread, length, start, size, profiled, edges, values, ranks, _ = state
     for lane in range(first, stop):
         if length[lane] > step:
@@ -47,7 +47,7 @@ def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
 
 @njit
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
-    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
     thread, length, start, size, profiled, edges, values, ranks, damaged = state
     for lane in range(first, stop):
         if length[lane] > step:
@@ -78,7 +78,7 @@ def _state(lanes: Lanes, bins: Bins) -> tuple[ResidualState, np.ndarray]:
 
 
 class ResidualEncoder(ABC):
-    """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
+    """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract."""
 
     fills_codes = False
 

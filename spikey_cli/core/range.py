@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..adc import Bins
-from ..kernel import kernel
-from ..lanes import Lanes
-from . import listed, wide
+from . import large_alphabet, small_alphabet
+from .converter import Bins
 from .density import MIXTURE, QUANTILE
 from .interval import FULL, SPARE_WORDS, close
-from .raw import code_widths
+from .kernel import kernel
+from .lanes import Lanes
+from .packed import code_widths
 from .symbols import LISTED, WIDE, edge_rows, kinds_of
 
 _MAX_SYMBOL_BITS = 23  # MARGIN of 2**24 is 22 bits, and a hundredth is lost where the width is cut down to steps
@@ -71,17 +71,17 @@ class RangeState(NamedTuple):
             code_widths(bins.size),
             kinds_of(bins),
             edges,
-            listed.codes_near(edges),
+            small_alphabet.codes_near(edges),
             MIXTURE,
             QUANTILE,
             words,
             interval,
             end,
             np.zeros((2, lanes.count), dtype=np.int32),
-            np.zeros(listed.AT_ONCE, dtype=np.uint64),
-            np.zeros(listed.AT_ONCE, dtype=np.uint64),
-            np.zeros(listed.AT_ONCE, dtype=np.int64),
-            np.zeros(listed.AT_ONCE, dtype=np.int64),
+            np.zeros(small_alphabet.AT_ONCE, dtype=np.uint64),
+            np.zeros(small_alphabet.AT_ONCE, dtype=np.uint64),
+            np.zeros(small_alphabet.AT_ONCE, dtype=np.int64),
+            np.zeros(small_alphabet.AT_ONCE, dtype=np.int64),
         )
 
 
@@ -95,32 +95,32 @@ def _behind_listed(kinds, of, stop):
 
 @njit
 def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
-    """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
     if first == stop:
         return
     of, stop_thread = np.int64(state.thread[first]), np.int64(state.thread[stop - 1]) + 1
     while of < stop_thread:
         behind = _behind_listed(state.kind, of, stop_thread)
         if behind > of:
-            listed.encode_threads(state, step, of, behind, centre, scale, tail, codes)
+            small_alphabet.encode_threads(state, step, of, behind, centre, scale, tail, codes)
         else:
-            wide.encode_thread(state, step, of, centre, scale, tail, codes)
+            large_alphabet.encode_thread(state, step, of, centre, scale, tail, codes)
             behind += 1
         of = behind
 
 
 @njit
 def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
-    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.coders`."""
+    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
     if first == stop:
         return
     of, stop_thread = np.int64(state.thread[first]), np.int64(state.thread[stop - 1]) + 1
     while of < stop_thread:
-        behind = _behind_listed(state.kind, of, min(of + listed.AT_ONCE, stop_thread))
+        behind = _behind_listed(state.kind, of, min(of + small_alphabet.AT_ONCE, stop_thread))
         if behind > of:
-            listed.decode_threads(state, step, of, behind, centre, scale, tail, codes)
+            small_alphabet.decode_threads(state, step, of, behind, centre, scale, tail, codes)
         else:
-            wide.decode_thread(state, step, of, centre, scale, tail, codes)
+            large_alphabet.decode_thread(state, step, of, centre, scale, tail, codes)
             behind += 1
         of = behind
 
@@ -151,7 +151,7 @@ def _end(state):
 
 
 class RangeEncoder:
-    """Writes the codes of a group of lanes; see `spikey_cli.coders` for the contract."""
+    """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract."""
 
     fills_codes = False
 
