@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from spikey_cli.core.adaptation import OWN_LAGS
-from spikey_cli.predictor import default_predictor
+from spikey_cli.model.predictor import default_predictor
 
 SAMPLES_A_SECOND = 1024 * 19_531
 BUDGET_MW = 10.0

@@ -15,7 +15,7 @@ from spikey_cli.archive import ArchiveReader
 from spikey_cli.compressor import compress
 from spikey_cli.description import describe
 from spikey_cli.directory import thread_names
-from spikey_cli.predictor import find_model
+from spikey_cli.model.predictor import find_model
 
 
 def stream_bits(archive: Path) -> dict[str, int]:

@@ -26,7 +26,7 @@ from .io.layout import Bytes, Layout
 from .io.npy import FAULTS, is_predictable, parse_header
 from .io.source import ArrayOrigin, BytesOrigin, Origin
 from .limits import NO_LIMITS
-from .predictor import Predictor, default_predictor
+from .model.predictor import Predictor, default_predictor
 from .source import look_through
 from .system.workers import Workers
 

@@ -26,8 +26,8 @@ from .directory import Directory
 from .effort import Reckoned, decoding_time, lane_memory
 from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
 from .io.layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
+from .model.predictor import Predictor, predictor_with_digest
 from .parts import STORED, XZ, Part, Stream, positions_by_file
-from .predictor import Predictor, predictor_with_digest
 from .source import Source
 from .streams import decode_threads, encode_threads
 from .system.workers import Workers

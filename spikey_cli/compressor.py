@@ -26,9 +26,9 @@ from .io.layout import RAW_SUFFIXES, RawFormat
 from .io.sidecar import raw_format_beside
 from .io.source import FileOrigin, Origin
 from .limits import NO_LIMITS
-from .predictor import Predictor, default_predictor
+from .model.predictor import Predictor, default_predictor
+from .model.zoo import model_name
 from .removal import check_readable_later, remove_sources
-from .shipped import model_name
 from .source import Source, SourceChangedError, look_through
 from .system.progress import Progress, logger, stages, timed
 from .system.whole_file import WholeFile

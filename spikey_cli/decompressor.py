@@ -12,11 +12,11 @@ from .archive import ArchiveReader, seal
 from .codec import Decoder, FetchedBlock, RestoredPart, restore_block
 from .errors import ArchiveError, InputError, LimitError, SpikeyError, unknown_name
 from .limits import DEFAULT_LIMITS, Limits
+from .model.predictor import Predictor
+from .model.zoo import model_name
 from .parts import positions_by_file
-from .predictor import Predictor
 from .restoration import Lost, Restoration, Target, joined
 from .salvage import SalvageReader
-from .shipped import model_name
 from .system.progress import Progress, logger, timed
 from .system.whole_file import WholeFile, flush
 from .system.workers import Workers, open_workers

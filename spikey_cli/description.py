@@ -8,7 +8,7 @@ from .archive import NO_MODEL, ArchiveReader
 from .core.coders import coder_with_number
 from .directory import thread_names
 from .limits import DEFAULT_LIMITS, Limits
-from .shipped import shipped_models_with
+from .model.zoo import shipped_models_with
 
 
 def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> dict[str, object]:

@@ -20,7 +20,7 @@ from .errors import InputError
 from .io import npy
 from .io.wav_writer import WavFormat, write_wav
 from .limits import DEFAULT_LIMITS, Limits
-from .predictor import Predictor
+from .model.predictor import Predictor
 from .recording import Recording, named_threads, read_frames
 from .system.progress import Progress
 from .system.whole_file import WholeFile

@@ -18,8 +18,8 @@ from .directory import thread_names
 from .errors import ArchiveError, InputError, unknown_name
 from .io.layout import sample_dtype
 from .limits import DEFAULT_LIMITS, Limits
+from .model.predictor import Predictor
 from .parts import Part
-from .predictor import Predictor
 from .system.workers import Workers, open_workers
 
 _WANTED_AT_ONCE, _MOST_AT_ONCE = 1 << 23, 1 << 26

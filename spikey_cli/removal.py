@@ -17,7 +17,7 @@ from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fa
 from .io.layout import Bytes
 from .io.source import FileOrigin, open_input
 from .limits import NO_LIMITS
-from .predictor import Predictor, predictor_with_digest
+from .model.predictor import Predictor, predictor_with_digest
 from .source import Source, read_at
 from .system.progress import Progress
 from .system.whole_file import forget

@@ -23,8 +23,8 @@ from .core.lane_headers import decode_entries, encode_entries
 from .core.lanes import Lanes, cut
 from .core.packed import pack_codes, packed_bytes, unpack_codes
 from .core.quantizer import Grid
+from .model.predictor import Predictor
 from .parts import CODED, PACKED, Stream
-from .predictor import Predictor
 from .system.workers import Workers
 from .topology.references import Company, Peers
 from .walk import Stepper, walk

@@ -21,8 +21,8 @@ from .core.coding_step import take_steps_of
 from .core.converter import Bins
 from .core.lanes import Lanes, gather, scatter
 from .core.network import NO_CHAIN
-from .forecast import forecast_of
-from .predictor import OUTPUT_ROWS, Predictor
+from .model.inference import forecast_of
+from .model.predictor import OUTPUT_ROWS, Predictor
 from .topology.references import Peers
 
 TILE_STEPS = 64

@@ -29,9 +29,9 @@ import numpy as np
 import spikey_cli
 from spikey_cli.core import network
 from spikey_cli.core.kernel import kernel
-from spikey_cli.predictor import Predictor, find_model
-from spikey_cli.self_test import known_inputs, mix
-from spikey_cli.shipped import shipped_models
+from spikey_cli.model.predictor import Predictor, find_model
+from spikey_cli.model.self_test import known_inputs, mix
+from spikey_cli.model.zoo import shipped_models
 
 STORED = Path(__file__).with_suffix(".json")
 GOLDEN = Path(__file__).parent / "golden"

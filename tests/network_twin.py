@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from spikey_cli.graph import Graph
+from spikey_cli.model.graph import Graph
 
 
 def evaluate(graph: Graph, given: dict[str, list[int]], wanted: str) -> list[int]:

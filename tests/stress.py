@@ -27,8 +27,8 @@ import spikey_cli
 from spikey_cli import blocks, streams
 from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import SpikeyError
-from spikey_cli.predictor import Predictor, default_predictor, find_model
-from spikey_cli.shipped import shipped_models
+from spikey_cli.model.predictor import Predictor, default_predictor, find_model
+from spikey_cli.model.zoo import shipped_models
 from spikey_cli.topology.topology import Topology
 
 COUNTS: Counter[str] = Counter()

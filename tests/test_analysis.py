@@ -24,8 +24,8 @@ from spikey_cli.analysis.whiteness import autocorrelation, bits_left, correlatio
 from spikey_cli.core.adaptation import EAGER
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.core.residual_log import Ledger
-from spikey_cli.graph import read_graph
-from spikey_cli.predictor import Predictor, default_predictor
+from spikey_cli.model.graph import read_graph
+from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.streams import take_walk
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import Company

@@ -12,9 +12,9 @@ from random_models import random_model
 
 from spikey_cli.core.gain import INPUT_LIMIT
 from spikey_cli.core.network import pass_through
-from spikey_cli.graph import read_graph
-from spikey_cli.graph_chain import chain_of
-from spikey_cli.predictor import Predictor, find_model
+from spikey_cli.model.chain import chain_of
+from spikey_cli.model.graph import read_graph
+from spikey_cli.model.predictor import Predictor, find_model
 
 
 def chain_model(widths: list[int], seed: int) -> bytes:

@@ -19,7 +19,7 @@ from recordings import neural, wav_bytes
 import spikey_cli
 from spikey_cli.cli import main
 from spikey_cli.core.coders import CODERS
-from spikey_cli.predictor import default_predictor, read_model
+from spikey_cli.model.predictor import default_predictor, read_model
 
 
 def test_the_main_job(tmp_path, session):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import spikey_cli
-from spikey_cli.predictor import find_model
+from spikey_cli.model.predictor import find_model
 
 PARTS = Path(__file__).resolve().parent / "golden" / "models" / "parts.onnx"
 GOLDEN = Path(__file__).resolve().parent / "golden"

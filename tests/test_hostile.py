@@ -28,8 +28,8 @@ from spikey_cli.directory import Directory, FileEntry
 from spikey_cli.errors import SpikeyError
 from spikey_cli.io.layout import Layout
 from spikey_cli.limits import Limits
+from spikey_cli.model.predictor import Predictor
 from spikey_cli.parts import Part
-from spikey_cli.predictor import Predictor
 from spikey_cli.salvage import SalvageReader
 from spikey_cli.topology.topology import Topology
 

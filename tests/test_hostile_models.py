@@ -18,10 +18,10 @@ from random_models import PARTS, random_model
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
-from spikey_cli import predictor as predictors
 from spikey_cli.errors import ModelError
-from spikey_cli.graph import MAX_NODES, read_graph
-from spikey_cli.predictor import Predictor
+from spikey_cli.model import predictor as predictors
+from spikey_cli.model.graph import MAX_NODES, read_graph
+from spikey_cli.model.predictor import Predictor
 
 Change = Callable[[onnx.ModelProto], object]
 

@@ -28,7 +28,7 @@ from spikey_cli.live.decoder import SILENCE
 from spikey_cli.live.lockstep import n_ways
 from spikey_cli.live.packets import CODED, END, GRID, SAMPLES, Packet, pack_packet
 from spikey_cli.live.pipe import decompress_pipe
-from spikey_cli.predictor import default_predictor
+from spikey_cli.model.predictor import default_predictor
 
 ONE_VALUE = b"\2\0\1\1"
 """A grid of a single value: any number of samples on it takes no bits."""

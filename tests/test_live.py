@@ -22,7 +22,7 @@ from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
 from spikey_cli.live.lockstep import FIRST_GAIN, Lockstep, n_ways
 from spikey_cli.live.pipe import decompress_pipe
-from spikey_cli.predictor import Predictor, default_predictor, find_model, read_model
+from spikey_cli.model.predictor import Predictor, default_predictor, find_model, read_model
 from spikey_cli.topology.topology import Topology
 
 GOLDEN = Path(__file__).parent / "golden" / "live"

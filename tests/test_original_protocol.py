@@ -11,7 +11,7 @@ from recordings import neural
 
 from spikey_cli.core.converter import Bins
 from spikey_cli.core.quantizer import N1
-from spikey_cli.predictor import default_predictor
+from spikey_cli.model.predictor import default_predictor
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 

@@ -13,8 +13,8 @@ from random_models import PARTS, random_model
 
 from spikey_cli.core.gain import INPUT_LIMIT
 from spikey_cli.errors import ModelError
-from spikey_cli.graph import read_graph
-from spikey_cli.predictor import (
+from spikey_cli.model.graph import read_graph
+from spikey_cli.model.predictor import (
     DEFAULT_MODEL,
     OUTPUT_ROWS,
     Predictor,
@@ -22,7 +22,7 @@ from spikey_cli.predictor import (
     predictor_with_digest,
     read_model,
 )
-from spikey_cli.shipped import model_folder
+from spikey_cli.model.zoo import model_folder
 
 MODELS = sorted(model_folder().glob("*.onnx"))
 BATCHES = (1, 7, 64, 1000)
@@ -76,7 +76,7 @@ def test_outputs_are_exact(model, inputs, exact, intra_op_threads, batch, level)
 
 
 class TestContract:
-    """What every predictor promises; see `spikey_cli.predictor`."""
+    """What every predictor promises; see `spikey_cli.model.predictor`."""
 
     def test_outputs_are_integers(self, model, inputs, exact):
         predictor = Predictor(model)

@@ -16,7 +16,7 @@ from recordings import n1_samples, neural, wav_bytes, write_session
 
 import spikey_cli
 from spikey_cli.errors import InputError
-from spikey_cli.predictor import default_predictor
+from spikey_cli.model.predictor import default_predictor
 
 FRAMES, CHANNELS = 5000, 3
 

@@ -20,7 +20,7 @@ import spikey_cli
 from spikey_cli import removal
 from spikey_cli.cli import main
 from spikey_cli.errors import ArchiveError, InputError
-from spikey_cli.predictor import default_predictor, read_model
+from spikey_cli.model.predictor import default_predictor, read_model
 
 pytestmark = needs_faults
 

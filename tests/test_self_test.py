@@ -15,10 +15,10 @@ from spikey_cli.cli import main
 from spikey_cli.core import network
 from spikey_cli.core.coding_step import _KERNELS
 from spikey_cli.errors import ModelError, SelfTestError
-from spikey_cli.graph import read_graph
-from spikey_cli.predictor import Predictor, default_predictor, find_model, predictor_with_digest
-from spikey_cli.self_test import COLUMNS, digest_of, known_inputs
-from spikey_cli.shipped import SELF_TESTS, shipped_models
+from spikey_cli.model.graph import read_graph
+from spikey_cli.model.predictor import Predictor, default_predictor, find_model, predictor_with_digest
+from spikey_cli.model.self_test import COLUMNS, digest_of, known_inputs
+from spikey_cli.model.zoo import SELF_TESTS, shipped_models
 
 
 @pytest.fixture(autouse=True)

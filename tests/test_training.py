@@ -19,8 +19,8 @@ from spikey_cli.core.coders import CODERS  # noqa: E402
 from spikey_cli.core.quantizer import N1  # noqa: E402
 from spikey_cli.decompressor import decompress, verify  # noqa: E402
 from spikey_cli.errors import InputError, ModelError  # noqa: E402
-from spikey_cli.predictor import read_model  # noqa: E402
-from spikey_cli.self_test import digest_of, known_inputs  # noqa: E402
+from spikey_cli.model.predictor import read_model  # noqa: E402
+from spikey_cli.model.self_test import digest_of, known_inputs  # noqa: E402
 from spikey_cli.streams import decode_threads, encode_threads  # noqa: E402
 from spikey_cli.system.workers import Workers  # noqa: E402
 from spikey_cli.topology.references import Company  # noqa: E402

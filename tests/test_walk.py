@@ -29,10 +29,10 @@ from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
 from spikey_cli.core.lanes import cut, gather, scatter
 from spikey_cli.core.quantizer import N1, identity
-from spikey_cli.graph import read_graph
+from spikey_cli.model.graph import read_graph
+from spikey_cli.model.predictor import Predictor, default_predictor
+from spikey_cli.model.zoo import model_folder
 from spikey_cli.parts import CODED, Part
-from spikey_cli.predictor import Predictor, default_predictor
-from spikey_cli.shipped import model_folder
 from spikey_cli.streams import encode_threads
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import Company

@@ -20,8 +20,8 @@ from ..core.coders import CODERS
 from ..core.quantizer import Grid
 from ..core.residual_log import Ledger, Page
 from ..directory import Directory, FileEntry
+from ..model.predictor import Predictor
 from ..parts import PACKED, Part
-from ..predictor import Predictor
 from ..streams import encode_threads, share_threads, take_walk
 from ..system.progress import Progress
 from ..system.workers import Workers

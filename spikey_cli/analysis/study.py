@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..predictor import Predictor
+from ..model.predictor import Predictor
 from ..system.progress import Progress
 from ..system.workers import Workers
 from .density import bin_ratios, code_counts, pattern_correlation

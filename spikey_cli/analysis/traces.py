@@ -18,7 +18,7 @@ from ..directory import thread_names
 from ..errors import InputError
 from ..extractor import choose_threads
 from ..limits import DEFAULT_LIMITS, Limits
-from ..predictor import Predictor
+from ..model.predictor import Predictor
 from ..recording import read_frames
 from ..system.progress import Progress
 from ..system.workers import open_workers

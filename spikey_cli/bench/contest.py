@@ -199,7 +199,7 @@ def own_work(file: Path, coder: str, work: Path, repeats: int) -> Row:
     """Times of the codec's own work on one file, in a process that is warm."""
     from ..compressor import compress
     from ..decompressor import decompress
-    from ..predictor import find_model
+    from ..model.predictor import find_model
 
     source = _look(file)
     assert source.layout is not None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..shipped import shipped_models
+from ..model.zoo import shipped_models
 
 if TYPE_CHECKING:
     from ..limits import Limits
-    from ..predictor import Predictor
+    from ..model.predictor import Predictor
 
 PATH = click.Path(path_type=Path)
 
@@ -67,7 +67,7 @@ def find_model(name: str | None) -> Predictor | None:
     """The predictor that --model names."""
     if name is None:
         return None
-    from ..predictor import find_model as find
+    from ..model.predictor import find_model as find
 
     return find(name)
 

@@ -98,7 +98,7 @@ def analyze(
     from ..analysis.report import write_report
     from ..analysis.study import study
     from ..analysis.survey import survey
-    from ..predictor import default_predictor
+    from ..model.predictor import default_predictor
     from ..system.workers import open_workers
 
     predictor = find_model(model) or default_predictor()

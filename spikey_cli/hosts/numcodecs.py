@@ -16,8 +16,8 @@ import numpy as np
 from ..chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
 from ..core.coders import CODERS
 from ..errors import LimitError, MissingPackageError
-from ..predictor import Predictor, default_predictor, find_model
-from ..shipped import shipped_models
+from ..model.predictor import Predictor, default_predictor, find_model
+from ..model.zoo import shipped_models
 
 try:
     from numcodecs.abc import Codec

@@ -22,7 +22,7 @@ from ..errors import ArchiveError, InputError, MissingPackageError
 from ..form import lowered
 from ..io.layout import whole_rate
 from ..io.source import ArrayOrigin, BytesOrigin, Origin
-from ..predictor import Predictor
+from ..model.predictor import Predictor
 from ..system.progress import Progress
 from .opened import ArchivedVector, Opened, read_file
 

@@ -13,7 +13,7 @@ from ..errors import ArchiveError, LimitError, SpikeyError
 from ..grid_table import unpack_grid
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..limits import DEFAULT_LIMITS, Limits
-from ..predictor import Predictor, predictor_with_digest
+from ..model.predictor import Predictor, predictor_with_digest
 from .lockstep import Lockstep
 from .packets import CODED, END, GRID, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
 

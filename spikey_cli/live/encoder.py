@@ -11,7 +11,7 @@ from ..core.quantizer import N1, Grid, GridSurvey, every, identity
 from ..errors import InputError
 from ..grid_table import pack_grid
 from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
-from ..predictor import Predictor, default_predictor
+from ..model.predictor import Predictor, default_predictor
 from ..topology.topology import Topology
 from .lockstep import Lockstep
 from .packets import CODED, GRID, MAX_CHANNELS, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet

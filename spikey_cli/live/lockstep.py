@@ -25,7 +25,7 @@ from ..core.quantizer import Grid
 from ..core.range import RangeDecoder, RangeEncoder
 from ..core.varint import get_uvarint, put_uvarint
 from ..errors import ArchiveError
-from ..predictor import Predictor
+from ..model.predictor import Predictor
 from ..topology.references import Company, Peers, Place
 from ..topology.topology import Topology
 from ..walk import TILE_STEPS, Walk

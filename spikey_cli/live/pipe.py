@@ -14,8 +14,8 @@ from ..errors import ArchiveError, InputError, LimitError, SpikeyError, system_f
 from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..io.wav import WavStart, parse_start
 from ..limits import Limits
-from ..predictor import Predictor
-from ..shipped import model_name
+from ..model.predictor import Predictor
+from ..model.zoo import model_name
 from ..system.progress import logger
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder

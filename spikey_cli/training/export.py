@@ -16,8 +16,8 @@ from ..core.converter import Profile
 from ..core.gain import INPUT_LIMIT
 from ..core.middle_out import EXTRA_ROWS
 from ..errors import ModelError
-from ..predictor import OUTPUT_ROWS, Predictor
-from ..self_test import digest_of, known_inputs
+from ..model.predictor import OUTPUT_ROWS, Predictor
+from ..model.self_test import digest_of, known_inputs
 from .layers import ACTIVATION_LIMIT
 from .network import IntegerNetwork
 
@@ -82,7 +82,7 @@ class _Drawing:
 def onnx_bytes(network: IntegerNetwork, profile: Profile | None = None) -> bytes:
     """The network as an .onnx file: MatMul, Add, Floor and Clip over constants; lanes are the columns.
 
-    The parts, and what the metadata says, are those of `spikey_cli.predictor`.
+    The parts, and what the metadata says, are those of `spikey_cli.model.predictor`.
     """
     config, drawing = network.config, _Drawing()
     inputs, outputs = {"windows": config.window}, {"outputs": OUTPUT_ROWS}

@@ -1,6 +1,6 @@
 """Layers in training: float weights that already round as their frozen integer form will.
 
-Units are those of the frozen graph (see `spikey_cli.predictor`): inputs are integers, 64 to one; activations are
+Units are those of the frozen graph (see `spikey_cli.model.predictor`): inputs are integers, 64 to one; activations are
 integers 0..ACTIVATION_LIMIT, 64 to one. Weights and biases are rounded to multiples of 2**-f, with f for each row as
 large as the exactness bound allows. Gradients pass through every rounding as if it were not there (the straight-through
 estimator: Bengio, Leonard, Courville, "Estimating or propagating gradients through stochastic neurons", 2013).
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.gain import INPUT_LIMIT
-from ..graph import EXACT_LIMIT
+from ..model.graph import EXACT_LIMIT
 
 ONE = 64
 ACTIVATION_LIMIT = INPUT_LIMIT

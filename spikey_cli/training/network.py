@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..core.gain import INPUT_LIMIT
 from ..core.middle_out import EXTRA_ROWS
-from ..predictor import OUTPUT_ROWS
+from ..model.predictor import OUTPUT_ROWS
 from .batches import Batch
 from .config import Cnn, Config
 from .features import linear_features, placed_filters

@@ -16,7 +16,7 @@ from ..core.converter import CODE_UNITS, Profile
 from ..core.quantizer import N1
 from ..description import describe
 from ..errors import InputError
-from ..predictor import Predictor, default_predictor, read_model
+from ..model.predictor import Predictor, default_predictor, read_model
 from ..source import look_through
 from .config import Config, Identity
 from .export import freeze

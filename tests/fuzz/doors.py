@@ -28,7 +28,6 @@ from spikey_cli.core.lane_headers import decode_entries
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.errors import SpikeyError
-from spikey_cli.graph import certify, read_graph
 from spikey_cli.grid_table import unpack_grid
 from spikey_cli.io.layout import MAX_CHANNELS, MAX_RATE, Layout
 from spikey_cli.io.npy import parse as parse_npy
@@ -36,7 +35,8 @@ from spikey_cli.io.sidecar import raw_format_beside
 from spikey_cli.io.source import BytesOrigin
 from spikey_cli.io.wav import parse, parse_start
 from spikey_cli.limits import Limits
-from spikey_cli.predictor import Predictor, default_predictor
+from spikey_cli.model.graph import certify, read_graph
+from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.salvage import SalvageReader
 from spikey_cli.source import look_through
 from spikey_cli.system.workers import Workers

@@ -24,8 +24,8 @@ from spikey_cli.form import samples_of
 from spikey_cli.grid_table import pack_grid
 from spikey_cli.io.source import ArrayOrigin
 from spikey_cli.live.encoder import StreamEncoder
-from spikey_cli.predictor import Predictor
-from spikey_cli.shipped import shipped_models
+from spikey_cli.model.predictor import Predictor
+from spikey_cli.model.zoo import shipped_models
 from spikey_cli.topology.topology import Topology
 
 

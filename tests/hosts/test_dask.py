@@ -18,7 +18,7 @@ from spikey_cli import blocks, codec, compressor
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
 from spikey_cli.errors import ClusterError, InputError
-from spikey_cli.predictor import default_predictor
+from spikey_cli.model.predictor import default_predictor
 from spikey_cli.system.workers import Workers
 from spikey_cli.tables import FileEntry
 

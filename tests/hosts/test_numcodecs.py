@@ -21,7 +21,7 @@ from recordings import recorded
 import spikey_cli
 from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import ArchiveError, MissingPackageError
-from spikey_cli.shipped import shipped_models
+from spikey_cli.model.zoo import shipped_models
 
 numcodecs = pytest.importorskip("numcodecs", minversion="0.15")
 Spikey = spikey_cli.Spikey

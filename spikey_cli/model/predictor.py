@@ -38,17 +38,17 @@ from typing import Any
 
 import numpy as np
 
-from .core.adaptation import EAGER
-from .core.converter import Profile
-from .core.gain import INPUT_LIMIT
-from .core.middle_out import EXTRA_ROWS
-from .core.quantizer import N1
-from .errors import ModelError, SelfTestError, system_fault
+from ..core.adaptation import EAGER
+from ..core.converter import Profile
+from ..core.gain import INPUT_LIMIT
+from ..core.middle_out import EXTRA_ROWS
+from ..core.quantizer import N1
+from ..errors import ModelError, SelfTestError, system_fault
+from ..topology.references import MAX_LEANS
+from .chain import chain_of
 from .graph import Graph, Span, certify, read_graph
-from .graph_chain import chain_of
 from .self_test import digest_of, known_inputs
-from .shipped import DEFAULT_MODEL, SELF_TESTS, shipped_models, shipped_models_with
-from .topology.references import MAX_LEANS
+from .zoo import DEFAULT_MODEL, SELF_TESTS, shipped_models, shipped_models_with
 
 OUTPUT_ROWS = 3
 

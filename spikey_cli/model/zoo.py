@@ -24,7 +24,7 @@ SELF_TESTS = {
 
 def model_folder() -> Path:
     """Where the models that come with the package lie: inside it once installed, beside it in a source tree."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     inside = package / "models"
     return inside if inside.is_dir() else package.parent / "models"
 

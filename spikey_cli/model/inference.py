@@ -10,10 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
-from .core.lanes import Lanes
-from .core.middle_out import EXTRA_ROWS, Messages, gather_messages, join_regions
+from ..core.lanes import Lanes
+from ..core.middle_out import EXTRA_ROWS, Messages, gather_messages, join_regions
+from ..topology.references import Peers
 from .predictor import OUTPUT_ROWS, Predictor
-from .topology.references import Peers
 
 
 class Forecast(Protocol):

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .core.gain import INPUT_LIMIT
+from ..core.gain import INPUT_LIMIT
 
 COLUMNS = 64
 _QUIETEST = 6  # octaves: a few units, as the steps of a quiet lane are

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import ModelError
+from ..errors import ModelError
 
 EXACT_LIMIT = 2**24
 MAX_MODEL_BYTES = 16 << 20

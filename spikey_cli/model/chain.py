@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .core.network import ROWS_AT_ONCE, Chain
+from ..core.network import ROWS_AT_ONCE, Chain
 from .graph import Graph
 
 
