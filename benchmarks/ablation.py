@@ -15,8 +15,9 @@ from pathlib import Path
 
 import click
 
-from spikey_cli import blocks, directory
+from spikey_cli import blocks
 from spikey_cli.compressor import compress
+from spikey_cli.container import directory
 from spikey_cli.core import adaptation, rice
 from spikey_cli.description import describe
 from spikey_cli.model import predictor

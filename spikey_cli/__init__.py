@@ -15,8 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from .container.limits import Limits
 from .errors import ArchiveError, InputError, ModelError, SpikeyError
-from .limits import Limits
 
 if TYPE_CHECKING:
     from .compressor import Compressed, compress

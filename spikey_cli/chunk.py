@@ -16,8 +16,9 @@ import math
 
 import numpy as np
 
-from .archive import ArchiveReader
 from .compressor import write_archive
+from .container.archive import ArchiveReader
+from .container.limits import NO_LIMITS
 from .core.coders import CODERS
 from .decompressor import restore
 from .errors import ArchiveError, LimitError, SelfTestError
@@ -25,7 +26,6 @@ from .form import Form, samples_of
 from .io.layout import Bytes, Layout
 from .io.npy import FAULTS, is_predictable, parse_header
 from .io.source import ArrayOrigin, BytesOrigin, Origin
-from .limits import NO_LIMITS
 from .model.predictor import Predictor, default_predictor
 from .source import look_through
 from .system.workers import Workers

@@ -13,19 +13,19 @@ from typing import BinaryIO
 import numpy as np
 
 from .advice import advise
-from .archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
 from .blocks import plan_blocks
 from .codec import FileChangedError, encode_block, read_block
+from .container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
+from .container.directory import MAX_MODEL_BYTES, Directory, FileEntry
+from .container.limits import NO_LIMITS
 from .core.adaptation import STEADY
 from .core.coders import CODERS, DEFAULT_CODER, Coder
 from .decompressor import restore
-from .directory import MAX_MODEL_BYTES, Directory, FileEntry
 from .errors import ArchiveError, InputError, SelfTestError, SpikeyError
 from .inputs import check_no_input, check_replaced, name_inputs, without_archive, without_collisions
 from .io.layout import RAW_SUFFIXES, RawFormat
 from .io.sidecar import raw_format_beside
 from .io.source import FileOrigin, Origin
-from .limits import NO_LIMITS
 from .model.predictor import Predictor, default_predictor
 from .model.zoo import model_name
 from .removal import check_readable_later, remove_sources

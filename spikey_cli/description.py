@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from .archive import NO_MODEL, ArchiveReader
+from .container.archive import NO_MODEL, ArchiveReader
+from .container.directory import thread_names
+from .container.limits import DEFAULT_LIMITS, Limits
 from .core.coders import coder_with_number
-from .directory import thread_names
-from .limits import DEFAULT_LIMITS, Limits
 from .model.zoo import shipped_models_with
 
 

@@ -14,12 +14,12 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from .archive import ArchiveReader
 from .codec import Decoder
+from .container.archive import ArchiveReader
+from .container.limits import DEFAULT_LIMITS, Limits
 from .errors import InputError
 from .io import npy
 from .io.wav_writer import WavFormat, write_wav
-from .limits import DEFAULT_LIMITS, Limits
 from .model.predictor import Predictor
 from .recording import Recording, named_threads, read_frames
 from .system.progress import Progress

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .archive import MAGIC
-from .directory import name_fault
+from .container.archive import MAGIC
+from .container.directory import name_fault
 from .errors import InputError, SpikeyError, system_fault
 from .io.source import FileOrigin, Origin, open_input
 from .live.packets import MAGIC as LIVE_MAGIC

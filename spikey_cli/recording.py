@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from .archive import ArchiveReader
 from .codec import Decoder, decode_block
-from .directory import thread_names
+from .container.archive import ArchiveReader
+from .container.directory import thread_names
+from .container.limits import DEFAULT_LIMITS, Limits
+from .container.parts import Part
 from .errors import ArchiveError, InputError, unknown_name
 from .io.layout import sample_dtype
-from .limits import DEFAULT_LIMITS, Limits
 from .model.predictor import Predictor
-from .parts import Part
 from .system.workers import Workers, open_workers
 
 _WANTED_AT_ONCE, _MOST_AT_ONCE = 1 << 23, 1 << 26

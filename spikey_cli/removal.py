@@ -11,12 +11,12 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from .archive import ArchiveReader
+from .container.archive import ArchiveReader
+from .container.limits import NO_LIMITS
 from .decompressor import restore
 from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
 from .io.layout import Bytes
 from .io.source import FileOrigin, open_input
-from .limits import NO_LIMITS
 from .model.predictor import Predictor, predictor_with_digest
 from .source import Source, read_at
 from .system.progress import Progress

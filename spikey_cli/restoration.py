@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from .archive import ArchiveReader, FileDigest
 from .codec import RestoredPart
-from .directory import FileEntry
+from .container.archive import ArchiveReader, FileDigest
+from .container.directory import FileEntry
 from .errors import ArchiveError, SpikeyError
 from .io.layout import Bytes, silence
 

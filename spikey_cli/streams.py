@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from .container.parts import CODED, PACKED, Stream
 from .core.coders import Coder
 from .core.converter import Bins
 from .core.gain import lane_gains
@@ -24,7 +25,6 @@ from .core.lanes import Lanes, cut
 from .core.packed import pack_codes, packed_bytes, unpack_codes
 from .core.quantizer import Grid
 from .model.predictor import Predictor
-from .parts import CODED, PACKED, Stream
 from .system.workers import Workers
 from .topology.references import Company, Peers
 from .walk import Stepper, walk

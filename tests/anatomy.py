@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from spikey_cli.archive import BLOCK_MARK, END_MARK, HEADER_BYTES, ArchiveReader
-from spikey_cli.directory import DICTIONARY, Directory, pack_directory
-from spikey_cli.grid_table import pack_grid
-from spikey_cli.parts import Part
-from spikey_cli.tables import BlockTable, Index, IndexEntry, StreamEntry, pack_block_table, pack_index
-from spikey_cli.topology_table import pack_topology
+from spikey_cli.container.archive import BLOCK_MARK, END_MARK, HEADER_BYTES, ArchiveReader
+from spikey_cli.container.block_table import BlockTable, Index, IndexEntry, StreamEntry, pack_block_table, pack_index
+from spikey_cli.container.directory import DICTIONARY, Directory, pack_directory
+from spikey_cli.container.grid_table import pack_grid
+from spikey_cli.container.parts import Part
+from spikey_cli.container.topology_table import pack_topology
 
 Token = int | bytes
 """What a table is made of: a number, as a uvarint, or bytes as they are."""

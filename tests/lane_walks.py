@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from spikey_cli.container.grid_table import unpack_grid
 from spikey_cli.core import range as range_coder
 from spikey_cli.core import residual, rice
 from spikey_cli.core.converter import Bins, Profile
 from spikey_cli.core.lanes import Lanes, cut
 from spikey_cli.core.quantizer import N1, identity
-from spikey_cli.grid_table import unpack_grid
 
 GRIDS = [
     N1,

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from anatomy import Anatomy, Content, Token, deflated, directory_tokens, index_tokens, inflated, joined, table_tokens
 
+from spikey_cli.container.directory import FileEntry
+from spikey_cli.container.grid_table import unpack_grid
+from spikey_cli.container.parts import Part
 from spikey_cli.core.quantizer import IDENTITY
 from spikey_cli.core.varint import put_uvarint
-from spikey_cli.directory import FileEntry
-from spikey_cli.grid_table import unpack_grid
 from spikey_cli.io.layout import Layout
-from spikey_cli.parts import Part
 from spikey_cli.topology.topology import Topology
 
 MOST_BYTES = 16 << 10

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural, wav_bytes, write_session
 
 import spikey_cli
-from spikey_cli.archive import MINOR, ArchiveReader
+from spikey_cli.container.archive import MINOR, ArchiveReader
+from spikey_cli.container.directory import name_fault
 from spikey_cli.core.coders import CODERS
-from spikey_cli.directory import name_fault
 from spikey_cli.errors import ArchiveError, InputError, ModelError, SpikeyError
 
 

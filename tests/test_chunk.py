@@ -20,9 +20,9 @@ from recordings import n1_samples, neural
 
 import spikey_cli
 from spikey_cli import chunk
-from spikey_cli.archive import NO_MODEL, ArchiveReader
 from spikey_cli.chunk import decode_chunk, encode_chunk
 from spikey_cli.compressor import write_archive
+from spikey_cli.container.archive import NO_MODEL, ArchiveReader
 from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import ArchiveError, LimitError
 from spikey_cli.io.layout import Layout

@@ -63,7 +63,7 @@ def test_damage_exits_1_and_names_the_file(tmp_path, session):
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, session, monkeypatch):
-    from spikey_cli import archive
+    from spikey_cli.container import archive
 
     def full(self, *pieces):
         raise OSError(28, "No space left on device")

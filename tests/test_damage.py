@@ -14,10 +14,10 @@ import pytest
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
-from spikey_cli.archive import ArchiveReader
+from spikey_cli.container.archive import ArchiveReader
+from spikey_cli.container.salvage import SalvageReader
 from spikey_cli.decompressor import restore
 from spikey_cli.errors import SpikeyError
-from spikey_cli.salvage import SalvageReader
 
 EXHAUSTIVE = bool(os.environ.get("SPIKEY_EXHAUSTIVE"))
 STRIDE = 1 if EXHAUSTIVE else 41

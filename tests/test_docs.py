@@ -18,8 +18,8 @@ from command import run
 from recordings import n1_samples, neural, write_session
 
 import spikey_cli
-from spikey_cli import archive, directory
 from spikey_cli.cli import main
+from spikey_cli.container import archive, directory
 from spikey_cli.core.coders import CODERS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from spikey_cli.container.grid_table import pack_grid, unpack_grid
 from spikey_cli.core.quantizer import IDENTITY, MAX_PALETTE, N1, Grid, GridSurvey, identity
 from spikey_cli.core.varint import put_uvarint, zigzag
 from spikey_cli.errors import ArchiveError, InputError
-from spikey_cli.grid_table import pack_grid, unpack_grid
 from spikey_cli.io.layout import sample_dtype, sample_range
 
 # kernels are compiled at their first call, which no deadline foresees

@@ -24,13 +24,13 @@ from watched import Watched, watch
 import spikey_cli
 from spikey_cli import blocks
 from spikey_cli.cli import main
-from spikey_cli.directory import Directory, FileEntry
+from spikey_cli.container.directory import Directory, FileEntry
+from spikey_cli.container.limits import Limits
+from spikey_cli.container.parts import Part
+from spikey_cli.container.salvage import SalvageReader
 from spikey_cli.errors import SpikeyError
 from spikey_cli.io.layout import Layout
-from spikey_cli.limits import Limits
 from spikey_cli.model.predictor import Predictor
-from spikey_cli.parts import Part
-from spikey_cli.salvage import SalvageReader
 from spikey_cli.topology.topology import Topology
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is measured as Linux tells it")

@@ -17,13 +17,13 @@ from recordings import wav_bytes, write_session
 
 import spikey_cli
 from spikey_cli import Limits, StreamDecoder, StreamEncoder
+from spikey_cli.container.directory import name_fault
+from spikey_cli.container.grid_table import pack_grid
+from spikey_cli.container.limits import DEFAULT_LIMITS, TIME_A_BYTE
 from spikey_cli.core.packed import packed_bytes
 from spikey_cli.core.quantizer import identity
-from spikey_cli.directory import name_fault
 from spikey_cli.errors import ArchiveError, InputError, LimitError, SpikeyError
-from spikey_cli.grid_table import pack_grid
 from spikey_cli.io.wav import parse, parse_start
-from spikey_cli.limits import DEFAULT_LIMITS, TIME_A_BYTE
 from spikey_cli.live.decoder import SILENCE
 from spikey_cli.live.lockstep import n_ways
 from spikey_cli.live.packets import CODED, END, GRID, SAMPLES, Packet, pack_packet

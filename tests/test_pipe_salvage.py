@@ -13,8 +13,8 @@ import pytest
 from recordings import n1_samples, neural, wav_bytes
 from test_pipe import run
 
+from spikey_cli.container.limits import Limits
 from spikey_cli.errors import ArchiveError, InputError, LimitError
-from spikey_cli.limits import Limits
 from spikey_cli.live.encoder import StreamEncoder
 from spikey_cli.live.pipe import Piped, decompress_pipe
 

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
-from spikey_cli.archive import HEADER_BYTES, ArchiveReader
 from spikey_cli.cli import main
+from spikey_cli.container.archive import HEADER_BYTES, ArchiveReader
+from spikey_cli.container.salvage import SalvageReader
 from spikey_cli.errors import ArchiveError
-from spikey_cli.salvage import SalvageReader
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..archive import ArchiveReader
 from ..codec import Decoder
-from ..directory import thread_names
+from ..container.archive import ArchiveReader
+from ..container.directory import thread_names
+from ..container.limits import DEFAULT_LIMITS, Limits
 from ..errors import InputError
 from ..extractor import choose_threads
-from ..limits import DEFAULT_LIMITS, Limits
 from ..model.predictor import Predictor
 from ..recording import read_frames
 from ..system.progress import Progress

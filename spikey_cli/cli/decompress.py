@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import (
-    FORCE,
-    MODEL,
-    PATH,
-    THREADS,
-    find_model,
-    limited,
-)
+from .options import FORCE, MODEL, PATH, THREADS, find_model, limited
 from .pipe import PIPE, decompress_live, decompress_through, test_live
 from .report import Report, complain, counted, report_failures, report_losses, reporting, size, write_losses
 
 if TYPE_CHECKING:
-    from ..limits import Limits
+    from ..container.limits import Limits
 
 
 @click.command()
@@ -89,7 +82,7 @@ def decompress(
     if live:
         decompress_live(archive, folder, keep_going=keep_going, model=model, force=force, report=report, limits=limits)
         return
-    from ..archive import ArchiveReader
+    from ..container.archive import ArchiveReader
     from ..decompressor import decompress as run
     from ..extractor import extract_files
 
@@ -155,7 +148,7 @@ def test(
     \b
         spikey test out.spk
     """
-    from ..archive import REMEDY
+    from ..container.archive import REMEDY
     from ..decompressor import verify
     from ..live.pipe import is_live
 

@@ -13,7 +13,7 @@ from .pipe import PIPE, binary_stdout
 from .report import Report, counted, reporting
 
 if TYPE_CHECKING:
-    from ..limits import Limits
+    from ..container.limits import Limits
 
 
 @click.command()

@@ -14,7 +14,7 @@ from .options import PATH, limited
 from .report import clock, counted, size
 
 if TYPE_CHECKING:
-    from ..limits import Limits
+    from ..container.limits import Limits
 
 _FILES = 20
 """Files that are listed, unless all are asked for."""

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from ..model.zoo import shipped_models
 
 if TYPE_CHECKING:
-    from ..limits import Limits
+    from ..container.limits import Limits
     from ..model.predictor import Predictor
 
 PATH = click.Path(path_type=Path)
@@ -85,7 +85,7 @@ def limited(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _limits_of(memory: int | None, max_expansion: int | None) -> Limits:
-    from ..limits import DEFAULT_LIMITS, Limits
+    from ..container.limits import DEFAULT_LIMITS, Limits
 
     return Limits(
         DEFAULT_LIMITS.memory if memory is None else memory << 20,

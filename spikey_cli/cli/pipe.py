@@ -11,8 +11,8 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from ..container.limits import Limits
 from ..errors import InputError, SpikeyError, system_fault
-from ..limits import Limits
 from ..system import signals
 from .options import find_model
 from .report import Report, counted, report_failures, size, write_losses

@@ -11,7 +11,7 @@ from .options import FORCE, MODEL, PATH, PICTURE, THREADS, find_model, limited
 from .report import Report, counted, reporting
 
 if TYPE_CHECKING:
-    from ..limits import Limits
+    from ..container.limits import Limits
 
 _TRACES = 16
 """Threads that are drawn where none are named."""

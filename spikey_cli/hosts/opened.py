@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..archive import ArchiveReader
 from ..codec import Decoder
+from ..container.archive import ArchiveReader
 from ..errors import ArchiveError, LimitError
 from ..io.layout import MAX_HEAD_BYTES
 from ..io.npy import parse_header

@@ -6,13 +6,13 @@ import hashlib
 
 import numpy as np
 
+from ..container.grid_table import unpack_grid
+from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import CODERS
 from ..core.quantizer import Grid
 from ..effort import decoding_time
 from ..errors import ArchiveError, LimitError, SpikeyError
-from ..grid_table import unpack_grid
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
-from ..limits import DEFAULT_LIMITS, Limits
 from ..model.predictor import Predictor, predictor_with_digest
 from .lockstep import Lockstep
 from .packets import CODED, END, GRID, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet

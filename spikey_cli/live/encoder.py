@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..container.grid_table import pack_grid
 from ..core.quantizer import N1, Grid, GridSurvey, every, identity
 from ..errors import InputError
-from ..grid_table import pack_grid
 from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
 from ..model.predictor import Predictor, default_predictor
 from ..topology.topology import Topology

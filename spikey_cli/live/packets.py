@@ -20,11 +20,11 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint
 from ..errors import ArchiveError
 from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES
 from ..topology.topology import Topology
-from ..topology_table import pack_topology, unpack_topology
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
 MAJOR, MINOR = 1, 1

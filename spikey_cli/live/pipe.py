@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ..container.limits import Limits
 from ..errors import ArchiveError, InputError, LimitError, SpikeyError, system_fault
 from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..io.wav import WavStart, parse_start
-from ..limits import Limits
 from ..model.predictor import Predictor
 from ..model.zoo import model_name
 from ..system.progress import logger

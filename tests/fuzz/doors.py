@@ -18,9 +18,12 @@ import numpy as np
 from anatomy import Anatomy, Block, deflated
 
 import spikey_cli
-from spikey_cli.archive import NO_MODEL
 from spikey_cli.chunk import decode_chunk
 from spikey_cli.compressor import write_archive
+from spikey_cli.container.archive import NO_MODEL
+from spikey_cli.container.grid_table import unpack_grid
+from spikey_cli.container.limits import Limits
+from spikey_cli.container.salvage import SalvageReader
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
 from spikey_cli.core.gain import INPUT_LIMIT
@@ -28,16 +31,13 @@ from spikey_cli.core.lane_headers import decode_entries
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.errors import SpikeyError
-from spikey_cli.grid_table import unpack_grid
 from spikey_cli.io.layout import MAX_CHANNELS, MAX_RATE, Layout
 from spikey_cli.io.npy import parse as parse_npy
 from spikey_cli.io.sidecar import raw_format_beside
 from spikey_cli.io.source import BytesOrigin
 from spikey_cli.io.wav import parse, parse_start
-from spikey_cli.limits import Limits
 from spikey_cli.model.graph import certify, read_graph
 from spikey_cli.model.predictor import Predictor, default_predictor
-from spikey_cli.salvage import SalvageReader
 from spikey_cli.source import look_through
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import Company, Peers

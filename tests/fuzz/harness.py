@@ -35,7 +35,7 @@ with _watched():
     import doors
     from seeds import seeds_of
 
-    from spikey_cli.limits import DEFAULT_EXPANSION, Limits
+    from spikey_cli.container.limits import DEFAULT_EXPANSION, Limits
 
 _LEAST_BYTES = 8192
 _SLOWER = 128

@@ -17,11 +17,11 @@ from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.chunk import encode_chunk
+from spikey_cli.container.grid_table import pack_grid
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
 from spikey_cli.core.varint import get_uvarint
 from spikey_cli.form import samples_of
-from spikey_cli.grid_table import pack_grid
 from spikey_cli.io.source import ArrayOrigin
 from spikey_cli.live.encoder import StreamEncoder
 from spikey_cli.model.predictor import Predictor

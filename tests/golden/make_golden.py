@@ -25,10 +25,10 @@ from anatomy import Anatomy  # noqa: E402
 from recordings import n1_samples, neural, wav_bytes  # noqa: E402
 
 import spikey_cli  # noqa: E402
-from spikey_cli.archive import MAJOR, MINOR  # noqa: E402
 from spikey_cli.chunk import encode_chunk  # noqa: E402
+from spikey_cli.container.archive import MAJOR, MINOR  # noqa: E402
+from spikey_cli.container.directory import DICTIONARY  # noqa: E402
 from spikey_cli.core.coders import CODERS  # noqa: E402
-from spikey_cli.directory import DICTIONARY  # noqa: E402
 from spikey_cli.live.packets import MAJOR as LIVE_MAJOR  # noqa: E402
 from spikey_cli.live.packets import MINOR as LIVE_MINOR  # noqa: E402
 from spikey_cli.model.predictor import Predictor, find_model  # noqa: E402

@@ -15,12 +15,12 @@ from cluster_stage import FRAMES, Stage, left_in, write_sources
 
 import spikey_cli
 from spikey_cli import blocks, codec, compressor
+from spikey_cli.container.block_table import FileEntry
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
 from spikey_cli.errors import ClusterError, InputError
 from spikey_cli.model.predictor import default_predictor
 from spikey_cli.system.workers import Workers
-from spikey_cli.tables import FileEntry
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -44,7 +44,7 @@ def many_blocks(monkeypatch):
 def alone(sources, tmp_path) -> bytes:
     """The archive of all sources that this process writes."""
     spikey_cli.compress(sources, tmp_path / "alone.spk", workers=1)
-    with spikey_cli.archive.ArchiveReader(tmp_path / "alone.spk") as reader:
+    with spikey_cli.container.archive.ArchiveReader(tmp_path / "alone.spk") as reader:
         assert len(reader.index.blocks) == 6
     return (tmp_path / "alone.spk").read_bytes()
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural
 
 import spikey_cli
+from spikey_cli.container.limits import Limits
 from spikey_cli.errors import ArchiveError, LimitError
 from spikey_cli.hosts import opened
 from spikey_cli.hosts.opened import ArchivedVector, Opened, read_file
 from spikey_cli.io.source import ArrayOrigin, BytesOrigin
-from spikey_cli.limits import Limits
 
 TIMES = np.arange(100_000) / 3
 """Of more bytes than a part has that is kept verbatim."""

@@ -8,9 +8,9 @@ of each of those, by increasing index:
 
 from __future__ import annotations
 
-from .core.varint import get_uvarint, put_uvarint
-from .errors import ArchiveError
-from .topology.topology import MAX_PEERS, MAX_WAVES, Topology
+from ..core.varint import get_uvarint, put_uvarint
+from ..errors import ArchiveError
+from ..topology.topology import MAX_PEERS, MAX_WAVES, Topology
 
 
 def pack_topology(topology: Topology) -> bytes:

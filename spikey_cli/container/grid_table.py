@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .core.quantizer import MAX_PALETTE, N1, EvenGrid, Grid, ListedGrid, identity
-from .core.varint import get_uvarint, put_uvarint, unzigzag, zigzag
-from .errors import ArchiveError
-from .io.layout import SAMPLE_BYTES, sample_range
+from ..core.quantizer import MAX_PALETTE, N1, EvenGrid, Grid, ListedGrid, identity
+from ..core.varint import get_uvarint, put_uvarint, unzigzag, zigzag
+from ..errors import ArchiveError
+from ..io.layout import SAMPLE_BYTES, sample_range
 
 _IDENTITY, _N1, _STEP, _PALETTE = range(4)
 _GAP_BYTES = 4  # of 24 bits, no gap takes more

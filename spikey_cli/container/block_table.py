@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .core.varint import put_uvarint
-from .cursor import Cursor
+from ..core.varint import put_uvarint
+from ..errors import ArchiveError
 from .directory import Directory, FileEntry
-from .errors import ArchiveError
 from .limits import beyond_memory
 from .parts import Part
+from .table_reader import Cursor
 
 MAX_BLOCK_SAMPLES = 1 << 25
 """Samples of a block, at most, or one frame of one file: what formats allow, and readers only within their limits."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import LimitError
+from ..errors import LimitError
 
 SAMPLE_MEMORY = 16
 """Bytes that decoding a sample of a block takes, at most, and what stands around it."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from ..errors import ArchiveError, LimitError
 from .archive import BLOCK_MARK, HEADER_BYTES, LAYOUTS, MAGIC, MAJOR, ArchiveReader
-from .errors import ArchiveError, LimitError
-from .tables import Index, IndexEntry
+from .block_table import Index, IndexEntry
 
 _SEARCH_BYTES = 1 << 20
 _HEADERS_TRIED = 64

@@ -21,16 +21,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from .core.quantizer import IDENTITY, Grid, SampleFormat
-from .core.varint import put_uvarint
-from .cursor import Cursor
-from .errors import ArchiveError, InputError
+from ..core.quantizer import IDENTITY, Grid, SampleFormat
+from ..core.varint import put_uvarint
+from ..errors import ArchiveError, InputError
+from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
+from ..topology.references import Company, Place
+from ..topology.topology import Topology
 from .grid_table import pack_grid, unpack_grid
-from .io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
 from .parts import Part
-from .topology.references import Company, Place
-from .topology.topology import Topology
+from .table_reader import Cursor
 from .topology_table import pack_topology, unpack_topology
 
 DICTIONARY = (

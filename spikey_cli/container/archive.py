@@ -43,13 +43,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from .directory import Directory, pack_directory, unpack_directory
-from .errors import ArchiveError, LimitError, system_fault
-from .io.layout import Bytes
-from .limits import DEFAULT_LIMITS, Limits
-from .parts import Part
-from .system.random_access import RandomAccess
-from .tables import (
+from ..errors import ArchiveError, LimitError, system_fault
+from ..io.layout import Bytes
+from ..system.random_access import RandomAccess
+from .block_table import (
     BlockTable,
     Index,
     IndexEntry,
@@ -60,6 +57,9 @@ from .tables import (
     unpack_block_table,
     unpack_index,
 )
+from .directory import Directory, pack_directory, unpack_directory
+from .limits import DEFAULT_LIMITS, Limits
+from .parts import Part
 
 if TYPE_CHECKING:
     from .parts import Stream

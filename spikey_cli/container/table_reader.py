@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .core.varint import get_uvarint
-from .errors import ArchiveError
+from ..core.varint import get_uvarint
+from ..errors import ArchiveError
 
 
 class Cursor:
