@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from spikey_cli import blocks
+from spikey_cli.codec import block_plan
 from spikey_cli.compressor import compress
 from spikey_cli.container import directory
 from spikey_cli.core import adaptation, rice
@@ -46,7 +46,7 @@ def _rank_by_distance() -> None:
 
 def _lanes(count: int) -> Callable[[], None]:
     def change() -> None:
-        blocks.LANES_WANTED = count
+        block_plan.LANES_WANTED = count
 
     return change
 

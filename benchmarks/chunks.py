@@ -24,7 +24,7 @@ import numpy as np
 
 from spikey_cli.bench.contest import describe_machine
 from spikey_cli.chunk import decode_chunk, encode_chunk
-from spikey_cli.source import look_through
+from spikey_cli.codec.scan import look_through
 
 Result = TypeVar("Result")
 

@@ -25,7 +25,7 @@ import click
 import numpy as np
 
 from spikey_cli.bench.contest import describe_machine
-from spikey_cli.source import look_through
+from spikey_cli.codec.scan import look_through
 
 RATE = 30_000
 NOISE = 10.0

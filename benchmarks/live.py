@@ -16,7 +16,7 @@ import numpy as np
 
 from spikey_cli import StreamDecoder, StreamEncoder
 from spikey_cli.bench.contest import describe_machine
-from spikey_cli.source import look_through
+from spikey_cli.codec.scan import look_through
 
 RATE = 19_531
 WARM_UP = 64

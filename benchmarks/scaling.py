@@ -25,8 +25,8 @@ import click
 import numpy as np
 
 from spikey_cli.bench.contest import describe_machine
+from spikey_cli.codec.scan import look_through
 from spikey_cli.drawing import Drawing
-from spikey_cli.source import look_through
 
 RATE = 19_531
 SPIKEY = [sys.executable, "-m", "spikey_cli"]

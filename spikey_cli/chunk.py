@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from .codec.scan import look_through
 from .compressor import write_archive
 from .container.archive import ArchiveReader
 from .container.limits import NO_LIMITS
@@ -27,7 +28,6 @@ from .io.layout import Bytes, Layout
 from .io.npy import FAULTS, is_predictable, parse_header
 from .io.source import ArrayOrigin, BytesOrigin, Origin
 from .model.predictor import Predictor, default_predictor
-from .source import look_through
 from .system.workers import Workers
 
 MAX_CHUNK_BYTES = 2**31 - 1

@@ -13,8 +13,9 @@ from typing import BinaryIO
 import numpy as np
 
 from .advice import advise
-from .blocks import plan_blocks
-from .codec import FileChangedError, encode_block, read_block
+from .codec.block_plan import plan_blocks
+from .codec.blocks import FileChangedError, encode_block, read_block
+from .codec.scan import Source, SourceChangedError, look_through
 from .container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
 from .container.directory import MAX_MODEL_BYTES, Directory, FileEntry
 from .container.limits import NO_LIMITS
@@ -29,7 +30,6 @@ from .io.source import FileOrigin, Origin
 from .model.predictor import Predictor, default_predictor
 from .model.zoo import model_name
 from .removal import check_readable_later, remove_sources
-from .source import Source, SourceChangedError, look_through
 from .system.progress import Progress, logger, stages, timed
 from .system.whole_file import WholeFile
 from .system.workers import Workers, open_workers

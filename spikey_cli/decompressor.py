@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from .codec import Decoder, FetchedBlock, RestoredPart, restore_block
+from .codec.blocks import Decoder, FetchedBlock, RestoredPart, restore_block
 from .container.archive import ArchiveReader, seal
 from .container.limits import DEFAULT_LIMITS, Limits
 from .container.parts import positions_by_file

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from .codec import Decoder
+from .codec.blocks import Decoder
 from .container.archive import ArchiveReader
 from .container.limits import DEFAULT_LIMITS, Limits
 from .errors import InputError

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .codec import Decoder, decode_block
+from .codec.blocks import Decoder, decode_block
 from .container.archive import ArchiveReader
 from .container.directory import thread_names
 from .container.limits import DEFAULT_LIMITS, Limits

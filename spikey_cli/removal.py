@@ -11,6 +11,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from .codec.scan import Source, read_at
 from .container.archive import ArchiveReader
 from .container.limits import NO_LIMITS
 from .decompressor import restore
@@ -18,7 +19,6 @@ from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fa
 from .io.layout import Bytes
 from .io.source import FileOrigin, open_input
 from .model.predictor import Predictor, predictor_with_digest
-from .source import Source, read_at
 from .system.progress import Progress
 from .system.whole_file import forget
 from .system.workers import Workers

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from .codec import RestoredPart
+from .codec.blocks import RestoredPart
 from .container.archive import ArchiveReader, FileDigest
 from .container.directory import FileEntry
 from .errors import ArchiveError, SpikeyError

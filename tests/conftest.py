@@ -65,11 +65,11 @@ def session(tmp_path: Path, random: np.random.Generator) -> list[Path]:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Threads of each block that is decoded from now on."""
-    from spikey_cli import codec
+    from spikey_cli.codec import blocks
 
     threads: list[int] = []
-    decode = codec.decode_threads
-    monkeypatch.setattr(codec, "decode_threads", lambda s, *rest: threads.append(len(s)) or decode(s, *rest))
+    decode = blocks.decode_threads
+    monkeypatch.setattr(blocks, "decode_threads", lambda s, *rest: threads.append(len(s)) or decode(s, *rest))
     return threads
 
 

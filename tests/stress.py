@@ -24,7 +24,7 @@ from random_models import PARTS, random_model
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
-from spikey_cli import blocks, streams
+from spikey_cli.codec import block_plan, streams
 from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import SpikeyError
 from spikey_cli.model.predictor import Predictor, default_predictor, find_model
@@ -32,7 +32,7 @@ from spikey_cli.model.zoo import shipped_models
 from spikey_cli.topology.topology import Topology
 
 COUNTS: Counter[str] = Counter()
-LIMITS = {"BLOCK_SAMPLES": blocks.BLOCK_SAMPLES, "WIDE_SAMPLES": blocks.WIDE_SAMPLES}
+LIMITS = {"BLOCK_SAMPLES": block_plan.BLOCK_SAMPLES, "WIDE_SAMPLES": block_plan.WIDE_SAMPLES}
 MIN_LANE_GROUP = streams.MIN_LANE_GROUP
 
 
@@ -229,7 +229,7 @@ def try_case(seed: int, predictors: list[Predictor]) -> None:
     random = np.random.default_rng(seed)
     small = random.random() < 0.5
     for name, value in LIMITS.items():
-        setattr(blocks, name, int(random.integers(300, 30_000)) if small else value)
+        setattr(block_plan, name, int(random.integers(300, 30_000)) if small else value)
     streams.MIN_LANE_GROUP = int(random.choice([1, 8, MIN_LANE_GROUP]))
     with tempfile.TemporaryDirectory() as scratch:
         if random.random() < 0.3:

@@ -21,12 +21,12 @@ from spikey_cli.analysis.spectrum import SEGMENT, periodogram, spectral_lines
 from spikey_cli.analysis.study import study
 from spikey_cli.analysis.survey import survey
 from spikey_cli.analysis.whiteness import autocorrelation, bits_left, correlation_matrix, ljung_box
+from spikey_cli.codec.streams import take_walk
 from spikey_cli.core.adaptation import EAGER
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.core.residual_log import Ledger
 from spikey_cli.model.graph import read_graph
 from spikey_cli.model.predictor import Predictor, default_predictor
-from spikey_cli.streams import take_walk
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import Company
 

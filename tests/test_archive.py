@@ -160,7 +160,7 @@ def test_the_same_archive_from_any_number_of_workers(tmp_path, random):
 
 def test_files_longer_than_a_block_are_cut_and_joined(tmp_path, random, monkeypatch):
     for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
-        monkeypatch.setattr(f"spikey_cli.blocks.{limit}", 10_000)
+        monkeypatch.setattr(f"spikey_cli.codec.block_plan.{limit}", 10_000)
     paths = write_session(tmp_path / "in", random, 3, 17_000)
     other = tmp_path / "in" / "other.wav"
     other.write_bytes(wav_bytes(neural(random, 25_001, 2)))
@@ -332,7 +332,7 @@ def _reduced(blocks: list[Block], random: np.random.Generator, how: str) -> list
 def test_blocks_dropped_doubled_swapped_appended(tmp_path, random, monkeypatch):
     """1000 archives, all checksums right: refused, or restored exactly."""
     for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
-        monkeypatch.setattr(f"spikey_cli.blocks.{limit}", 300)
+        monkeypatch.setattr(f"spikey_cli.codec.block_plan.{limit}", 300)
     files = {"a.wav": wav_bytes(n1_samples(neural(random, 900)[:, 0])), "b.txt": b"text" * 300}
     data = round_trip(tmp_path / "small", files, coder="range").read_bytes()
     anatomy = Anatomy.of(data, tmp_path)

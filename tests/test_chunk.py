@@ -21,6 +21,7 @@ from recordings import n1_samples, neural
 import spikey_cli
 from spikey_cli import chunk
 from spikey_cli.chunk import decode_chunk, encode_chunk
+from spikey_cli.codec.scan import look_through
 from spikey_cli.compressor import write_archive
 from spikey_cli.container.archive import NO_MODEL, ArchiveReader
 from spikey_cli.core.coders import CODERS
@@ -28,7 +29,6 @@ from spikey_cli.errors import ArchiveError, LimitError
 from spikey_cli.io.layout import Layout
 from spikey_cli.io.npy import header
 from spikey_cli.io.source import ArrayOrigin, BytesOrigin
-from spikey_cli.source import look_through
 from spikey_cli.system.workers import Workers
 
 

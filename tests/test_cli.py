@@ -122,7 +122,7 @@ def test_ranges_of_other_widths(tmp_path, random, sample_bytes, offset):
 
 
 def test_a_changing_source_is_noticed(tmp_path, session, monkeypatch):
-    from spikey_cli.source import Source
+    from spikey_cli.codec.scan import Source
 
     honest = Source.read_frames
 

@@ -12,13 +12,13 @@ from lane_walks import decode, encode, lane_walks
 from random_models import PARTS, random_model
 from recordings import neural
 
+from spikey_cli.codec.streams import decode_threads, encode_threads
 from spikey_cli.container.grid_table import unpack_grid
 from spikey_cli.container.parts import CODED, PACKED, Stream
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.model.predictor import Predictor, find_model
 from spikey_cli.model.zoo import shipped_models
-from spikey_cli.streams import decode_threads, encode_threads
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import Company, Place
 from spikey_cli.topology.topology import Topology
@@ -116,7 +116,7 @@ ONE, THREE = Workers(None, 1), Workers(_Inline(), 3)  # type: ignore[arg-type]
 def few_lanes_a_worker():
     """Groups of few lanes are shared out as well."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spikey_cli.streams.MIN_LANE_GROUP", 2)
+        patch.setattr("spikey_cli.codec.streams.MIN_LANE_GROUP", 2)
         yield
 
 

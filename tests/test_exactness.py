@@ -34,7 +34,7 @@ def test_predictions_are_what_they_were_elsewhere():
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_archives_are_what_they_were_elsewhere(workers, monkeypatch):
     """With any number of threads, however few lanes each takes; the smallest ones only with all coders."""
-    monkeypatch.setattr("spikey_cli.streams.MIN_LANE_GROUP", 1)
+    monkeypatch.setattr("spikey_cli.codec.streams.MIN_LANE_GROUP", 1)
     assert_stored(exactness.measure_archives(exactness.SHARED_FRAMES, workers, coders=("rice", "range")))
     assert_stored(exactness.measure_archives(exactness.FEW_FRAMES, workers))
 

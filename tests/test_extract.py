@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
-from spikey_cli import blocks, recording
+from spikey_cli import recording
+from spikey_cli.codec import block_plan
 from spikey_cli.errors import ArchiveError, InputError
 from spikey_cli.io.wav_writer import WavFormat, write_wav
 
@@ -38,9 +39,9 @@ def archive(tmp_path_factory, samples) -> Path:
         (folder / name).write_bytes(wav_bytes(columns, rate=RATE))
     np.save(folder / "norate.npy", np.ascontiguousarray(samples[:, :2]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "BLOCK_SAMPLES", 6000)
-        patch.setattr(blocks, "PART_FRAMES", 1500)
-        patch.setattr(blocks, "WIDE_FRAMES", 500)
+        patch.setattr(block_plan, "BLOCK_SAMPLES", 6000)
+        patch.setattr(block_plan, "PART_FRAMES", 1500)
+        patch.setattr(block_plan, "WIDE_FRAMES", 500)
         spikey_cli.compress([folder / name for name in (*files, "norate.npy")], folder / "out.spk")
     assert spikey_cli.describe(folder / "out.spk")["blocks"] > 3
     return folder / "out.spk"

@@ -22,8 +22,8 @@ from recordings import n1_samples, neural, wav_bytes
 from watched import Watched, watch
 
 import spikey_cli
-from spikey_cli import blocks
 from spikey_cli.cli import main
+from spikey_cli.codec import block_plan
 from spikey_cli.container.directory import Directory, FileEntry
 from spikey_cli.container.limits import Limits
 from spikey_cli.container.parts import Part
@@ -74,13 +74,13 @@ def make_bases(folder: Path) -> dict[str, Path]:
         for member, data in members.items():
             (source / member).write_bytes(data)
         bases[name] = folder / f"{name}.spk"
-        limits = blocks.BLOCK_SAMPLES, blocks.WIDE_SAMPLES
+        limits = block_plan.BLOCK_SAMPLES, block_plan.WIDE_SAMPLES
         if name == "blocks":
-            blocks.BLOCK_SAMPLES = blocks.WIDE_SAMPLES = 300
+            block_plan.BLOCK_SAMPLES = block_plan.WIDE_SAMPLES = 300
         try:
             spikey_cli.compress([source], bases[name], recursive=True, workers=1, **options)
         finally:
-            blocks.BLOCK_SAMPLES, blocks.WIDE_SAMPLES = limits
+            block_plan.BLOCK_SAMPLES, block_plan.WIDE_SAMPLES = limits
         assert bases[name].stat().st_size <= 4096, f"{name}: {bases[name].stat().st_size}"
     return bases
 
@@ -162,14 +162,14 @@ def test_mutated_archives_are_refused_or_restored_within_bounds(bases, tmp_path)
 def _constant(folder: Path, coder: str, frames: int, width: int, model: Predictor | None = None) -> Content:
     """Silence in parts as long as can be."""
     (folder / "s.wav").write_bytes(wav_bytes(np.full(frames, 7), width))
-    kept = blocks.PART_FRAMES
-    blocks.PART_FRAMES = 1 << 22
+    kept = block_plan.PART_FRAMES
+    block_plan.PART_FRAMES = 1 << 22
     try:
         spikey_cli.compress(
             [folder / "s.wav"], folder / "s.spk", coder=coder, workers=1, predictor=model, embed_model=model is not None
         )
     finally:
-        blocks.PART_FRAMES = kept
+        block_plan.PART_FRAMES = kept
     return Content.of(folder / "s.spk")
 
 

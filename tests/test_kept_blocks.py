@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural
 
 import spikey_cli
-from spikey_cli import blocks, codec
+from spikey_cli.codec import block_plan, blocks
 from spikey_cli.errors import ArchiveError
 from spikey_cli.io.source import ArrayOrigin
 from spikey_cli.kept_blocks import KeptBlocks
@@ -30,7 +30,7 @@ def samples() -> np.ndarray:
 def archive(tmp_path_factory: pytest.TempPathFactory, samples: np.ndarray) -> Path:
     path = tmp_path_factory.mktemp("kept") / "a.spk"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "PART_FRAMES", -(-FRAMES // BLOCKS))
+        patch.setattr(block_plan, "PART_FRAMES", -(-FRAMES // BLOCKS))
         spikey_cli.compress([ArrayOrigin(samples, "a.npy", 30_000)], path)
     return path
 
@@ -102,7 +102,7 @@ def test_a_block_that_cannot_be_decoded_is_not_kept(
 ) -> None:
     kept = KeptBlocks(recording)
     with monkeypatch.context() as patch:
-        patch.setattr(codec, "decode_threads", lambda streams, *rest: [None] * len(streams))
+        patch.setattr(blocks, "decode_threads", lambda streams, *rest: [None] * len(streams))
         with pytest.raises(ArchiveError, match="damaged"):
             kept.read(10, 20)
     np.testing.assert_array_equal(kept.read(10, 20), samples[10:20])

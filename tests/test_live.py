@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import n1_samples, neural
 
-from spikey_cli import StreamDecoder, StreamEncoder, walk
+from spikey_cli import StreamDecoder, StreamEncoder
+from spikey_cli.codec import coding_state
 from spikey_cli.core.gain import MEAN_SQUARE, STEP_UP, gain_of
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
@@ -308,7 +309,7 @@ def test_steps_may_go_on_for_ever(random, monkeypatch):
         return out
 
     # multiples of what steps are counted by; the power is no mean any more in both
-    assert payloads(walk._FAR - 256) == payloads(walk._FAR - 256 - 2**20)
+    assert payloads(coding_state._FAR - 256) == payloads(coding_state._FAR - 256 - 2**20)
 
 
 def test_ways_depend_on_a_packet_alone():

@@ -13,9 +13,9 @@ from command import run
 from recordings import neural, wav_bytes
 
 import spikey_cli
-from spikey_cli import codec
 from spikey_cli.analysis import traces
 from spikey_cli.analysis.traces import COLUMNS, read_traces
+from spikey_cli.codec import blocks
 from spikey_cli.errors import InputError
 
 RATE = 10_000
@@ -96,21 +96,21 @@ def test_a_range_over_several_blocks(tmp_path, random, monkeypatch):
     """Columns that lie in two blocks take the extremes of both; blocks that nothing is drawn of stay packed."""
     samples = random.integers(-300, 300, 400_000)
     (tmp_path / "long.wav").write_bytes(wav_bytes(samples, rate=100_000))
-    monkeypatch.setattr("spikey_cli.blocks.BLOCK_SAMPLES", 1 << 16)
-    monkeypatch.setattr("spikey_cli.blocks.PART_FRAMES", 1 << 16)
+    monkeypatch.setattr("spikey_cli.codec.block_plan.BLOCK_SAMPLES", 1 << 16)
+    monkeypatch.setattr("spikey_cli.codec.block_plan.PART_FRAMES", 1 << 16)
     spikey_cli.compress([tmp_path / "long.wav"], tmp_path / "out.spk")
     fetched: list[int] = []
-    honest = codec.Decoder.fetch_block
+    honest = blocks.Decoder.fetch_block
     monkeypatch.setattr(
-        codec.Decoder, "fetch_block", lambda self, i, *rest: fetched.append(i) or honest(self, i, *rest)
+        blocks.Decoder, "fetch_block", lambda self, i, *rest: fetched.append(i) or honest(self, i, *rest)
     )
     told: list[tuple[int, int]] = []
     (trace,) = read_traces(
         tmp_path / "out.spk", None, 0.7, 2.0, progress=lambda done, total, *_: told.append((done, total))
     )
-    blocks = spikey_cli.describe(tmp_path / "out.spk")["blocks"]
+    n_blocks = spikey_cli.describe(tmp_path / "out.spk")["blocks"]
     assert fetched == [1, 2, 3]
-    assert blocks == 7
+    assert n_blocks == 7
     assert [total for _, total in told] == [130_000] * 3
     assert told[-1][0] == 130_000
     columns = np.arange(130_000) * COLUMNS // 130_000
@@ -121,13 +121,13 @@ def test_a_range_over_several_blocks(tmp_path, random, monkeypatch):
 
 def test_threads_that_are_not_drawn_stay_packed(archive, monkeypatch):
     wanted = []
-    honest = codec.Decoder.fetch_block
+    honest = blocks.Decoder.fetch_block
 
     def watched(self, i, files, *rest):
         wanted.append(files)
         return honest(self, i, files, *rest)
 
-    monkeypatch.setattr(codec.Decoder, "fetch_block", watched)
+    monkeypatch.setattr(blocks.Decoder, "fetch_block", watched)
     read_traces(archive, ["wide.wav:5", "wide.wav:2"])
     assert wanted == [{0: [5, 2]}]
 

@@ -66,16 +66,16 @@ def test_beyond_the_end_is_an_index_error(archived):
 
 
 def test_only_what_is_needed_is_decoded(archived, monkeypatch):
-    from spikey_cli import codec
+    from spikey_cli.codec import blocks
 
     lengths = []
-    decode = codec.decode_threads
+    decode = blocks.decode_threads
 
     def counting(streams, *arguments):
         lengths.append(len(streams))
         return decode(streams, *arguments)
 
-    monkeypatch.setattr(codec, "decode_threads", counting)
+    monkeypatch.setattr(blocks, "decode_threads", counting)
     waves = [thread["wave"] for thread in spikey_cli.describe(archived[0])["threads"]]
     assert sorted(waves) == [0, 1, 2]
     with spikey_cli.open(archived[0]) as recording:
@@ -88,14 +88,14 @@ def test_only_what_is_needed_is_decoded(archived, monkeypatch):
 
 
 def test_a_long_file_is_read_in_parts(tmp_path, random, monkeypatch):
-    from spikey_cli import codec
+    from spikey_cli.codec import blocks
 
     samples = random.integers(-9, 9, 300_000)
     (tmp_path / "long.wav").write_bytes(wav_bytes(samples))
     spikey_cli.compress([tmp_path / "long.wav"], tmp_path / "out.spk")
     decoded = []
-    decode = codec.decode_threads
-    monkeypatch.setattr(codec, "decode_threads", lambda s, n, *rest: decoded.extend(n) or decode(s, n, *rest))
+    decode = blocks.decode_threads
+    monkeypatch.setattr(blocks, "decode_threads", lambda s, n, *rest: decoded.extend(n) or decode(s, n, *rest))
     with spikey_cli.open(tmp_path / "out.spk") as recording:
         np.testing.assert_array_equal(recording[149_000:149_500, 0], samples[149_000:149_500])
         assert decoded == [150_000]

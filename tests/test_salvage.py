@@ -39,7 +39,7 @@ def made(tmp_path_factory) -> tuple[bytes, dict[str, bytes], list[tuple[int, int
     archive = folder / "made.spk"
     with pytest.MonkeyPatch.context() as patch:
         for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
-            patch.setattr(f"spikey_cli.blocks.{limit}", 600)
+            patch.setattr(f"spikey_cli.codec.block_plan.{limit}", 600)
         spikey_cli.compress([folder / name for name in files], archive, coder="range")
     blocks = []
     with ArchiveReader(archive) as reader:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikey_cli.codec.scan import look_through
 from spikey_cli.compressor import find_sessions
 from spikey_cli.container.topology_table import pack_topology, unpack_topology
 from spikey_cli.errors import ArchiveError
 from spikey_cli.io.source import ArrayOrigin
-from spikey_cli.source import look_through
 from spikey_cli.topology.discovery import find_topology, spike_band
 from spikey_cli.topology.references import MAX_BUNDLE, Company, Place
 from spikey_cli.topology.topology import MAX_PEERS, MAX_WAVES, Peer, Topology

@@ -14,6 +14,7 @@ from recordings import n1_samples, neural, wav_bytes, write_session
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 
 from spikey_cli.cli import main  # noqa: E402
+from spikey_cli.codec.streams import decode_threads, encode_threads  # noqa: E402
 from spikey_cli.compressor import compress  # noqa: E402
 from spikey_cli.core.coders import CODERS  # noqa: E402
 from spikey_cli.core.quantizer import N1  # noqa: E402
@@ -21,7 +22,6 @@ from spikey_cli.decompressor import decompress, verify  # noqa: E402
 from spikey_cli.errors import InputError, ModelError  # noqa: E402
 from spikey_cli.model.predictor import read_model  # noqa: E402
 from spikey_cli.model.self_test import digest_of, known_inputs  # noqa: E402
-from spikey_cli.streams import decode_threads, encode_threads  # noqa: E402
 from spikey_cli.system.workers import Workers  # noqa: E402
 from spikey_cli.topology.references import Company  # noqa: E402
 from spikey_cli.training.batches import at_moments, of_groups  # noqa: E402

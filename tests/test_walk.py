@@ -13,7 +13,7 @@ from network_twin import NetworkTwin
 from random_models import PARTS, random_model
 from recordings import neural
 
-from spikey_cli.blocks import (
+from spikey_cli.codec.block_plan import (
     BLOCK_SAMPLES,
     LANES_WANTED,
     MIN_STEPS,
@@ -23,6 +23,7 @@ from spikey_cli.blocks import (
     plan_blocks,
     steps_for,
 )
+from spikey_cli.codec.streams import encode_threads
 from spikey_cli.container.parts import CODED, Part
 from spikey_cli.core import gain
 from spikey_cli.core.adaptation import EAGER, STEADY
@@ -33,7 +34,6 @@ from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.model.graph import read_graph
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.model.zoo import model_folder
-from spikey_cli.streams import encode_threads
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import Company
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from spikey_cli.codec.scan import look_through
 from spikey_cli.errors import InputError
 from spikey_cli.io.layout import (
     MAX_HEAD_BYTES,
@@ -22,7 +23,6 @@ from spikey_cli.io.layout import (
 )
 from spikey_cli.io.source import BytesOrigin
 from spikey_cli.io.wav import MAX_CHUNKS, parse
-from spikey_cli.source import look_through
 
 PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
 FLOAT_GUID = bytes.fromhex("0300000000001000800000aa00389b71")

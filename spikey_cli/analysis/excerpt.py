@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..blocks import plan_blocks, steps_for
+from ..codec.block_plan import plan_blocks, steps_for
+from ..codec.streams import encode_threads, share_threads, take_walk
 from ..container.directory import Directory, FileEntry
 from ..container.parts import PACKED, Part
 from ..core.coders import CODERS
 from ..core.quantizer import Grid
 from ..core.residual_log import Ledger, Page
 from ..model.predictor import Predictor
-from ..streams import encode_threads, share_threads, take_walk
 from ..system.progress import Progress
 from ..system.workers import Workers
 from ..topology.references import Company

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..codec import Decoder
+from ..codec.blocks import Decoder
 from ..container.archive import ArchiveReader
 from ..container.directory import thread_names
 from ..container.limits import DEFAULT_LIMITS, Limits

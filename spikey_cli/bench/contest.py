@@ -21,9 +21,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..codec.scan import Source, look_through
 from ..errors import InputError
 from ..io.layout import sample_dtype, samples_to_bytes
-from ..source import Source, look_through
 from .commands import COMMANDS, Command
 from .libraries import LIBRARIES, Library, Recording, open_pool
 from .row import Row

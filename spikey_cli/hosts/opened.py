@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..codec import Decoder
+from ..codec.blocks import Decoder
 from ..container.archive import ArchiveReader
 from ..errors import ArchiveError, LimitError
 from ..io.layout import MAX_HEAD_BYTES

@@ -6,11 +6,11 @@ import hashlib
 
 import numpy as np
 
+from ..codec.cost import decoding_time
 from ..container.grid_table import unpack_grid
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import CODERS
 from ..core.quantizer import Grid
-from ..effort import decoding_time
 from ..errors import ArchiveError, LimitError, SpikeyError
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..model.predictor import Predictor, predictor_with_digest

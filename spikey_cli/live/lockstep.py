@@ -1,7 +1,7 @@
 """Lockstep: all threads of a live stream step by step, one lane each.
 
-It is the walk of archives (see `spikey_cli.walk`), begun anew behind the first frame on a grid, with lanes that never
-end, and gains that follow what was seen (see `adapt`). A packet's payload is
+It is the walk of archives (see `codec.coding_state`), begun anew behind the first frame on a grid, with lanes that
+never end, and gains that follow what was seen (see `adapt`). A packet's payload is
 
     codes of the first frame, packed       where the walk begins with it; then, for the frames behind it,
     uvarint words of each but the last     \\  range coder streams, `n_ways` for each wave: lanes are shared out among
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..codec.coding_state import TILE_STEPS, Walk
 from ..core.adaptation import begin
 from ..core.converter import Bins
 from ..core.lanes import Lanes
@@ -28,7 +29,6 @@ from ..errors import ArchiveError
 from ..model.predictor import Predictor
 from ..topology.references import Company, Peers, Place
 from ..topology.topology import Topology
-from ..walk import TILE_STEPS, Walk
 
 FIRST_GAIN = 40
 """Where gains begin: a root mean square difference of 8 codes."""

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..codec.scan import Source, look_through
 from ..compressor import find_sessions
 from ..core.converter import CODE_UNITS, Bins, Profile
 from ..core.gain import lane_gains
 from ..core.lanes import cut
 from ..errors import InputError
-from ..source import Source, look_through
 from ..topology.references import Company, Place
 
 FAR = 1e6

@@ -19,6 +19,8 @@ from anatomy import Anatomy, Block, deflated
 
 import spikey_cli
 from spikey_cli.chunk import decode_chunk
+from spikey_cli.codec.coding_state import walk
+from spikey_cli.codec.scan import look_through
 from spikey_cli.compressor import write_archive
 from spikey_cli.container.archive import NO_MODEL
 from spikey_cli.container.grid_table import unpack_grid
@@ -38,10 +40,8 @@ from spikey_cli.io.source import BytesOrigin
 from spikey_cli.io.wav import parse, parse_start
 from spikey_cli.model.graph import certify, read_graph
 from spikey_cli.model.predictor import Predictor, default_predictor
-from spikey_cli.source import look_through
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import Company, Peers
-from spikey_cli.walk import walk
 
 LIMITS = Limits()
 """What archives and live streams may ask for."""

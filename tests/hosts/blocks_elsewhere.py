@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-from spikey_cli.codec import CodedBlock, FileChangedError, SourceBlock, encode_block
+from spikey_cli.codec.blocks import CodedBlock, FileChangedError, SourceBlock, encode_block
 from spikey_cli.errors import SelfTestError
 
 HIT = 3

@@ -14,7 +14,8 @@ import pytest
 from cluster_stage import FRAMES, Stage, left_in, write_sources
 
 import spikey_cli
-from spikey_cli import blocks, codec, compressor
+from spikey_cli import compressor
+from spikey_cli.codec import block_plan, blocks
 from spikey_cli.container.block_table import FileEntry
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
@@ -36,8 +37,8 @@ def sources(tmp_path_factory) -> list[Path]:
 
 @pytest.fixture(autouse=True)
 def many_blocks(monkeypatch):
-    monkeypatch.setattr(blocks, "BLOCK_SAMPLES", SMALL_BLOCK)
-    monkeypatch.setattr(blocks, "WIDE_FRAMES", 1 << 13)
+    monkeypatch.setattr(block_plan, "BLOCK_SAMPLES", SMALL_BLOCK)
+    monkeypatch.setattr(block_plan, "WIDE_FRAMES", 1 << 13)
 
 
 @pytest.fixture
@@ -300,14 +301,14 @@ def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch
 
 def test_blocks_travel_light(sources):
     looked = [compressor.look_or_fail(origin) for origin in compressor.name_inputs(sources[:4])]
-    directory = codec.Directory(
+    directory = blocks.Directory(
         tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in looked),
         compressor.find_sessions(looked)[0],
     )
-    parts = [codec.Part(i, 0, FRAMES) for i in range(4)]
+    parts = [blocks.Part(i, 0, FRAMES) for i in range(4)]
     one = Workers(None, 1)
-    block = codec.read_block(looked, [codec.FileDigest() for _ in looked], directory, parts, one)
-    encode = partial(codec.encode_block, coder=CODERS["range"], predictor=default_predictor(), workers=one)
+    block = blocks.read_block(looked, [blocks.FileDigest() for _ in looked], directory, parts, one)
+    encode = partial(blocks.encode_block, coder=CODERS["range"], predictor=default_predictor(), workers=one)
     data = sum(map(len, block.pieces))
     parcel = hosts.Parcel.of(block)
     assert parcel.buffers.size == data
@@ -319,8 +320,8 @@ def test_blocks_travel_light(sources):
 
 
 def test_parcels():
-    part = codec.RestoredPart(codec.Part(1, 2, 3), bytearray(range(100)) * 1000, [4])
-    content = {"part": part, "none": codec.RestoredPart(codec.Part(1, 5, 0), b"", []), "array": np.arange(5)}
+    part = blocks.RestoredPart(blocks.Part(1, 2, 3), bytearray(range(100)) * 1000, [4])
+    content = {"part": part, "none": blocks.RestoredPart(blocks.Part(1, 5, 0), b"", []), "array": np.arange(5)}
     parcel = hosts.Parcel.of(content)
     assert parcel.sizes == [100_000, 0, 40]
     assert len(parcel.pickled) < 1000

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
-from spikey_cli import codec
+from spikey_cli.codec import blocks
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -42,13 +42,13 @@ def recording(archived) -> Iterator[spikey_cli.Recording]:
 def decoded(monkeypatch):
     """Lengths of the threads that are decoded, as they are."""
     lengths: list[int] = []
-    honest = codec.decode_threads
+    honest = blocks.decode_threads
 
     def noted(streams, of_threads, *arguments):
         lengths.extend(of_threads)
         return honest(streams, of_threads, *arguments)
 
-    monkeypatch.setattr(codec, "decode_threads", noted)
+    monkeypatch.setattr(blocks, "decode_threads", noted)
     return lengths
 
 

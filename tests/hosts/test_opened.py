@@ -100,12 +100,12 @@ def test_a_vector_is_an_array_as_a_whole(archive: Path) -> None:
 
 
 def test_only_the_part_that_is_wanted_is_decoded(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from spikey_cli import codec
+    from spikey_cli.codec import blocks
 
     vector = ArchivedVector(archive, "times.npy")
     sizes: list[int] = []
-    unpack = codec._unpack_verbatim
-    monkeypatch.setattr(codec, "_unpack_verbatim", lambda m, d, size: sizes.append(size) or unpack(m, d, size))
+    unpack = blocks._unpack_verbatim
+    monkeypatch.setattr(blocks, "_unpack_verbatim", lambda m, d, size: sizes.append(size) or unpack(m, d, size))
     assert vector[-1] == TIMES[-1]
     assert sum(sizes) < TIMES.nbytes / 2
 

@@ -16,7 +16,7 @@ import pytest
 from recordings import n1_samples, neural, write_session
 
 import spikey_cli
-from spikey_cli import blocks
+from spikey_cli.codec import block_plan
 from spikey_cli.errors import ArchiveError, InputError, MissingPackageError
 from spikey_cli.io.layout import MAX_HEAD_BYTES
 from spikey_cli.io.source import ArrayOrigin, BytesOrigin
@@ -43,7 +43,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory, recording: Any) -> Path:
     """What `write_spikey` makes of it, in several blocks."""
     path = tmp_path_factory.mktemp("spikeinterface") / "a.spk"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "PART_FRAMES", PIECE_FRAMES)
+        patch.setattr(block_plan, "PART_FRAMES", PIECE_FRAMES)
         write_spikey(recording, path)
     return path
 
@@ -211,8 +211,8 @@ def test_channels_of_what_was_written_are_chosen_otherwise(archive: Path) -> Non
 
 
 def test_a_recording_is_read_a_stretch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "PART_FRAMES", PIECE_FRAMES)
-    monkeypatch.setattr("spikey_cli.source._CHUNK_BYTES", PIECE_FRAMES * 8)
+    monkeypatch.setattr(block_plan, "PART_FRAMES", PIECE_FRAMES)
+    monkeypatch.setattr("spikey_cli.codec.scan._CHUNK_BYTES", PIECE_FRAMES * 8)
     asked: list[int] = []
 
     class Watched(si.NumpyRecording):

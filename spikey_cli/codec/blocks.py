@@ -18,21 +18,21 @@ from typing import TypeVar
 
 import numpy as np
 
-from .blocks import steps_for
-from .container.archive import NO_MODEL, ArchiveReader, FileDigest
-from .container.block_table import BlockTable
-from .container.directory import Directory
-from .container.parts import STORED, XZ, Part, Stream, positions_by_file
-from .core.coders import Coder, coder_with_number
-from .core.quantizer import SampleFormat
-from .effort import Reckoned, decoding_time, lane_memory
-from .errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
-from .io.layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
-from .model.predictor import Predictor, predictor_with_digest
-from .source import Source
+from ..container.archive import NO_MODEL, ArchiveReader, FileDigest
+from ..container.block_table import BlockTable
+from ..container.directory import Directory
+from ..container.parts import STORED, XZ, Part, Stream, positions_by_file
+from ..core.coders import Coder, coder_with_number
+from ..core.quantizer import SampleFormat
+from ..errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
+from ..io.layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
+from ..model.predictor import Predictor, predictor_with_digest
+from ..system.workers import Workers
+from ..topology.references import Company
+from .block_plan import steps_for
+from .cost import Reckoned, decoding_time, lane_memory
+from .scan import Source
 from .streams import decode_threads, encode_threads
-from .system.workers import Workers
-from .topology.references import Company
 
 Decoded = TypeVar("Decoded")
 

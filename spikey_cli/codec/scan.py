@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .core.quantizer import IDENTITY, Grid, GridSurvey, SampleFormat
-from .errors import InputError, system_fault
-from .io import npy, wav
-from .io.layout import Layout, RawFormat, samples_from_bytes
-from .io.source import FileOrigin, Origin, Status
-from .topology.discovery import EXCERPT_SAMPLES, spike_band
+from ..core.quantizer import IDENTITY, Grid, GridSurvey, SampleFormat
+from ..errors import InputError, system_fault
+from ..io import npy, wav
+from ..io.layout import Layout, RawFormat, samples_from_bytes
+from ..io.source import FileOrigin, Origin, Status
+from ..topology.discovery import EXCERPT_SAMPLES, spike_band
 
 _CHUNK_BYTES = 8 << 20
 _CHANGED = "changed while it was read; compress it again once nothing writes to it"

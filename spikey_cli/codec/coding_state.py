@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .core.adaptation import RING, STEADY, Learnt, begin
-from .core.coding_step import take_steps_of
-from .core.converter import Bins
-from .core.lanes import Lanes, gather, scatter
-from .core.network import NO_CHAIN
-from .model.inference import forecast_of
-from .model.predictor import OUTPUT_ROWS, Predictor
-from .topology.references import Peers
+from ..core.adaptation import RING, STEADY, Learnt, begin
+from ..core.coding_step import take_steps_of
+from ..core.converter import Bins
+from ..core.lanes import Lanes, gather, scatter
+from ..core.network import NO_CHAIN
+from ..model.inference import forecast_of
+from ..model.predictor import OUTPUT_ROWS, Predictor
+from ..topology.references import Peers
 
 TILE_STEPS = 64
 """Steps that are taken together at most, between two copies from and to flat codes: they stay in the cache."""

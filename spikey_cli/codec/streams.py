@@ -16,18 +16,18 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from .container.parts import CODED, PACKED, Stream
-from .core.coders import Coder
-from .core.converter import Bins
-from .core.gain import lane_gains
-from .core.lane_headers import decode_entries, encode_entries
-from .core.lanes import Lanes, cut
-from .core.packed import pack_codes, packed_bytes, unpack_codes
-from .core.quantizer import Grid
-from .model.predictor import Predictor
-from .system.workers import Workers
-from .topology.references import Company, Peers
-from .walk import Stepper, walk
+from ..container.parts import CODED, PACKED, Stream
+from ..core.coders import Coder
+from ..core.converter import Bins
+from ..core.gain import lane_gains
+from ..core.lane_headers import decode_entries, encode_entries
+from ..core.lanes import Lanes, cut
+from ..core.packed import pack_codes, packed_bytes, unpack_codes
+from ..core.quantizer import Grid
+from ..model.predictor import Predictor
+from ..system.workers import Workers
+from ..topology.references import Company, Peers
+from .coding_state import Stepper, walk
 
 Taker = TypeVar("Taker", bound=Stepper)
 

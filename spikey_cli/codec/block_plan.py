@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from .container.parts import Part
+from ..container.parts import Part
 
 BLOCK_SAMPLES = 1 << 22
 """Samples of a block, at most, unless its threads are many; what a worker holds at a time."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .core.coders import Coder
-from .model.predictor import Predictor
+from ..core.coders import Coder
+from ..model.predictor import Predictor
 
 LANE_MEMORY = 1024
 """Bytes that are known of a lane on its walk, beside what the network makes of it."""
