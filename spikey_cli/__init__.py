@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from .hosts.numcodecs import Spikey
     from .hosts.zarr import SpikeyCodec
     from .io.source import ArrayOrigin, BytesOrigin
-    from .live.decoder import StreamDecoder
-    from .live.encoder import StreamEncoder
     from .recording import Recording
     from .recording import Recording as open  # noqa: N813
+    from .streaming.decoder import StreamDecoder
+    from .streaming.encoder import StreamEncoder
 
 __version__ = "0.1.0"
 
@@ -48,8 +48,8 @@ _HOMES = {
     "open": ("recording", "Recording"),
     "Spikey": ("hosts.numcodecs", "Spikey"),
     "SpikeyCodec": ("hosts.zarr", "SpikeyCodec"),
-    "StreamDecoder": ("live.decoder", "StreamDecoder"),
-    "StreamEncoder": ("live.encoder", "StreamEncoder"),
+    "StreamDecoder": ("streaming.decoder", "StreamDecoder"),
+    "StreamEncoder": ("streaming.encoder", "StreamEncoder"),
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ from .container.archive import MAGIC
 from .container.directory import name_fault
 from .errors import InputError, SpikeyError, system_fault
 from .io.source import FileOrigin, Origin, open_input
-from .live.packets import MAGIC as LIVE_MAGIC
+from .streaming.packets import MAGIC as LIVE_MAGIC
 from .system.whole_file import is_temporary
 
 

@@ -24,11 +24,11 @@ from spikey_cli.core.packed import packed_bytes
 from spikey_cli.core.quantizer import identity
 from spikey_cli.errors import ArchiveError, InputError, LimitError, SpikeyError
 from spikey_cli.io.wav import parse, parse_start
-from spikey_cli.live.decoder import SILENCE
-from spikey_cli.live.lockstep import n_ways
-from spikey_cli.live.packets import CODED, END, GRID, SAMPLES, Packet, pack_packet
-from spikey_cli.live.pipe import decompress_pipe
 from spikey_cli.model.predictor import default_predictor
+from spikey_cli.streaming.decoder import SILENCE
+from spikey_cli.streaming.packets import CODED, END, GRID, SAMPLES, Packet, pack_packet
+from spikey_cli.streaming.pipe import decompress_pipe
+from spikey_cli.streaming.stream_state import n_ways
 
 ONE_VALUE = b"\2\0\1\1"
 """A grid of a single value: any number of samples on it takes no bits."""

@@ -25,8 +25,8 @@ import spikey_cli
 from spikey_cli import compressor
 from spikey_cli.cli import main, pipe
 from spikey_cli.errors import InputError
-from spikey_cli.live.encoder import StreamEncoder
-from spikey_cli.live.pipe import decompress_pipe
+from spikey_cli.streaming.encoder import StreamEncoder
+from spikey_cli.streaming.pipe import decompress_pipe
 from spikey_cli.system import signals
 from spikey_cli.system.whole_file import WholeFile
 

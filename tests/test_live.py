@@ -21,9 +21,9 @@ from spikey_cli.codec import coding_state
 from spikey_cli.core.gain import MEAN_SQUARE, STEP_UP, gain_of
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
-from spikey_cli.live.lockstep import FIRST_GAIN, Lockstep, n_ways
-from spikey_cli.live.pipe import decompress_pipe
 from spikey_cli.model.predictor import Predictor, default_predictor, find_model, read_model
+from spikey_cli.streaming.pipe import decompress_pipe
+from spikey_cli.streaming.stream_state import FIRST_GAIN, Lockstep, n_ways
 from spikey_cli.topology.topology import Topology
 
 GOLDEN = Path(__file__).parent / "golden" / "live"

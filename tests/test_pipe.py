@@ -12,7 +12,7 @@ from recordings import n1_samples, neural, wav_bytes
 from spikey_cli.cli import main
 from spikey_cli.errors import InputError
 from spikey_cli.io.layout import RawFormat
-from spikey_cli.live.pipe import compress_pipe, decompress_pipe
+from spikey_cli.streaming.pipe import compress_pipe, decompress_pipe
 
 
 def piped(data: bytes, **options: object) -> bytes:

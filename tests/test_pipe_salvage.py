@@ -15,8 +15,8 @@ from test_pipe import run
 
 from spikey_cli.container.limits import Limits
 from spikey_cli.errors import ArchiveError, InputError, LimitError
-from spikey_cli.live.encoder import StreamEncoder
-from spikey_cli.live.pipe import Piped, decompress_pipe
+from spikey_cli.streaming.encoder import StreamEncoder
+from spikey_cli.streaming.pipe import Piped, decompress_pipe
 
 AT_ONCE, FRAMES = 100, 3000
 TAIL = b"LIST\x04\x00\x00\x00abcd"

@@ -17,7 +17,7 @@ from test_pipe import piped
 from spikey_cli.cli import pipe
 from spikey_cli.errors import InputError
 from spikey_cli.io.layout import RawFormat
-from spikey_cli.live.pipe import compress_pipe, decompress_pipe
+from spikey_cli.streaming.pipe import compress_pipe, decompress_pipe
 from spikey_cli.system import whole_file
 
 FRAMES = 20_000

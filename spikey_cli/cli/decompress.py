@@ -59,7 +59,7 @@ def decompress(
     \b
         receive | spikey decompress - restored.wav
     """
-    from ..live.pipe import is_live
+    from ..streaming.pipe import is_live
 
     in_part = start is not None or stop is not None or bool(names)
     if keep_going and in_part:
@@ -150,7 +150,7 @@ def test(
     """
     from ..container.archive import REMEDY
     from ..decompressor import verify
-    from ..live.pipe import is_live
+    from ..streaming.pipe import is_live
 
     if is_live(archive):
         test_live(archive, model=model, report=report, limits=limits)

@@ -57,7 +57,7 @@ def extract(
     With - as the output an NPY file goes through a pipe.
     """
     from ..extractor import SUFFIXES
-    from ..live.pipe import is_live
+    from ..streaming.pipe import is_live
 
     if target != PIPE and target.suffix.lower() not in SUFFIXES:
         raise click.UsageError(f"{target} would be an array or a WAV; name it with the ending .npy or .wav")

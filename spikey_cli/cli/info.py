@@ -35,7 +35,7 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
         spikey info --json out.spk
     """
     from ..description import describe
-    from ..live.pipe import describe_live, is_live
+    from ..streaming.pipe import describe_live, is_live
 
     is_stream = is_live(archive)
     told: dict[str, Any]

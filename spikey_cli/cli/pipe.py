@@ -19,7 +19,7 @@ from .report import Report, counted, report_failures, size, write_losses
 
 if TYPE_CHECKING:
     from ..io.layout import RawFormat
-    from ..live.pipe import Piped
+    from ..streaming.pipe import Piped
 
 PIPE = Path("-")
 
@@ -34,7 +34,7 @@ def compress_stdin(
     leaves what has come of it.
     """
     from ..inputs import check_replaced
-    from ..live.pipe import compress_pipe
+    from ..streaming.pipe import compress_pipe
 
     if target != PIPE:
         check_replaced(target)
@@ -96,7 +96,7 @@ def decompress_live(
     archive: Path, folder: Path, *, keep_going: bool, model: str | None, force: bool, report: Report, limits: Limits
 ) -> None:
     """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
-    from ..live.pipe import live_suffix
+    from ..streaming.pipe import live_suffix
 
     target = folder / f"{archive.stem}{live_suffix(archive)}"
     try:
@@ -122,7 +122,7 @@ def _decompress(
     source: BinaryIO, name: str, target: Path, keep_going: bool, model: str | None, force: bool, limits: Limits
 ) -> Piped:
     """What is told of a fault by what is returned, is there with `keep_going` only; else it is raised."""
-    from ..live.pipe import decompress_pipe
+    from ..streaming.pipe import decompress_pipe
 
     predictor = find_model(model)
     done: Piped | None = None
@@ -147,7 +147,7 @@ def _with_advice(fault: SpikeyError, done: Piped, option: str) -> SpikeyError:
 
 def test_live(archive: Path, *, model: str | None, report: Report, limits: Limits) -> None:
     """`spikey test ARCHIVE` where the archive is a live stream."""
-    from ..live.pipe import decompress_pipe
+    from ..streaming.pipe import decompress_pipe
 
     with archive.open("rb") as file:
         predictor, name = find_model(model), str(archive)

@@ -23,9 +23,9 @@ from spikey_cli.core.quantizer import N1
 from spikey_cli.core.varint import get_uvarint
 from spikey_cli.form import samples_of
 from spikey_cli.io.source import ArrayOrigin
-from spikey_cli.live.encoder import StreamEncoder
 from spikey_cli.model.predictor import Predictor
 from spikey_cli.model.zoo import shipped_models
+from spikey_cli.streaming.encoder import StreamEncoder
 from spikey_cli.topology.topology import Topology
 
 

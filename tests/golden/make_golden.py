@@ -29,9 +29,9 @@ from spikey_cli.chunk import encode_chunk  # noqa: E402
 from spikey_cli.container.archive import MAJOR, MINOR  # noqa: E402
 from spikey_cli.container.directory import DICTIONARY  # noqa: E402
 from spikey_cli.core.coders import CODERS  # noqa: E402
-from spikey_cli.live.packets import MAJOR as LIVE_MAJOR  # noqa: E402
-from spikey_cli.live.packets import MINOR as LIVE_MINOR  # noqa: E402
 from spikey_cli.model.predictor import Predictor, find_model  # noqa: E402
+from spikey_cli.streaming.packets import MAJOR as LIVE_MAJOR  # noqa: E402
+from spikey_cli.streaming.packets import MINOR as LIVE_MINOR  # noqa: E402
 from spikey_cli.topology.topology import Topology  # noqa: E402
 
 MODELS = {"": "n1-16x16", "-n1": "n1", "-parts": "parts"}

@@ -13,8 +13,8 @@ from ..errors import InputError
 from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
 from ..model.predictor import Predictor, default_predictor
 from ..topology.topology import Topology
-from .lockstep import Lockstep
 from .packets import CODED, GRID, MAX_CHANNELS, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
+from .stream_state import Lockstep
 
 SURVEYED = 1024
 """Samples after which a grid is chosen: until then they are sent as they are."""

@@ -14,8 +14,8 @@ from ..core.quantizer import Grid
 from ..errors import ArchiveError, LimitError, SpikeyError
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..model.predictor import Predictor, predictor_with_digest
-from .lockstep import Lockstep
 from .packets import CODED, END, GRID, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
+from .stream_state import Lockstep
 
 SILENCE = 8
 """How much longer than an archive a live stream may take for each of its bytes: one lane a thread wastes many steps."""
