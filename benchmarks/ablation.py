@@ -15,11 +15,11 @@ from pathlib import Path
 
 import click
 
+from spikey_cli.api.compress import compress
+from spikey_cli.api.info import describe
 from spikey_cli.codec import block_plan
-from spikey_cli.compressor import compress
 from spikey_cli.container import directory
 from spikey_cli.core import adaptation, rice
-from spikey_cli.description import describe
 from spikey_cli.model import predictor
 from spikey_cli.topology.references import Company
 

@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
+from spikey_cli.api.chunk import decode_chunk, encode_chunk
 from spikey_cli.bench.contest import describe_machine
-from spikey_cli.chunk import decode_chunk, encode_chunk
 from spikey_cli.codec.scan import look_through
 
 Result = TypeVar("Result")

@@ -19,12 +19,12 @@ from pathlib import Path
 import click
 import numpy as np
 
+from spikey_cli.api.compress import compress
+from spikey_cli.api.info import describe
 from spikey_cli.codec.scan import look_through
-from spikey_cli.compressor import compress
 from spikey_cli.core.converter import CODE_UNITS, Bins
 from spikey_cli.core.gain import INPUT_FACTOR, INPUT_LIMIT, OUTPUT_FACTOR, lane_gains
 from spikey_cli.core.lanes import cut
-from spikey_cli.description import describe
 from spikey_cli.model.predictor import Predictor, default_predictor
 
 SAMPLE_BITS = 16

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from spikey_cli.compressor import compress
+from spikey_cli.api.compress import compress
+from spikey_cli.api.info import describe
 from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.directory import thread_names
-from spikey_cli.description import describe
 from spikey_cli.model.predictor import find_model
 
 

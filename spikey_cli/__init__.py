@@ -19,15 +19,15 @@ from .container.limits import Limits
 from .errors import ArchiveError, InputError, ModelError, SpikeyError
 
 if TYPE_CHECKING:
-    from .compressor import Compressed, compress
-    from .decompressor import Decompressed, decompress, verify
-    from .description import describe
-    from .extractor import extract, extract_files
+    from .api.compress import Compressed, compress
+    from .api.decompress import Decompressed, decompress, verify
+    from .api.extract import extract, extract_files
+    from .api.info import describe
+    from .api.recording import Recording
+    from .api.recording import Recording as open  # noqa: N813
     from .hosts.numcodecs import Spikey
     from .hosts.zarr import SpikeyCodec
     from .io.source import ArrayOrigin, BytesOrigin
-    from .recording import Recording
-    from .recording import Recording as open  # noqa: N813
     from .streaming.decoder import StreamDecoder
     from .streaming.encoder import StreamEncoder
 
@@ -36,16 +36,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "ArrayOrigin": ("io.source", "ArrayOrigin"),
     "BytesOrigin": ("io.source", "BytesOrigin"),
-    "Compressed": ("compressor", "Compressed"),
-    "compress": ("compressor", "compress"),
-    "Decompressed": ("decompressor", "Decompressed"),
-    "decompress": ("decompressor", "decompress"),
-    "verify": ("decompressor", "verify"),
-    "describe": ("description", "describe"),
-    "extract": ("extractor", "extract"),
-    "extract_files": ("extractor", "extract_files"),
-    "Recording": ("recording", "Recording"),
-    "open": ("recording", "Recording"),
+    "Compressed": ("api.compress", "Compressed"),
+    "compress": ("api.compress", "compress"),
+    "Decompressed": ("api.decompress", "Decompressed"),
+    "decompress": ("api.decompress", "decompress"),
+    "verify": ("api.decompress", "verify"),
+    "describe": ("api.info", "describe"),
+    "extract": ("api.extract", "extract"),
+    "extract_files": ("api.extract", "extract_files"),
+    "Recording": ("api.recording", "Recording"),
+    "open": ("api.recording", "Recording"),
     "Spikey": ("hosts.numcodecs", "Spikey"),
     "SpikeyCodec": ("hosts.zarr", "SpikeyCodec"),
     "StreamDecoder": ("streaming.decoder", "StreamDecoder"),

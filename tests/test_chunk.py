@@ -19,10 +19,10 @@ from hypothesis.extra import numpy as hnp
 from recordings import n1_samples, neural
 
 import spikey_cli
-from spikey_cli import chunk
-from spikey_cli.chunk import decode_chunk, encode_chunk
+from spikey_cli.api import chunk
+from spikey_cli.api.chunk import decode_chunk, encode_chunk
+from spikey_cli.api.compress import write_archive
 from spikey_cli.codec.scan import look_through
-from spikey_cli.compressor import write_archive
 from spikey_cli.container.archive import NO_MODEL, ArchiveReader
 from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import ArchiveError, LimitError

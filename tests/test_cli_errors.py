@@ -126,7 +126,7 @@ def test_a_picture_that_cannot_be_written_is_not_measured_for(tmp_path, session,
 
 
 def test_memory_that_is_not_there(tmp_path, session, monkeypatch):
-    from spikey_cli import compressor
+    from spikey_cli.api import compress as compressor
 
     def exhausted(*arguments, **options):
         raise MemoryError

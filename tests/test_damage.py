@@ -14,9 +14,9 @@ import pytest
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
+from spikey_cli.api.decompress import restore
 from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.salvage import SalvageReader
-from spikey_cli.decompressor import restore
 from spikey_cli.errors import SpikeyError
 
 EXHAUSTIVE = bool(os.environ.get("SPIKEY_EXHAUSTIVE"))

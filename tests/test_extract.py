@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
-from spikey_cli import recording
+from spikey_cli.api import recording
 from spikey_cli.codec import block_plan
 from spikey_cli.errors import ArchiveError, InputError
 from spikey_cli.io.wav_writer import WavFormat, write_wav

@@ -20,7 +20,7 @@ from fault_stage import Stage, every_job, file_of, needs_faults
 from recordings import write_session
 
 import spikey_cli
-from spikey_cli import compressor
+from spikey_cli.api import compress as compressor
 from spikey_cli.errors import ArchiveError, InputError, SpikeyError
 from spikey_cli.system.whole_file import is_temporary
 

@@ -43,7 +43,7 @@ def test_seeds_are_taken():
     from doors import anatomy_of, chunk_of, live_stream
 
     import spikey_cli
-    from spikey_cli.chunk import decode_chunk
+    from spikey_cli.api.chunk import decode_chunk
 
     for seed in seeds_of("archive"):
         assert isinstance(anatomy_of(seed), Anatomy)

@@ -22,7 +22,7 @@ from fault_stage import Stage, every_job, needs_faults
 from recordings import write_session
 
 import spikey_cli
-from spikey_cli import compressor
+from spikey_cli.api import compress as compressor
 from spikey_cli.cli import main, pipe
 from spikey_cli.errors import InputError
 from spikey_cli.streaming.encoder import StreamEncoder

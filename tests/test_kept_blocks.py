@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from recordings import n1_samples, neural
 
 import spikey_cli
+from spikey_cli.api.block_cache import KeptBlocks
 from spikey_cli.codec import block_plan, blocks
 from spikey_cli.errors import ArchiveError
 from spikey_cli.io.source import ArrayOrigin
-from spikey_cli.kept_blocks import KeptBlocks
 
 FRAMES, CHANNELS, BLOCKS = 9000, 3, 4
 

@@ -17,7 +17,7 @@ from random_models import random_model
 from recordings import write_session
 
 import spikey_cli
-from spikey_cli import removal
+from spikey_cli.api import remove_source
 from spikey_cli.cli import main
 from spikey_cli.errors import ArchiveError, InputError
 from spikey_cli.model.predictor import default_predictor, read_model
@@ -100,7 +100,7 @@ class TestRemovingSources:
             data[len(data) // 2] ^= 1
             archive.write_bytes(data)
 
-        monkeypatch.setattr(removal, "forget", damage)
+        monkeypatch.setattr(remove_source, "forget", damage)
         paths = write_session(tmp_path / "in", random)
         with pytest.raises(ArchiveError, match=r"o.spk: .*damaged: .*; no source is deleted; compress"):
             spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True)

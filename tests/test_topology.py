@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikey_cli.api.compress import find_sessions
 from spikey_cli.codec.scan import look_through
-from spikey_cli.compressor import find_sessions
 from spikey_cli.container.topology_table import pack_topology, unpack_topology
 from spikey_cli.errors import ArchiveError
 from spikey_cli.io.source import ArrayOrigin

@@ -13,12 +13,12 @@ from recordings import n1_samples, neural, wav_bytes, write_session
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 
+from spikey_cli.api.compress import compress  # noqa: E402
+from spikey_cli.api.decompress import decompress, verify  # noqa: E402
 from spikey_cli.cli import main  # noqa: E402
 from spikey_cli.codec.streams import decode_threads, encode_threads  # noqa: E402
-from spikey_cli.compressor import compress  # noqa: E402
 from spikey_cli.core.coders import CODERS  # noqa: E402
 from spikey_cli.core.quantizer import N1  # noqa: E402
-from spikey_cli.decompressor import decompress, verify  # noqa: E402
 from spikey_cli.errors import InputError, ModelError  # noqa: E402
 from spikey_cli.model.predictor import read_model  # noqa: E402
 from spikey_cli.model.self_test import digest_of, known_inputs  # noqa: E402

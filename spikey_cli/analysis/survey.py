@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..api.compress import find_sessions, look_or_fail
+from ..api.inputs import name_inputs
 from ..codec.scan import Source
-from ..compressor import find_sessions, look_or_fail
 from ..errors import InputError, SpikeyError
-from ..inputs import name_inputs
 from ..io.source import FileOrigin
 from ..system.workers import Workers
 from ..topology.topology import Topology

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..api.extract import choose_threads
+from ..api.recording import read_frames
 from ..codec.blocks import Decoder
 from ..container.archive import ArchiveReader
 from ..container.directory import thread_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..errors import InputError
-from ..extractor import choose_threads
 from ..model.predictor import Predictor
-from ..recording import read_frames
 from ..system.progress import Progress
 from ..system.workers import open_workers
 

@@ -197,8 +197,8 @@ def _check_same(name: str, originals: Sequence[Path], restored: Path) -> None:
 
 def own_work(file: Path, coder: str, work: Path, repeats: int) -> Row:
     """Times of the codec's own work on one file, in a process that is warm."""
-    from ..compressor import compress
-    from ..decompressor import decompress
+    from ..api.compress import compress
+    from ..api.decompress import decompress
     from ..model.predictor import find_model
 
     source = _look(file)

@@ -124,8 +124,8 @@ def compress(
         raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
     if remove_source and dataset:
         raise click.UsageError("--remove-source does not go with --dataset: all else that is in the file would be lost")
-    from ..compressor import compress as run
-    from ..inputs import check_no_input
+    from ..api.compress import compress as run
+    from ..api.inputs import check_no_input
 
     check_no_input(archive, inputs)
     origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)

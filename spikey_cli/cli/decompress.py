@@ -82,9 +82,9 @@ def decompress(
     if live:
         decompress_live(archive, folder, keep_going=keep_going, model=model, force=force, report=report, limits=limits)
         return
+    from ..api.decompress import decompress as run
+    from ..api.extract import extract_files
     from ..container.archive import ArchiveReader
-    from ..decompressor import decompress as run
-    from ..extractor import extract_files
 
     if in_part and start is None and stop is None:
         with ArchiveReader(archive, limits) as reader:
@@ -148,8 +148,8 @@ def test(
     \b
         spikey test out.spk
     """
+    from ..api.decompress import verify
     from ..container.archive import REMEDY
-    from ..decompressor import verify
     from ..streaming.pipe import is_live
 
     if is_live(archive):

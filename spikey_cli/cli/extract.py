@@ -56,7 +56,7 @@ def extract(
 
     With - as the output an NPY file goes through a pipe.
     """
-    from ..extractor import SUFFIXES
+    from ..api.extract import SUFFIXES
     from ..streaming.pipe import is_live
 
     if target != PIPE and target.suffix.lower() not in SUFFIXES:
@@ -70,7 +70,7 @@ def extract(
         raise InputError(
             f"{archive}: a live stream is read from its start to its end; decompress it, and compress that to extract"
         )
-    from ..extractor import extract as run
+    from ..api.extract import extract as run
 
     out = binary_stdout() if target == PIPE else target
     with report.progress("extracting") as progress:

@@ -34,7 +34,7 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
         spikey info out.spk
         spikey info --json out.spk
     """
-    from ..description import describe
+    from ..api.info import describe
     from ..streaming.pipe import describe_live, is_live
 
     is_stream = is_live(archive)

@@ -58,7 +58,7 @@ def take_inputs(
 
     Raises UsageError where there is nothing among them that it could be told of.
     """
-    from ..inputs import name_inputs
+    from ..api.inputs import name_inputs
     from ..io.layout import HDF5_SUFFIXES, RAW_SUFFIXES
 
     failures: list[SpikeyError] = []

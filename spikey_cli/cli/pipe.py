@@ -33,7 +33,7 @@ def compress_stdin(
     """`spikey compress - TARGET`. Whatever ends a recording that is being made, a signal, its recorder or a full disk,
     leaves what has come of it.
     """
-    from ..inputs import check_replaced
+    from ..api.inputs import check_replaced
     from ..streaming.pipe import compress_pipe
 
     if target != PIPE:

@@ -23,8 +23,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..api.array_metadata import MIDDLE, lowered
 from ..errors import InputError, MissingPackageError
-from ..form import MIDDLE, lowered
 from ..io.layout import MAX_RATE, whole_rate
 from ..io.npy import is_predictable
 from ..io.source import ArrayOrigin, BytesOrigin, FileOrigin, Origin, Status

@@ -2,8 +2,8 @@
 
     zarr.open("recording.zarr", "w", shape=..., chunks=(30000, 32), dtype="i2", compressor=Spikey())
 
-A chunk tells all that is needed to read it (see `spikey_cli.chunk`). The configuration, which stands in the metadata of
-an array, tells how chunks are to be written.
+A chunk tells all that is needed to read it (see `spikey_cli.api.chunk`). The configuration, which stands in the
+metadata of an array, tells how chunks are to be written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
+from ..api.chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
 from ..core.coders import CODERS
 from ..errors import LimitError, MissingPackageError
 from ..model.predictor import Predictor, default_predictor, find_model

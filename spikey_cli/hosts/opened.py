@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..api.block_cache import KeptBlocks
+from ..api.recording import Recording, read_bytes
 from ..codec.blocks import Decoder
 from ..container.archive import ArchiveReader
 from ..errors import ArchiveError, LimitError
 from ..io.layout import MAX_HEAD_BYTES
 from ..io.npy import parse_header
-from ..kept_blocks import KeptBlocks
-from ..recording import Recording, read_bytes
 
 
 class Opened:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..compressor import Compressed, compress
+from ..api.array_metadata import lowered
+from ..api.compress import Compressed, compress
 from ..core.coders import DEFAULT_CODER
 from ..errors import ArchiveError, InputError, MissingPackageError
-from ..form import lowered
 from ..io.layout import whole_rate
 from ..io.source import ArrayOrigin, BytesOrigin, Origin
 from ..model.predictor import Predictor

@@ -24,8 +24,8 @@ from probeinterface import ProbeGroup
 from spikeinterface.core import BaseRecording
 from spikeinterface.core.core_tools import SIJsonEncoder
 
-from ..form import MIDDLE
-from ..recording import Recording
+from ..api.array_metadata import MIDDLE
+from ..api.recording import Recording
 
 FILE = "recording.json"
 VERSION = 1

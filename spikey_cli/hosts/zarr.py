@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..chunk import decode_chunk
+from ..api.chunk import decode_chunk
 from ..errors import ArchiveError, MissingPackageError
 from .numcodecs import Spikey
 

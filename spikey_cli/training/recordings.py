@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..api.compress import find_sessions
 from ..codec.scan import Source, look_through
-from ..compressor import find_sessions
 from ..core.converter import CODE_UNITS, Bins, Profile
 from ..core.gain import lane_gains
 from ..core.lanes import cut

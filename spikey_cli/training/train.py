@@ -11,11 +11,11 @@ import numpy as np
 import onnxruntime
 import torch
 
+from ..api.compress import compress
+from ..api.info import describe
 from ..codec.scan import look_through
-from ..compressor import compress
 from ..core.converter import CODE_UNITS, Profile
 from ..core.quantizer import N1
-from ..description import describe
 from ..errors import InputError
 from ..model.predictor import Predictor, default_predictor, read_model
 from .config import Config, Identity

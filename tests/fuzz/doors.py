@@ -18,10 +18,10 @@ import numpy as np
 from anatomy import Anatomy, Block, deflated
 
 import spikey_cli
-from spikey_cli.chunk import decode_chunk
+from spikey_cli.api.chunk import decode_chunk
+from spikey_cli.api.compress import write_archive
 from spikey_cli.codec.coding_state import walk
 from spikey_cli.codec.scan import look_through
-from spikey_cli.compressor import write_archive
 from spikey_cli.container.archive import NO_MODEL
 from spikey_cli.container.grid_table import unpack_grid
 from spikey_cli.container.limits import Limits

@@ -16,12 +16,12 @@ from random_models import PARTS, random_model
 from recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
-from spikey_cli.chunk import encode_chunk
+from spikey_cli.api.array_metadata import samples_of
+from spikey_cli.api.chunk import encode_chunk
 from spikey_cli.container.grid_table import pack_grid
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
 from spikey_cli.core.varint import get_uvarint
-from spikey_cli.form import samples_of
 from spikey_cli.io.source import ArrayOrigin
 from spikey_cli.model.predictor import Predictor
 from spikey_cli.model.zoo import shipped_models

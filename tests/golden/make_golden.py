@@ -25,7 +25,7 @@ from anatomy import Anatomy  # noqa: E402
 from recordings import n1_samples, neural, wav_bytes  # noqa: E402
 
 import spikey_cli  # noqa: E402
-from spikey_cli.chunk import encode_chunk  # noqa: E402
+from spikey_cli.api.chunk import encode_chunk  # noqa: E402
 from spikey_cli.container.archive import MAJOR, MINOR  # noqa: E402
 from spikey_cli.container.directory import DICTIONARY  # noqa: E402
 from spikey_cli.core.coders import CODERS  # noqa: E402

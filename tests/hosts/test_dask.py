@@ -14,7 +14,7 @@ import pytest
 from cluster_stage import FRAMES, Stage, left_in, write_sources
 
 import spikey_cli
-from spikey_cli import compressor
+from spikey_cli.api import compress as compressor
 from spikey_cli.codec import block_plan, blocks
 from spikey_cli.container.block_table import FileEntry
 from spikey_cli.core.coders import CODERS

@@ -259,7 +259,7 @@ def test_numcodecs_finds_it_by_itself() -> None:
 
 
 def test_nothing_else_needs_numcodecs() -> None:
-    run_python("import sys, spikey_cli.chunk, spikey_cli.cli\nassert 'numcodecs' not in sys.modules\n")
+    run_python("import sys, spikey_cli.api.chunk, spikey_cli.cli\nassert 'numcodecs' not in sys.modules\n")
 
 
 def test_without_numcodecs_it_tells_what_to_install(monkeypatch) -> None:

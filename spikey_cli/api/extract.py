@@ -14,17 +14,17 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from .codec.blocks import Decoder
-from .container.archive import ArchiveReader
-from .container.limits import DEFAULT_LIMITS, Limits
-from .errors import InputError
-from .io import npy
-from .io.wav_writer import WavFormat, write_wav
-from .model.predictor import Predictor
+from ..codec.blocks import Decoder
+from ..container.archive import ArchiveReader
+from ..container.limits import DEFAULT_LIMITS, Limits
+from ..errors import InputError
+from ..io import npy
+from ..io.wav_writer import WavFormat, write_wav
+from ..model.predictor import Predictor
+from ..system.progress import Progress
+from ..system.whole_file import WholeFile
+from ..system.workers import open_workers
 from .recording import Recording, named_threads, read_frames
-from .system.progress import Progress
-from .system.whole_file import WholeFile
-from .system.workers import open_workers
 
 SUFFIXES = (".npy", ".wav")
 """What the name of a file that is extracted may end in."""

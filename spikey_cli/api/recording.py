@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from .codec.blocks import Decoder, decode_block
-from .container.archive import ArchiveReader
-from .container.directory import thread_names
-from .container.limits import DEFAULT_LIMITS, Limits
-from .container.parts import Part
-from .errors import ArchiveError, InputError, unknown_name
-from .io.layout import sample_dtype
-from .model.predictor import Predictor
-from .system.workers import Workers, open_workers
+from ..codec.blocks import Decoder, decode_block
+from ..container.archive import ArchiveReader
+from ..container.directory import thread_names
+from ..container.limits import DEFAULT_LIMITS, Limits
+from ..container.parts import Part
+from ..errors import ArchiveError, InputError, unknown_name
+from ..io.layout import sample_dtype
+from ..model.predictor import Predictor
+from ..system.workers import Workers, open_workers
 
 _WANTED_AT_ONCE, _MOST_AT_ONCE = 1 << 23, 1 << 26
 """Samples of a stretch: so many that all workers have blocks to decode, and that memory has room for."""

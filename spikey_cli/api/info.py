@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from .container.archive import NO_MODEL, ArchiveReader
-from .container.directory import thread_names
-from .container.limits import DEFAULT_LIMITS, Limits
-from .core.coders import coder_with_number
-from .model.zoo import shipped_models_with
+from ..container.archive import NO_MODEL, ArchiveReader
+from ..container.directory import thread_names
+from ..container.limits import DEFAULT_LIMITS, Limits
+from ..core.coders import coder_with_number
+from ..model.zoo import shipped_models_with
 
 
 def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> dict[str, object]:

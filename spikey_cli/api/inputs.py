@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .container.archive import MAGIC
-from .container.directory import name_fault
-from .errors import InputError, SpikeyError, system_fault
-from .io.source import FileOrigin, Origin, open_input
-from .streaming.packets import MAGIC as LIVE_MAGIC
-from .system.whole_file import is_temporary
+from ..container.archive import MAGIC
+from ..container.directory import name_fault
+from ..errors import InputError, SpikeyError, system_fault
+from ..io.source import FileOrigin, Origin, open_input
+from ..streaming.packets import MAGIC as LIVE_MAGIC
+from ..system.whole_file import is_temporary
 
 
 def _raise(error: SpikeyError) -> None:

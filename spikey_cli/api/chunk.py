@@ -16,19 +16,19 @@ import math
 
 import numpy as np
 
-from .codec.scan import look_through
-from .compressor import write_archive
-from .container.archive import ArchiveReader
-from .container.limits import NO_LIMITS
-from .core.coders import CODERS
-from .decompressor import restore
-from .errors import ArchiveError, LimitError, SelfTestError
-from .form import Form, samples_of
-from .io.layout import Bytes, Layout
-from .io.npy import FAULTS, is_predictable, parse_header
-from .io.source import ArrayOrigin, BytesOrigin, Origin
-from .model.predictor import Predictor, default_predictor
-from .system.workers import Workers
+from ..codec.scan import look_through
+from ..container.archive import ArchiveReader
+from ..container.limits import NO_LIMITS
+from ..core.coders import CODERS
+from ..errors import ArchiveError, LimitError, SelfTestError
+from ..io.layout import Bytes, Layout
+from ..io.npy import FAULTS, is_predictable, parse_header
+from ..io.source import ArrayOrigin, BytesOrigin, Origin
+from ..model.predictor import Predictor, default_predictor
+from ..system.workers import Workers
+from .array_metadata import Form, samples_of
+from .compress import write_archive
+from .decompress import restore
 
 MAX_CHUNK_BYTES = 2**31 - 1
 """Bytes of an array in a chunk, at most: what Zarr's codecs take."""

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from .codec.blocks import Decoder, FetchedBlock, RestoredPart, restore_block
-from .container.archive import ArchiveReader, seal
-from .container.limits import DEFAULT_LIMITS, Limits
-from .container.parts import positions_by_file
-from .container.salvage import SalvageReader
-from .errors import ArchiveError, InputError, LimitError, SpikeyError, unknown_name
-from .model.predictor import Predictor
-from .model.zoo import model_name
-from .restoration import Lost, Restoration, Target, joined
-from .system.progress import Progress, logger, timed
-from .system.whole_file import WholeFile, flush
-from .system.workers import Workers, open_workers
+from ..codec.blocks import Decoder, FetchedBlock, RestoredPart, restore_block
+from ..container.archive import ArchiveReader, seal
+from ..container.limits import DEFAULT_LIMITS, Limits
+from ..container.parts import positions_by_file
+from ..container.salvage import SalvageReader
+from ..errors import ArchiveError, InputError, LimitError, SpikeyError, unknown_name
+from ..model.predictor import Predictor
+from ..model.zoo import model_name
+from ..system.progress import Progress, logger, timed
+from ..system.whole_file import WholeFile, flush
+from ..system.workers import Workers, open_workers
+from .file_writer import Lost, Restoration, Target, joined
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from .codec.blocks import RestoredPart
-from .container.archive import ArchiveReader, FileDigest
-from .container.directory import FileEntry
-from .errors import ArchiveError, SpikeyError
-from .io.layout import Bytes, silence
+from ..codec.blocks import RestoredPart
+from ..container.archive import ArchiveReader, FileDigest
+from ..container.directory import FileEntry
+from ..errors import ArchiveError, SpikeyError
+from ..io.layout import Bytes, silence
 
 _SILENCE_FRAMES = 1 << 16
 

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .codec.scan import Source
-from .io.layout import HDF5_SUFFIXES, MAX_HEAD_BYTES, RAW_SUFFIXES
-from .io.npy import parse_header
-from .io.source import FileOrigin
+from ..codec.scan import Source
+from ..io.layout import HDF5_SUFFIXES, MAX_HEAD_BYTES, RAW_SUFFIXES
+from ..io.npy import parse_header
+from ..io.source import FileOrigin
 
 
 def advise(sources: Sequence[Source]) -> list[str]:

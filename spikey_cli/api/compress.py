@@ -12,30 +12,30 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .advice import advise
-from .codec.block_plan import plan_blocks
-from .codec.blocks import FileChangedError, encode_block, read_block
-from .codec.scan import Source, SourceChangedError, look_through
-from .container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
-from .container.directory import MAX_MODEL_BYTES, Directory, FileEntry
-from .container.limits import NO_LIMITS
-from .core.adaptation import STEADY
-from .core.coders import CODERS, DEFAULT_CODER, Coder
-from .decompressor import restore
-from .errors import ArchiveError, InputError, SelfTestError, SpikeyError
+from ..codec.block_plan import plan_blocks
+from ..codec.blocks import FileChangedError, encode_block, read_block
+from ..codec.scan import Source, SourceChangedError, look_through
+from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
+from ..container.directory import MAX_MODEL_BYTES, Directory, FileEntry
+from ..container.limits import NO_LIMITS
+from ..core.adaptation import STEADY
+from ..core.coders import CODERS, DEFAULT_CODER, Coder
+from ..errors import ArchiveError, InputError, SelfTestError, SpikeyError
+from ..io.layout import RAW_SUFFIXES, RawFormat
+from ..io.sidecar import raw_format_beside
+from ..io.source import FileOrigin, Origin
+from ..model.predictor import Predictor, default_predictor
+from ..model.zoo import model_name
+from ..system.progress import Progress, logger, stages, timed
+from ..system.whole_file import WholeFile
+from ..system.workers import Workers, open_workers
+from ..topology.discovery import find_topology
+from ..topology.references import MAX_BUNDLE
+from ..topology.topology import Topology
+from .decompress import restore
 from .inputs import check_no_input, check_replaced, name_inputs, without_archive, without_collisions
-from .io.layout import RAW_SUFFIXES, RawFormat
-from .io.sidecar import raw_format_beside
-from .io.source import FileOrigin, Origin
-from .model.predictor import Predictor, default_predictor
-from .model.zoo import model_name
-from .removal import check_readable_later, remove_sources
-from .system.progress import Progress, logger, stages, timed
-from .system.whole_file import WholeFile
-from .system.workers import Workers, open_workers
-from .topology.discovery import find_topology
-from .topology.references import MAX_BUNDLE
-from .topology.topology import Topology
+from .remove_source import check_readable_later, remove_sources
+from .warnings import advise
 
 _REMEDY = "nothing is kept of it; compress again, check memory and disk, and report it if it happens twice"
 

@@ -11,17 +11,17 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from .codec.scan import Source, read_at
-from .container.archive import ArchiveReader
-from .container.limits import NO_LIMITS
-from .decompressor import restore
-from .errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
-from .io.layout import Bytes
-from .io.source import FileOrigin, open_input
-from .model.predictor import Predictor, predictor_with_digest
-from .system.progress import Progress
-from .system.whole_file import forget
-from .system.workers import Workers
+from ..codec.scan import Source, read_at
+from ..container.archive import ArchiveReader
+from ..container.limits import NO_LIMITS
+from ..errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
+from ..io.layout import Bytes
+from ..io.source import FileOrigin, open_input
+from ..model.predictor import Predictor, predictor_with_digest
+from ..system.progress import Progress
+from ..system.whole_file import forget
+from ..system.workers import Workers
+from .decompress import restore
 
 
 def check_readable_later(predictor: Predictor | None) -> None:
