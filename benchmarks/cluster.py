@@ -28,7 +28,7 @@ from scaling import RATE, write_wav
 
 import spikey_cli
 from spikey_cli.bench.contest import describe_machine
-from spikey_cli.hosts.dask import Cluster, open_cluster
+from spikey_cli.integrations.dask import Cluster, open_cluster
 
 WARMING_SECONDS = 9
 """Length of a recording that all workers get blocks of, and that is not counted."""

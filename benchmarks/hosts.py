@@ -59,8 +59,8 @@ def contenders() -> list[Contender]:
     """Those that are installed, anew."""
     blosc: dict[str, object] = {"cname": "zstd", "shuffle": 2}
     everybody = [
-        Contender("Spikey, `range` (default)", "spikey_cli.hosts.numcodecs", "Spikey", {}),
-        Contender("Spikey, `rice`", "spikey_cli.hosts.numcodecs", "Spikey", {"coder": "rice"}),
+        Contender("Spikey, `range` (default)", "spikey_cli.integrations.numcodecs", "Spikey", {}),
+        Contender("Spikey, `rice`", "spikey_cli.integrations.numcodecs", "Spikey", {"coder": "rice"}),
         Contender("WavPack, level 4", "wavpack_numcodecs", "WavPack", {"level": 4}),
         Contender("WavPack, level 3", "wavpack_numcodecs", "WavPack", {"level": 3}),
         Contender("WavPack, level 1 (default)", "wavpack_numcodecs", "WavPack", {"level": 1}),

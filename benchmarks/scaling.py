@@ -24,9 +24,9 @@ from pathlib import Path
 import click
 import numpy as np
 
+from spikey_cli.analysis.drawing import Drawing
 from spikey_cli.bench.contest import describe_machine
 from spikey_cli.codec.scan import look_through
-from spikey_cli.drawing import Drawing
 
 RATE = 19_531
 SPIKEY = [sys.executable, "-m", "spikey_cli"]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .api.info import describe
     from .api.recording import Recording
     from .api.recording import Recording as open  # noqa: N813
-    from .hosts.numcodecs import Spikey
-    from .hosts.zarr import SpikeyCodec
+    from .integrations.numcodecs import Spikey
+    from .integrations.zarr import SpikeyCodec
     from .io.source import ArrayOrigin, BytesOrigin
     from .streaming.decoder import StreamDecoder
     from .streaming.encoder import StreamEncoder
@@ -46,8 +46,8 @@ _HOMES = {
     "extract_files": ("api.extract", "extract_files"),
     "Recording": ("api.recording", "Recording"),
     "open": ("api.recording", "Recording"),
-    "Spikey": ("hosts.numcodecs", "Spikey"),
-    "SpikeyCodec": ("hosts.zarr", "SpikeyCodec"),
+    "Spikey": ("integrations.numcodecs", "Spikey"),
+    "SpikeyCodec": ("integrations.zarr", "SpikeyCodec"),
     "StreamDecoder": ("streaming.decoder", "StreamDecoder"),
     "StreamEncoder": ("streaming.encoder", "StreamEncoder"),
 }

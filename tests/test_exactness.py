@@ -66,7 +66,7 @@ def _modules():
     """All modules of the package, but those that need PyTorch, or what Spikey is a guest of."""
     for found in pkgutil.walk_packages(spikey_cli.__path__, "spikey_cli."):
         if (
-            not found.name.startswith(("spikey_cli.training", "spikey_cli.hosts"))
+            not found.name.startswith(("spikey_cli.training", "spikey_cli.integrations"))
             and found.name != "spikey_cli.__main__"
         ):
             yield importlib.import_module(found.name)

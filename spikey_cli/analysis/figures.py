@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..drawing import Drawing
+from .drawing import Drawing
 from .study import Pictures
 
 PICTURES = ("density", "spectrum", "whiteness", "correlation", "innovations")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..drawing import Drawing, short
+from .drawing import Drawing, short
 from .survey import Survey
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..drawing import Drawing, short
+from .drawing import Drawing, short
 from .traces import Trace
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def compress(
         archive: path of the `.spk` to write. It appears only once it is whole.
         coder: name of one of `spikey_cli.core.coders.CODERS`.
         workers: threads of execution; by default one for each processor. The archive does not depend on it.
-        cluster: others that code and decode all blocks; see `spikey_cli.hosts.dask.open_cluster`. Nor on that.
+        cluster: others that code and decode all blocks; see `spikey_cli.integrations.dask.open_cluster`. Nor on that.
         force: replace `archive` where it exists.
         recursive: take all files below folders.
         skip_failing: leave out an input that cannot be read and go on; the result tells which.

@@ -59,7 +59,7 @@ def decompress(
         folder: where to; made if it is not there.
         files: names of the files to restore; by default all.
         workers: threads of execution; by default one for each processor.
-        cluster: others that decode all blocks; see `spikey_cli.hosts.dask.open_cluster`.
+        cluster: others that decode all blocks; see `spikey_cli.integrations.dask.open_cluster`.
         force: replace files that exist.
         skip_failing: where files are damaged or cannot be written, return and tell which. Otherwise the first failure
             is raised, once all other files are restored.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..drawing import Drawing
+from ..analysis.drawing import Drawing
 from .row import IMPLANT_SAMPLES_A_SECOND, WAYS, Row
 
 

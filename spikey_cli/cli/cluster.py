@@ -58,7 +58,7 @@ def cluster_at(address: str | None, workers: int | None) -> Iterator[Workers | N
     if address is None:
         yield None
         return
-    from ..hosts.dask import open_cluster
+    from ..integrations.dask import open_cluster
 
     with open_cluster(address, workers=workers) as cluster:
         yield cluster

@@ -83,7 +83,7 @@ def take_inputs(
 
 
 def _take_datasets(origins: Sequence[Origin], dataset: str, failures: list[SpikeyError]) -> list[Origin]:
-    from ..hosts.hdf5 import dataset_origins
+    from ..integrations.hdf5 import dataset_origins
     from ..io.layout import HDF5_SUFFIXES
     from ..io.source import FileOrigin
 

@@ -23,7 +23,7 @@ def _picture(path: Path | None, force: bool) -> Iterator[Callable[[bytes], None]
     if path is None:
         yield None
         return
-    from ..drawing import check_installed
+    from ..analysis.drawing import check_installed
     from ..system.whole_file import begun
 
     check_installed()

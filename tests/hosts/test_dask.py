@@ -25,7 +25,7 @@ from spikey_cli.system.workers import Workers
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
-hosts = pytest.importorskip("spikey_cli.hosts.dask")
+hosts = pytest.importorskip("spikey_cli.integrations.dask")
 
 SMALL_BLOCK = 1 << 16
 
@@ -282,9 +282,9 @@ class TestClustersThatAreNone:
 
     def test_dask_is_missing(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "distributed", None)
-        monkeypatch.delitem(sys.modules, "spikey_cli.hosts.dask")
+        monkeypatch.delitem(sys.modules, "spikey_cli.integrations.dask")
         with pytest.raises(spikey_cli.errors.MissingPackageError, match=r"pip install 'spikey-cli\[dask\]'"):
-            __import__("spikey_cli.hosts.dask")
+            __import__("spikey_cli.integrations.dask")
 
 
 def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch):

@@ -21,8 +21,8 @@ from spikey_cli.io.source import FileOrigin
 
 h5py = pytest.importorskip("h5py")
 
-from spikey_cli.hosts import hdf5  # noqa: E402 - it needs h5py
-from spikey_cli.hosts.hdf5 import dataset_origins  # noqa: E402
+from spikey_cli.integrations import hdf5  # noqa: E402 - it needs h5py
+from spikey_cli.integrations.hdf5 import dataset_origins  # noqa: E402
 
 FRAMES, CHANNELS = 6000, 4
 DATA = "acquisition/ElectricalSeries/data"
@@ -280,12 +280,12 @@ def test_many_datasets_are_not_all_listed(tmp_path, nwb):
 
 def test_without_h5py_it_is_named(tmp_path, nwb, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    monkeypatch.delitem(sys.modules, "spikey_cli.hosts.hdf5")
+    monkeypatch.delitem(sys.modules, "spikey_cli.integrations.hdf5")
     told = "datasets of HDF5 files need h5py: pip install 'spikey-cli[hdf5]'"
     assert told in run("compress", "--dataset", DATA, nwb, tmp_path / "out.spk", status=1)
     assert "kept byte for byte" in run("compress", nwb, tmp_path / "out.spk")
     with pytest.raises(MissingPackageError):
-        import spikey_cli.hosts.hdf5  # noqa: F401
+        import spikey_cli.integrations.hdf5  # noqa: F401
 
 
 def test_what_pynwb_writes(tmp_path, samples):

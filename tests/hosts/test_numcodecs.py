@@ -109,9 +109,9 @@ def test_a_recording_is_decoded_where_it_is_wanted(random: np.random.Generator, 
     assert len(data) < 0.6 * given.nbytes, f"{len(data)} bytes of {given.nbytes}: nothing was predicted"
     out = np.empty_like(given)
     decoded = []
-    decode = spikey_cli.hosts.numcodecs.decode_chunk
+    decode = spikey_cli.integrations.numcodecs.decode_chunk
     monkeypatch.setattr(
-        spikey_cli.hosts.numcodecs,
+        spikey_cli.integrations.numcodecs,
         "decode_chunk",
         lambda *a, **k: decoded.append(decode(*a, **k)) or decoded[-1],
     )
@@ -265,7 +265,7 @@ def test_nothing_else_needs_numcodecs() -> None:
 def test_without_numcodecs_it_tells_what_to_install(monkeypatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "numcodecs"]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "spikey_cli.hosts.numcodecs")
+    monkeypatch.delitem(sys.modules, "spikey_cli.integrations.numcodecs")
     with pytest.raises(MissingPackageError, match=r"pip install 'spikey-cli\[zarr\]'"):
         _ = spikey_cli.Spikey
 

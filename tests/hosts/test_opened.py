@@ -16,8 +16,8 @@ from recordings import n1_samples, neural
 import spikey_cli
 from spikey_cli.container.limits import Limits
 from spikey_cli.errors import ArchiveError, LimitError
-from spikey_cli.hosts import opened
-from spikey_cli.hosts.opened import ArchivedVector, Opened, read_file
+from spikey_cli.integrations import lazy_recording
+from spikey_cli.integrations.lazy_recording import ArchivedVector, Opened, read_file
 from spikey_cli.io.source import ArrayOrigin, BytesOrigin
 
 TIMES = np.arange(100_000) / 3
@@ -77,7 +77,9 @@ def test_small_files_are_read(archive: Path) -> None:
 
 
 def test_what_is_too_large_to_lie_in_memory_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opened, "ArchiveReader", partial(opened.ArchiveReader, limits=Limits(memory=1 << 19)))
+    monkeypatch.setattr(
+        lazy_recording, "ArchiveReader", partial(lazy_recording.ArchiveReader, limits=Limits(memory=1 << 19))
+    )
     with pytest.raises(LimitError, match=r"times.npy has 800128 bytes, too many"):
         read_file(archive, "times.npy")
 

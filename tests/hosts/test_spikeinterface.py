@@ -27,7 +27,7 @@ import spikeinterface.core as si
 from generated import CHANNELS, RATE, assert_same, generated
 from spikeinterface.preprocessing import common_reference, scale
 
-from spikey_cli.hosts.spikeinterface import SpikeyRecordingExtractor, read_spikey, write_spikey
+from spikey_cli.integrations.spikeinterface import SpikeyRecordingExtractor, read_spikey, write_spikey
 
 PIECE_FRAMES = 4000
 """Frames of a block in these archives, at most: several blocks take little time."""
@@ -383,7 +383,7 @@ def test_files_are_closed(archive: Path) -> None:
 
 def test_without_the_library_it_is_told_what_to_install() -> None:
     """In a process of its own, which finds no SpikeInterface."""
-    code = "import sys; sys.modules['spikeinterface'] = None; import spikey_cli.hosts.spikeinterface"
+    code = "import sys; sys.modules['spikeinterface'] = None; import spikey_cli.integrations.spikeinterface"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert MissingPackageError.__name__ in done.stderr
     assert "pip install 'spikey-cli[spikeinterface]'" in done.stderr

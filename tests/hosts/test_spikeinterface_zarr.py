@@ -17,8 +17,8 @@ import spikeinterface.core as si
 import zarr
 from generated import assert_same, generated
 
-from spikey_cli.hosts.numcodecs import Spikey
-from spikey_cli.hosts.spikeinterface import read_spikey, write_spikey
+from spikey_cli.integrations.numcodecs import Spikey
+from spikey_cli.integrations.spikeinterface import read_spikey, write_spikey
 
 
 @pytest.fixture(scope="module")

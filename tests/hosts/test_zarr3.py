@@ -90,8 +90,10 @@ def test_of_a_shard_only_what_is_wanted_is_decoded(tmp_path, random, monkeypatch
     array = recorded(random, 1000, 4)
     back = store(tmp_path / "a", array, (100, 2), shards=(1000, 4), **SPIKEY)
     decoded = []
-    decode = spikey_cli.hosts.zarr.decode_chunk
-    monkeypatch.setattr(spikey_cli.hosts.zarr, "decode_chunk", lambda *a, **k: decoded.append(1) or decode(*a, **k))
+    decode = spikey_cli.integrations.zarr.decode_chunk
+    monkeypatch.setattr(
+        spikey_cli.integrations.zarr, "decode_chunk", lambda *a, **k: decoded.append(1) or decode(*a, **k)
+    )
     np.testing.assert_array_equal(back[310:320, 3], array[310:320, 3])
     assert len(decoded) == 1, f"{len(decoded)} chunks of 20 were decoded for a stretch of one"
 
@@ -314,6 +316,6 @@ def test_zarr_finds_it_by_itself(tmp_path, random) -> None:
 def test_without_zarr_it_tells_what_to_install(monkeypatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "zarr"]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "spikey_cli.hosts.zarr")
+    monkeypatch.delitem(sys.modules, "spikey_cli.integrations.zarr")
     with pytest.raises(MissingPackageError, match=r"pip install 'spikey-cli\[zarr\]'"):
         _ = spikey_cli.SpikeyCodec

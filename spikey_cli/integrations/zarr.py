@@ -3,7 +3,7 @@
     zarr.create_array("recording.zarr", shape=..., chunks=(30000, 32), dtype="int16", serializer=SpikeyCodec(),
                       compressors=None)
 
-It packs chunks as `spikey_cli.hosts.numcodecs` does, which is for Zarr 2, and for arrays of that format here.
+It packs chunks as `spikey_cli.integrations.numcodecs` does, which is for Zarr 2, and for arrays of that format here.
 """
 
 from __future__ import annotations

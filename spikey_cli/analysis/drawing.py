@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 
-from .errors import MissingPackageError
+from ..errors import MissingPackageError
 
 
 def check_installed() -> None:

@@ -24,7 +24,7 @@ from ..io.layout import whole_rate
 from ..io.source import ArrayOrigin, BytesOrigin, Origin
 from ..model.predictor import Predictor
 from ..system.progress import Progress
-from .opened import ArchivedVector, Opened, read_file
+from .lazy_recording import ArchivedVector, Opened, read_file
 
 try:
     from spikeinterface.core import BaseRecording, BaseRecordingSegment

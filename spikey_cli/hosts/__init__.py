@@ -1,4 +1,0 @@
-"""Where recordings live: Spikey as a codec of Zarr, a recording of SpikeInterface, work for Dask, a reader of HDF5.
-
-Each module needs a library of its own, and imports it; the rest of the package needs none of them.
-"""
