@@ -21,11 +21,11 @@ from spikey_cli.codec import block_plan
 from spikey_cli.container import directory
 from spikey_cli.core import adaptation, rice
 from spikey_cli.model import predictor
-from spikey_cli.topology.references import Company
+from spikey_cli.topology.references import ReferenceGraph
 
 
 def _no_peers() -> None:
-    directory.Company.of = classmethod(lambda cls, topology, places: Company.alone(len(places)))  # type: ignore[method-assign]
+    directory.ReferenceGraph.of = classmethod(lambda cls, topology, places: ReferenceGraph.independent(len(places)))  # type: ignore[method-assign]
 
 
 def _no_weights() -> None:

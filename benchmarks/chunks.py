@@ -24,7 +24,7 @@ import numpy as np
 
 from spikey_cli.api.chunk import decode_chunk, encode_chunk
 from spikey_cli.bench.contest import describe_machine
-from spikey_cli.codec.scan import look_through
+from spikey_cli.codec.scan import scan
 
 Result = TypeVar("Result")
 
@@ -32,7 +32,7 @@ RATE = 19_531
 N_CHUNKS, ROUNDS = 16, 10
 
 STAGES = {
-    "grid of the values (`GridSurvey`)": ("grid.py", ("add", "grid")),
+    "grid of the values (`QuantizerSearch`)": ("grid.py", ("add", "quantizer")),
     "spike bands": ("topology.py", ("spike_band",)),
     "peers among them": ("topology.py", ("find_topology",)),
     "samples to codes": ("codec.py", ("_read_threads",)),
@@ -49,7 +49,7 @@ def recording_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndar
     """int16 of shape (frames, channels): each channel has a file of its own, and goes on with others."""
     threads = []
     for path in files:
-        layout = look_through(path, path.name).layout
+        layout = scan(path, path.name).layout
         if layout is None or layout.channels != 1 or layout.sample_bytes != 2:
             raise click.UsageError(f"{path} is no mono WAV of 16 bits")
         threads.append(np.frombuffer(path.read_bytes()[layout.data_offset :][: 2 * layout.n_frames], "<i2"))
@@ -135,9 +135,9 @@ def print_edge(chunk: np.ndarray) -> None:
     filled = np.zeros_like(chunk)
     filled[: len(third)] = third
     data, filled_s = least_time(lambda: encode_chunk(filled), 1.0)
-    alone, third_s = least_time(lambda: encode_chunk(third), 1.0)
+    independent, third_s = least_time(lambda: encode_chunk(third), 1.0)
     click.echo(
-        f"\nA chunk that is filled up after a third of its frames takes {len(data) - len(alone)} bytes and "
+        f"\nA chunk that is filled up after a third of its frames takes {len(data) - len(independent)} bytes and "
         f"{1000 * (filled_s - third_s):.1f} ms more than that third alone."
     )
 

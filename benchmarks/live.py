@@ -16,7 +16,7 @@ import numpy as np
 
 from spikey_cli import StreamDecoder, StreamEncoder
 from spikey_cli.bench.contest import describe_machine
-from spikey_cli.codec.scan import look_through
+from spikey_cli.codec.scan import scan
 
 RATE = 19_531
 WARM_UP = 64
@@ -28,7 +28,7 @@ def frames_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndarray
     columns = []
     for i in range(channels):
         file = files[i % len(files)]
-        layout = look_through(file, file.name).layout
+        layout = scan(file, file.name).layout
         if layout is None or layout.channels != 1 or layout.sample_bytes != 2:
             raise click.UsageError(f"{file} is no mono WAV of 16 bits")
         samples = np.frombuffer(file.read_bytes()[layout.data_offset :][: 2 * layout.n_frames], "<i2")

@@ -21,7 +21,7 @@ import numpy as np
 
 from spikey_cli.api.compress import compress
 from spikey_cli.api.info import describe
-from spikey_cli.codec.scan import look_through
+from spikey_cli.codec.scan import scan
 from spikey_cli.core.converter import CODE_UNITS, Bins
 from spikey_cli.core.gain import INPUT_FACTOR, INPUT_LIMIT, OUTPUT_FACTOR, lane_gains
 from spikey_cli.core.lanes import cut
@@ -96,15 +96,15 @@ def measure(codes: np.ndarray, rate: int, bins: Bins, predictor: Predictor) -> T
     )
 
 
-def ratio(threads: list[Thread], bits: str, samples: str = "counted") -> float:
+def ratio(channels: list[Thread], bits: str, samples: str = "counted") -> float:
     """Bits in, 16 a sample, over bits out."""
-    return SAMPLE_BITS * sum(getattr(t, samples) for t in threads) / sum(getattr(t, bits) for t in threads)
+    return SAMPLE_BITS * sum(getattr(t, samples) for t in channels) / sum(getattr(t, bits) for t in channels)
 
 
-def drawn(threads: list[Thread], bits: str) -> list[float]:
+def drawn(channels: list[Thread], bits: str) -> list[float]:
     """Ratios of 2,000 draws of 16 threads."""
     dice = random.Random(0)
-    return [ratio(dice.sample(threads, min(DRAWN, len(threads))), bits) for _ in range(DRAWS)]
+    return [ratio(dice.sample(channels, min(DRAWN, len(channels))), bits) for _ in range(DRAWS)]
 
 
 @click.command()
@@ -112,29 +112,29 @@ def drawn(threads: list[Thread], bits: str) -> list[float]:
 def main(files: tuple[Path, ...]) -> None:
     """Print what the protocol makes of FILES."""
     predictor = default_predictor()
-    threads: list[Thread] = []
+    channels: list[Thread] = []
     for path in files:
-        source = look_through(path, path.name)
+        source = scan(path, path.name)
         if source.layout is None:
             raise click.ClickException(f"{path} is no WAV that can be predicted")
-        bins = Bins.of([source.grid], predictor.profile)
+        bins = Bins.of([source.quantizer], predictor.profile)
         for codes in source.codes(source.read_frames(0, source.layout.n_frames)):
-            threads.append(measure(codes, source.layout.sample_rate, bins, predictor))
+            channels.append(measure(codes, source.layout.sample_rate, bins, predictor))
     click.echo("| what is counted | ratio |\n|---|---|")
     for name, bits in (("as described: error cut towards zero, k = 2", "cut_towards_zero"), ("lossless", "rounded")):
-        draws = drawn(threads, bits)
+        draws = drawn(channels, bits)
         click.echo(f"| {name}, 16 threads drawn: median of 2,000 draws | {statistics.median(draws):.3f} |")
         click.echo(f"| the same, the best of 2,000 draws | {max(draws):.3f} |")
-        click.echo(f"| the same, the one best thread | {max(ratio([thread], bits) for thread in threads):.3f} |")
-        click.echo(f"| the same, all {len(threads)} threads | {ratio(threads, bits):.3f} |")
-    click.echo(f"| lossless, the best k of each thread | {ratio(threads, 'rounded_best_k'):.3f} |")
-    click.echo(f"| and the first 0.1 s as deltas | {ratio(threads, 'with_beginning', 'samples'):.3f} |")
+        click.echo(f"| the same, the one best thread | {max(ratio([channel], bits) for channel in channels):.3f} |")
+        click.echo(f"| the same, all {len(channels)} threads | {ratio(channels, bits):.3f} |")
+    click.echo(f"| lossless, the best k of each thread | {ratio(channels, 'rounded_best_k'):.3f} |")
+    click.echo(f"| and the first 0.1 s as deltas | {ratio(channels, 'with_beginning', 'samples'):.3f} |")
     with tempfile.TemporaryDirectory() as folder:
         for coder in ("rice", "range"):
             archive = Path(folder) / f"{coder}.spk"
             compress(files, archive, coder=coder, verify=False)
             click.echo(f"| spikey --coder {coder}, every byte of the archive | {describe(archive)['ratio']:.3f} |")
-    wrong = sum(thread.wrong for thread in threads) / sum(thread.counted for thread in threads)
+    wrong = sum(channel.wrong for channel in channels) / sum(channel.counted for channel in channels)
     click.echo(f"\nOf the samples cut towards zero, {100 * wrong:.1f} % come back wrong.")
 
 

@@ -14,7 +14,7 @@ import click
 from spikey_cli.api.compress import compress
 from spikey_cli.api.info import describe
 from spikey_cli.container.archive import ArchiveReader
-from spikey_cli.container.directory import thread_names
+from spikey_cli.container.directory import channel_names
 from spikey_cli.model.predictor import find_model
 
 
@@ -22,7 +22,7 @@ def stream_bits(archive: Path) -> dict[str, int]:
     """Bits of the streams of each thread, by its name."""
     bits: dict[str, int] = {}
     with ArchiveReader(archive) as reader:
-        names = {place: name for name, place in thread_names(reader.directory.files).items()}
+        names = {place: name for name, place in channel_names(reader.directory.files).items()}
         for block in range(len(reader.index.blocks)):
             table = reader.read_table(block)
             for part, streams in zip(table.parts, table.streams, strict=True):
@@ -45,16 +45,16 @@ def main(files: tuple[Path, ...], model: str, coder: str) -> None:
             archive = Path(folder) / f"{peers}.spk"
             compress(files, archive, coder=coder, predictor=predictor, peers=peers, verify=False)
             told[peers], bits[peers] = describe(archive), stream_bits(archive)
-    threads: list[dict] = told[True]["threads"]  # type: ignore[assignment, type-arg]
-    wave = {thread["name"]: thread["wave"] for thread in threads}
-    leaning = [t["name"] for t in threads if any(wave[peer["name"]] < t["wave"] for peer in t["peers"])]
+    channels: list[dict] = told[True]["channels"]  # type: ignore[assignment, type-arg]
+    coding_pass = {channel["name"]: channel["coding_pass"] for channel in channels}
+    leaning = [t["name"] for t in channels if any(coding_pass[peer["name"]] < t["coding_pass"] for peer in t["peers"])]
     frames = {file["name"]: file["frames"] for file in told[True]["files"] if file["kind"] == "wav"}  # type: ignore[attr-defined]
     samples = sum(frames[name if name in frames else name.rsplit(":", 1)[0]] for name in leaning)
-    click.echo(f"| {model} | archive, bytes | bits/sample | of the {len(leaning)} leaning threads of {len(threads)} |")
+    click.echo(f"| {model} | archive, bytes | bits/sample | of the {len(leaning)} leaning threads of {len(channels)} |")
     click.echo("|---|---|---|---|")
     rates = {}
     for peers, name in ((False, "without peers"), (True, "with peers")):
-        rates[peers] = sum(bits[peers][thread] for thread in leaning) / max(1, samples)
+        rates[peers] = sum(bits[peers][channel] for channel in leaning) / max(1, samples)
         length, rate = told[peers]["archive_bytes"], told[peers]["bits_per_sample"]
         click.echo(f"| {name} | {length:,} | {rate:.4f} | {rates[peers]:.4f} |")
     gain = 1 - int(str(told[True]["archive_bytes"])) / int(str(told[False]["archive_bytes"]))

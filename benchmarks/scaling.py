@@ -26,7 +26,7 @@ import numpy as np
 
 from spikey_cli.analysis.drawing import Drawing
 from spikey_cli.bench.contest import describe_machine
-from spikey_cli.codec.scan import look_through
+from spikey_cli.codec.scan import scan
 
 RATE = 19_531
 SPIKEY = [sys.executable, "-m", "spikey_cli"]
@@ -39,7 +39,7 @@ THREADS_IN_TIME = 16
 class Point:
     """One recording, and what it took."""
 
-    threads: int
+    channels: int
     seconds: int
     samples: int
     ratio: float
@@ -53,30 +53,30 @@ class Point:
         return 1e9 * getattr(self, f"{way}_seconds") / self.samples
 
 
-def long_thread(threads: list[np.ndarray], i: int, frames: int) -> np.ndarray:
+def long_thread(channels: list[np.ndarray], i: int, frames: int) -> np.ndarray:
     """Thread `i` of a long recording: short ones, one after another."""
     pieces, n = [], 0
     while n < frames:
-        pieces.append(np.roll(threads[(i + 7 * len(pieces)) % len(threads)], -1000 * (i // len(threads))))
+        pieces.append(np.roll(channels[(i + 7 * len(pieces)) % len(channels)], -1000 * (i // len(channels))))
         n += pieces[-1].size
     return np.concatenate(pieces)[:frames]
 
 
 def read_thread(file: Path) -> np.ndarray:
     """The samples of a mono WAV of 16 bits."""
-    layout = look_through(file, file.name).layout
+    layout = scan(file, file.name).layout
     if layout is None or layout.channels != 1 or layout.sample_bytes != 2:
         raise click.UsageError(f"{file} is no mono WAV of 16 bits")
     return np.frombuffer(file.read_bytes()[layout.data_offset :][: 2 * layout.n_frames], "<i2")
 
 
-def write_wav(path: Path, files: list[Path], n_threads: int, seconds: int) -> None:
+def write_wav(path: Path, files: list[Path], n_channels: int, seconds: int) -> None:
     """A WAV of so many channels and seconds."""
-    threads = [read_thread(file) for file in files]
+    channels = [read_thread(file) for file in files]
     frames = seconds * RATE
     with wave.open(str(path), "wb") as wav:  # libsndfile writes 1024 channels at most
-        wav.setparams((n_threads, 2, RATE, frames, "NONE", ""))
-        columns = [long_thread(threads, i, frames) for i in range(n_threads)]
+        wav.setparams((n_channels, 2, RATE, frames, "NONE", ""))
+        columns = [long_thread(channels, i, frames) for i in range(n_channels)]
         for at in range(0, frames, RATE):
             wav.writeframesraw(np.stack([column[at : at + RATE] for column in columns], axis=1).astype("<i2").tobytes())
 
@@ -92,12 +92,12 @@ def timed(*arguments: object) -> tuple[float, int]:
     return time.perf_counter() - started, usage.ru_maxrss * 1024
 
 
-def measure(files: list[Path], n_threads: int, seconds: int, coder: str, work: Path, repeats: int) -> Point:
+def measure(files: list[Path], n_channels: int, seconds: int, coder: str, work: Path, repeats: int) -> Point:
     """Pack and unpack one recording."""
     wav, archive, out = work / "in.wav", work / "out.spk", work / "out"
     # in a process of its own: what a process is begun from counts as its own memory
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        pool.submit(write_wav, wav, files, n_threads, seconds).result()
+        pool.submit(write_wav, wav, files, n_channels, seconds).result()
     runs = []
     for _ in range(repeats):
         pack = timed("compress", "-q", "-f", "--no-verify", "--coder", coder, wav, archive)
@@ -106,9 +106,9 @@ def measure(files: list[Path], n_threads: int, seconds: int, coder: str, work: P
     if not filecmp.cmp(out / "in.wav", wav, shallow=False):
         raise SystemExit("a recording did not come back as it was")
     return Point(
-        n_threads,
+        n_channels,
         seconds,
-        n_threads * seconds * RATE,
+        n_channels * seconds * RATE,
         wav.stat().st_size / archive.stat().st_size,
         statistics.median(pack[0] for pack, _ in runs),
         statistics.median(unpack[0] for _, unpack in runs),
@@ -126,7 +126,7 @@ def table(points: list[Point]) -> str:
     for p in points:
         peak = max(p.pack_peak_bytes, p.unpack_peak_bytes) / 1e6
         lines.append(
-            f"| {p.threads} | {p.seconds} | {p.samples / 1e6:.2f} | {p.ratio:.3f} | {p.nanoseconds('pack'):.1f} "
+            f"| {p.channels} | {p.seconds} | {p.samples / 1e6:.2f} | {p.ratio:.3f} | {p.nanoseconds('pack'):.1f} "
             f"| {p.nanoseconds('unpack'):.1f} | {p.pack_seconds:.2f} | {p.unpack_seconds:.2f} | {peak:.0f} |"
         )
     return "\n".join(lines)
@@ -135,9 +135,9 @@ def table(points: list[Point]) -> str:
 def draw(by_threads: list[Point], by_seconds: list[Point]) -> bytes:
     """PNG: cost a sample by threads and by time, and time and memory by samples."""
     drawing = Drawing(15, 4.5)
-    threads, seconds, growth = drawing.figure.subplots(1, 3)
+    channels, seconds, growth = drawing.figure.subplots(1, 3)
     for axes, points, key, label in (
-        (threads, by_threads, "threads", "threads, one second of each"),
+        (channels, by_threads, "threads", "threads, one second of each"),
         (seconds, by_seconds, "seconds", f"seconds of {THREADS_IN_TIME} threads"),
     ):
         for way, marker in (("pack", "o-"), ("unpack", "s-")):

@@ -78,9 +78,9 @@ def _unit(random: np.random.Generator, frames: int, channels: int, rate: int, pl
     train = np.zeros(frames)
     train[times[times < frames]] = 1
     t = np.arange(round(_SPIKE_SECONDS * rate)) / rate
-    wave = -np.exp(-(((t - 4e-4) / 1.2e-4) ** 2)) + 0.4 * np.exp(-(((t - 9e-4) / 3e-4) ** 2))
+    coding_pass = -np.exp(-(((t - 4e-4) / 1.2e-4) ** 2)) + 0.4 * np.exp(-(((t - 9e-4) / 3e-4) ** 2))
     heard = random.uniform(30, 150) * 0.5 ** (np.abs(np.arange(channels) - place - random.uniform(-0.5, 0.5)) / 1.5)
-    return np.convolve(train, wave)[:frames, None] * heard
+    return np.convolve(train, coding_pass)[:frames, None] * heard
 
 
 def main() -> None:

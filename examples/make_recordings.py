@@ -6,10 +6,10 @@ coloured noise of its own, noise that both threads share, and spikes of three ce
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import click
+import coding_pass
 import numpy as np
 
 from spikey_cli.core.quantizer import N1
@@ -33,13 +33,13 @@ def make_session(random: np.random.Generator, seconds: float) -> np.ndarray:
     n = round(seconds * RATE)
     kernel = np.exp(-np.arange(16) / 2.5)
     noise = random.normal(size=(n + 15, 2)) + SHARED * random.normal(size=(n + 15, 1))
-    threads = np.stack([np.convolve(noise[:, i], kernel, mode="valid") for i in range(2)], axis=1) * NOISE_CODES
+    channels = np.stack([np.convolve(noise[:, i], kernel, mode="valid") for i in range(2)], axis=1) * NOISE_CODES
     for _ in range(CELLS):
         shape, depth = spike_shape(random), random.uniform(20, 70, size=2)
         for at in random.integers(0, max(1, n - 40), size=random.poisson(SPIKES_A_SECOND * seconds)):
-            stretch = threads[at : at + 40]
+            stretch = channels[at : at + 40]
             stretch += shape[: len(stretch), None] * depth
-    return np.clip(np.rint(threads + random.uniform(460, 560, size=2)), 0, 1023).astype(np.int32)
+    return np.clip(np.rint(channels + random.uniform(460, 560, size=2)), 0, 1023).astype(np.int32)
 
 
 @click.command()
@@ -53,12 +53,12 @@ def main(folder: Path, sessions: int, seconds: float, seed: int) -> None:
     random = np.random.default_rng(seed)
     for session in range(sessions):
         codes = make_session(random, seconds)
-        for thread in range(2):
-            with wave.open(str(folder / f"session{session}_thread{thread}.wav"), "wb") as file:
+        for channel in range(2):
+            with coding_pass.open(str(folder / f"session{session}_thread{channel}.wav"), "wb") as file:
                 file.setnchannels(1)
                 file.setsampwidth(2)
                 file.setframerate(RATE)
-                file.writeframes(N1.to_samples(codes[:, thread], np.int16).astype("<i2").tobytes())
+                file.writeframes(N1.to_samples(codes[:, channel], np.int16).astype("<i2").tobytes())
 
 
 if __name__ == "__main__":

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from .api.recording import Recording as open  # noqa: N813
     from .integrations.numcodecs import Spikey
     from .integrations.zarr import SpikeyCodec
-    from .io.source import ArrayOrigin, BytesOrigin
+    from .io.source import ArraySource, BytesSource
     from .streaming.decoder import StreamDecoder
     from .streaming.encoder import StreamEncoder
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ArrayOrigin": ("io.source", "ArrayOrigin"),
-    "BytesOrigin": ("io.source", "BytesOrigin"),
+    "ArraySource": ("io.source", "ArraySource"),
+    "BytesSource": ("io.source", "BytesSource"),
     "Compressed": ("api.compress", "Compressed"),
     "compress": ("api.compress", "compress"),
     "Decompressed": ("api.decompress", "Decompressed"),
@@ -54,8 +54,8 @@ _HOMES = {
 
 __all__ = [
     "ArchiveError",
-    "ArrayOrigin",
-    "BytesOrigin",
+    "ArraySource",
+    "BytesSource",
     "Compressed",
     "Decompressed",
     "InputError",

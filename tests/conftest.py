@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
-from recordings import write_session
+from support.recordings import write_session
 
 if TYPE_CHECKING:
-    from fault_stage import Stage
+    from support.fault_harness import Stage
 
 # kernels are compiled within the first example that needs them
 settings.register_profile("spikey", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,17 +67,17 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Threads of each block that is decoded from now on."""
     from spikey_cli.codec import blocks
 
-    threads: list[int] = []
-    decode = blocks.decode_threads
-    monkeypatch.setattr(blocks, "decode_threads", lambda s, *rest: threads.append(len(s)) or decode(s, *rest))
-    return threads
+    channels: list[int] = []
+    decode = blocks.decode_channels
+    monkeypatch.setattr(blocks, "decode_threads", lambda s, *rest: channels.append(len(s)) or decode(s, *rest))
+    return channels
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Two WAVs and an empty file, and a server that runs the command on them with faults."""
-    from fault_server import FaultServer  # forks, and measures what the system of POSIX counts
-    from fault_stage import Stage
+    from support.fault_harness import Stage
+    from support.fault_server import FaultServer  # forks, and measures what the system of POSIX counts
 
     folder = tmp_path_factory.mktemp("stage")
     paths = write_session(folder / "in", np.random.default_rng(20_260_101), 2, 16_000)

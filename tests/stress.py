@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from random_models import PARTS, random_model
-from recordings import n1_samples, neural, wav_bytes
+from support.random_models import PARTS, random_model
+from support.recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.codec import block_plan, streams

@@ -58,11 +58,12 @@ def _recordings(f: dict) -> Section:
 
 def _grid(f: dict) -> Section:
     lines = []
-    for grid in f["grids"]:
-        steps = ", ".join(f"{step} ({count} times)" for step, count in grid.get("steps", {}).items())
+    for quantizer in f["quantizers"]:
+        steps = ", ".join(f"{step} ({count} times)" for step, count in quantizer.get("steps", {}).items())
         lines.append(
-            f"{grid['files']} files of {grid['sample_bits']} bits a sample are on the grid {grid['kind']!r} of "
-            f"{grid['values']:,} values" + (f", with steps of {steps}." if steps else ".")
+            f"{quantizer['files']} files of {quantizer['sample_bits']} bits a sample are on the grid "
+            f"{quantizer['kind']!r} of "
+            f"{quantizer['values']:,} values" + (f", with steps of {steps}." if steps else ".")
         )
     lines.append("Samples on fewer values than their width can hold are coded as the numbers of these values.")
     return Section("Value grid", tuple(lines))
@@ -109,7 +110,7 @@ def _spectrum(f: dict, picture: str | None) -> Section:
 
 def _whiteness(f: dict, picture: str | None) -> Section:
     w = f["whiteness"]
-    if not w["threads"]:
+    if not w["channels"]:
         return Section("Whiteness of the residuals", ("The recordings are too short to tell.",))
     return Section(
         "Whiteness of the residuals",

@@ -13,18 +13,18 @@ def describe_sessions(found: Survey) -> dict[str, object]:
     Keys: files, threads, sessions (a list of lists of threads: name, file, channel, wave, peers with name and metric
     0..255), skipped (lines on files that the codec does not predict).
     """
-    threads, topology = found.threads, found.topology
+    channels, topology = found.channels, found.topology
     return {
         "files": len(found.sources),
-        "threads": len(threads),
+        "channels": len(channels),
         "sessions": [
             [
                 {
-                    "name": threads[i].name,
-                    "file": str(found.sources[threads[i].file].origin),
-                    "channel": threads[i].channel,
-                    "wave": topology.waves[i],
-                    "peers": [{"name": threads[p.thread].name, "metric": p.metric} for p in topology.peers[i]],
+                    "name": channels[i].name,
+                    "file": str(found.sources[channels[i].file].source),
+                    "channel": channels[i].channel,
+                    "coding_pass": topology.passes[i],
+                    "peers": [{"name": channels[p.channel].name, "metric": p.metric} for p in topology.peers[i]],
                 }
                 for i in session
             ]
@@ -45,9 +45,9 @@ def summarise_sessions(description: dict) -> str:  # type: ignore[type-arg]
     ]
     for number, session in enumerate(sessions, 1):
         told = [
-            f"{thread['name']}, wave {thread['wave']}: "
-            + (", ".join(f"{peer['name']} at {peer['metric']}" for peer in thread["peers"]) or "alone")
-            for thread in session
+            f"{channel['name']}, wave {channel['wave']}: "
+            + (", ".join(f"{peer['name']} at {peer['metric']}" for peer in channel["peers"]) or "alone")
+            for channel in session
         ]
         if len(session) <= _ONE_LINE:
             lines.append(f"session {number}  " + "; ".join(told))

@@ -67,30 +67,30 @@ def study(
     """Measure the first `seconds` of each file, or as much as fits into memory (see `excerpt`)."""
     frames = frames_of_excerpts(found, seconds)
     records = record(found, frames, predictor, workers, progress)
-    file_of = [thread.file for thread in found.threads]
-    grids = [found.sources[file].grid for file in file_of]
+    file_of = [channel.file for channel in found.channels]
+    quantizers = [found.sources[file].quantizer for file in file_of]
     layouts = [source.layout for source in found.sources if source.layout]
-    kind = Counter((grid.kind, grid.size) for grid in grids).most_common(1)[0][0]
+    kind = Counter((quantizer.kind, quantizer.size) for quantizer in quantizers).most_common(1)[0][0]
     rate = Counter(layouts[file].sample_rate for file in file_of).most_common(1)[0][0]
-    on_grid = [i for i, grid in enumerate(grids) if (grid.kind, grid.size) == kind]
+    on_grid = [i for i, quantizer in enumerate(quantizers) if (quantizer.kind, quantizer.size) == kind]
     at_rate = [i for i, file in enumerate(file_of) if layouts[file].sample_rate == rate]
     density, counts, ratios = _density([records[i].codes for i in on_grid], kind[1])
     spectrum, frequency, samples_db, residuals_db = _spectrum([records[i] for i in at_rate], rate)
     whiteness, lags = _whiteness(records)
     order = [i for session in found.topology.sessions() for i in session][:MAX_MATRIX]
-    matrix = correlation_matrix([records[i].innovation for i in order], [records[i].predicted for i in order])
+    matrix = correlation_matrix([records[i].normalised_error for i in order], [records[i].predicted for i in order])
     samples = [one.codes.size for one in records]
     figures = {
         "files": len(found.sources),
-        "threads": len(found.threads),
+        "channels": len(found.channels),
         "sessions": len(found.topology.sessions()),
         "samples": sum(samples),
         "samples_in_all": sum(layout.n_frames * layout.channels for layout in layouts),
         "skipped": list(found.skipped),
         "sample_rates": sorted({layout.sample_rate for layout in layouts}),
-        "grids": _grids(found),
-        "density": {"grid": kind[0], "threads": len(on_grid), **density},
-        "spectrum": {"sample_rate": rate, "threads": len(at_rate), **spectrum},
+        "quantizers": _grids(found),
+        "density": {"quantizer": kind[0], "channels": len(on_grid), **density},
+        "spectrum": {"sample_rate": rate, "channels": len(at_rate), **spectrum},
         "whiteness": whiteness,
         "correlation": _correlation(matrix, order, found),
         "entropy": {
@@ -101,15 +101,15 @@ def study(
         "model": _model(found, records),
         "per_thread": [
             {
-                "name": thread.name,
-                "wave": found.topology.waves[i],
+                "name": channel.name,
+                "coding_pass": found.topology.passes[i],
                 "samples": one.codes.size,
                 "deviation_codes": round(float(one.values.std()), 3),
                 "residual_codes": round(float(one.residual[one.predicted].std()), 3) if one.predicted.any() else None,
                 "ideal_bits_per_sample": round(one.ideal_bits / one.codes.size, 4),
                 "range_bits_per_sample": round(one.written_bits / one.codes.size, 4),
             }
-            for i, (thread, one) in enumerate(zip(found.threads, records, strict=True))
+            for i, (channel, one) in enumerate(zip(found.channels, records, strict=True))
         ],
     }
     some = np.concatenate([one.corrected[one.predicted][:20_000] for one in records])
@@ -125,20 +125,25 @@ def _grids(found: Survey) -> list[dict]:
     told: dict[tuple, dict] = {}
     for source in found.sources:
         assert source.layout is not None
-        grid = source.grid
+        quantizer = source.quantizer
         entry = told.setdefault(
-            (grid.kind, grid.size, source.layout.sample_bytes),
-            {"kind": grid.kind, "values": grid.size, "sample_bits": 8 * source.layout.sample_bytes, "files": 0},
+            (quantizer.kind, quantizer.size, source.layout.sample_bytes),
+            {
+                "kind": quantizer.kind,
+                "values": quantizer.size,
+                "sample_bits": 8 * source.layout.sample_bytes,
+                "files": 0,
+            },
         )
         entry["files"] += 1
-        if grid.size <= 1 << 16 and "steps" not in entry:
-            values = grid.to_samples(np.arange(grid.size, dtype=np.int32), np.int32)
+        if quantizer.size <= 1 << 16 and "steps" not in entry:
+            values = quantizer.to_samples(np.arange(quantizer.size, dtype=np.int32), np.int32)
             entry["steps"] = {str(step): count for step, count in Counter(np.diff(values).tolist()).most_common(4)}
     return sorted(told.values(), key=lambda entry: -entry["files"])
 
 
-def _density(threads: Sequence[np.ndarray], size: int) -> tuple[dict, np.ndarray, np.ndarray]:
-    counts = [code_counts(codes, size) for codes in threads]
+def _density(channels: Sequence[np.ndarray], size: int) -> tuple[dict, np.ndarray, np.ndarray]:
+    counts = [code_counts(codes, size) for codes in channels]
     whole = np.sum(counts, axis=0)
     ratios = bin_ratios(whole)
     known = ratios[np.isfinite(ratios)]
@@ -176,16 +181,16 @@ def _spectrum(records: Sequence[Record], rate: int) -> tuple[dict, np.ndarray, n
 
 
 def _whiteness(records: Sequence[Record]) -> tuple[dict, np.ndarray]:
-    of_threads = [autocorrelation(one.corrected, one.predicted) for one in records]
-    measured = [(found, n) for found, n in of_threads if n > LAGS + 1]
+    of_channels = [autocorrelation(one.corrected, one.predicted) for one in records]
+    measured = [(found, n) for found, n in of_channels if n > LAGS + 1]
     if not measured:
-        return {"lags": LAGS, "threads": 0}, np.zeros(LAGS)
+        return {"lags": LAGS, "channels": 0}, np.zeros(LAGS)
     weights = np.array([n for _, n in measured], dtype=np.float64)
     mean = np.average([found for found, _ in measured], axis=0, weights=weights)
     outside = [float(np.mean(np.abs(found) > NORMAL_95 / n**0.5)) for found, n in measured]
     told = {
         "lags": LAGS,
-        "threads": len(measured),
+        "channels": len(measured),
         "share_of_lags_outside_95_percent": round(float(np.mean(outside)), 4),
         "threads_not_white": sum(ljung_box(found, n)[1] < _SUSPICIOUS for found, n in measured),
         "largest_mean_correlation": round(float(np.abs(mean).max()), 5),
@@ -195,15 +200,15 @@ def _whiteness(records: Sequence[Record]) -> tuple[dict, np.ndarray]:
 
 
 def _correlation(matrix: np.ndarray, order: Sequence[int], found: Survey) -> dict:
-    place = {thread: k for k, thread in enumerate(order)}
+    place = {channel: k for k, channel in enumerate(order)}
     of_peers: list[float] = [
-        float(matrix[place[i], place[peer.thread]])
+        float(matrix[place[i], place[peer.channel]])
         for i in order
         for peer in found.topology.peers[i]
-        if peer.thread in place and i < peer.thread
+        if peer.channel in place and i < peer.channel
     ]
     return {
-        "threads": [found.threads[i].name for i in order],
+        "channels": [found.channels[i].name for i in order],
         "pairs_of_peers": len(of_peers),
         "of_peers_mean": round(float(np.mean(of_peers)), 4) if of_peers else None,
         "of_peers_most": round(sorted(of_peers, key=abs)[-1], 4) if of_peers else None,
@@ -229,8 +234,8 @@ def _model(found: Survey, records: Sequence[Record]) -> dict:
     written = sum(one.written_bits for one in records)
     bits_in = sum(
         one.codes.size * 8 * layout.sample_bytes
-        for thread, one in zip(found.threads, records, strict=True)
-        if (layout := found.sources[thread.file].layout)
+        for channel, one in zip(found.channels, records, strict=True)
+        if (layout := found.sources[channel.file].layout)
     )
     return {
         "ideal_bits_per_sample": round(ideal / samples, 4),

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..api.compress import find_sessions, look_or_fail
+from ..api.compress import find_sessions, scan_or_fail
 from ..api.inputs import name_inputs
-from ..codec.scan import Source
+from ..codec.scan import ScannedSource
 from ..errors import InputError, SpikeyError
-from ..io.source import FileOrigin
+from ..io.source import FileSource
 from ..system.workers import Workers
 from ..topology.topology import Topology
 
@@ -32,9 +32,9 @@ class Thread:
 class Survey:
     """What the first look found."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[ScannedSource, ...]
     """The WAV files with samples that the codec predicts."""
-    threads: tuple[Thread, ...]
+    channels: tuple[Thread, ...]
     """All their threads, file by file, channel by channel, as the topology counts them."""
     topology: Topology
     sessions: tuple[tuple[int, ...], ...]
@@ -52,29 +52,29 @@ def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recurs
     left that the codec predicts, and the first failure where there is one.
     """
     failures: list[SpikeyError] = []
-    origins = name_inputs(inputs, recursive=recursive, fail=failures.append)
-    times = Counter(origin.name for origin in origins)
+    sources = name_inputs(inputs, recursive=recursive, fail=failures.append)
+    times = Counter(source.name for source in sources)
     # files of one name are told apart by their paths
-    origins = [origin if times[origin.name] == 1 else FileOrigin(Path(str(origin)), str(origin)) for origin in origins]
-    sources: list[Source] = []
+    sources = [source if times[source.name] == 1 else FileSource(Path(str(source)), str(source)) for source in sources]
+    scanned: list[ScannedSource] = []
     skipped: list[str] = []
-    for look in workers.map(look_or_fail, origins):
+    for look in workers.map(scan_or_fail, sources):
         if isinstance(look, SpikeyError):
             failures.append(look)
         elif look.layout is None:
-            skipped.append(f"{look.origin}: skipped, since it is no PCM WAV of 8, 16 or 24 bits")
+            skipped.append(f"{look.source}: skipped, since it is no PCM WAV of 8, 16 or 24 bits")
         elif look.layout.n_frames == 0:
-            skipped.append(f"{look.origin}: skipped, since it holds no samples")
+            skipped.append(f"{look.source}: skipped, since it holds no samples")
         else:
-            sources.append(look)
-    if not sources:
+            scanned.append(look)
+    if not scanned:
         if failures:
             raise failures[0]
-        raise InputError(f"{origins[0]}: no PCM WAV of 8, 16 or 24 bits with samples in it, nor is any other input")
-    topology, sessions = find_sessions(sources)
-    threads = tuple(
+        raise InputError(f"{sources[0]}: no PCM WAV of 8, 16 or 24 bits with samples in it, nor is any other input")
+    topology, sessions = find_sessions(scanned)
+    channels = tuple(
         Thread(source.name if source.channels == 1 else f"{source.name}:{channel}", file, channel)
-        for file, source in enumerate(sources)
+        for file, source in enumerate(scanned)
         for channel in range(source.channels)
     )
-    return Survey(tuple(sources), threads, topology, tuple(map(tuple, sessions)), tuple(skipped), tuple(failures))
+    return Survey(tuple(scanned), channels, topology, tuple(map(tuple, sessions)), tuple(skipped), tuple(failures))

@@ -29,22 +29,24 @@ def draw_topology(found: Survey) -> bytes:
     scale = min(1.0, 40 / max(width, height))
     drawing = Drawing(max(6, width * scale), max(4, height * scale))
     axes = drawing.figure.subplots()
-    at = np.zeros((len(found.threads), 2))
+    at = np.zeros((len(found.channels), 2))
     for session, r, (x, y) in zip(sessions, radius, places, strict=True):
-        for k, thread in enumerate(_round(found, session)):
+        for k, channel in enumerate(_round(found, session)):
             angle = 2 * math.pi * k / len(session) + math.pi / 2
-            at[thread] = x + r * math.cos(angle), y + r * math.sin(angle)
+            at[channel] = x + r * math.cos(angle), y + r * math.sin(angle)
     _draw_peers(axes, found, at)
-    waves = np.array(found.topology.waves)
-    dots = axes.scatter(at[:, 0], at[:, 1], c=waves, cmap=_WAVE_COLOURS, s=60 * scale, zorder=3, edgecolors="k", lw=0.4)
-    if len(found.threads) <= _LABELLED:
-        for one, (x, y) in zip(found.threads, at, strict=True):
+    passes = np.array(found.topology.passes)
+    dots = axes.scatter(
+        at[:, 0], at[:, 1], c=passes, cmap=_WAVE_COLOURS, s=60 * scale, zorder=3, edgecolors="k", lw=0.4
+    )
+    if len(found.channels) <= _LABELLED:
+        for one, (x, y) in zip(found.channels, at, strict=True):
             axes.annotate(short(one.name), (x, y), (0, -11), textcoords="offset points", fontsize=6, ha="center")
-    handles, labels = dots.legend_elements(num=sorted(set(found.topology.waves)), fmt="{x:.0f}")
-    axes.legend(handles, labels, title="wave", loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    handles, labels = dots.legend_elements(num=sorted(set(found.topology.passes)), fmt="{x:.0f}")
+    axes.legend(handles, labels, title="coding_pass", loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     joined = sum(len(session) > 1 for session in sessions)
     axes.set_title(
-        f"{len(found.threads)} threads, {joined} sessions of several; darker lines: nearer peers", fontsize=10
+        f"{len(found.channels)} threads, {joined} sessions of several; darker lines: nearer peers", fontsize=10
     )
     axes.set_aspect("equal")
     axes.set_axis_off()
@@ -54,12 +56,12 @@ def draw_topology(found: Survey) -> bytes:
 def _round(found: Survey, session: list[int]) -> list[int]:
     """A session's threads, each one followed by its nearest peer that has not been."""
     left, order = set(session), []
-    thread: int | None = session[0]
+    channel: int | None = session[0]
     while left:
-        thread = min(left) if thread is None else thread
-        left.discard(thread)
-        order.append(thread)
-        thread = next((peer.thread for peer in found.topology.peers[thread] if peer.thread in left), None)
+        channel = min(left) if channel is None else channel
+        left.discard(channel)
+        order.append(channel)
+        channel = next((peer.channel for peer in found.topology.peers[channel] if peer.channel in left), None)
     return order
 
 
@@ -67,7 +69,7 @@ def _draw_peers(axes: Axes, found: Survey, at: np.ndarray) -> None:
     from matplotlib.collections import LineCollection
 
     pairs = [
-        (i, p.thread, p.metric / 255) for i, peers in enumerate(found.topology.peers) for p in peers if i < p.thread
+        (i, p.channel, p.metric / 255) for i, peers in enumerate(found.topology.peers) for p in peers if i < p.channel
     ]
     if pairs:
         lines = [(at[a], at[b]) for a, b, _ in pairs]

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..api.extract import choose_threads
+from ..api.extract import choose_channels
 from ..api.recording import read_frames
 from ..codec.blocks import Decoder
 from ..container.archive import ArchiveReader
-from ..container.directory import thread_names
+from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..errors import InputError
 from ..model.predictor import Predictor
@@ -76,10 +76,10 @@ def read_traces(
     does not tell its rate, and ArchiveError or ModelError where what is needed cannot be decoded.
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
-        known = thread_names(reader.directory.files)
+        known = channel_names(reader.directory.files)
         if not known:
-            raise InputError(f"{archive}: holds no threads, only files kept verbatim; there is nothing to draw")
-        chosen = choose_threads(reader, names if names is not None else list(known)[:most])
+            raise InputError(f"{archive}: holds no channels, only files kept verbatim; there is nothing to draw")
+        chosen = choose_channels(reader, names if names is not None else list(known)[:most])
         envelopes = {file: _begin(reader, file, channels, start, stop) for file, channels in chosen.items()}
         envelopes = {file: envelope for file, envelope in envelopes.items() if envelope.frames > 0}
         if not envelopes:
@@ -122,15 +122,15 @@ def _begin(reader: ArchiveReader, file: int, channels: Sequence[int], start: flo
 class _Envelope:
     """The least and the greatest sample of each column, of some threads of one file."""
 
-    def __init__(self, first: int, frames: int, sample_rate: int, threads: int) -> None:
+    def __init__(self, first: int, frames: int, sample_rate: int, channels: int) -> None:
         self.first = first
         self.frames = frames
-        self.samples = frames * threads
+        self.samples = frames * channels
         self._rate = sample_rate
         self._columns = frames if frames <= _FRAMES_DRAWN else COLUMNS
         limits = np.iinfo(np.int32)
-        self._low = np.full((threads, self._columns), limits.max, np.int32)
-        self._high = np.full((threads, self._columns), limits.min, np.int32)
+        self._low = np.full((channels, self._columns), limits.max, np.int32)
+        self._high = np.full((channels, self._columns), limits.min, np.int32)
 
     def add(self, at: int, samples: np.ndarray) -> None:
         """Take in samples [frames, threads] from frame `at` on."""
@@ -141,9 +141,9 @@ class _Envelope:
         self._low[:, here] = np.minimum(self._low[:, here], low.T)
         self._high[:, here] = np.maximum(self._high[:, here], high.T)
 
-    def trace(self, thread: int, name: str) -> Trace:
-        """What it has become of its `thread`-th."""
+    def trace(self, channel: int, name: str) -> Trace:
+        """What it has become of its `channel`-th."""
         middle = 0.0 if self._columns == self.frames else 0.5
         frames = self.first + (np.arange(self._columns) + middle) * (self.frames / self._columns)
         start, stop = self.first / self._rate, (self.first + self.frames) / self._rate
-        return Trace(name, start, stop, frames / self._rate, self._low[thread], self._high[thread])
+        return Trace(name, start, stop, frames / self._rate, self._low[channel], self._high[channel])

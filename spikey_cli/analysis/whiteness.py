@@ -63,15 +63,15 @@ def bits_left(correlations: np.ndarray, n: int) -> float:
     return -0.5 * math.log2(1 - min(excess, 0.999))
 
 
-def correlation_matrix(threads: list[np.ndarray], valid: list[np.ndarray]) -> np.ndarray:
+def correlation_matrix(channels: list[np.ndarray], valid: list[np.ndarray]) -> np.ndarray:
     """Correlation of threads at lag zero: float32 of shape (threads, threads), ones on its diagonal.
 
     Innovations of each thread, float, and which are valid, bool, have shape (samples,). Of threads of unequal length
     the first samples, as many as the shortest of them has, are compared.
     """
-    n = min(z.size for z in threads)
-    rows = np.zeros((len(threads), n), dtype=np.float32)
-    for row, z, good in zip(rows, threads, valid, strict=True):
+    n = min(z.size for z in channels)
+    rows = np.zeros((len(channels), n), dtype=np.float32)
+    for row, z, good in zip(rows, channels, valid, strict=True):
         good = good[:n]
         clipped = np.clip(z[:n], -LIMIT, LIMIT)
         row[good] = clipped[good] - (clipped[good].mean(dtype=np.float64) if good.any() else 0.0)

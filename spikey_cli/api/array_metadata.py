@@ -31,7 +31,7 @@ _KEYS = {"dtype", "order", "offset"}, {"dtype", "order", "offset", "shape", "fil
 
 
 @dataclass(frozen=True)
-class Form:
+class ArrayMetadata:
     """How an array of integers, of one or two dimensions, comes of samples."""
 
     dtype: np.dtype
@@ -52,7 +52,7 @@ class Form:
         return json.dumps(told).encode()
 
     @classmethod
-    def unpack(cls, packed: bytes) -> Form:
+    def unpack(cls, packed: bytes) -> ArrayMetadata:
         """The reverse of `pack`. Raises ValueError where it makes no sense."""
         try:
             told = json.loads(packed)
@@ -91,7 +91,7 @@ class Form:
         return array
 
 
-def samples_of(array: np.ndarray) -> tuple[np.ndarray, Form | None] | None:
+def samples_of(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | None:
     """Samples, int16 or uint8 in C order, that an array is made of, and its form where they do not tell it.
 
     None where it has no values, is not of integers of one or two dimensions, or these span more than 65,536.
@@ -110,9 +110,9 @@ def samples_of(array: np.ndarray) -> tuple[np.ndarray, Form | None] | None:
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     form = None
     if corner.shape != array.shape:
-        form = Form(array.dtype, order, offset, array.shape, int(array.flat[-1]))
+        form = ArrayMetadata(array.dtype, order, offset, array.shape, int(array.flat[-1]))
     elif samples.dtype != array.dtype or order == "F":
-        form = Form(array.dtype, order, offset)
+        form = ArrayMetadata(array.dtype, order, offset)
     return np.ascontiguousarray(samples), form
 
 

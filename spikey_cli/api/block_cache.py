@@ -25,7 +25,7 @@ KEPT_BYTES = 64 << 20
 _Key = tuple[int, tuple[int, ...] | None]
 
 
-class KeptBlocks:
+class BlockCache:
     """Reads a recording, and keeps those blocks of which a part was wanted. Several threads of execution may read."""
 
     def __init__(self, recording: Recording, kept_bytes: int = KEPT_BYTES) -> None:

@@ -16,17 +16,17 @@ import math
 
 import numpy as np
 
-from ..codec.scan import look_through
+from ..codec.scan import scan
 from ..container.archive import ArchiveReader
 from ..container.limits import NO_LIMITS
 from ..core.coders import CODERS
 from ..errors import ArchiveError, LimitError, SelfTestError
 from ..io.layout import Bytes, Layout
 from ..io.npy import FAULTS, is_predictable, parse_header
-from ..io.source import ArrayOrigin, BytesOrigin, Origin
+from ..io.source import ArraySource, BytesSource, Source
 from ..model.predictor import Predictor, default_predictor
 from ..system.workers import Workers
-from .array_metadata import Form, samples_of
+from .array_metadata import ArrayMetadata, samples_of
 from .compress import write_archive
 from .decompress import restore
 
@@ -58,7 +58,7 @@ def encode_chunk(
         raise ValueError(f"an array of {array.dtype} holds Python objects, which are not its bytes")
     if array.nbytes > MAX_CHUNK_BYTES:
         raise ValueError(f"an array of {array.nbytes} bytes is no chunk: {MAX_CHUNK_BYTES} are the most")
-    sources = [look_through(origin) for origin in _origins(array)]
+    sources = [scan(source) for source in _origins(array)]
     if CODERS[coder].encoder is None or not any(source.layout for source in sources):
         predictor = None  # and no model is needed to read it
     elif predictor is None:
@@ -72,18 +72,18 @@ def encode_chunk(
             predictor = None  # what it wrote could be read on no other machine: naive deltas can
 
 
-def _origins(array: np.ndarray) -> list[Origin]:
+def _origins(array: np.ndarray) -> list[Source]:
     """The files that hold an array."""
     found = samples_of(array)
     if found is not None:
         samples, form = found
-        origins: list[Origin] = [ArrayOrigin(samples, _ARRAY)]
-        return origins + ([BytesOrigin(form.pack(), _FORM)] if form else [])
+        sources: list[Source] = [ArraySource(samples, _ARRAY)]
+        return sources + ([BytesSource(form.pack(), _FORM)] if form else [])
     if is_predictable(array.shape, array.dtype) and array.flags.c_contiguous:
-        return [ArrayOrigin(array, _ARRAY)]  # it is empty
+        return [ArraySource(array, _ARRAY)]  # it is empty
     saved = io.BytesIO()
     np.save(saved, array, allow_pickle=False)
-    return [BytesOrigin(saved.getvalue(), _ARRAY)]
+    return [BytesSource(saved.getvalue(), _ARRAY)]
 
 
 class _Memory:
@@ -134,7 +134,7 @@ def decode_chunk(
         targets = {name: _Memory(memory, 0) for name, memory in files.items()}
         if layout is not None:
             array = _room(layout, out if _FORM not in sizes else None)
-            targets[_ARRAY] = _Memory(array.reshape(-1).view(np.uint8), len(layout.head))
+            targets[_ARRAY] = _Memory(array.reshape(-1).view(np.uint8), len(layout.header))
         done = restore(reader, targets.__getitem__, 1)
     if done.failures:
         raise done.failures[0]
@@ -145,16 +145,16 @@ def decode_chunk(
 
 def _room(layout: Layout, out: np.ndarray | None) -> np.ndarray:
     """An array, in C order, for the samples of a chunk: `out` where they fit."""
-    found = parse_header(layout.head)
+    found = parse_header(layout.header)
     samples = (layout.n_frames, layout.channels)
     if found is None:
         raise ArchiveError(f"a chunk: does not tell the shape of its array; {_REMEDY}")
     head_bytes, shape, dtype, is_fortran = found
     # the archive knows how many samples there are: what the head says besides must agree before it is believed
     told = (shape[0], shape[1] if len(shape) == 2 else 1) if shape and is_predictable(shape, dtype) else None
-    if told != samples or dtype.itemsize != layout.sample_bytes or head_bytes != len(layout.head):
+    if told != samples or dtype.itemsize != layout.sample_bytes or head_bytes != len(layout.header):
         raise ArchiveError(f"a chunk: tells of an array of {dtype} and shape {shape}, which it has not; {_REMEDY}")
-    if is_fortran or layout.tail:
+    if is_fortran or layout.trailer:
         raise ArchiveError(f"a chunk: holds more than an array in C order; {_REMEDY}")
     size = math.prod(shape) * dtype.itemsize
     if out is not None and out.nbytes == size and out.flags.c_contiguous and out.flags.writeable:
@@ -172,7 +172,7 @@ def _loaded(file: np.ndarray) -> np.ndarray:
 
 def _as_it_was(samples: np.ndarray, packed: bytes, most_bytes: int) -> np.ndarray:
     try:
-        form = Form.unpack(packed)
+        form = ArrayMetadata.unpack(packed)
         if form.array_bytes(samples.shape) > most_bytes:
             raise _too_large(most_bytes)
         return form.array_of(samples)

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..codec.block_plan import plan_blocks
 from ..codec.blocks import FileChangedError, encode_block, read_block
-from ..codec.scan import Source, SourceChangedError, look_through
-from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, seal
+from ..codec.scan import ScannedSource, SourceChangedError, scan
+from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, content_digest
 from ..container.directory import MAX_MODEL_BYTES, Directory, FileEntry
 from ..container.limits import NO_LIMITS
 from ..core.adaptation import STEADY
@@ -23,14 +23,14 @@ from ..core.coders import CODERS, DEFAULT_CODER, Coder
 from ..errors import ArchiveError, InputError, SelfTestError, SpikeyError
 from ..io.layout import RAW_SUFFIXES, RawFormat
 from ..io.sidecar import raw_format_beside
-from ..io.source import FileOrigin, Origin
+from ..io.source import FileSource, Source
 from ..model.predictor import Predictor, default_predictor
 from ..model.zoo import model_name
 from ..system.progress import Progress, logger, stages, timed
 from ..system.whole_file import WholeFile
 from ..system.workers import Workers, open_workers
 from ..topology.discovery import find_topology
-from ..topology.references import MAX_BUNDLE
+from ..topology.references import MAX_GROUP_CHANNELS
 from ..topology.topology import Topology
 from .decompress import restore
 from .inputs import check_no_input, check_replaced, name_inputs, without_archive, without_collisions
@@ -63,7 +63,7 @@ class Compressed:
 
 
 def compress(
-    inputs: Iterable[str | os.PathLike[str] | Origin],
+    inputs: Iterable[str | os.PathLike[str] | Source],
     archive: str | os.PathLike[str],
     *,
     coder: str = DEFAULT_CODER,
@@ -85,7 +85,7 @@ def compress(
 
     Args:
         inputs: WAV and NPY files, or any others, which are kept verbatim; with `recursive`, folders too. An
-            `ArrayOrigin` is an array that comes back as an NPY file, a `BytesOrigin` a small file made of bytes.
+            `ArraySource` is an array that comes back as an NPY file, a `BytesSource` a small file made of bytes.
         archive: path of the `.spk` to write. It appears only once it is whole.
         coder: name of one of `spikey_cli.core.coders.CODERS`.
         workers: threads of execution; by default one for each processor. The archive does not depend on it.
@@ -127,7 +127,7 @@ def compress(
             raise ValueError("remove_source goes neither with force nor without verify")
         if not embed_model:
             check_readable_later(predictor)
-        if not all(isinstance(given, (str, os.PathLike, FileOrigin)) for given in inputs):
+        if not all(isinstance(given, (str, os.PathLike, FileSource)) for given in inputs):
             raise ValueError("remove_source deletes files, and there are other origins")
     passes = stages(progress, 1 + verify + remove_source)
     failures: list[SpikeyError] = []
@@ -145,26 +145,26 @@ def compress(
     check_no_input(Path(archive), inputs)
     check_replaced(Path(archive))
     named = name_inputs(inputs, recursive=recursive, sample_rate=sample_rate, fail=fail)
-    origins, replaced = without_archive(without_collisions(named, fail), Path(archive))
+    sources, replaced = without_archive(without_collisions(named, fail), Path(archive))
     warnings += replaced
     target = WholeFile(Path(archive), force=force)
     try:
         with open_workers(workers, cluster) as pool:
             with timed("looked through"):
-                sources = _take_sources(pool.map(partial(look_or_fail, raw=raw), origins), fail)
+                scanned = _take_scans(pool.map(partial(scan_or_fail, raw=raw), sources), fail)
             while True:
-                if not sources:
+                if not scanned:
                     raise failures[-1] if failures else InputError(f"{archive}: there is nothing to compress")
                 try:
                     with target.writing() as file, timed("compressed"):
                         written = write_archive(
-                            sources, file, CODERS[coder], predictor, peers, embed_model, pool, passes[0]
+                            scanned, file, CODERS[coder], predictor, peers, embed_model, pool, passes[0]
                         )
                     break
                 except SourceChangedError as error:
                     # the archive's directory names the file already: begin again without it
                     fail(error)
-                    sources.remove(error.source)
+                    scanned.remove(error.source)
                 except SelfTestError as error:
                     # what it wrote could be read on no other machine: begin again with naive deltas
                     warnings.append(f"{error}; {archive} was written without the model, and is larger")
@@ -178,62 +178,64 @@ def compress(
     removed = 0
     if remove_source:
         with timed("compared with the sources, and deleted those"):
-            removed, kept = remove_sources(sources, target.path, workers, cluster, progress=passes[2])
+            removed, kept = remove_sources(scanned, target.path, workers, cluster, progress=passes[2])
         for failure in kept:
             fail(failure)
-    warnings += advise(sources)
-    source_bytes = sum(source.size for source in sources)
-    return Compressed(len(sources), source_bytes, written.length, tuple(failures), removed, tuple(warnings))
+    warnings += advise(scanned)
+    source_bytes = sum(source.size for source in scanned)
+    return Compressed(len(scanned), source_bytes, written.length, tuple(failures), removed, tuple(warnings))
 
 
-def look_or_fail(origin: Origin, raw: RawFormat | None = None) -> Source | SpikeyError:
+def scan_or_fail(source: Source, raw: RawFormat | None = None) -> ScannedSource | SpikeyError:
     """The first look at an input, or the error that it met: for workers, which all should come to an end.
 
     `raw` tells how samples lie in files without a header, where it is not for what stands beside them to tell.
     """
-    is_raw = Path(origin.name).suffix.lower() in RAW_SUFFIXES
-    if is_raw and raw is None and isinstance(origin, FileOrigin):
-        raw = raw_format_beside(origin.path)
+    is_raw = Path(source.name).suffix.lower() in RAW_SUFFIXES
+    if is_raw and raw is None and isinstance(source, FileSource):
+        raw = raw_format_beside(source.path)
     try:
-        return look_through(origin, raw=raw if is_raw else None)
+        return scan(source, raw=raw if is_raw else None)
     except SpikeyError as error:
         return error
 
 
-def _take_sources(looks: list[Source | SpikeyError], fail: Callable[[SpikeyError], None]) -> list[Source]:
+def _take_scans(looks: list[ScannedSource | SpikeyError], fail: Callable[[SpikeyError], None]) -> list[ScannedSource]:
     sources = []
     for look in looks:
         if isinstance(look, SpikeyError):
             fail(look)
         else:
-            logger.info("%s: %s", look.origin, f"{look.layout}, grid {look.grid.kind}" if look.layout else "verbatim")
+            logger.info(
+                "%s: %s", look.source, f"{look.layout}, grid {look.quantizer.kind}" if look.layout else "verbatim"
+            )
             sources.append(look)
     return sources
 
 
 def find_sessions(
-    sources: Sequence[Source], peers: bool = True, *, within_bundles: bool = False
+    sources: Sequence[ScannedSource], peers: bool = True, *, within_groups: bool = False
 ) -> tuple[Topology, list[list[int]]]:
     """Topology of all threads, where wanted, and the sessions as lists of indices of WAV files.
 
     Bundles of a file of more than MAX_BUNDLE channels end after each so many: a peer beyond would only take another's
-    place in an archive, so `within_bundles` there are none.
+    place in an archive, so `within_groups` there are none.
     """
     bands: list[np.ndarray] = []
     keys: list[tuple[int, ...]] = []
-    file_of_thread: list[int] = []
+    file_of_channel: list[int] = []
     for i, source in enumerate(sources):
         if source.layout:
             bands += source.bands
-            is_cut = within_bundles and source.channels > MAX_BUNDLE
+            is_cut = within_groups and source.channels > MAX_GROUP_CHANNELS
             for channel, band in enumerate(source.bands):
-                bundle = (i, channel // MAX_BUNDLE) if is_cut else ()
+                dependency_group = (i, channel // MAX_GROUP_CHANNELS) if is_cut else ()
                 # wide files have shorter excerpts, and only bands of one length can be compared
-                keys.append((source.layout.n_frames, source.layout.sample_rate, band.size, *bundle))
-            file_of_thread += [i] * source.channels
-    topology = find_topology(bands, keys) if peers else Topology.alone(len(bands))
+                keys.append((source.layout.n_frames, source.layout.sample_rate, band.size, *dependency_group))
+            file_of_channel += [i] * source.channels
+    topology = find_topology(bands, keys) if peers else Topology.independent(len(bands))
     logger.info("%s", topology)
-    return topology, topology.sessions_of_files(file_of_thread)
+    return topology, topology.sessions_of_files(file_of_channel)
 
 
 def _embedded(predictor: Predictor | None, embed: bool | None, source_bytes: int) -> bytes:
@@ -254,12 +256,12 @@ class Written:
     """An archive as it was written, before anything of it was read."""
 
     length: int
-    seal: bytes
-    """See `archive.seal`; of the bytes that were read of the sources."""
+    content_digest: bytes
+    """See `archive.content_digest`; of the bytes that were read of the sources."""
 
 
 def write_archive(
-    sources: Sequence[Source],
+    sources: Sequence[ScannedSource],
     file: BinaryIO,
     coder: Coder,
     predictor: Predictor | None,
@@ -269,8 +271,8 @@ def write_archive(
     progress: Progress | None,
 ) -> Written:
     """Write the archive of `sources` to a binary stream. Raises SourceChangedError where one changes meanwhile."""
-    topology, sessions = find_sessions(sources, peers, within_bundles=True)
-    files = tuple(FileEntry(s.name, s.size, s.layout, s.grid) for s in sources)
+    topology, sessions = find_sessions(sources, peers, within_groups=True)
+    files = tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in sources)
     frames, channels = [file.frames for file in files], [file.channels for file in files]
     verbatim = [[i] for i, file in enumerate(files) if file.layout is None]
     model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]
@@ -281,7 +283,7 @@ def write_archive(
     writer = ArchiveWriter(file, coder.number, learning, model, directory)
 
     for digest, source in zip(writer.digests, sources, strict=True):
-        digest.update(source.layout.head if source.layout else b"")
+        digest.update(source.layout.header if source.layout else b"")
     blocks = plan_blocks(sessions, frames, channels) + plan_blocks(verbatim, frames, channels)
     across, within = workers.for_blocks(len(blocks))
     read = (read_block(sources, writer.digests, writer.directory, parts, within) for parts in blocks)
@@ -296,9 +298,9 @@ def write_archive(
     except FileChangedError as error:
         raise sources[error.file].changed() from error
     for digest, source in zip(writer.digests, sources, strict=True):
-        digest.update(source.layout.tail if source.layout else b"")
+        digest.update(source.layout.trailer if source.layout else b"")
         source.check_unchanged()
-    return Written(writer.finish(), seal(writer.digests))
+    return Written(writer.finish(), content_digest(writer.digests))
 
 
 def _verify(
@@ -314,5 +316,5 @@ def _verify(
         done = restore(reader, lambda name: None, workers, cluster, predictor=predictor, progress=progress)
         if done.failures:
             raise done.failures[0]
-        if reader.seal != written.seal:
+        if reader.content_digest != written.content_digest:
             raise ArchiveError(f"{target.path}: what was written is not what was read of the sources; {_REMEDY}")

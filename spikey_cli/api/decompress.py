@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..codec.blocks import Decoder, FetchedBlock, RestoredPart, restore_block
-from ..container.archive import ArchiveReader, seal
+from ..container.archive import ArchiveReader, content_digest
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.parts import positions_by_file
 from ..container.salvage import SalvageReader
@@ -19,7 +19,7 @@ from ..model.zoo import model_name
 from ..system.progress import Progress, logger, timed
 from ..system.whole_file import WholeFile, flush
 from ..system.workers import Workers, open_workers
-from .file_writer import Lost, Restoration, Target, joined
+from .file_writer import FileWriter, Lost, Target, joined
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ def _open(archive: str | os.PathLike[str], keep_going: bool, limits: Limits | No
 def _tell_files(reader: ArchiveReader, chosen: Collection[str] | None = None) -> None:
     for file in reader.directory.files:
         if chosen is None or file.name in chosen:
-            logger.info("%s: %s", file.name, f"{file.layout}, grid {file.grid.kind}" if file.layout else "verbatim")
+            logger.info(
+                "%s: %s", file.name, f"{file.layout}, grid {file.quantizer.kind}" if file.layout else "verbatim"
+            )
 
 
 def _told(done: Decompressed, skip_failing: bool) -> Decompressed:
@@ -130,7 +132,7 @@ def _told(done: Decompressed, skip_failing: bool) -> Decompressed:
     return done
 
 
-def _begin(file: Restoration, target: Callable[[str], Target | None]) -> None:
+def _begin(file: FileWriter, target: Callable[[str], Target | None]) -> None:
     file.begin(target(file.entry.name))
 
 
@@ -161,7 +163,7 @@ def restore(
     )
     faults = reader.faults if isinstance(reader, SalvageReader) else None
     chosen = {
-        i: Restoration(entry, reader, reader.index.file_crcs[i], keep_going=faults is not None)
+        i: FileWriter(entry, reader, reader.index.file_crcs[i], keep_going=faults is not None)
         for i, entry in enumerate(reader.directory.files)
         if files is None or entry.name in files
     }
@@ -178,8 +180,8 @@ def restore(
         for file in chosen.values():
             file.discard()
     whole = [file for file in chosen.values() if file.is_whole]
-    is_all = len(whole) == len(reader.directory.files) and reader.seal
-    if is_all and seal([file.digest for file in whole]) != reader.seal:
+    is_all = len(whole) == len(reader.directory.files) and reader.content_digest
+    if is_all and content_digest([file.digest for file in whole]) != reader.content_digest:
         raise ArchiveError(
             f"{reader.path}: what was decoded does not match the archive's SHA-256; "
             f"do not trust the files; {reader.remedy}"
@@ -192,7 +194,7 @@ def restore(
 
 
 def _restore_blocks(
-    decoder: Decoder, files: dict[int, Restoration], workers: Workers, progress: Progress | None
+    decoder: Decoder, files: dict[int, FileWriter], workers: Workers, progress: Progress | None
 ) -> None:
     blocks = decoder.reader.index.blocks
     across, within = workers.for_blocks(len(blocks))

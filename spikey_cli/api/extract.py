@@ -24,7 +24,7 @@ from ..model.predictor import Predictor
 from ..system.progress import Progress
 from ..system.whole_file import WholeFile
 from ..system.workers import open_workers
-from .recording import Recording, named_threads, read_frames
+from .recording import Recording, find_channels, read_frames
 
 SUFFIXES = (".npy", ".wav")
 """What the name of a file that is extracted may end in."""
@@ -36,7 +36,7 @@ def extract(
     archive: str | os.PathLike[str],
     target: str | os.PathLike[str] | BinaryIO,
     *,
-    threads: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
     start: float | None = None,
     stop: float | None = None,
     first_frame: int | None = None,
@@ -77,7 +77,7 @@ def extract(
     path = Path(target) if isinstance(target, (str, os.PathLike)) else None
     if path and path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: what is extracted is an array or a WAV; name it .npy or .wav")
-    with Recording(archive, threads, workers=workers, predictor=predictor, limits=limits) as recording:
+    with Recording(archive, channels, workers=workers, predictor=predictor, limits=limits) as recording:
         length, width = recording.shape
         if first_frame is None and stop_frame is None:
             first, last = _frames(
@@ -148,7 +148,7 @@ def extract_files(
     archive: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
-    threads: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
     start: float = 0.0,
     stop: float = math.inf,
     workers: int | None = None,
@@ -184,23 +184,23 @@ def extract_files(
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         decoder = Decoder.of(reader, predictor)
         wanted: dict[str, tuple[WavFormat, int, list[int], int, int]] = {}
-        for file, channels in choose_threads(reader, threads).items():
+        for file, own in choose_channels(reader, channels).items():
             entry = reader.directory.files[file]
             assert entry.layout is not None
             first, last = _frames(entry.name, start, stop, entry.layout.sample_rate, entry.layout.n_frames)
-            form = WavFormat(entry.layout.sample_rate, len(channels), entry.layout.sample_bytes)
+            form = WavFormat(entry.layout.sample_rate, len(own), entry.layout.sample_bytes)
             if first < last:
                 if fault := form.fault(last - first):
                     raise InputError(f"{archive}: {entry.name}: {fault}; {_TO_NPY}")
                 name = entry.name if entry.layout.kind == "wav" else f"{entry.name}.wav"
                 if name in wanted:
                     raise InputError(f"{archive}: two files would be {name}; choose one of them by --thread")
-                wanted[name] = form, file, channels, first, last
-        for name, (form, file, channels, first, last) in wanted.items():
+                wanted[name] = form, file, own, first, last
+        for name, (form, file, own, first, last) in wanted.items():
             whole = WholeFile.below(Path(folder), name, force=force)
             try:
                 with whole.writing() as handle:
-                    read = read_frames(decoder, pool, {file: channels}, first, last)
+                    read = read_frames(decoder, pool, {file: own}, first, last)
                     write_wav(handle, whole.path, form, (samples for _, _, samples in read))
                 whole.commit()
             finally:
@@ -213,12 +213,12 @@ def extract_files(
     return written
 
 
-def choose_threads(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, list[int]]:
+def choose_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, list[int]]:
     """The channels of each file that are chosen by names of threads, or of files for all their threads; by default all.
 
     Raises InputError where a name is unknown.
     """
     chosen: dict[int, list[int]] = {}
-    for file, channel in named_threads(reader, names).values():
+    for file, channel in find_channels(reader, names).values():
         chosen.setdefault(file, []).append(channel)
     return chosen

@@ -13,7 +13,7 @@ from ..codec.blocks import RestoredPart
 from ..container.archive import ArchiveReader, FileDigest
 from ..container.directory import FileEntry
 from ..errors import ArchiveError, SpikeyError
-from ..io.layout import Bytes, silence
+from ..io.layout import Bytes, zero_fill
 
 _SILENCE_FRAMES = 1 << 16
 
@@ -62,7 +62,7 @@ def joined(lost: Iterable[Lost]) -> list[Lost]:
     return found
 
 
-class Restoration:
+class FileWriter:
     """One file: its bytes go through the digest, and to the target where there is one."""
 
     def __init__(self, entry: FileEntry, reader: ArchiveReader, crc: int | None, *, keep_going: bool) -> None:
@@ -85,7 +85,7 @@ class Restoration:
     def begin(self, target: Target | None) -> None:
         """Take the head, and write to `target` from now on."""
         self._target = target
-        self._add(self.entry.layout.head if self.entry.layout else b"", 0)
+        self._add(self.entry.layout.header if self.entry.layout else b"", 0)
 
     def add(self, restored: RestoredPart) -> None:
         """Take the next part. Raises ArchiveError where it is damaged."""
@@ -111,7 +111,7 @@ class Restoration:
         while self._reached < stop_frame:
             frames = min(_SILENCE_FRAMES, stop_frame - self._reached)
             width = self.entry.layout.sample_bytes if self.entry.layout else 0
-            self._add(silence(frames * self.entry.frame_bytes, width), frames)
+            self._add(zero_fill(frames * self.entry.frame_bytes, width), frames)
 
     def _lost(self, channels: Iterable[int], first_frame: int, stop_frame: int) -> Lost:
         rate = self.entry.layout.sample_rate if self.entry.layout else 0
@@ -120,8 +120,8 @@ class Restoration:
     def _add(self, data: Bytes, frames: int) -> None:
         self._reached += frames
         is_end = self._reached == self.entry.frames
-        if is_end and self.entry.layout and self.entry.layout.tail:
-            data = b"".join((data, self.entry.layout.tail))
+        if is_end and self.entry.layout and self.entry.layout.trailer:
+            data = b"".join((data, self.entry.layout.trailer))
         self.digest.update(data)
         if self._target and data:
             self._target.append(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..container.archive import NO_MODEL, ArchiveReader
-from ..container.directory import thread_names
+from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import coder_with_number
 from ..model.zoo import shipped_models_with
@@ -22,7 +22,7 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader:
         directory = reader.directory
-        names = list(thread_names(directory.files))
+        names = list(channel_names(directory.files))
         source_bytes = sum(file.size for file in directory.files)
         samples = sum(file.frames * file.channels for file in directory.files if file.layout)
         coder = coder_with_number(reader.coder)
@@ -36,13 +36,13 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
                     "channels": file.layout.channels,
                     "frames": file.layout.n_frames,
                     "sample_bits": 8 * file.layout.sample_bytes,
-                    "grid": file.grid.kind,
+                    "quantizer": file.quantizer.kind,
                 }
             else:
                 entry["kind"] = "verbatim"
             files.append(entry)
         topology = directory.topology
-        file_of_thread = [i for i, file in enumerate(directory.files) if file.layout for _ in range(file.channels)]
+        file_of_channel = [i for i, file in enumerate(directory.files) if file.layout for _ in range(file.channels)]
         return {
             "path": os.fspath(archive),
             "format": ".".join(map(str, reader.version)),
@@ -60,14 +60,14 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
             "samples": samples,
             "bits_per_sample": round(8 * reader.length / samples, 4) if samples else None,
             "blocks": len(reader.index.blocks),
-            "sessions": len(topology.sessions_of_files(file_of_thread)),
+            "sessions": len(topology.sessions_of_files(file_of_channel)),
             "files": files,
-            "threads": [
+            "channels": [
                 {
                     "name": name,
-                    "wave": wave,
-                    "peers": [{"name": names[peer.thread], "metric": peer.metric} for peer in peers],
+                    "coding_pass": coding_pass,
+                    "peers": [{"name": names[peer.channel], "metric": peer.metric} for peer in peers],
                 }
-                for name, wave, peers in zip(names, topology.waves, topology.peers, strict=True)
+                for name, coding_pass, peers in zip(names, topology.passes, topology.peers, strict=True)
             ],
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..container.archive import MAGIC
 from ..container.directory import name_fault
 from ..errors import InputError, SpikeyError, system_fault
-from ..io.source import FileOrigin, Origin, open_input
+from ..io.source import FileSource, Source, open_input
 from ..streaming.packets import MAGIC as LIVE_MAGIC
 from ..system.whole_file import is_temporary
 
@@ -20,12 +20,12 @@ def _raise(error: SpikeyError) -> None:
 
 
 def name_inputs(
-    inputs: Iterable[str | os.PathLike[str] | Origin],
+    inputs: Iterable[str | os.PathLike[str] | Source],
     *,
     recursive: bool = False,
     sample_rate: int = 0,
     fail: Callable[[SpikeyError], None] = _raise,
-) -> list[Origin]:
+) -> list[Source]:
     """Files, with the names that they get in an archive, and other origins as they are.
 
     A file goes by its own name; with `recursive`, a file below a folder by its path from there. What a killed run left
@@ -34,7 +34,7 @@ def name_inputs(
     An InputError for a folder without `recursive`, for one that holds no file, or cannot be read, and for a link in one
     that leads to a folder, or nowhere, goes to `fail`, or is raised.
     """
-    named: list[Origin] = []
+    named: list[Source] = []
     for given in inputs:
         if not isinstance(given, (str, os.PathLike)):
             if not hasattr(given, "open"):
@@ -43,7 +43,7 @@ def name_inputs(
             continue
         path = Path(given)
         if not os.path.isdir(path):
-            named.append(FileOrigin(path, path.name, sample_rate))
+            named.append(FileSource(path, path.name, sample_rate))
             continue
         if not recursive:
             fail(InputError(f"{path}: is a folder; give -r to take the files in it"))
@@ -51,7 +51,7 @@ def name_inputs(
         found = sorted(p for p in _files_below(path, fail) if not _is_left_behind(p, fail))
         if not found:
             fail(InputError(f"{path}: holds no files; name a folder that does"))
-        named += [FileOrigin(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
+        named += [FileSource(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
     return named
 
 
@@ -80,7 +80,7 @@ def _is_left_behind(path: Path, fail: Callable[[SpikeyError], None]) -> bool:
     return True
 
 
-def check_no_input(archive: Path, inputs: Sequence[str | os.PathLike[str] | Origin]) -> None:
+def check_no_input(archive: Path, inputs: Sequence[str | os.PathLike[str] | Source]) -> None:
     """Raise InputError where the archive would take the place of a file that was named as an input."""
     for given in inputs:
         if isinstance(given, (str, os.PathLike)) and os.path.isfile(archive) and _is_same_file(given, archive):
@@ -103,39 +103,39 @@ def _is_same_file(path: str | os.PathLike[str], archive: Path) -> bool:
     return os.path.exists(path) and os.path.samefile(path, archive)
 
 
-def without_archive(origins: list[Origin], archive: Path) -> tuple[list[Origin], list[str]]:
+def without_archive(sources: list[Source], archive: Path) -> tuple[list[Source], list[str]]:
     """Inputs but the archive itself, where there is an old one, and a warning where that was among them."""
     if not os.path.isfile(archive):
-        return origins, []
-    others = [o for o in origins if not (isinstance(o, FileOrigin) and _is_same_file(o.path, archive))]
-    left_out = len(others) < len(origins)
+        return sources, []
+    others = [o for o in sources if not (isinstance(o, FileSource) and _is_same_file(o.path, archive))]
+    left_out = len(others) < len(sources)
     return others, [f"{archive}: is the archive that is to be replaced, and does not go into it"] if left_out else []
 
 
-def without_collisions(origins: list[Origin], fail: Callable[[SpikeyError], None]) -> list[Origin]:
+def without_collisions(sources: list[Source], fail: Callable[[SpikeyError], None]) -> list[Source]:
     """The origins whose names can stand beside each other below one folder, on any file system."""
-    taken: dict[str, Origin] = {}
-    folders: dict[str, Origin] = {}
+    taken: dict[str, Source] = {}
+    folders: dict[str, Source] = {}
     kept = []
-    for origin in origins:
-        name, folded = origin.name, origin.name.casefold()
+    for source in sources:
+        name, folded = source.name, source.name.casefold()
         above = [folded[:at] for at, letter in enumerate(folded) if letter == "/"]
         fault = name_fault(name)
         if fault:
-            fail(InputError(f"{origin}: the name {name!r} {fault}; rename it"))
-        elif taken.get(folded) == origin:
-            fail(InputError(f"{origin}: is named twice; name it once"))
+            fail(InputError(f"{source}: the name {name!r} {fault}; rename it"))
+        elif taken.get(folded) == source:
+            fail(InputError(f"{source}: is named twice; name it once"))
         elif folded in taken:
-            fail(InputError(f"{origin}: {taken[folded]} has the same name {name!r}; rename one of them"))
+            fail(InputError(f"{source}: {taken[folded]} has the same name {name!r}; rename one of them"))
         elif other := folders.get(folded) or next((taken[folder] for folder in above if folder in taken), None):
             both = f"{name!r} and {other.name!r}"
             fail(
                 InputError(
-                    f"{origin}: {other} is here too, and of {both} one is the other's folder; rename one of them"
+                    f"{source}: {other} is here too, and of {both} one is the other's folder; rename one of them"
                 )
             )
         else:
-            taken[folded] = origin
-            folders |= dict.fromkeys(above, origin)
-            kept.append(origin)
+            taken[folded] = source
+            folders |= dict.fromkeys(above, source)
+            kept.append(source)
     return kept

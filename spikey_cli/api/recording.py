@@ -14,7 +14,7 @@ import numpy as np
 
 from ..codec.blocks import Decoder, decode_block
 from ..container.archive import ArchiveReader
-from ..container.directory import thread_names
+from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.parts import Part
 from ..errors import ArchiveError, InputError, unknown_name
@@ -40,13 +40,13 @@ class Recording:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        threads: Sequence[str] | None = None,
+        channels: Sequence[str] | None = None,
         *,
         workers: int | None = 1,
         predictor: Predictor | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """Open the archive at `path`, and take `threads` from it: names of threads, or of files for all their threads.
+        """Open the archive at `path`, and take `channels` from it: names of threads, or of files for all their threads.
 
         By default all are taken. `predictor` is the network it was written with, where that did not come with the
         package; `limits` are what the archive may ask for.
@@ -54,12 +54,12 @@ class Recording:
         Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
         where a name is unknown or the threads differ in length, rate or width.
         """
-        self._opened_with = (os.path.abspath(path), threads, workers, predictor, limits)
+        self._opened_with = (os.path.abspath(path), channels, workers, predictor, limits)
         self._reader = ArchiveReader(path, limits or DEFAULT_LIMITS)
         try:
             files = self._reader.directory.files
-            places = named_threads(self._reader, threads)
-            self.threads: tuple[str, ...] = tuple(places)
+            places = find_channels(self._reader, channels)
+            self.channel_names: tuple[str, ...] = tuple(places)
             """Names, in the order of the columns."""
             self._places = list(places.values())
             layouts = [layout for i, _ in self._places if (layout := files[i].layout)]
@@ -69,7 +69,7 @@ class Recording:
                     f"{path}: its threads differ in length, rate or width, and make no array; "
                     "name threads that agree, as in spikey_cli.open(path, threads=[...])"
                     if kinds
-                    else f"{path}: holds no threads, only files kept verbatim; restore them with `spikey decompress`"
+                    else f"{path}: holds no channels, only files kept verbatim; restore them with `spikey decompress`"
                 )
             ((samples, rate, width),) = kinds
             self.shape: tuple[int, int] = (samples, len(places))
@@ -93,7 +93,7 @@ class Recording:
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         # the seal is a SHA-256 of all that the archive restores: the same name is of the same samples
-        return type(self).__qualname__, self._opened_with[0], self._reader.seal.hex(), self.threads
+        return type(self).__qualname__, self._opened_with[0], self._reader.content_digest.hex(), self.channel_names
 
     @cached_property
     def _parts(self) -> dict[int, list[Part]]:
@@ -159,13 +159,13 @@ class Recording:
         return np.asarray(self[:], dtype=dtype)
 
     def __getitem__(self, key: object) -> np.ndarray:
-        """Samples at `[time]` or `[time, thread]`: integers, slices, lists of integers, booleans, or Ellipsis.
+        """Samples at `[time]` or `[time, channel]`: integers, slices, lists of integers, booleans, or Ellipsis.
 
         Raises IndexError as NumPy does, ArchiveError where what is needed is damaged, and ValueError where it was
         closed.
         """
-        time, thread = _two_axes(key)
-        columns = np.arange(self.shape[1])[thread]  # type: ignore[call-overload]
+        time, channel = _two_axes(key)
+        columns = np.arange(self.shape[1])[channel]  # type: ignore[call-overload]
         if isinstance(time, slice):
             rows = range(*time.indices(self.shape[0]))
             if not rows:
@@ -196,29 +196,29 @@ class Recording:
         return samples.reshape((stop - first, *columns.shape))
 
 
-def _unpickled(path: str, threads: Sequence[str] | None, *options: Any) -> Recording:
+def _unpickled(path: str, channels: Sequence[str] | None, *options: Any) -> Recording:
     workers, predictor, limits = options
-    recording = Recording(path, threads, workers=workers, predictor=predictor, limits=limits)
+    recording = Recording(path, channels, workers=workers, predictor=predictor, limits=limits)
     weakref.finalize(recording, recording._reader.close)  # whoever is sent one knows of no file to close
     return recording
 
 
-def named_threads(reader: ArchiveReader, names: Sequence[str] | None) -> dict[str, tuple[int, int]]:
+def find_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[str, tuple[int, int]]:
     """(file, channel) of threads by their names, each once, in the order of `names`: of threads, or of files for all
     their threads; by default all. Raises InputError where a name is unknown.
     """
     files = reader.directory.files
-    known = thread_names(files)
+    known = channel_names(files)
     if names is None:
         return known
     of_file: dict[str, list[str]] = {}
-    for thread, (file, _) in known.items():
-        of_file.setdefault(files[file].name, []).append(thread)
+    for channel, (file, _) in known.items():
+        of_file.setdefault(files[file].name, []).append(channel)
     chosen: dict[str, tuple[int, int]] = {}
     for name in names:
         if name not in known and name not in of_file:
-            raise unknown_name(reader.path, "thread", name, known)
-        chosen |= {thread: known[thread] for thread in ([name] if name in known else of_file[name])}
+            raise unknown_name(reader.path, "channel", name, known)
+        chosen |= {channel: known[channel] for channel in ([name] if name in known else of_file[name])}
     return chosen
 
 
@@ -286,5 +286,5 @@ def _two_axes(key: object) -> tuple[object, object]:
     keys = tuple(slice(None) if k is Ellipsis else k for k in keys)
     if len(keys) > 2:
         raise IndexError(f"a recording has two axes, samples and threads; {len(keys)} were indexed")
-    time, thread = (*keys, slice(None))[:2] if keys else (slice(None), slice(None))
-    return time, thread
+    time, channel = (*keys, slice(None))[:2] if keys else (slice(None), slice(None))
+    return time, channel

@@ -11,12 +11,12 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..codec.scan import Source, read_at
+from ..codec.scan import ScannedSource, read_at
 from ..container.archive import ArchiveReader
 from ..container.limits import NO_LIMITS
 from ..errors import ArchiveError, InputError, ModelError, SpikeyError, system_fault
 from ..io.layout import Bytes
-from ..io.source import FileOrigin, open_input
+from ..io.source import FileSource, open_input
 from ..model.predictor import Predictor, predictor_with_digest
 from ..system.progress import Progress
 from ..system.whole_file import forget
@@ -38,7 +38,7 @@ def check_readable_later(predictor: Predictor | None) -> None:
 
 
 def remove_sources(
-    sources: Sequence[Source],
+    sources: Sequence[ScannedSource],
     archive: Path,
     workers: int | None = None,
     cluster: Workers | None = None,
@@ -52,7 +52,7 @@ def remove_sources(
     ArchiveError where the archive as a whole is not right.
     """
     forget(archive)
-    paths = {source.name: source.origin.path for source in sources if isinstance(source.origin, FileOrigin)}
+    paths = {source.name: source.source.path for source in sources if isinstance(source.source, FileSource)}
     comparisons: dict[str, _Comparison] = {}
 
     def compare(name: str) -> _Comparison:

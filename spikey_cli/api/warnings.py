@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..codec.scan import Source
-from ..io.layout import HDF5_SUFFIXES, MAX_HEAD_BYTES, RAW_SUFFIXES
+from ..codec.scan import ScannedSource
+from ..io.layout import HDF5_SUFFIXES, MAX_HEADER_BYTES, RAW_SUFFIXES
 from ..io.npy import parse_header
-from ..io.source import FileOrigin
+from ..io.source import FileSource
 
 
-def advise(sources: Sequence[Source]) -> list[str]:
+def advise(sources: Sequence[ScannedSource]) -> list[str]:
     """A warning for each kind of input that was not taken as it probably was meant; it names the first of them."""
     return [
         *_about_unknown_samples(sources),
@@ -23,7 +23,7 @@ def advise(sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def _about_unknown_samples(sources: Sequence[Source]) -> list[str]:
+def _about_unknown_samples(sources: Sequence[ScannedSource]) -> list[str]:
     unknown = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() in RAW_SUFFIXES]
     return _warned(
         unknown,
@@ -32,8 +32,8 @@ def _about_unknown_samples(sources: Sequence[Source]) -> list[str]:
     )
 
 
-def _about_odd_sizes(sources: Sequence[Source]) -> list[str]:
-    odd = [(s, s.layout) for s in sources if s.layout and s.layout.kind == "raw" and s.layout.tail]
+def _about_odd_sizes(sources: Sequence[ScannedSource]) -> list[str]:
+    odd = [(s, s.layout) for s in sources if s.layout and s.layout.kind == "raw" and s.layout.trailer]
     if not odd:
         return []
     layout = odd[0][1]
@@ -45,9 +45,9 @@ def _about_odd_sizes(sources: Sequence[Source]) -> list[str]:
     )
 
 
-def _about_datasets(sources: Sequence[Source]) -> list[str]:
+def _about_datasets(sources: Sequence[ScannedSource]) -> list[str]:
     files = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() in HDF5_SUFFIXES]
-    if not files or not isinstance(files[0].origin, FileOrigin):
+    if not files or not isinstance(files[0].source, FileSource):
         return []
     return _warned(
         files,
@@ -56,7 +56,7 @@ def _about_datasets(sources: Sequence[Source]) -> list[str]:
     )
 
 
-def _about_other_wavs(sources: Sequence[Source]) -> list[str]:
+def _about_other_wavs(sources: Sequence[ScannedSource]) -> list[str]:
     others = [s for s in sources if s.layout is None and s.size and Path(s.name).suffix.lower() == ".wav"]
     return _warned(
         others,
@@ -65,11 +65,11 @@ def _about_other_wavs(sources: Sequence[Source]) -> list[str]:
     )
 
 
-def _about_other_arrays(sources: Sequence[Source]) -> list[str]:
+def _about_other_arrays(sources: Sequence[ScannedSource]) -> list[str]:
     others = [
         s
         for s in sources
-        if s.layout is None and isinstance(s.origin, FileOrigin) and _is_array_of_16_bits(s.origin.path)
+        if s.layout is None and isinstance(s.source, FileSource) and _is_array_of_16_bits(s.source.path)
     ]
     return _warned(
         others,
@@ -83,14 +83,14 @@ def _is_array_of_16_bits(path: Path) -> bool:
     if path.suffix.lower() != ".npy":
         return False
     with contextlib.suppress(OSError), path.open("rb") as file:
-        found = parse_header(file.read(MAX_HEAD_BYTES))
+        found = parse_header(file.read(MAX_HEADER_BYTES))
         return found is not None and 0 not in found[1] and found[2].kind in "iu" and found[2].itemsize == 2
     return False
 
 
-def _warned(of: Sequence[Source], what: str) -> list[str]:
+def _warned(of: Sequence[ScannedSource], what: str) -> list[str]:
     """A warning that names the first of some sources, and how many more there are; none where there are none."""
     if not of:
         return []
     others = f" and {len(of) - 1} more" if len(of) > 1 else ""
-    return [f"{of[0].origin}{others}: {what}"]
+    return [f"{of[0].source}{others}: {what}"]

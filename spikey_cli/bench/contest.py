@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..codec.scan import Source, look_through
+from ..codec.scan import ScannedSource, scan
 from ..errors import InputError
 from ..io.layout import sample_dtype, samples_to_bytes
 from .commands import COMMANDS, Command
@@ -121,10 +121,10 @@ class Contest:
         for source in self._sources:
             layout = source.layout
             assert layout is not None
-            codes = source.codes(source.read_frames(0, layout.n_frames)).T - source.grid.size // 2
+            codes = source.codes(source.read_frames(0, layout.n_frames)).T - source.quantizer.size // 2
             path = folder / source.name
             data = samples_to_bytes(codes.astype(sample_dtype(layout.sample_bytes)), layout.sample_bytes)
-            path.write_bytes(layout.head + data + layout.tail)
+            path.write_bytes(layout.header + data + layout.trailer)
             written.append(path)
         return written
 
@@ -158,8 +158,8 @@ class Contest:
         _check_same(row.name, [recording.path for recording in material.recordings], restored)
 
 
-def _look(file: Path) -> Source:
-    source = look_through(file, file.name)
+def _look(file: Path) -> ScannedSource:
+    source = scan(file, file.name)
     if source.layout is None or source.layout.n_frames == 0:
         raise InputError(f"{file}: holds no samples that are predicted; leave it out")
     return source

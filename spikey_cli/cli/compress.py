@@ -128,13 +128,13 @@ def compress(
     from ..api.inputs import check_no_input
 
     check_no_input(archive, inputs)
-    origins, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
-    if not origins:
+    sources, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
+    if not sources:
         report_failures(failures)
     predictor = find_model(model)
     with cluster_at(address, workers) as cluster, report.progress("compressing") as progress:
         done = run(
-            origins,
+            sources,
             archive,
             coder=coder,
             workers=workers,

@@ -95,7 +95,7 @@ def decompress(
         written = extract_files(
             archive,
             folder,
-            threads=names or None,
+            channels=names or None,
             start=start or 0.0,
             stop=math.inf if stop is None else stop,
             workers=workers,

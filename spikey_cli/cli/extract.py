@@ -74,10 +74,10 @@ def extract(
 
     out = binary_stdout() if target == PIPE else target
     with report.progress("extracting") as progress:
-        samples, threads = run(
+        samples, channels = run(
             archive,
             out,
-            threads=names or None,
+            channels=names or None,
             start=start,
             stop=stop,
             first_frame=first_frame,
@@ -90,4 +90,4 @@ def extract(
         )
     if not isinstance(out, Path):
         out.flush()
-    report.say(f"{target}: {counted(samples, 'sample')} of {counted(threads, 'thread')}", err=target == PIPE)
+    report.say(f"{target}: {counted(samples, 'sample')} of {counted(channels, 'thread')}", err=target == PIPE)

@@ -58,8 +58,8 @@ def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
         yield f"  duration   {_durations(recordings)}"
     yield f"  size       {ratio}{bits}"
     yield f"  coded      {told['coder']}, model {_model(told['model'])}, {blocks}"
-    if told["threads"]:
-        joined = sum(bool(thread["peers"]) for thread in told["threads"])
+    if told["channels"]:
+        joined = sum(bool(channel["peers"]) for channel in told["channels"])
         with_peers = f"{joined:,} of {counted(len(told['threads']), 'thread')}"
         yield f"  topology   {counted(told['sessions'], 'session')}; {with_peers} with peers"
     yield ""
@@ -67,9 +67,9 @@ def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
     yield from _table(shown)
     if len(shown) < len(told["files"]):
         yield f"  and {len(told['files']) - len(shown)} more (--all)"
-    if is_all and any(thread["peers"] for thread in told["threads"]):
+    if is_all and any(channel["peers"] for channel in told["channels"]):
         yield from ("", "  threads, their waves, and their peers with metrics of 1 to 255")
-        yield from _aligned([_peers(thread) for thread in told["threads"] if thread["peers"]], "<><")
+        yield from _aligned([_peers(channel) for channel in told["channels"] if channel["peers"]], "<><")
 
 
 def _of_stream(told: dict[str, Any]) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _model(model: dict[str, Any] | None) -> str:
 
 
 def _table(files: Sequence[dict[str, Any]]) -> Iterator[str]:
-    heads = ("file", "threads", "frames", "bits", "Hz", "duration", "size", "grid")
+    heads = ("file", "channels", "frames", "bits", "Hz", "duration", "size", "quantizer")
     rows = []
     for file in files:
         if file["kind"] == "verbatim":
@@ -132,14 +132,14 @@ def _table(files: Sequence[dict[str, Any]]) -> Iterator[str]:
             )
             channels, bits, rate = others
             rows.append(
-                (file["name"], channels, frames, bits, rate, _duration(file), size(file["bytes"]), file["grid"])
+                (file["name"], channels, frames, bits, rate, _duration(file), size(file["bytes"]), file["quantizer"])
             )
     return _aligned([heads, *rows], "<>>>>>><")
 
 
-def _peers(thread: dict[str, Any]) -> tuple[str, ...]:
-    peers = ", ".join(f"{peer['name']} {peer['metric']}" for peer in thread["peers"])
-    return thread["name"], str(thread["wave"]), peers
+def _peers(channel: dict[str, Any]) -> tuple[str, ...]:
+    peers = ", ".join(f"{peer['name']} {peer['metric']}" for peer in channel["peers"])
+    return channel["name"], str(channel["coding_pass"]), peers
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:

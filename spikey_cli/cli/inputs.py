@@ -13,7 +13,7 @@ from ..errors import InputError, SpikeyError
 
 if TYPE_CHECKING:
     from ..io.layout import RawFormat
-    from ..io.source import Origin
+    from ..io.source import Source
 
 
 class _RawFormat(click.ParamType):
@@ -53,7 +53,7 @@ DATASET = click.option(
 
 def take_inputs(
     inputs: Sequence[Path], *, recursive: bool, raw: RawFormat | None, rate: int | None, dataset: str | None
-) -> tuple[list[Origin], list[SpikeyError]]:
+) -> tuple[list[Source], list[SpikeyError]]:
     """The inputs, as what is told of them makes them, and why some are left out.
 
     Raises UsageError where there is nothing among them that it could be told of.
@@ -62,10 +62,10 @@ def take_inputs(
     from ..io.layout import HDF5_SUFFIXES, RAW_SUFFIXES
 
     failures: list[SpikeyError] = []
-    origins = name_inputs(inputs, recursive=recursive, sample_rate=rate or 0, fail=failures.append)
-    if not origins:
+    sources = name_inputs(inputs, recursive=recursive, sample_rate=rate or 0, fail=failures.append)
+    if not sources:
         return [], failures
-    suffixes = {_suffix(origin) for origin in origins}
+    suffixes = {_suffix(source) for source in sources}
     if raw is not None and not suffixes.intersection(RAW_SUFFIXES):
         raise click.UsageError(
             f"--raw tells of files without a header, and no input is one by its name ({', '.join(RAW_SUFFIXES)}); "
@@ -78,26 +78,26 @@ def take_inputs(
     if rate is not None and dataset is None and ".npy" not in suffixes:
         raise click.UsageError("--rate tells of NumPy files, and no input is one by its name (.npy); leave it out")
     if dataset is not None:
-        origins = _take_datasets(origins, dataset, failures)
-    return origins, failures
+        sources = _take_datasets(sources, dataset, failures)
+    return sources, failures
 
 
-def _take_datasets(origins: Sequence[Origin], dataset: str, failures: list[SpikeyError]) -> list[Origin]:
+def _take_datasets(sources: Sequence[Source], dataset: str, failures: list[SpikeyError]) -> list[Source]:
     from ..integrations.hdf5 import dataset_origins
     from ..io.layout import HDF5_SUFFIXES
-    from ..io.source import FileOrigin
+    from ..io.source import FileSource
 
-    taken: list[Origin] = []
-    for origin in origins:
-        if _suffix(origin) not in HDF5_SUFFIXES or not isinstance(origin, FileOrigin):
-            taken.append(origin)
+    taken: list[Source] = []
+    for source in sources:
+        if _suffix(source) not in HDF5_SUFFIXES or not isinstance(source, FileSource):
+            taken.append(source)
             continue
         try:
-            taken += dataset_origins(origin, dataset)
+            taken += dataset_origins(source, dataset)
         except InputError as error:
             failures.append(error)
     return taken
 
 
-def _suffix(origin: Origin) -> str:
-    return Path(origin.name).suffix.lower()
+def _suffix(source: Source) -> str:
+    return Path(source.name).suffix.lower()

@@ -68,8 +68,8 @@ def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channe
     return blocks
 
 
-def steps_for(thread_lengths: Sequence[int]) -> int:
+def steps_for(channel_lengths: Sequence[int]) -> int:
     """Steps of a block whose threads have the given lengths: its longest lane, such that lanes are about equal."""
-    total = sum(thread_lengths)
+    total = sum(channel_lengths)
     wanted = max(MIN_STEPS, -(-total // LANES_WANTED))
-    return max(-(-n // max(1, round(n / wanted))) for n in thread_lengths)
+    return max(-(-n // max(1, round(n / wanted))) for n in channel_lengths)

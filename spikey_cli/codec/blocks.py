@@ -25,14 +25,14 @@ from ..container.parts import STORED, XZ, Part, Stream, positions_by_file
 from ..core.coders import Coder, coder_with_number
 from ..core.quantizer import SampleFormat
 from ..errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
-from ..io.layout import Bytes, sample_dtype, samples_to_bytes, silence, silent_sample
+from ..io.layout import Bytes, sample_dtype, samples_to_bytes, zero_fill, zero_sample
 from ..model.predictor import Predictor, predictor_with_digest
 from ..system.workers import Workers
-from ..topology.references import Company
+from ..topology.references import ReferenceGraph
 from .block_plan import steps_for
-from .cost import Reckoned, decoding_time, lane_memory
-from .scan import Source
-from .streams import decode_threads, encode_threads
+from .cost import CostBudget, decoding_time, lane_memory
+from .scan import ScannedSource
+from .streams import decode_channels, encode_channels
 
 Decoded = TypeVar("Decoded")
 
@@ -52,11 +52,11 @@ class SourceBlock:
     """The bytes of each part."""
     formats: Sequence[SampleFormat]
     """Of each part; none in a block of verbatim files."""
-    company: Company
+    reference_graph: ReferenceGraph
 
     def __reduce_ex__(self, protocol: int) -> tuple[object, ...]:  # type: ignore[override]
         pieces = [_in_pickle(data, protocol) for data in self.pieces]
-        return SourceBlock, (self.parts, pieces, self.formats, self.company)
+        return SourceBlock, (self.parts, pieces, self.formats, self.reference_graph)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class FileChangedError(InputError):
 
 
 def read_block(
-    sources: Sequence[Source],
+    sources: Sequence[ScannedSource],
     digests: Sequence[FileDigest],
     directory: Directory,
     parts: Sequence[Part],
@@ -109,7 +109,9 @@ def read_block(
         for position, data in zip(positions, read, strict=True):
             pieces[position] = data
     formats = [form for part in parts if (form := sources[part.file].format)]
-    return SourceBlock(parts, pieces, formats, directory.company(parts) if formats else Company.alone(0))
+    return SourceBlock(
+        parts, pieces, formats, directory.reference_graph(parts) if formats else ReferenceGraph.independent(0)
+    )
 
 
 def encode_block(block: SourceBlock, coder: Coder, predictor: Predictor | None, workers: Workers) -> CodedBlock:
@@ -121,15 +123,15 @@ def encode_block(block: SourceBlock, coder: Coder, predictor: Predictor | None, 
         packed = workers.map(_pack_verbatim, block.pieces)
         return CodedBlock(block.parts, 0, [[stream] for stream in packed])
     places = list(zip(block.parts, block.formats, block.pieces, strict=True))
-    threads = list(itertools.chain.from_iterable(workers.map(_read_threads, places)))
-    grids = [form.grid for form in block.formats for _ in range(form.channels)]
-    steps = steps_for([codes.size for codes in threads])
-    streams = iter(encode_threads(threads, grids, block.company, steps, coder, predictor, workers))
+    channels = list(itertools.chain.from_iterable(workers.map(_read_channels, places)))
+    quantizers = [form.quantizer for form in block.formats for _ in range(form.channels)]
+    steps = steps_for([codes.size for codes in channels])
+    streams = iter(encode_channels(channels, quantizers, block.reference_graph, steps, coder, predictor, workers))
     in_parts = [[next(streams) for _ in range(form.channels)] for form in block.formats]
     return CodedBlock(block.parts, steps, in_parts)
 
 
-def _read_threads(place: tuple[Part, SampleFormat, bytes]) -> list[np.ndarray]:
+def _read_channels(place: tuple[Part, SampleFormat, bytes]) -> list[np.ndarray]:
     part, form, data = place
     try:
         return list(form.codes(data))
@@ -179,7 +181,7 @@ class DecodedPart:
         """The part as bytes."""
         if form is None:
             if self.verbatim is None:
-                return RestoredPart(self.part, silence(self.part.n_frames, 0), [0])
+                return RestoredPart(self.part, zero_fill(self.part.n_frames, 0), [0])
             return RestoredPart(self.part, self.verbatim, [])
         data = bytearray(self.part.n_frames * form.frame_bytes)
         dtype = sample_dtype(form.sample_bytes)
@@ -198,9 +200,9 @@ class DecodedPart:
         for column, channel in enumerate(channels):
             codes = self.codes[channel]
             if codes is None:
-                columns[:, column] = silent_sample(form.sample_bytes)
+                columns[:, column] = zero_sample(form.sample_bytes)
             else:
-                columns[:, column] = form.grid.to_samples(codes[first : first + len(columns)], columns.dtype)
+                columns[:, column] = form.quantizer.to_samples(codes[first : first + len(columns)], columns.dtype)
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,7 @@ class FetchedBlock:
     streams: Sequence[Stream]
     formats: Mapping[int, SampleFormat]
     """Of each file; none in a block of verbatim files."""
-    company: Company
+    reference_graph: ReferenceGraph
 
 
 def decode_block(
@@ -250,9 +252,9 @@ def decode_block(
             for (part, _), stream in verbatim
         ]
     lengths = [part.n_frames for part, _ in places]
-    grids = [block.formats[part.file].grid for part, _ in places]
-    decoded = decode_threads(
-        block.streams, lengths, grids, block.company, block.steps, coder, predictor, workers, most_lanes
+    quantizers = [block.formats[part.file].quantizer for part, _ in places]
+    decoded = decode_channels(
+        block.streams, lengths, quantizers, block.reference_graph, block.steps, coder, predictor, workers, most_lanes
     )
     codes_at = dict(zip(block.needed, decoded, strict=True))
     return [
@@ -276,7 +278,7 @@ class Decoder:
     reader: ArchiveReader
     coder: Coder
     predictor: Predictor | None
-    reckoned: Reckoned = field(default_factory=Reckoned, repr=False)
+    budget: CostBudget = field(default_factory=CostBudget, repr=False)
 
     @classmethod
     def of(cls, reader: ArchiveReader, predictor: Predictor | None = None) -> Decoder:
@@ -318,23 +320,32 @@ class Decoder:
             return channels is None or channel in channels[part.file]
 
         chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
-        company = self.reader.directory.company(table.parts) if table.steps else Company.alone(len(places))
-        self._check_work(i, table, places, company)
-        needed = company.needed(chosen)
+        reference_graph = (
+            self.reader.directory.reference_graph(table.parts)
+            if table.steps
+            else ReferenceGraph.independent(len(places))
+        )
+        self._check_work(i, table, places, reference_graph)
+        needed = reference_graph.needed(chosen)
         # an empty stream decodes to nothing: the thread is found damaged
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
         formats = {part.file: form for part in table.parts if (form := files[part.file].format)}
-        return FetchedBlock(table.steps, places, chosen, needed, streams, formats, company.part(needed))
+        return FetchedBlock(table.steps, places, chosen, needed, streams, formats, reference_graph.part(needed))
 
-    def _check_work(self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], company: Company) -> None:
+    def _check_work(
+        self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], reference_graph: ReferenceGraph
+    ) -> None:
         """Refuse block `i` where it asks for more memory, or with those before for more time, than is granted."""
         if table.steps == 0:
             return
         limits, model = self.reader.limits, self.predictor
         lanes = np.array([-(-part.n_frames // table.steps) for part, _ in places])
-        most = max(int(lanes[bundle.start : bundle.stop].sum()) for bundle in company.bundles)
+        most = max(
+            int(lanes[dependency_group.start : dependency_group.stop].sum())
+            for dependency_group in reference_graph.dependency_groups
+        )
         if most > limits.lanes(lane_memory(model)):
             raise LimitError(
                 f"{self.reader.path}: block {i} has {most} lanes that lean on each other, more than its limit of "
@@ -342,8 +353,8 @@ class Decoder:
             )
         samples = sum(part.n_frames for part, _ in places)
         steps = min(table.steps, max(part.n_frames for part in table.parts))
-        self.reckoned.add(i, decoding_time(samples, steps, len(set(company.waves)), self.coder, model))
-        if self.reckoned.time > limits.decoding_time(self.reader.length):
+        self.budget.add(i, decoding_time(samples, steps, len(set(reference_graph.passes)), self.coder, model))
+        if self.budget.time > limits.decoding_time(self.reader.length):
             raise LimitError(
                 f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "
                 "if you trust it, raise the limit with --max-expansion"

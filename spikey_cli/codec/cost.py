@@ -28,7 +28,7 @@ def lane_memory(model: Predictor | None) -> int:
     return LANE_MEMORY + 4 * model.window + (0 if model.chain else 16 * model.widest)
 
 
-def decoding_time(samples: int, steps: int, waves: int, coder: Coder, model: Predictor | None) -> float:
+def decoding_time(samples: int, steps: int, passes: int, coder: Coder, model: Predictor | None) -> float:
     """Nanoseconds, about, that so many samples take where so many waves take so many steps."""
     if coder.classes is None:
         return SAMPLE_TIME * samples
@@ -36,12 +36,12 @@ def decoding_time(samples: int, steps: int, waves: int, coder: Coder, model: Pre
     if model is not None:
         products = model.multiply_adds
         if not model.chain:
-            calls = 1 + (2 * waves if model.message_peers else 1 if model.latent_rows else 0)
-    return samples * (SAMPLE_TIME + PRODUCT_TIME * products) + steps * (STEP_TIME * waves + CALL_TIME * calls)
+            calls = 1 + (2 * passes if model.message_peers else 1 if model.latent_rows else 0)
+    return samples * (SAMPLE_TIME + PRODUCT_TIME * products) + steps * (STEP_TIME * passes + CALL_TIME * calls)
 
 
 @dataclass
-class Reckoned:
+class CostBudget:
     """What decoding an archive took so far."""
 
     time: float = 0.0

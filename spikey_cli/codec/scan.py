@@ -12,11 +12,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..core.quantizer import IDENTITY, Grid, GridSurvey, SampleFormat
+from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat
 from ..errors import InputError, system_fault
 from ..io import npy, wav
 from ..io.layout import Layout, RawFormat, samples_from_bytes
-from ..io.source import FileOrigin, Origin, Status
+from ..io.source import FileSource, Source, Status
 from ..topology.discovery import EXCERPT_SAMPLES, spike_band
 
 _CHUNK_BYTES = 8 << 20
@@ -24,16 +24,16 @@ _CHANGED = "changed while it was read; compress it again once nothing writes to 
 
 
 @dataclass(frozen=True)
-class Source:
+class ScannedSource:
     """An input as the first look found it."""
 
-    origin: Origin
+    source: Source
     name: str
     """Name in the archive, with forward slashes."""
     status: Status
     layout: Layout | None
     """None: it has no samples that the predictor can take, and is kept verbatim."""
-    grid: Grid
+    quantizer: Quantizer
     bands: tuple[np.ndarray, ...]
     """Spike band of each channel; see `topology`."""
 
@@ -55,11 +55,11 @@ class Source:
     @property
     def format(self) -> SampleFormat | None:
         """None of a file that is kept verbatim."""
-        return SampleFormat.of(self.layout, self.grid)
+        return SampleFormat.of(self.layout, self.quantizer)
 
     def _read_bytes(self, offset: int, count: int) -> bytes:
         try:
-            with self.origin.open() as file:
+            with self.source.open() as file:
                 data = read_at(file, offset, count)
         except InputError as error:
             raise SourceChangedError(self, str(error)) from error
@@ -86,7 +86,7 @@ class Source:
     def check_unchanged(self) -> None:
         """Raise SourceChangedError where size or time differ from the first look."""
         try:
-            status = self.origin.status()
+            status = self.source.status()
         except InputError as error:
             raise SourceChangedError(self, str(error)) from error
         if status != self.status:
@@ -94,13 +94,13 @@ class Source:
 
     def changed(self) -> SourceChangedError:
         """The error for a file that is not what it was."""
-        return SourceChangedError(self, f"{self.origin}: {_CHANGED}")
+        return SourceChangedError(self, f"{self.source}: {_CHANGED}")
 
 
 class SourceChangedError(InputError):
     """A source cannot be read again as the first look found it."""
 
-    def __init__(self, source: Source, message: str) -> None:
+    def __init__(self, source: ScannedSource, message: str) -> None:
         super().__init__(message)
         self.source = source
 
@@ -114,39 +114,39 @@ def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
         raise InputError(system_fault(getattr(file, "name", "input"), "read", error)) from error
 
 
-def look_through(given: Path | Origin, name: str = "", raw: RawFormat | None = None) -> Source:
+def scan(given: Path | Source, name: str = "", raw: RawFormat | None = None) -> ScannedSource:
     """Take the first look at a file, which goes by `name`, or at another origin, which has a name of its own.
 
     `raw` tells how the samples of a file lie that has no header. Raises InputError where it cannot be read.
     """
-    origin: Origin = FileOrigin(given, name) if isinstance(given, Path) else given
-    status = origin.status()  # before it is opened: what takes its place in between is seen to be another
-    with origin.open() as file:
+    source: Source = FileSource(given, name) if isinstance(given, Path) else given
+    status = source.status()  # before it is opened: what takes its place in between is seen to be another
+    with source.open() as file:
         if not status.size and read_at(file, 0, 1):
-            raise InputError(f"{origin}: holds more than its size of 0 tells; copy it to a file, and compress that")
-        layout = _layout(file, origin, status.size, raw)
-        grid, excerpt = IDENTITY, np.zeros((0, layout.channels if layout else 0), dtype=np.int16)
+            raise InputError(f"{source}: holds more than its size of 0 tells; copy it to a file, and compress that")
+        layout = _layout(file, source, status.size, raw)
+        quantizer, excerpt = IDENTITY, np.zeros((0, layout.channels if layout else 0), dtype=np.int16)
         if layout is not None:
-            survey = GridSurvey(layout.sample_bytes)
+            survey = QuantizerSearch(layout.sample_bytes)
             frames_at_once = max(1, _CHUNK_BYTES // layout.frame_bytes)
             for first in range(0, layout.n_frames, frames_at_once):
                 count = min(frames_at_once, layout.n_frames - first) * layout.frame_bytes
                 data = read_at(file, layout.data_offset + first * layout.frame_bytes, count)
                 if len(data) != count:
-                    raise InputError(f"{origin}: {_CHANGED}")
+                    raise InputError(f"{source}: {_CHANGED}")
                 samples = samples_from_bytes(data, layout.channels, layout.sample_bytes)
                 survey.add(samples)
                 if first == 0:
                     excerpt = samples[:EXCERPT_SAMPLES]
-            grid = survey.grid()
-    return Source(origin, origin.name, status, layout, grid, spike_band(excerpt))
+            quantizer = survey.quantizer()
+    return ScannedSource(source, source.name, status, layout, quantizer, spike_band(excerpt))
 
 
-def _layout(file: BinaryIO, origin: Origin, size: int, raw: RawFormat | None) -> Layout | None:
+def _layout(file: BinaryIO, source: Source, size: int, raw: RawFormat | None) -> Layout | None:
     """How the samples of a file of `size` bytes lie, or None where it has none that the predictor can take."""
     try:
         if raw is not None:
             return raw.layout(file, size)
-        return wav.parse(file, size) or npy.parse(file, size, origin.sample_rate)
+        return wav.parse(file, size) or npy.parse(file, size, source.sample_rate)
     except OSError as error:
-        raise InputError(system_fault(origin, "read", error)) from error
+        raise InputError(system_fault(source, "read", error)) from error

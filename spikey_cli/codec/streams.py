@@ -20,16 +20,16 @@ from ..container.parts import CODED, PACKED, Stream
 from ..core.coders import Coder
 from ..core.converter import Bins
 from ..core.gain import lane_gains
-from ..core.lane_headers import decode_entries, encode_entries
+from ..core.lane_headers import decode_lane_headers, encode_lane_headers
 from ..core.lanes import Lanes, cut
 from ..core.packed import pack_codes, packed_bytes, unpack_codes
-from ..core.quantizer import Grid
+from ..core.quantizer import Quantizer
 from ..model.predictor import Predictor
 from ..system.workers import Workers
-from ..topology.references import Company, Peers
-from .coding_state import Stepper, walk
+from ..topology.references import ReferenceGraph, ReferenceTable
+from .coding_state import EntropyCoder, walk
 
-Taker = TypeVar("Taker", bound=Stepper)
+AnyCoder = TypeVar("AnyCoder", bound=EntropyCoder)
 
 MIN_LANE_GROUP = 256
 """Fewer lanes are not worth another worker: a network call costs about as much as it serves of them."""
@@ -39,23 +39,25 @@ MAX_LANE_GROUP = 1 << 14
 """More lanes are taken one group after another: what is known of each takes memory."""
 
 
-def share_threads(
-    count: int, lengths: Sequence[int], steps: int, bundles: Sequence[range], most_lanes: int = MAX_LANE_GROUP
+def share_channels(
+    count: int, lengths: Sequence[int], steps: int, dependency_groups: Sequence[range], most_lanes: int = MAX_LANE_GROUP
 ) -> list[range]:
     """Cut threads of these lengths into consecutive groups of whole bundles, with about as many lanes each: up to
     `count` groups, or as many as it takes for about `most_lanes` each.
     """
-    ends = np.cumsum([sum(-(-lengths[i] // steps) for i in bundle) for bundle in bundles])
+    ends = np.cumsum([sum(-(-lengths[i] // steps) for i in dependency_group) for dependency_group in dependency_groups])
     lanes = int(ends[-1]) if len(ends) else 0
     groups = max(min(count, lanes // MIN_LANE_GROUP), -(-lanes // most_lanes))
     cuts = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
-    return [range(bundles[a].start, bundles[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b]
+    return [
+        range(dependency_groups[a].start, dependency_groups[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b
+    ]
 
 
-def encode_threads(
-    threads: Sequence[np.ndarray],
-    grids: Sequence[Grid],
-    company: Company,
+def encode_channels(
+    channels: Sequence[np.ndarray],
+    quantizers: Sequence[Quantizer],
+    reference_graph: ReferenceGraph,
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
@@ -65,144 +67,154 @@ def encode_threads(
 
     def encode_group(group: range) -> list[Stream]:
         own = slice(group.start, group.stop)
-        return _encode_group(threads[own], grids[own], company.part(group), steps, coder, predictor)
+        return _encode_group(channels[own], quantizers[own], reference_graph.part(group), steps, coder, predictor)
 
-    groups = share_threads(workers.count, [codes.size for codes in threads], steps, company.bundles)
+    groups = share_channels(workers.count, [codes.size for codes in channels], steps, reference_graph.dependency_groups)
     return [stream for group in workers.map(encode_group, groups) for stream in group]
 
 
-def decode_threads(
+def decode_channels(
     streams: Sequence[Stream],
     lengths: Sequence[int],
-    grids: Sequence[Grid],
-    company: Company,
+    quantizers: Sequence[Quantizer],
+    reference_graph: ReferenceGraph,
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
     most_lanes: int = MAX_LANE_GROUP,
 ) -> list[np.ndarray | None]:
-    """The reverse of `encode_threads`: int32 codes a thread, or None for a thread that damage keeps from being decoded:
-    its own stream's, or that of one it leans on. About `most_lanes` are walked together, or a bundle's.
+    """The reverse of `encode_channels`: int32 codes of each channel, or None for a channel that cannot be decoded
+    because
+    its own stream is damaged, or that of a channel it references. About `most_lanes` are walked together, or a
+    bundle's.
     """
 
     def decode_group(group: range) -> list[np.ndarray | None]:
         own = slice(group.start, group.stop)
-        return _decode_group(streams[own], lengths[own], grids[own], company.part(group), steps, coder, predictor)
+        return _decode_group(
+            streams[own], lengths[own], quantizers[own], reference_graph.part(group), steps, coder, predictor
+        )
 
-    groups = share_threads(workers.count, lengths, steps, company.bundles, min(most_lanes, MAX_LANE_GROUP))
+    groups = share_channels(
+        workers.count, lengths, steps, reference_graph.dependency_groups, min(most_lanes, MAX_LANE_GROUP)
+    )
     return [codes for group in workers.map(decode_group, groups) for codes in group]
 
 
 def _encode_group(
-    threads: Sequence[np.ndarray],
-    grids: Sequence[Grid],
-    company: Company,
+    channels: Sequence[np.ndarray],
+    quantizers: Sequence[Quantizer],
+    reference_graph: ReferenceGraph,
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
 ) -> list[Stream]:
-    packed = {i for i in range(len(threads)) if coder.encoder is None}
+    packed = {i for i in range(len(channels)) if coder.encoder is None}
     while True:
-        residuals = _encode_coded(threads, grids, company, packed, steps, coder, predictor)
-        no_gain = {i for i, data in residuals.items() if len(data) >= packed_bytes(threads[i].size, grids[i].size)}
+        residuals = _encode_coded(channels, quantizers, reference_graph, packed, steps, coder, predictor)
+        no_gain = {
+            i for i, data in residuals.items() if len(data) >= packed_bytes(channels[i].size, quantizers[i].size)
+        }
         packed |= no_gain
         # who leaned on a thread that is packed now cannot do so: all of them take the walk again
-        if not any(other in no_gain for i in residuals for other in company.leans[i]):
+        if not any(other in no_gain for i in residuals for other in reference_graph.references[i]):
             break
     return [
-        Stream(PACKED, pack_codes(codes, grid.size)) if i in packed else Stream(CODED, residuals[i])
-        for i, (codes, grid) in enumerate(zip(threads, grids, strict=True))
+        Stream(PACKED, pack_codes(codes, quantizer.size)) if i in packed else Stream(CODED, residuals[i])
+        for i, (codes, quantizer) in enumerate(zip(channels, quantizers, strict=True))
     ]
 
 
 def _encode_coded(
-    threads: Sequence[np.ndarray],
-    grids: Sequence[Grid],
-    company: Company,
+    channels: Sequence[np.ndarray],
+    quantizers: Sequence[Quantizer],
+    reference_graph: ReferenceGraph,
     packed: Container[int],
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
 ) -> dict[int, bytes]:
     """Coded streams of the threads that are not to be packed."""
-    chosen = [i for i in range(len(threads)) if i not in packed]
+    chosen = [i for i in range(len(channels)) if i not in packed]
     if not chosen or coder.encoder is None:
         return {}
     begin: Callable[[Lanes, Bins], _Encoder] = coder.encoder
-    walked = take_walk(threads, grids, company, chosen, steps, begin, predictor)
-    streams = walked.coder.finish()
-    return {i: entry + data for i, entry, data in zip(walked.order, walked.entries, streams, strict=True)}
+    coded_group = run_group(channels, quantizers, reference_graph, chosen, steps, begin, predictor)
+    streams = coded_group.coder.finish()
+    return {i: entry + data for i, entry, data in zip(coded_group.order, coded_group.entries, streams, strict=True)}
 
 
-class _Encoder(Stepper, Protocol):
+class _Encoder(EntropyCoder, Protocol):
     def finish(self) -> list[bytes]: ...
 
 
 @dataclass(frozen=True)
-class Walked(Generic[Taker]):
+class CodedGroup(Generic[AnyCoder]):
     """A walk that was taken over all codes of some threads."""
 
     order: list[int]
     """Positions of the threads, in the order in which they took their steps."""
     entries: list[bytes]
     """Entries of each thread's lanes, in that order."""
-    coder: Taker
+    coder: AnyCoder
     """What took the steps; its threads are in that order."""
 
 
-def take_walk(
-    threads: Sequence[np.ndarray],
-    grids: Sequence[Grid],
-    company: Company,
+def run_group(
+    channels: Sequence[np.ndarray],
+    quantizers: Sequence[Quantizer],
+    reference_graph: ReferenceGraph,
     chosen: Sequence[int],
     steps: int,
-    begin: Callable[[Lanes, Bins], Taker],
+    begin: Callable[[Lanes, Bins], AnyCoder],
     predictor: Predictor | None,
-) -> Walked[Taker]:
+) -> CodedGroup[AnyCoder]:
     """Take the `chosen` threads (at least one) of a group through the walk, with what `begin` makes for their lanes."""
-    order = _in_waves(company, list(chosen))
-    lanes = cut([threads[i].size for i in order], steps)
-    bins = Bins.of([grids[i] for i in order], predictor.profile if predictor else None)
-    codes = np.concatenate([threads[i] for i in order])
+    order = _in_pass_order(reference_graph, list(chosen))
+    lanes = cut([channels[i].size for i in order], steps)
+    bins = Bins.of([quantizers[i] for i in order], predictor.profile if predictor else None)
+    codes = np.concatenate([channels[i] for i in order])
     gains = lane_gains(codes, lanes, bins)
-    firsts = codes[lanes.start]
+    initial_codes = codes[lanes.start]
     coder = begin(lanes, bins)
-    walk(lanes, bins, gains, firsts, codes, predictor, Peers.of(company, order), coder)
-    return Walked(order, encode_entries(lanes, bins.size, gains, firsts), coder)
+    walk(lanes, bins, gains, initial_codes, codes, predictor, ReferenceTable.of(reference_graph, order), coder)
+    return CodedGroup(order, encode_lane_headers(lanes, bins.size, gains, initial_codes), coder)
 
 
 def _decode_group(
     streams: Sequence[Stream],
     lengths: Sequence[int],
-    grids: Sequence[Grid],
-    company: Company,
+    quantizers: Sequence[Quantizer],
+    reference_graph: ReferenceGraph,
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
 ) -> list[np.ndarray | None]:
-    threads: list[np.ndarray | None] = [
-        unpack_codes(stream.data, n, grid.size) if stream.method == PACKED else None
-        for stream, n, grid in zip(streams, lengths, grids, strict=True)
+    channels: list[np.ndarray | None] = [
+        unpack_codes(stream.data, n, quantizer.size) if stream.method == PACKED else None
+        for stream, n, quantizer in zip(streams, lengths, quantizers, strict=True)
     ]
     # a few bytes may hold any number of samples that were sure; what a block can claim is bounded by the format
-    order = _in_waves(company, [i for i, stream in enumerate(streams) if stream.method == CODED and stream.data])
+    order = _in_pass_order(
+        reference_graph, [i for i, stream in enumerate(streams) if stream.method == CODED and stream.data]
+    )
     if not order or coder.decoder is None:
-        return threads
+        return channels
     lanes = cut([lengths[i] for i in order], steps)
-    bins = Bins.of([grids[i] for i in order], predictor.profile if predictor else None)
-    gains, firsts, used = decode_entries(lanes, bins.size, [streams[i].data for i in order])
+    bins = Bins.of([quantizers[i] for i in order], predictor.profile if predictor else None)
+    gains, initial_codes, used = decode_lane_headers(lanes, bins.size, [streams[i].data for i in order])
     decoder = coder.decoder(lanes, bins, [streams[i].data[n:] for i, n in zip(order, used, strict=True)])
     codes = np.zeros(int(lanes.length.sum(dtype=np.int64)), dtype=np.int32)
-    walk(lanes, bins, gains, firsts, codes, predictor, Peers.of(company, order), decoder)
+    walk(lanes, bins, gains, initial_codes, codes, predictor, ReferenceTable.of(reference_graph, order), decoder)
     ends = np.cumsum([lengths[i] for i in order])
     whole = decoder.finish()
     for k, i in enumerate(order):
-        leans_on_damage = any(streams[j].method == CODED and threads[j] is None for j in company.leans[i])
+        leans_on_damage = any(streams[j].method == CODED and channels[j] is None for j in reference_graph.references[i])
         if whole[k] and used[k] <= len(streams[i].data) and not leans_on_damage:
-            threads[i] = codes[ends[k] - lengths[i] : ends[k]]
-    return threads
+            channels[i] = codes[ends[k] - lengths[i] : ends[k]]
+    return channels
 
 
-def _in_waves(company: Company, positions: list[int]) -> list[int]:
-    return sorted(positions, key=lambda i: company.waves[i])
+def _in_pass_order(reference_graph: ReferenceGraph, positions: list[int]) -> list[int]:
+    return sorted(positions, key=lambda i: reference_graph.passes[i])

@@ -107,7 +107,7 @@ LAYOUTS = {
 _LAYOUT = LAYOUTS[MAJOR]
 
 
-def _sealed(packed: bytes) -> bytes:
+def _with_crc(packed: bytes) -> bytes:
     return packed + _CRC.pack(zlib.crc32(packed))
 
 
@@ -130,7 +130,7 @@ class FileDigest:
         return self._sha.digest()
 
 
-def seal(digests: Sequence[FileDigest]) -> bytes:
+def content_digest(digests: Sequence[FileDigest]) -> bytes:
     """SHA-256 of all the files' SHA-256s, in the directory's order: what the trailer holds."""
     return hashlib.sha256(b"".join(digest.sha256 for digest in digests)).digest()
 
@@ -152,7 +152,7 @@ class ArchiveWriter:
         """One for each file; whoever reads the sources feeds them."""
         self._packed = pack_directory(directory)
         self._directory_crc = zlib.crc32(self._packed)
-        self._header = _sealed(
+        self._header = _with_crc(
             _HEADER.pack(MAGIC, MAJOR, MINOR, coder, learning, model, len(self._packed), self._directory_crc)
         )
         self._write(self._header, self._packed)
@@ -182,8 +182,8 @@ class ArchiveWriter:
         index = pack_index(Index(tuple(self._blocks), tuple(digest.crc for digest in self.digests)))
         length = self.length + len(index) + len(self._packed) + HEADER_BYTES + _LAYOUT.trailer_bytes
         numbers = (length, self._samples, len(self._blocks), len(index), zlib.crc32(index))
-        trailer = _LAYOUT.trailer.pack(seal(self.digests), *numbers)
-        self._write(index, self._packed, self._header, _sealed(trailer), END_MARK)
+        trailer = _LAYOUT.trailer.pack(content_digest(self.digests), *numbers)
+        self._write(index, self._packed, self._header, _with_crc(trailer), END_MARK)
         return self.length
 
 
@@ -191,7 +191,7 @@ class ArchiveReader:
     """Reads an archive that can be seeked in. Every part is checked before it is believed.
 
     Raises ArchiveError, naming the archive, what is wrong and what to do. `directory`, `index`, `coder`, `model` and
-    `seal` are there from the start; blocks are read one at a time.
+    `content_digest` are there from the start; blocks are read one at a time.
     """
 
     def __init__(
@@ -253,7 +253,7 @@ class ArchiveReader:
             raise self.damaged(f"{what} is cut off")
         return data
 
-    def _read_sealed(self, offset: int, layout: struct.Struct, what: str) -> tuple:  # type: ignore[type-arg]
+    def _read_with_crc(self, offset: int, layout: struct.Struct, what: str) -> tuple:  # type: ignore[type-arg]
         data = self.read(offset, layout.size + _CRC.size, what)
         if _CRC.unpack_from(data, layout.size)[0] != zlib.crc32(data[: layout.size]):
             raise self.damaged(f"{what} does not match its checksum")
@@ -284,7 +284,7 @@ class ArchiveReader:
                 "stream, which has no directory, is read by `spikey decompress`, `test` and `info`)"
             )
         version = self.read(at + len(MAGIC), 2, "the header")
-        header = self._read_sealed(at, _HEADER, "the header")
+        header = self._read_with_crc(at, _HEADER, "the header")
         _, major, minor, self.coder, self.learning, self.model, directory_bytes, self.directory_crc = header
         if major < min(LAYOUTS):
             raise ArchiveError(
@@ -316,7 +316,7 @@ class ArchiveReader:
         trailer_at = self.length - self.layout.trailer_bytes
         if trailer_at < 0 or self.read(self.length - len(END_MARK), len(END_MARK), "the trailer") != END_MARK:
             raise self.damaged("its end is missing")
-        self.seal, length, *counts, index_bytes, index_crc = self._read_sealed(
+        self.content_digest, length, *counts, index_bytes, index_crc = self._read_with_crc(
             trailer_at, self.layout.trailer, "the trailer"
         )
         if length != self.length:

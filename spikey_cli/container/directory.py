@@ -6,7 +6,8 @@ Raw deflate, with `DICTIONARY` preset; numbers are unsigned LEB128 (see `varint`
     number of files, then of each file:
       length of its name, name (UTF-8, forward slashes), bytes a sample (0: a file kept verbatim)
       verbatim:   its length in bytes
-      WAV:        sample rate, channels, frames, length of the head, head, length of the tail, tail, grid (see `grid`)
+      WAV:        sample rate, channels, frames, length of the header, header, length of the trailer, trailer,
+                  quantizer (see `quantizer_table`)
     topology of all threads, file by file, channel by channel (see `topology`)
 
 A frame of a verbatim file is one byte.
@@ -21,15 +22,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..core.quantizer import IDENTITY, Grid, SampleFormat
+from ..core.quantizer import IDENTITY, Quantizer, SampleFormat
 from ..core.varint import put_uvarint
 from ..errors import ArchiveError, InputError
-from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Layout
-from ..topology.references import Company, Place
+from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout
+from ..topology.references import BlockChannel, ReferenceGraph
 from ..topology.topology import Topology
-from .grid_table import pack_grid, unpack_grid
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
 from .parts import Part
+from .quantizer_table import pack_quantizer, unpack_quantizer
 from .table_reader import Cursor
 from .topology_table import pack_topology, unpack_topology
 
@@ -58,7 +59,7 @@ class FileEntry:
     name: str
     size: int
     layout: Layout | None = None
-    grid: Grid = IDENTITY
+    quantizer: Quantizer = IDENTITY
 
     @property
     def channels(self) -> int:
@@ -78,10 +79,10 @@ class FileEntry:
     @property
     def format(self) -> SampleFormat | None:
         """None of a verbatim file."""
-        return SampleFormat.of(self.layout, self.grid)
+        return SampleFormat.of(self.layout, self.quantizer)
 
 
-def thread_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
+def channel_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
     """(file, channel) of every thread by its name, in the order of the topology.
 
     A mono file's thread has the file's name; those of others have `:0`, `:1`, ... behind it.
@@ -104,17 +105,17 @@ class Directory:
     """The model's ONNX file, where it is embedded."""
 
     @cached_property
-    def first_threads(self) -> tuple[int, ...]:
+    def first_channels(self) -> tuple[int, ...]:
         """Where the threads of each file begin in the topology; a verbatim file has none."""
         channels = [file.channels if file.layout else 0 for file in self.files]
         return tuple(itertools.accumulate(channels, initial=0))[:-1]
 
-    def company(self, parts: Sequence[Part]) -> Company:
+    def reference_graph(self, parts: Sequence[Part]) -> ReferenceGraph:
         """Who may lean on whom among the threads of a block that holds these parts of WAV files."""
-        return Company.of(
+        return ReferenceGraph.of(
             self.topology,
             [
-                Place(self.first_threads[part.file] + channel, part.first_frame, part.n_frames)
+                BlockChannel(self.first_channels[part.file] + channel, part.first_frame, part.n_frames)
                 for part in parts
                 for channel in range(self.files[part.file].channels)
             ],
@@ -153,9 +154,9 @@ def pack_directory(directory: Directory) -> bytes:
             continue
         for number in (layout.sample_bytes, layout.sample_rate, layout.channels, layout.n_frames):
             put_uvarint(out, number)
-        _put_text(out, layout.head)
-        _put_text(out, layout.tail)
-        out += pack_grid(file.grid)
+        _put_text(out, layout.header)
+        _put_text(out, layout.trailer)
+        out += pack_quantizer(file.quantizer)
     out += pack_topology(directory.topology)
     if len(out) > MAX_DIRECTORY_BYTES:
         raise InputError(f"{len(directory.files)} files are too many for one archive; make several")
@@ -188,11 +189,11 @@ def unpack_directory(
         raise beyond_memory(f"it has {n_files} files")
     files = tuple(_unpack_file(cursor) for _ in range(n_files))
     _check_names([file.name.casefold() for file in files])
-    n_threads = sum(file.layout.channels for file in files if file.layout)
-    if n_threads > limits.entries:
-        raise beyond_memory(f"it has {n_threads} threads")
+    n_channels = sum(file.layout.channels for file in files if file.layout)
+    if n_channels > limits.entries:
+        raise beyond_memory(f"it has {n_channels} threads")
     # peers have samples, and so a stream each, whose place in a block's table takes more than a pair of them here
-    return Directory(files, unpack_topology(cursor.rest(), n_threads, archive_bytes), model)
+    return Directory(files, unpack_topology(cursor.rest(), n_channels, archive_bytes), model)
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -221,12 +222,12 @@ def _unpack_file(cursor: Cursor) -> FileEntry:
     frames = cursor.number(MAX_FRAMES, "the number of frames")
     if channels == 0:
         raise ArchiveError("a WAV has no channel")
-    head = cursor.take(cursor.number(MAX_HEAD_BYTES, "the length of a head"), "a head")
-    tail = cursor.take(cursor.number(MAX_TAIL_BYTES, "the length of a tail"), "a tail")
-    layout = Layout(head, tail, rate, channels, sample_bytes, frames)
-    grid, grid_bytes = unpack_grid(cursor.rest(), sample_bytes)
-    cursor.take(grid_bytes, "a grid")
-    return FileEntry(name, layout.file_bytes, layout, grid)
+    header = cursor.take(cursor.number(MAX_HEADER_BYTES, "the length of a head"), "a head")
+    trailer = cursor.take(cursor.number(MAX_TRAILER_BYTES, "the length of a tail"), "a tail")
+    layout = Layout(header, trailer, rate, channels, sample_bytes, frames)
+    quantizer, quantizer_bytes = unpack_quantizer(cursor.rest(), sample_bytes)
+    cursor.take(quantizer_bytes, "a grid")
+    return FileEntry(name, layout.file_bytes, layout, quantizer)
 
 
 def _put_text(out: bytearray, data: bytes) -> None:

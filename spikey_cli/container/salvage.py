@@ -34,7 +34,7 @@ class SalvageReader(ArchiveReader):
         """What is damaged of the archive's frame, one line each."""
         directory_bytes = self._open_head()
         self.first_block = HEADER_BYTES + directory_bytes
-        self.seal = b""
+        self.content_digest = b""
         try:
             self._read_end(directory_bytes)
         except ArchiveError as error:

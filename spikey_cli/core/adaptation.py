@@ -31,16 +31,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..topology.references import MAX_LEANS, Peers
+from ..topology.references import MAX_REFERENCES, ReferenceTable
 from .converter import Bins, value_of
-from .density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, SPREAD
+from .density import INVERSE_SPREAD, MAX_LOG2_SCALE, MIN_LOG2_SCALE, SPREAD
 from .gain import INPUT_FACTOR, INPUT_LIMIT, LOG_SCALE, MEAN_SQUARE, OUTPUT_FACTOR, ROOT, gain_of
 from .lanes import Lanes
 
 OWN_LAGS = 4
 PEER_LAGS = 3
 _OWN = 1 + OWN_LAGS
-TERMS = _OWN + PEER_LAGS * MAX_LEANS
+N_TAPS = _OWN + PEER_LAGS * MAX_REFERENCES
 
 UNIT = 256
 LIMIT = 4 * UNIT - 1
@@ -50,7 +50,7 @@ ERROR_LIMIT = 3 * UNIT
 WEIGHT_BITS = 24
 WEIGHT_LIMIT = (1 << WEIGHT_BITS) - 1
 """With it, TERMS products of a weight's upper bits and a term add up to less than 2**31."""
-NAIVE_TAIL = 12
+NAIVE_OUTLIER_WEIGHT = 12
 """Tail index of naive deltas."""
 RATE, RATE_SHIFT = 3328, 16
 """RATE / 2**RATE_SHIFT in units of 2**-WEIGHT_BITS / UNIT**2: 1/5000 a sample."""
@@ -77,7 +77,7 @@ SQUARE_SHIFT = 7
 
 RING = 7
 """Innovations of step s stand in row s & RING of the terms: a ring as long as OWN_LAGS and PEER_LAGS need."""
-_LEVEL = RING + 1  # the row of the levels
+_DC = RING + 1  # the row of the levels
 
 
 def _scale_shifts() -> np.ndarray:
@@ -91,14 +91,14 @@ def _scale_shifts() -> np.ndarray:
 SCALE_SHIFT = _scale_shifts()
 
 
-class Learnt(NamedTuple):
+class AdaptiveState(NamedTuple):
     """What a walk knows of a group of lanes, on its way: as kernels take it. Values are in 1/64 codes."""
 
-    waves: np.ndarray
+    passes: np.ndarray
     """The first thread of each wave, then the number of threads."""
     first_lane: np.ndarray
     """The first lane of each thread, then the number of lanes."""
-    leans: np.ndarray
+    references: np.ndarray
     """Threads that each thread leans on, then -1: shape (threads, MAX_LEANS)."""
     rate: np.ndarray
     """Steady learning rate of each thread, in units of RATE."""
@@ -114,74 +114,74 @@ class Learnt(NamedTuple):
     highest: np.ndarray
     last: np.ndarray
     """Its last value."""
-    mean: np.ndarray
+    slow_mean: np.ndarray
     """Slow mean of its value, times 2**MEAN_SHIFT."""
-    square: np.ndarray
+    slow_square: np.ndarray
     """Slow mean square of its error, times 2**SQUARE_SHIFT."""
-    terms: np.ndarray
+    taps: np.ndarray
     """Innovations of its last steps, step s in row s & RING, and behind them its level: shape (9, lanes)."""
     predicted: np.ndarray
     """What is predicted of its innovation."""
-    network_centre: np.ndarray
-    place: np.ndarray
+    network_mean: np.ndarray
+    scale_index: np.ndarray
     """The network's scale less MIN_SCALE."""
     error: np.ndarray
     """How far its innovation was from what was predicted."""
     power: np.ndarray
     """Slow mean square of its differences, int64; of no lane where gains do not follow it."""
     # what its coder is told
-    centre: np.ndarray
-    scale: np.ndarray
-    tail: np.ndarray
+    predicted_mean: np.ndarray
+    log2_scale: np.ndarray
+    outlier_weight: np.ndarray
 
 
-def begin(
+def init(
     lanes: Lanes,
     bins: Bins,
     gains: np.ndarray,
-    firsts: np.ndarray,
-    peers: Peers,
+    initial_codes: np.ndarray,
+    peers: ReferenceTable,
     *,
     learning: int,
     gains_follow: bool = False,
-) -> Learnt:
-    """Nothing learnt yet of lanes with these entries: `gains` uint8 and `firsts`, codes, int32.
+) -> AdaptiveState:
+    """Nothing learnt yet of lanes with these entries: `gains` uint8 and `initial_codes`, codes, int32.
 
     `learning` is EAGER or STEADY. With `gains_follow`, `gains` are where they begin, and are written to.
     """
-    first_lane = lanes.first_of_threads()
+    first_lane = lanes.first_of_channels()
     n_lanes = np.diff(first_lane)
-    profiled = bins.profiled[lanes.thread]
-    last = bins.values_of(firsts, profiled)
-    lowest, highest = bins.range_of_values(lanes.thread)
+    profiled = bins.profiled[lanes.channel]
+    last = bins.values_of(initial_codes, profiled)
+    lowest, highest = bins.range_of_values(lanes.channel)
 
     def zeros() -> np.ndarray:
         return np.zeros(lanes.count, dtype=np.int32)
 
-    return Learnt(
-        waves=peers.waves,
+    return AdaptiveState(
+        passes=peers.passes,
         first_lane=first_lane,
-        leans=peers.leans,
+        references=peers.references,
         rate=RATE * np.minimum(n_lanes, RATE_LANES) // n_lanes,
         eager_rate=EAGER_RATE if learning == EAGER else 0,
-        weights=np.zeros((TERMS, lanes.n_threads), dtype=np.int64),
+        weights=np.zeros((N_TAPS, lanes.n_channels), dtype=np.int64),
         length=lanes.length,
         gain=gains,
         profiled=profiled,
         lowest=lowest,
         highest=highest,
         last=last,
-        mean=np.repeat(np.add.reduceat(last, first_lane[:-1]) // n_lanes, n_lanes) << MEAN_SHIFT,
-        square=np.full(lanes.count, UNIT * UNIT << SQUARE_SHIFT, dtype=np.int64),
-        terms=np.zeros((_LEVEL + 1, lanes.count), dtype=np.int32),
+        slow_mean=np.repeat(np.add.reduceat(last, first_lane[:-1]) // n_lanes, n_lanes) << MEAN_SHIFT,
+        slow_square=np.full(lanes.count, UNIT * UNIT << SQUARE_SHIFT, dtype=np.int64),
+        taps=np.zeros((_DC + 1, lanes.count), dtype=np.int32),
         predicted=zeros(),
-        network_centre=np.zeros(lanes.count, dtype=np.int64),
-        place=zeros(),
+        network_mean=np.zeros(lanes.count, dtype=np.int64),
+        scale_index=zeros(),
         error=zeros(),
         power=np.array([MEAN_SQUARE[g] for g in gains] if gains_follow else [], dtype=np.int64),
-        centre=zeros(),
-        scale=zeros(),
-        tail=zeros(),
+        predicted_mean=zeros(),
+        log2_scale=zeros(),
+        outlier_weight=zeros(),
     )
 
 
@@ -191,18 +191,24 @@ def _clip(x, limit):
 
 
 @njit
-def centre_on_last(learnt, first, stop):
+def predict_naive(adaptive, first, stop):
     """Naive deltas for the lanes from `first` to `stop`: the last value is the centre, the gain the scale."""
-    centre, scale, tail, last, gain = learnt.centre, learnt.scale, learnt.tail, learnt.last, learnt.gain
+    predicted_mean, log2_scale, outlier_weight, last, gain = (
+        adaptive.predicted_mean,
+        adaptive.log2_scale,
+        adaptive.outlier_weight,
+        adaptive.last,
+        adaptive.gain,
+    )
     for lane in range(first, stop):
-        centre[lane] = last[lane]
-        scale[lane] = LOG_SCALE[gain[lane]]
-        tail[lane] = NAIVE_TAIL
+        predicted_mean[lane] = last[lane]
+        log2_scale[lane] = LOG_SCALE[gain[lane]]
+        outlier_weight[lane] = NAIVE_OUTLIER_WEIGHT
 
 
 @njit
-def _follow_gain(learnt, step, first, stop, codes, values):
-    profiled, last, gain, power = learnt.profiled, learnt.last, learnt.gain, learnt.power
+def _follow_gain(adaptive, step, first, stop, codes, values):
+    profiled, last, gain, power = adaptive.profiled, adaptive.last, adaptive.gain, adaptive.power
     count = step + PRIOR_STEPS
     for lane in range(np.uint64(first), np.uint64(stop)):
         difference = value_of(codes[lane], profiled[lane], values) - last[lane]
@@ -214,11 +220,11 @@ def _follow_gain(learnt, step, first, stop, codes, values):
 
 
 @njit
-def push(learnt, step, first, stop, codes, values, row):
+def advance(adaptive, step, first, stop, codes, values, row):
     """Take in the codes of the lanes from `first` to `stop`; `row` becomes the network's inputs for their steps."""
-    profiled, last, gain = learnt.profiled, learnt.last, learnt.gain
-    if learnt.power.size > 0:
-        _follow_gain(learnt, step, first, stop, codes, values)
+    profiled, last, gain = adaptive.profiled, adaptive.last, adaptive.gain
+    if adaptive.power.size > 0:
+        _follow_gain(adaptive, step, first, stop, codes, values)
     for lane in range(np.uint64(first), np.uint64(stop)):
         value = value_of(codes[lane], profiled[lane], values)
         x = ((value - last[lane]) * INPUT_FACTOR[gain[lane]] + (1 << 29)) >> 30
@@ -227,51 +233,56 @@ def push(learnt, step, first, stop, codes, values, row):
 
 
 @njit(inline="always")
-def _rows(terms, step):
+def _rows(taps, step):
     """Of all lanes: levels, innovations of `step`, and those of the four steps before, the last one first."""
-    before = terms[step - 1 & RING], terms[step - 2 & RING], terms[step - 3 & RING], terms[step - 4 & RING]
-    return terms[_LEVEL], terms[step & RING], before
+    before = taps[step - 1 & RING], taps[step - 2 & RING], taps[step - 3 & RING], taps[step - 4 & RING]
+    return taps[_DC], taps[step & RING], before
 
 
 @njit
-def correct(learnt, step, first_thread, stop_thread, outputs):
+def predict(adaptive, step, first_channel, stop_channel, outputs):
     """From the network's outputs for `step` to centre, scale and tail of the lanes of some threads."""
-    gains, last, mean, square = learnt.gain, learnt.last, learnt.mean, learnt.square
-    network_centre, places, terms = learnt.network_centre, learnt.place, learnt.terms
-    scale, tail = learnt.scale, learnt.tail
-    first_lane, leans, weights, predicted = learnt.first_lane, learnt.leans, learnt.weights, learnt.predicted
-    centre, lowest, highest = learnt.centre, learnt.lowest, learnt.highest
-    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
+    gains, last, slow_mean, slow_square = adaptive.gain, adaptive.last, adaptive.slow_mean, adaptive.slow_square
+    network_mean, scale_indices, taps = adaptive.network_mean, adaptive.scale_index, adaptive.taps
+    log2_scale, outlier_weight = adaptive.log2_scale, adaptive.outlier_weight
+    first_lane, references, weights, predicted = (
+        adaptive.first_lane,
+        adaptive.references,
+        adaptive.weights,
+        adaptive.predicted,
+    )
+    predicted_mean, lowest, highest = adaptive.predicted_mean, adaptive.lowest, adaptive.highest
+    for lane in range(np.uint64(first_lane[first_channel]), np.uint64(first_lane[stop_channel])):
         gain = np.uint64(gains[lane])
         own_scale = LOG_SCALE[gain] + np.int64(outputs[1, lane])
-        place = min(max(own_scale, MIN_SCALE), MAX_SCALE) - MIN_SCALE
-        network_centre[lane] = last[lane] + ((np.int64(outputs[0, lane]) * OUTPUT_FACTOR[gain] + (1 << 15)) >> 16)
-        places[lane] = place
-        away = last[lane] - (mean[lane] >> MEAN_SHIFT)
-        terms[_LEVEL, lane] = _clip(away * INVERSE_SPREAD[np.uint64(place)] >> 22, LIMIT)
-        scale[lane] = own_scale + SCALE_SHIFT[np.uint64(square[lane]) >> np.uint64(SQUARE_SHIFT + 8)]
-        tail[lane] = np.int64(outputs[2, lane])
-    level, now, before = _rows(terms, step)
-    one_lane_each = first_lane[stop_thread] - first_lane[first_thread] == stop_thread - first_thread
+        scale_index = min(max(own_scale, MIN_LOG2_SCALE), MAX_LOG2_SCALE) - MIN_LOG2_SCALE
+        network_mean[lane] = last[lane] + ((np.int64(outputs[0, lane]) * OUTPUT_FACTOR[gain] + (1 << 15)) >> 16)
+        scale_indices[lane] = scale_index
+        away = last[lane] - (slow_mean[lane] >> MEAN_SHIFT)
+        taps[_DC, lane] = _clip(away * INVERSE_SPREAD[np.uint64(scale_index)] >> 22, LIMIT)
+        log2_scale[lane] = own_scale + SCALE_SHIFT[np.uint64(slow_square[lane]) >> np.uint64(SQUARE_SHIFT + 8)]
+        outlier_weight[lane] = np.int64(outputs[2, lane])
+    dc, now, before = _rows(taps, step)
+    one_lane_each = first_lane[stop_channel] - first_lane[first_channel] == stop_channel - first_channel
     if one_lane_each:
-        _predict_each_from_own(weights, level, before, predicted, first_thread, first_lane[first_thread], stop_thread)
-    for thread in range(first_thread, stop_thread):
+        _predict_each_from_own(weights, dc, before, predicted, first_channel, first_lane[first_channel], stop_channel)
+    for channel in range(first_channel, stop_channel):
         # unsigned, so that the loops over lanes need not look out for negative indices
-        first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
+        first, stop = np.uint64(first_lane[channel]), np.uint64(first_lane[channel + 1])
         if not one_lane_each:
-            _predict_from_own(weights, thread, level, before, predicted, first, stop)
-        for j in range(MAX_LEANS):
-            if leans[thread, j] < 0:
+            _predict_from_own(weights, channel, dc, before, predicted, first, stop)
+        for j in range(MAX_REFERENCES):
+            if references[channel, j] < 0:
                 break
-            behind = first - np.uint64(first_lane[leans[thread, j]])
-            term = _OWN + PEER_LAGS * j
-            _predict_from_peer(weights, thread, term, now, before, predicted, first, stop, behind)
-    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
+            behind = first - np.uint64(first_lane[references[channel, j]])
+            tap = _OWN + PEER_LAGS * j
+            _predict_from_peer(weights, channel, tap, now, before, predicted, first, stop, behind)
+    for lane in range(np.uint64(first_lane[first_channel]), np.uint64(first_lane[stop_channel])):
         # 2**-16 of 1/UNIT spreads, to 1/16 of them
         p = _clip(np.int64(predicted[lane]) >> 12, LIMIT << 4)
         predicted[lane] = p >> 4
-        corrected = network_centre[lane] + ((p * SPREAD[np.uint64(places[lane])] + (1 << 21)) >> 22)
-        centre[lane] = min(max(corrected, np.int64(lowest[lane])), np.int64(highest[lane]))
+        corrected = network_mean[lane] + ((p * SPREAD[np.uint64(scale_indices[lane])] + (1 << 21)) >> 22)
+        predicted_mean[lane] = min(max(corrected, np.int64(lowest[lane])), np.int64(highest[lane]))
 
 
 @njit(inline="always")
@@ -280,30 +291,30 @@ def _upper(weight):
 
 
 @njit
-def _predict_from_own(weights, thread, level, before, predicted, first, stop):
-    w0, w1, w2 = _upper(weights[0, thread]), _upper(weights[1, thread]), _upper(weights[2, thread])
-    w3, w4 = _upper(weights[3, thread]), _upper(weights[4, thread])
+def _predict_from_own(weights, channel, dc, before, predicted, first, stop):
+    w0, w1, w2 = _upper(weights[0, channel]), _upper(weights[1, channel]), _upper(weights[2, channel])
+    w3, w4 = _upper(weights[3, channel]), _upper(weights[4, channel])
     z1, z2, z3, z4 = before
     for lane in range(first, stop):
-        p = np.int32(w0 * level[lane]) + np.int32(w1 * z1[lane]) + np.int32(w2 * z2[lane])
+        p = np.int32(w0 * dc[lane]) + np.int32(w1 * z1[lane]) + np.int32(w2 * z2[lane])
         predicted[lane] = p + np.int32(w3 * z3[lane]) + np.int32(w4 * z4[lane])
 
 
 @njit
-def _predict_each_from_own(weights, level, before, predicted, first_thread, first, stop_thread):
+def _predict_each_from_own(weights, dc, before, predicted, first_channel, first, stop_channel):
     """`_predict_from_own` for threads of one lane each, as live streams have them: all at once."""
     z1, z2, z3, z4 = before
-    for i in range(np.uint64(stop_thread - first_thread)):
-        thread, lane = np.uint64(first_thread) + i, np.uint64(first) + i
-        p = np.int32(_upper(weights[0, thread]) * level[lane]) + np.int32(_upper(weights[1, thread]) * z1[lane])
-        p = np.int32(p + np.int32(_upper(weights[2, thread]) * z2[lane]))
-        p = np.int32(p + np.int32(_upper(weights[3, thread]) * z3[lane]))
-        predicted[lane] = p + np.int32(_upper(weights[4, thread]) * z4[lane])
+    for i in range(np.uint64(stop_channel - first_channel)):
+        channel, lane = np.uint64(first_channel) + i, np.uint64(first) + i
+        p = np.int32(_upper(weights[0, channel]) * dc[lane]) + np.int32(_upper(weights[1, channel]) * z1[lane])
+        p = np.int32(p + np.int32(_upper(weights[2, channel]) * z2[lane]))
+        p = np.int32(p + np.int32(_upper(weights[3, channel]) * z3[lane]))
+        predicted[lane] = p + np.int32(_upper(weights[4, channel]) * z4[lane])
 
 
 @njit
-def _predict_from_peer(weights, thread, term, now, before, predicted, first, stop, behind):
-    w0, w1, w2 = _upper(weights[term, thread]), _upper(weights[term + 1, thread]), _upper(weights[term + 2, thread])
+def _predict_from_peer(weights, channel, tap, now, before, predicted, first, stop, behind):
+    w0, w1, w2 = _upper(weights[tap, channel]), _upper(weights[tap + 1, channel]), _upper(weights[tap + 2, channel])
     z1, z2, _, _ = before
     for lane in range(first, stop):
         other = lane - behind
@@ -312,79 +323,84 @@ def _predict_from_peer(weights, thread, term, now, before, predicted, first, sto
 
 
 @njit
-def learn(learnt, step, first_thread, stop_thread):
+def update(adaptive, step, first_channel, stop_channel):
     """Learn from the last values of the lanes of some threads, those of `step`."""
-    length, last, mean, square = learnt.length, learnt.last, learnt.mean, learnt.square
-    network_centre, places, terms = learnt.network_centre, learnt.place, learnt.terms
-    first_lane, leans, predicted, error = learnt.first_lane, learnt.leans, learnt.predicted, learnt.error
-    weights, rates = learnt.weights, learnt.rate
+    length, last, slow_mean, slow_square = adaptive.length, adaptive.last, adaptive.slow_mean, adaptive.slow_square
+    network_mean, scale_indices, taps = adaptive.network_mean, adaptive.scale_index, adaptive.taps
+    first_lane, references, predicted, error = (
+        adaptive.first_lane,
+        adaptive.references,
+        adaptive.predicted,
+        adaptive.error,
+    )
+    weights, rates = adaptive.weights, adaptive.rate
     now = step & RING
-    for lane in range(np.uint64(first_lane[first_thread]), np.uint64(first_lane[stop_thread])):
-        away = last[lane] - network_centre[lane]
-        z = _clip(away * INVERSE_SPREAD[np.uint64(places[lane])] >> 21, LIMIT)
+    for lane in range(np.uint64(first_lane[first_channel]), np.uint64(first_lane[stop_channel])):
+        away = last[lane] - network_mean[lane]
+        z = _clip(away * INVERSE_SPREAD[np.uint64(scale_indices[lane])] >> 21, LIMIT)
         off = _clip(z - predicted[lane], LIMIT)
-        mean[lane] += last[lane] - (mean[lane] >> MEAN_SHIFT)
-        square[lane] += off * off - (square[lane] >> SQUARE_SHIFT)
+        slow_mean[lane] += last[lane] - (slow_mean[lane] >> MEAN_SHIFT)
+        slow_square[lane] += off * off - (slow_square[lane] >> SQUARE_SHIFT)
         # a lane that has ended teaches nothing
-        terms[now, lane] = z if length[lane] > step else 0
+        taps[now, lane] = z if length[lane] > step else 0
         error[lane] = _clip(off, ERROR_LIMIT) if length[lane] > step else 0
-    level, now, before = _rows(terms, step)
-    one_lane_each = first_lane[stop_thread] - first_lane[first_thread] == stop_thread - first_thread
-    eager_rate = learnt.eager_rate // (step + EAGER_STEPS)
+    dc, now, before = _rows(taps, step)
+    one_lane_each = first_lane[stop_channel] - first_lane[first_channel] == stop_channel - first_channel
+    eager_rate = adaptive.eager_rate // (step + EAGER_STEPS)
     if one_lane_each:
         rate = max(RATE, eager_rate)
-        _learn_each_from_own(weights, rate, level, before, error, first_thread, first_lane[first_thread], stop_thread)
-    for thread in range(first_thread, stop_thread):
-        first, stop = np.uint64(first_lane[thread]), np.uint64(first_lane[thread + 1])
-        rate = max(rates[thread], eager_rate // np.int64(stop - first))
+        _learn_each_from_own(weights, rate, dc, before, error, first_channel, first_lane[first_channel], stop_channel)
+    for channel in range(first_channel, stop_channel):
+        first, stop = np.uint64(first_lane[channel]), np.uint64(first_lane[channel + 1])
+        rate = max(rates[channel], eager_rate // np.int64(stop - first))
         if not one_lane_each:
-            _learn_from_own(weights, thread, rate, level, before, error, first, stop)
-        for j in range(MAX_LEANS):
-            if leans[thread, j] < 0:
+            _learn_from_own(weights, channel, rate, dc, before, error, first, stop)
+        for j in range(MAX_REFERENCES):
+            if references[channel, j] < 0:
                 break
-            behind = first - np.uint64(first_lane[leans[thread, j]])
-            term = _OWN + PEER_LAGS * j
-            _learn_from_peer(weights, thread, term, rate, now, before, error, first, stop, behind)
+            behind = first - np.uint64(first_lane[references[channel, j]])
+            tap = _OWN + PEER_LAGS * j
+            _learn_from_peer(weights, channel, tap, rate, now, before, error, first, stop, behind)
 
 
 @njit
-def _learn_from_own(weights, thread, rate, level, before, error, first, stop):
+def _learn_from_own(weights, channel, rate, dc, before, error, first, stop):
     z1, z2, z3, z4 = before
     s0, s1, s2, s3, s4 = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for lane in range(first, stop):
-        s0 += error[lane] * level[lane]
+        s0 += error[lane] * dc[lane]
         s1 += error[lane] * z1[lane]
         s2 += error[lane] * z2[lane]
         s3 += error[lane] * z3[lane]
         s4 += error[lane] * z4[lane]
-    _move(weights, thread, 0, rate, s0)
-    _move(weights, thread, 1, rate, s1)
-    _move(weights, thread, 2, rate, s2)
-    _move(weights, thread, 3, rate, s3)
-    _move(weights, thread, 4, rate, s4)
+    _move(weights, channel, 0, rate, s0)
+    _move(weights, channel, 1, rate, s1)
+    _move(weights, channel, 2, rate, s2)
+    _move(weights, channel, 3, rate, s3)
+    _move(weights, channel, 4, rate, s4)
 
 
 @njit
-def _learn_each_from_own(weights, rate, level, before, error, first_thread, first, stop_thread):
+def _learn_each_from_own(weights, rate, dc, before, error, first_channel, first, stop_channel):
     """`_learn_from_own` for threads of one lane each."""
     z1, z2, z3, z4 = before
-    _move_each(weights, 0, rate, error, level, first_thread, first, stop_thread)
-    _move_each(weights, 1, rate, error, z1, first_thread, first, stop_thread)
-    _move_each(weights, 2, rate, error, z2, first_thread, first, stop_thread)
-    _move_each(weights, 3, rate, error, z3, first_thread, first, stop_thread)
-    _move_each(weights, 4, rate, error, z4, first_thread, first, stop_thread)
+    _move_each(weights, 0, rate, error, dc, first_channel, first, stop_channel)
+    _move_each(weights, 1, rate, error, z1, first_channel, first, stop_channel)
+    _move_each(weights, 2, rate, error, z2, first_channel, first, stop_channel)
+    _move_each(weights, 3, rate, error, z3, first_channel, first, stop_channel)
+    _move_each(weights, 4, rate, error, z4, first_channel, first, stop_channel)
 
 
 @njit
-def _move_each(weights, term, rate, error, factor, first_thread, first, stop_thread):
-    row = np.uint64(term)
-    for i in range(np.uint64(stop_thread - first_thread)):
-        thread, lane = np.uint64(first_thread) + i, np.uint64(first) + i
-        _move(weights, thread, row, rate, np.int64(error[lane]) * np.int64(factor[lane]))
+def _move_each(weights, tap, rate, error, factor, first_channel, first, stop_channel):
+    row = np.uint64(tap)
+    for i in range(np.uint64(stop_channel - first_channel)):
+        channel, lane = np.uint64(first_channel) + i, np.uint64(first) + i
+        _move(weights, channel, row, rate, np.int64(error[lane]) * np.int64(factor[lane]))
 
 
 @njit
-def _learn_from_peer(weights, thread, term, rate, now, before, error, first, stop, behind):
+def _learn_from_peer(weights, channel, tap, rate, now, before, error, first, stop, behind):
     z1, z2, _, _ = before
     s0, s1, s2 = np.int64(0), np.int64(0), np.int64(0)
     for lane in range(first, stop):
@@ -392,11 +408,11 @@ def _learn_from_peer(weights, thread, term, rate, now, before, error, first, sto
         s0 += error[lane] * now[other]
         s1 += error[lane] * z1[other]
         s2 += error[lane] * z2[other]
-    _move(weights, thread, term, rate, s0)
-    _move(weights, thread, term + 1, rate, s1)
-    _move(weights, thread, term + 2, rate, s2)
+    _move(weights, channel, tap, rate, s0)
+    _move(weights, channel, tap + 1, rate, s1)
+    _move(weights, channel, tap + 2, rate, s2)
 
 
 @njit(inline="always")
-def _move(weights, thread, term, rate, slope):
-    weights[term, thread] = _clip(weights[term, thread] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)
+def _move(weights, channel, tap, rate, slope):
+    weights[tap, channel] = _clip(weights[tap, channel] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)

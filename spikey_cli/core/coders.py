@@ -7,11 +7,13 @@ A coder knows integers, never the network. Its encoder and its decoder go throug
                  centre, scale, tail, codes)                      centre, scale, tail, codes)
     streams = encoder.finish()                       whole = decoder.finish()
 
-`lanes` is a `spikey_cli.lanes.Lanes`, `bins` the `spikey_cli.adc.Bins` of its threads. Lanes `first` to `stop` take
-step `step`; a coder passes over those that are no longer than that. There are, int32 and of shape (lanes,): `centre`, a
-value in 1/64 codes between those of the grid's first and last codes; `scale`, the log2 of the expected deviation in
-codes, in 1/16 octaves; `tail`, 0..31, how likely outliers are (see `density`); and `codes`, which an encoder reads and
-a decoder fills. There is one stream a thread. `encode_lanes` and `decode_lanes` are kernels, of the coder's module;
+`lanes` is a `lanes.Lanes`, `bins` the `converter.Bins` of its channels. Lanes `first` to `stop` take step `step`; a
+coder
+skips those that are no longer than that. These are int32 of shape (lanes,): `predicted_mean`, a value in 1/64 codes
+between those of the quantizer's first and last codes; `log2_scale`, the log2 of the expected deviation in codes, in
+1/16
+octaves; `outlier_weight`, 0..31, how likely outliers are (see `density`); and `codes`, which an encoder reads and a
+decoder fills. There is one stream a thread. `encode_lanes` and `decode_lanes` are kernels, of the coder's module;
 `fills_codes` tells the one from the other. `state` is a named tuple of arrays, which they take apart before their
 loops: looking into it each time would cost more than the rest. Decoders are safe on any bytes: they fill in some code
 of the grid, and `finish` returns for each thread whether its stream was used up exactly.

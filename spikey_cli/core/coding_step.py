@@ -13,7 +13,7 @@ from numba import njit
 
 from . import range as range_coder
 from . import residual, residual_log, rice
-from .adaptation import centre_on_last, correct, learn, push
+from .adaptation import advance, predict, predict_naive, update
 from .kernel import kernel
 from .network import pass_through
 
@@ -24,7 +24,8 @@ TakeSteps = Callable[..., None]
 
 for as many steps from `first_step` on as there are rows of `codes`, int32. Their differences become the rows of
 `differences` from `row` on, which are the network's inputs of later steps; the window of the first stands before them.
-`learnt` is an `adapt.Learnt`, `state` that of the coder; `values` are those of the profile's codes. `naive` tells that
+`adaptive` is an `AdaptiveState`, `state` that of the coder; `values` are those of the profile's codes. `naive` tells
+that
 windows are not full yet, or that there is no network. Else `outputs` are the network's for all lanes, unless there is a
 `chain`, which fills them in.
 """
@@ -38,111 +39,165 @@ def _look(naive, chain, differences, row, outputs):
 
 
 @njit
-def _before(step, naive, learnt, wave, outputs):
-    first_thread, stop_thread = learnt.waves[wave], learnt.waves[wave + 1]
-    first, stop = learnt.first_lane[first_thread], learnt.first_lane[stop_thread]
+def _before(step, naive, adaptive, coding_pass, outputs):
+    first_channel, stop_channel = adaptive.passes[coding_pass], adaptive.passes[coding_pass + 1]
+    first, stop = adaptive.first_lane[first_channel], adaptive.first_lane[stop_channel]
     if naive:
-        centre_on_last(learnt, first, stop)
+        predict_naive(adaptive, first, stop)
     else:
-        correct(learnt, step, first_thread, stop_thread, outputs)
+        predict(adaptive, step, first_channel, stop_channel, outputs)
     return first, stop
 
 
 @njit
-def _after(step, naive, learnt, wave, values, codes, row):
-    first_thread, stop_thread = learnt.waves[wave], learnt.waves[wave + 1]
-    push(learnt, step, learnt.first_lane[first_thread], learnt.first_lane[stop_thread], codes, values, row)
+def _after(step, naive, adaptive, coding_pass, values, codes, row):
+    first_channel, stop_channel = adaptive.passes[coding_pass], adaptive.passes[coding_pass + 1]
+    advance(adaptive, step, adaptive.first_lane[first_channel], adaptive.first_lane[stop_channel], codes, values, row)
     if not naive:
-        learn(learnt, step, first_thread, stop_thread)
+        update(adaptive, step, first_channel, stop_channel)
 
 
 @kernel
 def _rice_encode(
-    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
+    first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row
 ):
     for i in range(codes.shape[0]):
         step = first_step + i
         _look(naive, chain, differences, row + i, outputs)
-        for wave in range(first_wave, stop_wave):
-            first, stop = _before(step, naive, learnt, wave, outputs)
-            rice.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
-            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
+        for coding_pass in range(first_pass, stop_pass):
+            first, stop = _before(step, naive, adaptive, coding_pass, outputs)
+            rice.encode_lanes(
+                state,
+                step,
+                first,
+                stop,
+                adaptive.predicted_mean,
+                adaptive.log2_scale,
+                adaptive.outlier_weight,
+                codes[i],
+            )
+            _after(step, naive, adaptive, coding_pass, values, codes[i], differences[row + i])
 
 
 @kernel
 def _rice_decode(
-    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
+    first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row
 ):
     for i in range(codes.shape[0]):
         step = first_step + i
         _look(naive, chain, differences, row + i, outputs)
-        for wave in range(first_wave, stop_wave):
-            first, stop = _before(step, naive, learnt, wave, outputs)
-            rice.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
-            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
+        for coding_pass in range(first_pass, stop_pass):
+            first, stop = _before(step, naive, adaptive, coding_pass, outputs)
+            rice.decode_lanes(
+                state,
+                step,
+                first,
+                stop,
+                adaptive.predicted_mean,
+                adaptive.log2_scale,
+                adaptive.outlier_weight,
+                codes[i],
+            )
+            _after(step, naive, adaptive, coding_pass, values, codes[i], differences[row + i])
 
 
 @kernel
 def _range_encode(
-    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
+    first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row
 ):
     for i in range(codes.shape[0]):
         step = first_step + i
         _look(naive, chain, differences, row + i, outputs)
-        for wave in range(first_wave, stop_wave):
-            first, stop = _before(step, naive, learnt, wave, outputs)
-            range_coder.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
-            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
+        for coding_pass in range(first_pass, stop_pass):
+            first, stop = _before(step, naive, adaptive, coding_pass, outputs)
+            range_coder.encode_lanes(
+                state,
+                step,
+                first,
+                stop,
+                adaptive.predicted_mean,
+                adaptive.log2_scale,
+                adaptive.outlier_weight,
+                codes[i],
+            )
+            _after(step, naive, adaptive, coding_pass, values, codes[i], differences[row + i])
 
 
 @kernel
 def _range_decode(
-    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
+    first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row
 ):
     for i in range(codes.shape[0]):
         step = first_step + i
         _look(naive, chain, differences, row + i, outputs)
-        for wave in range(first_wave, stop_wave):
-            first, stop = _before(step, naive, learnt, wave, outputs)
-            range_coder.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
-            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
+        for coding_pass in range(first_pass, stop_pass):
+            first, stop = _before(step, naive, adaptive, coding_pass, outputs)
+            range_coder.decode_lanes(
+                state,
+                step,
+                first,
+                stop,
+                adaptive.predicted_mean,
+                adaptive.log2_scale,
+                adaptive.outlier_weight,
+                codes[i],
+            )
+            _after(step, naive, adaptive, coding_pass, values, codes[i], differences[row + i])
 
 
 @kernel
 def _residual_encode(
-    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
+    first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row
 ):
     for i in range(codes.shape[0]):
         step = first_step + i
         _look(naive, chain, differences, row + i, outputs)
-        for wave in range(first_wave, stop_wave):
-            first, stop = _before(step, naive, learnt, wave, outputs)
-            residual.encode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
-            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
+        for coding_pass in range(first_pass, stop_pass):
+            first, stop = _before(step, naive, adaptive, coding_pass, outputs)
+            residual.encode_lanes(
+                state,
+                step,
+                first,
+                stop,
+                adaptive.predicted_mean,
+                adaptive.log2_scale,
+                adaptive.outlier_weight,
+                codes[i],
+            )
+            _after(step, naive, adaptive, coding_pass, values, codes[i], differences[row + i])
 
 
 @kernel
 def _residual_decode(
-    first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row
+    first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row
 ):
     for i in range(codes.shape[0]):
         step = first_step + i
         _look(naive, chain, differences, row + i, outputs)
-        for wave in range(first_wave, stop_wave):
-            first, stop = _before(step, naive, learnt, wave, outputs)
-            residual.decode_lanes(state, step, first, stop, learnt.centre, learnt.scale, learnt.tail, codes[i])
-            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
+        for coding_pass in range(first_pass, stop_pass):
+            first, stop = _before(step, naive, adaptive, coding_pass, outputs)
+            residual.decode_lanes(
+                state,
+                step,
+                first,
+                stop,
+                adaptive.predicted_mean,
+                adaptive.log2_scale,
+                adaptive.outlier_weight,
+                codes[i],
+            )
+            _after(step, naive, adaptive, coding_pass, values, codes[i], differences[row + i])
 
 
 @kernel
-def _note(first_step, naive, first_wave, stop_wave, chain, learnt, state, outputs, values, codes, differences, row):
+def _note(first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row):
     for i in range(codes.shape[0]):
         step = first_step + i
         _look(naive, chain, differences, row + i, outputs)
-        for wave in range(first_wave, stop_wave):
-            first, stop = _before(step, naive, learnt, wave, outputs)
-            residual_log.note_lanes(state, step, first, stop, naive, learnt, codes[i])
-            _after(step, naive, learnt, wave, values, codes[i], differences[row + i])
+        for coding_pass in range(first_pass, stop_pass):
+            first, stop = _before(step, naive, adaptive, coding_pass, outputs)
+            residual_log.record_lanes(state, step, first, stop, naive, adaptive, codes[i])
+            _after(step, naive, adaptive, coding_pass, values, codes[i], differences[row + i])
 
 
 _KERNELS: dict[type, TakeSteps] = {
@@ -152,7 +207,7 @@ _KERNELS: dict[type, TakeSteps] = {
     range_coder.RangeDecoder: _range_decode,
     residual.ResidualEncoder: _residual_encode,
     residual.ResidualDecoder: _residual_decode,
-    residual_log.Ledger: _note,
+    residual_log.ResidualLog: _note,
 }
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 
 from ..errors import ModelError
-from .quantizer import Grid
+from .quantizer import Quantizer
 
 CODE_UNITS = 64
 """Values, edges and centres are integers in 1/CODE_UNITS codes."""
@@ -69,10 +69,12 @@ class Bins:
     values: np.ndarray
 
     @classmethod
-    def of(cls, grids: Sequence[Grid], profile: Profile | None) -> Bins:
+    def of(cls, quantizers: Sequence[Quantizer], profile: Profile | None) -> Bins:
         """Bins of threads on the given grids; the profile is that of the N1 grid."""
-        size = np.array([grid.size for grid in grids], dtype=np.int64)
-        profiled = np.array([profile is not None and grid.kind == "n1" for grid in grids], dtype=np.bool_)
+        size = np.array([quantizer.size for quantizer in quantizers], dtype=np.int64)
+        profiled = np.array(
+            [profile is not None and quantizer.kind == "n1" for quantizer in quantizers], dtype=np.bool_
+        )
         if profile is None:
             return cls(size, profiled, NO_TABLE, NO_TABLE)
         return cls(size, profiled, profile.edges, profile.values)
@@ -84,9 +86,9 @@ class Bins:
             values[profiled] = self.values[codes[profiled]]
         return values
 
-    def range_of_values(self, thread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Values of the first and the last code of the grids of threads, int32, of the shape of `thread`."""
-        profiled, last = self.profiled[thread], self.size[thread] - 1
+    def range_of_values(self, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values of the first and the last code of the grids of threads, int32, of the shape of `channel`."""
+        profiled, last = self.profiled[channel], self.size[channel] - 1
         lowest, highest = self.values_of(np.zeros_like(last), profiled), self.values_of(last, profiled)
         return lowest.astype(np.int32), highest.astype(np.int32)
 

@@ -20,10 +20,10 @@ TOTAL_BITS = 24
 MARGIN = 4
 """Units of 2**-24 that every symbol has at least: none costs more than 22 bits."""
 
-TAIL_FULL = 31
+MAX_OUTLIER_WEIGHT = 31
 """Largest tail index, at which the weight is a half."""
 
-MIN_SCALE, MAX_SCALE = -64, 255
+MIN_LOG2_SCALE, MAX_LOG2_SCALE = -64, 255
 """Scales (log2 codes, in sixteenths of an octave) are clipped to these."""
 
 # HALF_PHI[i] = round(2**24 * Phi(i / 32)), Phi the normal distribution function, up to where it is 2**24; and
@@ -51,7 +51,7 @@ HALF_PHI = (
 
 # TAIL_WEIGHT[t] = round(2**16 * 2**((t - 31)/4 - 1))
 # fmt: off
-TAIL_WEIGHT = (
+OUTLIER_WEIGHT = (
     152, 181, 215, 256, 304, 362, 431, 512, 609, 724, 861, 1024, 1218, 1448, 1722, 2048,
     2435, 2896, 3444, 4096, 4871, 5793, 6889, 8192, 9742, 11585, 13777, 16384, 19484, 23170, 27554, 32768,
 )
@@ -66,16 +66,16 @@ ROOT_16 = (
 # fmt: on
 
 
-def _power(scale: int, shift: int) -> int:
+def _power(log2_scale: int, shift: int) -> int:
     """2 ** (shift - scale / 16), rounded down."""
-    octaves, sixteenth = divmod(scale, 16)
+    octaves, sixteenth = divmod(log2_scale, 16)
     return shifted(ROOT_16[sixteenth], shift - octaves - 30)
 
 
-_SCALES = range(MIN_SCALE, MAX_SCALE + 1)
-INVERSE_SPREAD = np.array([_power(scale, 23) for scale in _SCALES], dtype=np.int64)
+_SCALES = range(MIN_LOG2_SCALE, MAX_LOG2_SCALE + 1)
+INVERSE_SPREAD = np.array([_power(log2_scale, 23) for log2_scale in _SCALES], dtype=np.int64)
 """By scale - MIN_SCALE, the factor that makes 2**-16 of 1/8192 standard deviations of 1/64 codes."""
-SPREAD = np.array([_power(-scale, 16) for scale in _SCALES], dtype=np.int64)
+SPREAD = np.array([_power(-log2_scale, 16) for log2_scale in _SCALES], dtype=np.int64)
 """By scale - MIN_SCALE, the factor that makes 2**-16 of 1/64 codes of 1/64 standard deviations."""
 
 _REACH = 32  # standard deviations that the table covers, either side
@@ -89,8 +89,8 @@ def _mixtures() -> np.ndarray:
     at = np.arange(-_ZERO, _ZERO + 1)
     core = phi[at + _ZERO]
     quarter, rest = at >> 2, at & 3
-    tail = phi[quarter + _ZERO] + ((phi[quarter + _ZERO + 1] - phi[quarter + _ZERO]) * rest >> 2)
-    return (core + ((tail - core) * np.array(TAIL_WEIGHT)[:, None] >> 16)).astype(np.int32)
+    outlier_weight = phi[quarter + _ZERO] + ((phi[quarter + _ZERO + 1] - phi[quarter + _ZERO]) * rest >> 2)
+    return (core + ((outlier_weight - core) * np.array(OUTLIER_WEIGHT)[:, None] >> 16)).astype(np.int32)
 
 
 MIXTURE = _mixtures()
@@ -98,7 +98,7 @@ MIXTURE = _mixtures()
 
 
 @njit(inline="always")
-def distribution(distance, inverse_spread, tail, mixture):
+def distribution(distance, inverse_spread, outlier_weight, mixture):
     """2**24 F at `distance` (1/64 codes) from the centre; never falls as it grows."""
     at = (distance * inverse_spread >> 16) + (_ZERO << 8)
     if at <= 0:
@@ -106,8 +106,8 @@ def distribution(distance, inverse_spread, tail, mixture):
     if at >= _ZERO << 9:
         return np.int64(1 << TOTAL_BITS)
     i = np.uint64(at >> 8)  # unsigned, so that no negative index is looked out for
-    below = np.int64(mixture[tail, i])
-    return below + ((mixture[tail, i + np.uint64(1)] - below) * (at & 255) >> 8)
+    below = np.int64(mixture[outlier_weight, i])
+    return below + ((mixture[outlier_weight, i + np.uint64(1)] - below) * (at & 255) >> 8)
 
 
 QUANTILE_BITS = 10

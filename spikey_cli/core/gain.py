@@ -83,11 +83,11 @@ def gain_of(mean_square):
 
 
 @kernel
-def _sum_of_squares(codes, start, length, thread, profiled, values, high, low):
+def _sum_of_squares(codes, start, length, channel, profiled, values, high, low):
     # two words a lane, so that 24-bit differences cannot overflow: sum = high * 2**32 + low
     for lane in range(start.size):
         first = start[lane]
-        own = profiled[thread[lane]]
+        own = profiled[channel[lane]]
         before = value_of(codes[first], own, values)
         for i in range(first + 1, first + length[lane]):
             value = value_of(codes[i], own, values)
@@ -105,7 +105,7 @@ def lane_gains(codes: np.ndarray, lanes: Lanes, bins: Bins) -> np.ndarray:
     """
     high = np.zeros(lanes.count, dtype=np.int64)
     low = np.zeros(lanes.count, dtype=np.int64)
-    _sum_of_squares(codes, lanes.start, lanes.length, lanes.thread, bins.profiled, bins.values, high, low)
+    _sum_of_squares(codes, lanes.start, lanes.length, lanes.channel, bins.profiled, bins.values, high, low)
     return np.array(
         [
             # squares of 1/64 codes, 16 of which are a 256th of a squared code

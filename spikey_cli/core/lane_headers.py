@@ -23,28 +23,28 @@ _GAIN_WIDTH = 9  # zigzag of -216..216
 
 
 @kernel
-def _encode(thread, size, width, gains, firsts, words, cursor):
+def _encode(channel, size, width, gains, initial_codes, words, cursor):
     before = -1
-    for lane in range(thread.size):
-        of = thread[lane]
+    for lane in range(channel.size):
+        of = channel[lane]
         if of != before:
             put_bits(words, cursor[of], np.uint64(gains[lane]), 8)
-            put_bits(words, cursor[of] + 8, np.uint64(firsts[lane]), width[of])
+            put_bits(words, cursor[of] + 8, np.uint64(initial_codes[lane]), width[of])
             cursor[of] += 8 + width[of]
         else:
             change = np.int64(gains[lane]) - gains[lane - 1]
             cursor[of] = put_rank(words, cursor[of], 2 * abs(change) - np.int64(change < 0), _GAIN_K, _GAIN_WIDTH)
-            rank = rank_from_code(np.int64(firsts[lane]), np.int64(firsts[lane - 1]), True, size[of])
+            rank = rank_from_code(np.int64(initial_codes[lane]), np.int64(initial_codes[lane - 1]), True, size[of])
             k = rice_parameter(LOG_SCALE[gains[lane]] + OCTAVE)
             cursor[of] = put_rank(words, cursor[of], rank, k, width[of])
         before = of
 
 
 @kernel
-def _decode(thread, size, width, gains, firsts, words, cursor, end):
+def _decode(channel, size, width, gains, initial_codes, words, cursor, end):
     before = -1
-    for lane in range(thread.size):
-        of = thread[lane]
+    for lane in range(channel.size):
+        of = channel[lane]
         gain = np.int64(0)
         first = np.int64(0)
         if cursor[of] < end[of]:
@@ -61,7 +61,7 @@ def _decode(thread, size, width, gains, firsts, words, cursor, end):
                     k = rice_parameter(LOG_SCALE[gain] + OCTAVE)
                     rank, cursor[of] = get_rank(words, cursor[of], k, width[of])
                     if rank < size[of]:
-                        first = code_from_rank(rank, np.int64(firsts[lane - 1]), True, size[of])
+                        first = code_from_rank(rank, np.int64(initial_codes[lane - 1]), True, size[of])
                     else:
                         first = size[of]
                 else:
@@ -74,22 +74,24 @@ def _decode(thread, size, width, gains, firsts, words, cursor, end):
             gain = np.int64(0)
             first = np.int64(0)
         gains[lane] = gain
-        firsts[lane] = first
+        initial_codes[lane] = first
         before = of
 
 
-def encode_entries(lanes: Lanes, sizes: np.ndarray, gains: np.ndarray, firsts: np.ndarray) -> list[bytes]:
-    """One byte string a thread from `gains` (uint8) and `firsts` (int32), both of shape (lanes,)."""
-    lanes_of_thread = np.bincount(lanes.thread, minlength=lanes.n_threads)
-    words = lanes_of_thread * 2 * MAX_CODE_BITS // 64 + 2
+def encode_lane_headers(lanes: Lanes, sizes: np.ndarray, gains: np.ndarray, initial_codes: np.ndarray) -> list[bytes]:
+    """One byte string a thread from `gains` (uint8) and `initial_codes` (int32), both of shape (lanes,)."""
+    lanes_of_channel = np.bincount(lanes.channel, minlength=lanes.n_channels)
+    words = lanes_of_channel * 2 * MAX_CODE_BITS // 64 + 2
     first_bit = (np.cumsum(words) - words) * 64
     cursor = first_bit.copy()
     buffer = np.zeros(int(words.sum()), dtype=np.uint64)
-    _encode(lanes.thread, sizes, code_widths(sizes), gains, firsts, buffer, cursor)
+    _encode(lanes.channel, sizes, code_widths(sizes), gains, initial_codes, buffer, cursor)
     return [stream_from_words(buffer, int(a), int(b)) for a, b in zip(first_bit, cursor, strict=True)]
 
 
-def decode_entries(lanes: Lanes, sizes: np.ndarray, streams: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def decode_lane_headers(
+    lanes: Lanes, sizes: np.ndarray, streams: list[bytes]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the entries at the head of each thread's stream.
 
     Returns (gains uint8, firsts int32, both of shape (lanes,), bytes used int64 of shape (threads,)). A thread whose
@@ -98,6 +100,6 @@ def decode_entries(lanes: Lanes, sizes: np.ndarray, streams: list[bytes]) -> tup
     words, first_bit, end = words_from_streams(streams)
     cursor = first_bit.copy()
     gains = np.zeros(lanes.count, dtype=np.uint8)
-    firsts = np.zeros(lanes.count, dtype=np.int32)
-    _decode(lanes.thread, sizes, code_widths(sizes), gains, firsts, words, cursor, end)
-    return gains, firsts, (cursor - first_bit + 7) // 8
+    initial_codes = np.zeros(lanes.count, dtype=np.int32)
+    _decode(lanes.channel, sizes, code_widths(sizes), gains, initial_codes, words, cursor, end)
+    return gains, initial_codes, (cursor - first_bit + 7) // 8

@@ -25,46 +25,46 @@ from .kernel import kernel
 class Lanes:
     """Where each lane lies in the flat array that holds the codes of a group of threads, thread after thread.
 
-    All arrays have shape (lanes,), in thread order: `thread` int32 indexes the group's threads, `start` int64 the flat
+    All arrays have shape (lanes,), in thread order: `channel` int32 indexes the group's threads, `start` int64 the flat
     array, `length` int32 counts samples.
     """
 
-    thread: np.ndarray
+    channel: np.ndarray
     start: np.ndarray
     length: np.ndarray
-    n_threads: int
+    n_channels: int
 
     @property
     def count(self) -> int:
         """Number of lanes."""
-        return self.thread.size
+        return self.channel.size
 
     @cached_property
     def steps(self) -> int:
         """Length of the longest lane, in samples."""
         return int(self.length.max(initial=0))
 
-    def first_of_threads(self) -> np.ndarray:
+    def first_of_channels(self) -> np.ndarray:
         """The first lane of each thread, then the number of lanes: int64 of shape (threads + 1,)."""
-        return np.searchsorted(self.thread, np.arange(self.n_threads + 1))
+        return np.searchsorted(self.channel, np.arange(self.n_channels + 1))
 
-    def samples_of_threads(self) -> np.ndarray:
+    def samples_of_channels(self) -> np.ndarray:
         """Samples of each thread, int64 of shape (threads,)."""
-        samples = np.zeros(self.n_threads, dtype=np.int64)
-        np.add.at(samples, self.thread, self.length)
+        samples = np.zeros(self.n_channels, dtype=np.int64)
+        np.add.at(samples, self.channel, self.length)
         return samples
 
 
-def cut(thread_lengths: Sequence[int], steps: int) -> Lanes:
+def cut(channel_lengths: Sequence[int], steps: int) -> Lanes:
     """Cut threads of the given lengths (samples, each >= 1) into lanes of at most `steps` samples."""
-    lengths = np.asarray(thread_lengths, dtype=np.int64)
+    lengths = np.asarray(channel_lengths, dtype=np.int64)
     count = -(-lengths // steps)
-    thread = np.repeat(np.arange(lengths.size, dtype=np.int32), count)
-    rank_in_thread = np.arange(thread.size) - np.repeat(np.cumsum(count) - count, count)
+    channel = np.repeat(np.arange(lengths.size, dtype=np.int32), count)
+    rank_in_channel = np.arange(channel.size) - np.repeat(np.cumsum(count) - count, count)
     base, longer = np.divmod(lengths, count)
-    length = base[thread] + (rank_in_thread < longer[thread])
+    length = base[channel] + (rank_in_channel < longer[channel])
     start = np.cumsum(length) - length
-    return Lanes(thread, start, length.astype(np.int32), lengths.size)
+    return Lanes(channel, start, length.astype(np.int32), lengths.size)
 
 
 _LANES_AT_ONCE = 16

@@ -7,14 +7,14 @@ from numba import njit
 
 from .density import INVERSE_SPREAD, QUANTILE_BITS, SPREAD, TOTAL_BITS
 from .interval import follow, narrow, target
-from .symbols import WIDE, cumulative, frame, part_of, search, tail_row
+from .symbols import LARGE, cumulative, frame, outlier_row, part_of, search
 
 LOST = np.uint64(1 << 62)
 """The next word of a damaged stream: so far off that it cannot be used up exactly."""
 
 
 @njit
-def encode_thread(state, step, of, centre, scale, tail, codes):
+def encode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_weight, codes):
     """Write the codes of the lanes of thread `of` that are longer than `step`."""
     length, edges, mixture, words, interval = state.length, state.edges, state.mixture, state.words, state.interval
     size, code_bits = state.size[of], state.width[of]
@@ -24,7 +24,7 @@ def encode_thread(state, step, of, centre, scale, tail, codes):
             continue
         code = np.int64(codes[lane])
         below, above, symbol, low_bits = part_of(
-            code, centre[lane], scale[lane], tail[lane], size, WIDE, edges, mixture
+            code, predicted_mean[lane], log2_scale[lane], outlier_weight[lane], size, LARGE, edges, mixture
         )
         low, width, at = narrow(words, low, width, at, below, above - below, TOTAL_BITS)
         if symbol == 0:
@@ -35,7 +35,7 @@ def encode_thread(state, step, of, centre, scale, tail, codes):
 
 
 @njit
-def decode_thread(state, step, of, centre, scale, tail, codes):
+def decode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_weight, codes):
     """Fill in the codes of the lanes of thread `of` that are longer than `step`."""
     length, edges, mixture, quantiles = state.length, state.edges, state.mixture, state.quantile
     words, interval = state.words, state.interval
@@ -44,16 +44,16 @@ def decode_thread(state, step, of, centre, scale, tail, codes):
     for lane in range(np.uint64(state.first_lane[of]), np.uint64(state.first_lane[of + 1])):
         if length[lane] <= step:
             continue
-        low_bits, place, middle, symbols, origin = frame(centre[lane], scale[lane], size)
-        inverse, likely = INVERSE_SPREAD[place], tail_row(tail[lane])
+        low_bits, scale_index, middle, symbols, origin = frame(predicted_mean[lane], log2_scale[lane], size)
+        inverse, likely = INVERSE_SPREAD[scale_index], outlier_row(outlier_weight[lane])
         aim = target(offset, width, TOTAL_BITS)
         away = np.int64(quantiles[likely, np.uint64(aim) >> np.uint64(TOTAL_BITS - QUANTILE_BITS)])
-        symbol = ((middle + (away * SPREAD[place] >> 16) + 32) >> 6) - origin
+        symbol = ((middle + (away * SPREAD[scale_index] >> 16) + 32) >> 6) - origin
         symbol = min(max(symbol, 0), symbols - 1)
-        below = cumulative(symbol, symbols, origin, WIDE, edges, middle, inverse, likely, mixture)
-        above = cumulative(symbol + 1, symbols, origin, WIDE, edges, middle, inverse, likely, mixture)
+        below = cumulative(symbol, symbols, origin, LARGE, edges, middle, inverse, likely, mixture)
+        above = cumulative(symbol + 1, symbols, origin, LARGE, edges, middle, inverse, likely, mixture)
         symbol, below, above = search(
-            aim, symbol, below, above, symbols, origin, WIDE, edges, middle, inverse, likely, mixture
+            aim, symbol, below, above, symbols, origin, LARGE, edges, middle, inverse, likely, mixture
         )
         offset, width, at = follow(words, end, offset, width, at, below, above - below, TOTAL_BITS)
         if symbol == 0:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..topology.references import MAX_LEANS, Peers
+from ..topology.references import MAX_REFERENCES, ReferenceTable
 from .gain import INPUT_LIMIT
 from .kernel import kernel
 from .lanes import Lanes
@@ -43,20 +43,20 @@ class Messages:
     """How many messages each lane receives: int64 of shape (lanes,)."""
 
     @classmethod
-    def along(cls, lanes: Lanes, peers: Peers, n_peers: int) -> Messages:
+    def along(cls, lanes: Lanes, peers: ReferenceTable, n_peers: int) -> Messages:
         """Along the first `n_peers` leans of every thread."""
-        first = lanes.first_of_threads()
+        first = lanes.first_of_channels()
         share = np.zeros(lanes.count, dtype=np.int64)
         receiver, sender, metric = [], [], []
-        for thread in range(lanes.n_threads):
-            for k in range(min(n_peers, MAX_LEANS)):
-                other = peers.leans[thread, k]
+        for channel in range(lanes.n_channels):
+            for k in range(min(n_peers, MAX_REFERENCES)):
+                other = peers.references[channel, k]
                 if other >= 0:
-                    own = np.arange(first[thread], first[thread + 1])
+                    own = np.arange(first[channel], first[channel + 1])
                     share[own] += 1
                     receiver.append(own)
-                    sender.append(own - first[thread] + first[other])
-                    metric.append(np.full(own.size, peers.metrics[thread, k], dtype=np.float32))
+                    sender.append(own - first[channel] + first[other])
+                    metric.append(np.full(own.size, peers.metrics[channel, k], dtype=np.float32))
         if not receiver:
             none = np.zeros(0, dtype=np.int64)
             return cls(none, none, none.astype(np.float32), share)
@@ -64,10 +64,10 @@ class Messages:
 
 
 @kernel
-def gather_messages(first, receiver, sender, metric, latent, innovation, messages):
+def gather_messages(first, receiver, sender, metric, latent, normalised_error, messages):
     """Fill `messages`, float32 of shape (2 * rows + 2, n), with those from `first` on.
 
-    `latent` is float32 of shape (rows, lanes), `innovation` int32 of shape (lanes,).
+    `latent` is float32 of shape (rows, lanes), `normalised_error` int32 of shape (lanes,).
     """
     rows = latent.shape[0]
     for row in range(rows):
@@ -76,7 +76,7 @@ def gather_messages(first, receiver, sender, metric, latent, innovation, message
             messages[rows + row, i] = latent[row, sender[first + i]]
     for i in range(messages.shape[1]):
         messages[2 * rows, i] = metric[first + i]
-        messages[2 * rows + 1, i] = innovation[sender[first + i]]
+        messages[2 * rows + 1, i] = normalised_error[sender[first + i]]
 
 
 @kernel

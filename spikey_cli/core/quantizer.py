@@ -28,8 +28,8 @@ PALETTE_SPARSITY = 4
 """A palette's values span at least this many times their number: else its gaps are accidents of a short file."""
 
 
-class Grid(ABC):
-    """The values of one file. Immutable; made by `identity`, `GridSurvey.grid` and `unpack_grid`."""
+class Quantizer(ABC):
+    """The values of one file. Immutable; made by `identity`, `QuantizerSearch.quantizer` and `unpack_quantizer`."""
 
     kind: str
     """One of "identity", "n1", "step", "palette"."""
@@ -68,7 +68,7 @@ class Grid(ABC):
         """Fill `samples`; both of shape (n,). False: a code is off the grid, and `samples` is void."""
 
 
-class EvenGrid(Grid):
+class UniformQuantizer(Quantizer):
     """Values offset + code * step."""
 
     def __init__(self, kind: str, offset: int, step: int, size: int) -> None:
@@ -82,7 +82,7 @@ class EvenGrid(Grid):
         return _even_samples(codes, self.offset, self.step, self.size, samples)
 
 
-class ListedGrid(Grid):
+class TableQuantizer(Quantizer):
     """Any values, listed: int32 of shape (size,), ascending."""
 
     def __init__(self, kind: str, values: np.ndarray) -> None:
@@ -91,7 +91,7 @@ class ListedGrid(Grid):
 
     def __reduce__(self) -> str | tuple[object, ...]:
         # pickled, that of N1 is the one that there is, with its table
-        return "N1" if self.kind == "n1" else (ListedGrid, (self.kind, self.values))
+        return "N1" if self.kind == "n1" else (TableQuantizer, (self.kind, self.values))
 
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
         # a table kept for each of many files would be much memory; that of N1 is for all of them
@@ -118,12 +118,12 @@ class SampleFormat:
 
     channels: int
     sample_bytes: int
-    grid: Grid
+    quantizer: Quantizer
 
     @classmethod
-    def of(cls, layout: Layout | None, grid: Grid) -> SampleFormat | None:
+    def of(cls, layout: Layout | None, quantizer: Quantizer) -> SampleFormat | None:
         """That of a file's layout and grid; None of a file that is kept verbatim."""
-        return cls(layout.channels, layout.sample_bytes, grid) if layout else None
+        return cls(layout.channels, layout.sample_bytes, quantizer) if layout else None
 
     @property
     def frame_bytes(self) -> int:
@@ -136,7 +136,7 @@ class SampleFormat:
         Raises InputError where a sample is not on the grid.
         """
         samples = samples_from_bytes(frames, self.channels, self.sample_bytes)
-        return self.grid.to_codes(samples.T)
+        return self.quantizer.to_codes(samples.T)
 
 
 def _n1_values() -> np.ndarray:
@@ -145,35 +145,35 @@ def _n1_values() -> np.ndarray:
     return (np.sign(scaled) * (np.abs(scaled) // 1023)).astype(np.int32)
 
 
-def identity(sample_bytes: int) -> Grid:
+def identity(sample_bytes: int) -> Quantizer:
     """The grid of all values of samples of 1, 2 or 3 bytes."""
     lowest, highest = sample_range(sample_bytes)
-    return EvenGrid("identity", lowest, 1, highest - lowest + 1)
+    return UniformQuantizer("identity", lowest, 1, highest - lowest + 1)
 
 
-def every(grid: Grid, sample_bytes: int) -> Grid:
-    """A grid for samples yet to come, where those so far are on `grid`: one of even steps goes on both ways."""
-    if not isinstance(grid, EvenGrid):
-        return grid if grid.kind == "n1" else identity(sample_bytes)
+def every(quantizer: Quantizer, sample_bytes: int) -> Quantizer:
+    """A grid for samples yet to come, where those so far are on `quantizer`: one of even steps goes on both ways."""
+    if not isinstance(quantizer, UniformQuantizer):
+        return quantizer if quantizer.kind == "n1" else identity(sample_bytes)
     lowest, highest = sample_range(sample_bytes)
-    first = lowest + (grid.offset - lowest) % grid.step
+    first = lowest + (quantizer.offset - lowest) % quantizer.step
     return (
         identity(sample_bytes)
-        if grid.step == 1
-        else EvenGrid("step", first, grid.step, (highest - first) // grid.step + 1)
+        if quantizer.step == 1
+        else UniformQuantizer("step", first, quantizer.step, (highest - first) // quantizer.step + 1)
     )
 
 
 IDENTITY = identity(2)
 """Stands for the grid of a file that has no samples to code."""
 
-N1: Grid = ListedGrid("n1", _n1_values())
+N1: Quantizer = TableQuantizer("n1", _n1_values())
 """The grid of the Neuralink N1 recordings."""
 
 _N1_PLACES = _n1_values() + 32768  # among the flags of all values of two bytes
 
 
-class GridSurvey:
+class QuantizerSearch:
     """Finds the grid of one file, chunk by chunk. Holds a flag for each value that a sample can have."""
 
     def __init__(self, sample_bytes: int) -> None:
@@ -194,7 +194,7 @@ class GridSurvey:
         self._min, self._max = min(self._min, low), max(self._max, high)
         _mark(np.ascontiguousarray(samples).reshape(-1), self._lowest, self._seen)
 
-    def grid(self) -> Grid:
+    def quantizer(self) -> Quantizer:
         """The grid of all samples so far: n1, else step, else palette, else identity.
 
         Fewer than two values say nothing about a grid: identity.
@@ -210,9 +210,9 @@ class GridSurvey:
         gaps = np.diff(values)
         step = 1 if gaps.min() == 1 else int(np.gcd.reduce(gaps))
         if step > 1:
-            return EvenGrid("step", self._min, step, (self._max - self._min) // step + 1)
+            return UniformQuantizer("step", self._min, step, (self._max - self._min) // step + 1)
         if count <= MAX_PALETTE and seen.size >= PALETTE_SPARSITY * count:
-            return ListedGrid("palette", values.astype(np.int32))
+            return TableQuantizer("palette", values.astype(np.int32))
         return identity(self._sample_bytes)
 
 

@@ -19,7 +19,7 @@ from .interval import FULL, SPARE_WORDS, close
 from .kernel import kernel
 from .lanes import Lanes
 from .packed import code_widths
-from .symbols import LISTED, WIDE, edge_rows, kinds_of
+from .symbols import LARGE, MAX_SMALL_ALPHABET, edge_rows, kinds_of
 
 _MAX_SYMBOL_BITS = 23  # MARGIN of 2**24 is 22 bits, and a hundredth is lost where the width is cut down to steps
 _MAX_REST_BITS = 25
@@ -28,7 +28,7 @@ _MAX_REST_BITS = 25
 class RangeState(NamedTuple):
     """What the kernels of both directions take."""
 
-    thread: np.ndarray
+    channel: np.ndarray
     length: np.ndarray
     """Of each lane."""
     first_lane: np.ndarray
@@ -51,7 +51,7 @@ class RangeState(NamedTuple):
     part: np.ndarray
     """An encoder's: the part that each lane's code takes, first and size; int32 of shape (2, lanes)."""
     turn_lane: np.ndarray
-    turn_thread: np.ndarray
+    turn_channel: np.ndarray
     turn_aim: np.ndarray
     turn_guess: np.ndarray
     """A decoder's: lanes that it decodes together, their threads, and what is known of their codes."""
@@ -59,14 +59,14 @@ class RangeState(NamedTuple):
     @classmethod
     def of(cls, lanes: Lanes, bins: Bins, words: np.ndarray, first: np.ndarray, end: np.ndarray) -> RangeState:
         """State of lanes on these bins, at the `first` word of each stream."""
-        interval = np.zeros((lanes.n_threads, 3), dtype=np.uint64)
+        interval = np.zeros((lanes.n_channels, 3), dtype=np.uint64)
         interval[:, 1] = FULL
         interval[:, 2] = first
         edges = edge_rows(bins)
         return cls(
-            lanes.thread,
+            lanes.channel,
             lanes.length,
-            lanes.first_of_threads(),
+            lanes.first_of_channels(),
             bins.size,
             code_widths(bins.size),
             kinds_of(bins),
@@ -88,39 +88,39 @@ class RangeState(NamedTuple):
 @njit
 def _behind_listed(kinds, of, stop):
     """The first thread from `of` on that is not listed, or `stop`."""
-    while of < stop and kinds[of] != WIDE:
+    while of < stop and kinds[of] != LARGE:
         of += 1
     return of
 
 
 @njit
-def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
+def encode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
     """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
     if first == stop:
         return
-    of, stop_thread = np.int64(state.thread[first]), np.int64(state.thread[stop - 1]) + 1
-    while of < stop_thread:
-        behind = _behind_listed(state.kind, of, stop_thread)
+    of, stop_channel = np.int64(state.channel[first]), np.int64(state.channel[stop - 1]) + 1
+    while of < stop_channel:
+        behind = _behind_listed(state.kind, of, stop_channel)
         if behind > of:
-            small_alphabet.encode_threads(state, step, of, behind, centre, scale, tail, codes)
+            small_alphabet.encode_channels(state, step, of, behind, predicted_mean, log2_scale, outlier_weight, codes)
         else:
-            large_alphabet.encode_thread(state, step, of, centre, scale, tail, codes)
+            large_alphabet.encode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_weight, codes)
             behind += 1
         of = behind
 
 
 @njit
-def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
+def decode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
     if first == stop:
         return
-    of, stop_thread = np.int64(state.thread[first]), np.int64(state.thread[stop - 1]) + 1
-    while of < stop_thread:
-        behind = _behind_listed(state.kind, of, min(of + small_alphabet.AT_ONCE, stop_thread))
+    of, stop_channel = np.int64(state.channel[first]), np.int64(state.channel[stop - 1]) + 1
+    while of < stop_channel:
+        behind = _behind_listed(state.kind, of, min(of + small_alphabet.AT_ONCE, stop_channel))
         if behind > of:
-            small_alphabet.decode_threads(state, step, of, behind, centre, scale, tail, codes)
+            small_alphabet.decode_channels(state, step, of, behind, predicted_mean, log2_scale, outlier_weight, codes)
         else:
-            large_alphabet.decode_thread(state, step, of, centre, scale, tail, codes)
+            large_alphabet.decode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_weight, codes)
             behind += 1
         of = behind
 
@@ -157,10 +157,10 @@ class RangeEncoder:
 
     def __init__(self, lanes: Lanes, bins: Bins, n_steps: int | None = None) -> None:
         """For all steps of the lanes, or for as many as `n_steps`, if they are endless."""
-        self._bits = np.where(bins.size <= LISTED, _MAX_SYMBOL_BITS, _MAX_SYMBOL_BITS + _MAX_REST_BITS)
-        self._lanes_of_threads = np.diff(lanes.first_of_threads())
+        self._bits = np.where(bins.size <= MAX_SMALL_ALPHABET, _MAX_SYMBOL_BITS, _MAX_SYMBOL_BITS + _MAX_REST_BITS)
+        self._lanes_of_channels = np.diff(lanes.first_of_channels())
         self._n_steps = n_steps
-        samples = lanes.samples_of_threads() if n_steps is None else self._lanes_of_threads * n_steps
+        samples = lanes.samples_of_channels() if n_steps is None else self._lanes_of_channels * n_steps
         self._first, buffer = self._room(samples)
         self.state = RangeState.of(lanes, bins, buffer, self._first, self._first)
 
@@ -173,7 +173,7 @@ class RangeEncoder:
         """Begin new streams, for as many as `n_steps` more steps of each lane."""
         if n_steps != self._n_steps:
             self._n_steps = n_steps
-            self._first, buffer = self._room(self._lanes_of_threads * n_steps)
+            self._first, buffer = self._room(self._lanes_of_channels * n_steps)
             self.state = self.state._replace(words=buffer)
         _reset(self.state, self._first)
 
@@ -192,7 +192,7 @@ class RangeDecoder:
     fills_codes = True
 
     def __init__(self, lanes: Lanes, bins: Bins, streams: Sequence[bytes]) -> None:
-        none = np.zeros(lanes.n_threads, dtype=np.int64)
+        none = np.zeros(lanes.n_channels, dtype=np.int64)
         self.state = RangeState.of(lanes, bins, np.zeros(1, dtype=np.uint32), none, none)
         self.restart(streams)
 

@@ -19,10 +19,11 @@ from .converter import nearest_code, value_of
 
 
 @njit
-def origin(centre, profiled, edges, values):
-    """Where ranks around `centre` (1/64 codes) count from: the code whose bin holds it, and whether upwards first."""
-    nearest = nearest_code(centre, profiled, edges)
-    return nearest, centre >= value_of(nearest, profiled, values)
+def origin(predicted_mean, profiled, edges, values):
+    """Where ranks around `predicted_mean` (1/64 codes) start: the code whose bin holds it, and whether upwards
+    first."""
+    nearest = nearest_code(predicted_mean, profiled, edges)
+    return nearest, predicted_mean >= value_of(nearest, profiled, values)
 
 
 @njit(inline="always")

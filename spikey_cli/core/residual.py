@@ -22,7 +22,7 @@ class ResidualState(NamedTuple):
     size, profiled, whether it is damaged; the bins' edges and values; the ranks of all samples.
     """
 
-    thread: np.ndarray
+    channel: np.ndarray
     length: np.ndarray
     start: np.ndarray
     size: np.ndarray
@@ -34,25 +34,25 @@ class ResidualState(NamedTuple):
 
 
 @njit
-def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
+def encode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
     """Collect the ranks of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
-    thread, length, start, size, profiled, edges, values, ranks, _ = state
+    channel, length, start, size, profiled, edges, values, ranks, _ = state
     for lane in range(first, stop):
         if length[lane] > step:
-            of = thread[lane]
-            nearest, upwards = origin(np.int64(centre[lane]), profiled[of], edges, values)
+            of = channel[lane]
+            nearest, upwards = origin(np.int64(predicted_mean[lane]), profiled[of], edges, values)
             rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size[of])
             ranks[start[lane] + step - 1] = rank
 
 
 @njit
-def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
+def decode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
-    thread, length, start, size, profiled, edges, values, ranks, damaged = state
+    channel, length, start, size, profiled, edges, values, ranks, damaged = state
     for lane in range(first, stop):
         if length[lane] > step:
-            of = thread[lane]
-            nearest, upwards = origin(np.int64(centre[lane]), profiled[of], edges, values)
+            of = channel[lane]
+            nearest, upwards = origin(np.int64(predicted_mean[lane]), profiled[of], edges, values)
             rank = np.int64(ranks[start[lane] + step - 1])
             if rank < 0 or rank >= size[of]:
                 rank = np.int64(0)
@@ -64,7 +64,7 @@ def _state(lanes: Lanes, bins: Bins) -> tuple[ResidualState, np.ndarray]:
     """State of lanes on these bins, and where each thread's ranks begin and end: one for each but its lanes' first."""
     ends = np.cumsum(lanes.length - 1, dtype=np.int64)
     state = ResidualState(
-        lanes.thread,
+        lanes.channel,
         lanes.length,
         ends - lanes.length + 1,
         bins.size,
@@ -72,9 +72,9 @@ def _state(lanes: Lanes, bins: Bins) -> tuple[ResidualState, np.ndarray]:
         bins.edges,
         bins.values,
         np.zeros(int(ends[-1]), dtype=np.int32),
-        np.zeros(lanes.n_threads, dtype=np.bool_),
+        np.zeros(lanes.n_channels, dtype=np.bool_),
     )
-    return state, np.concatenate([[0], ends])[lanes.first_of_threads()]
+    return state, np.concatenate([[0], ends])[lanes.first_of_channels()]
 
 
 class ResidualEncoder(ABC):
@@ -105,10 +105,10 @@ class ResidualDecoder(ABC):
 
     def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
         self.state, ends = _state(lanes, bins)
-        for thread, (a, b, size) in enumerate(zip(ends[:-1], ends[1:], bins.size, strict=True)):
-            ranks = self.unpack(streams[thread], int(b - a), int(size))
+        for channel, (a, b, size) in enumerate(zip(ends[:-1], ends[1:], bins.size, strict=True)):
+            ranks = self.unpack(streams[channel], int(b - a), int(size))
             if ranks is None:
-                self.state.damaged[thread] = True
+                self.state.damaged[channel] = True
             else:
                 self.state.ranks[a:b] = ranks
 

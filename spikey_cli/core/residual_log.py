@@ -22,23 +22,23 @@ import numpy as np
 from numba import njit
 
 from .converter import Bins, value_of
-from .density import INVERSE_SPREAD, MAX_SCALE, MIN_SCALE, MIXTURE
+from .density import INVERSE_SPREAD, MAX_LOG2_SCALE, MIN_LOG2_SCALE, MIXTURE
 from .lanes import Lanes
 from .packed import code_widths
-from .symbols import PROFILED, WIDE, edge_rows, kinds_of, part_of
+from .symbols import LARGE, PROFILED, edge_rows, kinds_of, part_of
 
 UNIT = 256
-"""One spread in `corrected` and `innovation`."""
+"""One spread in `corrected` and `normalised_error`."""
 
 _LIMIT = 32767
 
 
-class LedgerState(NamedTuple):
+class ResidualLogState(NamedTuple):
     """What the kernel takes. Of each lane: thread, length, start; of each thread: size, width, kind; the bins'
     edges and values, the table of `density`; and of all samples, flat, what is noted.
     """
 
-    thread: np.ndarray
+    channel: np.ndarray
     length: np.ndarray
     start: np.ndarray
     size: np.ndarray
@@ -51,44 +51,44 @@ class LedgerState(NamedTuple):
     rest: np.ndarray
     residual: np.ndarray
     corrected: np.ndarray
-    innovation: np.ndarray
+    normalised_error: np.ndarray
 
 
 @njit(inline="always")
-def _in_spreads(away, scale):
+def _in_spreads(away, log2_scale):
     """A distance in 1/64 codes, UNIT to one spread of this scale."""
-    place = np.uint64(min(max(np.int64(scale), MIN_SCALE), MAX_SCALE) - MIN_SCALE)
-    return min(max(away * INVERSE_SPREAD[place] >> 21, -_LIMIT), _LIMIT)
+    scale_index = np.uint64(min(max(np.int64(log2_scale), MIN_LOG2_SCALE), MAX_LOG2_SCALE) - MIN_LOG2_SCALE)
+    return min(max(away * INVERSE_SPREAD[scale_index] >> 21, -_LIMIT), _LIMIT)
 
 
 @njit
-def note_lanes(state, step, first, stop, naive, learnt, codes):
-    """Note `step` of the lanes from `first` to `stop`; `learnt` is an `adapt.Learnt` after the step's correction."""
-    thread, length, start, sizes, widths, kinds, edges, values, mixture = state[:9]
-    mass, rest, residual, corrected, innovation = state[9:]
-    centre, scale, tail = learnt.centre, learnt.scale, learnt.tail
-    network_centre, place = learnt.network_centre, learnt.place
+def record_lanes(state, step, first, stop, naive, adaptive, codes):
+    """Record `step` of the lanes from `first` to `stop`; `adaptive` is an `AdaptiveState` after `predict`."""
+    channel, length, start, sizes, widths, kinds, edges, values, mixture = state[:9]
+    mass, rest, residual, corrected, normalised_error = state[9:]
+    predicted_mean, log2_scale, outlier_weight = adaptive.predicted_mean, adaptive.log2_scale, adaptive.outlier_weight
+    network_mean, scale_index = adaptive.network_mean, adaptive.scale_index
     for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] <= step:
             continue
-        of = np.uint64(thread[lane])
+        of = np.uint64(channel[lane])
         at = start[lane] + step
         code = np.int64(codes[lane])
         size, kind = sizes[of], kinds[of]
         below, above, symbol, low_bits = part_of(
-            code, centre[lane], scale[lane], tail[lane], size, kind, edges, mixture
+            code, predicted_mean[lane], log2_scale[lane], outlier_weight[lane], size, kind, edges, mixture
         )
         mass[at] = above - below
-        if kind == WIDE:
+        if kind == LARGE:
             rest[at] = widths[of] if symbol == 0 else low_bits
         value = value_of(code, kind == PROFILED, values)
-        residual[at] = value - centre[lane]
-        corrected[at] = _in_spreads(value - centre[lane], scale[lane])
+        residual[at] = value - predicted_mean[lane]
+        corrected[at] = _in_spreads(value - predicted_mean[lane], log2_scale[lane])
         if not naive:
-            innovation[at] = _in_spreads(value - network_centre[lane], place[lane] + MIN_SCALE)
+            normalised_error[at] = _in_spreads(value - network_mean[lane], scale_index[lane] + MIN_LOG2_SCALE)
 
 
-class Page(NamedTuple):
+class ChannelLog(NamedTuple):
     """What was noted of one thread: arrays of shape (samples,); all but `step` are 0 at the first sample of a lane."""
 
     step: np.ndarray
@@ -101,7 +101,7 @@ class Page(NamedTuple):
     """int32, 1/64 codes"""
     corrected: np.ndarray
     """int16, 1/UNIT predicted spreads"""
-    innovation: np.ndarray
+    normalised_error: np.ndarray
     """int16, 1/UNIT spreads of the network's"""
 
     def bits(self) -> float:
@@ -110,7 +110,7 @@ class Page(NamedTuple):
         return float(np.sum(24 - np.log2(self.mass[coded])) + np.sum(self.rest, dtype=np.int64))
 
 
-class Ledger:
+class ResidualLog:
     """Notes a walk, in the place of an encoder."""
 
     fills_codes = False
@@ -118,8 +118,8 @@ class Ledger:
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
         n = int(lanes.length.sum(dtype=np.int64))
         self._lanes = lanes
-        self.state = LedgerState(
-            lanes.thread,
+        self.state = ResidualLogState(
+            lanes.channel,
             lanes.length,
             lanes.start,
             bins.size,
@@ -135,9 +135,9 @@ class Ledger:
             np.zeros(n, dtype=np.int16),
         )
 
-    def pages(self) -> list[Page]:
+    def pages(self) -> list[ChannelLog]:
         """What was noted of each thread."""
         step = (np.arange(self.state.mass.size) - np.repeat(self._lanes.start, self._lanes.length)).astype(np.int32)
         noted = (step, *self.state[9:])
-        ends = np.cumsum(self._lanes.samples_of_threads())
-        return [Page(*(array[a:b] for array in noted)) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        ends = np.cumsum(self._lanes.samples_of_channels())
+        return [ChannelLog(*(array[a:b] for array in noted)) for a, b in zip([0, *ends[:-1]], ends, strict=True)]

@@ -21,7 +21,7 @@ from .converter import Bins
 from .gain import OCTAVE
 from .lanes import Lanes
 from .packed import code_widths
-from .rank_table import CELL_SHIFT, ORDERED, Orders, cell_middle, fill_row, row_of
+from .rank_table import CELL_SHIFT, ORDERED, RankTable, cell_middle, fill_row, row_of
 from .ranks import code_from_rank, origin, rank_from_code
 
 ESCAPE_ZEROS = 24
@@ -32,9 +32,9 @@ MAX_K = 24
 
 
 @njit(inline="always")
-def rice_parameter(scale):
+def rice_parameter(log2_scale):
     """Rice parameter k (0..24) for a predicted scale, log2 codes in 1/16 octaves."""
-    return min(max((scale + K_OFFSET) // OCTAVE, 0), MAX_K)
+    return min(max((log2_scale + K_OFFSET) // OCTAVE, 0), MAX_K)
 
 
 @njit(inline="always")
@@ -65,51 +65,51 @@ def get_rank(words, cursor, k, width):
 
 
 @njit
-def encode_lanes(state, step, first, stop, centre, scale, tail, codes):
+def encode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
     """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
-    thread, length, sizes, width, profiled, edges, values, orders, words, cursor, _ = state
-    known, order, place, mixture = orders
+    channel, length, sizes, width, profiled, edges, values, rank_tables, words, cursor, _ = state
+    known, order, inverse, mixture = rank_tables
     cells = values.size << 6 >> CELL_SHIFT
     for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] > step:
-            of = np.uint64(thread[lane])
+            of = np.uint64(channel[lane])
             on_profile = profiled[of]
-            middle = cell_middle(centre[lane]) if on_profile else np.int64(centre[lane])
+            middle = cell_middle(predicted_mean[lane]) if on_profile else np.int64(predicted_mean[lane])
             nearest, upwards = origin(middle, on_profile, edges, values)
             rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, sizes[of])
             if on_profile and rank < ORDERED:
-                row = row_of(centre[lane], scale[lane], cells)
+                row = row_of(predicted_mean[lane], log2_scale[lane], cells)
                 if not known[row]:
-                    fill_row(np.int64(row), order, place, mixture, edges, values)
+                    fill_row(np.int64(row), order, inverse, mixture, edges, values)
                     known[row] = True
-                rank = np.int64(place[row, np.uint64(rank)])
-            cursor[of] = put_rank(words, cursor[of], rank, rice_parameter(scale[lane]), width[of])
+                rank = np.int64(inverse[row, np.uint64(rank)])
+            cursor[of] = put_rank(words, cursor[of], rank, rice_parameter(log2_scale[lane]), width[of])
 
 
 @njit
-def decode_lanes(state, step, first, stop, centre, scale, tail, codes):
+def decode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
     """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
-    thread, length, sizes, width, profiled, edges, values, orders, words, cursor, end = state
-    known, order, place, mixture = orders
+    channel, length, sizes, width, profiled, edges, values, rank_tables, words, cursor, end = state
+    known, order, inverse, mixture = rank_tables
     cells = values.size << 6 >> CELL_SHIFT
     for lane in range(np.uint64(first), np.uint64(stop)):
         if length[lane] > step:
-            of = np.uint64(thread[lane])
+            of = np.uint64(channel[lane])
             codes[lane] = 0
             if cursor[of] >= end[of]:
                 cursor[of] = end[of] + 1
                 continue
-            rank, cursor[of] = get_rank(words, cursor[of], rice_parameter(scale[lane]), width[of])
+            rank, cursor[of] = get_rank(words, cursor[of], rice_parameter(log2_scale[lane]), width[of])
             if rank >= sizes[of]:
                 cursor[of] = end[of] + 1
                 continue
             on_profile = profiled[of]
-            middle = cell_middle(centre[lane]) if on_profile else np.int64(centre[lane])
+            middle = cell_middle(predicted_mean[lane]) if on_profile else np.int64(predicted_mean[lane])
             nearest, upwards = origin(middle, on_profile, edges, values)
             if on_profile and rank < ORDERED:
-                row = row_of(centre[lane], scale[lane], cells)
+                row = row_of(predicted_mean[lane], log2_scale[lane], cells)
                 if not known[row]:
-                    fill_row(np.int64(row), order, place, mixture, edges, values)
+                    fill_row(np.int64(row), order, inverse, mixture, edges, values)
                     known[row] = True
                 rank = np.int64(order[row, np.uint64(rank)])
             codes[lane] = code_from_rank(rank, nearest, upwards, sizes[of])
@@ -120,14 +120,14 @@ class RiceState(NamedTuple):
     bins' edges and values and the words of all streams.
     """
 
-    thread: np.ndarray
+    channel: np.ndarray
     length: np.ndarray
     size: np.ndarray
     width: np.ndarray
     profiled: np.ndarray
     edges: np.ndarray
     values: np.ndarray
-    orders: Orders
+    rank_tables: RankTable
     words: np.ndarray
     cursor: np.ndarray
     """The next bit of each stream."""
@@ -138,16 +138,16 @@ class RiceState(NamedTuple):
     def of(cls, lanes: Lanes, bins: Bins, words: np.ndarray, cursor: np.ndarray, end: np.ndarray) -> RiceState:
         """State of lanes on these bins."""
         width = code_widths(bins.size)
-        orders = Orders.of(bins.edges)
+        rank_tables = RankTable.of(bins.edges)
         return cls(
-            lanes.thread,
+            lanes.channel,
             lanes.length,
             bins.size,
             width,
             bins.profiled,
             bins.edges,
             bins.values,
-            orders,
+            rank_tables,
             words,
             cursor,
             end,
@@ -160,7 +160,7 @@ class RiceEncoder:
     fills_codes = False
 
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
-        words = lanes.samples_of_threads() * MAX_CODE_BITS // 64 + SPARE_WORDS
+        words = lanes.samples_of_channels() * MAX_CODE_BITS // 64 + SPARE_WORDS
         self._first = (np.cumsum(words) - words) * 64
         buffer = np.zeros(int(words.sum()), dtype=np.uint64)
         self.state = RiceState.of(lanes, bins, buffer, self._first.copy(), self._first)

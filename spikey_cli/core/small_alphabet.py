@@ -14,13 +14,13 @@ from numba import njit
 
 from .density import INVERSE_SPREAD, QUANTILE_BITS, SPREAD, TOTAL_BITS
 from .interval import follow, narrow, target
-from .symbols import LISTED, cumulative, place_of, search, tail_row
+from .symbols import MAX_SMALL_ALPHABET, cumulative, outlier_row, scale_index_of, search
 
 AT_ONCE = 8
 """Threads that a decoder takes at a time."""
 
 _NEAR_BITS = 3  # a decoder's first guess is listed for every 2**-3 codes
-_NEAR = LISTED << _NEAR_BITS
+_NEAR = MAX_SMALL_ALPHABET << _NEAR_BITS
 
 
 def codes_near(edges: np.ndarray) -> np.ndarray:
@@ -34,20 +34,20 @@ def _codes_near(dtype: np.dtype, shape: tuple[int, ...], edges: bytes) -> np.nda
     rows = np.frombuffer(edges, dtype).reshape(shape)
     values = (np.arange(_NEAR) << (6 - _NEAR_BITS)) + (1 << (5 - _NEAR_BITS))
     codes = [np.searchsorted(row, values, "right") - 1 for row in rows]
-    return np.clip(codes, 0, LISTED - 1).astype(np.int16)
+    return np.clip(codes, 0, MAX_SMALL_ALPHABET - 1).astype(np.int16)
 
 
 @njit
-def encode_threads(state, step, first_thread, stop_thread, centre, scale, tail, codes):
+def encode_channels(state, step, first_channel, stop_channel, predicted_mean, log2_scale, outlier_weight, codes):
     """Write the codes of the lanes of some threads, those that are longer than `step`."""
     first_lane, length, sizes, kinds, part = state.first_lane, state.length, state.size, state.kind, state.part
     edges, mixture, words, interval = state.edges, state.mixture, state.words, state.interval
-    for of in range(first_thread, stop_thread):
+    for of in range(first_channel, stop_channel):
         first, stop = np.uint64(first_lane[of]), np.uint64(first_lane[of + 1])
         size, kind = sizes[of], kinds[of]
         for lane in range(first, stop):
-            code, middle = np.int64(codes[lane]), np.int64(centre[lane])
-            inverse, likely = INVERSE_SPREAD[place_of(scale[lane])], tail_row(tail[lane])
+            code, middle = np.int64(codes[lane]), np.int64(predicted_mean[lane])
+            inverse, likely = INVERSE_SPREAD[scale_index_of(log2_scale[lane])], outlier_row(outlier_weight[lane])
             below = cumulative(code, size, 0, kind, edges, middle, inverse, likely, mixture)
             above = cumulative(code + 1, size, 0, kind, edges, middle, inverse, likely, mixture)
             part[0, lane] = below
@@ -60,36 +60,36 @@ def encode_threads(state, step, first_thread, stop_thread, centre, scale, tail, 
 
 
 @njit
-def decode_threads(state, step, first_thread, stop_thread, centre, scale, tail, codes):
+def decode_channels(state, step, first_channel, stop_channel, predicted_mean, log2_scale, outlier_weight, codes):
     """Fill in the codes of the lanes of up to AT_ONCE threads, those that are longer than `step`."""
     first_lane, length = state.first_lane, state.length
-    lanes, threads, aims, guesses = state.turn_lane, state.turn_thread, state.turn_aim, state.turn_guess
+    lanes, channels, aims, guesses = state.turn_lane, state.turn_channel, state.turn_aim, state.turn_guess
     sizes, kinds, edges, near, mixture = state.size, state.kind, state.edges, state.near, state.mixture
     quantiles, words, interval, end = state.quantile, state.words, state.interval, state.end
     most = np.int64(0)
-    for of in range(first_thread, stop_thread):
+    for of in range(first_channel, stop_channel):
         most = max(most, first_lane[of + 1] - first_lane[of])
     for rank in range(most):
         n = np.uint64(0)
-        for of in range(first_thread, stop_thread):
+        for of in range(first_channel, stop_channel):
             lane = first_lane[of] + rank
             if lane < first_lane[of + 1] and length[np.uint64(lane)] > step:
-                lanes[n], threads[n] = lane, of
+                lanes[n], channels[n] = lane, of
                 n += np.uint64(1)
         for i in range(n):
-            lane, of = lanes[i], threads[i]
+            lane, of = lanes[i], channels[i]
             aim = target(interval[of, 0], interval[of, 1], TOTAL_BITS)
-            likely = tail_row(tail[lane])
+            likely = outlier_row(outlier_weight[lane])
             away = np.int64(quantiles[likely, np.uint64(aim) >> np.uint64(TOTAL_BITS - QUANTILE_BITS)])
-            value = np.int64(centre[lane]) + (away * SPREAD[place_of(scale[lane])] >> 16)
+            value = np.int64(predicted_mean[lane]) + (away * SPREAD[scale_index_of(log2_scale[lane])] >> 16)
             place = np.uint64(min(max(value >> (6 - _NEAR_BITS), 0), _NEAR - 1))
             aims[i] = aim
             guesses[i] = min(np.int64(near[np.uint64(kinds[of]), place]), sizes[of] - 1)
         for i in range(n):
-            lane, of = lanes[i], threads[i]
+            lane, of = lanes[i], channels[i]
             size, kind, aim, code = sizes[of], kinds[of], aims[i], guesses[i]
-            middle, likely = np.int64(centre[lane]), tail_row(tail[lane])
-            inverse = INVERSE_SPREAD[place_of(scale[lane])]
+            middle, likely = np.int64(predicted_mean[lane]), outlier_row(outlier_weight[lane])
+            inverse = INVERSE_SPREAD[scale_index_of(log2_scale[lane])]
             below = cumulative(code, size, 0, kind, edges, middle, inverse, likely, mixture)
             above = cumulative(code + 1, size, 0, kind, edges, middle, inverse, likely, mixture)
             if below > aim or above <= aim:

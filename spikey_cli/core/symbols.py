@@ -17,79 +17,93 @@ import numpy as np
 from numba import njit
 
 from .converter import CODE_UNITS, Bins
-from .density import INVERSE_SPREAD, MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TOTAL_BITS, distribution
+from .density import (
+    INVERSE_SPREAD,
+    MARGIN,
+    MAX_LOG2_SCALE,
+    MAX_OUTLIER_WEIGHT,
+    MIN_LOG2_SCALE,
+    TOTAL_BITS,
+    distribution,
+)
 
-LISTED = 4096
+MAX_SMALL_ALPHABET = 4096
 """Symbols at most; a grid of no more codes has one for each."""
 
-WIDE, EQUAL, PROFILED = -1, 0, 1
+LARGE, EQUAL, PROFILED = -1, 0, 1
 """Kinds of grids; those that are listed name the row that their edges stand in."""
 
 MAX_LOW_BITS = 24
 """Low bits that stand apart, at most: a code has no more, whatever scale a model gives."""
 
-_HALF = LISTED >> 1
+_HALF = MAX_SMALL_ALPHABET >> 1
 _WHOLE = 1 << TOTAL_BITS
 
 
 def kinds_of(bins: Bins) -> np.ndarray:
     """Kind of each thread's grid, int64."""
-    return np.where(bins.size > LISTED, WIDE, np.where(bins.profiled, PROFILED, EQUAL))
+    return np.where(bins.size > MAX_SMALL_ALPHABET, LARGE, np.where(bins.profiled, PROFILED, EQUAL))
 
 
 def edge_rows(bins: Bins) -> np.ndarray:
     """Edges of equal bins and of the profile, int32 of shape (2, LISTED + 1), in 1/64 codes; both rows increase."""
-    rows = np.empty((2, LISTED + 1), dtype=np.int32)
-    rows[:] = np.arange(LISTED + 1) * CODE_UNITS - CODE_UNITS // 2
+    rows = np.empty((2, MAX_SMALL_ALPHABET + 1), dtype=np.int32)
+    rows[:] = np.arange(MAX_SMALL_ALPHABET + 1) * CODE_UNITS - CODE_UNITS // 2
     rows[PROFILED, : bins.edges.size] = bins.edges
     return rows
 
 
 @njit(inline="always")
-def place_of(scale):
+def scale_index_of(log2_scale):
     """Place of a scale in the tables of `density`."""
-    return np.uint64(min(max(np.int64(scale), MIN_SCALE), MAX_SCALE) - MIN_SCALE)
+    return np.uint64(min(max(np.int64(log2_scale), MIN_LOG2_SCALE), MAX_LOG2_SCALE) - MIN_LOG2_SCALE)
 
 
 @njit(inline="always")
-def tail_row(tail):
+def outlier_row(outlier_weight):
     """Row of a tail in the tables of `density`."""
-    return np.uint64(min(max(np.int64(tail), 0), TAIL_FULL))
+    return np.uint64(min(max(np.int64(outlier_weight), 0), MAX_OUTLIER_WEIGHT))
 
 
 @njit(inline="always")
-def frame(centre, scale, size):
+def frame(predicted_mean, log2_scale, size):
     """How codes of a grid of `size` become symbols.
 
     Returns (low bits that stand apart, place of the symbols' scale in the tables, centre in 1/64 symbols, number of
     symbols, what a code less its low bits is above its symbol).
     """
-    if size <= LISTED:
-        return np.int64(0), place_of(scale), np.int64(centre), size, np.int64(0)
-    low_bits = min(max(np.int64(0), (np.int64(scale) >> 4) - 5), MAX_LOW_BITS)
-    middle = np.int64(centre) >> low_bits
-    return low_bits, place_of(scale - (low_bits << 4)), middle, np.int64(LISTED), ((middle + 32) >> 6) - _HALF
+    if size <= MAX_SMALL_ALPHABET:
+        return np.int64(0), scale_index_of(log2_scale), np.int64(predicted_mean), size, np.int64(0)
+    low_bits = min(max(np.int64(0), (np.int64(log2_scale) >> 4) - 5), MAX_LOW_BITS)
+    middle = np.int64(predicted_mean) >> low_bits
+    return (
+        low_bits,
+        scale_index_of(log2_scale - (low_bits << 4)),
+        middle,
+        np.int64(MAX_SMALL_ALPHABET),
+        ((middle + 32) >> 6) - _HALF,
+    )
 
 
 @njit(inline="always")
-def cumulative(symbol, symbols, origin, kind, edges, centre, inverse, likely, mixture):
+def cumulative(symbol, symbols, origin, kind, edges, predicted_mean, inverse, likely, mixture):
     """Cumulative frequency, of 2**24, below `symbol` (0..symbols)."""
     if symbol <= 0:
         return np.int64(0)
     if symbol >= symbols:
         return np.int64(_WHOLE)
     edge = np.int64(edges[np.uint64(kind), np.uint64(symbol)]) if kind >= 0 else ((origin + symbol) << 6) - 32
-    mass = distribution(edge - centre, inverse, likely, mixture)
+    mass = distribution(edge - predicted_mean, inverse, likely, mixture)
     return (mass * (_WHOLE - MARGIN * symbols) >> TOTAL_BITS) + MARGIN * symbol
 
 
 @njit(inline="always")
-def part_of(code, centre, scale, tail, size, kind, edges, mixture):
+def part_of(code, predicted_mean, log2_scale, outlier_weight, size, kind, edges, mixture):
     """The part of 2**24 that `code` takes: (first, behind its last, its symbol, low bits that stand apart)."""
-    low_bits, place, middle, symbols, origin = frame(centre, scale, size)
-    inverse, likely = INVERSE_SPREAD[place], tail_row(tail)
+    low_bits, scale_index, middle, symbols, origin = frame(predicted_mean, log2_scale, size)
+    inverse, likely = INVERSE_SPREAD[scale_index], outlier_row(outlier_weight)
     symbol = (code >> low_bits) - origin
-    if kind < 0 and (symbol < 1 or symbol >= LISTED):
+    if kind < 0 and (symbol < 1 or symbol >= MAX_SMALL_ALPHABET):
         symbol = np.int64(0)
     below = cumulative(symbol, symbols, origin, kind, edges, middle, inverse, likely, mixture)
     above = cumulative(symbol + 1, symbols, origin, kind, edges, middle, inverse, likely, mixture)
@@ -97,7 +111,7 @@ def part_of(code, centre, scale, tail, size, kind, edges, mixture):
 
 
 @njit
-def search(target, symbol, below, above, symbols, origin, kind, edges, centre, inverse, likely, mixture):
+def search(target, symbol, below, above, symbols, origin, kind, edges, predicted_mean, inverse, likely, mixture):
     """The symbol whose part holds `target`: (symbol, first, behind its last).
 
     The search begins at `symbol`, whose part is below..above, widens, and halves.
@@ -107,16 +121,16 @@ def search(target, symbol, below, above, symbols, origin, kind, edges, centre, i
         behind, above = symbol, below
         symbol = max(symbol - reach, 0)
         reach <<= 1
-        below = cumulative(symbol, symbols, origin, kind, edges, centre, inverse, likely, mixture)
+        below = cumulative(symbol, symbols, origin, kind, edges, predicted_mean, inverse, likely, mixture)
     reach = np.int64(1)
     while above <= target:
         symbol, below = behind, above
         behind = min(behind + reach, symbols)
         reach <<= 1
-        above = cumulative(behind, symbols, origin, kind, edges, centre, inverse, likely, mixture)
+        above = cumulative(behind, symbols, origin, kind, edges, predicted_mean, inverse, likely, mixture)
     while behind - symbol > 1:
         half = (symbol + behind) >> 1
-        between = cumulative(half, symbols, origin, kind, edges, centre, inverse, likely, mixture)
+        between = cumulative(half, symbols, origin, kind, edges, predicted_mean, inverse, likely, mixture)
         if between <= target:
             symbol, below = half, between
         else:

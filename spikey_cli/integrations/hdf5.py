@@ -27,7 +27,7 @@ from ..api.array_metadata import MIDDLE, lowered
 from ..errors import InputError, MissingPackageError
 from ..io.layout import MAX_RATE, whole_rate
 from ..io.npy import is_predictable
-from ..io.source import ArrayOrigin, BytesOrigin, FileOrigin, Origin, Status
+from ..io.source import ArraySource, BytesSource, FileSource, Source, Status
 
 try:
     import h5py
@@ -48,8 +48,8 @@ _FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError)
 
 
 def dataset_origins(
-    file: str | os.PathLike[str] | FileOrigin, dataset: str, *, sample_rate: int = 0
-) -> tuple[Origin, Origin]:
+    file: str | os.PathLike[str] | FileSource, dataset: str, *, sample_rate: int = 0
+) -> tuple[Source, Source]:
     """The samples of a dataset, and what is told of them, as inputs of `spikey_cli.compress`.
 
     Args:
@@ -59,7 +59,7 @@ def dataset_origins(
 
     Raises InputError where the file cannot be read, or holds no such dataset.
     """
-    source = file if isinstance(file, FileOrigin) else FileOrigin(Path(file), Path(file).name, sample_rate)
+    source = file if isinstance(file, FileSource) else FileSource(Path(file), Path(file).name, sample_rate)
     source.status()  # an error that is the file system's is told as such
     try:
         with h5py.File(source.path, "r") as opened:
@@ -90,7 +90,7 @@ def dataset_origins(
     name = PurePosixPath(source.name)
     return (
         DatasetOrigin(samples, str(name.with_suffix(".npy")), whole_rate(rate) if is_rate else source.sample_rate),
-        BytesOrigin((json.dumps(about, indent=1) + "\n").encode(), str(name.with_suffix(".json"))),
+        BytesSource((json.dumps(about, indent=1) + "\n").encode(), str(name.with_suffix(".json"))),
     )
 
 
@@ -101,14 +101,14 @@ class DatasetOrigin:
         self.name = name
         self.sample_rate = sample_rate
         self._samples = samples
-        self._size = ArrayOrigin(samples, str(samples)).status().size
+        self._size = ArraySource(samples, str(samples)).status().size
 
     def __str__(self) -> str:
         return str(self._samples)
 
     def open(self) -> BinaryIO:
         """The bytes of the NumPy file. Those who read it share no handle."""
-        return ArrayOrigin(self._samples.anew(), str(self)).open()
+        return ArraySource(self._samples.anew(), str(self)).open()
 
     def status(self) -> Status:
         """The size of the NumPy file, and the time of the HDF5 file. Raises InputError where that is gone."""
@@ -119,7 +119,7 @@ class _Samples:
     """Frames of a dataset, as int16 or uint8; the file is closed once nothing refers to them."""
 
     def __init__(
-        self, source: FileOrigin, dataset: str, shape: tuple[int, ...], dtype: np.dtype, cache_bytes: int
+        self, source: FileSource, dataset: str, shape: tuple[int, ...], dtype: np.dtype, cache_bytes: int
     ) -> None:
         self.source = source
         self.shape = shape
@@ -148,7 +148,7 @@ class _Samples:
         return frames
 
 
-def _check_elsewhere(source: FileOrigin, dataset: Any) -> None:
+def _check_elsewhere(source: FileSource, dataset: Any) -> None:
     """Raise InputError where samples lie in another file that is in none of the places where HDF5 looks for it: it
     would give zeros in their place.
     """
@@ -231,7 +231,7 @@ def _told(file: Any) -> str:
     return f"it holds {candidates}" if candidates else "it holds none; leave out --dataset to keep the file as it is"
 
 
-def _unreadable(source: FileOrigin, dataset: str, error: Exception) -> InputError:
+def _unreadable(source: FileSource, dataset: str, error: Exception) -> InputError:
     return InputError(
         f"{source}: cannot read {dataset} as HDF5: {error}; check that the file is whole, and that its filters are "
         "installed (pip install hdf5plugin)"

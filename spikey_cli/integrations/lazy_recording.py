@@ -11,37 +11,37 @@ from pathlib import Path
 
 import numpy as np
 
-from ..api.block_cache import KeptBlocks
+from ..api.block_cache import BlockCache
 from ..api.recording import Recording, read_bytes
 from ..codec.blocks import Decoder
 from ..container.archive import ArchiveReader
 from ..errors import ArchiveError, LimitError
-from ..io.layout import MAX_HEAD_BYTES
+from ..io.layout import MAX_HEADER_BYTES
 from ..io.npy import parse_header
 
 
-class Opened:
+class LazyRecording:
     """Threads of an archive, opened when they are first read, and anew in a process that was forked: a block that its
     parent was decoding would never be there.
     """
 
-    def __init__(self, path: Path, threads: Sequence[str] | None, workers: int | None) -> None:
-        self._opened_with = (path, threads, workers)
+    def __init__(self, path: Path, channels: Sequence[str] | None, workers: int | None) -> None:
+        self._opened_with = (path, channels, workers)
         self._lock = threading.Lock()
         self._process: int | None = None
 
-    def __reduce__(self) -> tuple[type[Opened], tuple[Path, Sequence[str] | None, int | None]]:
-        return Opened, self._opened_with
+    def __reduce__(self) -> tuple[type[LazyRecording], tuple[Path, Sequence[str] | None, int | None]]:
+        return LazyRecording, self._opened_with
 
     @property
-    def blocks(self) -> KeptBlocks:
+    def blocks(self) -> BlockCache:
         """What to read of. Raises as `Recording` does."""
         with self._lock:
             if self._process != os.getpid():
-                path, threads, workers = self._opened_with
-                recording = Recording(path, threads, workers=workers)
+                path, channels, workers = self._opened_with
+                recording = Recording(path, channels, workers=workers)
                 weakref.finalize(self, recording.close)
-                self._blocks = KeptBlocks(recording)
+                self._blocks = BlockCache(recording)
                 self._process = os.getpid()
             return self._blocks
 
@@ -69,7 +69,7 @@ class ArchivedVector:
         """Raises ArchiveError where there is no such file, or it is no such array."""
         self._path = path
         self._name = name
-        found = parse_header(self._read(0, MAX_HEAD_BYTES))
+        found = parse_header(self._read(0, MAX_HEADER_BYTES))
         if found is None or len(found[1]) != 1 or found[2].kind not in "fiu":
             raise ArchiveError(f"{path}: {name} is no vector of numbers; restore the archive from a copy")
         self._head_bytes, self.shape, self.dtype, _ = found

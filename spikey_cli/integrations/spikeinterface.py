@@ -21,10 +21,10 @@ from ..api.compress import Compressed, compress
 from ..core.coders import DEFAULT_CODER
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..io.layout import whole_rate
-from ..io.source import ArrayOrigin, BytesOrigin, Origin
+from ..io.source import ArraySource, BytesSource, Source
 from ..model.predictor import Predictor
 from ..system.progress import Progress
-from .lazy_recording import ArchivedVector, Opened, read_file
+from .lazy_recording import ArchivedVector, LazyRecording, read_file
 
 try:
     from spikeinterface.core import BaseRecording, BaseRecordingSegment
@@ -59,31 +59,31 @@ class SpikeyRecordingExtractor(BaseRecording):
     def __init__(
         self,
         file_path: str | os.PathLike[str],
-        threads: Sequence[str] | None = None,
+        channels: Sequence[str] | None = None,
         sampling_frequency: float | None = None,
         workers: int | None = 1,
     ) -> None:
         """Open the archive at `file_path`.
 
-        `threads` are the names of those to take, or of files for all of theirs, where not all of an archive agree in
+        `channels` are the names of those to take, or of files for all of theirs, where not all of an archive agree in
         length, rate and width; not for what `write_spikey` wrote. `sampling_frequency`, in Hz, takes the place of what
         the archive tells. `workers` are the threads of execution that decode a range together; None is one for each
         processor.
 
         Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
-        where its threads disagree, have no rate, or one of `threads` is unknown.
+        where its threads disagree, have no rate, or one of `channels` is unknown.
         """
         path = Path(file_path).absolute()
         given = None if sampling_frequency is None else float(sampling_frequency)
         try:
             known = unpack_metadata(read_file(path, FILE) or b"")
             if known is None:
-                sources = [Opened(path, threads, workers)]
+                sources = [LazyRecording(path, channels, workers)]
                 known = bare_metadata(sources[0].blocks.recording)
-            elif threads is not None:
+            elif channels is not None:
                 raise InputError(f"{path}: write_spikey wrote it; choose channels by recording.select_channels([...])")
             else:
-                sources = [Opened(path, [segment.file], workers) for segment in known.segments]
+                sources = [LazyRecording(path, [segment.file], workers) for segment in known.segments]
             rate = known.sampling_frequency if given is None else given
             if not rate > 0:
                 raise InputError(f"{path}: does not tell its sample rate; give sampling_frequency=..., in Hz")
@@ -98,7 +98,7 @@ class SpikeyRecordingExtractor(BaseRecording):
             ) from error
         self._kwargs = {
             "file_path": str(path),
-            "threads": None if threads is None else list(threads),
+            "channels": None if channels is None else list(channels),
             "sampling_frequency": sampling_frequency,
             "workers": workers,
         }
@@ -106,12 +106,12 @@ class SpikeyRecordingExtractor(BaseRecording):
 
 def read_spikey(
     file_path: str | os.PathLike[str],
-    threads: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
     sampling_frequency: float | None = None,
     workers: int | None = 1,
 ) -> SpikeyRecordingExtractor:
     """An archive as a recording: see `SpikeyRecordingExtractor`, which tells of the arguments, and what is raised."""
-    return SpikeyRecordingExtractor(file_path, threads, sampling_frequency, workers)
+    return SpikeyRecordingExtractor(file_path, channels, sampling_frequency, workers)
 
 
 def write_spikey(
@@ -144,24 +144,24 @@ def write_spikey(
             "it was acquired, before it is filtered or scaled, or round it with recording.astype('int16', round=True)"
         )
     rate = whole_rate(recording.sampling_frequency)
-    origins: list[Origin] = []
+    sources: list[Source] = []
     segments = []
     one_at_a_time = threading.Lock()  # segments may share what a reader has open
     for i in range(recording.get_num_segments()):
         info = recording.get_time_info(i)
         file, times = f"segment{i}.npy", f"times{i}.npy"
-        origins.append(ArrayOrigin(_Traces(recording, i, one_at_a_time), file, rate))
+        sources.append(ArraySource(_Traces(recording, i, one_at_a_time), file, rate))
         if _is_even(recording, i):
             segments.append(Segment(file, info["t_start"], None))
         else:
             own = info["time_vector"]
-            origins.append(ArrayOrigin(recording.get_times(i) if own is None else own, times, verbatim=True))
+            sources.append(ArraySource(recording.get_times(i) if own is None else own, times, verbatim=True))
             segments.append(Segment(file, None, times))
     data, not_kept = pack_metadata(recording, segments)
     if not_kept:
         warnings.warn(f"{file_path}: not kept, for JSON has no such values: {', '.join(not_kept)}", stacklevel=2)
     return compress(
-        [*origins, BytesOrigin(data, FILE)],
+        [*sources, BytesSource(data, FILE)],
         file_path,
         coder=coder,
         workers=workers,
@@ -215,7 +215,7 @@ class _ArchivedSegment(BaseRecordingSegment):
 
     def __init__(
         self,
-        opened: Opened,
+        opened: LazyRecording,
         known: Metadata,
         sampling_frequency: float,
         t_start: float | None,

@@ -76,8 +76,10 @@ class Metadata:
 
 def bare_metadata(stored: Recording) -> Metadata:
     """What is known of threads of which nothing is told but their names and their rate."""
-    segment = Segment(stored.threads[0], None, None)
-    return Metadata(float(stored.sample_rate), stored.dtype, 0, (segment,), np.array(stored.threads), {}, {}, None)
+    segment = Segment(stored.channel_names[0], None, None)
+    return Metadata(
+        float(stored.sample_rate), stored.dtype, 0, (segment,), np.array(stored.channel_names), {}, {}, None
+    )
 
 
 def pack_metadata(recording: BaseRecording, segments: list[Segment]) -> tuple[bytes, list[str]]:

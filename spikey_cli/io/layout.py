@@ -18,8 +18,8 @@ import numpy as np
 
 from ..errors import InputError
 
-MAX_HEAD_BYTES = 64 << 10
-MAX_TAIL_BYTES = 64 << 10
+MAX_HEADER_BYTES = 64 << 10
+MAX_TRAILER_BYTES = 64 << 10
 
 MAX_CHANNELS = 2**16 - 1
 MAX_RATE = 2**32 - 1
@@ -44,11 +44,11 @@ SAMPLE_BYTES = (1, 2, 3)
 
 @dataclass(frozen=True)
 class Layout:
-    """How the bytes of a file lie: `head`, then `n_frames` frames, then `tail`."""
+    """How the bytes of a file lie: `header`, then `n_frames` frames, then `trailer`."""
 
-    head: bytes
+    header: bytes
     """All bytes before the first sample; at most MAX_HEAD_BYTES."""
-    tail: bytes
+    trailer: bytes
     """All bytes after the last whole frame; at most MAX_TAIL_BYTES."""
     sample_rate: int
     """Frames a second, as the file states it: 0 to 2**32 - 1."""
@@ -65,14 +65,14 @@ class Layout:
     @property
     def kind(self) -> str:
         """What the head is of: wav, npy, or raw where there is none."""
-        if not self.head:
+        if not self.header:
             return "raw"
-        return "npy" if self.head.startswith(NPY_MAGIC) else "wav"
+        return "npy" if self.header.startswith(NPY_MAGIC) else "wav"
 
     @property
     def data_offset(self) -> int:
         """Bytes before the first sample."""
-        return len(self.head)
+        return len(self.header)
 
     @property
     def frame_bytes(self) -> int:
@@ -82,7 +82,7 @@ class Layout:
     @property
     def file_bytes(self) -> int:
         """Bytes of the whole file."""
-        return len(self.head) + self.n_frames * self.frame_bytes + len(self.tail)
+        return len(self.header) + self.n_frames * self.frame_bytes + len(self.trailer)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class RawFormat:
         None where that is longer than a tail may be. Raises OSError where it cannot be read.
         """
         n_frames, left = divmod(size, self.channels * self.sample_bytes)
-        if left > MAX_TAIL_BYTES:
+        if left > MAX_TRAILER_BYTES:
             return None
         file.seek(size - left)
         return Layout(b"", file.read(left), self.sample_rate, self.channels, self.sample_bytes, n_frames)
@@ -132,14 +132,14 @@ def sample_range(sample_bytes: int) -> tuple[int, int]:
     return _RANGES[sample_bytes]
 
 
-def silent_sample(sample_bytes: int) -> int:
+def zero_sample(sample_bytes: int) -> int:
     """The sample that is silence: the middle of those of one byte, which are unsigned."""
     return 128 if sample_bytes == 1 else 0
 
 
-def silence(count: int, sample_bytes: int) -> bytes:
+def zero_fill(count: int, sample_bytes: int) -> bytes:
     """So many bytes of silent samples; zeros where there are no samples, and their width is 0."""
-    return bytes([silent_sample(sample_bytes)]) * count
+    return bytes([zero_sample(sample_bytes)]) * count
 
 
 def samples_from_bytes(data: Bytes, channels: int, sample_bytes: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy_format
 
-from .layout import MAX_CHANNELS, MAX_HEAD_BYTES, MAX_TAIL_BYTES, NPY_MAGIC, Layout
+from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, NPY_MAGIC, Layout
 
 FAULTS = (
     ValueError,
@@ -55,7 +55,7 @@ def parse(file: BinaryIO, size: int, sample_rate: int = 0) -> Layout | None:
     Returns None where it is no array that the predictor can take. Raises OSError where it cannot be read.
     """
     file.seek(0)
-    start = file.read(min(size, MAX_HEAD_BYTES))
+    start = file.read(min(size, MAX_HEADER_BYTES))
     if not start.startswith(NPY_MAGIC):
         return None
     found = parse_header(start)
@@ -67,7 +67,7 @@ def parse(file: BinaryIO, size: int, sample_rate: int = 0) -> Layout | None:
     n_frames, channels = shape[0], shape[1] if len(shape) == 2 else 1
     sample_bytes = _SAMPLE_BYTES[dtype]
     end = head_bytes + n_frames * channels * sample_bytes
-    if end > size or size - end > MAX_TAIL_BYTES:
+    if end > size or size - end > MAX_TRAILER_BYTES:
         return None
     file.seek(end)
     return Layout(start[:head_bytes], file.read(size - end), sample_rate, channels, sample_bytes, n_frames)

@@ -31,7 +31,7 @@ class Status:
     """Of a file, when it was last written, in nanoseconds; otherwise 0."""
 
 
-class Origin(Protocol):
+class Source(Protocol):
     """What bytes can be read from, time and again. `str` names it in errors."""
 
     @property
@@ -50,7 +50,7 @@ class Origin(Protocol):
 
 
 @dataclass(frozen=True)
-class FileOrigin:
+class FileSource:
     """A file on the disk."""
 
     path: Path
@@ -76,7 +76,7 @@ class FileOrigin:
 
 
 @dataclass(frozen=True)
-class BytesOrigin:
+class BytesSource:
     """Bytes in memory, to stand beside recordings in an archive: what belongs to them, as text or JSON."""
 
     data: bytes
@@ -110,7 +110,7 @@ class Samples(Protocol):
         """Frames, as something that NumPy makes an array of."""
 
 
-class ArrayOrigin:
+class ArraySource:
     """Samples of shape (frames,) or (frames, channels), int16 or uint8, of any byte order; or an array beside them."""
 
     def __init__(
@@ -154,10 +154,10 @@ class ArrayOrigin:
 
     def read(self, first: int, stop: int) -> bytes:
         """Bytes `first` to `stop` of that file, within its size."""
-        head = self._head[first:stop]
+        header = self._head[first:stop]
         first, stop = max(first - len(self._head), 0), max(stop - len(self._head), 0)
         if first == stop:
-            return head
+            return header
         first_frame, stop_frame = first // self._frame_bytes, -(-stop // self._frame_bytes)
         frames = np.asarray(self._array[first_frame:stop_frame])
         if frames.shape != (stop_frame - first_frame, *self._shape[1:]):
@@ -169,13 +169,13 @@ class ArrayOrigin:
             )
         data = np.ascontiguousarray(frames, dtype=self._dtype).reshape(-1).view(np.uint8)
         skipped = first_frame * self._frame_bytes
-        return head + data[first - skipped : stop - skipped].tobytes()
+        return header + data[first - skipped : stop - skipped].tobytes()
 
 
 class _ArrayFile(io.RawIOBase):
     """An array as a file that is read."""
 
-    def __init__(self, array: ArrayOrigin) -> None:
+    def __init__(self, array: ArraySource) -> None:
         super().__init__()
         self.name = array.name
         self._array = array

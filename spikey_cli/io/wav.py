@@ -21,7 +21,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from .layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, Layout
+from .layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, SAMPLE_BYTES, Layout
 
 MAX_CHUNKS = 1000
 """Chunks looked at on the way to the samples: hostile files have millions of empty ones."""
@@ -60,7 +60,7 @@ def parse(file: BinaryIO, size: int) -> Layout | None:
 class WavStart(NamedTuple):
     """The beginning of a WAV that comes through a pipe."""
 
-    head: bytes
+    header: bytes
     """All bytes before the first sample."""
     sample_rate: int
     channels: int
@@ -72,7 +72,7 @@ class WavStart(NamedTuple):
 def parse_start(data: bytes) -> WavStart | None:
     """What the first bytes of a WAV tell; None where its samples have not begun in them, or cannot be predicted."""
     found = _find_samples(io.BytesIO(data), len(data))
-    if found is None or found[1] > MAX_HEAD_BYTES:
+    if found is None or found[1] > MAX_HEADER_BYTES:
         return None
     sample_format, start, stated = found
     unknown = stated is None or stated in (0, _SIZE_IN_DS64)
@@ -88,7 +88,7 @@ def _find_samples(file: BinaryIO, size: int) -> tuple[_Format, int, int | None] 
     sample_format: _Format | None = None
     size_in_ds64: int | None = None
     for chunk in _chunks(file, 12, size):
-        if chunk.start > MAX_HEAD_BYTES:
+        if chunk.start > MAX_HEADER_BYTES:
             return None
         if chunk.name == b"ds64" and form != b"RIFF":
             content = _read(file, chunk.start, min(chunk.stated, 16), size)
@@ -128,12 +128,12 @@ def _layout(file: BinaryIO, size: int, sample_format: _Format, start: int, state
         stated = available
     n_frames = stated // (sample_format.channels * sample_format.sample_bytes)
     end = start + n_frames * sample_format.channels * sample_format.sample_bytes
-    if start > MAX_HEAD_BYTES or size - end > MAX_TAIL_BYTES:
+    if start > MAX_HEADER_BYTES or size - end > MAX_TRAILER_BYTES:
         return None
-    head, tail = _read(file, 0, start, size), _read(file, end, size - end, size)
-    if len(head) + len(tail) != size - (end - start):
+    header, trailer = _read(file, 0, start, size), _read(file, end, size - end, size)
+    if len(header) + len(trailer) != size - (end - start):
         return None
-    return Layout(head, tail, *sample_format, n_frames)
+    return Layout(header, trailer, *sample_format, n_frames)
 
 
 def _is_chain(file: BinaryIO, at: int, size: int) -> bool:

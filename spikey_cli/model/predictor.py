@@ -44,7 +44,7 @@ from ..core.gain import INPUT_LIMIT
 from ..core.middle_out import EXTRA_ROWS
 from ..core.quantizer import N1
 from ..errors import ModelError, SelfTestError, system_fault
-from ..topology.references import MAX_LEANS
+from ..topology.references import MAX_REFERENCES
 from .chain import chain_of
 from .graph import Graph, Span, certify, read_graph
 from .self_test import digest_of, known_inputs
@@ -74,7 +74,7 @@ class Predictor:
         """Rows of the latent, where the graph has parts; otherwise 0."""
         self.is_recurrent = "state" in graph.inputs
         """Whether the latent of a step depends on that of the step before."""
-        self.message_peers = _number(graph, "middle_out_peers", 1, MAX_LEANS) if "messages" in graph.inputs else 0
+        self.message_peers = _number(graph, "middle_out_peers", 1, MAX_REFERENCES) if "messages" in graph.inputs else 0
         """How many of a thread's peers send it messages."""
         self.is_residual = bool(self.message_peers and _number(graph, "middle_out_residual", 0, 1))
         """Whether a region is added to the latent."""

@@ -6,7 +6,7 @@ and the SHA-256 of what it says must be the one that it was frozen with. It stan
 models that were shipped before there was one, in `shipped`.
 
 What is tested is what is used, once a process: the very kernel that takes a coder's steps, where the model is a chain
-(`walk.Walk`); else the session.
+(`walk.CodingState`); else the session.
 """
 
 from __future__ import annotations

@@ -7,15 +7,15 @@ import hashlib
 import numpy as np
 
 from ..codec.cost import decoding_time
-from ..container.grid_table import unpack_grid
 from ..container.limits import DEFAULT_LIMITS, Limits
+from ..container.quantizer_table import unpack_quantizer
 from ..core.coders import CODERS
-from ..core.quantizer import Grid
+from ..core.quantizer import Quantizer
 from ..errors import ArchiveError, LimitError, SpikeyError
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..model.predictor import Predictor, predictor_with_digest
-from .packets import CODED, END, GRID, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
-from .stream_state import Lockstep
+from .packets import CODED, END, QUANTIZER, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
+from .stream_state import StreamState
 
 SILENCE = 8
 """How much longer than an archive a live stream may take for each of its bytes: one lane a thread wastes many steps."""
@@ -39,7 +39,7 @@ class StreamDecoder:
         """What the stream is of; known once its header is there."""
         self.frames = 0
         """Frames so far."""
-        self.tail = b""
+        self.trailer = b""
         """What comes behind the last frame; known at the end."""
         self.finished = False
         """Whether the stream's end was reached, and all of it is as it was."""
@@ -52,8 +52,8 @@ class StreamDecoder:
         self._failure: SpikeyError | None = None
         self._crc = 0
         self._sha = hashlib.sha256()
-        self._grid: Grid | None = None
-        self._lockstep: Lockstep | None = None
+        self._grid: Quantizer | None = None
+        self._lockstep: StreamState | None = None
 
     def push(self, data: bytes) -> np.ndarray:
         """Take in the next bytes, any number of them: the frames that are whole with them, of shape (frames, channels)
@@ -97,9 +97,9 @@ class StreamDecoder:
                 if self._predictor is None or not self._predictor.digest.startswith(form.model):
                     self._predictor = predictor_with_digest(form.model)
                 self._predictor = self._predictor.with_learning(form.learning)
-                waves = len(set(form.topology.waves))
-                self._frame_time = decoding_time(form.channels, 1, waves, CODERS["range"], self._predictor)
-                self._sha.update(form.head)
+                passes = len(set(form.topology.passes))
+                self._frame_time = decoding_time(form.channels, 1, passes, CODERS["range"], self._predictor)
+                self._sha.update(form.header)
                 self.format = form
             while at < len(self._data):
                 if self.finished:
@@ -117,8 +117,8 @@ class StreamDecoder:
             del self._data[:at]
 
     def _take(self, packet: Packet, form: LiveFormat) -> np.ndarray | None:
-        if packet.kind == GRID:
-            self._grid, used = unpack_grid(packet.payload, form.sample_bytes)
+        if packet.kind == QUANTIZER:
+            self._grid, used = unpack_quantizer(packet.payload, form.sample_bytes)
             if used != len(packet.payload):
                 raise ArchiveError("is damaged: a packet holds more than a grid; transmit it again")
             self._lockstep = None
@@ -137,7 +137,7 @@ class StreamDecoder:
                 raise ArchiveError("is damaged: a packet comes before its grid; transmit it again")
             if self._lockstep is None:  # not before, since an enemy's grids could follow each other without end
                 assert self._predictor is not None
-                self._lockstep = Lockstep(form.channels, self._grid, self._predictor, form.topology)
+                self._lockstep = StreamState(form.channels, self._grid, self._predictor, form.topology)
             codes = self._lockstep.decode(packet.payload, packet.frames)
             samples = self._grid.to_samples(codes, sample_dtype(form.sample_bytes))
             self._sha.update(samples_to_bytes(samples, form.sample_bytes))
@@ -159,9 +159,9 @@ class StreamDecoder:
             )
 
     def _end(self, payload: bytes) -> None:
-        frames, sha256, tail = unpack_end(payload)
-        self._sha.update(tail)
+        frames, sha256, trailer = unpack_end(payload)
+        self._sha.update(trailer)
         if frames != self.frames or sha256 != self._sha.digest():
             raise ArchiveError("is damaged: what was decoded does not match its SHA-256; do not trust it")
-        self.tail = tail
+        self.trailer = trailer
         self.finished = True

@@ -7,18 +7,18 @@ import hashlib
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..container.grid_table import pack_grid
-from ..core.quantizer import N1, Grid, GridSurvey, every, identity
+from ..container.quantizer_table import pack_quantizer
+from ..core.quantizer import N1, Quantizer, QuantizerSearch, every, identity
 from ..errors import InputError
-from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
+from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
 from ..model.predictor import Predictor, default_predictor
 from ..topology.topology import Topology
-from .packets import CODED, GRID, MAX_CHANNELS, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
-from .stream_state import Lockstep
+from .packets import CODED, MAX_CHANNELS, QUANTIZER, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
+from .stream_state import StreamState
 
 SURVEYED = 1024
 """Samples after which a grid is chosen: until then they are sent as they are."""
-GRIDS = ("n1", "identity")
+QUANTIZERS = ("n1", "identity")
 
 
 class StreamEncoder:
@@ -38,10 +38,10 @@ class StreamEncoder:
         sample_rate: int,
         *,
         sample_bytes: int = 2,
-        grid: str | None = None,
+        quantizer: str | None = None,
         topology: Topology | None = None,
         predictor: Predictor | None = None,
-        head: bytes = b"",
+        header: bytes = b"",
     ) -> None:
         """Begin a stream.
 
@@ -62,30 +62,36 @@ class StreamEncoder:
             raise InputError(
                 f"{channels} channels at {sample_rate} frames a second make no stream; give whole numbers within limits"
             )
-        if sample_bytes not in SAMPLE_BYTES or grid not in (None, *GRIDS) or (grid == "n1" and sample_bytes != 2):
-            raise InputError(f"no grid {grid!r} for samples of {sample_bytes} bytes; choose one of {', '.join(GRIDS)}")
+        if (
+            sample_bytes not in SAMPLE_BYTES
+            or quantizer not in (None, *QUANTIZERS)
+            or (quantizer == "n1" and sample_bytes != 2)
+        ):
+            raise InputError(
+                f"no grid {quantizer!r} for samples of {sample_bytes} bytes; choose one of {', '.join(QUANTIZERS)}"
+            )
         if topology is not None and len(topology.peers) != channels:
             raise InputError(f"the topology is of {len(topology.peers)} threads, the stream of {channels}")
-        if len(head) > MAX_HEAD_BYTES:
-            raise InputError(f"a head of {len(head)} bytes is longer than {MAX_HEAD_BYTES}")
+        if len(header) > MAX_HEADER_BYTES:
+            raise InputError(f"a head of {len(header)} bytes is longer than {MAX_HEADER_BYTES}")
         self._predictor = predictor or default_predictor()
-        topology = topology or Topology.alone(channels)
+        topology = topology or Topology.independent(channels)
         model, learning = self._predictor.digest[:8], self._predictor.learning
-        self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, learning, topology, head)
+        self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, learning, topology, header)
         """What the stream is of."""
         self._dtype = sample_dtype(sample_bytes)
-        self._sha = hashlib.sha256(head)
+        self._sha = hashlib.sha256(header)
         self._frames = 0
         self._finished = False
         header, self._crc = pack_header(self.format)
         self._waiting = [header]
-        self._survey = GridSurvey(sample_bytes)
+        self._survey = QuantizerSearch(sample_bytes)
         self._surveyed = 0
-        self._grid: Grid | None = None
-        self._lockstep: Lockstep | None = None
+        self._grid: Quantizer | None = None
+        self._lockstep: StreamState | None = None
         self._astray = False
-        if grid is not None:
-            self._begin(N1 if grid == "n1" else identity(sample_bytes))
+        if quantizer is not None:
+            self._begin(N1 if quantizer == "n1" else identity(sample_bytes))
 
     def push(self, frames: ArrayLike) -> bytes:
         """Compress a frame, of shape (channels,), or some, of shape (frames, channels): the bytes to send, which are
@@ -108,13 +114,13 @@ class StreamEncoder:
             self._add(samples[first : first + self.format.max_frames])
         return self._take_waiting()
 
-    def finish(self, tail: bytes = b"") -> bytes:
-        """End the stream; `tail`, at most 64 KiB, comes behind the last frame when it is decoded to a file."""
-        if self._finished or len(tail) > MAX_TAIL_BYTES:
+    def finish(self, trailer: bytes = b"") -> bytes:
+        """End the stream; `trailer`, at most 64 KiB, comes behind the last frame when it is decoded to a file."""
+        if self._finished or len(trailer) > MAX_TRAILER_BYTES:
             raise InputError("this stream is finished, or its tail is longer than 64 KiB")
         self._finished = True
-        self._sha.update(tail)
-        self._put(pack_end(self._frames, self._sha.digest(), tail))
+        self._sha.update(trailer)
+        self._put(pack_end(self._frames, self._sha.digest(), trailer))
         return self._take_waiting()
 
     def _take_waiting(self) -> bytes:
@@ -126,10 +132,10 @@ class StreamEncoder:
         data, self._crc = pack_packet(packet, self._crc)
         self._waiting.append(data)
 
-    def _begin(self, grid: Grid) -> None:
-        self._grid = grid
-        self._lockstep = Lockstep(self.format.channels, grid, self._predictor, self.format.topology)
-        self._put(Packet(0, GRID, pack_grid(grid)))
+    def _begin(self, quantizer: Quantizer) -> None:
+        self._grid = quantizer
+        self._lockstep = StreamState(self.format.channels, quantizer, self._predictor, self.format.topology)
+        self._put(Packet(0, QUANTIZER, pack_quantizer(quantizer)))
 
     def _add(self, samples: np.ndarray) -> None:
         data = samples_to_bytes(samples, self.format.sample_bytes)
@@ -139,7 +145,7 @@ class StreamEncoder:
             self._survey.add(samples)
             self._surveyed += samples.size
             if self._surveyed >= SURVEYED:
-                self._begin(every(self._survey.grid(), self.format.sample_bytes))
+                self._begin(every(self._survey.quantizer(), self.format.sample_bytes))
         if self._grid is None or self._lockstep is None:
             self._put(Packet(len(samples), SAMPLES, data))
             return

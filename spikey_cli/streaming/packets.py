@@ -23,19 +23,19 @@ from dataclasses import dataclass
 from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint
 from ..errors import ArchiveError
-from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, SAMPLE_BYTES
+from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, SAMPLE_BYTES
 from ..topology.topology import Topology
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
 MAJOR, MINOR = 1, 1
 LAST_LEARNING = 1
 """The highest number of a kind of learning (see `adapt`) that there is."""
-END, CODED, SAMPLES, GRID = range(4)
+END, CODED, SAMPLES, QUANTIZER = range(4)
 
 MAX_SAMPLES = 1 << 22
 """Samples of a packet, at most, or one frame: what bounds a decoder's memory."""
 MAX_CHANNELS = 65535
-MAX_HEADER_BYTES = 1 << 22
+MAX_STREAM_HEADER_BYTES = 1 << 22
 """A header is no longer: a head, and the topology of MAX_CHANNELS threads."""
 
 _HEADER = struct.Struct("<8sBBBB8sI")
@@ -61,7 +61,7 @@ class LiveFormat:
     learning: int
     """How fast what corrects the model learns: `adapt.STEADY` or `adapt.EAGER`."""
     topology: Topology
-    head: bytes = b""
+    header: bytes = b""
     """Bytes before the first sample: those of a WAV header, or none."""
 
     @property
@@ -78,9 +78,9 @@ class LiveFormat:
 def pack_header(form: LiveFormat) -> tuple[bytes, int]:
     """A stream's header, and the checksum that the first packet's begins from."""
     out = bytearray()
-    for number in (form.sample_rate, form.channels, len(form.head)):
+    for number in (form.sample_rate, form.channels, len(form.header)):
         put_uvarint(out, number)
-    out += form.head + pack_topology(form.topology)
+    out += form.header + pack_topology(form.topology)
     fixed = _HEADER.pack(MAGIC, MAJOR, MINOR, form.sample_bytes, form.learning, form.model, len(out))
     crc = zlib.crc32(out, zlib.crc32(fixed))
     return fixed + _CRC.pack(crc) + out, crc
@@ -101,7 +101,7 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
             f"is a live stream of version {major}.{minor} (flags {learning}), and this release reads {MAJOR}.{MINOR}; "
             "install a newer spikey-cli"
         )
-    if size > MAX_HEADER_BYTES - _HEADER.size - _CRC.size:
+    if size > MAX_STREAM_HEADER_BYTES - _HEADER.size - _CRC.size:
         raise ArchiveError("is damaged: its header says that it is longer than can be; transmit it again")
     start = _HEADER.size + _CRC.size
     if len(data) < start + size:
@@ -113,7 +113,7 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
     rate, at = get_uvarint(rest, 0)
     channels, at = get_uvarint(rest, at)
     length, at = get_uvarint(rest, at)
-    if not 1 <= channels <= MAX_CHANNELS or length > min(MAX_HEAD_BYTES, len(rest) - at) or rate >= 1 << 32:
+    if not 1 <= channels <= MAX_CHANNELS or length > min(MAX_HEADER_BYTES, len(rest) - at) or rate >= 1 << 32:
         raise ArchiveError("is damaged: its header says what cannot be; transmit it again")
     topology = unpack_topology(rest[at + length :], channels)
     form = LiveFormat(sample_bytes, rate, channels, model, learning, topology, rest[at : at + length])
@@ -152,10 +152,10 @@ def unpack_packet(data: bytearray, at: int, form: LiveFormat, crc: int) -> tuple
     frames, kind = divmod(tag, 4)
     samples = frames * form.channels
     most = {
-        END: _NUMBERS_BYTES + hashlib.sha256().digest_size + MAX_TAIL_BYTES,
+        END: _NUMBERS_BYTES + hashlib.sha256().digest_size + MAX_TRAILER_BYTES,
         CODED: samples * _MAX_SAMPLE_BYTES + _SPARE_BYTES,
         SAMPLES: samples * form.sample_bytes,
-        GRID: MAX_TAIL_BYTES,
+        QUANTIZER: MAX_TRAILER_BYTES,
     }[kind]
     if frames > form.max_frames or size > most or (frames > 0) != (kind in (CODED, SAMPLES)):
         raise ArchiveError("is damaged: a packet says what cannot be; transmit it again")
@@ -169,11 +169,11 @@ def unpack_packet(data: bytearray, at: int, form: LiveFormat, crc: int) -> tuple
     return Packet(frames, kind, bytes(data[start:stop])), stop + _CRC.size, found
 
 
-def pack_end(frames: int, sha256: bytes, tail: bytes) -> Packet:
+def pack_end(frames: int, sha256: bytes, trailer: bytes) -> Packet:
     """The last packet of a stream of so many frames, whose restored bytes have this SHA-256."""
     out = bytearray()
     put_uvarint(out, frames)
-    return Packet(0, END, bytes(out) + sha256 + tail)
+    return Packet(0, END, bytes(out) + sha256 + trailer)
 
 
 def unpack_end(payload: bytes) -> tuple[int, bytes, bytes]:

@@ -12,14 +12,14 @@ from typing import BinaryIO
 
 from ..container.limits import Limits
 from ..errors import ArchiveError, InputError, LimitError, SpikeyError, system_fault
-from ..io.layout import MAX_HEAD_BYTES, MAX_TAIL_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
+from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
 from ..io.wav import WavStart, parse_start
 from ..model.predictor import Predictor
 from ..model.zoo import model_name
 from ..system.progress import logger
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
-from .packets import MAGIC, MAJOR, MAX_HEADER_BYTES, MINOR, LiveFormat, unpack_header
+from .packets import MAGIC, MAJOR, MAX_STREAM_HEADER_BYTES, MINOR, LiveFormat, unpack_header
 
 PACKET_SAMPLES = 1 << 16
 _READ_BYTES = 1 << 16
@@ -79,11 +79,11 @@ def compress_pipe(
         start = WavStart(b"", raw.sample_rate, raw.channels, raw.sample_bytes, None)
     channels, sample_bytes, left = start.channels, start.sample_bytes, start.data_bytes
     encoder = StreamEncoder(
-        channels, start.sample_rate, sample_bytes=sample_bytes, predictor=predictor, head=start.head
+        channels, start.sample_rate, sample_bytes=sample_bytes, predictor=predictor, header=start.header
     )
     frame_bytes = channels * sample_bytes
-    if frame_bytes > MAX_TAIL_BYTES:  # an incomplete one would have no place
-        raise InputError(f"{name}: frames of more than {MAX_TAIL_BYTES} bytes go through no pipe; save it as a file")
+    if frame_bytes > MAX_TRAILER_BYTES:  # an incomplete one would have no place
+        raise InputError(f"{name}: frames of more than {MAX_TRAILER_BYTES} bytes go through no pipe; save it as a file")
     if packet_frames is None:
         packet_frames = max(1, min(start.sample_rate // 10, PACKET_SAMPLES // channels))
     _tell(name, encoder.format)
@@ -115,29 +115,29 @@ def compress_pipe(
             fault, piece = error, None
         ended = piece is None
         buffered += piece or b""
-        if left is not None and source_bytes + len(buffered) - left > MAX_TAIL_BYTES:
+        if left is not None and source_bytes + len(buffered) - left > MAX_TRAILER_BYTES:
             left = None  # more than a tail: what wrote the header could not know how much would come
         # of what lies behind the samples, nothing is one
         while (here := len(buffered) if left is None else min(len(buffered), left - source_bytes)) >= at_once:
             push(at_once)
         if ended and here >= frame_bytes:
             push(here // frame_bytes * frame_bytes)
-    if len(buffered) > MAX_TAIL_BYTES:  # with the incomplete frame before it
+    if len(buffered) > MAX_TRAILER_BYTES:  # with the incomplete frame before it
         push(len(buffered) // frame_bytes * frame_bytes)
-    tail = bytes(buffered)
-    put(encoder.finish(tail))
-    return Piped(len(start.head) + source_bytes + len(tail), stream_bytes, frames, encoder.format, fault)
+    trailer = bytes(buffered)
+    put(encoder.finish(trailer))
+    return Piped(len(start.header) + source_bytes + len(trailer), stream_bytes, frames, encoder.format, fault)
 
 
 def _read_start(pieces: Iterator[bytes], buffered: bytearray, name: str) -> WavStart:
     """Read the head of a WAV; what has come of its samples stays in `buffered`."""
     for piece in pieces:
         buffered += piece
-        start = parse_start(bytes(buffered[: MAX_HEAD_BYTES + _SPARE_BYTES]))
+        start = parse_start(bytes(buffered[: MAX_HEADER_BYTES + _SPARE_BYTES]))
         if start is not None:
-            del buffered[: len(start.head)]
+            del buffered[: len(start.header)]
             return start
-        if len(buffered) > MAX_HEAD_BYTES + _SPARE_BYTES:
+        if len(buffered) > MAX_HEADER_BYTES + _SPARE_BYTES:
             break
     raise InputError(
         f"{name}: is no WAV of 8, 16 or 24 bits; say what samples without a header are, as in --raw 1024:19531"
@@ -174,7 +174,7 @@ def decompress_pipe(
         nonlocal begun
         if decoder.format is not None and not begun:
             _tell(name, decoder.format)
-            put(decoder.format.head)
+            put(decoder.format.header)
             begun = True
 
     try:
@@ -192,7 +192,7 @@ def decompress_pipe(
         if decoder.format is None or not keep_going:
             raise fault  # noqa: B904 (it is the error, with a name)
         begin()
-    put(decoder.tail)
+    put(decoder.trailer)
     assert decoder.format is not None
     return Piped(source_bytes, stream_bytes, decoder.frames, decoder.format, fault)
 
@@ -207,7 +207,7 @@ def live_suffix(path: str | os.PathLike[str]) -> str:
 
     Raises ArchiveError where the stream's header is damaged.
     """
-    return ".wav" if _header_of(path)[0].head else ".raw"
+    return ".wav" if _header_of(path)[0].header else ".raw"
 
 
 def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
@@ -224,7 +224,7 @@ def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
         "channels": form.channels,
         "sample_rate": form.sample_rate,
         "sample_bits": 8 * form.sample_bytes,
-        "kind": "wav" if form.head else "raw",
+        "kind": "wav" if form.header else "raw",
         "model": {"name": model_name(form.model), "sha256_prefix": form.model.hex()},
     }
 
@@ -233,7 +233,7 @@ def _header_of(path: str | os.PathLike[str]) -> tuple[LiveFormat, int]:
     """What a live stream is of, and its length in bytes."""
     try:
         with open(path, "rb") as file:
-            header, length = unpack_header(file.read(MAX_HEADER_BYTES)), os.fstat(file.fileno()).st_size
+            header, length = unpack_header(file.read(MAX_STREAM_HEADER_BYTES)), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise ArchiveError(system_fault(path, "read", error)) from error
     except ArchiveError as error:

@@ -17,17 +17,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..codec.coding_state import TILE_STEPS, Walk
-from ..core.adaptation import begin
+from ..codec.coding_state import TILE_STEPS, CodingState
+from ..core.adaptation import init
 from ..core.converter import Bins
 from ..core.lanes import Lanes
 from ..core.packed import pack_codes, packed_bytes, unpack_codes
-from ..core.quantizer import Grid
+from ..core.quantizer import Quantizer
 from ..core.range import RangeDecoder, RangeEncoder
 from ..core.varint import get_uvarint, put_uvarint
 from ..errors import ArchiveError
 from ..model.predictor import Predictor
-from ..topology.references import Company, Peers, Place
+from ..topology.references import BlockChannel, ReferenceGraph, ReferenceTable
 from ..topology.topology import Topology
 
 FIRST_GAIN = 40
@@ -43,18 +43,20 @@ def n_ways(n_samples: int) -> int:
     return min(max(n_samples // WAY_SAMPLES, 1), MAX_WAYS)
 
 
-class Lockstep:
+class StreamState:
     """Threads of a live stream on one grid, and what is known of them. One direction only."""
 
-    def __init__(self, channels: int, grid: Grid, predictor: Predictor, topology: Topology) -> None:
+    def __init__(self, channels: int, quantizer: Quantizer, predictor: Predictor, topology: Topology) -> None:
         """Before the first frame of `channels` threads."""
-        company = Company.of(topology, [Place(thread, 0, _ENDLESS) for thread in range(channels)])
-        order = sorted(range(channels), key=lambda thread: company.waves[thread])
+        reference_graph = ReferenceGraph.of(
+            topology, [BlockChannel(channel, 0, _ENDLESS) for channel in range(channels)]
+        )
+        order = sorted(range(channels), key=lambda channel: reference_graph.passes[channel])
         self._order = np.array(order) if order != list(range(channels)) else None
-        self._grid, self._channels, self._predictor = grid, channels, predictor
-        self._peers = Peers.of(company, order)
+        self._grid, self._channels, self._predictor = quantizer, channels, predictor
+        self._peers = ReferenceTable.of(reference_graph, order)
         self._lanes = _lanes_of(np.arange(channels))
-        self._walk: Walk | None = None
+        self._walk: CodingState | None = None
         self._encoders: dict[int, RangeEncoder] = {}
         self._decoders: dict[int, RangeDecoder] = {}
 
@@ -106,50 +108,50 @@ class Lockstep:
     def _in_order(self, codes: np.ndarray) -> np.ndarray:
         return codes if self._order is None else np.ascontiguousarray(codes[:, self._order])
 
-    def _begin(self, firsts: np.ndarray) -> Walk:
+    def _begin(self, initial_codes: np.ndarray) -> CodingState:
         bins = self._bins(self._channels)
         gains = np.full(self._channels, FIRST_GAIN, dtype=np.uint8)
         learning = self._predictor.learning
-        learnt = begin(self._lanes, bins, gains, firsts, self._peers, learning=learning, gains_follow=True)
-        return Walk(learnt, self._lanes, bins, self._predictor, self._peers)
+        adaptive = init(self._lanes, bins, gains, initial_codes, self._peers, learning=learning, gains_follow=True)
+        return CodingState(adaptive, self._lanes, bins, self._predictor, self._peers)
 
-    def _bins(self, n_threads: int) -> Bins:
-        return Bins.of([self._grid] * n_threads, self._predictor.profile)
+    def _bins(self, n_channels: int) -> Bins:
+        return Bins.of([self._grid] * n_channels, self._predictor.profile)
 
     def _encoder(self, n_steps: int) -> RangeEncoder:
         ways = n_ways(n_steps * self._channels)
         if ways not in self._encoders:
             lanes = self._ways(ways)
-            self._encoders[ways] = RangeEncoder(lanes, self._bins(lanes.n_threads), 0)
+            self._encoders[ways] = RangeEncoder(lanes, self._bins(lanes.n_channels), 0)
         return self._encoders[ways]
 
     def _decoder(self, n_steps: int) -> RangeDecoder:
         ways = n_ways(n_steps * self._channels)
         if ways not in self._decoders:
             lanes = self._ways(ways)
-            self._decoders[ways] = RangeDecoder(lanes, self._bins(lanes.n_threads), [b""] * lanes.n_threads)
+            self._decoders[ways] = RangeDecoder(lanes, self._bins(lanes.n_channels), [b""] * lanes.n_channels)
         return self._decoders[ways]
 
     def _ways(self, ways: int) -> Lanes:
         """The lanes as a coder takes them: a way is what it calls a thread."""
-        waves = self._peers.waves
+        passes = self._peers.passes
         of_lane = [
-            wave * ways + lane * ways // int(waves[wave + 1] - waves[wave])
-            for wave in range(waves.size - 1)
-            for lane in range(int(waves[wave + 1] - waves[wave]))
+            coding_pass * ways + lane * ways // int(passes[coding_pass + 1] - passes[coding_pass])
+            for coding_pass in range(passes.size - 1)
+            for lane in range(int(passes[coding_pass + 1] - passes[coding_pass]))
         ]
         # a wave of few lanes leaves ways empty: number those that are not
         return _lanes_of(np.unique(of_lane, return_inverse=True)[1])
 
 
-def _lanes_of(thread: np.ndarray) -> Lanes:
+def _lanes_of(channel: np.ndarray) -> Lanes:
     """Endless lanes of these threads, in order."""
-    count = thread.size
+    count = channel.size
     return Lanes(
-        thread.astype(np.int32),
+        channel.astype(np.int32),
         np.zeros(count, dtype=np.int64),
         np.full(count, _ENDLESS, dtype=np.int32),
-        int(thread[-1]) + 1,
+        int(channel[-1]) + 1,
     )
 
 

@@ -34,7 +34,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .topology import MAX_PEERS, MAX_WAVES, Topology
+from .topology import MAX_PASSES, MAX_PEERS, Topology
 
 EXCERPT_SAMPLES = 1 << 16
 """Samples of a thread by which its peers are found, from its start."""
@@ -102,14 +102,14 @@ def spike_band(samples: np.ndarray) -> tuple[np.ndarray, ...]:
     bands: list[np.ndarray] = []
     at_once = max(1, _BLOCK_CELLS // 16 // len(excerpt))
     for channel in range(0, excerpt.shape[1], at_once):
-        threads = excerpt[:, channel : channel + at_once].T.astype(np.float32, order="C")
-        bands.extend(_white_details(threads.reshape(len(threads), -1, n)))
+        channels = excerpt[:, channel : channel + at_once].T.astype(np.float32, order="C")
+        bands.extend(_white_details(channels.reshape(len(channels), -1, n)))
     return tuple(bands)
 
 
 def _white_details(x: np.ndarray) -> np.ndarray:
     """Spike bands of float32 (threads, pieces, n), which is overwritten: int8 (threads, coefficients)."""
-    n_threads, pieces, n = x.shape
+    n_channels, pieces, n = x.shape
     first, gain, edges, fade = _weights(n)
     # differences: slow potentials, far larger than the rest, would leak into the band
     x[:, :, 1:] -= x[:, :, :-1].copy()
@@ -123,7 +123,7 @@ def _white_details(x: np.ndarray) -> np.ndarray:
     np.divide(_UNIT, np.sqrt(power), out=scale, where=power > _FLOOR * n)
     parts *= (np.repeat(scale, lengths, axis=1).astype(np.float32) * gain)[:, None, :]
     np.clip(np.rint(parts, out=parts), -127, 127, out=parts)
-    return parts.reshape(n_threads, -1).astype(np.int8)
+    return parts.reshape(n_channels, -1).astype(np.int8)
 
 
 def find_topology(bands: Sequence[np.ndarray | None], keys: Sequence[Hashable]) -> Topology:
@@ -134,22 +134,22 @@ def find_topology(bands: Sequence[np.ndarray | None], keys: Sequence[Hashable]) 
     equal keys have bands of different lengths, or there are not as many keys as bands.
     """
     groups: dict[Hashable, list[int]] = defaultdict(list)
-    for thread, (band, key) in enumerate(zip(bands, keys, strict=True)):
+    for channel, (band, key) in enumerate(zip(bands, keys, strict=True)):
         if band is not None and band.size >= _MIN_COEFFICIENTS and band.any():
-            groups[key].append(thread)
+            groups[key].append(channel)
     tested = sum(len(group) * (len(group) - 1) // 2 for group in groups.values())
     if tested == 0:
-        return Topology.alone(len(bands))
+        return Topology.independent(len(bands))
     limit = -NormalDist().inv_cdf(FALSE_PAIRS / 2 / tested)
     candidates: list[tuple[int, int, int]] = []
-    for threads in groups.values():
-        if len(threads) > 1:
+    for channels in groups.values():
+        if len(channels) > 1:
             # np.stack refuses different lengths
-            rows = np.stack([band for band in (bands[thread] for thread in threads) if band is not None])
-            candidates += [(metric, threads[a], threads[b]) for metric, a, b in _correlated(rows, limit)]
+            rows = np.stack([band for band in (bands[channel] for channel in channels) if band is not None])
+            candidates += [(metric, channels[a], channels[b]) for metric, a, b in _correlated(rows, limit)]
     pairs = _choose(len(bands), sorted(candidates, key=lambda c: (-c[0], c[1], c[2])))
-    alone = Topology.from_pairs(pairs, (0,) * len(bands))
-    return Topology(alone.peers, _waves(alone))
+    independent = Topology.from_pairs(pairs, (0,) * len(bands))
+    return Topology(independent.peers, _passes(independent))
 
 
 def _correlated(bands: np.ndarray, limit: float) -> Iterable[tuple[int, int, int]]:
@@ -180,18 +180,18 @@ def _correlated(bands: np.ndarray, limit: float) -> Iterable[tuple[int, int, int
                     yield strength, top + row, top + other
 
 
-def _choose(n_threads: int, candidates: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+def _choose(n_channels: int, candidates: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     """From (metric, a, b), strongest first, choose pairs (a, b, metric) with at most MAX_PEERS a thread."""
-    room = [MAX_PEERS] * n_threads
-    parent = list(range(n_threads))
+    room = [MAX_PEERS] * n_channels
+    parent = list(range(n_channels))
     chosen: list[tuple[int, int, int]] = []
     rest: list[tuple[int, int, int]] = []
 
-    def root(thread: int) -> int:
-        while parent[thread] != thread:
-            parent[thread] = parent[parent[thread]]
-            thread = parent[thread]
-        return thread
+    def root(channel: int) -> int:
+        while parent[channel] != channel:
+            parent[channel] = parent[parent[channel]]
+            channel = parent[channel]
+        return channel
 
     for spanning in (True, False):
         for metric, a, b in candidates if spanning else rest:
@@ -206,19 +206,19 @@ def _choose(n_threads: int, candidates: Sequence[tuple[int, int, int]]) -> list[
     return chosen
 
 
-def _waves(topology: Topology) -> tuple[int, ...]:
+def _passes(topology: Topology) -> tuple[int, ...]:
     """The wave of each thread: its place among those of its session in Prim's order, modulo MAX_WAVES."""
-    waves = [0] * len(topology.peers)
+    passes = [0] * len(topology.peers)
     seen = [False] * len(topology.peers)
     for first in range(len(topology.peers)):
         place = 0
         ahead = [(0, first)]
         while ahead:
-            _, thread = heappop(ahead)
-            if not seen[thread]:
-                seen[thread] = True
-                waves[thread] = place % MAX_WAVES
+            _, channel = heappop(ahead)
+            if not seen[channel]:
+                seen[channel] = True
+                passes[channel] = place % MAX_PASSES
                 place += 1
-                for peer in topology.peers[thread]:
-                    heappush(ahead, (-peer.metric, peer.thread))
-    return tuple(waves)
+                for peer in topology.peers[channel]:
+                    heappush(ahead, (-peer.metric, peer.channel))
+    return tuple(passes)

@@ -20,87 +20,89 @@ import numpy as np
 
 from .topology import MAX_PEERS, Topology
 
-MAX_BUNDLE = 64
+MAX_GROUP_CHANNELS = 64
 """Threads of a bundle, at most."""
 
-MAX_LEANS = MAX_PEERS
+MAX_REFERENCES = MAX_PEERS
 """Peers that a thread leans on, at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BlockChannel:
     """Where a thread of a block belongs: its index in the topology, and the frames of its part."""
 
-    thread: int
+    channel: int
     first_frame: int
     n_frames: int
 
 
 @dataclass(frozen=True)
-class Company:
+class ReferenceGraph:
     """The threads of a block, or some bundles of it, by their positions there."""
 
-    leans: tuple[tuple[int, ...], ...]
+    references: tuple[tuple[int, ...], ...]
     """Positions of those that each thread may lean on, nearest first."""
     metrics: tuple[tuple[int, ...], ...]
     """Their metric: how near they are, 0 to 255."""
-    waves: tuple[int, ...]
-    bundles: tuple[range, ...]
+    passes: tuple[int, ...]
+    dependency_groups: tuple[range, ...]
 
     @classmethod
-    def alone(cls, n_threads: int) -> Company:
+    def independent(cls, n_channels: int) -> ReferenceGraph:
         """Threads of which none leans on another."""
-        nobody = ((),) * n_threads
-        return cls(nobody, nobody, (0,) * n_threads, tuple(range(i, i + 1) for i in range(n_threads)))
+        nobody = ((),) * n_channels
+        return cls(nobody, nobody, (0,) * n_channels, tuple(range(i, i + 1) for i in range(n_channels)))
 
     @classmethod
-    def of(cls, topology: Topology, places: Sequence[Place]) -> Company:
+    def of(cls, topology: Topology, places: Sequence[BlockChannel]) -> ReferenceGraph:
         """The company of a block whose threads, in its order, have these places."""
-        position = {(place.thread, place.first_frame): i for i, place in enumerate(places)}
+        position = {(place.channel, place.first_frame): i for i, place in enumerate(places)}
         linked = [_linked(topology, place, places, position) for place in places]
-        bundles = _bundles(linked)
-        bundle_of = [b for b, bundle in enumerate(bundles) for _ in bundle]
-        waves = tuple(topology.waves[place.thread] for place in places)
-        leans = [
-            {j: metric for j, metric in others.items() if bundle_of[j] == bundle_of[i] and waves[j] < waves[i]}
+        dependency_groups = _dependency_groups(linked)
+        group_of = [b for b, dependency_group in enumerate(dependency_groups) for _ in dependency_group]
+        passes = tuple(topology.passes[place.channel] for place in places)
+        references = [
+            {j: metric for j, metric in others.items() if group_of[j] == group_of[i] and passes[j] < passes[i]}
             for i, others in enumerate(linked)
         ]
-        return cls(_keys(leans), _values(leans), waves, tuple(bundles))
+        return cls(_keys(references), _values(references), passes, tuple(dependency_groups))
 
     def needed(self, wanted: Sequence[int]) -> list[int]:
         """The wanted positions and all that they lean on, directly or through others, in order."""
         found = set(wanted)
         ahead = list(found)
         while ahead:
-            for other in self.leans[ahead.pop()]:
+            for other in self.references[ahead.pop()]:
                 if other not in found:
                     found.add(other)
                     ahead.append(other)
         return sorted(found)
 
-    def without(self, positions: Collection[int]) -> Company:
+    def without(self, positions: Collection[int]) -> ReferenceGraph:
         """The same company, but nobody leans on these positions."""
-        leans = [
+        references = [
             {j: metric for j, metric in zip(others, metrics, strict=True) if j not in positions}
-            for others, metrics in zip(self.leans, self.metrics, strict=True)
+            for others, metrics in zip(self.references, self.metrics, strict=True)
         ]
-        return Company(_keys(leans), _values(leans), self.waves, self.bundles)
+        return ReferenceGraph(_keys(references), _values(references), self.passes, self.dependency_groups)
 
-    def part(self, positions: Sequence[int]) -> Company:
+    def part(self, positions: Sequence[int]) -> ReferenceGraph:
         """The company of these positions alone, which are in order; what they lean on outside is left out."""
         new = {position: i for i, position in enumerate(positions)}
-        leans = [
-            {new[j]: metric for j, metric in zip(self.leans[i], self.metrics[i], strict=True) if j in new}
+        references = [
+            {new[j]: metric for j, metric in zip(self.references[i], self.metrics[i], strict=True) if j in new}
             for i in positions
         ]
-        bundles = []
+        dependency_groups = []
         start = 0
-        for bundle in self.bundles:
-            stop = start + sum(position in new for position in bundle)
+        for dependency_group in self.dependency_groups:
+            stop = start + sum(position in new for position in dependency_group)
             if stop > start:
-                bundles.append(range(start, stop))
+                dependency_groups.append(range(start, stop))
             start = stop
-        return Company(_keys(leans), _values(leans), tuple(self.waves[i] for i in positions), tuple(bundles))
+        return ReferenceGraph(
+            _keys(references), _values(references), tuple(self.passes[i] for i in positions), tuple(dependency_groups)
+        )
 
 
 def _keys(tables: Sequence[dict[int, int]]) -> tuple[tuple[int, ...], ...]:
@@ -112,47 +114,47 @@ def _values(tables: Sequence[dict[int, int]]) -> tuple[tuple[int, ...], ...]:
 
 
 def _linked(
-    topology: Topology, place: Place, places: Sequence[Place], position: dict[tuple[int, int], int]
+    topology: Topology, place: BlockChannel, places: Sequence[BlockChannel], position: dict[tuple[int, int], int]
 ) -> dict[int, int]:
     """Positions of the peers, nearest first, whose parts begin and end with the thread's own; and their metric."""
-    found = ((position.get((peer.thread, place.first_frame)), peer.metric) for peer in topology.peers[place.thread])
+    found = ((position.get((peer.channel, place.first_frame)), peer.metric) for peer in topology.peers[place.channel])
     return {j: metric for j, metric in found if j is not None and places[j].n_frames == place.n_frames}
 
 
-def _bundles(linked: Sequence[Iterable[int]]) -> list[range]:
-    bundles = []
+def _dependency_groups(linked: Sequence[Iterable[int]]) -> list[range]:
+    dependency_groups = []
     start, reach = 0, -1
     for i, others in enumerate(linked):
-        if i > start and (i > reach or i - start == MAX_BUNDLE):
-            bundles.append(range(start, i))
+        if i > start and (i > reach or i - start == MAX_GROUP_CHANNELS):
+            dependency_groups.append(range(start, i))
             start = i
         reach = max([reach, i, *others])
     if linked:
-        bundles.append(range(start, len(linked)))
-    return bundles
+        dependency_groups.append(range(start, len(linked)))
+    return dependency_groups
 
 
 @dataclass(frozen=True, eq=False)
-class Peers:
+class ReferenceTable:
     """The company of a group of threads in the order in which they take a step: wave after wave."""
 
-    waves: np.ndarray
+    passes: np.ndarray
     """The first thread of each wave that has any, then the number of threads: int64."""
-    leans: np.ndarray
+    references: np.ndarray
     """Threads that each thread leans on, nearest first, then -1: int64 of shape (threads, MAX_LEANS)."""
     metrics: np.ndarray
     """How near those are, 0 to 255: int64 of the same shape."""
 
     @classmethod
-    def of(cls, company: Company, order: Sequence[int]) -> Peers:
+    def of(cls, reference_graph: ReferenceGraph, order: Sequence[int]) -> ReferenceTable:
         """Of the threads at these positions of a company, which come wave after wave; they lean on none but these."""
-        new = {position: thread for thread, position in enumerate(order)}
-        leans = np.full((len(order), MAX_LEANS), -1, dtype=np.int64)
-        metrics = np.zeros((len(order), MAX_LEANS), dtype=np.int64)
-        for thread, i in enumerate(order):
-            near = zip(company.leans[i], company.metrics[i], strict=True)
+        new = {position: channel for channel, position in enumerate(order)}
+        references = np.full((len(order), MAX_REFERENCES), -1, dtype=np.int64)
+        metrics = np.zeros((len(order), MAX_REFERENCES), dtype=np.int64)
+        for channel, i in enumerate(order):
+            near = zip(reference_graph.references[i], reference_graph.metrics[i], strict=True)
             for k, (other, metric) in enumerate((new[j], metric) for j, metric in near if j in new):
-                leans[thread, k], metrics[thread, k] = other, metric
-        waves = [company.waves[i] for i in order]
-        starts = [i for i, wave in enumerate(waves) if i == 0 or wave != waves[i - 1]]
-        return cls(np.array([*starts, len(waves)], dtype=np.int64), leans, metrics)
+                references[channel, k], metrics[channel, k] = other, metric
+        passes = [reference_graph.passes[i] for i in order]
+        starts = [i for i, coding_pass in enumerate(passes) if i == 0 or coding_pass != passes[i - 1]]
+        return cls(np.array([*starts, len(passes)], dtype=np.int64), references, metrics)

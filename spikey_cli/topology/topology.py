@@ -11,7 +11,7 @@ from dataclasses import dataclass
 MAX_PEERS = 4
 """Peers of a thread, at most."""
 
-MAX_WAVES = 16
+MAX_PASSES = 16
 """Waves, at most: they are 0 to 15."""
 
 
@@ -19,7 +19,7 @@ MAX_WAVES = 16
 class Peer:
     """Another thread of the same session."""
 
-    thread: int
+    channel: int
     """Index of that thread."""
     metric: int
     """Distance in common activity: 255 times the size of the correlation, rounded; 255 is nearest, 0 farthest."""
@@ -34,22 +34,22 @@ class Topology:
 
     peers: tuple[tuple[Peer, ...], ...]
     """Of each thread, at most MAX_PEERS."""
-    waves: tuple[int, ...]
+    passes: tuple[int, ...]
     """Of each thread, 0 to MAX_WAVES - 1."""
 
     @classmethod
-    def alone(cls, n_threads: int) -> Topology:
-        """The topology of `n_threads` threads without peers, all in wave 0."""
-        return cls(((),) * n_threads, (0,) * n_threads)
+    def independent(cls, n_channels: int) -> Topology:
+        """The topology of `n_channels` threads without peers, all in wave 0."""
+        return cls(((),) * n_channels, (0,) * n_channels)
 
     @classmethod
-    def from_pairs(cls, pairs: Iterable[tuple[int, int, int]], waves: Sequence[int]) -> Topology:
+    def from_pairs(cls, pairs: Iterable[tuple[int, int, int]], passes: Sequence[int]) -> Topology:
         """Topology of pairs (thread, other thread, metric), each pair once, and the wave of each thread."""
-        peers: list[list[Peer]] = [[] for _ in waves]
+        peers: list[list[Peer]] = [[] for _ in passes]
         for a, b, metric in pairs:
             peers[a].append(Peer(b, metric))
             peers[b].append(Peer(a, metric))
-        return cls(tuple(tuple(sorted(p, key=lambda q: (-q.metric, q.thread))) for p in peers), tuple(waves))
+        return cls(tuple(tuple(sorted(p, key=lambda q: (-q.metric, q.channel))) for p in peers), tuple(passes))
 
     def __str__(self) -> str:
         joined = sum(bool(peers) for peers in self.peers)
@@ -64,20 +64,20 @@ class Topology:
                 continue
             seen[first] = True
             session = [first]
-            for thread in session:  # grows while it is read
-                for peer in self.peers[thread]:
-                    if not seen[peer.thread]:
-                        seen[peer.thread] = True
-                        session.append(peer.thread)
+            for channel in session:  # grows while it is read
+                for peer in self.peers[channel]:
+                    if not seen[peer.channel]:
+                        seen[peer.channel] = True
+                        session.append(peer.channel)
             found.append(sorted(session))
         return found
 
-    def sessions_of_files(self, file_of_thread: Sequence[int]) -> list[list[int]]:
+    def sessions_of_files(self, file_of_channel: Sequence[int]) -> list[list[int]]:
         """The same of files, by the file of each thread: the channels of one belong together, peers or not."""
         found: list[list[int]] = []
         session_of: dict[int, list[int]] = {}
-        for threads in self.sessions():
-            files = sorted({file_of_thread[thread] for thread in threads})
+        for channels in self.sessions():
+            files = sorted({file_of_channel[channel] for channel in channels})
             session = next((session_of[file] for file in files if file in session_of), None)
             if session is None:
                 session = []

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..core.converter import CODE_UNITS
 from ..core.gain import INPUT_FACTOR, INPUT_LIMIT
 from ..errors import InputError
-from .recordings import Threads
+from .recordings import Channels
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Batch:
     """The next value less the last one, in codes: float32 [rows, steps]."""
     gain: Tensor
     """Gain bytes, int64 [rows, steps]."""
-    waves: Tensor
+    passes: Tensor
     """Wave of each row, int64 [rows]."""
     receiver: Tensor
     """Row that each message goes to, int64 [messages]."""
@@ -46,34 +46,34 @@ class Batch:
             self.high[rows],
             self.delta[rows],
             self.gain[rows],
-            self.waves[rows],
+            self.passes[rows],
             none,
             none,
             self.metric[:0],
         )
 
 
-def at_moments(threads: Threads, rows: np.ndarray, at: np.ndarray, window: int, steps: int) -> Batch:
+def at_moments(channels: Channels, rows: np.ndarray, at: np.ndarray, window: int, steps: int) -> Batch:
     """Threads `rows` from their sample `at` on, both int64 [rows]; without messages. `at` is beyond `window`."""
-    first = torch.from_numpy(threads.start[rows] + at)
-    stretch = threads.values[first[:, None] + torch.arange(-window - 1, steps)].long()
+    first = torch.from_numpy(channels.start[rows] + at)
+    stretch = channels.values[first[:, None] + torch.arange(-window - 1, steps)].long()
     own = first[:, None] + torch.arange(steps)
-    gain = threads.gains[own].long()
+    gain = channels.gains[own].long()
     step = stretch[:, 1:] - stretch[:, :-1]
     # of each step: the `window` differences before it
     before = step[:, :-1].unfold(1, window, 1)
     factor = torch.from_numpy(INPUT_FACTOR)[gain]
     x = ((before * factor[..., None] + (1 << 29)) >> 30).clamp(-INPUT_LIMIT, INPUT_LIMIT)
-    code = threads.codes[own].long()
+    code = channels.codes[own].long()
     last = stretch[:, window:-1].float() / CODE_UNITS
     none = torch.zeros(0, dtype=torch.int64)
     return Batch(
         x.float(),
-        threads.edges[code] - last,
-        threads.edges[code + 1] - last,
+        channels.edges[code] - last,
+        channels.edges[code + 1] - last,
         step[:, window:].float() / CODE_UNITS,
         gain,
-        torch.from_numpy(threads.wave[rows]),
+        torch.from_numpy(channels.coding_pass[rows]),
         none,
         none,
         none.float(),
@@ -81,43 +81,43 @@ def at_moments(threads: Threads, rows: np.ndarray, at: np.ndarray, window: int, 
 
 
 def random_batches(
-    threads: Threads, window: int, steps: int, size: int, generator: np.random.Generator
+    channels: Channels, window: int, steps: int, size: int, generator: np.random.Generator
 ) -> Iterator[Batch]:
     """Batches of about `size` samples without end: random moments of random groups, as often as they have samples.
 
     Raises InputError where all recordings are too short.
     """
-    usable = np.maximum(threads.group_length - window - steps, 0)
+    usable = np.maximum(channels.group_length - window - steps, 0)
     if not usable.any():
         raise InputError(f"no recording is longer than {window + steps} samples; give longer ones, or a smaller window")
     reach = np.cumsum(usable)
-    mean_threads = np.diff(threads.group_first) @ usable / reach[-1]
-    n_groups = max(1, round(size / steps / mean_threads))
+    mean_channels = np.diff(channels.group_first) @ usable / reach[-1]
+    n_groups = max(1, round(size / steps / mean_channels))
     while True:
         place = generator.integers(0, reach[-1], n_groups)
         group = np.searchsorted(reach, place, "right")
         at = place - (reach[group] - usable[group]) + window + 1
-        yield of_groups(threads, group, at, window, steps)
+        yield of_groups(channels, group, at, window, steps)
 
 
-def of_groups(threads: Threads, group: np.ndarray, at: np.ndarray, window: int, steps: int) -> Batch:
+def of_groups(channels: Channels, group: np.ndarray, at: np.ndarray, window: int, steps: int) -> Batch:
     """All threads of the groups from their samples `at` on, with the messages among them."""
-    which, inside = _spread(np.diff(threads.group_first)[group])
-    batch = at_moments(threads, threads.group_first[group][which] + inside, at[which], window, steps)
+    which, inside = _spread(np.diff(channels.group_first)[group])
+    batch = at_moments(channels, channels.group_first[group][which] + inside, at[which], window, steps)
     first_row = np.searchsorted(which, np.arange(group.size))
-    message_of, k = _spread(np.diff(threads.first_message)[group])
-    message = threads.first_message[group][message_of] + k
-    offset = first_row[message_of] - threads.group_first[group][message_of]
+    message_of, k = _spread(np.diff(channels.first_message)[group])
+    message = channels.first_message[group][message_of] + k
+    offset = first_row[message_of] - channels.group_first[group][message_of]
     return Batch(
         batch.windows,
         batch.low,
         batch.high,
         batch.delta,
         batch.gain,
-        batch.waves,
-        torch.from_numpy(threads.receiver[message] + offset),
-        torch.from_numpy(threads.sender[message] + offset),
-        torch.from_numpy(threads.metric[message]),
+        batch.passes,
+        torch.from_numpy(channels.receiver[message] + offset),
+        torch.from_numpy(channels.sender[message] + offset),
+        torch.from_numpy(channels.metric[message]),
     )
 
 

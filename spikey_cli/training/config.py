@@ -27,7 +27,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import InputError
-from ..topology.references import MAX_LEANS
+from ..topology.references import MAX_REFERENCES
 
 Size = Annotated[int, Field(ge=1, le=1024)]
 
@@ -84,7 +84,7 @@ class Projector(_Part):
 class MiddleOut(_Part):
     """Messages from peers (see `spikey_cli.middle_out`)."""
 
-    peers: Annotated[int, Field(ge=1, le=MAX_LEANS)] = 1
+    peers: Annotated[int, Field(ge=1, le=MAX_REFERENCES)] = 1
     """Peers that send a thread messages, at most: the nearest of those whose waves come before its own."""
     shape: tuple[Size, ...] = ()
     """Hidden layers between a message and the region latent."""

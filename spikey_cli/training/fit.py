@@ -16,7 +16,7 @@ from .batches import Batch, random_batches
 from .config import Config
 from .loss import code_length
 from .network import IntegerNetwork
-from .recordings import Threads
+from .recordings import Channels
 
 _LOOKED_AT = 200_000  # held-out samples of one look, at most
 _LOOK_BATCH = 4096
@@ -38,7 +38,7 @@ class Look:
 
 
 def fit(
-    config: Config, training: Threads, held_out: Threads, checkpoint: Path | None, report: Callable[[Look], None]
+    config: Config, training: Channels, held_out: Channels, checkpoint: Path | None, report: Callable[[Look], None]
 ) -> IntegerNetwork:
     """Train a network, from `checkpoint` where that exists; the best one seen at a look is returned.
 
@@ -108,7 +108,7 @@ def _keep(checkpoint: Path, state: dict[str, object]) -> None:
     part.replace(checkpoint)
 
 
-def held_out_batches(network: IntegerNetwork, held_out: Threads) -> list[Batch]:
+def held_out_batches(network: IntegerNetwork, held_out: Channels) -> list[Batch]:
     """The same moments of the held-out sessions each time."""
     config = network.config
     steps = config.training.unroll if config.is_recurrent else 1
@@ -118,7 +118,7 @@ def held_out_batches(network: IntegerNetwork, held_out: Threads) -> list[Batch]:
 
 
 @torch.no_grad()
-def held_out_bits(network: IntegerNetwork, held_out: Threads) -> float:
+def held_out_bits(network: IntegerNetwork, held_out: Channels) -> float:
     """Bits/sample on the held-out sessions."""
     total, n = 0.0, 0
     for batch in held_out_batches(network, held_out):

@@ -12,7 +12,7 @@ from ..core.adaptation import UNIT
 from .fit import Look, held_out_batches
 from .loss import innovations
 from .network import IntegerNetwork
-from .recordings import Threads
+from .recordings import Channels
 
 _COLUMNS = ("step", "learning_rate", "trained_bits", "held_out_bits")
 
@@ -51,7 +51,7 @@ class Journal:
         self._events.add_scalar("bits/held_out", look.held_out_bits, look.step)
         self._events.add_scalar("learning_rate", look.learning_rate, look.step)
 
-    def draw(self, network: IntegerNetwork, held_out: Threads) -> None:
+    def draw(self, network: IntegerNetwork, held_out: Channels) -> None:
         """Draw `curves.png` from the log, and `residuals.png` from the network on the held-out sessions."""
         with self._path.open(newline="", encoding="utf-8") as file:
             rows = [[float(row[name]) for name in _COLUMNS] for row in csv.DictReader(file)]
@@ -60,7 +60,7 @@ class Journal:
 
 
 @torch.no_grad()
-def _residuals(network: IntegerNetwork, held_out: Threads) -> np.ndarray:
+def _residuals(network: IntegerNetwork, held_out: Channels) -> np.ndarray:
     """Residuals on the held-out sessions, in predicted spreads."""
     found = [innovations(network(batch), batch).flatten() for batch in held_out_batches(network, held_out)]
     return torch.cat(found).numpy() / UNIT

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.adaptation import LIMIT, UNIT
-from ..core.density import MARGIN, MAX_SCALE, MIN_SCALE, TAIL_FULL, TOTAL_BITS
+from ..core.density import MARGIN, MAX_LOG2_SCALE, MAX_OUTLIER_WEIGHT, MIN_LOG2_SCALE, TOTAL_BITS
 from ..core.gain import LOG_SCALE
 from .batches import Batch
 
@@ -21,8 +21,10 @@ def densities(outputs: Tensor, gain: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Centre and spread, in codes, and the tail's weight that outputs [..., 3] describe; see `coders.density`."""
     log2_rms = torch.from_numpy(LOG_SCALE)[gain].float() / SCALE_UNITS
     centre = outputs[..., 0] / CENTRE_UNITS * torch.exp2(log2_rms)
-    log2_spread = (outputs[..., 1] / SCALE_UNITS + log2_rms).clamp(MIN_SCALE / SCALE_UNITS, MAX_SCALE / SCALE_UNITS)
-    weight = torch.exp2((outputs[..., 2].clamp(0, TAIL_FULL) - TAIL_FULL) / TAIL_UNITS - 1)
+    log2_spread = (outputs[..., 1] / SCALE_UNITS + log2_rms).clamp(
+        MIN_LOG2_SCALE / SCALE_UNITS, MAX_LOG2_SCALE / SCALE_UNITS
+    )
+    weight = torch.exp2((outputs[..., 2].clamp(0, MAX_OUTLIER_WEIGHT) - MAX_OUTLIER_WEIGHT) / TAIL_UNITS - 1)
     return centre, torch.exp2(log2_spread), weight
 
 

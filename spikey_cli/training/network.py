@@ -111,22 +111,22 @@ class IntegerNetwork(nn.Module):
         if self.config.middle_out is None:
             return self.conclude(latent)
         outputs = latent.new_zeros(*latent.shape[:2], OUTPUT_ROWS)
-        innovation = latent.new_zeros(latent.shape[:2])
-        for wave in range(int(batch.waves.max()) + 1):
-            here = torch.nonzero(batch.waves == wave)[:, 0]
-            to_here = torch.nonzero(batch.waves[batch.receiver] == wave)[:, 0]
-            joined = self._joined(batch, latent, innovation, to_here)[here]
+        normalised_error = latent.new_zeros(latent.shape[:2])
+        for coding_pass in range(int(batch.passes.max()) + 1):
+            here = torch.nonzero(batch.passes == coding_pass)[:, 0]
+            to_here = torch.nonzero(batch.passes[batch.receiver] == coding_pass)[:, 0]
+            joined = self._joined(batch, latent, normalised_error, to_here)[here]
             own = self.conclude(joined)
             outputs = outputs.index_copy(0, here, own)
-            innovation = innovation.index_copy(0, here, innovations(own, batch.part(here)))
+            normalised_error = normalised_error.index_copy(0, here, innovations(own, batch.part(here)))
         return outputs
 
-    def _joined(self, batch: Batch, latent: Tensor, innovation: Tensor, to_here: Tensor) -> Tensor:
+    def _joined(self, batch: Batch, latent: Tensor, normalised_error: Tensor, to_here: Tensor) -> Tensor:
         """All rows' latents with the regions that the messages `to_here` come to."""
         part = self.config.middle_out
         assert part is not None
         receiver, sender = batch.receiver[to_here], batch.sender[to_here]
-        theirs = torch.cat([latent[sender], innovation[sender][..., None]], dim=-1)
+        theirs = torch.cat([latent[sender], normalised_error[sender][..., None]], dim=-1)
         theirs = scale_gradient(theirs, part.peer_gradients_factor)
         metric = batch.metric[to_here][:, None, None].expand(-1, latent.shape[1], 1)
         messages = torch.cat([latent[receiver], theirs[..., :-1], metric, theirs[..., -1:]], dim=-1)

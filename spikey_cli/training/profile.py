@@ -20,7 +20,7 @@ from ..core.converter import CODE_UNITS, Profile
 from .batches import at_moments
 from .loss import densities
 from .network import IntegerNetwork
-from .recordings import Threads
+from .recordings import Channels
 
 LIKE_BITS = 5
 PRIOR_COUNT = 100.0
@@ -64,24 +64,24 @@ def _count(centre, spread, weight, edges, table, expected):
             before = now
 
 
-def estimate(network: IntegerNetwork, threads: Threads, every: int = 1) -> Profile:
-    """A profile better than the one that `threads` were read with, from every n-th of their samples.
+def estimate(network: IntegerNetwork, channels: Channels, every: int = 1) -> Profile:
+    """A profile better than the one that `channels` were read with, from every n-th of their samples.
 
     The network is one without parts.
     """
-    edges = threads.edges.numpy().astype(np.float64)
+    edges = channels.edges.numpy().astype(np.float64)
     size = edges.size - 1
     expected, observed = np.zeros(size), np.zeros(size)
     window = network.config.window
-    for thread, length in enumerate(threads.length):
+    for channel, length in enumerate(channels.length):
         at = np.arange(window + 1, length, every)
         if at.size == 0:
             continue
-        batch = at_moments(threads, np.full(at.size, thread), at, window, 1)
+        batch = at_moments(channels, np.full(at.size, channel), at, window, 1)
         with torch.no_grad():
             centre, spread, weight = (values[:, 0] for values in densities(network(batch), batch.gain))
-        code = threads.codes[threads.start[thread] + torch.from_numpy(at)].long()
-        last = threads.edges[code] - batch.low[:, 0]
+        code = channels.codes[channels.start[channel] + torch.from_numpy(at)].long()
+        last = channels.edges[code] - batch.low[:, 0]
         _count((centre + last).numpy(), spread.numpy(), weight.numpy(), edges, _PHI, expected)
         observed += np.bincount(code.numpy(), minlength=size)
     edges[0], edges[-1] = edges[1] - 1, edges[-2] + 1

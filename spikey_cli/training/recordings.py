@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from ..api.compress import find_sessions
-from ..codec.scan import Source, look_through
+from ..codec.scan import ScannedSource, scan
 from ..core.converter import CODE_UNITS, Bins, Profile
 from ..core.gain import lane_gains
 from ..core.lanes import cut
 from ..errors import InputError
-from ..topology.references import Company, Place
+from ..topology.references import BlockChannel, ReferenceGraph
 
 FAR = 1e6
 """Where the outermost edges lie, in codes: the first and the last code take all that is beyond."""
@@ -59,9 +59,9 @@ def read_split(folder: Path, seed: int) -> Split:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav")
         if not files:
             raise InputError(f"{folder}: holds no WAV files; give a folder of recordings")
-        looks = (look_through(path, path.name) for path in files)
+        looks = (scan(path, path.name) for path in files)
         sources = [source for source in looks if source.layout and source.layout.n_frames]
-        sessions = [[Path(str(sources[i].origin)) for i in session] for session in find_sessions(sources)[1]]
+        sessions = [[Path(str(sources[i].source)) for i in session] for session in find_sessions(sources)[1]]
         random.Random(seed).shuffle(sessions)
         n = round(VAL_SHARE * len(sessions))
         split = Split(sessions[n:], sessions[:n])
@@ -88,7 +88,7 @@ def _read_listed(sessions_csv: Path) -> Split:
 
 
 @dataclass(frozen=True)
-class Threads:
+class Channels:
     """Threads of recordings on one grid, flat; those of a group, which send each other messages, stand together."""
 
     codes: Tensor
@@ -101,7 +101,7 @@ class Threads:
     """Edges of the bins of all codes, float32, in codes; those of the first and the last code lie far outside."""
     start: np.ndarray
     """First sample of each thread in `codes`, int64."""
-    wave: np.ndarray
+    coding_pass: np.ndarray
     """Of each thread, int64."""
     group_first: np.ndarray
     """First thread of each group, then the number of threads: int64."""
@@ -121,49 +121,51 @@ class Threads:
         return np.diff(self.start, append=self.codes.numel())
 
 
-def load(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) -> Threads:
+def load(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) -> Channels:
     """Read all threads of WAV files, which are on one grid; `profile` is that of its converter.
 
     At most `peers` of those that each thread leans on send it messages; without any, each thread is its own group.
     Raises InputError where a file cannot be predicted, or grids differ.
     """
-    sources = [look_through(path, path.name) for path in files]
+    sources = [scan(path, path.name) for path in files]
     for path, source in zip(files, sources, strict=True):
         if source.layout is None or source.layout.n_frames == 0:
             raise InputError(
                 f"{path}: is no WAV of 8, 16 or 24 bits with samples in it; train on recordings without it"
             )
-    grids = {(source.grid.kind, source.grid.size) for source in sources}
-    if len(grids) != 1:
-        raise InputError(f"the recordings are on {len(grids)} grids; train on those of one converter")
-    ((_, size),) = grids
+    quantizers = {(source.quantizer.kind, source.quantizer.size) for source in sources}
+    if len(quantizers) != 1:
+        raise InputError(f"the recordings are on {len(quantizers)} grids; train on those of one converter")
+    ((_, size),) = quantizers
     topology, _ = find_sessions(sources, peers > 0)
     in_groups = topology.sessions()
     frames = [source.layout.n_frames for source in sources if source.layout for _ in range(source.channels)]
-    company = Company.of(topology, [Place(thread, 0, n) for thread, n in enumerate(frames)])
-    flats = _read_threads(sources, profile)
-    order = [thread for group in in_groups for thread in group]
-    new = {thread: i for i, thread in enumerate(order)}
+    reference_graph = ReferenceGraph.of(topology, [BlockChannel(channel, 0, n) for channel, n in enumerate(frames)])
+    flats = _read_channels(sources, profile)
+    order = [channel for group in in_groups for channel in group]
+    new = {channel: i for i, channel in enumerate(order)}
     messages = [
         [
-            (new[thread], new[other], metric)
-            for thread in group
-            for other, metric in list(zip(company.leans[thread], company.metrics[thread], strict=True))[:peers]
+            (new[channel], new[other], metric)
+            for channel in group
+            for other, metric in list(
+                zip(reference_graph.references[channel], reference_graph.metrics[channel], strict=True)
+            )[:peers]
         ]
         for group in in_groups
     ]
     flat_messages = np.array([message for own in messages for message in own], dtype=np.int64).reshape(-1, 3)
     edges = np.arange(size + 1) - 0.5 if profile is None else profile.edges / CODE_UNITS
     edges[0], edges[-1] = -FAR, FAR
-    lengths = np.array([frames[thread] for thread in order], dtype=np.int64)
+    lengths = np.array([frames[channel] for channel in order], dtype=np.int64)
     codes, values, gains = (torch.from_numpy(np.concatenate([flats[t][k] for t in order])) for k in range(3))
-    return Threads(
+    return Channels(
         codes,
         values,
         gains,
         torch.from_numpy(edges.astype(np.float32)),
         start=np.cumsum(lengths) - lengths,
-        wave=np.array([topology.waves[thread] for thread in order], dtype=np.int64),
+        coding_pass=np.array([topology.passes[channel] for channel in order], dtype=np.int64),
         group_first=np.cumsum([0, *map(len, in_groups)]),
         group_length=np.array([frames[group[0]] for group in in_groups], dtype=np.int64),
         first_message=np.cumsum([0, *map(len, messages)]),
@@ -173,14 +175,14 @@ def load(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) 
     )
 
 
-def _read_threads(sources: Sequence[Source], profile: Profile | None) -> list[tuple[np.ndarray, ...]]:
+def _read_channels(sources: Sequence[ScannedSource], profile: Profile | None) -> list[tuple[np.ndarray, ...]]:
     """Codes, values and gains of each thread."""
-    threads: list[tuple[np.ndarray, ...]] = []
+    channels: list[tuple[np.ndarray, ...]] = []
     for source in sources:
         assert source.layout is not None
-        bins = Bins.of([source.grid], profile)
+        bins = Bins.of([source.quantizer], profile)
         for flat in source.codes(source.read_frames(0, source.layout.n_frames)):
             lanes = cut([flat.size], LANE_STEPS)
             values = bins.values_of(flat, np.repeat(bins.profiled, flat.size)).astype(np.int32)
-            threads.append((flat, values, np.repeat(lane_gains(flat, lanes, bins), lanes.length)))
-    return threads
+            channels.append((flat, values, np.repeat(lane_gains(flat, lanes, bins), lanes.length)))
+    return channels

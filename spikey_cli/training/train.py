@@ -13,7 +13,7 @@ import torch
 
 from ..api.compress import compress
 from ..api.info import describe
-from ..codec.scan import look_through
+from ..codec.scan import scan
 from ..core.converter import CODE_UNITS, Profile
 from ..core.quantizer import N1
 from ..errors import InputError
@@ -83,7 +83,7 @@ def _verdict(measured: dict[str, object]) -> str:
 
 def _profile(config: Config, fitted: list[Path], kept: list[Path], report: Report) -> Profile | None:
     """The converter's profile; estimated, it is by a first network that knows of none, and again by one that does."""
-    if config.profile == "none" or look_through(fitted[0], fitted[0].name).grid.kind != N1.kind:
+    if config.profile == "none" or scan(fitted[0], fitted[0].name).quantizer.kind != N1.kind:
         return None
     if config.profile == "shipped":
         return default_predictor().profile

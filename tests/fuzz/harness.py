@@ -50,7 +50,7 @@ def fuzz(door: str) -> None:
         doors.CHUNK_BYTES //= _SLOWER
     timeout = 120 if config.DISABLE_JIT else 20
     take = doors.DOORS[door]
-    seeds = seeds_of(door) + [path.read_bytes() for path in sorted((HERE.parent / "regressions").glob(f"{door}-*"))]
+    seeds = seeds_of(door) + [path.read_bytes() for path in sorted((HERE / "regressions").glob(f"{door}-*"))]
     with tempfile.TemporaryDirectory(prefix="spikey-corpus-") as corpus:
         for i, seed in enumerate(seeds):
             with _watched():

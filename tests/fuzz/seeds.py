@@ -10,19 +10,19 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from anatomy import Content, inflated
-from doors import pieces_of, take_apart
-from random_models import PARTS, random_model
-from recordings import n1_samples, neural, wav_bytes
+from support.archive_builder import Content, inflated
+from support.random_models import PARTS, random_model
+from support.recordings import n1_samples, neural, wav_bytes
+from targets import pieces_of, take_apart
 
 import spikey_cli
 from spikey_cli.api.array_metadata import samples_of
 from spikey_cli.api.chunk import encode_chunk
-from spikey_cli.container.grid_table import pack_grid
+from spikey_cli.container.quantizer_table import pack_quantizer
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
 from spikey_cli.core.varint import get_uvarint
-from spikey_cli.io.source import ArrayOrigin
+from spikey_cli.io.source import ArraySource
 from spikey_cli.model.predictor import Predictor
 from spikey_cli.model.zoo import shipped_models
 from spikey_cli.streaming.encoder import StreamEncoder
@@ -34,8 +34,8 @@ def _wavs() -> dict[str, bytes]:
     n1 = n1_samples(neural(random, 40, 2))
     return {
         "n1": wav_bytes(n1[:, 0]),
-        "two": wav_bytes(n1, tail=b"LIST\4\0\0\0abcd"),
-        "wide": wav_bytes(random.integers(-(2**23), 2**23, (12, 2)), 3, head=b"junk\1\0\0\0a\0"),
+        "two": wav_bytes(n1, trailer=b"LIST\4\0\0\0abcd"),
+        "wide": wav_bytes(random.integers(-(2**23), 2**23, (12, 2)), 3, header=b"junk\1\0\0\0a\0"),
         "bytes": wav_bytes(random.integers(120, 136, (20, 3)), 1),
         "text": b"no WAV at all, but bytes" * 3,
         "rf64": b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0" + bytes(28) + wav_bytes(n1[:, 0])[12:],
@@ -99,7 +99,7 @@ def _streams(name: str) -> list[bytes]:
     with tempfile.TemporaryDirectory(prefix="spikey-seeds-") as folder:
         random = np.random.default_rng(6)
         wav, path = Path(folder) / "a.wav", Path(folder) / "a.spk"
-        for grid, samples, width in (
+        for quantizer, samples, width in (
             (0, n1_samples(neural(random, 40)[:, 0]), 2),
             (1, np.cumsum(random.integers(-2000, 2000, 40)), 2),
             (2, np.cumsum(random.integers(-20000, 20000, 40)), 3),
@@ -107,7 +107,7 @@ def _streams(name: str) -> list[bytes]:
             wav.write_bytes(wav_bytes(samples, width))
             spikey_cli.compress([wav], path, coder=name, workers=1, force=True)
             stream = Content.of(path).blocks[0][2][0][0][1]
-            seeds.append(bytes([64, grid, 39, 47]) + pieces_of(stream))
+            seeds.append(bytes([64, quantizer, 39, 47]) + pieces_of(stream))
     return seeds
 
 
@@ -116,7 +116,7 @@ def _lives() -> list[bytes]:
     random = np.random.default_rng(7)
     pairs = Topology.from_pairs([(0, 1, 200), (1, 2, 90)], (0, 1, 0))
     for topology, channels, length in ((None, 1, 70), (pairs, 3, 24)):  # gains follow in another way from step 64 on
-        encoder = StreamEncoder(channels, 1000, grid="n1", topology=topology, head=b"head")
+        encoder = StreamEncoder(channels, 1000, quantizer="n1", topology=topology, header=b"head")
         frames = n1_samples(neural(random, length, channels))
         header = encoder.push(frames[:0])
         size = int.from_bytes(header[20:24], "little")
@@ -130,7 +130,7 @@ def _lives() -> list[bytes]:
             pieces += [rest[at:behind], rest[start : start + length]]
             at = start + length + 4
         seeds.append(pieces_of(*pieces))
-    return [*seeds, pieces_of(b"\0\2\1", descriptions[0], b"\3", pack_grid(N1), b"\5", bytes(8))]
+    return [*seeds, pieces_of(b"\0\2\1", descriptions[0], b"\3", pack_quantizer(N1), b"\5", bytes(8))]
 
 
 def seeds_of(door: str) -> list[bytes]:
@@ -144,7 +144,7 @@ def seeds_of(door: str) -> list[bytes]:
     if door == "chunk":
         return _chunks()
     if door == "npy":
-        return [bytes(ArrayOrigin(array, "a.npy").open().read()) for array in _samples()]
+        return [bytes(ArraySource(array, "a.npy").open().read()) for array in _samples()]
     if door == "sidecar":
         return [
             b"nSavedChans=385\nimSampRate=30000\ntypeThis=imec\n",

@@ -21,8 +21,8 @@ import numpy as np
 GOLDEN = Path(__file__).resolve().parent
 sys.path[:0] = [str(GOLDEN.parent), str(GOLDEN.parent.parent)]
 
-from anatomy import Anatomy  # noqa: E402
-from recordings import n1_samples, neural, wav_bytes  # noqa: E402
+from support.archive_builder import Anatomy  # noqa: E402
+from support.recordings import n1_samples, neural, wav_bytes  # noqa: E402
 
 import spikey_cli  # noqa: E402
 from spikey_cli.api.chunk import encode_chunk  # noqa: E402
@@ -45,7 +45,7 @@ def contents() -> dict[str, dict[str, bytes]]:
     probe = neural(random, 2500, 5)
     return {
         "session": {f"{side}.wav": wav_bytes(n1_samples(session[:, i])) for i, side in enumerate(("left", "right"))},
-        "probe": {"probe.wav": wav_bytes(probe * 12 - 6000, rate=30_000, tail=b"LIST\x04\x00\x00\x00abcd")},
+        "probe": {"probe.wav": wav_bytes(probe * 12 - 6000, rate=30_000, trailer=b"LIST\x04\x00\x00\x00abcd")},
         "widths": {
             "one.wav": wav_bytes(np.clip(probe[:, :2] - 400, 0, 255), 1),
             "three.wav": wav_bytes(np.cumsum(random.integers(-900, 901, (1500, 2)), axis=0) * 64, 3),
@@ -163,10 +163,10 @@ def streams() -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
     wide = np.cumsum(random.integers(-900, 901, (200, 2)), axis=0).astype(np.int32) * 64
     return {
         "session": (n1_samples(neural(random, 900, 2)), {"head": b"head"}),
-        "probe": (n1_samples(probe), {"topology": chain, "grid": "n1"}),
-        "glitch": (glitch, {"grid": "n1"}),
+        "probe": (n1_samples(probe), {"topology": chain, "quantizer": "n1"}),
+        "glitch": (glitch, {"quantizer": "n1"}),
         "bytes": (np.clip(probe - 400, 0, 255).astype(np.uint8), {"sample_bytes": 1}),
-        "wide": (wide, {"sample_bytes": 3, "grid": "identity"}),
+        "wide": (wide, {"sample_bytes": 3, "quantizer": "identity"}),
         "steps": ((probe * 12 - 6000).astype(np.int16), {}),
     }
 

@@ -1,0 +1,118 @@
+"""Forms: arrays to samples and back."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from spikey_cli.api.array_metadata import ArrayMetadata, samples_of
+
+DTYPES = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">u4", "<i8", ">i8", "<u8"]
+
+
+def assert_comes_back(array: np.ndarray, samples: np.ndarray, form: ArrayMetadata | None) -> None:
+    assert samples.dtype in (np.int16, np.uint8)
+    assert samples.flags.c_contiguous
+    back = samples if form is None else ArrayMetadata.unpack(form.pack()).array_of(samples)
+    assert back.dtype == array.dtype
+    assert back.shape == array.shape
+    assert back.tobytes("A") == array.tobytes("A")
+
+
+@st.composite
+def arrays(draw) -> np.ndarray:
+    """Of any dtype, somewhere within its range, spanning about 65,536; filled up at their ends, or not."""
+    dtype = np.dtype(draw(st.sampled_from(DTYPES)))
+    bits = np.iinfo(dtype)
+    low = draw(st.integers(bits.min, bits.max))
+    high = min(low + draw(st.sampled_from([0, 5, 300, 65_535, 65_536])), bits.max)
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=2, max_side=9))
+    array = np.empty((shape[0] + draw(st.integers(0, 99)), *(n + draw(st.integers(0, 5)) for n in shape[1:])), dtype)
+    array[...] = draw(st.integers(bits.min, bits.max))
+    array[tuple(map(slice, shape))] = draw(hnp.arrays(dtype, shape, elements=st.integers(low, high)))
+    return np.asarray(array, order=draw(st.sampled_from("CF")))
+
+
+@given(arrays())
+def test_arrays_come_back(array: np.ndarray) -> None:
+    found = samples_of(array)
+    if found is None:
+        assert int(array.max()) - int(array.min()) >= 65_536, "its values fit into 16 bits"
+    else:
+        assert_comes_back(array, *found)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("frames", "channels"), [(100, 8), (300, 5), (100, 5), (300, 8)])
+def test_filling_is_left_out(dtype: str, order: str, frames: int, channels: int, random: np.random.Generator) -> None:
+    bits = np.iinfo(dtype)
+    array = np.full((300, 8), bits.min, dtype, order)
+    middle = (bits.min + bits.max) // 2
+    array[:frames, :channels] = [[middle + int(n) for n in row] for row in random.integers(0, 9, (frames, channels))]
+    samples, form = samples_of(array) or pytest.fail("nothing fits into 16 bits")
+    assert samples.shape == (frames, channels)
+    assert_comes_back(array, samples, form)
+
+
+def test_few_equal_frames_are_the_recording_s_own(random: np.random.Generator) -> None:
+    array = random.integers(1, 9, (300, 2)).astype("i2")
+    array[-63:] = 0
+    samples, form = samples_of(array) or pytest.fail("nothing fits into 16 bits")
+    assert samples is array
+    assert form is None
+    array[-64:] = 0
+    samples, form = samples_of(array) or pytest.fail("nothing fits into 16 bits")
+    assert samples.shape == (236, 2)
+    assert form == ArrayMetadata(array.dtype, "C", 0, (300, 2), 0)
+
+
+@pytest.mark.parametrize("array", [np.zeros((0, 4), "i2"), np.zeros(5), np.zeros((2, 2, 2), "i2"), np.array(5, "i2")])
+def test_what_gives_no_samples(array: np.ndarray) -> None:
+    assert samples_of(array) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dtype": "<f4"},
+        {"dtype": "object"},
+        {"dtype": "<i2,<i2"},
+        {"dtype": 5},
+        {"order": "A"},
+        {"order": ["C"]},
+        {"offset": 1.5},
+        {"offset": True},
+        {"offset": "1"},
+        {"offset": 40_000},
+        {"offset": -40_000},
+        {"fill": 40_000},
+        {"fill": None},
+        {"shape": [3, 2]},
+        {"shape": [4]},
+        {"shape": [4, 2, 1]},
+        {"shape": [-4, -2]},
+        {"shape": "42"},
+        {"shape": 8},
+        {"shape": None},
+        {"more": 1},
+    ],
+    ids=json.dumps,
+)
+def test_forms_that_make_no_sense_are_refused(change: dict[str, object]) -> None:
+    told = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [5, 2], "fill": 0}
+    samples = np.zeros((4, 2), np.int16)
+    assert ArrayMetadata.unpack(json.dumps(told).encode()).array_of(samples).shape == (5, 2)
+    with pytest.raises(ValueError, match=r"form of an array|does not hold"):
+        ArrayMetadata.unpack(json.dumps(told | change).encode()).array_of(samples)
+
+
+@pytest.mark.parametrize("packed", [b"", b"[]", b"{}", b"\xff", b"null", b"[" * 100_000, b'{"dtype": "<i2"}'])
+def test_what_is_no_form_is_refused(packed: bytes) -> None:
+    with pytest.raises(ValueError, match="no form of an array"):
+        ArrayMetadata.unpack(packed)

@@ -1,0 +1,267 @@
+"""Chunks: any array to bytes and back."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from support import second_decoder
+from support.paths import GOLDEN
+from support.recordings import n1_samples, neural
+
+import spikey_cli
+from spikey_cli.api import chunk
+from spikey_cli.api.chunk import decode_chunk, encode_chunk
+from spikey_cli.api.compress import write_archive
+from spikey_cli.codec.scan import scan
+from spikey_cli.container.archive import NO_MODEL, ArchiveReader
+from spikey_cli.core.coders import CODERS
+from spikey_cli.errors import ArchiveError, LimitError
+from spikey_cli.io.layout import Layout
+from spikey_cli.io.npy import header
+from spikey_cli.io.source import ArraySource, BytesSource
+from spikey_cli.system.workers import Workers
+
+
+def assert_same(array: np.ndarray, back: np.ndarray) -> None:
+    assert back.dtype == array.dtype, f"came back as {back.dtype}, was {array.dtype}"
+    assert back.shape == array.shape, f"came back as {back.shape}, was {array.shape}"
+    assert back.tobytes("A") == array.tobytes("A"), "came back with other values, or in another order"
+
+
+INTEGERS = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", "<i8", "<u8"]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(3000,), (2000, 3)])
+def test_integers_are_predicted(dtype: str, order: str, shape: tuple[int, ...], random: np.random.Generator) -> None:
+    bits = np.iinfo(dtype)
+    middle = (bits.min + bits.max + 1) // 2
+    walk = np.clip(np.cumsum(random.normal(0, 1, shape), axis=0), -100, 100)
+    array = np.array([middle + int(x) for x in walk.reshape(-1)], dtype=dtype).reshape(shape)
+    array = np.asarray(array, order=order)
+    data = encode_chunk(array)
+    assert_same(array, decode_chunk(data))
+    assert len(data) < 0.6 * array.size + 500, f"{len(data)} bytes for {array.size} samples: nothing predicted them"
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([*INTEGERS, "?", "<f4", ">f8", "<c8", "S3", "<M8[ns]"]),
+        hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9),
+    ),
+    st.sampled_from(["C", "F"]),
+)
+def test_any_array_comes_back(array: np.ndarray, order: str) -> None:
+    array = np.asarray(array, order=order)
+    assert_same(array, decode_chunk(encode_chunk(array)))
+
+
+@given(hnp.arrays(st.sampled_from(INTEGERS), st.tuples(st.integers(0, 400), st.integers(1, 3))))
+def test_any_integers_come_back(array: np.ndarray) -> None:
+    assert_same(array, decode_chunk(encode_chunk(array, coder="rice")))
+
+
+def test_out_is_filled(random: np.random.Generator) -> None:
+    array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
+    data = encode_chunk(array)
+    out = np.empty_like(array)
+    assert np.shares_memory(decode_chunk(data, out), out), "it was decoded to another place"
+    assert np.array_equal(out, array)
+    flat = np.empty(array.size, array.dtype)
+    decode_chunk(data, flat)
+    assert np.array_equal(flat.reshape(array.shape), array), "a flat buffer was not filled"
+    for unfit in (np.empty((2000, 4), np.int32), np.empty((2000, 3), np.int16), np.empty((4, 2000), np.int16).T):
+        assert_same(array, decode_chunk(data, unfit))
+
+
+def test_it_is_an_archive(tmp_path, random: np.random.Generator) -> None:
+    array = n1_samples(neural(random, 2000, 4))
+    path = tmp_path / "chunk.spk"
+    path.write_bytes(encode_chunk(array))
+    spikey_cli.decompress(path, tmp_path / "out")
+    assert np.array_equal(np.load(tmp_path / "out" / "chunk.npy"), array)
+
+
+def test_an_archive_may_be_no_chunk(tmp_path, random: np.random.Generator) -> None:
+    path = tmp_path / "a.spk"
+    spikey_cli.compress([ArraySource(n1_samples(neural(random, 200, 2)), "other.npy")], path)
+    with pytest.raises(ArchiveError, match="not of an array"):
+        decode_chunk(path.read_bytes())
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", bytes(1000)])
+def test_what_is_no_chunk_is_refused(data: bytes) -> None:
+    with pytest.raises(ArchiveError, match="a chunk: "):
+        decode_chunk(data)
+
+
+def test_damage_is_refused(random: np.random.Generator) -> None:
+    array = n1_samples(neural(random, 500, 2))
+    data = encode_chunk(array)
+    for at in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << at % 8
+        with pytest.raises(ArchiveError):
+            decode_chunk(damaged)
+
+
+def test_an_array_larger_than_a_chunk_can_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk, "MAX_CHUNK_BYTES", 19_999)
+    with pytest.raises(ValueError, match="20000 bytes is no chunk"):
+        encode_chunk(np.zeros((5000, 2), np.int16))
+
+
+@pytest.mark.parametrize("dtype", ["<i2", "i1", "<u2", "<f4"])
+def test_a_claim_beyond_what_is_granted_is_refused(dtype: str) -> None:
+    array = np.zeros((200_000, 2), dtype)
+    data = encode_chunk(array)
+    assert_same(array, decode_chunk(data, most_bytes=array.nbytes))
+    with pytest.raises(LimitError, match="claims to hold more than the 40000 bytes"):
+        decode_chunk(data, most_bytes=40_000)
+
+
+def test_what_is_not_predicted_needs_no_model(random: np.random.Generator) -> None:
+    data = encode_chunk(random.normal(size=(100, 3)))
+    with ArchiveReader(io.BytesIO(data)) as reader:
+        assert reader.model == NO_MODEL
+
+
+def test_the_same_array_makes_the_same_chunk(random: np.random.Generator) -> None:
+    array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
+    data = encode_chunk(array)
+    assert encode_chunk(array) == data
+    assert encode_chunk(np.repeat(array, 2, axis=1)[:, ::2]) == data, "an array that lies scattered is another"
+
+
+def test_padding_of_fields_is_no_matter(random: np.random.Generator) -> None:
+    array = np.zeros(50, np.dtype([("a", "u1"), ("b", "<i4")], align=True))
+    array["a"], array["b"] = random.integers(0, 255, 50), random.integers(-1000, 1000, 50)
+    back = decode_chunk(encode_chunk(array))
+    assert back.dtype == array.dtype
+    assert (back == array).all()
+
+
+def chunk_of(**files: bytes) -> bytes:
+    """An archive of files in memory; `npy` and `json` stand for those of a chunk."""
+    out = io.BytesIO()
+    sources = [scan(BytesSource(data, f"chunk.{name}")) for name, data in files.items()]
+    write_archive(sources, out, CODERS["rice"], None, False, False, Workers(None, 1), None)
+    return out.getvalue()
+
+
+def npy(shape: str, descr: str = "<i2", data: bytes = b"") -> bytes:
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+def test_a_form_may_claim_no_more_than_is_granted() -> None:
+    form = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [1 << 40], "fill": 0}
+    data = chunk_of(npy=npy("(2,)", data=bytes(4)), json=json.dumps(form).encode())
+    with pytest.raises(LimitError, match="claims to hold more than"):
+        decode_chunk(data)
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        ({"npy": npy("(2,)", data=bytes(4)), "json": b"{}"}, "makes no sense"),
+        (
+            {"npy": npy("(2,)", "<f4", bytes(8)), "json": b'{"dtype": "<i2", "order": "C", "offset": 0}'},
+            "makes no sense",
+        ),
+        ({"npy": npy(f"({1 << 40},)", "<f4")}, "no file of NumPy"),
+        ({"npy": npy("(2,)", "<f4", bytes(7))}, "no file of NumPy"),
+        ({"npy": npy("(-2,)", "<f4", bytes(8))}, "no file of NumPy"),
+        ({"npy": npy("(2,)", "|O", bytes(16))}, "no file of NumPy"),
+        ({"npy": b"no array"}, "no file of NumPy"),
+        ({"json": b"{}"}, "not of an array"),
+        ({"npy": npy("(2,)", data=bytes(4)), "txt": b""}, "not of an array"),
+    ],
+)
+def test_a_hostile_chunk_is_refused(files: dict[str, bytes], error: str) -> None:
+    with pytest.raises(ArchiveError, match=f"^a chunk: .*{error}"):
+        decode_chunk(chunk_of(**files))
+
+
+def test_fields_by_the_hundred() -> None:
+    array = np.ones(3, [(f"field {i}", "<i2") for i in range(1000)])
+    back = decode_chunk(encode_chunk(array))
+    assert back.dtype == array.dtype
+    assert back.tobytes() == array.tobytes()
+
+
+def test_filling_up_costs_nothing(random: np.random.Generator) -> None:
+    array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
+    for filled in (np.pad(array, ((0, 3000), (0, 0))), np.pad(array, ((0, 0), (0, 3)), constant_values=-9)):
+        data = encode_chunk(filled)
+        assert_same(filled, decode_chunk(data))
+        assert len(data) < len(encode_chunk(array)) + 400
+
+
+CHUNKS = GOLDEN / "chunks"
+LISTING: dict[str, dict[str, Any]] = json.loads((CHUNKS / "chunks.json").read_text("utf-8"))
+
+
+def array_by_the_page(data: bytes) -> np.ndarray:
+    """The array of a chunk, by what docs/zarr.md and docs/format.md tell, and nothing of the package."""
+    files = second_decoder.decode(data, [path.read_bytes() for path in CHUNKS.parents[2].glob("models/*.onnx")])
+    assert list(files) in (["chunk.npy"], ["chunk.npy", "chunk.json"])
+    samples = np.load(io.BytesIO(files["chunk.npy"]))
+    if "chunk.json" not in files:
+        return samples
+    told = json.loads(files["chunk.json"])
+    array = np.empty(told.get("shape", samples.shape), told["dtype"], told["order"])
+    bits = np.iinfo(array.dtype)
+    for place in np.ndindex(array.shape):
+        if all(at < n for at, n in zip(place, samples.shape, strict=True)):
+            array[place] = (int(samples[place]) + told["offset"] - bits.min) % (bits.max - bits.min + 1) + bits.min
+        else:
+            array[place] = told["fill"]
+    return array
+
+
+def test_every_golden_chunk_is_listed():
+    assert {path.name for path in CHUNKS.glob("*.spk")} == LISTING.keys()
+
+
+@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("decoded", [decode_chunk, array_by_the_page], ids=["package", "page"])
+def test_golden_chunks_decode(name: str, decoded: Callable[[bytes], np.ndarray]) -> None:
+    array = decoded((CHUNKS / name).read_bytes())
+    assert LISTING[name] == {
+        "dtype": array.dtype.str,
+        "shape": list(array.shape),
+        "order": "C" if array.flags.c_contiguous else "F",
+        "bytes": hashlib.sha256(array.tobytes("A")).hexdigest(),
+    }
+
+
+@pytest.mark.parametrize("shape", [(1_000_000,), (10**15,), (500,), (250, 2), (), (10, 10, 10)])
+@pytest.mark.parametrize("dtype", ["<i2", "<f8", "|u1", "|O"])
+def test_a_shape_that_the_samples_have_not_is_refused(tmp_path, shape: tuple[int, ...], dtype: str) -> None:
+    """It stands in the head of chunk.npy, under checksums that are right."""
+
+    class Forged(ArraySource):
+        def __init__(self) -> None:
+            super().__init__(np.arange(1000, dtype=np.int16), "chunk.npy")
+            self._head = header(shape, np.dtype(dtype))
+            self._size = len(self._head) + 2000
+
+    path = tmp_path / "forged.spk"
+    true, forged = scan(ArraySource(np.arange(1000, dtype=np.int16), "chunk.npy")), Forged()
+    forged = replace(true, source=forged, status=forged.status(), layout=Layout(forged._head, b"", 0, 1, 2, 1000))
+    with open(path, "wb") as file:
+        write_archive([forged], file, CODERS["rice"], None, False, False, Workers(None, 1), None)
+    with pytest.raises(ArchiveError, match="a chunk: "):
+        decode_chunk(path.read_bytes(), most_bytes=4000)

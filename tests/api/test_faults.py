@@ -1,0 +1,268 @@
+"""What becomes of files when something fails: the process, the disk, or whoever else works with them."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.fault_harness import Stage, every_job, file_of, needs_faults
+from support.fault_server import READING, WRITING, Fault, Outcome
+from support.recordings import write_session
+
+import spikey_cli
+from spikey_cli.api import compress as compressor
+from spikey_cli.errors import ArchiveError, InputError, SpikeyError
+from spikey_cli.system.whole_file import is_temporary
+
+pytestmark = needs_faults
+
+KILLS = int(os.environ.get("SPIKEY_KILLS", "10"))
+"""Kills at random times; with more than some, the recordings are larger."""
+
+
+class TestKilled:
+    @every_job
+    @pytest.mark.parametrize(
+        ("action", "over_old", "threads"), [("kill", False, 1), ("kill", True, 2), ("tear", True, 2)]
+    )
+    def test_at_any_call(self, stage, kind, action, over_old, threads):
+        job = stage.job(kind, "--threads", threads, over_old=over_old)
+        again = stage.job(kind, over_old=True)
+        struck = []
+        for outcome, where in stage.trials(job, Fault(action, 0, WRITING if action == "kill" else ("write",))):
+            assert outcome.status == -signal.SIGKILL, where
+            call, path = outcome.struck
+            struck.append((call, "temporary" if is_temporary(Path(path)) else "target"))
+            left = stage.left_behind()
+            assert stage.run(again).status == 0, where
+            assert stage.found() == job.after, where
+            assert stage.left_behind() == left, where
+        assert ("write", "temporary") in struck
+        if threads == 1:  # calls come in the same order every time
+            assert {("create", "temporary"), ("fsync", "temporary"), ("replace", "target")} <= set(struck)
+            assert struck.index(("fsync", "temporary")) < struck.index(("replace", "target"))
+            assert struck[-1] == ("fsync", "target"), "the folder is not flushed"
+
+    def test_what_is_left_behind_is_no_input(self, stage):
+        job = stage.job("compress")
+        stage.reset({})
+        stage.run(job, Fault("kill", 1, ("fsync",)))
+        (left,) = stage.left_behind()
+        named = compressor.name_inputs([stage.folder / "in", stage.out.parent / "in"], recursive=True)
+        shutil.move(left, stage.folder / "in")
+        assert compressor.name_inputs([stage.folder / "in"] * 2, recursive=True) == named
+        (stage.folder / "in" / left.name).unlink()
+
+    def test_at_random_times(self, tmp_path, random):
+        """Whole processes; SPIKEY_KILLS sets how many, and `pytest -s` shows what became of them."""
+        files, frames = (6, 100_000) if KILLS <= 20 else (32, 200_000)
+        paths = write_session(tmp_path / "in", random, files, frames)
+        archive, back = tmp_path / "out.spk", tmp_path / "back"
+        whole = {path.name: path.read_bytes() for path in paths}
+        commands: list[list[object]] = []
+        archives = {b""}
+        for coder in ("rice", "raw"):  # of the two, the one replaces the other
+            commands += [["compress", "-f", "--coder", coder, *paths, archive], ["decompress", "-f", archive, back]]
+            spikey_cli.compress(paths, archive, coder=coder, force=True)
+            archives.add(archive.read_bytes())
+        seconds = []
+        for command in commands:
+            started = time.perf_counter()
+            assert start(command).wait() == 0
+            seconds.append(time.perf_counter() - started)
+        killed = torn = appeared = 0
+        for i in range(KILLS):
+            before = archive.read_bytes()
+            shutil.rmtree(back, ignore_errors=True)
+            process = start(commands[i % 4])
+            time.sleep(random.uniform(0, seconds[i % 4]))
+            process.kill()
+            killed += process.wait() == -signal.SIGKILL
+            assert archive.read_bytes() in archives
+            appeared += archive.read_bytes() != before
+            for path in tmp_path.rglob("*"):
+                if is_temporary(path):
+                    torn += 1
+                    path.unlink()
+                elif path.parent == back:
+                    assert path.read_bytes() == whole[path.name], f"{path} is half written"
+                    appeared += 1
+        assert start(commands[1]).wait() == 0
+        assert {path.name: path.read_bytes() for path in back.iterdir()} == whole
+        print(f"\n{KILLS} kills: {killed} of them before the end, {appeared} files had appeared, {torn} were under way")
+
+
+def start(arguments: list[object]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "spikey_cli", *map(str, arguments)], stdout=subprocess.DEVNULL)
+
+
+class TestFailingDisk:
+    @every_job
+    @pytest.mark.parametrize(("number", "over_old"), [(errno.ENOSPC, True), (errno.EIO, False)])
+    def test_once(self, stage, kind, number, over_old):
+        job = stage.job(kind, over_old=over_old)
+        for outcome, where in stage.trials(job, Fault("raise", 0, WRITING[:-1], number)):
+            self.check(stage, outcome, where, number)
+            found, failed = stage.found(), file_of(outcome)
+            assert kind != "compress" or found == (job.after if outcome.struck[1] == str(stage.out) else job.before)
+            for name, data in job.after.items():
+                assert kind != "decompress" or Path(name).name == failed or found[name] == data, where
+
+    @every_job
+    def test_from_then_on(self, stage, kind):
+        for outcome, where in stage.trials(stage.job(kind), Fault("raise", 0, WRITING[:-1], errno.ENOSPC, "", True)):
+            self.check(stage, outcome, where, errno.ENOSPC)
+
+    def check(self, stage: Stage, outcome: Outcome, where: str, number: int) -> None:
+        assert outcome.status == 1, where
+        assert stage.left_behind() == [], where
+        failed = r"\S+" if Path(outcome.struck[1]).is_dir() else re.escape(file_of(outcome))
+        reason, remedy = {errno.ENOSPC: ("No space left on device", "free some space")}.get(
+            number, ("Input/output error", "check the disk")
+        )
+        assert re.search(rf"^spikey: \S*{failed}: cannot .*: {reason}; {remedy}", outcome.told, re.MULTILINE), where
+
+    @pytest.mark.parametrize(("kind", "call"), [("compress", "create"), ("decompress", "create"), ("extract", "mkdir")])
+    def test_a_folder_that_cannot_be_written_to(self, stage, kind, call):
+        job = stage.job(kind)
+        stage.reset({})
+        outcome = stage.run(job, Fault("raise", 1, (call,), errno.EROFS, for_ever=True))
+        assert outcome.status == 1
+        assert re.search("cannot .*: Read-only file system; name a place that can be written to", outcome.told)
+        assert stage.found() == {}
+
+    def test_a_temporary_file_that_cannot_be_deleted_is_tried_again(self, stage):
+        stage.reset({})
+        arguments = ["compress", stage.folder / "in" / "absent.wav", stage.out / "o.spk"]
+        outcome = stage.server.run(arguments, stage.folder, Fault("raise", 1, ("unlink",), errno.EIO))
+        assert outcome.struck is not None
+        assert outcome.told.endswith("absent.wav: cannot read: No such file or directory; check the name\n")
+        assert (outcome.status, stage.left_behind()) == (1, [])
+
+
+class TestSources:
+    @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO], ids=["EACCES", "EIO"])
+    def test_that_cannot_be_read(self, stage, number):
+        """Each time that anything is read: the source that fails is left out, or the archive, where that does."""
+        job = stage.job("compress", "--threads", 1)
+        struck = set()
+        for at in itertools.count(1):
+            stage.reset({})
+            outcome = stage.run(job, Fault("raise", at, READING, number))
+            if outcome.struck is None:
+                break
+            name = file_of(outcome)
+            struck.add((name, outcome.struck[0]))
+            assert f"{name}: cannot read: {os.strerror(number)}; " in outcome.told
+            assert outcome.status == 1
+            assert stage.left_behind() == []
+            others = {other: data for other, data in stage.sources.items() if other != name}
+            assert stage.found() == ({} if name == "o.spk" else {"o.spk": stage.archive_of(others)}), outcome
+        assert struck == {(name, call) for name in (*stage.sources, "o.spk") for call in READING}
+
+    @pytest.mark.parametrize("kind", ["decompress", "extract"])
+    def test_an_archive_that_cannot_be_read(self, stage, kind):
+        for outcome, where in stage.trials(stage.job(kind), Fault("raise", 0, READING, errno.EIO, for_ever=True)):
+            assert outcome.status == 1, where
+            assert "whole.spk: cannot read: Input/output error; check the disk" in outcome.told, where
+            assert stage.left_behind() == [], where
+
+    @pytest.mark.parametrize(("action", "name"), [("append", "thread1.wav"), ("unlink", "thread0.wav")])
+    def test_that_change(self, stage, action, name):
+        """Between any two calls: what is archived is the file as it was, or as it became, or it is left out."""
+        job = stage.job("compress", "--threads", 1)
+        without = {other: data for other, data in stage.sources.items() if other != name}
+        became = stage.sources | {name: stage.sources[name] + b"more"}
+        statuses = set()
+        for at in itertools.count(1):
+            stage.reset({})
+            fault = Fault(action, at, (*READING, *WRITING), path=str(stage.folder / "in" / name))
+            outcome = stage.run(job, fault)
+            if outcome.struck is None:
+                break
+            statuses.add(outcome.status)
+            archive = stage.found()["o.spk"]
+            if outcome.status == 0:
+                assert archive in (stage.archive_of(stage.sources), stage.archive_of(became)), outcome
+            else:
+                assert re.search(
+                    f"{name}: (changed while it was read; compress it again|cannot read: No such file)", outcome.told
+                ), outcome
+                assert archive == stage.archive_of(without), outcome
+        assert statuses == {0, 1}
+
+    def test_a_folder_that_cannot_be_read_is_named(self, tmp_path, random, monkeypatch):
+        write_session(tmp_path / "in" / "sub", random)
+        honest = os.scandir
+
+        def scandir(path):
+            if str(path).endswith("sub"):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return honest(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        with pytest.raises(InputError, match="sub: cannot read the folder: Permission denied; change the permissions"):
+            spikey_cli.compress([tmp_path / "in"], tmp_path / "o.spk", recursive=True)
+
+
+class TestVerifying:
+    def test_every_write_that_errs_is_found(self, stage):
+        job = stage.job("compress")
+        for outcome, where in stage.trials(job, Fault("flip", 0, ("write",))):
+            assert outcome.status == 1, where
+            assert "o.spk: " in outcome.told, where
+            assert "nothing is kept of it; compress again" in outcome.told, where
+            assert (stage.found(), stage.left_behind()) == ({}, [])
+
+    def test_without_it_is_not(self, stage):
+        stage.reset({})
+        job = stage.job("compress", "--no-verify")
+        assert stage.run(job, Fault("flip", 2, ("write",))).status == 0
+        with pytest.raises(SpikeyError):
+            spikey_cli.verify(stage.out / "o.spk")
+
+    def test_a_coder_that_errs_is_found(self, tmp_path, random, monkeypatch):
+        honest = compressor.encode_block
+
+        def wrong(block, *arguments, **options):
+            pieces = [bytes([block.pieces[0][0] ^ 1]) + block.pieces[0][1:], *block.pieces[1:]]
+            return honest(replace(block, pieces=pieces), *arguments, **options)
+
+        paths = write_session(tmp_path / "in", random)
+        paths[0] = paths[0].rename(tmp_path / "in" / "note.txt")
+        paths[0].write_bytes(b"kept as it is")
+        monkeypatch.setattr(compressor, "encode_block", wrong)
+        with pytest.raises(
+            ArchiveError, match=r"o.spk: note.txt is damaged: .* file's checksum; nothing is kept of it"
+        ):
+            spikey_cli.compress(paths[:1], tmp_path / "o.spk")
+        assert [path.name for path in tmp_path.iterdir()] == ["in"]
+        spikey_cli.compress(paths[:1], tmp_path / "o.spk", verify=False)
+        with pytest.raises(ArchiveError, match=r"note.txt is damaged"):
+            spikey_cli.verify(tmp_path / "o.spk")
+
+    def test_another_archive_in_its_place_is_found(self, tmp_path, random, monkeypatch):
+        paths = write_session(tmp_path / "in", random)
+        spikey_cli.compress(paths[:1], tmp_path / "other.spk")
+        honest = compressor.write_archive
+
+        def replaced(sources, file, *arguments):
+            written = honest(sources, file, *arguments)
+            file.flush()
+            Path(file.name).write_bytes((tmp_path / "other.spk").read_bytes())
+            return written
+
+        monkeypatch.setattr(compressor, "write_archive", replaced)
+        with pytest.raises(ArchiveError, match=r"o.spk: what was written is not what was read"):
+            spikey_cli.compress(paths, tmp_path / "o.spk")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "other.spk"]

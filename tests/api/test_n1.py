@@ -1,0 +1,56 @@
+"""The main job on the real recordings."""
+
+from __future__ import annotations
+
+import filecmp
+
+import numpy as np
+import pytest
+
+import spikey_cli
+from spikey_cli.core.coders import CODERS
+
+pytestmark = pytest.mark.recordings
+
+
+@pytest.fixture(scope="module", params=["rice", "range"])
+def everything(request, n1, tmp_path_factory):
+    """All recordings, and the archive of them under each coder that is for use."""
+    files = sorted(n1.glob("*.wav"))
+    archive = tmp_path_factory.mktemp("n1") / "all.spk"
+    spikey_cli.compress(files, archive, coder=request.param)
+    return files, archive
+
+
+def test_every_byte_of_every_recording_comes_back(everything, tmp_path):
+    files, archive = everything
+    assert len(files) == 592
+    assert spikey_cli.verify(archive).files == 592
+    spikey_cli.decompress(archive, tmp_path)
+    same, different, missing = filecmp.cmpfiles(files[0].parent, tmp_path, [file.name for file in files], shallow=False)
+    assert (len(same), different, missing) == (592, [], [])
+
+
+def test_sessions_stand_in_the_archive(everything, n1_sessions):
+    told = spikey_cli.describe(everything[1])["channels"]
+    found = {frozenset([channel["name"], *(peer["name"] for peer in channel["peers"])]) for channel in told}
+    expected = {frozenset(file.name for file in session) for split in n1_sessions.values() for session in split}
+    assert found == expected
+
+
+@pytest.mark.parametrize(("coder", "promised"), [("range", 3.569), ("rice", 3.477), ("huffman", 3.44), ("bzip2", 3.25)])
+def test_val_is_as_small_as_promised(n1_sessions, tmp_path, coder, promised):
+    files = [file for session in n1_sessions["val"] for file in session]
+    result = spikey_cli.compress(files, tmp_path / "val.spk", coder=coder)
+    assert result.ratio >= promised, f"ratio {result.ratio:.4f}"
+
+
+@pytest.mark.parametrize("coder", CODERS)
+def test_one_recording_alone(n1_sessions, tmp_path, coder):
+    (file, *_) = n1_sessions["val"][3]
+    spikey_cli.compress([file], tmp_path / "one.spk", coder=coder)
+    spikey_cli.decompress(tmp_path / "one.spk", tmp_path)
+    assert (tmp_path / file.name).read_bytes() == file.read_bytes()
+    samples = np.frombuffer(file.read_bytes(), dtype="<i2", offset=44)
+    with spikey_cli.open(tmp_path / "one.spk") as recording:
+        np.testing.assert_array_equal(recording[70_000:70_050, 0], samples[70_000:70_050])

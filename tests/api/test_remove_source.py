@@ -1,0 +1,156 @@
+"""`--remove-source`: a source is deleted once the archive was read back from the disk, and then only."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import re
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.fault_harness import OLD, Stage, file_of, needs_faults
+from support.fault_server import READING, WRITING, Fault, Outcome
+from support.random_models import random_model
+from support.recordings import write_session
+
+import spikey_cli
+from spikey_cli.api import remove_source
+from spikey_cli.cli import main
+from spikey_cli.errors import ArchiveError, InputError
+from spikey_cli.model.predictor import default_predictor, read_model
+
+pytestmark = needs_faults
+
+
+class TestRemovingSources:
+    def remaining(self, stage: Stage) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in stage.paths if path.exists()}
+
+    def check_nothing_is_lost(self, stage: Stage, outcome: Outcome) -> None:
+        remaining = self.remaining(stage)
+        assert remaining.items() <= stage.sources.items(), outcome
+        if remaining != stage.sources:
+            failed = file_of(outcome)
+            others = {name: data for name, data in stage.sources.items() if name != failed}
+            complete = stage.found()["o.spk"] == stage.archive_of(stage.sources)
+            assert complete or failed in remaining, outcome
+            assert complete or stage.found()["o.spk"] == stage.archive_of(others), outcome
+
+    def test_when_all_is_well(self, stage):
+        stage.reset({})
+        outcome = stage.run(stage.job("compress", "--remove-source"))
+        assert (outcome.status, self.remaining(stage)) == (0, {})
+        assert "ratio " in outcome.told
+        assert "; 3 sources deleted" in outcome.told
+        spikey_cli.decompress(stage.out / "o.spk", stage.out / "back")
+        assert {path.name: path.read_bytes() for path in (stage.out / "back").iterdir()} == stage.sources
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault("kill", 0, (*WRITING, *READING, "unlink")),
+            Fault("raise", 0, (*WRITING, *READING, "unlink"), errno.EIO),
+            Fault("signal", 0, (*WRITING, *READING, "unlink"), signal.SIGINT),
+            Fault("flip", 0, ("write",)),
+        ],
+        ids=["kill", "EIO", "SIGINT", "flip"],
+    )
+    def test_nothing_is_lost(self, stage, fault):
+        job = stage.job("compress", "--remove-source", "--threads", 1)
+        partly = 0
+        for at in itertools.count(1):
+            stage.reset({})
+            outcome = stage.run(job, replace(fault, at=at))
+            if outcome.struck is None:
+                break
+            self.check_nothing_is_lost(stage, outcome)
+            partly += 0 < len(self.remaining(stage)) < 3
+            if outcome.status == 0:  # the system was asked to forget, and that failed: it is no matter
+                assert (outcome.struck[0], file_of(outcome)) == ("open", "o.spk"), outcome
+        assert partly > 0 or fault.action == "flip"
+
+    def test_one_that_changes_is_kept(self, stage):
+        """Between any two calls, up to the last look at it; for what is deleted, the archive has it as it became."""
+        name = "thread0.wav"
+        became = stage.sources | {name: stage.sources[name] + b"more"}
+        job = stage.job("compress", "--remove-source", "--threads", 1)
+        kept = 0
+        for at in itertools.count(1):
+            stage.reset({})
+            fault = Fault("append", at, (*READING, *WRITING), path=str(stage.folder / "in" / name))
+            outcome = stage.run(job, fault)
+            if outcome.struck is None:
+                break
+            remaining = self.remaining(stage)
+            if name in remaining:
+                assert remaining == {name: became[name]}
+                assert outcome.status == 1
+                assert re.search(f"{name}: changed (while|after) it was read", outcome.told)
+                kept += 1
+            else:
+                assert stage.found() == {"o.spk": stage.archive_of(became)}
+        assert kept > 10
+
+    def test_an_archive_that_does_not_come_back_from_the_disk(self, tmp_path, random, monkeypatch):
+        def damage(archive: Path) -> None:
+            data = bytearray(archive.read_bytes())
+            data[len(data) // 2] ^= 1
+            archive.write_bytes(data)
+
+        monkeypatch.setattr(remove_source, "forget", damage)
+        paths = write_session(tmp_path / "in", random)
+        with pytest.raises(ArchiveError, match=r"o.spk: .*damaged: .*; no source is deleted; compress"):
+            spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True)
+        assert [path.exists() for path in paths] == [True, True]
+
+    def test_one_that_failed_is_kept(self, tmp_path, random):
+        paths = write_session(tmp_path / "in", random)
+        same = write_session(tmp_path / "other", random, 1)
+        result = CliRunner().invoke(
+            main, ["compress", "--remove-source", *map(str, [*paths, *same, tmp_path / "o.spk"])]
+        )
+        assert result.exit_code == 1
+        assert "has the same name 'thread0.wav'" in result.output
+        assert [path.exists() for path in (*paths, *same)] == [False, False, True]
+
+    def test_a_link_is_kept(self, tmp_path, random):
+        paths = write_session(tmp_path / "in", random)
+        link = tmp_path / "link.wav"
+        link.symlink_to(paths[0])
+        with pytest.raises(InputError, match=r"link.wav: is a link, or no plain file, and is kept"):
+            spikey_cli.compress([paths[1], link], tmp_path / "o.spk", remove_source=True)
+        assert [path.exists() for path in (*paths, link)] == [True, False, True]
+
+    def test_what_would_make_it_dangerous_is_refused(self, tmp_path, random):
+        paths = write_session(tmp_path / "in", random)
+        archive = tmp_path / "o.spk"
+        for option in ("--force", "--no-verify"):
+            words = ["compress", "--remove-source", option, *map(str, [*paths, archive])]
+            result = CliRunner().invoke(main, words)
+            assert (result.exit_code, f"does not go with {option}" in result.output) == (2, True)
+        result = CliRunner().invoke(main, ["compress", "--remove-source", "-", str(archive)], input=b"")
+        assert (result.exit_code, "no file that --remove-source could delete" in result.output) == (2, True)
+        for options in ({"force": True}, {"verify": False}):
+            with pytest.raises(ValueError, match="remove_source goes neither"):
+                spikey_cli.compress(paths, archive, remove_source=True, **options)
+        archive.write_bytes(OLD)
+        with pytest.raises(InputError, match="exists already"):
+            spikey_cli.compress(paths, archive, remove_source=True)
+        assert ([path.exists() for path in paths], archive.read_bytes()) == ([True, True], OLD)
+
+    def test_a_model_of_ones_own_must_be_in_the_archive(self, tmp_path, random):
+        paths = write_session(tmp_path / "in", random)
+        model = tmp_path / "mine.onnx"
+        model.write_bytes(random_model(latent=4, peers=1, edges=default_predictor().profile.edges.tolist()))
+        predictor = read_model(model)
+        with pytest.raises(InputError, match="the sources would be lost with the model"):
+            spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True, predictor=predictor)
+        assert [path.exists() for path in paths] == [True, True]
+        files = {path.name: path.read_bytes() for path in paths}
+        spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True, predictor=predictor, embed_model=True)
+        assert [path.exists() for path in paths] == [False, False]
+        spikey_cli.decompress(tmp_path / "o.spk", tmp_path / "back")
+        assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == files

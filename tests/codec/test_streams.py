@@ -1,0 +1,238 @@
+"""What every coder and every predictor promises, tried with each of them, and with each of the other."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.lane_runs import decode, encode, lane_walks
+from support.random_models import PARTS, random_model
+from support.recordings import neural
+
+from spikey_cli.codec.streams import decode_channels, encode_channels
+from spikey_cli.container.parts import CODED, PACKED, Stream
+from spikey_cli.container.quantizer_table import unpack_quantizer
+from spikey_cli.core.coders import CODERS
+from spikey_cli.core.quantizer import N1, identity
+from spikey_cli.model.predictor import Predictor, find_model
+from spikey_cli.model.zoo import shipped_models
+from spikey_cli.system.workers import Workers
+from spikey_cli.topology.references import BlockChannel, ReferenceGraph
+from spikey_cli.topology.topology import Topology
+
+WALKING = [coder for coder in CODERS.values() if coder.encoder is not None]
+
+
+@pytest.mark.parametrize("coder", WALKING, ids=lambda coder: coder.name)
+class TestCoders:
+    """Alone, whatever was predicted; see `spikey_cli.core.coders`."""
+
+    @given(walk=lane_walks())
+    def test_codes_come_back_whatever_was_predicted(self, coder, walk):
+        lanes, bins, codes, *prediction = walk
+        streams = encode(coder, lanes, bins, codes, *prediction)
+        assert len(streams) == lanes.n_channels
+        assert streams == encode(coder, lanes, bins, codes, *prediction), "not the same twice"
+        found, whole = decode(coder, lanes, bins, streams, *prediction)
+        assert whole.all()
+        for lane in range(lanes.count):
+            coded_group = slice(1, lanes.length[lane])
+            np.testing.assert_array_equal(found[coded_group, lane], codes[coded_group, lane], err_msg=f"lane {lane}")
+
+    @given(walk=lane_walks(), damage=st.integers(0, 2**32), is_noise=st.booleans())
+    def test_damaged_streams_and_noise_give_codes_of_the_grid(self, coder, walk, damage, is_noise):
+        lanes, bins, codes, *prediction = walk
+        random = np.random.default_rng(damage)
+        streams = []
+        for stream in encode(coder, lanes, bins, codes, *prediction):
+            broken = np.frombuffer(stream, dtype=np.uint8).copy()
+            broken[random.random(broken.size) < 0.2] ^= np.uint8(random.integers(1, 256))
+            cut = broken.tobytes()[: random.integers(0, len(stream) + 1)]
+            streams.append(random.bytes(int(random.integers(0, 200))) if is_noise else cut)
+        found, _ = decode(coder, lanes, bins, streams, *prediction)
+        for lane in range(lanes.count):
+            coded_group = found[1 : lanes.length[lane], lane]
+            assert ((coded_group >= 0) & (coded_group < bins.size[lanes.channel[lane]])).all(), (
+                f"lane {lane}: {coded_group}"
+            )
+
+    @given(walk=lane_walks(), behind=st.binary(min_size=1, max_size=9))
+    def test_streams_cut_short_emptied_or_extended_are_noticed(self, coder, walk, behind):
+        """What is left of a `range` stream, in whole words, may by chance be the stream of other codes: checksums are
+        there for that.
+        """
+        lanes, bins, codes, *prediction = walk
+        streams = encode(coder, lanes, bins, codes, *prediction)
+        some = [len(stream) > 0 for stream in streams]
+        changes = [lambda stream: stream[:-1], lambda stream: b""]
+        if coder.name != "range":
+            changes.append(lambda stream: stream[: len(stream) // 2])
+        elif len(behind) % 4 == 0:
+            behind += b"\0"
+        for change in changes:
+            _, whole = decode(coder, lanes, bins, [change(stream) for stream in streams], *prediction)
+            assert not whole[some].any()
+        _, whole = decode(coder, lanes, bins, [stream + behind for stream in streams], *prediction)
+        assert not whole.any()
+
+    @given(walk=lane_walks(), damage=st.integers(0, 2**32))
+    def test_a_thread_is_whole_whatever_becomes_of_others(self, coder, walk, damage):
+        lanes, bins, codes, *prediction = walk
+        random = np.random.default_rng(damage)
+        streams = encode(coder, lanes, bins, codes, *prediction)
+        kept = int(random.integers(lanes.n_channels))
+        streams = [s if i == kept else random.bytes(int(random.integers(60))) for i, s in enumerate(streams)]
+        found, whole = decode(coder, lanes, bins, streams, *prediction)
+        assert whole[kept]
+        for lane in np.flatnonzero(lanes.channel == kept):
+            coded_group = slice(1, lanes.length[lane])
+            np.testing.assert_array_equal(found[coded_group, lane], codes[coded_group, lane])
+
+
+def _predictors() -> dict[str, Predictor | None]:
+    shipped = {name: find_model(name) for name in sorted(shipped_models())}
+    profile = next(iter(shipped.values())).profile
+    edges = profile.edges.tolist() if profile else []
+    made = {name: Predictor(random_model(**parts, edges=edges)) for name, parts in PARTS.items()}
+    return {"none": None} | shipped | made
+
+
+PREDICTORS = _predictors()
+QUANTIZERS = [N1, *map(identity, (1, 2, 3)), *(unpack_quantizer(bytes([2, 0, 2, size]), 2)[0] for size in (1, 2, 100))]
+
+
+class _Inline:
+    """An executor that runs everything at once, in order."""
+
+    def map(self, function, tasks):
+        return map(function, tasks)
+
+
+ONE, THREE = Workers(None, 1), Workers(_Inline(), 3)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_lanes_a_worker():
+    """Groups of few lanes are shared out as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spikey_cli.codec.streams.MIN_LANE_GROUP", 2)
+        yield
+
+
+def company_of(data, lengths: list[int]) -> ReferenceGraph:
+    """Any threads of equal lengths as peers, through the directory's own rules."""
+    n = len(lengths)
+    pairs = [(a, b, 9) for a in range(n) for b in range(a) if data.draw(st.booleans())][:4]
+    passes = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    return ReferenceGraph.of(
+        Topology.from_pairs(pairs, passes), [BlockChannel(i, 0, length) for i, length in enumerate(lengths)]
+    )
+
+
+def thread_of(random: np.random.Generator, kind: str, n: int, size: int) -> np.ndarray:
+    """Codes of a grid of `size`, such as are easy, hard or extreme."""
+    codes = {
+        "noise": lambda: random.random(n) * size,
+        "walk": lambda: np.clip(np.cumsum(random.normal(size=n)) * size / 300 + size / 2, 0, size - 1),
+        "neural": lambda: neural(random, n)[:, 0] % size,
+        "extremes": lambda: np.arange(n) % 2 * (size - 1),
+        "constant": lambda: np.full(n, size // 2),
+    }[kind]()
+    return codes.astype(np.int32)
+
+
+@pytest.mark.parametrize("model", PREDICTORS)
+@pytest.mark.parametrize("coder", CODERS)
+class TestStreams:
+    """From codes to streams and back, by every coder with every predictor."""
+
+    @given(data=st.data())
+    @settings(max_examples=5)
+    def test_threads_come_back_and_workers_show_nowhere(self, coder, model, data):
+        quantizers = data.draw(st.lists(st.sampled_from(QUANTIZERS), min_size=1, max_size=5))
+        lengths = data.draw(st.lists(st.sampled_from([1, 40, 300]), min_size=len(quantizers), max_size=len(quantizers)))
+        reference_graph = company_of(data, lengths)
+        kinds = st.sampled_from(["noise", "walk", "neural", "extremes", "constant"])
+        random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+        channels = [
+            thread_of(random, data.draw(kinds), n, quantizer.size)
+            for n, quantizer in zip(lengths, quantizers, strict=True)
+        ]
+        steps = data.draw(st.integers(1, 120))
+        how = (quantizers, reference_graph, steps, CODERS[coder], PREDICTORS[model])
+        results = []
+        for workers in (ONE, THREE, ONE):
+            streams = encode_channels(channels, *how, workers)
+            found = decode_channels(streams, lengths, *how, workers)
+            for i, (channel, codes) in enumerate(zip(channels, found, strict=True)):
+                assert codes is not None, f"thread {i} was called damaged"
+                np.testing.assert_array_equal(codes, channel, err_msg=f"thread {i}")
+            results.append(streams)
+        assert results[0] == results[1], "workers show"
+        assert results[0] == results[2], "not the same twice"
+
+    def test_a_stream_depends_on_none_that_its_thread_does_not_lean_on(self, coder, model, random):
+        reference_graph = ReferenceGraph(
+            references=((), (0,), (), (2, 0)),
+            metrics=((), (90,), (), (200, 40)),
+            passes=(0, 1, 0, 1),
+            dependency_groups=(range(4),),
+        )
+        channels = [np.ascontiguousarray(codes) for codes in neural(random, 200, 4).T]
+        how = ([N1] * 4, reference_graph, 60, CODERS[coder], PREDICTORS[model])
+        streams = encode_channels(channels, *how, ONE)
+        for changed in range(4):
+            others = list(channels)
+            others[changed] = np.ascontiguousarray(channels[changed][::-1])
+            again = encode_channels(others, *how, ONE)
+            for i in set(range(4)) - {changed}:
+                if changed not in reference_graph.references[i]:
+                    assert again[i] == streams[i], f"thread {i} depends on {changed}"
+            lost = [Stream(s.method, s.data[:-1]) if i == changed else s for i, s in enumerate(streams)]
+            found = decode_channels(lost, [200] * 4, *how, ONE)
+            for i in range(4):
+                references = (
+                    streams[changed].method == CODED
+                    and changed in reference_graph.references[i]
+                    and streams[i].method == CODED
+                )
+                if i == changed or references:
+                    assert found[i] is None, f"thread {i} of a damaged {changed}"
+                else:
+                    np.testing.assert_array_equal(found[i], channels[i])
+
+    def test_streams_cut_short_emptied_extended_or_made_up_are_refused(self, coder, model, random):
+        quantizers = [N1, identity(2), identity(3), QUANTIZERS[-1]]
+        channels = [
+            thread_of(random, "neural", n, quantizer.size)
+            for n, quantizer in zip((150, 40, 30, 99), quantizers, strict=True)
+        ]
+        lengths = [codes.size for codes in channels]
+        how = (lengths, quantizers, ReferenceGraph.independent(4), 50, CODERS[coder], PREDICTORS[model])
+        streams = encode_channels(channels, *how[1:], ONE)
+        for change in (lambda d: d[:-1], lambda d: d[:1], lambda d: b"", lambda d: d + b"\0", lambda d: d + d):
+            damaged = [Stream(stream.method, change(stream.data)) for stream in streams]
+            assert decode_channels(damaged, *how, ONE) == [None] * 4
+        for method in (CODED, PACKED):
+            made_up = [Stream(method, random.bytes(int(random.integers(200)))) for _ in channels]
+            for codes, n, quantizer in zip(decode_channels(made_up, *how, ONE), lengths, quantizers, strict=True):
+                assert codes is None or (codes.size == n and codes.min() >= 0 and codes.max() < quantizer.size)
+
+    def test_noise_is_packed_and_never_explodes(self, coder, model, random):
+        for quantizer in map(identity, (1, 2, 3)):
+            noise = random.integers(0, quantizer.size, 1000).astype(np.int32)
+            how = ([quantizer], ReferenceGraph.independent(1), 400, CODERS[coder], PREDICTORS[model])
+            (stream,) = encode_channels([noise], *how, ONE)
+            assert len(stream.data) <= -(-noise.size * (quantizer.size - 1).bit_length() // 8)
+            assert stream.method in (PACKED, CODED)
+
+
+def test_every_coder_and_predictor_is_here():
+    """And all of them differ."""
+    assert {coder.name for coder in WALKING} | {"raw"} == CODERS.keys()
+    assert shipped_models().keys() < PREDICTORS.keys()
+    digests = [predictor.digest for predictor in PREDICTORS.values() if predictor]
+    assert all(a != b for a, b in itertools.combinations(digests, 2))

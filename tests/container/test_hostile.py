@@ -1,0 +1,381 @@
+"""Archives of an enemy: refused with a reason, or restored, within bounds of memory and time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from support.archive_builder import Content, deflated, directory_tokens, joined
+from support.archive_mutator import directory_bomb, mutated
+from support.random_models import PARTS, random_model
+from support.recordings import n1_samples, neural, wav_bytes
+from support.resource_guard import Watched, watch
+
+import spikey_cli
+from spikey_cli.cli import main
+from spikey_cli.codec import block_plan
+from spikey_cli.container.directory import Directory, FileEntry
+from spikey_cli.container.limits import Limits
+from spikey_cli.container.parts import Part
+from spikey_cli.container.salvage import SalvageReader
+from spikey_cli.errors import SpikeyError
+from spikey_cli.io.layout import Layout
+from spikey_cli.model.predictor import Predictor
+from spikey_cli.topology.topology import Topology
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is measured as Linux tells it")
+
+MEMORY = 64 << 20
+SECONDS = 1.0
+TRIALS = 10_000 if os.environ.get("SPIKEY_EXHAUSTIVE") else 600
+
+
+def make_bases(folder: Path) -> dict[str, Path]:
+    """Archives of at most 4 KiB, of every kind."""
+    random = np.random.default_rng(11)
+    n1 = n1_samples(neural(random, 900, 3))
+    files = {
+        "a.wav": wav_bytes(n1[:, 0]),
+        "b.wav": wav_bytes(random.integers(-9, 9, (300, 2)), 3),
+        "c.txt": b"kept as it is " * 20,
+    }
+    session = {f"t{i}.wav": wav_bytes(n1[:, i]) for i in range(3)}
+    quantizers = {
+        "wide.wav": wav_bytes(random.integers(-(2**23), 2**23, (120, 3)), 3),
+        "step.wav": wav_bytes(np.cumsum(random.integers(-3, 4, 400)) * 12 + 5),
+        "palette.wav": wav_bytes(np.array([-30000, -1000, 17, 4000])[random.integers(0, 4, 300)]),
+        "bytes.wav": wav_bytes(random.integers(120, 136, (200, 5)), 1),
+    }
+    parts = {"latent": 4, "recurrent": True, "peers": 2}
+    made: dict[str, tuple[dict[str, bytes], dict[str, object]]] = {
+        **{coder: (files, {"coder": coder}) for coder in ("range", "rice", "huffman", "bzip2")},
+        "raw": (dict(list(files.items())[1:]), {"coder": "raw"}),
+        "peers": (session, {"coder": "range", "predictor": Predictor(random_model(**parts)), "embed_model": True}),
+        "embedded": (session, {"coder": "rice", "predictor": Predictor(random_model()), "embed_model": True}),
+        "quantizers": (quantizers, {"coder": "range"}),
+        "verbatim": ({"x": b"abc" * 500, "y": random.bytes(700), "z": b""}, {}),
+        "blocks": (files, {"coder": "range"}),
+        "silence": ({"s.wav": wav_bytes(np.zeros(5000), 1)}, {"coder": "range"}),
+    }
+    bases = {}
+    for name, (members, options) in made.items():
+        source = folder / name
+        source.mkdir()
+        for member, data in members.items():
+            (source / member).write_bytes(data)
+        bases[name] = folder / f"{name}.spk"
+        limits = block_plan.BLOCK_SAMPLES, block_plan.WIDE_SAMPLES
+        if name == "blocks":
+            block_plan.BLOCK_SAMPLES = block_plan.WIDE_SAMPLES = 300
+        try:
+            spikey_cli.compress([source], bases[name], recursive=True, workers=1, **options)
+        finally:
+            block_plan.BLOCK_SAMPLES, block_plan.WIDE_SAMPLES = limits
+        assert bases[name].stat().st_size <= 4096, f"{name}: {bases[name].stat().st_size}"
+    return bases
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory) -> dict[str, Path]:
+    return make_bases(tmp_path_factory.mktemp("bases"))
+
+
+def through_a_door(archive: Path, door: int) -> str:
+    """Take an archive through one of the package's doors: "restored", "refused" with what kind of error."""
+    folder = archive.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    try:
+        if door == 0:
+            spikey_cli.decompress(archive, folder / "back", workers=1, force=True)
+        elif door == 1:
+            spikey_cli.describe(archive)
+            with spikey_cli.open(archive) as recording:
+                recording[:5000]
+        elif door == 2:
+            spikey_cli.extract_files(archive, folder / "back", stop=0.1, workers=1, force=True)
+        elif door == 3:
+            with SalvageReader(archive) as reader:
+                for i in range(len(reader.index.blocks)):
+                    table = reader.read_table(i)
+                    for _ in reader.read_streams(i, table, range(1 << 20)):
+                        pass
+        else:
+            spikey_cli.verify(archive, workers=1)
+    except SpikeyError as error:
+        return f"refused, {type(error).__name__}" if str(error) else "no reason is given"
+    assert [path.name for path in folder.iterdir()] in ([], ["back"]), "nothing is written beside the folder"
+    return "restored"
+
+
+def assert_bounded(found: list[Watched], archive_bytes: int = 0) -> Counter[str]:
+    """That every trial was restored or refused, within bounds, which grow with an archive that is not small."""
+    wrong = [w for w in found if not w.outcome.startswith(("restored", "refused"))]
+    assert not wrong, wrong[:10]
+    large = [w for w in found if w.memory > MEMORY + 32 * max(0, archive_bytes - 4096)]
+    assert not large, sorted(large, key=lambda w: -w.memory)[:10]
+    slow = [w for w in found if w.seconds > SECONDS + 1e-5 * max(0, archive_bytes - 4096)]
+    assert not slow, sorted(slow, key=lambda w: -w.seconds)[:10]
+    return Counter(w.outcome for w in found)
+
+
+def test_mutated_archives_are_refused_or_restored_within_bounds(bases, tmp_path):
+    contents = [Content.of(path) for path in bases.values()]
+
+    def warm_up() -> None:
+        for i, path in enumerate(bases.values()):
+            for door in range(5):
+                copy = tmp_path / f"warm{i}-{door}.spk"
+                copy.write_bytes(path.read_bytes())
+                through_a_door(copy, door)
+
+    def prepare(seed: int) -> None:
+        content = contents[seed % len(contents)]
+        (tmp_path / f"{seed}.spk").write_bytes(mutated(content, np.random.default_rng(seed)))
+
+    def trial(seed: int) -> str:
+        archive = tmp_path / f"{seed}.spk"
+        result = through_a_door(archive, seed // len(contents) % 10)
+        archive.unlink()
+        return result
+
+    warm_up()
+    found = watch(trial, range(TRIALS), prepare=prepare, warm_up=warm_up, batch=200)
+    counts = assert_bounded(found)
+    print(
+        f"\n{len(found)} archives: {dict(counts)}; at most {max(w.memory for w in found) / 2**20:.1f} MiB and "
+        f"{max(w.seconds for w in found):.3f} s"
+    )
+    assert sum(n for outcome, n in counts.items() if outcome.startswith("refused")) > TRIALS // 2
+    assert counts["restored"] > TRIALS // 50
+
+
+def _constant(folder: Path, coder: str, frames: int, width: int, model: Predictor | None = None) -> Content:
+    """Silence in parts as long as can be."""
+    (folder / "s.wav").write_bytes(wav_bytes(np.full(frames, 7), width))
+    kept = block_plan.PART_FRAMES
+    block_plan.PART_FRAMES = 1 << 22
+    try:
+        spikey_cli.compress(
+            [folder / "s.wav"], folder / "s.spk", coder=coder, workers=1, predictor=model, embed_model=model is not None
+        )
+    finally:
+        block_plan.PART_FRAMES = kept
+    return Content.of(folder / "s.spk")
+
+
+def _small(folder: Path) -> Content:
+    return _constant(folder, "range", 3000, 2)
+
+
+def _with_model(content: Content, model: bytes) -> Content:
+    content.directory = replace(content.directory, model=model)
+    content.start = content.start[:12] + hashlib.sha256(model).digest()[:8]
+    return content
+
+
+def _with_threads(content: Content, channels: int, frames: int, peers: int) -> Content:
+    """One file of many threads, each with as many peers as it can have; no stream for any of them."""
+    pairs = [(i, i + gap, 200) for gap in range(1, peers // 2 + 1) for i in range(channels - gap)]
+    layout = Layout(b"", b"", 1, channels, 1, frames)
+    files = (FileEntry("s.wav", layout.file_bytes, layout),)
+    content.directory = Directory(files, Topology.from_pairs(pairs, [i % 16 for i in range(channels)]))
+    content.blocks = [(1, [Part(0, 0, frames)], [[(1, b"\0\0")] * channels])] if frames else []
+    return content
+
+
+def _with_palettes(folder: Path) -> bytes:
+    anatomy = _small(folder).anatomy()
+    anatomy.directory = directory_bomb(4 << 20)
+    return anatomy.pack()
+
+
+def _with_files(folder: Path) -> bytes:
+    content = _small(folder)
+    files = tuple(FileEntry(f"{i:x}", 0) for i in range(65_000))
+    content.directory = Directory((*content.directory.files, *files), content.directory.topology)
+    return content.anatomy().pack()
+
+
+def _with_lanes(folder: Path, steps: int) -> bytes:
+    content = _constant(folder, "range", 131_072, 1)
+    content.blocks[0] = (steps, *content.blocks[0][1:])
+    return content.anatomy().pack()
+
+
+def _with_steps(folder: Path, model: bytes | None) -> bytes:
+    """Lanes of 2**22 steps."""
+    content = _constant(folder, "range", 1 << 22, 1)
+    content.blocks[0] = (1 << 22, *content.blocks[0][1:])
+    return (_with_model(content, model) if model else content).anatomy().pack()
+
+
+def _xz(folder: Path) -> bytes:
+    (folder / "z").write_bytes(bytes(16 << 20))
+    spikey_cli.compress([folder / "z"], folder / "z.spk", workers=1)
+    return (folder / "z.spk").read_bytes()
+
+
+def _field(number: int, data: bytes) -> bytes:
+    return joined([number << 3 | 2, len(data), data])
+
+
+def _model_of(graph: bytes) -> bytes:
+    return _field(7, graph)
+
+
+BOMBS: dict[str, Callable[[Path], bytes]] = {
+    **{
+        f"silence, {coder}, {8 * width} bits": lambda folder, coder=coder, width=width: (
+            _constant(folder, coder, (16 << 20) // width - 64 if width > 1 else 8 << 20, width).anatomy().pack()
+        )
+        for coder in ("range", "bzip2")
+        for width in (1, 2, 3)
+    },
+    "directory of palettes": _with_palettes,
+    "65,000 files": _with_files,
+    "65,535 threads without frames": lambda folder: _with_threads(_small(folder), 65_535, 0, 4).anatomy().pack(),
+    "65,535 threads of one frame": lambda folder: _with_threads(_small(folder), 65_535, 1, 0).anatomy().pack(),
+    "600 threads of 6000 frames": lambda folder: _with_threads(_small(folder), 600, 6000, 4).anatomy().pack(),
+    "lanes of one step": lambda folder: _with_lanes(folder, 1),
+    "lanes of eight steps": lambda folder: _with_lanes(folder, 8),
+    "one lane": lambda folder: _with_steps(folder, None),
+    "one lane, a model in parts": lambda folder: _with_steps(folder, random_model(**PARTS["recurrent"])),
+    "a wide model": lambda folder: (
+        _with_model(_constant(folder, "range", 1 << 20, 1), random_model(window=2000)).anatomy().pack()
+    ),
+    "a wide latent": lambda folder: (
+        _with_model(_constant(folder, "range", 1 << 20, 1), random_model(window=8, latent=4000)).anatomy().pack()
+    ),
+    "verbatim zeros": _xz,
+    "a constant of many sides": lambda folder: (
+        _with_model(_small(folder), _model_of(_field(5, _field(1, b"\xff" * 8 + b"\x7f" + b"\x7f" * 900_000))))
+        .anatomy()
+        .pack()
+    ),
+    "a constant in many pieces": lambda folder: (
+        _with_model(_small(folder), _model_of(_field(5, _field(4, b"1234") * 160_000))).anatomy().pack()
+    ),
+    "many operators": lambda folder: (
+        _with_model(
+            _small(folder), _model_of(_field(1, _field(1, b"x") + _field(2, b"y") + _field(4, b"Floor")) * 50_000)
+        )
+        .anatomy()
+        .pack()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_asks_for_most_stays_within_bounds(name, bases, tmp_path):
+    """What few bytes can ask for at the utmost: restored, or refused, within the same bounds."""
+    archive = tmp_path / "bomb.spk"
+    archive.write_bytes(BOMBS[name](tmp_path))
+
+    def warm_up() -> None:
+        for i, path in enumerate(bases.values()):
+            copy = tmp_path / f"warm{i}.spk"
+            copy.write_bytes(path.read_bytes())
+            through_a_door(copy, 4)
+
+    found = watch(lambda door: through_a_door(archive, door), [4, 1, 3], warm_up=warm_up)
+    counts = assert_bounded(found, archive.stat().st_size)
+    print(f"\n{name}, {archive.stat().st_size} bytes: {dict(counts)}; {found}")
+
+
+CLAIMS = [1 << 25, 1 << 40, 1 << 56]
+
+
+DOORS = {
+    "decompress": lambda archive: spikey_cli.decompress(archive, archive.parent / "back"),
+    "verify": spikey_cli.verify,
+    "extract": lambda archive: spikey_cli.extract_files(archive, archive.parent / "back"),
+    "open": spikey_cli.open,
+    "describe": spikey_cli.describe,
+    "salvage": SalvageReader,
+}
+
+
+@pytest.mark.parametrize("frames", CLAIMS)
+@pytest.mark.parametrize("door", DOORS)
+def test_claims_are_refused_before_anything_is_set_aside(frames, door, tmp_path):
+    content = _small(tmp_path)
+    layout = replace(content.directory.files[0].layout, n_frames=frames)
+    entry = replace(content.directory.files[0], layout=layout, size=layout.file_bytes)
+    content.directory = replace(content.directory, files=(entry,))
+    steps, _, streams = content.blocks[0]
+    content.blocks = [(steps, [Part(0, 0, frames)], streams)]
+    archive = tmp_path / "claims.spk"
+    archive.write_bytes(content.anatomy().pack())
+    tracemalloc.start()
+    try:
+        with pytest.raises(SpikeyError, match=r"claim to hold|more than its limit"):
+            DOORS[door](archive)
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_numbers_beyond_the_format_are_refused(tmp_path):
+    """2**60 frames, samples or blocks, in the tables that tell of them."""
+    content = _small(tmp_path)
+    tokens = directory_tokens(content.directory)
+    at = tokens.index(content.directory.files[0].layout.n_frames)
+    tokens[at] = 1 << 60
+    in_directory = content.anatomy()
+    in_directory.directory = deflated(joined(tokens))
+    in_trailer = content.anatomy()
+    in_trailer.samples = 1 << 60
+    for anatomy in (in_directory, in_trailer):
+        archive = tmp_path / "claims.spk"
+        archive.write_bytes(anatomy.pack())
+        with pytest.raises(SpikeyError, match=r"the most there can be|other blocks or samples"):
+            spikey_cli.verify(archive)
+
+
+def test_limits_are_raised_and_lowered(tmp_path):
+    archive = tmp_path / "s.spk"
+    _constant(tmp_path, "bzip2", 20 << 20, 1)
+    with pytest.raises(SpikeyError, match=r"--max-expansion"):
+        spikey_cli.verify(archive)
+    for limits in (Limits(expansion=1 << 20), Limits(memory=1 << 30, expansion=1 << 20)):
+        assert spikey_cli.verify(archive, limits=limits).files == 1
+        assert spikey_cli.describe(archive, limits=limits)["samples"] == 20 << 20
+        with spikey_cli.open(archive, limits=limits) as recording:
+            assert (recording[-10:] == 7).all()
+    with pytest.raises(SpikeyError, match=r"--memory"):
+        spikey_cli.decompress(archive, tmp_path / "back", limits=Limits(memory=1 << 20, expansion=1 << 20))
+    assert CliRunner().invoke(main, ["test", str(archive)]).exit_code == 1
+    for words in (["test", "-q"], ["info"], ["decompress", "-q"]):
+        folder = [str(tmp_path / "back")] if words[0] == "decompress" else []
+        result = CliRunner().invoke(main, [*words, "--max-expansion", "1000000", str(archive), *folder])
+        assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(main, ["test", "--memory", "1", "--max-expansion", "1000000", str(archive)])
+    assert result.exit_code == 1
+    assert "--memory" in result.output
+
+
+def test_marks_without_end_are_searched_once(tmp_path):
+    """Each mark of a block could claim the rest of the archive for its table, to be read for nothing."""
+    archive = tmp_path / "s.spk"
+    content = _small(tmp_path)
+    whole = archive.read_bytes()
+    with SalvageReader(archive) as reader:
+        mark = whole[reader.first_block : reader.first_block + 8]
+        front = whole[: reader.first_block]
+    count = 100_000
+    archive.write_bytes(front + (mark + (0).to_bytes(4, "little") + (1 << 20).to_bytes(4, "little") + bytes(8)) * count)
+    start = time.process_time()
+    with SalvageReader(archive) as reader:
+        assert not reader.index.blocks
+    assert time.process_time() - start < 5
+    assert content.blocks

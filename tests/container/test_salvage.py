@@ -1,0 +1,248 @@
+"""Salvage: damage stays where it is, and all else comes back to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from support.paths import GOLDEN
+from support.recordings import n1_samples, neural, wav_bytes
+
+import spikey_cli
+from spikey_cli.cli import main
+from spikey_cli.container.archive import HEADER_BYTES, ArchiveReader
+from spikey_cli.container.salvage import SalvageReader
+from spikey_cli.errors import ArchiveError
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[bytes, dict[str, bytes], list[tuple[int, int, dict[str, tuple[int, int]]]]]:
+    """An archive of many blocks; its files; of each block where it lies, and which bytes of which files are in it."""
+    random = np.random.default_rng(5)
+    session = neural(random, 2000, 2)
+    files = {
+        "left.wav": wav_bytes(n1_samples(session[:, 0])),
+        "right.wav": wav_bytes(n1_samples(session[:, 1])),
+        "probe.wav": wav_bytes(neural(random, 700, 3), rate=30_000, tail=b"LIST\x04\x00\x00\x00abcd"),
+        "bytes.wav": wav_bytes(random.integers(100, 160, (900, 1)), 1),
+        "note.txt": random.bytes(900),
+    }
+    folder = tmp_path_factory.mktemp("made")
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    archive = folder / "made.spk"
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
+            patch.setattr(f"spikey_cli.codec.block_plan.{limit}", 600)
+        spikey_cli.compress([folder / name for name in files], archive, coder="range")
+    blocks = []
+    with ArchiveReader(archive) as reader:
+        for entry in reader.index.blocks:
+            held = {}
+            for part in entry.parts:
+                file = reader.directory.files[part.file]
+                start = (file.layout.data_offset if file.layout else 0) + part.first_frame * file.frame_bytes
+                held[file.name] = (start, start + part.n_frames * file.frame_bytes)
+            blocks.append((entry.offset, entry.offset + entry.length, held))
+    assert len(blocks) >= 15
+    return archive.read_bytes(), files, blocks
+
+
+def salvaged(folder: Path, data: bytes) -> tuple[dict[str, bytes], spikey_cli.Decompressed]:
+    """What comes back of an archive, and what is told of it."""
+    archive = folder / "damaged.spk"
+    archive.write_bytes(data)
+    result = spikey_cli.decompress(archive, folder / "back", workers=1, force=True, keep_going=True)
+    back = {path.name: path.read_bytes() for path in (folder / "back").iterdir() if path.suffix != ".json"}
+    for path in (folder / "back").iterdir():
+        path.unlink()
+    return back, result
+
+
+def zeroed(name: str, data: bytes, ranges: list[tuple[int, int]]) -> bytes:
+    """A file with silence in some ranges of its bytes."""
+    out = bytearray(data)
+    for start, stop in ranges:
+        out[start:stop] = (b"\x80" if name == "bytes.wav" else b"\0") * (stop - start)
+    return bytes(out)
+
+
+def assert_same(back: dict[str, bytes], expected: dict[str, bytes]) -> None:
+    assert sorted(back) == sorted(expected)
+    for name, data in expected.items():
+        differing = [i for i, (a, b) in enumerate(zip(back[name], data, strict=True)) if a != b]
+        assert not differing, f"{name} differs first at byte {differing[0]} of {len(data)}"
+
+
+def test_damaged_blocks_are_lost_and_no_others(made, tmp_path):
+    """1000 trials: k of n blocks lose their header or table; the other n - k come back to the bit."""
+    data, files, blocks = made
+    random = np.random.default_rng(6)
+    for _ in range(1000):
+        k = int(random.integers(0, len(blocks) + 1))
+        hit = random.choice(len(blocks), k, replace=False)
+        damaged = bytearray(data)
+        for i in hit:
+            start = blocks[i][0]
+            damaged[start + random.integers(24)] ^= 1 << random.integers(8)
+        back, result = salvaged(tmp_path, bytes(damaged))
+        lost = {name: [blocks[i][2][name] for i in hit if name in blocks[i][2]] for name in files}
+        assert_same(back, {name: zeroed(name, files[name], lost[name]) for name in files})
+        told = sum(one.stop_frame - one.first_frame for one in result.lost)
+        frames = {"left.wav": 2, "right.wav": 2, "probe.wav": 6, "bytes.wav": 1, "note.txt": 1}
+        assert told == sum((stop - start) // frames[name] for name in files for start, stop in lost[name])
+        assert result.files == sum(not ranges for ranges in lost.values())
+
+
+def test_damaged_streams_cost_their_threads_alone(made, tmp_path):
+    """A byte anywhere in a block's streams: all samples that differ are zeros, and are told."""
+    data, files, blocks = made
+    random = np.random.default_rng(7)
+    for _ in range(100):
+        start, stop, held = blocks[int(random.integers(len(blocks)))]
+        damaged = bytearray(data)
+        damaged[random.integers(start + 60, stop)] ^= 1 << random.integers(8)
+        back, result = salvaged(tmp_path, bytes(damaged))
+        assert result.lost or back == files
+        for name, whole in files.items():
+            first, last = held.get(name, (0, 0))
+            assert back[name][:first] == whole[:first], name
+            assert back[name][last:] == whole[last:], name
+            zero_fill = zeroed(name, whole, [(first, last)])
+            assert all(b in (w, s) for b, w, s in zip(back[name], whole, zero_fill, strict=True)), name
+            assert (back[name] == whole) == (name not in {one.file for one in result.lost})
+
+
+@pytest.mark.parametrize(
+    "what", ["header", "directory", "index", "second directory", "second header", "trailer", "end"]
+)
+def test_a_damaged_frame_costs_nothing(made, tmp_path, what):
+    data, files, blocks = made
+    directory = int.from_bytes(data[20:24], "little")
+    end = len(data) - 68
+    at = {
+        "header": 9,
+        "directory": HEADER_BYTES + 5,
+        "index": blocks[-1][1] + 3,
+        "second directory": end - HEADER_BYTES - directory + 5,
+        "second header": end - 8,
+        "trailer": end + 40,
+        "end": len(data) - 1,
+    }[what]
+    damaged = bytearray(data)
+    damaged[at] ^= 0x10
+    with pytest.raises(ArchiveError):
+        spikey_cli.verify(_written(tmp_path / "strict.spk", damaged))
+    back, result = salvaged(tmp_path, bytes(damaged))
+    assert_same(back, files)
+    assert result.faults
+    assert not result.lost
+
+
+def _written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def test_front_and_end_damaged_at_once(made, tmp_path):
+    """The directory that is left serves, and blocks are found by their marks."""
+    data, files, _ = made
+    damaged = bytearray(data)
+    damaged[9] ^= 1
+    damaged[-30] ^= 1
+    back, result = salvaged(tmp_path, bytes(damaged))
+    assert_same(back, files)
+    assert len(result.faults) == 2
+    damaged[HEADER_BYTES + 5] ^= 1
+    damaged[len(data) - 68 - 20] ^= 1
+    with pytest.raises(ArchiveError):
+        salvaged(tmp_path, bytes(damaged))
+
+
+def test_an_archive_whose_end_is_lost_is_read_up_to_there(made, tmp_path):
+    data, files, blocks = made
+    directory = int.from_bytes(data[20:24], "little")
+    for length in range(HEADER_BYTES + directory, len(data), 97):
+        back, result = salvaged(tmp_path, data[:length])
+        assert {name: len(b) for name, b in back.items()} == {name: len(b) for name, b in files.items()}
+        for _, stop, held in blocks:
+            if stop <= length:
+                for name, (first, last) in held.items():
+                    assert back[name][first:last] == files[name][first:last], (length, name)
+        assert result.faults
+        assert result.lost or length > blocks[-1][0]
+
+
+def test_streams_behind_the_end_are_not_whole_whatever_their_checksum(made, tmp_path):
+    """Not even where it is 0, that of no bytes at all."""
+    data, _, blocks = made
+    start, stop, _ = blocks[-1]
+    archive = _written(tmp_path / "cut.spk", data[: stop - 1])
+    with SalvageReader(archive) as reader:
+        last = len(reader.index.blocks) - 1
+        table = reader.read_block_header(start, "a block")[2]
+        streams = tuple(tuple(replace(entry, crc=0) for entry in entries) for entries in table.streams)
+        (*_, (_, _, found)) = reader.read_streams(last, replace(table, streams=streams), range(100))
+        assert found is None
+
+
+def test_blocks_of_other_archives_are_left_alone(made, tmp_path):
+    """An archive within an archive, kept verbatim, whose own blocks come to light when the index is lost."""
+    data, _, _ = made
+    (tmp_path / "in").mkdir()
+    inner = _written(tmp_path / "in" / "inner.spk", data)
+    outer = tmp_path / "outer.spk"
+    spikey_cli.compress([inner], outer)
+    damaged = bytearray(outer.read_bytes())
+    damaged[-30] ^= 1
+    back, result = salvaged(tmp_path, bytes(damaged))
+    assert back == {"inner.spk": data}
+    assert not result.lost
+
+
+def test_archives_of_the_version_before(tmp_path):
+    told = json.loads((GOLDEN / "golden.json").read_text())
+    name = "v2.0-range-session.spk"
+    back, result = salvaged(tmp_path, (GOLDEN / name).read_bytes()[:-10])
+    assert result.faults
+    assert not result.lost
+    assert {file: hashlib.sha256(data).hexdigest() for file, data in back.items()} == told[name]
+
+
+def test_the_command_tells_what_is_lost(made, tmp_path):
+    data, files, blocks = made
+    damaged = bytearray(data)
+    damaged[blocks[2][0] + 30] ^= 1
+    archive = _written(tmp_path / "damaged.spk", damaged)
+    strict = CliRunner().invoke(main, ["decompress", str(archive), str(tmp_path / "strict")])
+    assert strict.exit_code == 1
+    assert "--keep-going" in strict.stderr
+    for words in (["decompress", "--keep-going", str(archive), str(tmp_path / "back")], ["test", str(archive)]):
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 1, done.output
+        for name in blocks[2][2]:
+            assert f"{name}: " in done.stderr
+        assert "are lost" in done.stderr
+    report = json.loads((tmp_path / "back" / "damaged.spk.lost.json").read_text())
+    assert {one["file"] for one in report["lost"]} == set(blocks[2][2])
+    assert all(one["stop_frame"] > one["first_frame"] for one in report["lost"])
+    for name in set(files) - set(blocks[2][2]):
+        assert (tmp_path / "back" / name).read_bytes() == files[name]
+    for name in files:
+        (tmp_path / "back" / name).unlink()
+    again = CliRunner().invoke(main, ["decompress", "--keep-going", str(archive), str(tmp_path / "back")])
+    assert again.exit_code == 1
+    lost = len(set(blocks[2][2]))
+    assert f" restored below {tmp_path / 'back'}, and {lost} file{'s' * (lost > 1)} with gaps" in again.stdout
+    assert "are lost" in again.stderr, "nothing was told, because a report was there already"
+    assert "damaged.spk.lost.json: exists already" in again.stderr
+    whole = CliRunner().invoke(
+        main, ["decompress", "--keep-going", str(_written(archive, data)), str(tmp_path / "all")]
+    )
+    assert whole.exit_code == 0
+    assert not list((tmp_path / "all").glob("*.json"))

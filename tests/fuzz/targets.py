@@ -1,0 +1,290 @@
+"""The doors by which an enemy's bytes come in, as functions of bytes: what fuzzers and tests call.
+
+Each returns where the bytes were taken or refused with a SpikeyError; anything else that is raised is a finding.
+Checksums would keep a fuzzer out, so targets take an archive or a stream apart by a simple rule, and make them right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from support.archive_builder import Anatomy, Block, deflated
+
+import spikey_cli
+from spikey_cli.api.chunk import decode_chunk
+from spikey_cli.api.compress import write_archive
+from spikey_cli.codec.coding_state import walk
+from spikey_cli.codec.scan import scan
+from spikey_cli.container.archive import NO_MODEL
+from spikey_cli.container.limits import Limits
+from spikey_cli.container.quantizer_table import unpack_quantizer
+from spikey_cli.container.salvage import SalvageReader
+from spikey_cli.core.coders import CODERS
+from spikey_cli.core.converter import Bins
+from spikey_cli.core.gain import INPUT_LIMIT
+from spikey_cli.core.lane_headers import decode_lane_headers
+from spikey_cli.core.lanes import cut
+from spikey_cli.core.quantizer import N1, identity
+from spikey_cli.errors import SpikeyError
+from spikey_cli.io.layout import MAX_CHANNELS, MAX_RATE, Layout
+from spikey_cli.io.npy import parse as parse_npy
+from spikey_cli.io.sidecar import raw_format_beside
+from spikey_cli.io.source import BytesSource
+from spikey_cli.io.wav import parse, parse_start
+from spikey_cli.model.graph import certify, read_graph
+from spikey_cli.model.predictor import Predictor, default_predictor
+from spikey_cli.system.workers import Workers
+from spikey_cli.topology.references import ReferenceGraph, ReferenceTable
+
+LIMITS = Limits()
+"""What archives and live streams may ask for."""
+CHUNK_BYTES = 1 << 20
+"""Bytes of a chunk's array, at most."""
+
+
+def _pieces(data: bytes, count: int) -> list[bytes]:
+    """Bytes in `count` pieces, each behind its length in two bytes; what is missing is empty."""
+    pieces = []
+    for _ in range(count):
+        size = int.from_bytes(data[:2], "little")
+        pieces.append(data[2 : 2 + size])
+        data = data[2 + size :]
+    return pieces
+
+
+def pieces_of(*pieces: bytes) -> bytes:
+    """The reverse, for seeds."""
+    return b"".join(len(piece).to_bytes(2, "little") + piece for piece in pieces)
+
+
+@contextlib.contextmanager
+def _archive(data: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
+        path = Path(folder) / "a.spk"
+        path.write_bytes(data)
+        yield path
+
+
+def anatomy_of(data: bytes) -> Anatomy:
+    """An archive whose parts are pieces of `data`: coder, learning and model; inflated directory; index; trailer's
+    numbers; tables and streams of two blocks.
+    """
+    coder, directory, index, counts, *blocks = _pieces(data, 8)
+    samples, n_blocks = struct.unpack("<QI", counts.ljust(12, b"\0")[:12])
+    start = b"\x89SPK\r\n\x1a\n\3\1" + (coder or b"\2")[:10].ljust(10, b"\0")
+    made = [Block(i, blocks[2 * i], blocks[2 * i + 1]) for i in range(2) if blocks[2 * i]]
+    return Anatomy(start, deflated(directory), made, index, bytes(32), samples, n_blocks)
+
+
+def take_apart(anatomy: Anatomy, directory: bytes) -> bytes:
+    """The reverse of `anatomy_of`, of an archive of at most two blocks; `directory` is its inflated one."""
+    coder = anatomy.start[10:20]
+    counts = struct.pack("<QI", anatomy.samples, anatomy.n_blocks)
+    blocks = [piece for block in anatomy.blocks[:2] for piece in (block.table, block.streams)]
+    return pieces_of(coder, directory, anatomy.index, counts, *blocks)
+
+
+def archive(data: bytes) -> None:
+    """An archive whose checksums are right, front to back."""
+    with _archive(anatomy_of(data).pack()) as path, contextlib.suppress(SpikeyError):
+        spikey_cli.describe(path, limits=LIMITS)
+        spikey_cli.verify(path, workers=1, limits=LIMITS)
+
+
+def plain_archive(data: bytes) -> None:
+    """An archive's bytes as they are, written below a folder."""
+    with _archive(data) as path:
+        with contextlib.suppress(SpikeyError):
+            spikey_cli.decompress(path, path.parent / "back", workers=1, limits=LIMITS)
+        assert {entry.name for entry in path.parent.iterdir()} <= {"a.spk", "back"}
+
+
+def salvage(data: bytes) -> None:
+    """What is left of an archive: cut, with bytes in front, and with its checksums right."""
+    cut_at = int.from_bytes(data[:2], "little")
+    whole = anatomy_of(data[2:]).pack()
+    for damaged in (whole[cut_at % (len(whole) + 1) :], whole[: cut_at % (len(whole) + 1)], data):
+        with _archive(damaged) as path, contextlib.suppress(SpikeyError), SalvageReader(path, LIMITS) as reader:
+            for i in range(len(reader.index.blocks)):
+                table = reader.read_table(i)
+                for _ in reader.read_streams(i, table, range(1 << 16)):
+                    pass
+
+
+def _samples_of(layout: Layout, data: bytes) -> bytes:
+    """The samples of a file that lies so: head, samples and tail are the whole of it."""
+    samples = data[layout.data_offset : layout.data_offset + layout.n_frames * layout.frame_bytes]
+    assert layout.header + samples + layout.trailer == data
+    return samples
+
+
+def wav(data: bytes) -> None:
+    """A WAV's headers: whatever is found, head, samples and tail are the file."""
+    layout = parse(io.BytesIO(data), len(data))
+    if layout is not None:
+        _samples_of(layout, data)
+    start = parse_start(data)
+    assert start is None or data.startswith(start.header)
+
+
+def npy(data: bytes) -> None:
+    """A NumPy file's header: whatever is found, head, samples and tail are the file, and NumPy reads the same."""
+    layout = parse_npy(io.BytesIO(data), len(data))
+    if layout is not None:
+        assert np.load(io.BytesIO(data)).tobytes() == _samples_of(layout, data)
+
+
+def sidecar(data: bytes) -> None:
+    """What stands beside raw samples: they lie in a way that a WAV could have, or nothing is told."""
+    with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
+        for told, samples in (("a.meta", "a.bin"), ("structure.oebin", "continuous/0/continuous.dat")):
+            (Path(folder) / told).write_bytes(data)
+            found = raw_format_beside(Path(folder) / samples)
+            assert found is None or (1 <= found.channels <= MAX_CHANNELS and 1 <= found.sample_rate <= MAX_RATE), found
+
+
+def model(data: bytes) -> None:
+    """A model: refused, or proven exact and loaded."""
+    with contextlib.suppress(SpikeyError):
+        certify(read_graph(data), INPUT_LIMIT)
+    with contextlib.suppress(SpikeyError):
+        Predictor(data)
+
+
+def chunk_of(data: bytes) -> bytes:
+    """A chunk whose files are pieces of `data`, coded as those of a chunk are."""
+    files = zip(("chunk.npy", "chunk.json"), _pieces(data, 2), strict=True)
+    sources = [scan(BytesSource(file, name)) for name, file in files if file]
+    made = io.BytesIO()
+    if sources:
+        write_archive(sources, made, CODERS["rice"], None, True, False, Workers(None, 1), None)
+    return made.getvalue()
+
+
+def chunk(data: bytes) -> None:
+    """A chunk of any files under the names of its own, and bytes as they are: an array no larger than it may be."""
+    for packed in (chunk_of(data), data):
+        with contextlib.suppress(SpikeyError):
+            array = decode_chunk(packed, most_bytes=CHUNK_BYTES)
+            assert array.nbytes <= CHUNK_BYTES, array.nbytes
+
+
+QUANTIZERS = (
+    N1,
+    identity(2),
+    identity(3),
+    identity(1),
+    unpack_quantizer(b"\2\0\1\1", 2)[0],
+    unpack_quantizer(b"\3\2\0\7", 1)[0],
+)
+
+
+def coder(name: str, data: bytes) -> None:
+    """A coder's decoder: codes of the grid, whatever the stream is."""
+    if len(data) < 4:
+        return
+    n_channels = 1 + data[0] % 3
+    quantizers = [QUANTIZERS[(data[1] + i) % len(QUANTIZERS)] for i in range(n_channels)]
+    lengths = [1 + (data[2] * (i + 1)) % 72 for i in range(n_channels)]
+    steps = 1 + data[3] % 48
+    streams = [piece or b"\0" for piece in _pieces(data[4:], n_channels)]
+    lanes = cut(lengths, steps)
+    predictor = default_predictor() if data[0] & 64 else None
+    bins = Bins.of(quantizers, predictor.profile if predictor else None)
+    gains, initial_codes, used = decode_lane_headers(lanes, bins.size, streams)
+    decoder = CODERS[name].decoder(lanes, bins, [s[n:] for s, n in zip(streams, used, strict=True)])
+    codes = np.zeros(sum(lengths), dtype=np.int32)
+    reference_graph = ReferenceGraph.independent(n_channels)
+    walk(
+        lanes,
+        bins,
+        gains,
+        initial_codes,
+        codes,
+        predictor,
+        ReferenceTable.of(reference_graph, range(n_channels)),
+        decoder,
+    )
+    decoder.finish()
+    at = 0
+    for length, quantizer in zip(lengths, quantizers, strict=True):
+        own = codes[at : at + length]
+        assert own.min() >= 0, own.min()
+        assert own.max() < quantizer.size, (own.max(), quantizer.size)
+        at += length
+
+
+def live_stream(data: bytes) -> bytes:
+    """A live stream of pieces: description, then packets (a tag, then a payload), its checksums right."""
+    fields, description, *rest = _pieces(data, 14)
+    model = default_predictor().digest[:8] if fields[:1] != b"\xff" else NO_MODEL
+    fixed = b"\x89SPS\r\n\x1a\n\1\1" + (fields[1:3] or b"\2").ljust(2, b"\0") + model
+    fixed += struct.pack("<I", len(description))
+    crc = zlib.crc32(description, zlib.crc32(fixed))
+    out = [fixed, struct.pack("<I", crc), description]
+    for tag, payload in zip(rest[::2], rest[1::2], strict=True):
+        if not tag:
+            break
+        packet = bytearray(tag)
+        size = len(payload)
+        while size > 0x7F:
+            packet.append(size & 0x7F | 0x80)
+            size >>= 7
+        packet.append(size)
+        packet += payload
+        crc = zlib.crc32(packet, crc)
+        out += [bytes(packet), struct.pack("<I", crc)]
+    return b"".join(out)
+
+
+def live(data: bytes) -> None:
+    """A live stream whose checksums are right, and the same bytes as they are."""
+    for stream in (live_stream(data), data):
+        with contextlib.suppress(SpikeyError):
+            decoder = spikey_cli.StreamDecoder(limits=LIMITS)
+            decoder.push(stream)
+            decoder.close()
+
+
+def round_trip(data: bytes) -> None:
+    """Any bytes as files, through a coder: every byte comes back."""
+    if not data:
+        return
+    name = list(CODERS)[data[0] % len(CODERS)]
+    first, second = data[1 : 1 + len(data) // 2], data[1 + len(data) // 2 :]
+    with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
+        source, back = Path(folder) / "in", Path(folder) / "back"
+        source.mkdir()
+        files = {"a.wav": first, "b.wav": second}
+        for file, content in files.items():
+            (source / file).write_bytes(content)
+        spikey_cli.compress([source], Path(folder) / "a.spk", recursive=True, coder=name, workers=1)
+        spikey_cli.decompress(Path(folder) / "a.spk", back, workers=1)
+        assert {path.name: path.read_bytes() for path in back.iterdir()} == files
+
+
+def _coder_door(name: str) -> Callable[[bytes], None]:
+    return lambda data: coder(name, data)
+
+
+DOORS: dict[str, Callable[[bytes], None]] = {
+    "archive": archive,
+    "plain_archive": plain_archive,
+    "salvage": salvage,
+    "chunk": chunk,
+    "wav": wav,
+    "npy": npy,
+    "sidecar": sidecar,
+    "model": model,
+    **{f"coder_{name}": _coder_door(name) for name in CODERS if name != "raw"},
+    "live": live,
+    "round_trip": round_trip,
+}
+"""All of them, by the names of their targets, seeds and regressions."""

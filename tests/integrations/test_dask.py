@@ -1,0 +1,334 @@
+"""Blocks on a cluster: the same archive as without, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import blocks_elsewhere
+from support.cluster_harness import FRAMES, Stage, left_in, write_sources
+
+import spikey_cli
+from spikey_cli.api import compress as compressor
+from spikey_cli.codec import block_plan, blocks
+from spikey_cli.container.block_table import FileEntry
+from spikey_cli.core.coders import CODERS
+from spikey_cli.core.quantizer import N1
+from spikey_cli.errors import ClusterError, InputError
+from spikey_cli.model.predictor import default_predictor
+from spikey_cli.system.workers import Workers
+
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+hosts = pytest.importorskip("spikey_cli.integrations.dask")
+
+SMALL_BLOCK = 1 << 16
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> list[Path]:
+    return write_sources(tmp_path_factory.mktemp("sources"))
+
+
+@pytest.fixture(autouse=True)
+def many_blocks(monkeypatch):
+    monkeypatch.setattr(block_plan, "BLOCK_SAMPLES", SMALL_BLOCK)
+    monkeypatch.setattr(block_plan, "WIDE_FRAMES", 1 << 13)
+
+
+@pytest.fixture
+def independent(sources, tmp_path) -> bytes:
+    """The archive of all sources that this process writes."""
+    spikey_cli.compress(sources, tmp_path / "alone.spk", workers=1)
+    with spikey_cli.container.archive.ArchiveReader(tmp_path / "alone.spk") as reader:
+        assert len(reader.index.blocks) == 6
+    return (tmp_path / "alone.spk").read_bytes()
+
+
+@pytest.fixture
+def stage(tmp_path) -> Iterator[Stage]:
+    (tmp_path / "stage").mkdir()
+    made = Stage(tmp_path / "stage")
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[hosts.Cluster]:
+    with hosts.open_cluster(workers=2) as cluster:
+        yield cluster
+
+
+class TestTheSame:
+    def test_archive_as_without(self, sources, independent, local, tmp_path):
+        told: list[tuple[int, int]] = []
+        done = spikey_cli.compress(
+            sources,
+            tmp_path / "o.spk",
+            cluster=local,
+            progress=lambda now, total, ratio=None: told.append((now, total)),
+        )
+        assert done.files == len(sources)
+        assert (tmp_path / "o.spk").read_bytes() == independent
+        assert told == sorted(told)
+        assert len(told) == 12
+        assert told[-1][0] == told[-1][1]
+
+    @pytest.mark.parametrize("coder", ["range", "raw"])
+    def test_archive_of_other_coders(self, sources, local, tmp_path, coder):
+        for name, cluster in (("a.spk", None), ("b.spk", local)):
+            spikey_cli.compress(sources, tmp_path / name, coder=coder, cluster=cluster)
+        assert (tmp_path / "a.spk").read_bytes() == (tmp_path / "b.spk").read_bytes()
+
+    def test_files_come_back(self, sources, independent, local, tmp_path):
+        spikey_cli.decompress(tmp_path / "alone.spk", tmp_path / "out", cluster=local)
+        assert left_in(tmp_path / "out") == sorted(path.name for path in sources)
+        for path in sources:
+            assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+    def test_damage_is_found(self, independent, local, tmp_path):
+        (tmp_path / "alone.spk").write_bytes(independent[:4000] + bytes([independent[4000] ^ 1]) + independent[4001:])
+        told = []
+        for cluster in (None, local):
+            with pytest.raises(spikey_cli.ArchiveError) as raised:
+                spikey_cli.verify(tmp_path / "alone.spk", cluster=cluster)
+            told.append(str(raised.value))
+        assert told[0] == told[1]
+
+    @pytest.mark.parametrize(("threads", "blocks_ahead"), [(None, 5), (1, 3)])
+    def test_no_more_is_read_than_workers_can_take(self, sources, local, tmp_path, monkeypatch, threads, blocks_ahead):
+        ahead, most = 0, []
+        read, add = compressor.read_block, compressor.ArchiveWriter.add_block
+
+        def noted_read(*arguments):
+            nonlocal ahead
+            ahead += 1
+            most.append(ahead)
+            return read(*arguments)
+
+        def noted_add(*arguments):
+            nonlocal ahead
+            ahead -= 1
+            return add(*arguments)
+
+        monkeypatch.setattr(compressor, "read_block", noted_read)
+        monkeypatch.setattr(compressor.ArchiveWriter, "add_block", noted_add)
+        with hosts.open_cluster(local.pool._client, workers=threads) as cluster:
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert max(most) == blocks_ahead
+
+    def test_lazy_arrays_are_computed_there(self, independent, sources, stage, tmp_path, monkeypatch):
+        da = pytest.importorskip("dask.array")
+        stage.add_worker()
+        monkeypatch.chdir(tmp_path)
+        names = [path.name for path in sources[:4]]
+        with (
+            spikey_cli.open("alone.spk", threads=names) as recording,
+            distributed.Client(stage.address, set_as_default=False) as client,
+        ):
+            lazy = da.from_array(recording, chunks=(5000, 4))
+            sums = client.compute(lazy.astype("i8").sum(axis=0)).result(timeout=60)
+            np.testing.assert_array_equal(sums, recording[:].astype("i8").sum(axis=0))
+
+
+def test_workers_may_join(stage):
+    stage.add_worker()
+    with hosts.open_cluster(stage.address, patience=30) as cluster:
+        assert cluster.most_under_way == 2
+        stage.add_worker()
+        cluster.pool._client.wait_for_workers(2, timeout=30)
+        cluster.pool._look()
+        assert cluster.most_under_way == 4
+
+
+class TestWorkersThatDie:
+    def test_one_in_the_middle_of_a_block(self, sources, independent, stage, tmp_path, monkeypatch):
+        mark = tmp_path / "stage" / "killed"
+        for _ in range(2):
+            stage.add_worker(**{blocks_elsewhere.MARK: str(mark)})
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die_once)
+        with hosts.open_cluster(stage.address, patience=30) as cluster:
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert mark.exists()
+        assert (tmp_path / "o.spk").read_bytes() == independent
+
+    def test_one_that_a_nanny_starts_again(self, sources, independent, tmp_path, monkeypatch):
+        mark = tmp_path / "killed"
+        monkeypatch.setenv(blocks_elsewhere.MARK, str(mark))
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die_once)
+        with hosts.open_cluster(workers=1) as cluster:
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert mark.exists()
+        assert (tmp_path / "o.spk").read_bytes() == independent
+
+    def test_all(self, sources, stage, tmp_path, monkeypatch):
+        for _ in range(2):
+            stage.add_worker()
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die)
+        with hosts.open_cluster(stage.address, patience=30) as cluster:
+            monkeypatch.setattr(cluster.pool, "_patience", 1.0)
+            with pytest.raises(
+                ClusterError, match=r"tcp://.*: has had no workers for 1 s; start some with `dask worker"
+            ):
+                spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert left_in(tmp_path) == []
+
+    def test_with_the_same_block_again_and_again(self, sources, tmp_path, monkeypatch):
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die)
+        with (
+            dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+            hosts.open_cluster(workers=1) as cluster,
+            pytest.raises(
+                ClusterError, match=r"worker after worker died with the same block .* give workers more memory"
+            ),
+        ):
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+        assert left_in(tmp_path) == []
+
+    def test_the_scheduler(self, sources, stage, tmp_path):
+        stage.add_worker()
+        with (
+            hosts.open_cluster(stage.address, patience=30) as cluster,
+            pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
+        ):
+            spikey_cli.compress(
+                sources, tmp_path / "o.spk", cluster=cluster, progress=lambda *_: stage.kill_scheduler()
+            )
+        assert left_in(tmp_path) == []
+
+
+class TestWorkersThatCannotBeTrusted:
+    def test_another_release(self, stage, monkeypatch):
+        stage.add_worker()
+        monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
+        with (
+            pytest.raises(
+                ClusterError, match=r"has 0\..*, and this is 9.9.9; install .* pip install spikey-cli==9.9.9"
+            ),
+            hosts.open_cluster(stage.address, patience=30),
+        ):
+            pass
+
+    def test_another_release_that_comes_later(self, sources, local, tmp_path, monkeypatch):
+        monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
+        with pytest.raises(ClusterError, match=r"tcp://.*: has spikey-cli 0\..*, and the client has 9.9.9; install"):
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+        assert left_in(tmp_path) == []
+
+    @pytest.fixture
+    def nowhere(self, tmp_path) -> str:
+        """A path of modules on which spikey-cli cannot be imported."""
+        (tmp_path / "else" / "spikey_cli").mkdir(parents=True)
+        (tmp_path / "else" / "spikey_cli" / "__init__.py").write_text("raise ImportError('there is none')\n")
+        return str(tmp_path / "else")
+
+    def test_none_at_all(self, stage, nowhere):
+        stage.add_worker(PYTHONPATH=nowhere)
+        with (
+            pytest.raises(
+                ClusterError, match=r"tcp://.* has no spikey-cli that works \(.*there is none.*\), .* pip install"
+            ),
+            hosts.open_cluster(stage.address, patience=30),
+        ):
+            pass
+
+    def test_one_that_lacks_a_package(self, sources, local, tmp_path, monkeypatch):
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.lack_a_package)
+        with pytest.raises(
+            ClusterError, match=r"a worker has no spikey-cli that works \(No module named 'nomba'\); .* pip"
+        ):
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+        assert left_in(tmp_path) == []
+
+    def test_none_at_the_scheduler(self, nowhere, tmp_path):
+        made = Stage(tmp_path, PYTHONPATH=nowhere)
+        try:
+            made.add_worker()
+            with (
+                pytest.raises(ClusterError, match=r"the scheduler has no spikey-cli that works \(.*there is none"),
+                hosts.open_cluster(made.address, patience=30),
+            ):
+                pass
+        finally:
+            made.end()
+
+    def test_a_self_test_that_fails_there(self, sources, local, tmp_path, monkeypatch):
+        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.fail_the_self_test)
+        with pytest.raises(ClusterError, match=r"tcp://.*: the self-test .* or take that worker out of the cluster"):
+            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+        assert left_in(tmp_path) == []
+
+
+class TestClustersThatAreNone:
+    def test_nobody_answers(self, monkeypatch):
+        monkeypatch.setattr(hosts, "_ANSWER", 0.5)
+        with (
+            pytest.raises(ClusterError, match=r"127.0.0.1:1: no scheduler of Dask answers there .* check the address"),
+            hosts.open_cluster("127.0.0.1:1"),
+        ):
+            pass
+
+    def test_no_worker_comes(self, stage):
+        with (
+            pytest.raises(ClusterError, match="has no workers; start some with `dask worker tcp://"),
+            hosts.open_cluster(stage.address, patience=0.5),
+        ):
+            pass
+
+    def test_dask_is_missing(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        monkeypatch.delitem(sys.modules, "spikey_cli.integrations.dask")
+        with pytest.raises(spikey_cli.errors.MissingPackageError, match=r"pip install 'spikey-cli\[dask\]'"):
+            __import__("spikey_cli.integrations.dask")
+
+
+def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch):
+    others = [path for i, path in enumerate(sources) if i != blocks_elsewhere.HIT]
+    spikey_cli.compress(others, tmp_path / "a.spk")
+    monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.find_it_changed)
+    left_out = sources[blocks_elsewhere.HIT]
+    # what is hit next time is the file that takes its place
+    paths = [*others[:3], left_out, *others[3:]]
+    with pytest.raises(InputError, match=f"{left_out.name}: changed while it was read; compress it again"):
+        spikey_cli.compress(paths, tmp_path / "b.spk", cluster=local)
+    assert left_in(tmp_path) == ["a.spk"]
+
+
+def test_blocks_travel_light(sources):
+    looked = [compressor.scan_or_fail(source) for source in compressor.name_inputs(sources[:4])]
+    directory = blocks.Directory(
+        tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in looked),
+        compressor.find_sessions(looked)[0],
+    )
+    parts = [blocks.Part(i, 0, FRAMES) for i in range(4)]
+    one = Workers(None, 1)
+    block = blocks.read_block(looked, [blocks.FileDigest() for _ in looked], directory, parts, one)
+    encode = partial(blocks.encode_block, coder=CODERS["range"], predictor=default_predictor(), workers=one)
+    data = sum(map(len, block.pieces))
+    parcel = hosts.Parcel.of(block)
+    assert parcel.buffers.size == data
+    assert len(parcel.pickled) < 1500
+    assert len(pickle.dumps(encode)) < len(default_predictor().onnx) + 500
+    _, again = pickle.loads(pickle.dumps((encode, block)))
+    assert again.formats[0].quantizer is N1
+    assert encode(again).streams == encode(block).streams
+
+
+def test_parcels():
+    part = blocks.RestoredPart(blocks.Part(1, 2, 3), bytearray(range(100)) * 1000, [4])
+    content = {"part": part, "none": blocks.RestoredPart(blocks.Part(1, 5, 0), b"", []), "array": np.arange(5)}
+    parcel = hosts.Parcel.of(content)
+    assert parcel.sizes == [100_000, 0, 40]
+    assert len(parcel.pickled) < 1000
+    others = [pickle.loads(pickle.dumps(content, protocol)) for protocol in (4, 5)]
+    for again in (parcel.opened(), pickle.loads(pickle.dumps(parcel)).opened(), *others):
+        assert again["part"].part == part.part
+        assert again["part"].data == part.data
+        assert again["part"].lost == [4]
+        assert again["none"].data == b""
+        np.testing.assert_array_equal(again["array"], np.arange(5), strict=True)

@@ -1,0 +1,222 @@
+"""An archive taken apart, to be changed and put together again with all its checksums right."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from spikey_cli.container.archive import BLOCK_MARK, END_MARK, HEADER_BYTES, ArchiveReader
+from spikey_cli.container.block_table import BlockTable, Index, IndexEntry, StreamEntry, pack_block_table, pack_index
+from spikey_cli.container.directory import DICTIONARY, Directory, pack_directory
+from spikey_cli.container.parts import Part
+from spikey_cli.container.quantizer_table import pack_quantizer
+from spikey_cli.container.topology_table import pack_topology
+
+Token = int | bytes
+"""What a table is made of: a number, as a uvarint, or bytes as they are."""
+
+
+def sealed(data: bytes) -> bytes:
+    """The bytes, and their CRC-32 behind them."""
+    return data + struct.pack("<I", zlib.crc32(data))
+
+
+@dataclass
+class Block:
+    """A block: what its header says, its table, its streams."""
+
+    number: int
+    table: bytes
+    streams: bytes
+    directory_crc: int | None = None
+    """None: that of the directory."""
+
+    def pack(self, directory_crc: int) -> bytes:
+        """The block's bytes."""
+        crc = directory_crc if self.directory_crc is None else self.directory_crc
+        header = struct.pack("<4sIIII", BLOCK_MARK, crc, self.number, len(self.table), len(self.streams))
+        return header + struct.pack("<I", zlib.crc32(self.table, zlib.crc32(header))) + self.table + self.streams
+
+
+@dataclass
+class Anatomy:
+    """The parts of an archive of format 3. `pack` makes one of them."""
+
+    start: bytes
+    """Bytes 0 to 19 of the header."""
+    directory: bytes
+    blocks: list[Block]
+    index: bytes
+    sha256: bytes
+    samples: int
+    n_blocks: int
+    length: int | None = None
+    """None: what it is."""
+    lengths: dict[str, int] = field(default_factory=dict)
+    """What header and trailer say of the lengths of `directory` and `index`, where that is not what they are."""
+
+    @classmethod
+    def of(cls, data: bytes, folder: Path) -> Anatomy:
+        """Take an archive apart; it is written into `folder` on the way."""
+        path = folder / "anatomy.spk"
+        path.write_bytes(data)
+        with ArchiveReader(path) as reader:
+            blocks = []
+            for i, entry in enumerate(reader.index.blocks):
+                table_bytes = struct.unpack_from("<I", data, entry.offset + 12)[0]
+                at = entry.offset + 24
+                end = entry.offset + entry.length
+                blocks.append(Block(i, data[at : at + table_bytes], data[at + table_bytes : end]))
+            directory_bytes = struct.unpack_from("<I", data, 20)[0]
+            sha256, _, samples, n_blocks, index_bytes = struct.unpack_from("<32sQQII", data, len(data) - 68)
+            index_at = len(data) - 68 - HEADER_BYTES - directory_bytes - index_bytes
+            return cls(
+                data[:20],
+                data[HEADER_BYTES : HEADER_BYTES + directory_bytes],
+                blocks,
+                data[index_at : index_at + index_bytes],
+                sha256,
+                samples,
+                n_blocks,
+            )
+
+    def pack(self) -> bytes:
+        """The archive."""
+        crc = zlib.crc32(self.directory)
+        header = self.start + struct.pack("<II", self.lengths.get("directory", len(self.directory)), crc)
+        front = sealed(header) + self.directory + b"".join(block.pack(crc) for block in self.blocks)
+        end = self.index + self.directory + sealed(header)
+        length = len(front) + len(end) + 68 if self.length is None else self.length
+        index = (self.lengths.get("index", len(self.index)), zlib.crc32(self.index))
+        trailer = struct.pack("<32sQQIII", self.sha256, length, self.samples, self.n_blocks, *index)
+        return front + end + sealed(trailer) + END_MARK
+
+
+def inflated(directory: bytes) -> bytes:
+    """A directory's tables."""
+    return zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)
+
+
+def deflated(tables: bytes) -> bytes:
+    """The reverse."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
+    return deflate.compress(tables) + deflate.flush()
+
+
+def joined(tokens: Iterable[Token]) -> bytes:
+    """A table of these tokens. Numbers may be larger than a decoder takes."""
+    out = bytearray()
+    for token in tokens:
+        if isinstance(token, bytes):
+            out += token
+            continue
+        while token > 0x7F:
+            out.append(token & 0x7F | 0x80)
+            token >>= 7
+        out.append(token)
+    return bytes(out)
+
+
+def directory_tokens(directory: Directory) -> list[Token]:
+    """The tokens of an inflated directory of format 3."""
+    tokens: list[Token] = [len(directory.model), directory.model, len(directory.files)]
+    for file in directory.files:
+        tokens += [len(file.name.encode()), file.name.encode()]
+        layout = file.layout
+        if layout is None:
+            tokens += [0, file.size]
+            continue
+        tokens += [layout.sample_bytes, layout.sample_rate, layout.channels, layout.n_frames]
+        tokens += [len(layout.header), layout.header, len(layout.trailer), layout.trailer]
+        tokens += [bytes([byte]) for byte in pack_quantizer(file.quantizer)]
+    return [*tokens, *(bytes([byte]) for byte in pack_topology(directory.topology))]
+
+
+def table_tokens(table: BlockTable) -> list[Token]:
+    """The tokens of a block's table."""
+    tokens: list[Token] = [table.steps, len(table.parts)]
+    for part, streams in zip(table.parts, table.streams, strict=True):
+        tokens += [part.file, part.first_frame, part.n_frames]
+        for stream in streams:
+            tokens += [bytes([stream.method]), stream.length, stream.crc.to_bytes(4, "little")]
+    return tokens
+
+
+def index_tokens(index: Index) -> list[Token]:
+    """The tokens of an index."""
+    tokens: list[Token] = [len(index.blocks)]
+    for block in index.blocks:
+        tokens += [block.length, len(block.parts)]
+        for part in block.parts:
+            tokens += [part.file, part.first_frame, part.n_frames]
+    return [*tokens, *(crc.to_bytes(4, "little") for crc in index.file_crcs if crc is not None)]
+
+
+@dataclass
+class Content:
+    """What an archive of format 3 says, and the streams: whatever is changed, `anatomy` tells it everywhere."""
+
+    start: bytes
+    sha256: bytes
+    directory: Directory
+    crcs: tuple[int, ...]
+    blocks: list[tuple[int, list[Part], list[list[tuple[int, bytes]]]]]
+    """Of each block its steps, its parts, and of each part (method, stream) of its channels."""
+
+    @classmethod
+    def of(cls, path: Path) -> Content:
+        """Take apart the archive at `path`."""
+        with ArchiveReader(path) as reader:
+            blocks = []
+            for i in range(len(reader.index.blocks)):
+                table = reader.read_table(i)
+                n_streams = sum(map(len, table.streams))
+                data = iter([data or b"" for _, _, data in reader.read_streams(i, table, range(n_streams))])
+                streams = [[(entry.method, next(data)) for entry in part] for part in table.streams]
+                blocks.append((table.steps, list(table.parts), streams))
+            crcs = tuple(crc or 0 for crc in reader.index.file_crcs)
+            return cls(path.read_bytes()[:20], reader.content_digest, reader.directory, crcs, blocks)
+
+    def tables(self) -> list[BlockTable]:
+        """The tables of all blocks, with the checksums of their streams."""
+        return [
+            BlockTable(
+                steps,
+                tuple(parts),
+                tuple(tuple(StreamEntry(m, len(data), zlib.crc32(data)) for m, data in part) for part in streams),
+            )
+            for steps, parts, streams in self.blocks
+        ]
+
+    def index(self) -> Index:
+        """The index that belongs to the blocks."""
+        entries = []
+        for table in self.tables():
+            length = 24 + len(pack_block_table(table)) + sum(s.length for part in table.streams for s in part)
+            entries.append(IndexEntry(0, length, table.parts))
+        return Index(tuple(entries), self.crcs)
+
+    def anatomy(self) -> Anatomy:
+        """The archive, to be packed or changed further."""
+        blocks = [
+            Block(i, pack_block_table(table), b"".join(data for part in streams for _, data in part))
+            for i, (table, (_, _, streams)) in enumerate(zip(self.tables(), self.blocks, strict=True))
+        ]
+        files = self.directory.files
+        samples = sum(
+            part.n_frames * files[part.file].channels
+            for _, parts, _ in self.blocks
+            for part in parts
+            if part.file < len(files)
+        )
+        index = pack_index(self.index())
+        directory = pack_directory(self.directory)
+        return Anatomy(self.start, directory, blocks, index, self.sha256, samples, len(blocks))
+
+    def copy(self) -> Content:
+        """One that can be changed."""
+        blocks = [(steps, list(parts), [list(part) for part in streams]) for steps, parts, streams in self.blocks]
+        return replace(self, blocks=blocks)

@@ -1,0 +1,409 @@
+"""Archives of an enemy: what another archive says is changed, and every checksum is made right again.
+
+A checksum finds damage, and keeps nobody from writing what he likes. So here are changes in what an archive claims,
+told in all its tables alike, and changes of one number or byte of a table that the others do not know of.
+"""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import itertools
+import lzma
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from support.archive_builder import (
+    Anatomy,
+    Content,
+    Token,
+    deflated,
+    directory_tokens,
+    index_tokens,
+    inflated,
+    joined,
+    table_tokens,
+)
+
+from spikey_cli.container.directory import FileEntry
+from spikey_cli.container.parts import Part
+from spikey_cli.container.quantizer_table import unpack_quantizer
+from spikey_cli.core.quantizer import IDENTITY
+from spikey_cli.core.varint import put_uvarint
+from spikey_cli.io.layout import Layout
+from spikey_cli.topology.topology import Topology
+
+MOST_BYTES = 16 << 10
+_STREAM_BYTES = 6  # of a stream in a block's table
+EDGES = (0, 1, 2, 3, 7, 63, 64, 127, 128, 255, 256, 1535, 1 << 14, 65535, 65536, 1 << 17, 1 << 20, (1 << 22) - 1)
+HUGE = (1 << 22, 1 << 24, 1 << 25, 2**32 - 1, 1 << 56, 1 << 60, 2**63 - 1, 2**64, 2**80)
+NAMES = (
+    "../up",
+    "/etc/passwd",
+    "a\\b",
+    "nul",
+    "COM1.wav",
+    "a/../../b",
+    "",
+    ".",
+    "x" * 5000,
+    "a.wav",
+    "A.WAV",
+    "\0",
+    "ß/ss",
+)
+
+
+def _pick(random: np.random.Generator, items: Sequence) -> Any:
+    return items[int(random.integers(len(items)))]
+
+
+def _number(random: np.random.Generator, old: int) -> int:
+    """A number in place of another."""
+    how = random.integers(5)
+    if how == 0:
+        return max(0, old + int(random.integers(-3, 4)))
+    if how == 1:
+        return int(old) ^ 1 << int(random.integers(24))
+    if how == 2:
+        return _pick(random, HUGE)
+    if how == 3:
+        return int(random.integers(1 << int(random.integers(1, 26))))
+    return _pick(random, EDGES)
+
+
+def scratched(random: np.random.Generator, data: bytes) -> bytes:
+    """Bytes flipped, cut off, doubled, put in, or replaced by as many of one kind."""
+    out = bytearray(data)
+    for _ in range(int(random.integers(1, 4))):
+        at = int(random.integers(len(out) + 1))
+        how = random.integers(8)
+        if how < 3 and out:
+            out[at % len(out)] ^= 1 << int(random.integers(8))
+        elif how == 3:
+            del out[at:]
+        elif how == 4:
+            out[at:at] = random.bytes(int(random.integers(1, 9)))
+        elif how == 5:
+            out[at : at + 9] = b""
+        elif how == 6:
+            out[at:] = bytes([_pick(random, (0, 255, 128))]) * (len(out) - at)
+        else:
+            out[at:at] = out[at : at + 40]
+    return bytes(out)
+
+
+def _retold(random: np.random.Generator, tokens: list[Token]) -> bytes:
+    changed = list(tokens)
+    for _ in range(int(random.integers(1, 3))):
+        at = int(random.integers(len(changed)))
+        token = changed[at]
+        if isinstance(token, int):
+            changed[at] = _number(random, token)
+        else:
+            changed[at] = scratched(random, token)
+    return joined(changed)
+
+
+# changes that all tables know of
+
+
+def _frames(random: np.random.Generator, content: Content) -> None:
+    """A file has another number of frames, all of them, or those beyond, in its last part."""
+    file = int(random.integers(len(content.directory.files)))
+    frames = max(1, int(_pick(random, (*EDGES, *HUGE[:3], 1 << 23, 3 << 20, int(random.integers(1, 1 << 23))))))
+    places = [
+        (b, p) for b, (_, parts, _) in enumerate(content.blocks) for p, part in enumerate(parts) if part.file == file
+    ]
+    entry = content.directory.files[file]
+    if not places:
+        return
+    block, place = places[-1]
+    part = content.blocks[block][1][place]
+    content.blocks[block][1][place] = Part(file, part.first_frame, frames)
+    _set_file(content, file, _with_frames(entry, part.first_frame + frames))
+
+
+def _with_frames(entry: FileEntry, frames: int) -> FileEntry:
+    if entry.layout is None:
+        return replace(entry, size=frames)
+    layout = replace(entry.layout, n_frames=frames)
+    return replace(entry, layout=layout, size=layout.file_bytes)
+
+
+def _set_file(content: Content, file: int, entry: FileEntry) -> None:
+    files = list(content.directory.files)
+    files[file] = entry
+    content.directory = replace(content.directory, files=tuple(files))
+
+
+def _steps(random: np.random.Generator, content: Content) -> None:
+    block = int(random.integers(len(content.blocks)))
+    _, parts, streams = content.blocks[block]
+    content.blocks[block] = (_pick(random, (*EDGES, 1 << 25)), parts, streams)
+    if random.integers(2):
+        _frames(random, content)
+
+
+def _channels(random: np.random.Generator, content: Content) -> None:
+    """A file has many channels; its streams are doubled, or empty."""
+    file = int(random.integers(len(content.directory.files)))
+    entry = content.directory.files[file]
+    if entry.layout is None:
+        return
+    channels = _pick(random, (1, 2, 3, 40, 500, 5000, 65535))
+    layout = replace(entry.layout, channels=channels)
+    _set_file(content, file, replace(entry, layout=layout, size=layout.file_bytes))
+    channels = sum(f.channels for f in content.directory.files if f.layout)
+    content.directory = replace(content.directory, topology=Topology.independent(channels))
+    if channels * sum(len(parts) for _, parts, _ in content.blocks) * _STREAM_BYTES > MOST_BYTES:
+        return  # their streams are not told of
+    for _, parts, streams in content.blocks:
+        for place, part in enumerate(parts):
+            if part.file == file:
+                old = streams[place]
+                streams[place] = [old[i] if i < len(old) else (1, b"") for i in range(channels)]
+
+
+def _many_parts(random: np.random.Generator, content: Content) -> None:
+    """A file's first part in many."""
+    for block, (steps, parts, streams) in enumerate(content.blocks):
+        if parts and parts[0].n_frames > 1:
+            part = parts[0]
+            count = min(_pick(random, (2, 10, 100, 400)), part.n_frames)
+            edges = [part.first_frame + part.n_frames * i // count for i in range(count + 1)]
+            new = [Part(part.file, a, b - a) for a, b in itertools.pairwise(edges)]
+            content.blocks[block] = (steps, new + parts[1:], [streams[0]] * count + streams[1:])
+            return
+
+
+def _many_files(random: np.random.Generator, content: Content) -> None:
+    count = _pick(random, (10, 300, 1000, 3000, 70_000))
+    size = _pick(random, (0, 1))
+    kind = random.integers(2)
+    layout = Layout(b"", b"", 1, 1, 1, 0)
+    extra = [FileEntry(f"{i:x}", 0 if kind else size, layout if kind else None, IDENTITY) for i in range(count)]
+    files = (*content.directory.files, *extra)
+    channels = sum(f.channels for f in files if f.layout)
+    content.directory = replace(content.directory, files=files, topology=Topology.independent(channels))
+    content.crcs = content.crcs + (0,) * _pick(random, (0, count))
+
+
+def _many_blocks(random: np.random.Generator, content: Content) -> None:
+    """Empty blocks, or blocks doubled."""
+    block = content.blocks[int(random.integers(len(content.blocks)))]
+    empty: tuple = (int(random.integers(3)), [], [])
+    content.blocks += [empty if random.integers(2) else block] * _pick(random, (1, 10, 200))
+
+
+def _methods(random: np.random.Generator, content: Content) -> None:
+    for _, _, streams in content.blocks:
+        for part in streams:
+            for channel, (_, data) in enumerate(part):
+                if random.integers(2):
+                    part[channel] = (_pick(random, (0, 1, 2, 3, 4, 255)), data)
+
+
+def _streams(random: np.random.Generator, content: Content) -> None:
+    for _, _, streams in content.blocks:
+        for part in streams:
+            for channel, (method, data) in enumerate(part):
+                if random.integers(3) == 0:
+                    part[channel] = (method, scratched(random, data))
+
+
+def _bomb(random: np.random.Generator, content: Content) -> None:
+    """Streams that inflate, in place of one."""
+    zeros = bytes(_pick(random, (100, 1 << 20, 1 << 22, 20 << 20)))
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": _pick(random, (1 << 16, 1 << 22, 1 << 28))}]
+    data = [
+        lambda: lzma.compress(zeros, check=lzma.CHECK_NONE, filters=filters),
+        lambda: bz2.compress(zeros),
+        lambda: bytes([int(random.integers(26)), 1, 2, 0]) + bytes(300),
+        lambda: zeros[:2000],
+    ][int(random.integers(4))]()
+    block = int(random.integers(len(content.blocks)))
+    _, parts, streams = content.blocks[block]
+    if parts:
+        place = int(random.integers(len(parts)))
+        method = streams[place][0][0]
+        header = streams[place][0][1][: int(random.integers(6))] if method == 1 else b""
+        streams[place][0] = (method, header + data)
+        if random.integers(2):
+            _frames(random, content)
+
+
+def _grids(random: np.random.Generator, content: Content) -> None:
+    file = int(random.integers(len(content.directory.files)))
+    entry = content.directory.files[file]
+    if entry.layout is None:
+        return
+    quantizers = []
+    for numbers in (
+        (2, 0, 1, 1),
+        (2, 1, 7, 2),
+        (2, 0, 1, 4096),
+        (2, 1, 1, 4097),
+        (3, 1, 0),
+        (3, 2, 0, 200),
+        (0,),
+        (1,),
+    ):
+        out = bytearray([numbers[0]])
+        for number in numbers[1:]:
+            put_uvarint(out, number)
+        quantizers.append(bytes(out))
+    width = _pick(random, (1, 2, 3))
+    packed = bytes(_pick(random, quantizers))
+    layout = replace(entry.layout, sample_bytes=width)
+    if packed == b"\1" and width != 2:
+        packed = b"\0"
+    try:
+        quantizer = unpack_quantizer(packed, width)[0]
+    except Exception:
+        return
+    _set_file(content, file, FileEntry(entry.name, layout.file_bytes, layout, quantizer))
+    if random.integers(2):
+        _frames(random, content)
+
+
+def _topology(random: np.random.Generator, content: Content) -> None:
+    channels = len(content.directory.topology.peers)
+    passes = tuple(int(coding_pass) for coding_pass in random.integers(0, 16, channels))
+    pairs = {}
+    for _ in range(int(random.integers(0, 2 * channels + 1))):
+        a, b = sorted(int(i) for i in random.integers(0, channels, 2))
+        if a != b:
+            pairs[a, b] = int(random.integers(256))
+    topology = Topology.from_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes)
+    content.directory = replace(content.directory, topology=topology)
+
+
+def _names(random: np.random.Generator, content: Content) -> None:
+    file = int(random.integers(len(content.directory.files)))
+    _set_file(content, file, replace(content.directory.files[file], name=str(_pick(random, NAMES))))
+
+
+def _model(random: np.random.Generator, content: Content) -> None:
+    """The embedded model scratched, and its SHA-256 made right; or none, or the header's alone."""
+    model = content.directory.model
+    if not model:
+        content.start = content.start[:12] + scratched(random, content.start[12:20])[:8].ljust(8, b"\0")
+        return
+    model = scratched(random, model)
+    content.directory = replace(content.directory, model=model)
+    content.start = content.start[:12] + hashlib.sha256(model).digest()[:8]
+
+
+def _coder_or_learning(random: np.random.Generator, content: Content) -> None:
+    at = 10 + int(random.integers(2))
+    content.start = content.start[:at] + bytes([int(random.integers(6))]) + content.start[at + 1 :]
+
+
+CONTENT_CHANGES: tuple[Callable[[np.random.Generator, Content], None], ...] = (
+    _frames,
+    _steps,
+    _channels,
+    _many_parts,
+    _many_files,
+    _many_blocks,
+    _methods,
+    _streams,
+    _streams,
+    _bomb,
+    _grids,
+    _topology,
+    _names,
+    _model,
+    _coder_or_learning,
+)
+
+
+# changes of one table
+
+
+def _in_directory(random: np.random.Generator, content: Content) -> Anatomy:
+    anatomy = content.anatomy()
+    how = random.integers(4)
+    if how == 0:
+        anatomy.directory = deflated(scratched(random, inflated(anatomy.directory)))
+    elif how == 1:
+        anatomy.directory = deflated(bytes(_pick(random, (1 << 16, 1 << 22))))
+    else:
+        anatomy.directory = deflated(_retold(random, directory_tokens(content.directory)))
+    return anatomy
+
+
+def _in_table(random: np.random.Generator, content: Content) -> Anatomy:
+    anatomy = content.anatomy()
+    i = int(random.integers(len(anatomy.blocks)))
+    tokens = table_tokens(content.tables()[i])
+    changed = _retold(random, tokens) if random.integers(4) else scratched(random, joined(tokens))
+    delta = len(changed) - len(anatomy.blocks[i].table)
+    anatomy.blocks[i].table = changed
+    if delta:  # the index knows how long the block is
+        index = content.index()
+        blocks = list(index.blocks)
+        blocks[i] = replace(blocks[i], length=blocks[i].length + delta)
+        anatomy.index = joined(index_tokens(replace(index, blocks=tuple(blocks))))
+    return anatomy
+
+
+def _in_index(random: np.random.Generator, content: Content) -> Anatomy:
+    anatomy = content.anatomy()
+    tokens = index_tokens(content.index())
+    anatomy.index = _retold(random, tokens) if random.integers(4) else scratched(random, joined(tokens))
+    return anatomy
+
+
+def _in_frame(random: np.random.Generator, content: Content) -> Anatomy:
+    anatomy = content.anatomy()
+    how = random.integers(7)
+    if how == 0:
+        anatomy.start = anatomy.start[:8] + scratched(random, anatomy.start[8:])[:12].ljust(12, b"\0")
+    elif how == 1:
+        anatomy.samples = _number(random, anatomy.samples) & 2**64 - 1
+    elif how == 2:
+        anatomy.n_blocks = _number(random, anatomy.n_blocks) & 2**32 - 1
+    elif how == 3:
+        anatomy.lengths = {str(_pick(random, ("directory", "index"))): int(random.integers(1 << 31))}
+    elif how == 4:
+        anatomy.blocks[0].number = int(random.integers(4))
+    elif how == 5:
+        anatomy.directory = scratched(random, anatomy.directory)
+    else:
+        anatomy.length = int(random.integers(1 << 20))
+    return anatomy
+
+
+TABLE_CHANGES = (_in_directory, _in_table, _in_index, _in_frame)
+
+
+def mutated(content: Content, random: np.random.Generator) -> bytes:
+    """An archive of at most MOST_BYTES that `content` might have become in an enemy's hands."""
+    while True:
+        data = _mutated(content.copy(), random)
+        if len(data) <= MOST_BYTES:  # what an archive may take grows with it
+            return data
+
+
+def _mutated(changed: Content, random: np.random.Generator) -> bytes:
+    if random.integers(5) < 2:
+        return _pick(random, TABLE_CHANGES)(random, changed).pack()
+    for _ in range(int(random.integers(1, 3))):
+        _pick(random, CONTENT_CHANGES)(random, changed)
+    return changed.anatomy().pack()
+
+
+def directory_bomb(inflated_bytes: int) -> bytes:
+    """A directory that inflates to so many bytes of palettes."""
+    out = bytearray([0])
+    palette = bytearray(b"\3\x80\x20\0") + bytes(4095)
+    count = inflated_bytes // (len(palette) + 12)
+    put_uvarint(out, count)
+    for i in range(count):
+        name = f"{i:x}".encode()
+        out += bytes([len(name)]) + name + b"\2\1\1\0\0\0" + palette
+    return deflated(bytes(out) + bytes(count))

@@ -1,0 +1,220 @@
+"""The bits do not depend on the machine: prints SHA-256s that must be the same everywhere, and compares them.
+
+    python tests/support/exactness.py                 all of it: a million predictions by each engine, and archives
+    python tests/support/exactness.py --share         the first 20,000 predictions and the smallest archives
+    python tests/support/exactness.py --session       the first 20,000 predictions by ONNX Runtime: for slow emulations
+    python tests/support/exactness.py --least         the smallest archives: where kernels are interpreted
+    python tests/support/exactness.py --write         take what this machine finds as the reference (exactness.json)
+
+Needs the package and what it depends on, nothing of the tests. Inputs are made with integers alone: they depend neither
+on NumPy's random generators, nor on rounding. See docs/exactness.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.metadata
+import json
+import platform
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+import spikey_cli
+from spikey_cli.core import network
+from spikey_cli.core.kernel import kernel
+from spikey_cli.model.predictor import Predictor, find_model
+from spikey_cli.model.self_test import known_inputs, mix
+from spikey_cli.model.zoo import shipped_models
+
+STORED = Path(__file__).with_suffix(".json")
+GOLDEN = Path(__file__).parent.parent / "golden"
+PREDICTIONS, SHARE = 1_000_000, 20_000
+BATCHES = (1, 7, 4096, 333, 1024)
+CODERS, MODELS = ("rice", "range", "huffman", "bzip2"), ("n1", "n1-peers")
+FRAMES, SHARED_FRAMES, FEW_FRAMES = 40_000, 6_000, 300
+"""Of the recordings: in all, in the share of the suite, and where a kernel is interpreted."""
+
+Evaluate = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+@kernel
+def _pass(layers, differences, row, outputs):
+    network.pass_through(layers, differences, row, outputs)
+
+
+def engines(predictor: Predictor) -> dict[str, Evaluate]:
+    """What evaluates a model: ONNX Runtime, and the kernel where it is a chain."""
+
+    def by_kernel(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        outputs = np.zeros((3, given["windows"].shape[1]), dtype=np.float32)
+        _pass(predictor.chain, given["windows"], 0, outputs)
+        return {"outputs": outputs}
+
+    by_session = {"onnxruntime": predictor.evaluate}
+    return by_session | ({"kernel": by_kernel} if predictor.chain else {})
+
+
+def batches(count: int) -> Iterator[tuple[int, int]]:
+    """Column numbers 0 to `count` in pieces (first, columns) of changing sizes, all of which end at SHARE."""
+    first, i = 0, 0
+    while first < count:
+        stop = SHARE if first < SHARE else count
+        columns = min(BATCHES[i % len(BATCHES)] if first < SHARE else 1 << 14, stop - first)
+        yield first, columns
+        first, i = first + columns, i + 1
+
+
+def predictions(predictor: Predictor, evaluate: Evaluate, count: int) -> dict[str, str]:
+    """SHA-256 of all outputs for the first SHARE columns of known inputs, and for the first `count`."""
+    digest, found = hashlib.sha256(), {}
+    for first, columns in batches(count):
+        outputs = evaluate(known_inputs(predictor.inputs, first, columns))
+        rows = np.concatenate([outputs[name] for name in sorted(outputs)])
+        digest.update(np.ascontiguousarray(rows.T).astype("<i4").tobytes())
+        if first + columns in (SHARE, count):
+            found[str(first + columns)] = digest.hexdigest()
+    return found
+
+
+def _noise(first: int, frames: int, channels: int) -> np.ndarray:
+    """About normal, deviation about 148, int64: the sum of four numbers of a byte."""
+    numbers = mix(first, frames * channels).reshape(frames, channels)
+    total = sum((numbers >> np.uint64(8 * i)).astype(np.int64) & 255 for i in range(4))
+    return total - 510
+
+
+def recording(frames: int) -> dict[str, bytes]:
+    """WAV files by name, made with integers: threads of one session with spikes, on the N1 grid; a stereo file of 16
+    bits on no grid, one of 24 bits, and a text.
+    """
+    shared = _noise(10**9, frames, 1)
+    sources = 2 * _noise(2 * 10**9, frames, 4) + shared
+    slow = np.zeros(4, dtype=np.int64)
+    codes = np.zeros((frames, 4), dtype=np.int64)
+    for i, row in enumerate(sources):
+        slow += row - (slow >> 2)
+        codes[i] = slow
+    codes = 500 + (codes >> 7)
+    for i, at in enumerate((mix(3 * 10**9, frames // 500) % np.uint64(frames)).astype(int)):
+        codes[at : at + 9, i % 4] += np.array([-20, -70, -90, -40, 10, 30, 25, 12, 5])[: frames - at]
+    scaled = np.clip(codes, 0, 1023) * 65535 - 32768 * 1023
+    samples = np.sign(scaled) * (np.abs(scaled) // 1023)
+    files = {f"thread{i}.wav": _wav(samples[:, i : i + 1], 2) for i in range(4)}
+    files["stereo.wav"] = _wav((sources[: frames // 4, :2] * 3 + 77).clip(-32768, 32767), 2)
+    files["deep.wav"] = _wav((sources[: frames // 8, 2:3] << 9) + (sources[: frames // 8, 3:] & 511), 3)
+    files["notes.txt"] = b"kept as it is\n" * 40
+    return files
+
+
+def _wav(samples: np.ndarray, sample_bytes: int) -> bytes:
+    data = samples.astype("<i4").reshape(-1, 1).view(np.uint8).reshape(-1, 4)[:, :sample_bytes].tobytes()
+    frame = samples.shape[1] * sample_bytes
+    fmt = struct.pack("<IHHIIHH", 16, 1, samples.shape[1], 19531, 19531 * frame, frame, 8 * sample_bytes)
+    body = b"WAVEfmt " + fmt + struct.pack("<4sI", b"data", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def archive(files: dict[str, bytes], coder: str, model: str, workers: int) -> str:
+    """SHA-256 of the archive of these files; they are restored from it, and compared."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        paths, target = [folder / name for name in files], folder / "out.spk"
+        done = spikey_cli.compress(paths, target, coder=coder, workers=workers, predictor=find_model(model))
+        assert not done.warnings, done.warnings
+        spikey_cli.decompress(target, folder / "back", workers=workers)
+        assert all((folder / "back" / name).read_bytes() == data for name, data in files.items())
+        return hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+def golden(small: bool) -> str:
+    """SHA-256 of all files in the golden archives of 2.0, by archive and name: a set that does not grow."""
+    digest = hashlib.sha256()
+    for path in sorted(GOLDEN.glob("v2.0-*probe*.spk" if small else "v2.0-*.spk")):
+        if "parts" in path.name:
+            continue  # of a model that is not shipped
+        with tempfile.TemporaryDirectory() as scratch:
+            spikey_cli.decompress(path, scratch, workers=1)
+            for file in sorted(p for p in Path(scratch).rglob("*") if p.is_file()):
+                digest.update(f"{path.name} {file.relative_to(scratch).as_posix()}".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def measure_predictions(count: int, wanted: tuple[str, ...] = ("onnxruntime", "kernel")) -> dict[str, str]:
+    """Those of every shipped model by every engine, by name."""
+    found = {}
+    for name in sorted(shipped_models()):
+        predictor = find_model(name)
+        for engine, evaluate in engines(predictor).items():
+            for n, digest in predictions(predictor, evaluate, count).items() if engine in wanted else ():
+                found[f"{n} predictions, {name}, {engine}"] = digest
+    return found
+
+
+def measure_archives(frames: int, workers: int = 1, coders: tuple[str, ...] = CODERS) -> dict[str, str]:
+    """Those of the recording, by name."""
+    found = {}
+    files = recording(frames)
+    for coder in coders:
+        for model in MODELS:
+            found[f"archive of {frames} frames, {coder}, {model}"] = archive(files, coder, model, workers)
+    return found
+
+
+def stored_name(name: str) -> str:
+    """The name under which it is stored: engines must agree."""
+    return name.replace(", onnxruntime", "").replace(", kernel", "")
+
+
+def environment() -> str:
+    """What this runs with, in words."""
+    names = ("numpy", "onnxruntime", "numba", "llvmlite")
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
+    return ", ".join([f"Python {platform.python_version()}", platform.machine(), *versions])
+
+
+def main() -> int:
+    """Print what is found, and whether it is what must be found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--share", action="store_true", help="a small share of it")
+    size.add_argument("--session", action="store_true", help="predictions by ONNX Runtime only; nothing is compiled")
+    size.add_argument("--least", action="store_true", help="as little as there is, where kernels are interpreted")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processors that archives are made with")
+    parser.add_argument("--write", action="store_true", help=f"write {STORED.name}")
+    options = parser.parse_args()
+    print(environment())
+    began = time.monotonic()
+    found = {}
+    if options.least:
+        found = measure_archives(FEW_FRAMES, options.channels)
+    elif options.session:
+        found = measure_predictions(SHARE, ("onnxruntime",))
+    else:
+        found = measure_predictions(SHARE) | measure_archives(SHARED_FRAMES, options.channels)
+        found["golden archives, probes"] = golden(small=True)
+        if not options.share:
+            found |= measure_predictions(PREDICTIONS) | measure_archives(FRAMES, options.channels)
+            found["golden archives"] = golden(small=False)
+    if options.write:
+        found |= measure_archives(FEW_FRAMES, options.channels)
+        STORED.write_text(json.dumps({stored_name(n): d for n, d in found.items()}, indent=4) + "\n", encoding="utf-8")
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
+    differing = {name for name, digest in found.items() if stored.get(stored_name(name)) != digest}
+    for name, digest in found.items():
+        print(f"{'DIFFERS' if name in differing else 'equal':8}{digest[:16]}  {name}")
+    whole = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+    print(f"{len(found)} hashes, {len(differing)} differ; in {time.monotonic() - began:.0f} s; all of them: {whole}")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Lanes with codes and predictions such as no predictor gives, and coders on them alone, without a walk."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from spikey_cli.container.quantizer_table import unpack_quantizer
+from spikey_cli.core import range as range_coder
+from spikey_cli.core import residual, rice
+from spikey_cli.core.converter import Bins, Profile
+from spikey_cli.core.lanes import Lanes, cut
+from spikey_cli.core.quantizer import N1, identity
+
+QUANTIZERS = [
+    N1,
+    identity(1),
+    identity(2),
+    identity(3),
+    *(unpack_quantizer(bytes([2, 0, 2, size]), 2)[0] for size in (1, 2, 3, 100)),
+]
+
+
+@st.composite
+def lane_walks(draw):
+    """Lanes with codes and predictions such as no predictor gives: (lanes, bins, codes, centre, scale, tail)."""
+    quantizers = draw(st.lists(st.sampled_from(QUANTIZERS), min_size=1, max_size=4))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    edges = np.arange(1025) * 64 - 32 + random.integers(-31, 32, 1025)
+    profile = Profile(edges.astype(np.int32)) if draw(st.booleans()) else None
+    bins = Bins.of(quantizers, profile)
+    lanes = cut([draw(st.integers(1, 40)) for _ in quantizers], draw(st.integers(1, 15)))
+    shape = (lanes.steps, lanes.count)
+    size = bins.size[lanes.channel]
+    codes = (random.random(shape) * size).astype(np.int32)
+    lowest, highest = bins.range_of_values(lanes.channel)
+    predicted_mean = (lowest + random.random(shape) * (highest - lowest + 1)).astype(np.int32)
+    if draw(st.booleans()):  # well predicted
+        codes = np.clip((predicted_mean + 32) // 64 + random.integers(-3, 4, shape), 0, size - 1).astype(np.int32)
+    log2_scale = random.integers(-90, 420, shape).astype(np.int32)
+    return lanes, bins, codes, predicted_mean, log2_scale, random.integers(-5, 40, shape).astype(np.int32)
+
+
+KERNELS = {"rice": rice, "range": range_coder, "huffman": residual, "bzip2": residual}
+
+
+def encode(coder, lanes: Lanes, bins: Bins, codes, *prediction) -> list[bytes]:
+    encoder = coder.encoder(lanes, bins)
+    for step in range(1, lanes.steps):
+        rows = [row[step] for row in prediction]
+        KERNELS[coder.name].encode_lanes(encoder.state, step, 0, lanes.count, *rows, codes[step])
+    return encoder.finish()
+
+
+def decode(coder, lanes: Lanes, bins: Bins, streams, *prediction):
+    decoder = coder.decoder(lanes, bins, streams)
+    codes = np.zeros((lanes.steps, lanes.count), dtype=np.int32)
+    for step in range(1, lanes.steps):
+        rows = [row[step] for row in prediction]
+        KERNELS[coder.name].decode_lanes(decoder.state, step, 0, lanes.count, *rows, codes[step])
+    return codes, decoder.finish()

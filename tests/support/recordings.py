@@ -1,0 +1,61 @@
+"""Generated recordings and WAV bytes for tests."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+
+def wav_bytes(
+    samples: np.ndarray, sample_bytes: int = 2, rate: int = 19531, head: bytes = b"", tail: bytes = b""
+) -> bytes:
+    """A plain WAV of samples [frames] or [frames, channels]; `head` chunks before the data, `tail` after it."""
+    samples = samples[:, None] if samples.ndim == 1 else samples
+    if sample_bytes == 3:
+        data = samples.astype("<i4").reshape(-1, 1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    else:
+        data = samples.astype({1: "u1", 2: "<i2"}[sample_bytes]).tobytes()
+    channels = samples.shape[1]
+    frame = channels * sample_bytes
+    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * frame, frame, 8 * sample_bytes)
+    body = b"WAVE" + fmt + head + struct.pack("<4sI", b"data", len(data)) + data + tail
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def neural(random: np.random.Generator, frames: int, channels: int = 1, amplitude: float = 6.0) -> np.ndarray:
+    """Coloured noise with spikes on 10-bit codes, int32 of shape (frames, threads), 0..1023."""
+    noise = random.normal(size=(frames + 64, channels)).astype(np.float64)
+    shared = random.normal(size=(frames + 64, 1))
+    noise = noise + 0.6 * shared
+    kernel = np.exp(-np.arange(12) / 4.0)
+    coloured = np.apply_along_axis(lambda x: np.convolve(x, kernel)[32 : 32 + frames], 0, noise) * amplitude
+    for channel in range(channels):
+        for at in random.integers(0, max(1, frames - 20), size=frames // 2000):
+            spike = -80 * np.exp(-np.arange(20) / 4.0) * np.cos(np.arange(20) / 3.0)
+            coloured[at : at + 20, channel] += spike[: frames - at]
+    return np.clip(np.round(coloured + 500), 0, 1023).astype(np.int32)
+
+
+def n1_samples(codes: np.ndarray) -> np.ndarray:
+    """Samples of the N1 grid for codes 0..1023, int16."""
+    scaled = codes.astype(np.int64) * 65535 - 32768 * 1023
+    return (np.sign(scaled) * (np.abs(scaled) // 1023)).astype(np.int16)
+
+
+def recorded(random: np.random.Generator, frames: int, channels: int) -> np.ndarray:
+    """The same as samples of the N1 grid, int16 of shape (frames, threads), frame after frame in memory."""
+    return np.ascontiguousarray(n1_samples(neural(random, frames, channels)))
+
+
+def write_session(folder: Path, random: np.random.Generator, n_files: int = 2, frames: int = 4000) -> list[Path]:
+    """Write `n_files` mono WAVs recorded together; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    codes = neural(random, frames, n_files)
+    paths = []
+    for i in range(n_files):
+        path = folder / f"thread{i}.wav"
+        path.write_bytes(wav_bytes(n1_samples(codes[:, i])))
+        paths.append(path)
+    return paths
