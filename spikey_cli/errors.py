@@ -43,7 +43,20 @@ def system_fault(path: object, what: str, error: OSError) -> str:
 
 
 class SpikeyError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base of all errors that this package raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, with the name of the file, the reason and the remedy.
+    parameter : str, optional
+        The parameter of the API that remedies it, for example ``"memory"`` or ``"force"``. The command line appends the
+        option that sets it.
+    """
+
+    def __init__(self, *message: object, parameter: str | None = None) -> None:
+        super().__init__(*message)
+        self.parameter = parameter
 
 
 class InputError(SpikeyError):
