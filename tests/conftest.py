@@ -1,4 +1,4 @@
-"""Fixtures: generated recordings, and the real ones where they are."""
+"""Tiers, hypothesis profiles and shared fixtures; docs/testing.md describes them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,58 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from support.paths import ROOT
 from support.recordings import write_session
 
 if TYPE_CHECKING:
-    from support.fault_harness import Stage
+    from support.fault_harness import FaultHarness
 
-# kernels are compiled within the first example that needs them
-settings.register_profile("spikey", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("spikey")
+# The first example may compile kernels, so no example has a deadline.
+_COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("default", _COMMON, max_examples=20, derandomize=True)
+settings.register_profile("ci", _COMMON, max_examples=50, derandomize=False)
+settings.register_profile("exhaustive", _COMMON, max_examples=5000, derandomize=False)
+settings.load_profile("default")
 
-ROOT = Path(__file__).resolve().parent.parent
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--trials", type=int, metavar="N", help="random trials of each test that is marked `trials`")
 
 
-def n1_folder() -> Path | None:
-    """The folder of the N1 recordings: $SPIKEY_N1, or ../shared/n1 beside the source tree."""
-    folder = Path(os.environ.get("SPIKEY_N1", ROOT.parent / "shared" / "n1"))
-    return folder if (folder / "sessions.csv").is_file() else None
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize a test marked `trials(default, slow=..., exhaustive=...)` with its number of trials in each tier."""
+    marker = metafunc.definition.get_closest_marker("trials")
+    if marker is None:
+        return
+    (default,) = marker.args or (None,)
+    counts = {"": default, **marker.kwargs}
+    metafunc.parametrize(
+        "trials",
+        [
+            pytest.param(
+                metafunc.config.getoption("trials") or count,
+                marks=[getattr(pytest.mark, tier)] if tier else [],
+                id=tier or "default",
+            )
+            for tier, count in counts.items()
+            if count
+        ],
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "n1" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.recordings)
 
 
 @pytest.fixture(scope="session")
 def n1() -> Path:
-    """Folder of the N1 recordings; without them the test is skipped, under CI it fails."""
-    folder = n1_folder()
-    if folder is None:
-        reason = "the N1 recordings are not here: set SPIKEY_N1 to their folder"
+    """Folder of the N1 recordings: $SPIKEY_N1, or ../shared/n1. Without them the test is skipped; under CI it fails."""
+    folder = Path(os.environ.get("SPIKEY_N1", ROOT.parent / "shared" / "n1"))
+    if not (folder / "sessions.csv").is_file():
+        reason = "the N1 recordings are not installed: set SPIKEY_N1 to their folder"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
@@ -53,36 +81,37 @@ def n1_sessions(n1: Path) -> dict[str, list[list[Path]]]:
 
 @pytest.fixture
 def random() -> np.random.Generator:
+    """A random generator with a fixed seed."""
     return np.random.default_rng(20_260_101)
 
 
 @pytest.fixture
 def session(tmp_path: Path, random: np.random.Generator) -> list[Path]:
-    """Two WAVs that were recorded together."""
+    """Two WAV files recorded together, 30,000 frames each."""
     return write_session(tmp_path / "in", random, 2, 30_000)
 
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Threads of each block that is decoded from now on."""
+    """The number of channels of each block decoded from now on."""
     from spikey_cli.codec import blocks
 
-    channels: list[int] = []
+    counts: list[int] = []
     decode = blocks.decode_channels
-    monkeypatch.setattr(blocks, "decode_threads", lambda s, *rest: channels.append(len(s)) or decode(s, *rest))
-    return channels
+    monkeypatch.setattr(blocks, "decode_channels", lambda s, *rest: counts.append(len(s)) or decode(s, *rest))
+    return counts
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Two WAVs and an empty file, and a server that runs the command on them with faults."""
-    from support.fault_harness import Stage
-    from support.fault_server import FaultServer  # forks, and measures what the system of POSIX counts
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultHarness]:
+    """Two WAV files, an empty file, and a server that runs the command on them with injected faults."""
+    from support.fault_harness import FaultHarness
+    from support.fault_server import FaultServer  # POSIX only
 
-    folder = tmp_path_factory.mktemp("stage")
+    folder = tmp_path_factory.mktemp("harness")
     paths = write_session(folder / "in", np.random.default_rng(20_260_101), 2, 16_000)
     paths.append(folder / "in" / "empty.txt")
     paths[-1].touch()
     with FaultServer() as server:
-        yield Stage(server, folder, {path.name: path.read_bytes() for path in paths})
-        print(f"\nfaults that struck: {dict(server.struck)}")
+        yield FaultHarness(server, folder, {path.name: path.read_bytes() for path in paths})
+        print(f"\nfaults injected: {dict(server.struck)}")

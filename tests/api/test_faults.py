@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.fault_harness import Stage, every_job, file_of, needs_faults
+from support.fault_harness import FaultHarness, every_job, file_of, needs_faults
 from support.fault_server import READING, WRITING, Fault, Outcome
 from support.recordings import write_session
 
@@ -35,33 +35,33 @@ class TestKilled:
     @pytest.mark.parametrize(
         ("action", "over_old", "threads"), [("kill", False, 1), ("kill", True, 2), ("tear", True, 2)]
     )
-    def test_at_any_call(self, stage, kind, action, over_old, threads):
-        job = stage.job(kind, "--threads", threads, over_old=over_old)
-        again = stage.job(kind, over_old=True)
+    def test_at_any_call(self, harness, kind, action, over_old, threads):
+        job = harness.job(kind, "--threads", threads, over_old=over_old)
+        again = harness.job(kind, over_old=True)
         struck = []
-        for outcome, where in stage.trials(job, Fault(action, 0, WRITING if action == "kill" else ("write",))):
+        for outcome, where in harness.trials(job, Fault(action, 0, WRITING if action == "kill" else ("write",))):
             assert outcome.status == -signal.SIGKILL, where
             call, path = outcome.struck
             struck.append((call, "temporary" if is_temporary(Path(path)) else "target"))
-            left = stage.left_behind()
-            assert stage.run(again).status == 0, where
-            assert stage.found() == job.after, where
-            assert stage.left_behind() == left, where
+            left = harness.temporary_files()
+            assert harness.run(again).status == 0, where
+            assert harness.files() == job.after, where
+            assert harness.temporary_files() == left, where
         assert ("write", "temporary") in struck
         if threads == 1:  # calls come in the same order every time
             assert {("create", "temporary"), ("fsync", "temporary"), ("replace", "target")} <= set(struck)
             assert struck.index(("fsync", "temporary")) < struck.index(("replace", "target"))
             assert struck[-1] == ("fsync", "target"), "the folder is not flushed"
 
-    def test_what_is_left_behind_is_no_input(self, stage):
-        job = stage.job("compress")
-        stage.reset({})
-        stage.run(job, Fault("kill", 1, ("fsync",)))
-        (left,) = stage.left_behind()
-        named = compressor.name_inputs([stage.folder / "in", stage.out.parent / "in"], recursive=True)
-        shutil.move(left, stage.folder / "in")
-        assert compressor.name_inputs([stage.folder / "in"] * 2, recursive=True) == named
-        (stage.folder / "in" / left.name).unlink()
+    def test_what_is_left_behind_is_no_input(self, harness):
+        job = harness.job("compress")
+        harness.reset({})
+        harness.run(job, Fault("kill", 1, ("fsync",)))
+        (left,) = harness.temporary_files()
+        named = compressor.name_inputs([harness.folder / "in", harness.out.parent / "in"], recursive=True)
+        shutil.move(left, harness.folder / "in")
+        assert compressor.name_inputs([harness.folder / "in"] * 2, recursive=True) == named
+        (harness.folder / "in" / left.name).unlink()
 
     def test_at_random_times(self, tmp_path, random):
         """Whole processes; SPIKEY_KILLS sets how many, and `pytest -s` shows what became of them."""
@@ -109,96 +109,97 @@ def start(arguments: list[object]) -> subprocess.Popen[bytes]:
 class TestFailingDisk:
     @every_job
     @pytest.mark.parametrize(("number", "over_old"), [(errno.ENOSPC, True), (errno.EIO, False)])
-    def test_once(self, stage, kind, number, over_old):
-        job = stage.job(kind, over_old=over_old)
-        for outcome, where in stage.trials(job, Fault("raise", 0, WRITING[:-1], number)):
-            self.check(stage, outcome, where, number)
-            found, failed = stage.found(), file_of(outcome)
-            assert kind != "compress" or found == (job.after if outcome.struck[1] == str(stage.out) else job.before)
+    def test_once(self, harness, kind, number, over_old):
+        job = harness.job(kind, over_old=over_old)
+        for outcome, where in harness.trials(job, Fault("raise", 0, WRITING[:-1], number)):
+            self.check(harness, outcome, where, number)
+            found, failed = harness.files(), file_of(outcome)
+            assert kind != "compress" or found == (job.after if outcome.struck[1] == str(harness.out) else job.before)
             for name, data in job.after.items():
                 assert kind != "decompress" or Path(name).name == failed or found[name] == data, where
 
     @every_job
-    def test_from_then_on(self, stage, kind):
-        for outcome, where in stage.trials(stage.job(kind), Fault("raise", 0, WRITING[:-1], errno.ENOSPC, "", True)):
-            self.check(stage, outcome, where, errno.ENOSPC)
+    def test_from_then_on(self, harness, kind):
+        fault = Fault("raise", 0, WRITING[:-1], errno.ENOSPC, for_ever=True)
+        for outcome, where in harness.trials(harness.job(kind), fault):
+            self.check(harness, outcome, where, errno.ENOSPC)
 
-    def check(self, stage: Stage, outcome: Outcome, where: str, number: int) -> None:
+    def check(self, harness: FaultHarness, outcome: Outcome, where: str, number: int) -> None:
         assert outcome.status == 1, where
-        assert stage.left_behind() == [], where
+        assert harness.temporary_files() == [], where
         failed = r"\S+" if Path(outcome.struck[1]).is_dir() else re.escape(file_of(outcome))
         reason, remedy = {errno.ENOSPC: ("No space left on device", "free some space")}.get(
             number, ("Input/output error", "check the disk")
         )
-        assert re.search(rf"^spikey: \S*{failed}: cannot .*: {reason}; {remedy}", outcome.told, re.MULTILINE), where
+        assert re.search(rf"^spikey: \S*{failed}: cannot .*: {reason}; {remedy}", outcome.output, re.MULTILINE), where
 
     @pytest.mark.parametrize(("kind", "call"), [("compress", "create"), ("decompress", "create"), ("extract", "mkdir")])
-    def test_a_folder_that_cannot_be_written_to(self, stage, kind, call):
-        job = stage.job(kind)
-        stage.reset({})
-        outcome = stage.run(job, Fault("raise", 1, (call,), errno.EROFS, for_ever=True))
+    def test_a_folder_that_cannot_be_written_to(self, harness, kind, call):
+        job = harness.job(kind)
+        harness.reset({})
+        outcome = harness.run(job, Fault("raise", 1, (call,), errno.EROFS, for_ever=True))
         assert outcome.status == 1
-        assert re.search("cannot .*: Read-only file system; name a place that can be written to", outcome.told)
-        assert stage.found() == {}
+        assert re.search("cannot .*: Read-only file system; name a place that can be written to", outcome.output)
+        assert harness.files() == {}
 
-    def test_a_temporary_file_that_cannot_be_deleted_is_tried_again(self, stage):
-        stage.reset({})
-        arguments = ["compress", stage.folder / "in" / "absent.wav", stage.out / "o.spk"]
-        outcome = stage.server.run(arguments, stage.folder, Fault("raise", 1, ("unlink",), errno.EIO))
+    def test_a_temporary_file_that_cannot_be_deleted_is_tried_again(self, harness):
+        harness.reset({})
+        arguments = ["compress", harness.folder / "in" / "absent.wav", harness.out / "o.spk"]
+        outcome = harness.server.run(arguments, harness.folder, Fault("raise", 1, ("unlink",), errno.EIO))
         assert outcome.struck is not None
-        assert outcome.told.endswith("absent.wav: cannot read: No such file or directory; check the name\n")
-        assert (outcome.status, stage.left_behind()) == (1, [])
+        assert outcome.output.endswith("absent.wav: cannot read: No such file or directory; check the name\n")
+        assert (outcome.status, harness.temporary_files()) == (1, [])
 
 
 class TestSources:
     @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO], ids=["EACCES", "EIO"])
-    def test_that_cannot_be_read(self, stage, number):
+    def test_that_cannot_be_read(self, harness, number):
         """Each time that anything is read: the source that fails is left out, or the archive, where that does."""
-        job = stage.job("compress", "--threads", 1)
+        job = harness.job("compress", "--threads", 1)
         struck = set()
         for at in itertools.count(1):
-            stage.reset({})
-            outcome = stage.run(job, Fault("raise", at, READING, number))
+            harness.reset({})
+            outcome = harness.run(job, Fault("raise", at, READING, number))
             if outcome.struck is None:
                 break
             name = file_of(outcome)
             struck.add((name, outcome.struck[0]))
-            assert f"{name}: cannot read: {os.strerror(number)}; " in outcome.told
+            assert f"{name}: cannot read: {os.strerror(number)}; " in outcome.output
             assert outcome.status == 1
-            assert stage.left_behind() == []
-            others = {other: data for other, data in stage.sources.items() if other != name}
-            assert stage.found() == ({} if name == "o.spk" else {"o.spk": stage.archive_of(others)}), outcome
-        assert struck == {(name, call) for name in (*stage.sources, "o.spk") for call in READING}
+            assert harness.temporary_files() == []
+            others = {other: data for other, data in harness.sources.items() if other != name}
+            assert harness.files() == ({} if name == "o.spk" else {"o.spk": harness.archive_of(others)}), outcome
+        assert struck == {(name, call) for name in (*harness.sources, "o.spk") for call in READING}
 
     @pytest.mark.parametrize("kind", ["decompress", "extract"])
-    def test_an_archive_that_cannot_be_read(self, stage, kind):
-        for outcome, where in stage.trials(stage.job(kind), Fault("raise", 0, READING, errno.EIO, for_ever=True)):
+    def test_an_archive_that_cannot_be_read(self, harness, kind):
+        for outcome, where in harness.trials(harness.job(kind), Fault("raise", 0, READING, errno.EIO, for_ever=True)):
             assert outcome.status == 1, where
-            assert "whole.spk: cannot read: Input/output error; check the disk" in outcome.told, where
-            assert stage.left_behind() == [], where
+            assert "whole.spk: cannot read: Input/output error; check the disk" in outcome.output, where
+            assert harness.temporary_files() == [], where
 
     @pytest.mark.parametrize(("action", "name"), [("append", "thread1.wav"), ("unlink", "thread0.wav")])
-    def test_that_change(self, stage, action, name):
+    def test_that_change(self, harness, action, name):
         """Between any two calls: what is archived is the file as it was, or as it became, or it is left out."""
-        job = stage.job("compress", "--threads", 1)
-        without = {other: data for other, data in stage.sources.items() if other != name}
-        became = stage.sources | {name: stage.sources[name] + b"more"}
+        job = harness.job("compress", "--threads", 1)
+        without = {other: data for other, data in harness.sources.items() if other != name}
+        became = harness.sources | {name: harness.sources[name] + b"more"}
         statuses = set()
         for at in itertools.count(1):
-            stage.reset({})
-            fault = Fault(action, at, (*READING, *WRITING), path=str(stage.folder / "in" / name))
-            outcome = stage.run(job, fault)
+            harness.reset({})
+            fault = Fault(action, at, (*READING, *WRITING), path=str(harness.folder / "in" / name))
+            outcome = harness.run(job, fault)
             if outcome.struck is None:
                 break
             statuses.add(outcome.status)
-            archive = stage.found()["o.spk"]
+            archive = harness.files()["o.spk"]
             if outcome.status == 0:
-                assert archive in (stage.archive_of(stage.sources), stage.archive_of(became)), outcome
+                assert archive in (harness.archive_of(harness.sources), harness.archive_of(became)), outcome
             else:
                 assert re.search(
-                    f"{name}: (changed while it was read; compress it again|cannot read: No such file)", outcome.told
+                    f"{name}: (changed while it was read; compress it again|cannot read: No such file)", outcome.output
                 ), outcome
-                assert archive == stage.archive_of(without), outcome
+                assert archive == harness.archive_of(without), outcome
         assert statuses == {0, 1}
 
     def test_a_folder_that_cannot_be_read_is_named(self, tmp_path, random, monkeypatch):
@@ -216,20 +217,20 @@ class TestSources:
 
 
 class TestVerifying:
-    def test_every_write_that_errs_is_found(self, stage):
-        job = stage.job("compress")
-        for outcome, where in stage.trials(job, Fault("flip", 0, ("write",))):
+    def test_every_write_that_errs_is_found(self, harness):
+        job = harness.job("compress")
+        for outcome, where in harness.trials(job, Fault("flip", 0, ("write",))):
             assert outcome.status == 1, where
-            assert "o.spk: " in outcome.told, where
-            assert "nothing is kept of it; compress again" in outcome.told, where
-            assert (stage.found(), stage.left_behind()) == ({}, [])
+            assert "o.spk: " in outcome.output, where
+            assert "nothing is kept of it; compress again" in outcome.output, where
+            assert (harness.files(), harness.temporary_files()) == ({}, [])
 
-    def test_without_it_is_not(self, stage):
-        stage.reset({})
-        job = stage.job("compress", "--no-verify")
-        assert stage.run(job, Fault("flip", 2, ("write",))).status == 0
+    def test_without_it_is_not(self, harness):
+        harness.reset({})
+        job = harness.job("compress", "--no-verify")
+        assert harness.run(job, Fault("flip", 2, ("write",))).status == 0
         with pytest.raises(SpikeyError):
-            spikey_cli.verify(stage.out / "o.spk")
+            spikey_cli.verify(harness.out / "o.spk")
 
     def test_a_coder_that_errs_is_found(self, tmp_path, random, monkeypatch):
         honest = compressor.encode_block

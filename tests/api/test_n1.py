@@ -10,8 +10,6 @@ import pytest
 import spikey_cli
 from spikey_cli.core.coders import CODERS
 
-pytestmark = pytest.mark.recordings
-
 
 @pytest.fixture(scope="module", params=["rice", "range"])
 def everything(request, n1, tmp_path_factory):

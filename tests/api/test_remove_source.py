@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.fault_harness import OLD, Stage, file_of, needs_faults
+from support.fault_harness import OLD, FaultHarness, file_of, needs_faults
 from support.fault_server import READING, WRITING, Fault, Outcome
 from support.random_models import random_model
 from support.recordings import write_session
@@ -26,27 +26,27 @@ pytestmark = needs_faults
 
 
 class TestRemovingSources:
-    def remaining(self, stage: Stage) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in stage.paths if path.exists()}
+    def remaining(self, harness: FaultHarness) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in harness.paths if path.exists()}
 
-    def check_nothing_is_lost(self, stage: Stage, outcome: Outcome) -> None:
-        remaining = self.remaining(stage)
-        assert remaining.items() <= stage.sources.items(), outcome
-        if remaining != stage.sources:
+    def check_nothing_is_lost(self, harness: FaultHarness, outcome: Outcome) -> None:
+        remaining = self.remaining(harness)
+        assert remaining.items() <= harness.sources.items(), outcome
+        if remaining != harness.sources:
             failed = file_of(outcome)
-            others = {name: data for name, data in stage.sources.items() if name != failed}
-            complete = stage.found()["o.spk"] == stage.archive_of(stage.sources)
+            others = {name: data for name, data in harness.sources.items() if name != failed}
+            complete = harness.files()["o.spk"] == harness.archive_of(harness.sources)
             assert complete or failed in remaining, outcome
-            assert complete or stage.found()["o.spk"] == stage.archive_of(others), outcome
+            assert complete or harness.files()["o.spk"] == harness.archive_of(others), outcome
 
-    def test_when_all_is_well(self, stage):
-        stage.reset({})
-        outcome = stage.run(stage.job("compress", "--remove-source"))
-        assert (outcome.status, self.remaining(stage)) == (0, {})
-        assert "ratio " in outcome.told
-        assert "; 3 sources deleted" in outcome.told
-        spikey_cli.decompress(stage.out / "o.spk", stage.out / "back")
-        assert {path.name: path.read_bytes() for path in (stage.out / "back").iterdir()} == stage.sources
+    def test_when_all_is_well(self, harness):
+        harness.reset({})
+        outcome = harness.run(harness.job("compress", "--remove-source"))
+        assert (outcome.status, self.remaining(harness)) == (0, {})
+        assert "ratio " in outcome.output
+        assert "; 3 sources deleted" in outcome.output
+        spikey_cli.decompress(harness.out / "o.spk", harness.out / "back")
+        assert {path.name: path.read_bytes() for path in (harness.out / "back").iterdir()} == harness.sources
 
     @pytest.mark.parametrize(
         "fault",
@@ -58,40 +58,40 @@ class TestRemovingSources:
         ],
         ids=["kill", "EIO", "SIGINT", "flip"],
     )
-    def test_nothing_is_lost(self, stage, fault):
-        job = stage.job("compress", "--remove-source", "--threads", 1)
+    def test_nothing_is_lost(self, harness, fault):
+        job = harness.job("compress", "--remove-source", "--threads", 1)
         partly = 0
         for at in itertools.count(1):
-            stage.reset({})
-            outcome = stage.run(job, replace(fault, at=at))
+            harness.reset({})
+            outcome = harness.run(job, replace(fault, at=at))
             if outcome.struck is None:
                 break
-            self.check_nothing_is_lost(stage, outcome)
-            partly += 0 < len(self.remaining(stage)) < 3
+            self.check_nothing_is_lost(harness, outcome)
+            partly += 0 < len(self.remaining(harness)) < 3
             if outcome.status == 0:  # the system was asked to forget, and that failed: it is no matter
                 assert (outcome.struck[0], file_of(outcome)) == ("open", "o.spk"), outcome
         assert partly > 0 or fault.action == "flip"
 
-    def test_one_that_changes_is_kept(self, stage):
+    def test_one_that_changes_is_kept(self, harness):
         """Between any two calls, up to the last look at it; for what is deleted, the archive has it as it became."""
         name = "thread0.wav"
-        became = stage.sources | {name: stage.sources[name] + b"more"}
-        job = stage.job("compress", "--remove-source", "--threads", 1)
+        became = harness.sources | {name: harness.sources[name] + b"more"}
+        job = harness.job("compress", "--remove-source", "--threads", 1)
         kept = 0
         for at in itertools.count(1):
-            stage.reset({})
-            fault = Fault("append", at, (*READING, *WRITING), path=str(stage.folder / "in" / name))
-            outcome = stage.run(job, fault)
+            harness.reset({})
+            fault = Fault("append", at, (*READING, *WRITING), path=str(harness.folder / "in" / name))
+            outcome = harness.run(job, fault)
             if outcome.struck is None:
                 break
-            remaining = self.remaining(stage)
+            remaining = self.remaining(harness)
             if name in remaining:
                 assert remaining == {name: became[name]}
                 assert outcome.status == 1
-                assert re.search(f"{name}: changed (while|after) it was read", outcome.told)
+                assert re.search(f"{name}: changed (while|after) it was read", outcome.output)
                 kept += 1
             else:
-                assert stage.found() == {"o.spk": stage.archive_of(became)}
+                assert harness.files() == {"o.spk": harness.archive_of(became)}
         assert kept > 10
 
     def test_an_archive_that_does_not_come_back_from_the_disk(self, tmp_path, random, monkeypatch):

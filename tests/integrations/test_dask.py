@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import blocks_elsewhere
-from support.cluster_harness import FRAMES, Stage, left_in, write_sources
+from support import worker_faults
+from support.cluster_harness import FRAMES, ClusterHarness, left_in, write_sources
 
 import spikey_cli
 from spikey_cli.api import compress as compressor
@@ -51,9 +51,9 @@ def independent(sources, tmp_path) -> bytes:
 
 
 @pytest.fixture
-def stage(tmp_path) -> Iterator[Stage]:
-    (tmp_path / "stage").mkdir()
-    made = Stage(tmp_path / "stage")
+def harness(tmp_path) -> Iterator[ClusterHarness]:
+    (tmp_path / "cluster").mkdir()
+    made = ClusterHarness(tmp_path / "cluster")
     yield made
     made.end()
 
@@ -122,55 +122,55 @@ class TestTheSame:
             spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
         assert max(most) == blocks_ahead
 
-    def test_lazy_arrays_are_computed_there(self, independent, sources, stage, tmp_path, monkeypatch):
+    def test_lazy_arrays_are_computed_there(self, independent, sources, harness, tmp_path, monkeypatch):
         da = pytest.importorskip("dask.array")
-        stage.add_worker()
+        harness.add_worker()
         monkeypatch.chdir(tmp_path)
         names = [path.name for path in sources[:4]]
         with (
             spikey_cli.open("alone.spk", threads=names) as recording,
-            distributed.Client(stage.address, set_as_default=False) as client,
+            distributed.Client(harness.address, set_as_default=False) as client,
         ):
             lazy = da.from_array(recording, chunks=(5000, 4))
             sums = client.compute(lazy.astype("i8").sum(axis=0)).result(timeout=60)
             np.testing.assert_array_equal(sums, recording[:].astype("i8").sum(axis=0))
 
 
-def test_workers_may_join(stage):
-    stage.add_worker()
-    with hosts.open_cluster(stage.address, patience=30) as cluster:
+def test_workers_may_join(harness):
+    harness.add_worker()
+    with hosts.open_cluster(harness.address, patience=30) as cluster:
         assert cluster.most_under_way == 2
-        stage.add_worker()
+        harness.add_worker()
         cluster.pool._client.wait_for_workers(2, timeout=30)
         cluster.pool._look()
         assert cluster.most_under_way == 4
 
 
 class TestWorkersThatDie:
-    def test_one_in_the_middle_of_a_block(self, sources, independent, stage, tmp_path, monkeypatch):
-        mark = tmp_path / "stage" / "killed"
+    def test_one_in_the_middle_of_a_block(self, sources, independent, harness, tmp_path, monkeypatch):
+        mark = tmp_path / "cluster" / "killed"
         for _ in range(2):
-            stage.add_worker(**{blocks_elsewhere.MARK: str(mark)})
-        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die_once)
-        with hosts.open_cluster(stage.address, patience=30) as cluster:
+            harness.add_worker(**{worker_faults.MARK: str(mark)})
+        monkeypatch.setattr(compressor, "encode_block", worker_faults.die_once)
+        with hosts.open_cluster(harness.address, patience=30) as cluster:
             spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
         assert mark.exists()
         assert (tmp_path / "o.spk").read_bytes() == independent
 
     def test_one_that_a_nanny_starts_again(self, sources, independent, tmp_path, monkeypatch):
         mark = tmp_path / "killed"
-        monkeypatch.setenv(blocks_elsewhere.MARK, str(mark))
-        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die_once)
+        monkeypatch.setenv(worker_faults.MARK, str(mark))
+        monkeypatch.setattr(compressor, "encode_block", worker_faults.die_once)
         with hosts.open_cluster(workers=1) as cluster:
             spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
         assert mark.exists()
         assert (tmp_path / "o.spk").read_bytes() == independent
 
-    def test_all(self, sources, stage, tmp_path, monkeypatch):
+    def test_all(self, sources, harness, tmp_path, monkeypatch):
         for _ in range(2):
-            stage.add_worker()
-        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die)
-        with hosts.open_cluster(stage.address, patience=30) as cluster:
+            harness.add_worker()
+        monkeypatch.setattr(compressor, "encode_block", worker_faults.die)
+        with hosts.open_cluster(harness.address, patience=30) as cluster:
             monkeypatch.setattr(cluster.pool, "_patience", 1.0)
             with pytest.raises(
                 ClusterError, match=r"tcp://.*: has had no workers for 1 s; start some with `dask worker"
@@ -179,7 +179,7 @@ class TestWorkersThatDie:
         assert left_in(tmp_path) == []
 
     def test_with_the_same_block_again_and_again(self, sources, tmp_path, monkeypatch):
-        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.die)
+        monkeypatch.setattr(compressor, "encode_block", worker_faults.die)
         with (
             dask.config.set({"distributed.scheduler.allowed-failures": 0}),
             hosts.open_cluster(workers=1) as cluster,
@@ -190,27 +190,27 @@ class TestWorkersThatDie:
             spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
         assert left_in(tmp_path) == []
 
-    def test_the_scheduler(self, sources, stage, tmp_path):
-        stage.add_worker()
+    def test_the_scheduler(self, sources, harness, tmp_path):
+        harness.add_worker()
         with (
-            hosts.open_cluster(stage.address, patience=30) as cluster,
+            hosts.open_cluster(harness.address, patience=30) as cluster,
             pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
         ):
             spikey_cli.compress(
-                sources, tmp_path / "o.spk", cluster=cluster, progress=lambda *_: stage.kill_scheduler()
+                sources, tmp_path / "o.spk", cluster=cluster, progress=lambda *_: harness.kill_scheduler()
             )
         assert left_in(tmp_path) == []
 
 
 class TestWorkersThatCannotBeTrusted:
-    def test_another_release(self, stage, monkeypatch):
-        stage.add_worker()
+    def test_another_release(self, harness, monkeypatch):
+        harness.add_worker()
         monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
         with (
             pytest.raises(
                 ClusterError, match=r"has 0\..*, and this is 9.9.9; install .* pip install spikey-cli==9.9.9"
             ),
-            hosts.open_cluster(stage.address, patience=30),
+            hosts.open_cluster(harness.address, patience=30),
         ):
             pass
 
@@ -227,18 +227,18 @@ class TestWorkersThatCannotBeTrusted:
         (tmp_path / "else" / "spikey_cli" / "__init__.py").write_text("raise ImportError('there is none')\n")
         return str(tmp_path / "else")
 
-    def test_none_at_all(self, stage, nowhere):
-        stage.add_worker(PYTHONPATH=nowhere)
+    def test_none_at_all(self, harness, nowhere):
+        harness.add_worker(PYTHONPATH=nowhere)
         with (
             pytest.raises(
                 ClusterError, match=r"tcp://.* has no spikey-cli that works \(.*there is none.*\), .* pip install"
             ),
-            hosts.open_cluster(stage.address, patience=30),
+            hosts.open_cluster(harness.address, patience=30),
         ):
             pass
 
     def test_one_that_lacks_a_package(self, sources, local, tmp_path, monkeypatch):
-        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.lack_a_package)
+        monkeypatch.setattr(compressor, "encode_block", worker_faults.lack_a_package)
         with pytest.raises(
             ClusterError, match=r"a worker has no spikey-cli that works \(No module named 'nomba'\); .* pip"
         ):
@@ -246,7 +246,7 @@ class TestWorkersThatCannotBeTrusted:
         assert left_in(tmp_path) == []
 
     def test_none_at_the_scheduler(self, nowhere, tmp_path):
-        made = Stage(tmp_path, PYTHONPATH=nowhere)
+        made = ClusterHarness(tmp_path, PYTHONPATH=nowhere)
         try:
             made.add_worker()
             with (
@@ -258,7 +258,7 @@ class TestWorkersThatCannotBeTrusted:
             made.end()
 
     def test_a_self_test_that_fails_there(self, sources, local, tmp_path, monkeypatch):
-        monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.fail_the_self_test)
+        monkeypatch.setattr(compressor, "encode_block", worker_faults.fail_the_self_test)
         with pytest.raises(ClusterError, match=r"tcp://.*: the self-test .* or take that worker out of the cluster"):
             spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
         assert left_in(tmp_path) == []
@@ -273,10 +273,10 @@ class TestClustersThatAreNone:
         ):
             pass
 
-    def test_no_worker_comes(self, stage):
+    def test_no_worker_comes(self, harness):
         with (
             pytest.raises(ClusterError, match="has no workers; start some with `dask worker tcp://"),
-            hosts.open_cluster(stage.address, patience=0.5),
+            hosts.open_cluster(harness.address, patience=0.5),
         ):
             pass
 
@@ -288,10 +288,10 @@ class TestClustersThatAreNone:
 
 
 def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch):
-    others = [path for i, path in enumerate(sources) if i != blocks_elsewhere.HIT]
+    others = [path for i, path in enumerate(sources) if i != worker_faults.HIT]
     spikey_cli.compress(others, tmp_path / "a.spk")
-    monkeypatch.setattr(compressor, "encode_block", blocks_elsewhere.find_it_changed)
-    left_out = sources[blocks_elsewhere.HIT]
+    monkeypatch.setattr(compressor, "encode_block", worker_faults.find_it_changed)
+    left_out = sources[worker_faults.HIT]
     # what is hit next time is the file that takes its place
     paths = [*others[:3], left_out, *others[3:]]
     with pytest.raises(InputError, match=f"{left_out.name}: changed while it was read; compress it again"):

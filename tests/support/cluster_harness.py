@@ -41,7 +41,7 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path} | more
 
 
-class Stage:
+class ClusterHarness:
     """A scheduler and workers, each a process of its own; workers have no nanny, and are gone once they are killed."""
 
     def __init__(self, folder: Path, **more: str) -> None:

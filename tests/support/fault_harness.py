@@ -1,4 +1,4 @@
-"""A stage for faults: sources, and a folder in which the command is run again and again with a fault at each call."""
+"""A harness for faults: sources, and a folder in which the command is run again and again with a fault at each call."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Job:
 
 
 @dataclass
-class Stage:
+class FaultHarness:
     """Sources, and a folder `out` for what is made of them, in which job after job is run."""
 
     server: FaultServer
@@ -76,7 +76,7 @@ class Stage:
             arguments = ["decompress", *options, "--start", "0.1", archive, self.out / "back"]
             self.reset({})
             spikey_cli.extract_files(archive, self.out / "back", start=0.1)
-            after = self.found()
+            after = self.files()
         return Job(arguments, dict.fromkeys(after, OLD) if over_old else {}, after)
 
     def reset(self, before: dict[str, bytes]) -> None:
@@ -101,24 +101,24 @@ class Stage:
             self.reset(job.before)
             outcome = self.run(job, replace(fault, at=at))
             if outcome.struck is None:
-                assert outcome.status == 0, outcome.told
-                assert self.found() == job.after
+                assert outcome.status == 0, outcome.output
+                assert self.files() == job.after
                 assert at > 1, "the fault struck nothing"
                 return
-            where = f"{fault.action} at {outcome.struck}: exit {outcome.status}, {outcome.told}"
-            assert "Traceback" not in outcome.told, where
-            assert "internal error" not in outcome.told, where
-            found = self.found()
+            where = f"{fault.action} at {outcome.struck}: exit {outcome.status}, {outcome.output}"
+            assert "Traceback" not in outcome.output, where
+            assert "internal error" not in outcome.output, where
+            found = self.files()
             assert found.keys() >= job.before.keys(), where
             for name, data in found.items():
                 assert data in (job.before.get(name), job.after.get(name)), f"{name} is half written: {where}"
             yield outcome, where
 
-    def found(self) -> dict[str, bytes]:
+    def files(self) -> dict[str, bytes]:
         """What stands below the folder `out`, temporary files left out."""
         return {path.relative_to(self.out).as_posix(): path.read_bytes() for path in self._made(temporary=False)}
 
-    def left_behind(self) -> list[Path]:
+    def temporary_files(self) -> list[Path]:
         """Temporary files below the folder `out`."""
         return list(self._made(temporary=True))
 

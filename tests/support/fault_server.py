@@ -58,7 +58,7 @@ class Outcome:
 
     status: int
     """Exit status; the negative number of the signal that killed it."""
-    told: str
+    output: str
     """What it printed, errors as well."""
     struck: tuple[str, str] | None
     """The call that the fault struck, and its path; None: there were not so many calls."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from support.command import run
-from support.fault_harness import Stage, every_job, needs_faults
+from support.fault_harness import FaultHarness, every_job, needs_faults
 from support.fault_server import READING, WRITING, Fault, Outcome
 from support.recordings import write_session
 
@@ -49,21 +49,22 @@ def heeding(monkeypatch):
 class TestInterrupted:
     @every_job
     @pytest.mark.parametrize("channels", [1, 2])
-    def test_at_any_call(self, stage, kind, channels):
-        job = stage.job(kind, "--threads", channels)
-        for outcome, where in stage.trials(job, Fault("signal", 0, (*WRITING, *READING), signal.SIGINT)):
-            self.check(stage, outcome, where, signal.SIGINT)
+    def test_at_any_call(self, harness, kind, channels):
+        job = harness.job(kind, "--threads", channels)
+        for outcome, where in harness.trials(job, Fault("signal", 0, (*WRITING, *READING), signal.SIGINT)):
+            self.check(harness, outcome, where, signal.SIGINT)
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-    def test_by_other_signals(self, stage, number):
-        for outcome, where in stage.trials(stage.job("decompress", over_old=True), Fault("signal", 0, number=number)):
-            self.check(stage, outcome, where, number)
+    def test_by_other_signals(self, harness, number):
+        job = harness.job("decompress", over_old=True)
+        for outcome, where in harness.trials(job, Fault("signal", 0, number=number)):
+            self.check(harness, outcome, where, number)
 
-    def check(self, stage: Stage, outcome: Outcome, where: str, number: int) -> None:
+    def check(self, harness: FaultHarness, outcome: Outcome, where: str, number: int) -> None:
         assert outcome.status == 128 + number, where
         name = signal.Signals(number).name
-        assert outcome.told == f"spikey: interrupted by {name}; no archive or file is left half written\n", where
-        assert stage.left_behind() == [], where
+        assert outcome.output == f"spikey: interrupted by {name}; no archive or file is left half written\n", where
+        assert harness.temporary_files() == [], where
 
     def test_signals_that_were_turned_off_stay_so(self, heeding):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

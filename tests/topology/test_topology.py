@@ -221,7 +221,6 @@ def test_why_bytes_are_refused(data: bytes, n_channels: int, reason: str) -> Non
         unpack_topology(data, n_channels)
 
 
-@pytest.mark.recordings
 def test_sessions_of_recordings(n1_sessions: dict[str, list[list[Path]]]) -> None:
     wanted = [files for sessions in n1_sessions.values() for files in sessions[:20]]
     paths = sorted(path for files in wanted for path in files)
