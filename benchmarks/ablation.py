@@ -75,8 +75,6 @@ ROWS: dict[str, tuple[str, Callable[[], None]]] = {
     "rice, ranks by distance": ("rice", _rank_by_distance),
     "rice, ranks by distance, nothing learnt": ("rice", _distance_and_nothing_learnt),
     "huffman": ("huffman", lambda: None),
-    "bzip2": ("bzip2", lambda: None),
-    "raw": ("raw", lambda: None),
 }
 
 

@@ -59,7 +59,7 @@ def encode_chunk(
     if array.nbytes > MAX_CHUNK_BYTES:
         raise ValueError(f"an array of {array.nbytes} bytes is no chunk: {MAX_CHUNK_BYTES} are the most")
     sources = [scan(source) for source in _origins(array)]
-    if CODERS[coder].encoder is None or not any(source.layout for source in sources):
+    if not any(source.layout for source in sources):
         predictor = None  # and no model is needed to read it
     elif predictor is None:
         predictor = default_predictor()

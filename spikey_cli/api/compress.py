@@ -18,7 +18,6 @@ from ..codec.scan import ScannedSource, SourceChangedError, scan
 from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, content_digest
 from ..container.directory import MAX_MODEL_BYTES, Directory, FileEntry
 from ..container.limits import NO_LIMITS
-from ..core.adaptation import STEADY
 from ..core.coders import CODERS, DEFAULT_CODER, Coder
 from ..errors import ArchiveError, InputError, SelfTestError, SpikeyError
 from ..io.layout import RAW_SUFFIXES, RawFormat
@@ -132,9 +131,7 @@ def compress(
     passes = stages(progress, 1 + verify + remove_source)
     failures: list[SpikeyError] = []
     warnings: list[str] = []
-    if CODERS[coder].encoder is None:
-        predictor = None
-    elif predictor is None:
+    if predictor is None:
         predictor = default_predictor()
 
     def fail(error: SpikeyError) -> None:
@@ -279,8 +276,7 @@ def write_archive(
     logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
     done, total = 0, sum(file.frames * file.frame_bytes for file in files)
     directory = Directory(files, topology, _embedded(predictor, embed_model, sum(file.size for file in files)))
-    learning = STEADY if predictor is None else predictor.learning
-    writer = ArchiveWriter(file, coder.number, learning, model, directory)
+    writer = ArchiveWriter(file, coder.number, model, directory)
 
     for digest, source in zip(writer.digests, sources, strict=True):
         digest.update(source.layout.header if source.layout else b"")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--coder",
     type=click.Choice(list(CODERS)),
     metavar="NAME",
-    help="How samples are coded: range (smallest), rice (the default), huffman, bzip2 or raw. Pipes: range.",
+    help="How samples are coded: range (smallest), rice (the default) or huffman. Pipes: range.",
 )
 @RAW
 @RATE

@@ -299,7 +299,7 @@ class Decoder:
                 predictor = predictor_with_digest(reader.model, reader.directory.model)
         except ModelError as error:
             raise ModelError(f"{reader.path}: {error}") from error
-        return cls(reader, coder, predictor.with_learning(reader.learning) if predictor else None)
+        return cls(reader, coder, predictor)
 
     def fetch_block(
         self, i: int, wanted: Collection[int] | dict[int, Sequence[int]], first: int = 0, stop: int = 1 << 63

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..core.adaptation import RING, STEADY, AdaptiveState, init
+from ..core.adaptation import RING, AdaptiveState, init
 from ..core.coding_step import take_steps_of
 from ..core.converter import Bins
 from ..core.lanes import Lanes, gather, scatter
@@ -151,7 +151,7 @@ def walk(
     """
     if coder.fills_codes:
         scatter(codes, lanes.start, lanes.length, 0, initial_codes[None, :])
-    adaptive = init(lanes, bins, gains, initial_codes, peers, learning=predictor.learning if predictor else STEADY)
+    adaptive = init(lanes, bins, gains, initial_codes, peers)
     state = CodingState(adaptive, lanes, bins, predictor, peers)
     tile = np.zeros((TILE_STEPS, lanes.count), dtype=np.int32)
     for first in range(1, lanes.steps, TILE_STEPS):

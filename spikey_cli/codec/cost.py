@@ -30,8 +30,6 @@ def lane_memory(model: Predictor | None) -> int:
 
 def decoding_time(samples: int, steps: int, passes: int, coder: Coder, model: Predictor | None) -> float:
     """Nanoseconds, about, that so many samples take where so many waves take so many steps."""
-    if coder.classes is None:
-        return SAMPLE_TIME * samples
     products, calls = 0, 0
     if model is not None:
         products = model.multiply_adds

@@ -1,7 +1,7 @@
 """From the codes of a block's threads to one stream a thread, and back.
 
     coded stream     entries of the thread's lanes (see `coders.entries`), then what the coder wrote on its walk
-    packed stream    the codes as they are (see `coders.raw`), where that is no longer
+    packed stream    the codes as they are (see `core.packed`), where that is no longer
 
 Bundles of threads are shared out among workers; a thread's stream depends on no code outside its bundle (see `peers`),
 so the number of workers shows nowhere.
@@ -110,7 +110,7 @@ def _encode_group(
     coder: Coder,
     predictor: Predictor | None,
 ) -> list[Stream]:
-    packed = {i for i in range(len(channels)) if coder.encoder is None}
+    packed: set[int] = set()
     while True:
         residuals = _encode_coded(channels, quantizers, reference_graph, packed, steps, coder, predictor)
         no_gain = {
@@ -137,7 +137,7 @@ def _encode_coded(
 ) -> dict[int, bytes]:
     """Coded streams of the threads that are not to be packed."""
     chosen = [i for i in range(len(channels)) if i not in packed]
-    if not chosen or coder.encoder is None:
+    if not chosen:
         return {}
     begin: Callable[[Lanes, Bins], _Encoder] = coder.encoder
     coded_group = run_group(channels, quantizers, reference_graph, chosen, steps, begin, predictor)
@@ -199,7 +199,7 @@ def _decode_group(
     order = _in_pass_order(
         reference_graph, [i for i, stream in enumerate(streams) if stream.method == CODED and stream.data]
     )
-    if not order or coder.decoder is None:
+    if not order:
         return channels
     lanes = cut([lengths[i] for i in order], steps)
     bins = Bins.of([quantizers[i] for i in order], predictor.profile if predictor else None)

@@ -13,7 +13,7 @@
                     8     1  major version, 3                       32     8  length of the archive
                     9     1  minor version, 1                       40     8  samples, or verbatim bytes, in all blocks
                    10     1  coder                                  48     4  number of blocks
-                   11     1  learning (see `adapt`)                 52     4  length of the index
+                   11     1  reserved, 0                           52     4  length of the index
                    12     8  model: SHA-256, first 8 bytes          56     4  CRC-32 of the index
                    20     4  length of the directory                60     4  CRC-32 of bytes 0..59
                    24     4  CRC-32 of the directory                64     4  "SPKE"
@@ -86,8 +86,6 @@ class _Layout:
     """SHA-256, length, [samples, blocks,] length and checksum of the index."""
     has_copies: bool
     """Whether directory and header stand before the trailer once more."""
-    last_learning: int
-    """The highest number of a kind of learning (see `adapt`) that there is."""
 
     @property
     def block_header_bytes(self) -> int:
@@ -101,8 +99,8 @@ class _Layout:
 
 
 LAYOUTS = {
-    2: _Layout(struct.Struct("<4sII"), struct.Struct("<32sQII"), False, 0),
-    3: _Layout(struct.Struct("<4sIIII"), struct.Struct("<32sQQIII"), True, 1),
+    2: _Layout(struct.Struct("<4sII"), struct.Struct("<32sQII"), False),
+    3: _Layout(struct.Struct("<4sIIII"), struct.Struct("<32sQQIII"), True),
 }
 _LAYOUT = LAYOUTS[MAJOR]
 
@@ -138,10 +136,8 @@ def content_digest(digests: Sequence[FileDigest]) -> bytes:
 class ArchiveWriter:
     """Writes an archive from front to back, to any binary stream; it never seeks."""
 
-    def __init__(self, file: BinaryIO, coder: int, learning: int, model: bytes, directory: Directory) -> None:
-        """Write header and directory. `learning`: how fast what corrects the model learns (see `adapt`); `model`: the
-        first 8 bytes of its SHA-256, or NO_MODEL.
-        """
+    def __init__(self, file: BinaryIO, coder: int, model: bytes, directory: Directory) -> None:
+        """Write header and directory. `model` is the first 8 bytes of the model's SHA-256, or NO_MODEL."""
         self._file = file
         self.length = 0
         """Bytes written so far."""
@@ -153,7 +149,7 @@ class ArchiveWriter:
         self._packed = pack_directory(directory)
         self._directory_crc = zlib.crc32(self._packed)
         self._header = _with_crc(
-            _HEADER.pack(MAGIC, MAJOR, MINOR, coder, learning, model, len(self._packed), self._directory_crc)
+            _HEADER.pack(MAGIC, MAJOR, MINOR, coder, 0, model, len(self._packed), self._directory_crc)
         )
         self._write(self._header, self._packed)
 
@@ -285,15 +281,15 @@ class ArchiveReader:
             )
         version = self.read(at + len(MAGIC), 2, "the header")
         header = self._read_with_crc(at, _HEADER, "the header")
-        _, major, minor, self.coder, self.learning, self.model, directory_bytes, self.directory_crc = header
+        _, major, minor, self.coder, reserved, self.model, directory_bytes, self.directory_crc = header
         if major < min(LAYOUTS):
             raise ArchiveError(
                 f"{self.path}: format {version[0]}.{version[1]} is from before the first release, which reads "
                 f"{MAJOR}.{MINOR}; restore it with the program that wrote it"
             )
-        if major > MAJOR or self.learning > LAYOUTS[major].last_learning:
+        if major > MAJOR or reserved:
             raise ArchiveError(
-                f"{self.path}: format {version[0]}.{version[1]} (flags {self.learning}) is newer than this release "
+                f"{self.path}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release "
                 f"reads, {MAJOR}.{MINOR}; install a newer spikey-cli"
             )
         self.version = (major, minor)

@@ -12,8 +12,8 @@ decoder as in the encoder: nothing is sent for it.
         peers' innovations  of this step and the PEER_LAGS - 1 before, of each peer of an earlier wave: all threads of a
                             wave take their step before those of the next
 
-    learning     weight += rate * sum over the thread's lanes of (z - p) * term        (least mean squares); where
-                 learning is EAGER, the rate falls from step to step until it is the steady one
+    update       weight += step size * sum over the channel's lanes of (z - p) * tap     (least mean squares); the step
+                 size decays from step to step down to a constant
     spread       shifted by a quarter of log2 of the slow mean of (z - p)**2, lane by lane
     gain         stands in an archive; where it follows (in a live stream, which cannot know it in advance), it is that
                  of the slow mean of the lane's squared differences, looked at anew every REGAIN steps
@@ -21,7 +21,7 @@ decoder as in the encoder: nothing is sent for it.
 Innovations, terms and p are integers, UNIT to one spread, clipped to LIMIT; weights have WEIGHT_BITS fraction bits.
 
 Sources: B. Widrow, M. E. Hoff, "Adaptive switching circuits", IRE WESCON 1960; C. Darken, J. Moody, "Towards faster
-stochastic gradient search", NIPS 4, 1991 (rates that fall with 1/t).
+stochastic gradient search", NIPS 4, 1991 (step sizes that decay with 1/t).
 """
 
 from __future__ import annotations
@@ -52,15 +52,13 @@ WEIGHT_LIMIT = (1 << WEIGHT_BITS) - 1
 """With it, TERMS products of a weight's upper bits and a term add up to less than 2**31."""
 NAIVE_OUTLIER_WEIGHT = 12
 """Tail index of naive deltas."""
-RATE, RATE_SHIFT = 3328, 16
-"""RATE / 2**RATE_SHIFT in units of 2**-WEIGHT_BITS / UNIT**2: 1/5000 a sample."""
-RATE_LANES = 48
-"""A thread of more lanes learns from all of them as if they were so many: else its weights would swing."""
-STEADY, EAGER = 0, 1
-"""Kinds of learning, by the number that archives give them: always at its rate, or faster at first."""
-EAGER_RATE, EAGER_STEPS = 1 << 27, 256
-"""The rate of step t of eager learning, EAGER_RATE / lanes / (t + EAGER_STEPS), is 8 / (t + 256) for the mean of all
-lanes: as long as it is above the steady one.
+STEP_SIZE, STEP_SIZE_SHIFT = 3328, 16
+"""Constant step size: STEP_SIZE / 2**STEP_SIZE_SHIFT in units of 2**-WEIGHT_BITS / UNIT**2, 1/5000 a sample."""
+STEP_SIZE_LANES = 48
+"""Lanes of a channel that count in full for its constant step size: with more, weights would oscillate."""
+DECAYING_STEP_SIZE, DECAY_OFFSET = 1 << 27, 256
+"""The step size of step t, DECAYING_STEP_SIZE / lanes / (t + DECAY_OFFSET), is 8 / (t + 256) for the mean of all lanes,
+as long as that is above the constant one.
 """
 
 PRIOR_STEPS, POWER_SHIFT = 3, 10
@@ -100,10 +98,8 @@ class AdaptiveState(NamedTuple):
     """The first lane of each thread, then the number of lanes."""
     references: np.ndarray
     """Threads that each thread leans on, then -1: shape (threads, MAX_LEANS)."""
-    rate: np.ndarray
-    """Steady learning rate of each thread, in units of RATE."""
-    eager_rate: int
-    """EAGER_RATE, or 0 where learning is steady."""
+    step_size: np.ndarray
+    """Constant step size of each channel, in units of STEP_SIZE."""
     weights: np.ndarray
     """Of each thread, shape (TERMS, threads)."""
     # of each lane, from here on
@@ -142,12 +138,11 @@ def init(
     initial_codes: np.ndarray,
     peers: ReferenceTable,
     *,
-    learning: int,
     gains_follow: bool = False,
 ) -> AdaptiveState:
     """Nothing learnt yet of lanes with these entries: `gains` uint8 and `initial_codes`, codes, int32.
 
-    `learning` is EAGER or STEADY. With `gains_follow`, `gains` are where they begin, and are written to.
+    With `gains_follow`, `gains` are where they begin, and are written to.
     """
     first_lane = lanes.first_of_channels()
     n_lanes = np.diff(first_lane)
@@ -162,8 +157,7 @@ def init(
         passes=peers.passes,
         first_lane=first_lane,
         references=peers.references,
-        rate=RATE * np.minimum(n_lanes, RATE_LANES) // n_lanes,
-        eager_rate=EAGER_RATE if learning == EAGER else 0,
+        step_size=STEP_SIZE * np.minimum(n_lanes, STEP_SIZE_LANES) // n_lanes,
         weights=np.zeros((N_TAPS, lanes.n_channels), dtype=np.int64),
         length=lanes.length,
         gain=gains,
@@ -333,7 +327,7 @@ def update(adaptive, step, first_channel, stop_channel):
         adaptive.predicted,
         adaptive.error,
     )
-    weights, rates = adaptive.weights, adaptive.rate
+    weights, step_sizes = adaptive.weights, adaptive.step_size
     now = step & RING
     for lane in range(np.uint64(first_lane[first_channel]), np.uint64(first_lane[stop_channel])):
         away = last[lane] - network_mean[lane]
@@ -346,25 +340,27 @@ def update(adaptive, step, first_channel, stop_channel):
         error[lane] = _clip(off, ERROR_LIMIT) if length[lane] > step else 0
     dc, now, before = _rows(taps, step)
     one_lane_each = first_lane[stop_channel] - first_lane[first_channel] == stop_channel - first_channel
-    eager_rate = adaptive.eager_rate // (step + EAGER_STEPS)
+    decaying = DECAYING_STEP_SIZE // (step + DECAY_OFFSET)
     if one_lane_each:
-        rate = max(RATE, eager_rate)
-        _learn_each_from_own(weights, rate, dc, before, error, first_channel, first_lane[first_channel], stop_channel)
+        step_size = max(STEP_SIZE, decaying)
+        _learn_each_from_own(
+            weights, step_size, dc, before, error, first_channel, first_lane[first_channel], stop_channel
+        )
     for channel in range(first_channel, stop_channel):
         first, stop = np.uint64(first_lane[channel]), np.uint64(first_lane[channel + 1])
-        rate = max(rates[channel], eager_rate // np.int64(stop - first))
+        step_size = max(step_sizes[channel], decaying // np.int64(stop - first))
         if not one_lane_each:
-            _learn_from_own(weights, channel, rate, dc, before, error, first, stop)
+            _learn_from_own(weights, channel, step_size, dc, before, error, first, stop)
         for j in range(MAX_REFERENCES):
             if references[channel, j] < 0:
                 break
             behind = first - np.uint64(first_lane[references[channel, j]])
             tap = _OWN + PEER_LAGS * j
-            _learn_from_peer(weights, channel, tap, rate, now, before, error, first, stop, behind)
+            _learn_from_peer(weights, channel, tap, step_size, now, before, error, first, stop, behind)
 
 
 @njit
-def _learn_from_own(weights, channel, rate, dc, before, error, first, stop):
+def _learn_from_own(weights, channel, step_size, dc, before, error, first, stop):
     z1, z2, z3, z4 = before
     s0, s1, s2, s3, s4 = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for lane in range(first, stop):
@@ -373,34 +369,34 @@ def _learn_from_own(weights, channel, rate, dc, before, error, first, stop):
         s2 += error[lane] * z2[lane]
         s3 += error[lane] * z3[lane]
         s4 += error[lane] * z4[lane]
-    _move(weights, channel, 0, rate, s0)
-    _move(weights, channel, 1, rate, s1)
-    _move(weights, channel, 2, rate, s2)
-    _move(weights, channel, 3, rate, s3)
-    _move(weights, channel, 4, rate, s4)
+    _move(weights, channel, 0, step_size, s0)
+    _move(weights, channel, 1, step_size, s1)
+    _move(weights, channel, 2, step_size, s2)
+    _move(weights, channel, 3, step_size, s3)
+    _move(weights, channel, 4, step_size, s4)
 
 
 @njit
-def _learn_each_from_own(weights, rate, dc, before, error, first_channel, first, stop_channel):
+def _learn_each_from_own(weights, step_size, dc, before, error, first_channel, first, stop_channel):
     """`_learn_from_own` for threads of one lane each."""
     z1, z2, z3, z4 = before
-    _move_each(weights, 0, rate, error, dc, first_channel, first, stop_channel)
-    _move_each(weights, 1, rate, error, z1, first_channel, first, stop_channel)
-    _move_each(weights, 2, rate, error, z2, first_channel, first, stop_channel)
-    _move_each(weights, 3, rate, error, z3, first_channel, first, stop_channel)
-    _move_each(weights, 4, rate, error, z4, first_channel, first, stop_channel)
+    _move_each(weights, 0, step_size, error, dc, first_channel, first, stop_channel)
+    _move_each(weights, 1, step_size, error, z1, first_channel, first, stop_channel)
+    _move_each(weights, 2, step_size, error, z2, first_channel, first, stop_channel)
+    _move_each(weights, 3, step_size, error, z3, first_channel, first, stop_channel)
+    _move_each(weights, 4, step_size, error, z4, first_channel, first, stop_channel)
 
 
 @njit
-def _move_each(weights, tap, rate, error, factor, first_channel, first, stop_channel):
+def _move_each(weights, tap, step_size, error, factor, first_channel, first, stop_channel):
     row = np.uint64(tap)
     for i in range(np.uint64(stop_channel - first_channel)):
         channel, lane = np.uint64(first_channel) + i, np.uint64(first) + i
-        _move(weights, channel, row, rate, np.int64(error[lane]) * np.int64(factor[lane]))
+        _move(weights, channel, row, step_size, np.int64(error[lane]) * np.int64(factor[lane]))
 
 
 @njit
-def _learn_from_peer(weights, channel, tap, rate, now, before, error, first, stop, behind):
+def _learn_from_peer(weights, channel, tap, step_size, now, before, error, first, stop, behind):
     z1, z2, _, _ = before
     s0, s1, s2 = np.int64(0), np.int64(0), np.int64(0)
     for lane in range(first, stop):
@@ -408,11 +404,11 @@ def _learn_from_peer(weights, channel, tap, rate, now, before, error, first, sto
         s0 += error[lane] * now[other]
         s1 += error[lane] * z1[other]
         s2 += error[lane] * z2[other]
-    _move(weights, channel, tap, rate, s0)
-    _move(weights, channel, tap + 1, rate, s1)
-    _move(weights, channel, tap + 2, rate, s2)
+    _move(weights, channel, tap, step_size, s0)
+    _move(weights, channel, tap + 1, step_size, s1)
+    _move(weights, channel, tap + 2, step_size, s2)
 
 
 @njit(inline="always")
-def _move(weights, channel, tap, rate, slope):
-    weights[tap, channel] = _clip(weights[tap, channel] + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT)
+def _move(weights, channel, tap, step_size, slope):
+    weights[tap, channel] = _clip(weights[tap, channel] + (slope * step_size >> STEP_SIZE_SHIFT), WEIGHT_LIMIT)

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .huffman import HuffmanDecoder, HuffmanEncoder
     from .range import RangeDecoder, RangeEncoder
-    from .residual import ResidualDecoder, ResidualEncoder
     from .rice import RiceDecoder, RiceEncoder
 
 
@@ -38,35 +38,29 @@ class Coder:
     name: str
     number: int
     """Identifies the coder in an archive; never used again for another."""
-    classes: str | None
-    """What the classes of its module are called, before `Encoder` and `Decoder`; None: nothing is predicted, codes are
-    packed as they are.
-    """
+    classes: str
+    """What the classes of its module are called, before `Encoder` and `Decoder`."""
 
     @property
-    def encoder(self) -> type[RiceEncoder] | type[RangeEncoder] | type[ResidualEncoder] | None:
-        """Class of its encoder, or None."""
+    def encoder(self) -> type[RiceEncoder] | type[RangeEncoder] | type[HuffmanEncoder]:
+        """Class of its encoder."""
         return self._class("Encoder")
 
     @property
-    def decoder(self) -> type[RiceDecoder] | type[RangeDecoder] | type[ResidualDecoder] | None:
-        """Class of its decoder, or None."""
+    def decoder(self) -> type[RiceDecoder] | type[RangeDecoder] | type[HuffmanDecoder]:
+        """Class of its decoder."""
         return self._class("Decoder")
 
     def _class(self, kind: str) -> Any:
-        if self.classes is None:
-            return None
         return getattr(importlib.import_module(f".{self.name}", __package__), self.classes + kind)
 
 
 CODERS = {
     coder.name: coder
     for coder in (
-        Coder("raw", 0, None),
         Coder("rice", 1, "Rice"),
         Coder("range", 2, "Range"),
         Coder("huffman", 3, "Huffman"),
-        Coder("bzip2", 4, "Bzip2"),
     )
 }
 DEFAULT_CODER = "rice"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from numba import njit
 
+from . import huffman, residual_log, rice
 from . import range as range_coder
-from . import residual, residual_log, rice
 from .adaptation import advance, predict, predict_naive, update
 from .kernel import kernel
 from .network import pass_through
@@ -146,7 +146,7 @@ def _range_decode(
 
 
 @kernel
-def _residual_encode(
+def _huffman_encode(
     first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row
 ):
     for i in range(codes.shape[0]):
@@ -154,7 +154,7 @@ def _residual_encode(
         _look(naive, chain, differences, row + i, outputs)
         for coding_pass in range(first_pass, stop_pass):
             first, stop = _before(step, naive, adaptive, coding_pass, outputs)
-            residual.encode_lanes(
+            huffman.encode_lanes(
                 state,
                 step,
                 first,
@@ -168,7 +168,7 @@ def _residual_encode(
 
 
 @kernel
-def _residual_decode(
+def _huffman_decode(
     first_step, naive, first_pass, stop_pass, chain, adaptive, state, outputs, values, codes, differences, row
 ):
     for i in range(codes.shape[0]):
@@ -176,7 +176,7 @@ def _residual_decode(
         _look(naive, chain, differences, row + i, outputs)
         for coding_pass in range(first_pass, stop_pass):
             first, stop = _before(step, naive, adaptive, coding_pass, outputs)
-            residual.decode_lanes(
+            huffman.decode_lanes(
                 state,
                 step,
                 first,
@@ -205,8 +205,8 @@ _KERNELS: dict[type, TakeSteps] = {
     rice.RiceDecoder: _rice_decode,
     range_coder.RangeEncoder: _range_encode,
     range_coder.RangeDecoder: _range_decode,
-    residual.ResidualEncoder: _residual_encode,
-    residual.ResidualDecoder: _residual_decode,
+    huffman.HuffmanEncoder: _huffman_encode,
+    huffman.HuffmanDecoder: _huffman_decode,
     residual_log.ResidualLog: _note,
 }
 

@@ -10,7 +10,7 @@ rank asks for. A thread's stream:
 
     1 byte     s: the low bits of each rank that stand apart, where ranks are large
     1 byte     number of code lengths, L; then of each length, 1 to L, a uvarint: how many codes have it
-    uvarint    number of ranks that are further off; then these, packed (see `raw`)
+    uvarint    number of ranks that are further off; then these, packed (see `packed`)
     packed     low s bits of all ranks, where s is not 0
     bits       canonical codes of rank >> s, the last symbol for those further off; zeros up to the next byte
 
@@ -23,14 +23,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from bitarray import bitarray
 from bitarray.util import canonical_decode, canonical_huffman
+from numba import njit
 
 from ..errors import ArchiveError
+from .converter import Bins
+from .lanes import Lanes
 from .packed import code_width, pack_codes, packed_bytes, unpack_codes
-from .residual import ResidualDecoder, ResidualEncoder
+from .ranks import code_from_rank, origin, rank_from_code
 from .varint import get_uvarint, put_uvarint
 
 MAX_SPREAD = 10
@@ -79,8 +83,80 @@ def _spread_of(ranks: np.ndarray) -> tuple[int, int]:
     return spread - 2 * shift, shift
 
 
-class HuffmanEncoder(ResidualEncoder):
+class HuffmanState(NamedTuple):
+    """What the kernels of both directions take. Of each lane: thread, length, place of its first rank; of each thread:
+    size, profiled, whether it is damaged; the bins' edges and values; the ranks of all samples.
+    """
+
+    channel: np.ndarray
+    length: np.ndarray
+    start: np.ndarray
+    size: np.ndarray
+    profiled: np.ndarray
+    edges: np.ndarray
+    values: np.ndarray
+    ranks: np.ndarray
+    damaged: np.ndarray
+
+
+@njit
+def encode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
+    """Collect the ranks of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
+    channel, length, start, size, profiled, edges, values, ranks, _ = state
+    for lane in range(first, stop):
+        if length[lane] > step:
+            of = channel[lane]
+            nearest, upwards = origin(np.int64(predicted_mean[lane]), profiled[of], edges, values)
+            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size[of])
+            ranks[start[lane] + step - 1] = rank
+
+
+@njit
+def decode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
+    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
+    channel, length, start, size, profiled, edges, values, ranks, damaged = state
+    for lane in range(first, stop):
+        if length[lane] > step:
+            of = channel[lane]
+            nearest, upwards = origin(np.int64(predicted_mean[lane]), profiled[of], edges, values)
+            rank = np.int64(ranks[start[lane] + step - 1])
+            if rank < 0 or rank >= size[of]:
+                rank = np.int64(0)
+                damaged[of] = True
+            codes[lane] = code_from_rank(rank, nearest, upwards, size[of])
+
+
+def _state(lanes: Lanes, bins: Bins) -> tuple[HuffmanState, np.ndarray]:
+    """State of lanes on these bins, and where each thread's ranks begin and end: one for each but its lanes' first."""
+    ends = np.cumsum(lanes.length - 1, dtype=np.int64)
+    state = HuffmanState(
+        lanes.channel,
+        lanes.length,
+        ends - lanes.length + 1,
+        bins.size,
+        bins.profiled,
+        bins.edges,
+        bins.values,
+        np.zeros(int(ends[-1]), dtype=np.int32),
+        np.zeros(lanes.n_channels, dtype=np.bool_),
+    )
+    return state, np.concatenate([[0], ends])[lanes.first_of_channels()]
+
+
+class HuffmanEncoder:
     """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract."""
+
+    fills_codes = False
+
+    def __init__(self, lanes: Lanes, bins: Bins) -> None:
+        self.state, self._ends = _state(lanes, bins)
+
+    def finish(self) -> list[bytes]:
+        """The finished stream of every thread."""
+        return [
+            self.pack(self.state.ranks[a:b], int(size))
+            for a, b, size in zip(self._ends[:-1], self._ends[1:], self.state.size, strict=True)
+        ]
 
     @staticmethod
     def pack(ranks: np.ndarray, size: int) -> bytes:
@@ -102,8 +178,23 @@ class HuffmanEncoder(ResidualEncoder):
         return bytes(out) + bits.tobytes()
 
 
-class HuffmanDecoder(ResidualDecoder):
+class HuffmanDecoder:
     """Reads what `HuffmanEncoder` wrote, in the same walk."""
+
+    fills_codes = True
+
+    def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
+        self.state, ends = _state(lanes, bins)
+        for channel, (a, b, size) in enumerate(zip(ends[:-1], ends[1:], bins.size, strict=True)):
+            ranks = self.unpack(streams[channel], int(b - a), int(size))
+            if ranks is None:
+                self.state.damaged[channel] = True
+            else:
+                self.state.ranks[a:b] = ranks
+
+    def finish(self) -> np.ndarray:
+        """Which threads' streams were whole, as bool of shape (threads,)."""
+        return ~self.state.damaged
 
     @staticmethod
     def unpack(stream: bytes, n: int, size: int) -> np.ndarray | None:

@@ -1,6 +1,6 @@
 """Codes as they are: each in `width` bits, one thread after another step by step, zeros up to the next byte.
 
-What `--coder raw` writes, and what every coder falls back to for a thread that it would only make longer.
+What every coder falls back to for a channel that it would only make longer.
 """
 
 from __future__ import annotations

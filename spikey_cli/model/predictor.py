@@ -38,7 +38,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.adaptation import EAGER
 from ..core.converter import Profile
 from ..core.gain import INPUT_LIMIT
 from ..core.middle_out import EXTRA_ROWS
@@ -48,7 +47,7 @@ from ..topology.references import MAX_REFERENCES
 from .chain import chain_of
 from .graph import Graph, Span, certify, read_graph
 from .self_test import digest_of, known_inputs
-from .zoo import DEFAULT_MODEL, SELF_TESTS, shipped_models, shipped_models_with
+from .zoo import DEFAULT_MODEL, shipped_models, shipped_models_with
 
 OUTPUT_ROWS = 3
 
@@ -88,12 +87,10 @@ class Predictor:
         """Bins of the N1 converter, where the model knows them."""
         self.chain = chain_of(graph)
         """Its layers, where it is one after another: what the codec evaluates; the session gives the same."""
-        self.self_test = _self_test(graph) or SELF_TESTS.get(self.digest.hex(), "")
+        self.self_test = _self_test(graph)
         """What `digest_of` makes of its outputs for `known_inputs`, where that is known."""
         self.inputs = graph.inputs
         """Rows of each of its inputs, by their names."""
-        self.learning = EAGER
-        """How fast what corrects it learns; see `adapt`."""
         self._passed: set[str] = set()
         # a run must name all inputs: those of the parts that it does not want have no columns
         self._idle = {name: np.zeros((rows, 0), dtype=np.float32) for name, rows in graph.inputs.items()}
@@ -103,15 +100,7 @@ class Predictor:
 
     def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
         # the session stays behind: it is made anew where the model is wanted, once in a process
-        return _unpickled, (self.onnx, self.learning, *self._speed)
-
-    def with_learning(self, learning: int) -> Predictor:
-        """The same network, corrected by what learns so: `adapt.EAGER` or `adapt.STEADY`."""
-        if learning == self.learning:
-            return self
-        other = object.__new__(Predictor)
-        vars(other).update(vars(self), learning=learning)
-        return other
+        return _certified, (self.onnx, *self._speed)
 
     @cached_property
     def _session(self) -> tuple[Any, Any]:
@@ -165,10 +154,6 @@ class Predictor:
             return session.run([output], self._idle | given, options)[0]
         except Exception as error:  # ONNX Runtime raises its own types, all of them direct heirs of Exception
             raise ModelError(f"ONNX Runtime cannot run the model: {error}") from error
-
-
-def _unpickled(model: bytes, learning: int, *speed: Any) -> Predictor:
-    return _certified(model, *speed).with_learning(learning)
 
 
 @lru_cache(maxsize=4)

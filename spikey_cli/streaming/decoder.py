@@ -96,7 +96,6 @@ class StreamDecoder:
                 form, at, self._crc = header
                 if self._predictor is None or not self._predictor.digest.startswith(form.model):
                     self._predictor = predictor_with_digest(form.model)
-                self._predictor = self._predictor.with_learning(form.learning)
                 passes = len(set(form.topology.passes))
                 self._frame_time = decoding_time(form.channels, 1, passes, CODERS["range"], self._predictor)
                 self._sha.update(form.header)

@@ -76,8 +76,8 @@ class StreamEncoder:
             raise InputError(f"a head of {len(header)} bytes is longer than {MAX_HEADER_BYTES}")
         self._predictor = predictor or default_predictor()
         topology = topology or Topology.independent(channels)
-        model, learning = self._predictor.digest[:8], self._predictor.learning
-        self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, learning, topology, header)
+        model = self._predictor.digest[:8]
+        self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, topology, header)
         """What the stream is of."""
         self._dtype = sample_dtype(sample_bytes)
         self._sha = hashlib.sha256(header)

@@ -1,6 +1,6 @@
 """The bytes of a live stream (docs/live.md has the specification).
 
-    header    magic8  major1  minor1  samplebytes1  learning1  model8  size4  crc4     then `size` bytes:
+    header    magic8  major1  minor1  samplebytes1  0  model8  size4  crc4     then `size` bytes:
               uvarint rate, uvarint channels, uvarint length of head, head, topology
     packets   uvarint 4 * frames + kind,  uvarint size,  payload of `size` bytes,  crc4
 
@@ -28,8 +28,6 @@ from ..topology.topology import Topology
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
 MAJOR, MINOR = 1, 1
-LAST_LEARNING = 1
-"""The highest number of a kind of learning (see `adapt`) that there is."""
 END, CODED, SAMPLES, QUANTIZER = range(4)
 
 MAX_SAMPLES = 1 << 22
@@ -58,8 +56,6 @@ class LiveFormat:
     channels: int
     model: bytes
     """The first 8 bytes of the model's SHA-256."""
-    learning: int
-    """How fast what corrects the model learns: `adapt.STEADY` or `adapt.EAGER`."""
     topology: Topology
     header: bytes = b""
     """Bytes before the first sample: those of a WAV header, or none."""
@@ -81,7 +77,7 @@ def pack_header(form: LiveFormat) -> tuple[bytes, int]:
     for number in (form.sample_rate, form.channels, len(form.header)):
         put_uvarint(out, number)
     out += form.header + pack_topology(form.topology)
-    fixed = _HEADER.pack(MAGIC, MAJOR, MINOR, form.sample_bytes, form.learning, form.model, len(out))
+    fixed = _HEADER.pack(MAGIC, MAJOR, MINOR, form.sample_bytes, 0, form.model, len(out))
     crc = zlib.crc32(out, zlib.crc32(fixed))
     return fixed + _CRC.pack(crc) + out, crc
 
@@ -95,10 +91,10 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
         raise ArchiveError("is no live stream; it begins otherwise than what `spikey compress -` writes")
     if len(data) < _HEADER.size + _CRC.size:
         return None
-    _, major, minor, sample_bytes, learning, model, size = _HEADER.unpack_from(data)
-    if major != MAJOR or learning > LAST_LEARNING:
+    _, major, minor, sample_bytes, reserved, model, size = _HEADER.unpack_from(data)
+    if major != MAJOR or reserved:
         raise ArchiveError(
-            f"is a live stream of version {major}.{minor} (flags {learning}), and this release reads {MAJOR}.{MINOR}; "
+            f"is a live stream of version {major}.{minor} (flags {reserved}), and this release reads {MAJOR}.{MINOR}; "
             "install a newer spikey-cli"
         )
     if size > MAX_STREAM_HEADER_BYTES - _HEADER.size - _CRC.size:
@@ -116,7 +112,7 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
     if not 1 <= channels <= MAX_CHANNELS or length > min(MAX_HEADER_BYTES, len(rest) - at) or rate >= 1 << 32:
         raise ArchiveError("is damaged: its header says what cannot be; transmit it again")
     topology = unpack_topology(rest[at + length :], channels)
-    form = LiveFormat(sample_bytes, rate, channels, model, learning, topology, rest[at : at + length])
+    form = LiveFormat(sample_bytes, rate, channels, model, topology, rest[at : at + length])
     return form, start + size, crc
 
 

@@ -111,8 +111,7 @@ class StreamState:
     def _begin(self, initial_codes: np.ndarray) -> CodingState:
         bins = self._bins(self._channels)
         gains = np.full(self._channels, FIRST_GAIN, dtype=np.uint8)
-        learning = self._predictor.learning
-        adaptive = init(self._lanes, bins, gains, initial_codes, self._peers, learning=learning, gains_follow=True)
+        adaptive = init(self._lanes, bins, gains, initial_codes, self._peers, gains_follow=True)
         return CodingState(adaptive, self._lanes, bins, self._predictor, self._peers)
 
     def _bins(self, n_channels: int) -> Bins:

@@ -22,7 +22,6 @@ from spikey_cli.analysis.study import study
 from spikey_cli.analysis.survey import survey
 from spikey_cli.analysis.whiteness import autocorrelation, bits_left, correlation_matrix, ljung_box
 from spikey_cli.codec.streams import run_group
-from spikey_cli.core.adaptation import EAGER
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.core.residual_log import ResidualLog
 from spikey_cli.model.graph import read_graph
@@ -112,7 +111,7 @@ def test_the_ledger_equals_its_twin(random, quantizer):
     edges = predictor.profile.edges.tolist()
     converter = slow_twins.Converter(edges) if quantizer is N1 else slow_twins.Converter.equal(quantizer.size)
     halves = [codes[:60].tolist(), codes[60:].tolist()]
-    learner = slow_twins.ThreadTwin([slow_twins.LaneTwin(half, converter) for half in halves], EAGER)
+    learner = slow_twins.ThreadTwin([slow_twins.LaneTwin(half, converter) for half in halves])
     assert page.step.tolist() == [*range(60), *range(60)]
     assert page.mass[[0, 60]].tolist() == [0, 0]
     for step in range(1, 60):

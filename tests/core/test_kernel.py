@@ -14,8 +14,8 @@ import spikey_cli
 
 SCRIPT = """
 import numpy as np
-from spikey_cli.coders.raw import pack_codes
-from spikey_cli.kernel import kernel_folder
+from spikey_cli.core.packed import pack_codes
+from spikey_cli.core.kernel import kernel_folder
 pack_codes(np.zeros(3, np.int32), 4)
 print(kernel_folder())
 """
@@ -36,7 +36,7 @@ def test_where_nothing_can_be_kept_kernels_run_all_the_same(tmp_path):
     package = Path(spikey_cli.__file__).parent
     shutil.copytree(package, tmp_path / "spikey_cli", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "spikey_cli" / "__pycache__").write_text("in the way of what Numba would keep beside the source")
-    (tmp_path / "spikey_cli" / "coders" / "__pycache__").write_text("likewise")
+    (tmp_path / "spikey_cli" / "core" / "__pycache__").write_text("likewise")
     run = subprocess.run(
         [sys.executable, "-B", "-c", SCRIPT], cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
     )
@@ -50,7 +50,7 @@ def test_a_changed_package_keeps_kernels_of_its_own(tmp_path):
     first = _run(tmp_path)
     assert list(first.rglob("*.nbc"))
     assert _run(tmp_path) == first
-    with (tmp_path / "spikey_cli" / "coders" / "bits.py").open("a") as source:
+    with (tmp_path / "spikey_cli" / "core" / "bits.py").open("a") as source:
         source.write("# changed\n")
     second = _run(tmp_path)
     assert second != first

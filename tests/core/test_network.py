@@ -72,7 +72,6 @@ def test_a_chain_is_what_onnx_runtime_says(widths, lanes, seed):
 
 def test_shipped_models_that_are_chains():
     assert find_model("n1").chain is not None
-    assert find_model("n1-16x16").chain is not None
     assert find_model("n1-peers").chain is None, "it passes messages"
 
 

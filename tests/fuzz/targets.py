@@ -283,7 +283,7 @@ DOORS: dict[str, Callable[[bytes], None]] = {
     "npy": npy,
     "sidecar": sidecar,
     "model": model,
-    **{f"coder_{name}": _coder_door(name) for name in CODERS if name != "raw"},
+    **{f"coder_{name}": _coder_door(name) for name in CODERS},
     "live": live,
     "round_trip": round_trip,
 }

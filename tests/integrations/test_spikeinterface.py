@@ -247,8 +247,8 @@ def test_an_archive_is_not_replaced_unless_it_is_said(tmp_path: Path, recording:
     write_spikey(recording, tmp_path / "a.spk", coder="rice")
     with pytest.raises(InputError, match="exists"):
         write_spikey(recording, tmp_path / "a.spk")
-    write_spikey(recording, tmp_path / "a.spk", force=True, coder="raw", peers=False, workers=1, verify=False)
-    assert spikey_cli.describe(tmp_path / "a.spk")["coder"] == "raw"
+    write_spikey(recording, tmp_path / "a.spk", force=True, coder="range", peers=False, workers=1, verify=False)
+    assert spikey_cli.describe(tmp_path / "a.spk")["coder"] == "range"
 
 
 @pytest.mark.parametrize("gap", [False, True])
@@ -360,7 +360,7 @@ def test_metadata_that_make_no_sense_are_refused(
 ) -> None:
     told = json.dumps(_told(archive, tmp_path) | change).encode()
     sources = [ArraySource(recording.get_traces(), "segment0.npy", 30_000), BytesSource(told, "recording.json")]
-    spikey_cli.compress(sources, tmp_path / "b.spk", verify=False, coder="raw")
+    spikey_cli.compress(sources, tmp_path / "b.spk", verify=False, coder="range")
     with pytest.raises((ArchiveError, InputError), match=fault):
         read_spikey(tmp_path / "b.spk")
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from spikey_cli.container.quantizer_table import unpack_quantizer
+from spikey_cli.core import huffman, rice
 from spikey_cli.core import range as range_coder
-from spikey_cli.core import residual, rice
 from spikey_cli.core.converter import Bins, Profile
 from spikey_cli.core.lanes import Lanes, cut
 from spikey_cli.core.quantizer import N1, identity
@@ -41,7 +41,7 @@ def lane_walks(draw):
     return lanes, bins, codes, predicted_mean, log2_scale, random.integers(-5, 40, shape).astype(np.int32)
 
 
-KERNELS = {"rice": rice, "range": range_coder, "huffman": residual, "bzip2": residual}
+KERNELS = {"rice": rice, "range": range_coder, "huffman": huffman}
 
 
 def encode(coder, lanes: Lanes, bins: Bins, codes, *prediction) -> list[bytes]:

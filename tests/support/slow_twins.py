@@ -69,12 +69,11 @@ def expected_streams(
     references: list[list[int]],
     metrics: list[list[int]],
     passes: list[int],
-    learning: int,
 ) -> list[bytes]:
     """Each thread's coded stream: entries, then residuals (see docs/format.md)."""
     lanes = [_cut(codes, steps) for codes in channels]
     learners = [
-        ThreadTwin([LaneTwin(lane, converter) for lane in own], learning)
+        ThreadTwin([LaneTwin(lane, converter) for lane in own])
         for own, converter in zip(lanes, converters, strict=True)
     ]
     writers: list[RangeTwin | list[str]] = [RangeTwin() if coder == "range" else [] for _ in channels]
@@ -218,8 +217,8 @@ class LaneTwin:
 class ThreadTwin:
     """The weights of a thread: level, four own innovations, then three of each peer."""
 
-    def __init__(self, lanes: list[LaneTwin], learning: int) -> None:
-        self.lanes, self.learning = lanes, learning
+    def __init__(self, lanes: list[LaneTwin]) -> None:
+        self.lanes = lanes
         self.weights = [0] * 17
         for lane in lanes:
             lane.mean = (sum(other.values[0] for other in lanes) // len(lanes)) << 11
@@ -235,11 +234,10 @@ class ThreadTwin:
                 error = lane.observe(step)
                 for k, term in enumerate(lane.terms):
                     slopes[k] += error * term
-        rate = 3328 * min(len(self.lanes), 48) // len(self.lanes)
-        if self.learning == 1:
-            rate = max(rate, 2**27 // (step + 256) // len(self.lanes))
+        n = len(self.lanes)
+        step_size = max(3328 * min(n, 48) // n, 2**27 // (step + 256) // n)
         for k in range(5 + 3 * len(peers)):
-            self.weights[k] = clip(self.weights[k] + (slopes[k] * rate >> 16), 2**24 - 1)
+            self.weights[k] = clip(self.weights[k] + (slopes[k] * step_size >> 16), 2**24 - 1)
 
 
 def clip(x: int, limit: int) -> int:
