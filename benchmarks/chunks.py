@@ -23,7 +23,7 @@ import click
 import numpy as np
 
 from spikey_cli.api.chunk import decode_chunk, encode_chunk
-from spikey_cli.bench.contest import describe_machine
+from spikey_cli.bench.machine import describe_machine
 from spikey_cli.codec.scan import scan
 
 Result = TypeVar("Result")

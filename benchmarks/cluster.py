@@ -27,7 +27,7 @@ from distributed import Client, LocalCluster
 from scaling import RATE, write_wav
 
 import spikey_cli
-from spikey_cli.bench.contest import describe_machine
+from spikey_cli.bench.machine import describe_machine
 from spikey_cli.integrations.dask import Cluster, open_cluster
 
 WARMING_SECONDS = 9

@@ -24,7 +24,7 @@ from typing import Any
 import click
 import numpy as np
 
-from spikey_cli.bench.contest import describe_machine
+from spikey_cli.bench.machine import describe_machine
 from spikey_cli.codec.scan import scan
 
 RATE = 30_000

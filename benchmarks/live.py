@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from spikey_cli import StreamDecoder, StreamEncoder
-from spikey_cli.bench.contest import describe_machine
+from spikey_cli.bench.machine import describe_machine
 from spikey_cli.codec.scan import scan
 
 RATE = 19_531

@@ -24,8 +24,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from spikey_cli.analysis.drawing import Drawing
-from spikey_cli.bench.contest import describe_machine
+from spikey_cli.analysis.plotting import new_figure, png_bytes
+from spikey_cli.bench.machine import describe_machine
 from spikey_cli.codec.scan import scan
 
 RATE = 19_531
@@ -134,8 +134,8 @@ def table(points: list[Point]) -> str:
 
 def draw(by_threads: list[Point], by_seconds: list[Point]) -> bytes:
     """PNG: cost a sample by threads and by time, and time and memory by samples."""
-    drawing = Drawing(15, 4.5)
-    channels, seconds, growth = drawing.figure.subplots(1, 3)
+    figure = new_figure(15, 4.5)
+    channels, seconds, growth = figure.subplots(1, 3)
     for axes, points, key, label in (
         (channels, by_threads, "threads", "threads, one second of each"),
         (seconds, by_seconds, "seconds", f"seconds of {THREADS_IN_TIME} threads"),
@@ -158,7 +158,7 @@ def draw(by_threads: list[Point], by_seconds: list[Point]) -> bytes:
     memory.set_ylabel("MB")
     growth.legend(loc="upper left")
     memory.legend(loc="lower right")
-    return drawing.png()
+    return png_bytes(figure)
 
 
 @click.command()

@@ -1,16 +1,19 @@
-"""What recordings are made of: the threads' graph and the statistics that the codec's design rests on.
+"""Statistics of recordings: who was recorded together, how well samples can be predicted, and plots of both.
 
-    survey.py       files -> sources, their threads and topology
-    sessions.py     the threads' graph as JSON data and as text
-    excerpt.py      what is read of each thread, and what the codec's own walk tells of it
-    density.py      how often each code occurs, and the converter's pattern in that
-    entropy.py      what codes cost without a predictor
-    spectrum.py     power against frequency
-    whiteness.py    what the innovations still have in common with those before, and with other threads
-    study.py        all measurements of some recordings
-    report.py       them in words, as text and as HTML
-    drawing.py      pictures by Matplotlib; the threads' graph
-    figures.py      the report's other pictures
+Imports `api` and below; nothing below imports it.
 
-Nothing of the codec imports this package.
+    survey.py         files -> scanned sources, their channels and topology
+    sessions.py       the topology as JSON data and as text
+    excerpt.py        the samples that are analysed, and what the codec predicts of them
+    density.py        code counts, and the converter's bin widths that show in them
+    entropy.py        entropies without a predictor
+    spectrum.py       power spectral density
+    whiteness.py      autocorrelation of the prediction errors, and their correlation between channels
+    study.py          all statistics of some recordings
+    report.py         the statistics in words, as text and as HTML
+    report_plots.py   the report's plots
+    topology_plot.py  the plot of the topology
+    traces.py         samples of an archive, reduced to what a plot can show
+    traces_plot.py    their plot
+    plotting.py       Matplotlib figures without a window
 """

@@ -1,4 +1,4 @@
-"""A study in words: paragraphs that tell what each figure means, as text and as HTML; and the folder it goes to."""
+"""A study in words, as text and as HTML, and the folder that the report is written to."""
 
 from __future__ import annotations
 
@@ -12,175 +12,176 @@ from pathlib import Path
 
 from ..errors import InputError, system_fault
 from ..system.whole_file import WholeFile
-from .figures import PICTURES, draw_pictures
+from .report_plots import PLOTS, draw_plots
 from .study import Study
 
 _WIDTH = 100
-TITLE = "Spikey: what these recordings are made of"
+TITLE = "Spikey: statistics of recordings"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what was found, and the picture beside it, if any."""
+    """A heading, its paragraphs, and the file of its plot, if any."""
 
     heading: str
     paragraphs: tuple[str, ...]
-    picture: str | None = None
+    plot: str | None = None
 
 
-def sections(figures: dict, pictures: dict[str, str]) -> list[Section]:
-    """The report of a study's figures; `pictures` has the file of each picture by its name."""
+def sections(statistics: dict, plots: dict[str, str]) -> list[Section]:
+    """The report of a study.
+
+    Parameters
+    ----------
+    statistics : dict
+        `Study.statistics`.
+    plots : dict of str to str
+        File of each plot, by its name in `report_plots.PLOTS`.
+
+    Returns
+    -------
+    list of Section
+    """
     return [
-        _recordings(figures),
-        _grid(figures),
-        _density(figures, pictures.get("density")),
-        _spectrum(figures, pictures.get("spectrum")),
-        _whiteness(figures, pictures.get("whiteness")),
-        _correlation(figures, pictures.get("correlation")),
-        _entropy(figures),
-        _model(figures, pictures.get("innovations")),
+        _recordings(statistics),
+        _quantizers(statistics["quantizers"]),
+        _density(statistics["density"], plots.get("density")),
+        _spectrum(statistics["spectrum"], plots.get("spectrum")),
+        _whiteness(statistics["whiteness"], plots.get("whiteness")),
+        _correlation(statistics["correlation"], plots.get("correlation")),
+        _entropy(statistics["entropy"]),
+        _model(statistics["model"], plots.get("errors")),
     ]
 
 
-def _recordings(f: dict) -> Section:
-    whole = f["samples"] == f["samples_in_all"]
-    rates = ", ".join(f"{rate:,}" for rate in f["sample_rates"])
-    told = [
-        f"{f['threads']} threads of {f['files']} files, in {f['sessions']} sessions, at {rates} samples a second; "
-        + (
-            f"all {f['samples']:,} samples."
-            if whole
-            else f"the first {f['samples']:,} of {f['samples_in_all']:,} samples, as much as is wanted or memory holds."
-        )
-    ]
-    return Section("Recordings", (*told, *f["skipped"]))
+def _recordings(s: dict) -> Section:
+    rates = ", ".join(f"{rate:,}" for rate in s["sample_rates"])
+    extent = (
+        f"All {s['samples']:,} samples were analysed."
+        if s["samples"] == s["samples_total"]
+        else f"The first {s['samples']:,} of {s['samples_total']:,} samples were analysed."
+    )
+    counts = f"Files: {s['files']}, channels: {s['channels']}, sessions: {s['sessions']}, sample rates: {rates} Hz."
+    return Section("Recordings", (f"{counts} {extent}", *s["skipped"]))
 
 
-def _grid(f: dict) -> Section:
+def _quantizers(quantizers: Sequence[dict]) -> Section:
     lines = []
-    for quantizer in f["quantizers"]:
+    for quantizer in quantizers:
         steps = ", ".join(f"{step} ({count} times)" for step, count in quantizer.get("steps", {}).items())
         lines.append(
-            f"{quantizer['files']} files of {quantizer['sample_bits']} bits a sample are on the grid "
-            f"{quantizer['kind']!r} of "
-            f"{quantizer['values']:,} values" + (f", with steps of {steps}." if steps else ".")
+            f"Quantizer {quantizer['kind']!r}: {quantizer['values']:,} values, {quantizer['sample_bits']} bits a "
+            f"sample, files: {quantizer['files']}." + (f" Steps between values: {steps}." if steps else "")
         )
-    lines.append("Samples on fewer values than their width can hold are coded as the numbers of these values.")
-    return Section("Value grid", tuple(lines))
+    lines.append("If samples take fewer values than their width permits, the codec codes the indices of the values.")
+    return Section("Quantizer", tuple(lines))
 
 
-def _density(f: dict, picture: str | None) -> Section:
-    d = f["density"]
+def _density(d: dict, plot: str | None) -> Section:
+    usage = f"{d['codes_used']:,} of {d['codes']:,} codes occur."
     if not d["codes_with_ratio"]:
-        told = "No code occurs often enough to tell how wide its bin is."
+        usage += " No code occurs often enough to estimate the width of its bin."
     else:
-        told = (
-            f"Of {d['codes']:,} codes {d['codes_seen']:,} occur. Against the average of their neighbourhood, "
-            f"{d['codes_with_ratio']} that are common enough occur {d['ratio_least']:.2f} to {d['ratio_most']:.2f} "
-            f"times as often; the deviation is {d['ratio_deviation']:.3f}, and chance alone would make "
-            f"{d['ratio_by_chance']:.3f}."
+        usage += (
+            f" {d['codes_with_ratio']} are frequent enough to compare with their neighbours. The ratio of their "
+            f"counts to the local average is {d['ratio_min']:.2f} to {d['ratio_max']:.2f}, with a standard deviation "
+            f"of {d['ratio_std']:.3f}; equal bins would give {d['ratio_std_by_chance']:.3f}."
         )
-    if d["same_in_halves"] is None:
-        halves = "There are too few to compare two halves of the threads."
+    if d["split_half_correlation"] is None:
+        halves = "There are too few codes to compare two halves of the channels."
     else:
         halves = (
-            f"The pattern of two halves of the threads correlates by {d['same_in_halves']:.3f}: near 1 it is the "
-            "converter's, whose bins are of unequal width; near 0 it is chance."
+            f"The ratios of two halves of the channels correlate by {d['split_half_correlation']:.3f}. A value near 1 "
+            "means that the converter's bins are of unequal width; a value near 0 means chance."
         )
-    return Section("Code density", (told, halves), picture)
+    return Section("Code density", (usage, halves), plot)
 
 
-def _spectrum(f: dict, picture: str | None) -> Section:
-    s = f["spectrum"]
-
+def _spectrum(s: dict, plot: str | None) -> Section:
     def lines(found: Sequence[Sequence[float]]) -> str:
         return ", ".join(f"{hertz:,.0f} Hz ({db:.0f} dB)" for hertz, db in found) or "none"
 
     return Section(
         "Spectrum",
         (
-            f"Of {s['threads']} threads at {s['sample_rate']:,} samples a second. Lines that stand out of their "
-            f"neighbourhood by 6 dB: {lines(s['values_lines'])}. In the residuals: {lines(s['residual_lines'])}.",
-            "A flat spectrum of the residuals means that prediction took all that a spectrum can tell; a line that is "
-            "left is hum or a clock, which prediction could still take.",
+            f"Channels: {s['channels']}, at {s['sample_rate']:,} Hz. Lines of the signal that exceed their "
+            f"neighbourhood by 6 dB: {lines(s['signal_lines'])}. Lines of the residual: {lines(s['residual_lines'])}.",
+            "A flat residual spectrum means that linear prediction can gain nothing more. A line in it is mains hum "
+            "or a clock that the predictor does not remove.",
         ),
-        picture,
+        plot,
     )
 
 
-def _whiteness(f: dict, picture: str | None) -> Section:
-    w = f["whiteness"]
+def _whiteness(w: dict, plot: str | None) -> Section:
+    heading = "Whiteness of the prediction errors"
     if not w["channels"]:
-        return Section("Whiteness of the residuals", ("The recordings are too short to tell.",))
+        return Section(heading, ("The recordings are too short to measure it.",))
     return Section(
-        "Whiteness of the residuals",
+        heading,
         (
-            f"Over lags 1 to {w['lags']}, {100 * w['share_of_lags_outside_95_percent']:.1f} % of the correlations lie "
-            f"outside the limits that hold 95 % of white noise; the Ljung-Box test calls {w['threads_not_white']} of "
-            f"{w['threads']} threads not white. The largest mean correlation is {w['largest_mean_correlation']:.4f}.",
-            f"Taking out what correlation is left would save about {w['bits_left_per_sample']:.4f} bits/sample. The "
-            "test finds the least remains in long recordings; this figure tells whether they matter.",
+            f"Over lags 1 to {w['lags']}, {100 * w['lags_outside_95_percent']:.1f} % of the correlations lie outside "
+            f"the 95 % interval of white noise. The Ljung-Box test calls {w['channels_not_white']} of {w['channels']} "
+            f"channels not white. The largest mean correlation is {w['largest_mean_correlation']:.4f}.",
+            f"Removing the remaining correlation would save about {w['redundancy_bits_per_sample']:.4f} bits/sample. "
+            "In long recordings the test detects correlations too small to matter; this value shows their cost.",
         ),
-        picture,
+        plot,
     )
 
 
-def _correlation(f: dict, picture: str | None) -> Section:
-    c = f["correlation"]
-    if not c["pairs_of_peers"]:
-        told = "No two threads have noise in common: each is predicted from its own past alone."
+def _correlation(c: dict, plot: str | None) -> Section:
+    if not c["peer_pairs"]:
+        text = "No two channels have common activity: all channels are independent."
     else:
-        told = (
-            f"{c['pairs_of_peers']} pairs of peers; their innovations correlate by {c['of_peers_mean']:.3f} in the "
-            f"mean, and by {c['of_peers_most']:.3f} at most. A thread that sees a peer's present saves about "
-            "-log2(1 - r**2) / 2 bits/sample."
+        text = (
+            f"Pairs of peers: {c['peer_pairs']}. Their prediction errors correlate by {c['peer_mean']:.3f} on "
+            f"average and by at most {c['peer_max']:.3f}. A channel that refers to the present sample of a peer saves "
+            "about -log2(1 - r**2) / 2 bits/sample."
         )
-    return Section("Correlation of threads", (told,), picture)
+    return Section("Correlation of channels", (text,), plot)
 
 
-def _entropy(f: dict) -> Section:
+def _entropy(entropies: dict) -> Section:
     names = {
         "order_0": "of the codes, order 0",
         "order_0_of_differences": "of their differences, order 0",
-        "order_1": "of the codes given the one before, order 1",
+        "order_1": "of the codes, order 1 (each given the code before)",
     }
-    lines = []
-    for key, name in names.items():
-        e = f["entropy"][key]
-        if e:
-            lines.append(
-                f"Entropy {name}: {e['corrected']:.3f} bits/sample, between {e['plug_in']:.3f} (read off the counts: "
-                f"too low) and {e['adaptive']:.3f} (a code that learns the counts: too high); {e['contexts']} contexts "
-                f"a thread, {e['samples_per_cell']:.1f} samples for each value in a context."
-            )
-    lines.append("Order 1 has a table for each code before: on short recordings it is too low, as the bracket shows.")
+    lines = [
+        f"Entropy {name}: {e['corrected']:.3f} bits/sample. The plug-in estimate, which is too low, is "
+        f"{e['plug_in']:.3f}; an adaptive code, which is too high, takes {e['adaptive']:.3f}. Contexts a channel: "
+        f"{e['contexts']}; samples for each value of a context: {e['samples_per_cell']:.1f}."
+        for key, name in names.items()
+        if (e := entropies[key])
+    ]
+    lines.append("In short recordings the estimate of order 1 is too low, because each context has few samples.")
     return Section("Entropy without a predictor", tuple(lines))
 
 
-def _model(f: dict, picture: str | None) -> Section:
-    m = f["model"]
-    packed = f" {m['packed_threads']} threads do not compress and are packed." if m["packed_threads"] else ""
+def _model(m: dict, plot: str | None) -> Section:
+    packed = f" Channels that do not compress and are packed: {m['packed_channels']}." if m["packed_channels"] else ""
     return Section(
         "Ideal ratio under the model",
         (
-            f"Under the densities that the codec predicts, with what it learns on the way, the recordings need "
-            f"{m['ideal_bits_per_sample']:.4f} bits/sample: a ratio of {m['ideal_ratio']}. The streams of --coder "
-            f"range take {m['range_bits_per_sample']:.4f}: {m['range_ratio']}.{packed}",
-            "An archive adds names, checksums and an index. What lies between the entropies above and this figure is "
-            "what prediction gives.",
+            f"Under the codec's predicted densities, adaptation included, the recordings need "
+            f"{m['ideal_bits_per_sample']:.4f} bits/sample, a ratio of {m['ideal_ratio']}. The streams of the range "
+            f"coder take {m['range_bits_per_sample']:.4f} bits/sample, a ratio of {m['range_ratio']}.{packed}",
+            "An archive adds names, checksums and an index. The gain of prediction is the difference between the "
+            "entropies above and this value.",
         ),
-        picture,
+        plot,
     )
 
 
-def as_text(title: str, found: Sequence[Section]) -> str:
+def as_text(title: str, report: Sequence[Section]) -> str:
     """The report as plain text."""
     lines = [title, "=" * len(title)]
-    for section in found:
+    for section in report:
         wrapped = [textwrap.fill(paragraph, _WIDTH, break_on_hyphens=False) for paragraph in section.paragraphs]
         lines += ["", section.heading, "-" * len(section.heading), *wrapped]
-        if section.picture:
-            lines.append(f"[{section.picture}]")
+        if section.plot:
+            lines.append(f"[{section.plot}]")
     return "\n".join(lines) + "\n"
 
 
@@ -188,42 +189,58 @@ _STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin
 h1, h2 { line-height: 1.2 } img { max-width: 100%; height: auto; border: 1px solid #ddd }"""
 
 
-def as_html(title: str, found: Sequence[Section]) -> str:
-    """The report as a page; its pictures lie beside it."""
+def as_html(title: str, report: Sequence[Section]) -> str:
+    """The report as an HTML page that shows the plots beside it."""
     parts = [
         f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>{html.escape(title)}</title>",
         f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>",
     ]
-    for section in found:
+    for section in report:
         parts.append(f"<h2>{html.escape(section.heading)}</h2>")
         parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]
-        if section.picture:
-            parts.append(f"<img src='{html.escape(section.picture)}' alt='{html.escape(section.heading)}'>")
+        if section.plot:
+            parts.append(f"<img src='{html.escape(section.plot)}' alt='{html.escape(section.heading)}'>")
     return "\n".join([*parts, "</body></html>"]) + "\n"
 
 
 @contextmanager
 def write_report(folder: Path, *, force: bool) -> Iterator[Callable[[Study], str]]:
-    """Where a report is to go: a function that writes a study there and returns the report's text.
+    """Create the files of a report, so that what prevents writing fails before anything is measured.
 
-    The folder is made, and its files are begun, before anything is measured. They are report.html, report.txt,
-    report.json and the pictures. Raises InputError where one exists and `force` is not given, or cannot be written.
+    The files are report.html, report.txt, report.json and the plots as PNG.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if it does not exist.
+    force : bool
+        Whether to replace existing files.
+
+    Yields
+    ------
+    callable
+        Writes a Study to the folder and returns the report's text.
+
+    Raises
+    ------
+    InputError
+        The folder or a file cannot be written, or a file exists and `force` is false.
     """
-    names = [f"report.{kind}" for kind in ("html", "txt", "json")] + [f"{name}.png" for name in PICTURES]
+    names = [f"report.{kind}" for kind in ("html", "txt", "json")] + [f"{name}.png" for name in PLOTS]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(system_fault(folder, "make the folder", error)) from error
     files: dict[str, WholeFile] = {}
 
-    def write(found: Study) -> str:
-        pictures = draw_pictures(found.pictures)
-        told = sections(found.figures, {name: f"{name}.png" for name in pictures})
-        text = as_text(TITLE, told)
-        contents = {f"{name}.png": data for name, data in pictures.items()} | {
-            "report.html": as_html(TITLE, told).encode(),
+    def write(study: Study) -> str:
+        pngs = draw_plots(study.plots)
+        report = sections(study.statistics, {name: f"{name}.png" for name in pngs})
+        text = as_text(TITLE, report)
+        contents = {f"{name}.png": png for name, png in pngs.items()} | {
+            "report.html": as_html(TITLE, report).encode(),
             "report.txt": text.encode(),
-            "report.json": json.dumps(found.figures, indent=1).encode() + b"\n",
+            "report.json": json.dumps(study.statistics, indent=1).encode() + b"\n",
         }
         for name, file in files.items():
             file.append(contents[name])

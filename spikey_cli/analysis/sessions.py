@@ -1,27 +1,32 @@
-"""The threads' graph in words: sessions, their threads, waves and peers."""
+"""The topology of recordings as JSON data and as text: sessions, their channels, coding passes and peers."""
 
 from __future__ import annotations
 
 from .survey import Survey
 
-_ONE_LINE = 2  # a session of more threads takes a line for each
+_ONE_LINE = 2
+"""Largest session that takes one line of text; a larger one takes a line for each channel."""
 
 
-def describe_sessions(found: Survey) -> dict[str, object]:
-    """The graph as JSON data: `spikey topology --json` prints it.
+def describe_sessions(survey: Survey) -> dict[str, object]:
+    """The topology as JSON data.
 
-    Keys: files, threads, sessions (a list of lists of threads: name, file, channel, wave, peers with name and metric
-    0..255), skipped (lines on files that the codec does not predict).
+    Returns
+    -------
+    dict
+        "files" and "channels" are counts. "sessions" lists the channels of each session: name, file, channel (index
+        within the file), coding_pass, and peers with name and metric (0 to 255). "skipped" has a message for each file
+        without samples that can be predicted.
     """
-    channels, topology = found.channels, found.topology
+    channels, topology = survey.channels, survey.topology
     return {
-        "files": len(found.sources),
+        "files": len(survey.sources),
         "channels": len(channels),
         "sessions": [
             [
                 {
                     "name": channels[i].name,
-                    "file": str(found.sources[channels[i].file].source),
+                    "file": str(survey.sources[channels[i].file].source),
                     "channel": channels[i].channel,
                     "coding_pass": topology.passes[i],
                     "peers": [{"name": channels[p.channel].name, "metric": p.metric} for p in topology.peers[i]],
@@ -30,27 +35,27 @@ def describe_sessions(found: Survey) -> dict[str, object]:
             ]
             for session in topology.sessions()
         ],
-        "skipped": list(found.skipped),
+        "skipped": list(survey.skipped),
     }
 
 
-def summarise_sessions(description: dict) -> str:  # type: ignore[type-arg]
-    """A description as lines for people: one a session of one or two threads, else one a thread."""
+def summarise_sessions(description: dict) -> str:
+    """A result of `describe_sessions` as lines of text."""
     sessions = description["sessions"]
-    joined = sum(len(session) > 1 for session in sessions)
+    joint = sum(len(session) > 1 for session in sessions)
     lines = [
-        f"{description['threads']} threads of {description['files']} files: {joined} sessions of several threads, "
-        f"{len(sessions) - joined} threads alone",
-        "thread, wave w: peers at metric 0..255 (255 is nearest)",
+        f"channels: {description['channels']}, files: {description['files']}, "
+        f"sessions of several channels: {joint}, independent channels: {len(sessions) - joint}",
+        "channel, coding pass: peers with metric 0 to 255 (255 is nearest)",
     ]
     for number, session in enumerate(sessions, 1):
-        told = [
-            f"{channel['name']}, wave {channel['wave']}: "
-            + (", ".join(f"{peer['name']} at {peer['metric']}" for peer in channel["peers"]) or "alone")
+        described = [
+            f"{channel['name']}, pass {channel['coding_pass']}: "
+            + (", ".join(f"{peer['name']} at {peer['metric']}" for peer in channel["peers"]) or "independent")
             for channel in session
         ]
         if len(session) <= _ONE_LINE:
-            lines.append(f"session {number}  " + "; ".join(told))
+            lines.append(f"session {number}  " + "; ".join(described))
         else:
-            lines += [f"session {number}  {len(session)} threads", *(f"    {line}" for line in told)]
+            lines += [f"session {number}  {len(session)} channels", *(f"    {line}" for line in described)]
     return "\n".join(lines)

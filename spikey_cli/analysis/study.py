@@ -1,10 +1,11 @@
-"""All measurements of some recordings: the figures of the report, and the arrays that its pictures show."""
+"""All statistics of some recordings, and the arrays that the report's plots show."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,120 +14,148 @@ from ..system.progress import Progress
 from ..system.workers import Workers
 from .density import bin_ratios, code_counts, pattern_correlation
 from .entropy import Entropy, conditional_entropy, entropy, mean_entropy
-from .excerpt import Record, frames_of_excerpts, record
-from .spectrum import decibels, periodogram, spectral_lines
+from .excerpt import ChannelExcerpt, code_excerpts, excerpt_lengths
+from .spectrum import SEGMENT, decibels, power_density, spectral_lines
 from .survey import Survey
-from .whiteness import LAGS, NORMAL_95, autocorrelation, bits_left, correlation_matrix, ljung_box
+from .whiteness import LAGS, NORMAL_95, autocorrelation, correlation_matrix, ljung_box, redundancy
 
 MAX_MATRIX = 512
-"""Threads that the correlation matrix shows, at most."""
+"""Largest number of channels in the correlation matrix."""
 
-_SUSPICIOUS = 0.01  # a Ljung-Box probability below which a thread is called not white
+_Value = TypeVar("_Value")
+
+_SIGNIFICANCE = 0.01
+"""Ljung-Box probability below which a channel is called not white."""
+
+_ERRORS_PER_CHANNEL = 20_000
+_MAX_LINES = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """Arrays behind the report's pictures."""
+class PlotData:
+    """Arrays that the report's plots show."""
 
     counts: np.ndarray
-    """How often each code of the most common grid occurs."""
+    """Count of each code of the most common quantizer, int64, shape (codes,)."""
     ratios: np.ndarray
-    """Each code's count over the local average; NaN where there is too little to tell."""
+    """Ratio of each count to the local average, shape (codes,); see `density.bin_ratios`."""
     frequency: np.ndarray
-    """Hz"""
-    samples_db: np.ndarray
-    """Spectrum of the values, dB of codes squared per Hz."""
-    residuals_db: np.ndarray
-    """Spectrum of the residuals, in the same units."""
-    lags: np.ndarray
-    """Mean correlation of innovations with those 1..LAGS samples before."""
-    lag_limit: float
-    """What 19 of 20 correlations of white noise stay within, for a thread of the mean length."""
-    matrix: np.ndarray
-    """Correlation of the threads' innovations at lag zero."""
-    innovations: np.ndarray
-    """Some of the corrected innovations, in predicted spreads."""
+    """In Hz, shape (frequencies,)."""
+    signal_db: np.ndarray
+    """Mean power density of the signals, in dB of codes squared per Hz, shape (frequencies,)."""
+    residual_db: np.ndarray
+    """Mean power density of the residuals, in the same units."""
+    autocorrelation: np.ndarray
+    """Mean autocorrelation of the normalised prediction errors at lags 1 to LAGS, shape (LAGS,)."""
+    white_limit: float
+    """Half the 95 % interval of the autocorrelation of white noise, for a channel of mean length."""
+    correlation: np.ndarray
+    """Correlation of the channels' normalised prediction errors at lag zero, shape (channels, channels)."""
+    errors: np.ndarray
+    """A part of the normalised prediction errors, shape (samples,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What was measured: `figures` is JSON data."""
+    """Results of `study`."""
 
-    figures: dict
-    pictures: Pictures
+    statistics: dict
+    """JSON data."""
+    plots: PlotData
 
 
 def study(
-    found: Survey,
+    survey: Survey,
     predictor: Predictor,
     workers: Workers,
     *,
     seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Study:
-    """Measure the first `seconds` of each file, or as much as fits into memory (see `excerpt`)."""
-    frames = frames_of_excerpts(found, seconds)
-    records = record(found, frames, predictor, workers, progress)
-    file_of = [channel.file for channel in found.channels]
-    quantizers = [found.sources[file].quantizer for file in file_of]
-    layouts = [source.layout for source in found.sources if source.layout]
-    kind = Counter((quantizer.kind, quantizer.size) for quantizer in quantizers).most_common(1)[0][0]
-    rate = Counter(layouts[file].sample_rate for file in file_of).most_common(1)[0][0]
-    on_grid = [i for i, quantizer in enumerate(quantizers) if (quantizer.kind, quantizer.size) == kind]
-    at_rate = [i for i, file in enumerate(file_of) if layouts[file].sample_rate == rate]
-    density, counts, ratios = _density([records[i].codes for i in on_grid], kind[1])
-    spectrum, frequency, samples_db, residuals_db = _spectrum([records[i] for i in at_rate], rate)
-    whiteness, lags = _whiteness(records)
-    order = [i for session in found.topology.sessions() for i in session][:MAX_MATRIX]
-    matrix = correlation_matrix([records[i].normalised_error for i in order], [records[i].predicted for i in order])
-    samples = [one.codes.size for one in records]
-    figures = {
-        "files": len(found.sources),
-        "channels": len(found.channels),
-        "sessions": len(found.topology.sessions()),
-        "samples": sum(samples),
-        "samples_in_all": sum(layout.n_frames * layout.channels for layout in layouts),
-        "skipped": list(found.skipped),
+    """Measure all statistics of the first part of each recording.
+
+    Parameters
+    ----------
+    survey : Survey
+        The recordings.
+    predictor : Predictor
+        The model that predicts them.
+    workers : Workers
+        Pool that codes them.
+    seconds : float, optional
+        Longest part of each file; by default as much as `excerpt.MAX_SAMPLES` permits.
+    progress : callable, optional
+        Called with the number of bytes done and their total.
+
+    Returns
+    -------
+    Study
+    """
+    excerpts = code_excerpts(survey, excerpt_lengths(survey, seconds), predictor, workers, progress)
+    files = [channel.file for channel in survey.channels]
+    layouts = [source.layout for source in survey.sources if source.layout]
+    quantizers = [(source.quantizer.kind, source.quantizer.size) for source in survey.sources]
+    (kind, size), rate = _most_common(quantizers[i] for i in files), _most_common(layouts[i].sample_rate for i in files)
+    on_quantizer = [one for one, i in zip(excerpts, files, strict=True) if quantizers[i] == (kind, size)]
+    at_rate = [one for one, i in zip(excerpts, files, strict=True) if layouts[i].sample_rate == rate]
+    density, counts, ratios = _density(on_quantizer, size)
+    spectrum, frequency, signal_db, residual_db = _spectrum(at_rate, rate)
+    whiteness, mean_autocorrelation = _whiteness(excerpts)
+    order = [i for session in survey.topology.sessions() for i in session][:MAX_MATRIX]
+    matrix = correlation_matrix([excerpts[i].network_error for i in order], [excerpts[i].predicted for i in order])
+    lengths = [one.codes.size for one in excerpts]
+    longer = [one for one in excerpts if one.codes.size > 1]
+    statistics = {
+        "files": len(survey.sources),
+        "channels": len(survey.channels),
+        "sessions": len(survey.topology.sessions()),
+        "samples": sum(lengths),
+        "samples_total": sum(layout.n_frames * layout.channels for layout in layouts),
+        "skipped": list(survey.skipped),
         "sample_rates": sorted({layout.sample_rate for layout in layouts}),
-        "quantizers": _grids(found),
-        "density": {"quantizer": kind[0], "channels": len(on_grid), **density},
+        "quantizers": _quantizers(survey),
+        "density": {"quantizer": kind, "channels": len(on_quantizer), **density},
         "spectrum": {"sample_rate": rate, "channels": len(at_rate), **spectrum},
         "whiteness": whiteness,
-        "correlation": _correlation(matrix, order, found),
+        "correlation": _correlation(matrix, order, survey),
         "entropy": {
-            "order_0": _told([entropy(one.codes) for one in records], samples),
-            "order_0_of_differences": _told([entropy(np.diff(one.codes)) for one in records if one.codes.size > 1]),
-            "order_1": _told([conditional_entropy(one.codes) for one in records if one.codes.size > 1]),
+            "order_0": _entropy([entropy(one.codes) for one in excerpts], lengths),
+            "order_0_of_differences": _entropy([entropy(np.diff(one.codes)) for one in longer]),
+            "order_1": _entropy([conditional_entropy(one.codes) for one in longer]),
         },
-        "model": _model(found, records),
-        "per_thread": [
+        "model": _model(survey, excerpts),
+        "per_channel": [
             {
                 "name": channel.name,
-                "coding_pass": found.topology.passes[i],
+                "coding_pass": survey.topology.passes[i],
                 "samples": one.codes.size,
-                "deviation_codes": round(float(one.values.std()), 3),
-                "residual_codes": round(float(one.residual[one.predicted].std()), 3) if one.predicted.any() else None,
+                "signal_std": round(float(one.values.std()), 3),
+                "residual_std": round(float(one.residual[one.predicted].std()), 3) if one.predicted.any() else None,
                 "ideal_bits_per_sample": round(one.ideal_bits / one.codes.size, 4),
                 "range_bits_per_sample": round(one.written_bits / one.codes.size, 4),
             }
-            for i, (channel, one) in enumerate(zip(found.channels, records, strict=True))
+            for i, (channel, one) in enumerate(zip(survey.channels, excerpts, strict=True))
         ],
     }
-    some = np.concatenate([one.corrected[one.predicted][:20_000] for one in records])
-    limit = NORMAL_95 / max(1.0, float(np.mean(samples))) ** 0.5
+    errors = np.concatenate([one.error[one.predicted][:_ERRORS_PER_CHANNEL] for one in excerpts])
+    white_limit = NORMAL_95 / max(1.0, float(np.mean(lengths))) ** 0.5
     return Study(
-        figures,
-        Pictures(counts, ratios, frequency, samples_db, residuals_db, lags, limit, matrix, some),
+        statistics,
+        PlotData(counts, ratios, frequency, signal_db, residual_db, mean_autocorrelation, white_limit, matrix, errors),
     )
 
 
-def _grids(found: Survey) -> list[dict]:
-    """The kinds of grids: how many files are on each, of how many values, bits of a sample, steps between values."""
-    told: dict[tuple, dict] = {}
-    for source in found.sources:
+def _most_common(values: Iterable[_Value]) -> _Value:
+    return Counter(values).most_common(1)[0][0]
+
+
+def _quantizers(survey: Survey) -> list[dict]:
+    """Each quantizer: kind, number of values, bits of a sample, files, and the most common steps between values."""
+    described: dict[tuple, dict] = {}
+    for source in survey.sources:
         assert source.layout is not None
         quantizer = source.quantizer
-        entry = told.setdefault(
+        entry = described.setdefault(
             (quantizer.kind, quantizer.size, source.layout.sample_bytes),
             {
                 "kind": quantizer.kind,
@@ -139,83 +168,93 @@ def _grids(found: Survey) -> list[dict]:
         if quantizer.size <= 1 << 16 and "steps" not in entry:
             values = quantizer.to_samples(np.arange(quantizer.size, dtype=np.int32), np.int32)
             entry["steps"] = {str(step): count for step, count in Counter(np.diff(values).tolist()).most_common(4)}
-    return sorted(told.values(), key=lambda entry: -entry["files"])
+    return sorted(described.values(), key=lambda entry: -entry["files"])
 
 
-def _density(channels: Sequence[np.ndarray], size: int) -> tuple[dict, np.ndarray, np.ndarray]:
-    counts = [code_counts(codes, size) for codes in channels]
-    whole = np.sum(counts, axis=0)
-    ratios = bin_ratios(whole)
-    known = ratios[np.isfinite(ratios)]
-    halves = [bin_ratios(np.sum(counts[k::2], axis=0)) for k in (0, 1)] if len(counts) > 1 else []
-    same, n = pattern_correlation(*halves) if halves else (None, 0)
-    told = {
+def _density(excerpts: Sequence[ChannelExcerpt], size: int) -> tuple[dict, np.ndarray, np.ndarray]:
+    channel_counts = [code_counts(one.codes, size) for one in excerpts]
+    counts = np.sum(channel_counts, axis=0)
+    ratios = bin_ratios(counts)
+    is_known = np.isfinite(ratios)
+    known = ratios[is_known]
+    halves = [bin_ratios(np.sum(channel_counts[k::2], axis=0)) for k in (0, 1)] if len(excerpts) > 1 else []
+    split_half, split_half_codes = pattern_correlation(*halves) if halves else (None, 0)
+
+    def rounded(statistic: Callable[[np.ndarray], float], values: np.ndarray, digits: int) -> float | None:
+        return round(float(statistic(values)), digits) if known.size else None
+
+    statistics = {
         "codes": size,
-        "codes_seen": int(np.count_nonzero(whole)),
+        "codes_used": int(np.count_nonzero(counts)),
         "codes_with_ratio": int(known.size),
-        "ratio_least": round(float(known.min()), 3) if known.size else None,
-        "ratio_most": round(float(known.max()), 3) if known.size else None,
-        "ratio_deviation": round(float(known.std()), 4) if known.size else None,
-        "ratio_by_chance": round(float(np.mean(np.maximum(whole[np.isfinite(ratios)], 1) ** -0.5)), 4)
-        if known.size
-        else None,
-        "same_in_halves": None if same is None else round(same, 3),
-        "compared_in_halves": n,
+        "ratio_min": rounded(np.min, known, 3),
+        "ratio_max": rounded(np.max, known, 3),
+        "ratio_std": rounded(np.std, known, 4),
+        "ratio_std_by_chance": rounded(np.mean, np.maximum(counts[is_known], 1) ** -0.5, 4),
+        "split_half_correlation": None if split_half is None else round(split_half, 3),
+        "split_half_codes": split_half_codes,
     }
-    return told, whole, ratios
+    return statistics, counts, ratios
 
 
-def _spectrum(records: Sequence[Record], rate: int) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray]:
-    longest = max(one.values.size for one in records)
-    alike = [one for one in records if min(one.values.size, 1024) == min(longest, 1024)]
-    frequency, _ = periodogram(alike[0].values, rate)
-    values = np.mean([periodogram(one.values - one.values.mean(), rate)[1] for one in alike], axis=0)
-    residuals = np.mean([periodogram(one.residual, rate)[1] for one in alike], axis=0)
-    db = decibels(residuals)
-    told = {
-        "values_lines": [[round(f, 1), round(level, 1)] for f, level in spectral_lines(frequency, values)[:10]],
-        "residual_lines": [[round(f, 1), round(level, 1)] for f, level in spectral_lines(frequency, residuals)[:10]],
-        "residual_spread_db": round(float(np.ptp(db[2:-2])), 1) if db.size > 8 else None,
+def _spectrum(excerpts: Sequence[ChannelExcerpt], rate: int) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray]:
+    segment = min(SEGMENT, max(one.values.size for one in excerpts))
+    # spectra of shorter recordings have other frequencies
+    alike = [one for one in excerpts if min(one.values.size, SEGMENT) == segment]
+    frequency, _ = power_density(alike[0].values, rate)
+    signal = np.mean([power_density(one.values - one.values.mean(), rate)[1] for one in alike], axis=0)
+    residual = np.mean([power_density(one.residual, rate)[1] for one in alike], axis=0)
+    residual_db = decibels(residual)
+
+    def lines(density: np.ndarray) -> list[list[float]]:
+        return [[round(hertz, 1), round(db, 1)] for hertz, db in spectral_lines(frequency, density)[:_MAX_LINES]]
+
+    statistics = {
+        "signal_lines": lines(signal),
+        "residual_lines": lines(residual),
+        "residual_range_db": round(float(np.ptp(residual_db[2:-2])), 1) if residual_db.size > 8 else None,
     }
-    return told, frequency, decibels(values), db
+    return statistics, frequency, decibels(signal), residual_db
 
 
-def _whiteness(records: Sequence[Record]) -> tuple[dict, np.ndarray]:
-    of_channels = [autocorrelation(one.corrected, one.predicted) for one in records]
-    measured = [(found, n) for found, n in of_channels if n > LAGS + 1]
+def _whiteness(excerpts: Sequence[ChannelExcerpt]) -> tuple[dict, np.ndarray]:
+    correlations = [autocorrelation(one.error, one.predicted) for one in excerpts]
+    measured = [(values, n) for values, n in correlations if n > LAGS + 1]
     if not measured:
         return {"lags": LAGS, "channels": 0}, np.zeros(LAGS)
-    weights = np.array([n for _, n in measured], dtype=np.float64)
-    mean = np.average([found for found, _ in measured], axis=0, weights=weights)
-    outside = [float(np.mean(np.abs(found) > NORMAL_95 / n**0.5)) for found, n in measured]
-    told = {
+    weights = [n for _, n in measured]
+    mean = np.average([values for values, _ in measured], axis=0, weights=weights)
+    outside = [float(np.mean(np.abs(values) > NORMAL_95 / n**0.5)) for values, n in measured]
+    statistics = {
         "lags": LAGS,
         "channels": len(measured),
-        "share_of_lags_outside_95_percent": round(float(np.mean(outside)), 4),
-        "threads_not_white": sum(ljung_box(found, n)[1] < _SUSPICIOUS for found, n in measured),
+        "lags_outside_95_percent": round(float(np.mean(outside)), 4),
+        "channels_not_white": sum(ljung_box(values, n)[1] < _SIGNIFICANCE for values, n in measured),
         "largest_mean_correlation": round(float(np.abs(mean).max()), 5),
-        "bits_left_per_sample": round(float(np.average([bits_left(*one) for one in measured], weights=weights)), 5),
+        "redundancy_bits_per_sample": round(
+            float(np.average([redundancy(values, n) for values, n in measured], weights=weights)), 5
+        ),
     }
-    return told, mean
+    return statistics, mean
 
 
-def _correlation(matrix: np.ndarray, order: Sequence[int], found: Survey) -> dict:
-    place = {channel: k for k, channel in enumerate(order)}
-    of_peers: list[float] = [
-        float(matrix[place[i], place[peer.channel]])
+def _correlation(matrix: np.ndarray, order: Sequence[int], survey: Survey) -> dict:
+    row = {channel: k for k, channel in enumerate(order)}
+    peers: list[float] = [
+        float(matrix[row[i], row[peer.channel]])
         for i in order
-        for peer in found.topology.peers[i]
-        if peer.channel in place and i < peer.channel
+        for peer in survey.topology.peers[i]
+        if peer.channel in row and i < peer.channel
     ]
     return {
-        "channels": [found.channels[i].name for i in order],
-        "pairs_of_peers": len(of_peers),
-        "of_peers_mean": round(float(np.mean(of_peers)), 4) if of_peers else None,
-        "of_peers_most": round(sorted(of_peers, key=abs)[-1], 4) if of_peers else None,
+        "channels": [survey.channels[i].name for i in order],
+        "peer_pairs": len(peers),
+        "peer_mean": round(float(np.mean(peers)), 4) if peers else None,
+        "peer_max": round(sorted(peers, key=abs)[-1], 4) if peers else None,
     }
 
 
-def _told(entropies: list[Entropy], weights: list[int] | None = None) -> dict | None:
+def _entropy(entropies: Sequence[Entropy], weights: Sequence[int] | None = None) -> dict | None:
     if not entropies:
         return None
     mean = mean_entropy(entropies, weights or [1] * len(entropies))
@@ -228,19 +267,19 @@ def _told(entropies: list[Entropy], weights: list[int] | None = None) -> dict | 
     }
 
 
-def _model(found: Survey, records: Sequence[Record]) -> dict:
-    samples = sum(one.codes.size for one in records)
-    ideal = sum(one.ideal_bits for one in records)
-    written = sum(one.written_bits for one in records)
-    bits_in = sum(
+def _model(survey: Survey, excerpts: Sequence[ChannelExcerpt]) -> dict:
+    samples = sum(one.codes.size for one in excerpts)
+    ideal = sum(one.ideal_bits for one in excerpts)
+    written = sum(one.written_bits for one in excerpts)
+    source_bits = sum(
         one.codes.size * 8 * layout.sample_bytes
-        for channel, one in zip(found.channels, records, strict=True)
-        if (layout := found.sources[channel.file].layout)
+        for channel, one in zip(survey.channels, excerpts, strict=True)
+        if (layout := survey.sources[channel.file].layout)
     )
     return {
         "ideal_bits_per_sample": round(ideal / samples, 4),
-        "ideal_ratio": round(bits_in / ideal, 4) if ideal else None,
+        "ideal_ratio": round(source_bits / ideal, 4) if ideal else None,
         "range_bits_per_sample": round(written / samples, 4),
-        "range_ratio": round(bits_in / written, 4) if written else None,
-        "packed_threads": sum(one.packed for one in records),
+        "range_ratio": round(source_bits / written, 4) if written else None,
+        "packed_channels": sum(one.packed for one in excerpts),
     }

@@ -1,4 +1,4 @@
-"""The first look at many files: which can be predicted, their threads, and who was recorded together."""
+"""Scan many files: which hold predictable samples, their channels, and which channels were recorded together."""
 
 from __future__ import annotations
 
@@ -18,62 +18,83 @@ from ..topology.topology import Topology
 
 
 @dataclass(frozen=True)
-class Thread:
+class Channel:
     """One channel of one file."""
 
     name: str
-    """The file's name; that of a file with several channels has `:0`, `:1`, ... behind it."""
+    """Name of the file, followed by `:0`, `:1`, ... if it has several channels."""
     file: int
-    """Index among the survey's sources."""
+    """Index in the survey's `sources`."""
     channel: int
+    """Index within the file."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What the first look found."""
+    """Scanned recordings and their topology."""
 
     sources: tuple[ScannedSource, ...]
-    """The WAV files with samples that the codec predicts."""
-    channels: tuple[Thread, ...]
-    """All their threads, file by file, channel by channel, as the topology counts them."""
+    """The files that hold samples."""
+    channels: tuple[Channel, ...]
+    """All channels, by file, in the order of the topology."""
     topology: Topology
     sessions: tuple[tuple[int, ...], ...]
-    """Files recorded together, by their indices in `sources`."""
+    """Files that were recorded together, by their indices in `sources`."""
     skipped: tuple[str, ...]
-    """A line for each file that is left out since the codec does not predict it."""
+    """One message for each file without samples that can be predicted."""
     failures: tuple[SpikeyError, ...]
-    """Why a file could not be read."""
+    """One error for each file that cannot be read."""
 
 
 def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recursive: bool = False) -> Survey:
-    """Look through files, with `recursive` also those below folders, and find who was recorded together.
+    """Scan files and find which channels were recorded together.
 
-    A file that cannot be read is among the failures, the others are still looked at. Raises InputError where none is
-    left that the codec predicts, and the first failure where there is one.
+    Parameters
+    ----------
+    inputs : iterable of path-like
+        Files, and folders if `recursive`.
+    workers : Workers
+        Pool that scans the files.
+    recursive : bool, default False
+        Whether to take the files below a folder.
+
+    Returns
+    -------
+    Survey
+        Files that cannot be read are among its `failures`.
+
+    Raises
+    ------
+    SpikeyError
+        No file holds samples that can be predicted. This is the first failure, if there is one.
     """
     failures: list[SpikeyError] = []
     sources = name_inputs(inputs, recursive=recursive, fail=failures.append)
-    times = Counter(source.name for source in sources)
-    # files of one name are told apart by their paths
-    sources = [source if times[source.name] == 1 else FileSource(Path(str(source)), str(source)) for source in sources]
+    name_counts = Counter(source.name for source in sources)
+    # files of the same name go by their paths
+    sources = [
+        source if name_counts[source.name] == 1 else FileSource(Path(str(source)), str(source)) for source in sources
+    ]
     scanned: list[ScannedSource] = []
     skipped: list[str] = []
-    for look in workers.map(scan_or_fail, sources):
-        if isinstance(look, SpikeyError):
-            failures.append(look)
-        elif look.layout is None:
-            skipped.append(f"{look.source}: skipped, since it is no PCM WAV of 8, 16 or 24 bits")
-        elif look.layout.n_frames == 0:
-            skipped.append(f"{look.source}: skipped, since it holds no samples")
+    for result in workers.map(scan_or_fail, sources):
+        if isinstance(result, SpikeyError):
+            failures.append(result)
+        elif result.layout is None:
+            skipped.append(f"{result.source}: skipped, because it is not a recording of 8, 16 or 24 bits")
+        elif result.layout.n_frames == 0:
+            skipped.append(f"{result.source}: skipped, because it holds no samples")
         else:
-            scanned.append(look)
+            scanned.append(result)
     if not scanned:
         if failures:
             raise failures[0]
-        raise InputError(f"{sources[0]}: no PCM WAV of 8, 16 or 24 bits with samples in it, nor is any other input")
+        raise InputError(
+            f"{sources[0]}: neither it nor another input holds samples of 8, 16 or 24 bits; name WAV or NPY files"
+        )
     topology, sessions = find_sessions(scanned)
     channels = tuple(
-        Thread(source.name if source.channels == 1 else f"{source.name}:{channel}", file, channel)
+        Channel(source.name if source.channels == 1 else f"{source.name}:{channel}", file, channel)
         for file, source in enumerate(scanned)
         for channel in range(source.channels)
     )

@@ -1,6 +1,6 @@
-"""Traces of some threads over a range of time, as a picture can show them: no more columns than it has dots.
+"""Traces of channels over a range of time, reduced to what a plot can show.
 
-What lies between two columns is there as its extremes, so that no spike is lost however long the range is.
+A column of a reduced trace holds the extremes of all its samples, so that no spike is lost however long the range is.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from ..system.progress import Progress
 from ..system.workers import open_workers
 
 COLUMNS = 1500
-"""Columns of a trace that has more frames than can be drawn."""
+"""Columns of a reduced trace."""
 
-_FRAMES_DRAWN = 3 * COLUMNS
-"""Frames that are drawn one by one, at most."""
+_MAX_UNREDUCED = 3 * COLUMNS
+"""Largest number of frames that are kept one by one."""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One thread over a range of time."""
+    """One channel over a range of time."""
 
     name: str
     start: float
-    """Seconds from the beginning of the recording to its first sample here."""
+    """Time of the first sample, in seconds from the beginning of the recording."""
     stop: float
-    """To where its last sample here ends."""
+    """Time at which the last sample ends, in seconds."""
     seconds: np.ndarray
-    """Times of the columns, from the beginning of the recording, float64 of shape (columns,)."""
+    """Times of the columns, in seconds: float64, shape (columns,)."""
     low: np.ndarray
-    """The least sample of each column, of the same shape."""
+    """Smallest sample of each column: int32, shape (columns,)."""
     high: np.ndarray
-    """The greatest. Where a column is one frame, the same as `low`."""
+    """Largest sample of each column: int32, shape (columns,). It equals `low` if the trace is not reduced."""
 
 
 def read_traces(
@@ -53,38 +53,58 @@ def read_traces(
     start: float = 0.0,
     stop: float = math.inf,
     *,
-    most: int | None = None,
+    max_channels: int | None = None,
     workers: int | None = None,
     predictor: Predictor | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> list[Trace]:
-    """Traces of an archive's threads from `start` to `stop`, in seconds; blocks and threads not in them stay packed.
+    """Decode traces of an archive, and only the blocks and channels that they need.
 
-    Args:
-        archive: path of an `.spk` file.
-        names: threads, or files for all their threads; by default the first `most` threads, or all.
-        start: seconds from the beginning of the recording.
-        stop: seconds, not included; past the end is the end.
-        most: see `names`.
-        workers: threads of execution; by default one for each processor.
-        predictor: the network that the archive was written with, where it did not come with the package.
-        limits: what the archive may ask for.
-        progress: called with (samples done, samples in all).
+    Parameters
+    ----------
+    archive : path-like
+        An `.spk` file.
+    names : sequence of str, optional
+        Channels, or files for all of their channels; by default the first `max_channels` channels.
+    start : float, default 0
+        In seconds from the beginning of the recording.
+    stop : float, default inf
+        In seconds, exclusive. It may exceed the end of the recording.
+    max_channels : int, optional
+        Largest number of channels if `names` is not given; by default all.
+    workers : int, optional
+        Worker threads; by default one for each processor.
+    predictor : Predictor, optional
+        The model of the archive, if it is neither shipped nor embedded.
+    limits : Limits, optional
+        Bounds on what decoding may use.
+    progress : callable, optional
+        Called with the number of decoded samples and their total.
 
-    Threads that have no samples there are left out. Raises InputError where none is left, a name is unknown or a file
-    does not tell its rate, and ArchiveError or ModelError where what is needed cannot be decoded.
+    Returns
+    -------
+    list of Trace
+        Channels without samples in the range are left out.
+
+    Raises
+    ------
+    InputError
+        A name is unknown, a file has no sample rate, or no channel has samples in the range.
+    ArchiveError, ModelError
+        A needed part of the archive cannot be decoded.
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         known = channel_names(reader.directory.files)
         if not known:
-            raise InputError(f"{archive}: holds no channels, only files kept verbatim; there is nothing to draw")
-        chosen = choose_channels(reader, names if names is not None else list(known)[:most])
-        envelopes = {file: _begin(reader, file, channels, start, stop) for file, channels in chosen.items()}
+            raise InputError(f"{archive}: there is nothing to plot, because it holds only files kept verbatim")
+        chosen = choose_channels(reader, names if names is not None else list(known)[:max_channels])
+        envelopes = {file: _empty_envelope(reader, file, channels, start, stop) for file, channels in chosen.items()}
         envelopes = {file: envelope for file, envelope in envelopes.items() if envelope.frames > 0}
         if not envelopes:
             raise InputError(
-                f"{archive}: no chosen thread has samples from {start:g} s on; `spikey info` tells how long it is"
+                f"{archive}: no chosen channel has samples in the range from {start:g} s; choose an earlier range",
+                parameter="start",
             )
         by_range: dict[tuple[int, int], dict[int, list[int]]] = {}
         for file, envelope in envelopes.items():
@@ -92,12 +112,12 @@ def read_traces(
         decoder = Decoder.of(reader, predictor)
         done, total = 0, sum(envelope.samples for envelope in envelopes.values())
         for (first, frames), channels in by_range.items():
-            for file, at, samples in read_frames(decoder, pool, channels, first, first + frames):
-                envelopes[file].add(at, samples)
+            for file, frame, samples in read_frames(decoder, pool, channels, first, first + frames):
+                envelopes[file].add(frame, samples)
                 done += samples.size
                 if progress:
                     progress(done, total)
-        name_of = {place: name for name, place in known.items()}
+        name_of = {location: name for name, location in known.items()}
         return [
             envelope.trace(i, name_of[file, channel])
             for file, envelope in envelopes.items()
@@ -105,14 +125,15 @@ def read_traces(
         ]
 
 
-def _begin(reader: ArchiveReader, file: int, channels: Sequence[int], start: float, stop: float) -> _Envelope:
+def _empty_envelope(reader: ArchiveReader, file: int, channels: Sequence[int], start: float, stop: float) -> _Envelope:
     entry = reader.directory.files[file]
     layout = entry.layout
     assert layout is not None
     if layout.sample_rate == 0:
         raise InputError(
-            f"{reader.path}: {entry.name} does not tell its sample rate, and so has no seconds to draw; "
-            "give --rate when it is compressed"
+            f"{reader.path}: {entry.name} has no sample rate, so its samples have no times; "
+            "give the sample rate when compressing",
+            parameter="sample_rate",
         )
     first = min(round(start * layout.sample_rate), layout.n_frames)
     last = layout.n_frames if math.isinf(stop) else min(round(stop * layout.sample_rate), layout.n_frames)
@@ -120,29 +141,30 @@ def _begin(reader: ArchiveReader, file: int, channels: Sequence[int], start: flo
 
 
 class _Envelope:
-    """The least and the greatest sample of each column, of some threads of one file."""
+    """The extremes of each column, of some channels of one file."""
 
     def __init__(self, first: int, frames: int, sample_rate: int, channels: int) -> None:
         self.first = first
         self.frames = frames
         self.samples = frames * channels
         self._rate = sample_rate
-        self._columns = frames if frames <= _FRAMES_DRAWN else COLUMNS
+        self._columns = frames if frames <= _MAX_UNREDUCED else COLUMNS
         limits = np.iinfo(np.int32)
         self._low = np.full((channels, self._columns), limits.max, np.int32)
         self._high = np.full((channels, self._columns), limits.min, np.int32)
 
-    def add(self, at: int, samples: np.ndarray) -> None:
-        """Take in samples [frames, threads] from frame `at` on."""
-        column = np.arange(at - self.first, at - self.first + len(samples)) * self._columns // self.frames
+    def add(self, first: int, samples: np.ndarray) -> None:
+        """Include samples of shape (frames, channels) from frame `first` on."""
+        offset = first - self.first
+        column = np.arange(offset, offset + len(samples)) * self._columns // self.frames
         starts = np.flatnonzero(np.diff(column, prepend=-1))
-        here = column[starts]
+        columns = column[starts]
         low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
-        self._low[:, here] = np.minimum(self._low[:, here], low.T)
-        self._high[:, here] = np.maximum(self._high[:, here], high.T)
+        self._low[:, columns] = np.minimum(self._low[:, columns], low.T)
+        self._high[:, columns] = np.maximum(self._high[:, columns], high.T)
 
     def trace(self, channel: int, name: str) -> Trace:
-        """What it has become of its `channel`-th."""
+        """The trace of the `channel`-th channel."""
         middle = 0.0 if self._columns == self.frames else 0.5
         frames = self.first + (np.arange(self._columns) + middle) * (self.frames / self._columns)
         start, stop = self.first / self._rate, (self.first + self.frames) / self._rate

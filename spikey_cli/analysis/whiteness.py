@@ -1,15 +1,20 @@
-"""Whether prediction left anything: correlation of innovations with those before, and with other threads'.
+"""Whiteness of prediction errors: their autocorrelation, and their correlation between channels.
 
-Were a thread's n innovations white, their correlation at each lag would be normal with variance 1/n: 19 of 20 are
-within 1.96 / sqrt(n). Over all lags together, Q = n (n + 2) sum r_k**2 / (n - k) is chi-squared with as many degrees of
-freedom as lags (G. M. Ljung, G. E. P. Box, "On a measure of lack of fit in time series models", Biometrika 65, 1978).
-On long recordings that finds the least remains; how much they matter is what removing them would save, about
-sum r_k**2 / (2 ln 2) bits/sample, where chance alone gives a sum of lags / n.
+The correlation of n white samples at any lag is normal with variance 1/n: 19 of 20 lie within 1.96 / sqrt(n). Over all
+lags, Q = n (n + 2) sum r_k**2 / (n - k) is chi-squared with as many degrees of freedom as lags. In long recordings this
+test detects very small correlations. The bits that they cost are about sum r_k**2 / (2 ln 2) bits/sample, less the
+lags / n that the sum has by chance.
+
+References
+----------
+G. M. Ljung, G. E. P. Box, "On a measure of lack of fit in time series models", Biometrika 65, 1978.
+E. B. Wilson, M. M. Hilferty, "The distribution of chi-square", PNAS 17, 1931.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -17,35 +22,61 @@ import numpy as np
 LAGS = 64
 
 LIMIT = 4.0
-"""Innovations are clipped to so many spreads: else a few spikes would decide. The codec learns from them likewise."""
+"""Errors are clipped to this many standard deviations, as the codec's adaptation clips them. Otherwise a few spikes
+would dominate."""
 
 NORMAL_95 = 1.96
+"""Half the width of the interval that holds 95 % of a standard normal distribution."""
 
 
 def autocorrelation(z: np.ndarray, valid: np.ndarray, lags: int = LAGS) -> tuple[np.ndarray, int]:
-    """Correlation of `z` with itself at lags 1..lags, float64 of shape (lags,), and how many samples it rests on.
+    """Autocorrelation at lags 1 to `lags`.
 
-    `z` float, and `valid`, bool, have shape (samples,); only pairs of which both are valid count. All zero where there
-    is nothing to correlate.
+    Parameters
+    ----------
+    z : ndarray of float, shape (samples,)
+        Normalised prediction errors.
+    valid : ndarray of bool, shape (samples,)
+        Samples to use; a pair counts if both of its samples are valid.
+    lags : int
+
+    Returns
+    -------
+    correlations : ndarray of float64, shape (lags,)
+        Zero where no pair is valid.
+    n : int
+        Number of valid samples.
     """
-    count = int(valid.sum())
-    if count == 0:
-        return np.zeros(lags), 0
+    n = int(valid.sum())
+    correlations = np.zeros(lags)
+    if n == 0:
+        return correlations, 0
     x = np.clip(z, -LIMIT, LIMIT).astype(np.float32)
     x = np.where(valid, x - x[valid].mean(dtype=np.float64), 0).astype(np.float32)
-    variance = float(np.dot(x, x)) / count
-    found = np.zeros(lags)
+    variance = float(np.dot(x, x)) / n
     if variance > 0:
         for lag in range(1, min(lags, z.size - 1) + 1):
             pairs = int(np.count_nonzero(valid[lag:] & valid[:-lag]))
-            found[lag - 1] = float(np.dot(x[lag:], x[:-lag])) / (max(pairs, 1) * variance)
-    return found, count
+            correlations[lag - 1] = float(np.dot(x[lag:], x[:-lag])) / (max(pairs, 1) * variance)
+    return correlations, n
 
 
 def ljung_box(correlations: np.ndarray, n: int) -> tuple[float, float]:
-    """Q of the correlations at lags 1.. of n samples, and the probability that white noise has as much.
+    """Ljung-Box test of whiteness, with Wilson and Hilferty's approximation of the chi-squared distribution.
 
-    The chi-squared distribution is taken by the cube root of E. B. Wilson, M. M. Hilferty (1931).
+    Parameters
+    ----------
+    correlations : ndarray of float64, shape (lags,)
+        Autocorrelation at lags 1, 2, ...
+    n : int
+        Number of samples.
+
+    Returns
+    -------
+    q : float
+        The test statistic.
+    p : float
+        Probability that white noise exceeds it.
     """
     lags = correlations.size
     if n <= lags + 1:
@@ -55,26 +86,38 @@ def ljung_box(correlations: np.ndarray, n: int) -> tuple[float, float]:
     return q, NormalDist().cdf(-deviation)
 
 
-def bits_left(correlations: np.ndarray, n: int) -> float:
-    """What removing the correlations would save, in bits/sample, less what chance alone shows; not below zero."""
+def redundancy(correlations: np.ndarray, n: int) -> float:
+    """Bits/sample that removing the autocorrelation would save, less what chance contributes; at least zero.
+
+    The parameters are those of `ljung_box`.
+    """
     if n == 0:
         return 0.0
     excess = max(0.0, float(np.sum(correlations**2)) - correlations.size / n)
     return -0.5 * math.log2(1 - min(excess, 0.999))
 
 
-def correlation_matrix(channels: list[np.ndarray], valid: list[np.ndarray]) -> np.ndarray:
-    """Correlation of threads at lag zero: float32 of shape (threads, threads), ones on its diagonal.
+def correlation_matrix(channels: Sequence[np.ndarray], valid: Sequence[np.ndarray]) -> np.ndarray:
+    """Correlation of channels at lag zero, over as many samples as the shortest channel has.
 
-    Innovations of each thread, float, and which are valid, bool, have shape (samples,). Of threads of unequal length
-    the first samples, as many as the shortest of them has, are compared.
+    Parameters
+    ----------
+    channels : sequence of ndarray of float, shape (samples,)
+        Normalised prediction errors of each channel.
+    valid : sequence of ndarray of bool, shape (samples,)
+        Samples to use of each channel.
+
+    Returns
+    -------
+    ndarray of float32, shape (channels, channels)
+        Ones on the diagonal.
     """
     n = min(z.size for z in channels)
     rows = np.zeros((len(channels), n), dtype=np.float32)
-    for row, z, good in zip(rows, channels, valid, strict=True):
-        good = good[:n]
+    for row, z, is_valid in zip(rows, channels, valid, strict=True):
+        use = is_valid[:n]
         clipped = np.clip(z[:n], -LIMIT, LIMIT)
-        row[good] = clipped[good] - (clipped[good].mean(dtype=np.float64) if good.any() else 0.0)
+        row[use] = clipped[use] - (clipped[use].mean(dtype=np.float64) if use.any() else 0.0)
         length = math.sqrt(float(np.dot(row, row)))
         row /= length if length > 0 else 1.0
     matrix = rows @ rows.T

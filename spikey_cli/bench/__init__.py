@@ -1,6 +1,12 @@
-"""`spikey bench`: Spikey and other codecs over the same files in the same run.
+"""Measure Spikey and other codecs on the same files in the same run.
 
-contest      prepares the files, lets all entrants take turns, and compares what comes back
-commands     other codecs that are programs        libraries    other codecs that are Python packages
-row          what was measured of one of them      plot         all of it as a picture
+Imports `analysis` (for its plots) and below.
+
+    comparison.py   runs all codecs in turn and compares what they restore
+    programs.py     other codecs that are programs
+    packages.py     other codecs that are Python packages
+    row.py          the measurements of one codec
+    report.py       a whole benchmark: its codecs and its results, as text and as JSON data
+    plot.py         the results as a plot
+    machine.py      the machine that they were measured on
 """

@@ -1,27 +1,39 @@
-"""The table as a picture: ratio against speed, both ways."""
+"""The results of a benchmark as a plot: ratio against speed, in each direction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.drawing import Drawing
-from .row import IMPLANT_SAMPLES_A_SECOND, WAYS, Row
+from ..analysis.plotting import new_figure, png_bytes
+from .row import DIRECTIONS, REAL_TIME, Row
 
 
-def draw_contest(rows: Sequence[Row]) -> bytes:
-    """PNG of the rows: speed to the right, ratio upwards, one panel each way; real time is a line."""
-    drawing = Drawing(13, 6)
-    for axes, way in zip(drawing.figure.subplots(1, 2, sharey=True), WAYS, strict=True):
+def draw_benchmark(rows: Sequence[Row]) -> bytes:
+    """Draw ratio against speed, with one panel for each direction and a line at real time.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+
+    Raises
+    ------
+    MissingPackageError
+        Matplotlib is not installed.
+    """
+    figure = new_figure(13, 6)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, direction in zip(panels, DIRECTIONS, strict=True):
         for row in rows:
             is_spikey = row.name.startswith("spikey")
-            marker, colour = ("*", "tab:red") if is_spikey else ("o" if row.takes == "codes" else "x", "tab:gray")
-            x, y = row.speed(way) / 1e6, row.ratio
+            marker, colour = ("*", "tab:red") if is_spikey else ("o" if row.input == "codes" else "x", "tab:gray")
+            x, y = row.speed(direction) / 1e6, row.ratio
             axes.plot(x, y, marker, color=colour, markersize=11 if is_spikey else 6)
-            label = row.name if is_spikey or row.takes == "samples" else f"{row.name}, codes"
+            label = row.name if is_spikey or row.input == "samples" else f"{row.name}, codes"
             axes.annotate(label, (x, y), textcoords="offset points", xytext=(6, 3), fontsize=7)
-        axes.axvline(IMPLANT_SAMPLES_A_SECOND / 1e6, color="tab:green", linestyle="--", linewidth=1)
+        axes.axvline(REAL_TIME / 1e6, color="tab:green", linestyle="--", linewidth=1)
         axes.set_xscale("log")
-        axes.set_xlabel(f"{way}, million samples a second (dashed: 1024 threads in real time)")
+        axes.set_xlabel(f"{direction}, million samples a second (dashed: 1024 channels in real time)")
         axes.grid(alpha=0.3)
-    drawing.figure.axes[0].set_ylabel("ratio, bytes of the files over bytes packed")
-    return drawing.png()
+    panels[0].set_ylabel("ratio, original bytes / compressed bytes")
+    return png_bytes(figure)

@@ -1,4 +1,4 @@
-"""A whole benchmark: who takes part, and what is told of it."""
+"""A whole benchmark: which codecs take part, and its results as text and as JSON data."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from pathlib import Path
 
 from ..core.coders import CODERS
 from ..errors import InputError
-from .commands import PROCESSES, Command
-from .contest import RIVALS, Contest, describe_machine, own_work
-from .libraries import Library
-from .row import WAYS, Row, table
+from .comparison import OTHER_CODECS, Comparison, time_in_process
+from .machine import describe_machine
+from .packages import Package
+from .programs import PROCESSES, Program
+from .row import DIRECTIONS, Row, table
 
-_REPEATS_OF_ONE_FILE = 9
+_SINGLE_FILE_REPEATS = 9
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a benchmark found."""
+    """Results of `run_bench`."""
 
     machine: str
     files: int
@@ -28,58 +29,98 @@ class Result:
     repeats: int
     rows: list[Row]
     missing: list[str]
-    """Codecs that are not installed."""
+    """Requested codecs that are not installed."""
     one_file: list[Row]
-    """Whole processes of Spikey for the first file alone."""
-    own_work: list[Row]
-    """The codec's own work on it, in a warm process."""
+    """Spikey on the first file alone, as whole processes."""
+    one_file_in_process: list[Row]
+    """The same without the start of a process."""
 
 
-def choose_rivals(names: str) -> list[Command | Library]:
-    """Other codecs by their names, or first words of them, with commas between; `all`, or `none`.
+def choose_codecs(names: str) -> list[Program | Package]:
+    """Other codecs by name.
 
-    Raises InputError where there is none of a name.
+    Parameters
+    ----------
+    names : str
+        Names or their first words, separated by commas; or "all" or "none".
+
+    Raises
+    ------
+    InputError
+        No codec has that name.
     """
     if names == "none":
         return []
     if names == "all":
-        return list(RIVALS)
-    chosen = []
+        return list(OTHER_CODECS)
+    chosen: list[Program | Package] = []
     for name in names.split(","):
-        named = [rival for rival in RIVALS if f"{rival.name} ".replace(",", " ").startswith(f"{name} ")]
-        if not named:
-            known = "; ".join(rival.name for rival in RIVALS)
-            raise InputError(f"no other codec is called {name!r}; there are {known}")
-        chosen += [rival for rival in named if rival not in chosen]
+        matching = [codec for codec in OTHER_CODECS if f"{codec.name} ".replace(",", " ").startswith(f"{name} ")]
+        if not matching:
+            known = "; ".join(codec.name for codec in OTHER_CODECS)
+            raise InputError(f"unknown codec {name!r}; choose from: {known}", parameter="rivals")
+        chosen += [codec for codec in matching if codec not in chosen]
     return chosen
 
 
 def run_bench(
-    files: Sequence[Path], coders: Sequence[str], rivals: str, repeats: int, tell: Callable[[str], None]
+    files: Sequence[Path], coders: Sequence[str], rivals: str, repeats: int, report: Callable[[str], None]
 ) -> Result:
-    """Measure on `files`; `tell` hears how far it is. Raises InputError where something cannot be coded."""
+    """Measure Spikey and other codecs on the same files.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        WAV files.
+    coders : sequence of str
+        Coders of Spikey, each with a model after a colon if it is not the default: `range:n1-peers`.
+    rivals : str
+        Other codecs; see `choose_codecs`.
+    repeats : int
+        Counted runs of each codec.
+    report : callable
+        Gets a line of text before each run.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError
+        A name is unknown, a file cannot be coded, or a restored file differs.
+    """
     for coder in coders:
         if coder.partition(":")[0] not in CODERS:
-            raise InputError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
-    chosen = choose_rivals(rivals)
+            raise InputError(f"unknown coder {coder!r}; choose from: {', '.join(CODERS)}", parameter="coders")
+    chosen = choose_codecs(rivals)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        contest = Contest(files, work)
+        comparison = Comparison(files, work)
         for coder in coders:
-            contest.add_spikey(coder)
-            contest.add_spikey(coder, verify=True)
-        contest.add_rivals([rival for rival in chosen if rival.installed])
-        contest.take_place(repeats, tell)
-        one_file, own = [], []
+            comparison.add_spikey(coder)
+            comparison.add_spikey(coder, verify=True)
+        comparison.add_others([codec for codec in chosen if codec.installed])
+        comparison.run(repeats, report)
+        one_file, one_file_in_process = [], []
         for coder in coders:
-            tell(f"one file: {coder}")
-            alone = Contest(files[:1], work)
-            alone.add_spikey(coder)
-            alone.take_place(_REPEATS_OF_ONE_FILE, lambda line: None)
-            one_file += alone.rows
-            own.append(own_work(files[0], coder, work, _REPEATS_OF_ONE_FILE))
-    missing = [rival.name for rival in chosen if not rival.installed]
-    return Result(describe_machine(), len(files), contest.samples, repeats, contest.rows, missing, one_file, own)
+            report(f"one file: {coder}")
+            single = Comparison(files[:1], work)
+            single.add_spikey(coder)
+            single.run(_SINGLE_FILE_REPEATS, lambda line: None)
+            one_file += single.rows
+            one_file_in_process.append(time_in_process(files[0], coder, work, _SINGLE_FILE_REPEATS))
+    missing = [codec.name for codec in chosen if not codec.installed]
+    return Result(
+        describe_machine(),
+        len(files),
+        comparison.samples,
+        repeats,
+        comparison.rows,
+        missing,
+        one_file,
+        one_file_in_process,
+    )
 
 
 def summarise(result: Result) -> str:
@@ -87,12 +128,15 @@ def summarise(result: Result) -> str:
     lines = [f"{result.files} files, {result.samples:,} samples; {result.machine}"]
     lines += [f"{name}: not installed" for name in result.missing]
     lines += ["", table(result.rows), ""]
-    lines.append(f"Medians of {result.repeats}; other codecs: one file at a time, {PROCESSES} processes side by side.")
-    for process, own in zip(result.one_file, result.own_work, strict=True):
+    lines.append(
+        f"Medians of {result.repeats} runs. Other codecs compress each file on its own, {PROCESSES} processes in "
+        "parallel."
+    )
+    for process, in_process in zip(result.one_file, result.one_file_in_process, strict=True):
         times = ", ".join(
-            f"{way} {statistics.median(process.seconds[way]):.2f} s, "
-            f"of it the codec's own work {1000 * statistics.median(own.seconds[way]):.0f} ms"
-            for way in WAYS
+            f"{direction} {statistics.median(process.seconds[direction]):.2f} s, "
+            f"{1000 * statistics.median(in_process.seconds[direction]):.0f} ms of it without start and imports"
+            for direction in DIRECTIONS
         )
         lines.append(f"One file of {process.samples:,} samples, {process.name}: {times}")
     return "\n".join(lines)
@@ -104,8 +148,9 @@ def as_json(result: Result) -> dict[str, object]:
         "machine": result.machine,
         "files": result.files,
         "samples": result.samples,
+        "repeats": result.repeats,
         "rows": [row.as_json() for row in result.rows],
         "not_installed": result.missing,
         "one_file": [row.as_json() for row in result.one_file],
-        "own_work": [row.as_json() for row in result.own_work],
+        "one_file_in_process": [row.as_json() for row in result.one_file_in_process],
     }

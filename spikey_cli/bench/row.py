@@ -1,4 +1,4 @@
-"""What was measured of one codec: a line of the table."""
+"""The measurements of one codec: a row of the table."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-IMPLANT_SAMPLES_A_SECOND = 1024 * 19531
-"""What a whole N1 implant records: real time is this many samples a second."""
+REAL_TIME = 1024 * 19531
+"""Samples a second of an N1 implant: 1024 channels at 19,531 Hz."""
 
-WAYS = ("pack", "unpack")
+DIRECTIONS = ("compress", "decompress")
 
 
 @dataclass
@@ -17,57 +17,57 @@ class Row:
     """Sizes, times and memory of one codec over all files."""
 
     name: str
-    takes: str
-    """What it was given: "samples" as they are, or the "codes" of their grid."""
+    input: str
+    """What the codec got: "samples" as they are, or the quantizer's "codes" in their place."""
     samples: int
     source_bytes: int
-    """Of the files as they are, also where codes were taken."""
-    packed_bytes: int = 0
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {way: [] for way in WAYS})
-    """Of each run that counts, each way."""
+    """Size of the original files, also if the input was codes."""
+    compressed_bytes: int = 0
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {direction: [] for direction in DIRECTIONS})
+    """Times of the counted runs in each direction."""
     peak_bytes: dict[str, int] = field(default_factory=dict)
-    """Largest memory of a process, each way, where it is known."""
+    """Largest resident memory of a process in each direction, where it is known."""
 
     @property
     def ratio(self) -> float:
-        """Bytes in over bytes out."""
-        return self.source_bytes / self.packed_bytes
+        """Original bytes over compressed bytes."""
+        return self.source_bytes / self.compressed_bytes
 
     @property
     def bits_per_sample(self) -> float:
-        """Bits out, of all bytes, for each sample."""
-        return 8 * self.packed_bytes / self.samples
+        """Compressed bits, all bytes included, for each sample."""
+        return 8 * self.compressed_bytes / self.samples
 
-    def speed(self, way: str) -> float:
-        """Samples a second, the median of the runs."""
-        return self.samples / statistics.median(self.seconds[way])
+    def speed(self, direction: str) -> float:
+        """Samples a second, by the median of the runs."""
+        return self.samples / statistics.median(self.seconds[direction])
 
     def as_json(self) -> dict[str, object]:
         """The row as JSON data."""
         return {
             "name": self.name,
-            "takes": self.takes,
+            "input": self.input,
             "ratio": self.ratio,
             "bits_per_sample": self.bits_per_sample,
-            "samples_per_second": {way: self.speed(way) for way in WAYS},
-            "times_real_time": {way: self.speed(way) / IMPLANT_SAMPLES_A_SECOND for way in WAYS},
+            "samples_per_second": {direction: self.speed(direction) for direction in DIRECTIONS},
+            "times_real_time": {direction: self.speed(direction) / REAL_TIME for direction in DIRECTIONS},
             "seconds": self.seconds,
             "peak_bytes": self.peak_bytes,
         }
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table; sizes count all bytes of all files, head and index included."""
+    """The rows as a Markdown table; sizes include all bytes of all files."""
     lines = [
-        "| codec | takes | ratio | bits/sample | pack Msamples/s | unpack Msamples/s | times real time | peak MB |",
+        "| codec | input | ratio | bits/sample | compress, Msamples/s | decompress, Msamples/s | times real time "
+        "| peak MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        pack, unpack = row.speed("pack"), row.speed("unpack")
-        in_real_time = f"{pack / IMPLANT_SAMPLES_A_SECOND:.2f}, {unpack / IMPLANT_SAMPLES_A_SECOND:.2f}"
+        compress, decompress = (row.speed(direction) for direction in DIRECTIONS)
         peak = f"{max(row.peak_bytes.values()) / 1e6:.0f}" if row.peak_bytes else ""
         lines.append(
-            f"| {row.name} | {row.takes} | {row.ratio:.4f} | {row.bits_per_sample:.4f} "
-            f"| {pack / 1e6:.2f} | {unpack / 1e6:.2f} | {in_real_time} | {peak} |"
+            f"| {row.name} | {row.input} | {row.ratio:.4f} | {row.bits_per_sample:.4f} | {compress / 1e6:.2f} "
+            f"| {decompress / 1e6:.2f} | {compress / REAL_TIME:.2f}, {decompress / REAL_TIME:.2f} | {peak} |"
         )
     return "\n".join(lines)

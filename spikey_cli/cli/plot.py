@@ -60,9 +60,9 @@ def plot(
     stop = start + 1 if stop is None else stop
     if not start < stop:
         raise click.UsageError(f"--start {start:g} is not before --stop {stop:g}")
-    from ..analysis.drawing import check_installed
+    from ..analysis.plotting import check_installed
     from ..analysis.traces import read_traces
-    from ..analysis.traces_picture import draw_traces
+    from ..analysis.traces_plot import draw_traces
     from ..system.whole_file import begun
 
     check_installed()
@@ -74,7 +74,7 @@ def plot(
                 names or None,
                 start,
                 stop,
-                most=_TRACES,
+                max_channels=_TRACES,
                 workers=workers,
                 predictor=find_model(model),
                 limits=limits,

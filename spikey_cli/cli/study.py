@@ -23,7 +23,7 @@ def _picture(path: Path | None, force: bool) -> Iterator[Callable[[bytes], None]
     if path is None:
         yield None
         return
-    from ..analysis.drawing import check_installed
+    from ..analysis.plotting import check_installed
     from ..system.whole_file import begun
 
     check_installed()
@@ -57,7 +57,7 @@ def topology(
         description = describe_sessions(found)
         click.echo(json.dumps(description, indent=2) if as_json else summarise_sessions(description))
         if write:
-            from ..analysis.topology_picture import draw_topology
+            from ..analysis.topology_plot import draw_topology
 
             write(draw_topology(found))
     report_failures(found.failures)
@@ -209,6 +209,6 @@ def bench(
         if write:
             write((json.dumps(as_json(result), indent=1) + "\n").encode())
         if draw:
-            from ..bench.plot import draw_contest
+            from ..bench.plot import draw_benchmark
 
-            draw(draw_contest(result.rows))
+            draw(draw_benchmark(result.rows))

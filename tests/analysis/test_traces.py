@@ -60,7 +60,7 @@ def test_a_page_is_filled_and_prolonged_to_a_limit(archive, tmp_path):
     run("plot", "--thread", "wide.wav", "--out", tmp_path / "p.png", archive)
     run("plot", *["--thread", "wide.wav"], *["--thread", "short.wav"], "--out", tmp_path / "q.png", archive)
     assert pixels(tmp_path / "q.png")[1] > pixels(tmp_path / "p.png")[1]
-    from spikey_cli.analysis.traces_picture import draw_traces
+    from spikey_cli.analysis.traces_plot import draw_traces
 
     many = read_traces(archive, ["wide.wav:1"], 0.5, 0.51) * 260
     (tmp_path / "many.png").write_bytes(draw_traces(many, "many"))
@@ -141,7 +141,7 @@ def test_threads_that_are_not_drawn_stay_packed(archive, monkeypatch):
             "out.spk: holds no channel 'wide.wav:19'; `spikey info --all` lists its files",
         ),
         (["--thread", "wide:3"], 1, "out.spk: holds no channel 'wide:3'; did you mean 'wide.wav:3'? `spikey info"),
-        (["--start", "3"], 1, "out.spk: no chosen thread has samples from 3 s on; `spikey info` tells how long it is"),
+        (["--start", "3"], 1, "out.spk: no chosen channel has samples in the range from 3 s"),
         (["--start", "2", "--stop", "2"], 2, "--start 2 is not before --stop 2"),
         (["--out", "p.jpg"], 2, "pictures are PNG files, and 'p.jpg' is not called one; give it the ending .png"),
         (["--out", ""], 2, "pictures are PNG files, and '' is not called one"),
@@ -157,10 +157,10 @@ def test_errors(archive, tmp_path, monkeypatch, options, status, complaint):
 def test_archives_without_anything_to_draw(tmp_path):
     (tmp_path / "notes.txt").write_text("notes")
     spikey_cli.compress([tmp_path / "notes.txt"], tmp_path / "notes.spk")
-    assert "holds no channels, only files kept verbatim" in run("plot", tmp_path / "notes.spk", status=1)
+    assert "holds only files kept verbatim" in run("plot", tmp_path / "notes.spk", status=1)
     (tmp_path / "a.wav").write_bytes(wav_bytes(np.arange(100), rate=0))
     spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk")
-    with pytest.raises(InputError, match=r"a\.wav does not tell its sample rate"):
+    with pytest.raises(InputError, match=r"a\.wav has no sample rate"):
         read_traces(tmp_path / "a.spk")
 
 

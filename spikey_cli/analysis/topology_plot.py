@@ -1,0 +1,104 @@
+"""The plot of a topology."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .plotting import new_figure, png_bytes, shortened
+from .survey import Survey
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+_MAX_LABELLED = 160
+"""Largest number of channels whose names are written beside them."""
+
+_MAX_INCHES = 40
+
+
+def draw_topology(survey: Survey) -> bytes:
+    """Draw each session as a circle of channels, coloured by coding pass, with lines between peers.
+
+    A line is the wider and darker the larger its metric is.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+
+    Raises
+    ------
+    MissingPackageError
+        Matplotlib is not installed.
+    """
+    sessions = sorted(survey.topology.sessions(), key=len, reverse=True)
+    radii = [max(0.35, len(session) / 14) if len(session) > 1 else 0.0 for session in sessions]
+    centres, width, height = _pack_circles([radius + (0.9 if radius else 0.7) for radius in radii])
+    scale = min(1.0, _MAX_INCHES / max(width, height))
+    figure = new_figure(max(6, width * scale), max(4, height * scale))
+    axes = figure.subplots()
+    positions = np.zeros((len(survey.channels), 2))
+    for session, radius, (x, y) in zip(sessions, radii, centres, strict=True):
+        for k, channel in enumerate(_circle_order(survey, session)):
+            angle = 2 * math.pi * k / len(session) + math.pi / 2
+            positions[channel] = x + radius * math.cos(angle), y + radius * math.sin(angle)
+    _draw_peers(axes, survey, positions)
+    x_of, y_of = positions.T
+    dots = axes.scatter(
+        x_of, y_of, c=survey.topology.passes, cmap="viridis", s=60 * scale, zorder=3, edgecolors="k", lw=0.4
+    )
+    if len(survey.channels) <= _MAX_LABELLED:
+        for named, (x, y) in zip(survey.channels, positions, strict=True):
+            axes.annotate(shortened(named.name), (x, y), (0, -11), textcoords="offset points", fontsize=6, ha="center")
+    handles, labels = dots.legend_elements(num=sorted(set(survey.topology.passes)), fmt="{x:.0f}")
+    axes.legend(handles, labels, title="coding pass", loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    joint = sum(len(session) > 1 for session in sessions)
+    axes.set_title(
+        f"{len(survey.channels)} channels, {joint} sessions of several; darker lines: nearer peers", fontsize=10
+    )
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    return png_bytes(figure)
+
+
+def _circle_order(survey: Survey, session: Sequence[int]) -> list[int]:
+    """The channels of a session, each followed by its nearest peer that is not placed yet."""
+    remaining, order = set(session), []
+    channel: int | None = session[0]
+    while remaining:
+        channel = min(remaining) if channel is None else channel
+        remaining.discard(channel)
+        order.append(channel)
+        channel = next((peer.channel for peer in survey.topology.peers[channel] if peer.channel in remaining), None)
+    return order
+
+
+def _draw_peers(axes: Axes, survey: Survey, positions: np.ndarray) -> None:
+    from matplotlib.collections import LineCollection
+
+    pairs = [
+        (i, p.channel, p.metric / 255) for i, peers in enumerate(survey.topology.peers) for p in peers if i < p.channel
+    ]
+    if pairs:
+        lines = [(positions[a], positions[b]) for a, b, _ in pairs]
+        widths = [0.4 + 4 * metric for _, _, metric in pairs]
+        colours = [(0.1, 0.1, 0.1, 0.25 + 0.75 * metric) for _, _, metric in pairs]
+        axes.add_collection(LineCollection(lines, linewidths=widths, colors=colours))
+
+
+def _pack_circles(radii: Sequence[float]) -> tuple[list[tuple[float, float]], float, float]:
+    """Place circles, largest first, in rows that fill about a square; return the centres, the width and the height."""
+    max_width = max(2 * radii[0], math.sqrt(sum((2 * r) ** 2 for r in radii)) * 1.2)
+    centres, x, y, row_height, width = [], 0.0, 0.0, 2 * radii[0], 0.0
+    for r in radii:
+        if x + 2 * r > max_width + 1e-9:
+            x, y, row_height = 0.0, y + row_height, 2 * r
+        centres.append((x + r, -(y + r)))
+        x += 2 * r
+        width = max(width, x)
+    return centres, width, y + row_height
