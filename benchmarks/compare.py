@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from spikey_cli.cli.study import bench
+from spikey_cli.cli.bench import bench
 
 
 def read_split(sessions: Path, split: str) -> list[Path]:

@@ -1,12 +1,16 @@
-"""The command `spikey`: thin commands over the functions of the package.
+"""The command `spikey`: the only folder that knows click, option names and exit statuses.
 
-Exit status: 0 all done, 1 something failed (each failure is a line on stderr), 2 the command line makes no sense.
-Only click is imported here; a command imports what it needs when it runs.
+One module a command; `options`, `inputs`, `cluster`, `pipe` and `report` are shared by several. May import every other
+folder of the package. Importing this folder imports click alone: the module of a command is imported when the command
+is looked up, and imports NumPy and the rest of the package when it runs.
+
+Exit status: 0 success, 1 at least one failure (each is a line on stderr), 2 invalid usage.
 """
 
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 
 import click
@@ -14,20 +18,23 @@ import click
 from .. import __version__
 from ..errors import SpikeyError, system_fault
 from ..system import signals
-from .compress import compress
-from .decompress import decompress, test
-from .extract import extract
-from .info import info
-from .plot import plot
 from .report import complain
-from .study import analyze, bench, topology, train
+
+COMMANDS = ("compress", "decompress", "extract", "test", "info", "plot", "topology", "analyze", "train", "bench")
+"""The commands in the order of the help text: each names a module of this folder and the function in it."""
 
 
 class _Commands(click.Group):
-    """Commands in the order of their definition, and errors as lines instead of tracebacks."""
+    """The commands, imported on demand; errors are printed as lines instead of tracebacks."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __name__), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -43,7 +50,7 @@ class _Commands(click.Group):
         except OSError as error:
             signals.check()
             if error.errno == errno.EPIPE:
-                raise  # click ends the command without a word, as is usual
+                raise  # click exits silently with status 1, as is usual for a closed pipe
             complain(system_fault(error.filename or "stdin or stdout", "read or write", error))
         except Exception as error:
             signals.check()
@@ -58,13 +65,9 @@ class _Commands(click.Group):
 def main() -> None:
     """Lossless compression of multichannel electrode recordings: WAV, NumPy, raw samples, NWB.
 
-    Every byte of every file comes back. Example:
+    Every byte of every file is restored. Example:
 
     \b
         spikey compress recordings/*.wav out.spk
         spikey decompress out.spk restored/
     """
-
-
-for _command in (compress, decompress, extract, test, info, plot, topology, analyze, train, bench):
-    main.add_command(_command)

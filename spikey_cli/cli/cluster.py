@@ -1,7 +1,7 @@
-"""The option --dask, whose value may be left out.
+"""The option --dask, whose value is optional.
 
-What follows it is its value only where it looks like an address, `SCHEME://HOST:PORT` or `HOST:PORT`. No input does: a
-name with a colon goes into no archive.
+The word after --dask is its value only if it looks like an address, `SCHEME://HOST:PORT` or `HOST:PORT`. No input looks
+so: archives hold no names with a colon.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ..system.workers import Workers
 
 _HOST = re.compile(r"[A-Za-z][\w-]*|\d+(\.\d+){3}")
-"""What looks like a host without its port, and not like a file."""
+"""A host without its port; names with a dot are more likely files."""
 _ADDRESS = re.compile(r"local|\w+://\S+|[^\s/\\]+:\d+")
 
 
-def _address(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def _check_address(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     if value is not None and not _ADDRESS.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is no address; give HOST:PORT of a scheduler of Dask, or local")
+        raise click.BadParameter(f"{value!r} is not an address; give HOST:PORT of a Dask scheduler, or local")
     return value
 
 
@@ -32,8 +32,8 @@ DASK = click.option(
     "--dask",
     "address",
     metavar="[ADDRESS]",
-    callback=_address,
-    help="Share the work out among a Dask cluster: HOST:PORT of its scheduler, or processes here where none is given.",
+    callback=_check_address,
+    help="Use a Dask cluster: HOST:PORT of its scheduler; without an address, processes on this machine.",
 )
 
 
@@ -41,20 +41,22 @@ class ClusterCommand(click.Command):
     """A command with the option --dask."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take arguments, with the value of --dask where it was left out."""
-        own = args.index("--") if "--" in args else len(args)
-        for i in range(own):
-            if args[i] == "--dask" and not (i + 1 < own and _ADDRESS.fullmatch(args[i + 1])):
-                following = args[i + 1] if i + 2 < own else ""
+        """Parse the arguments, with `--dask` alone as `--dask=local`."""
+        end = args.index("--") if "--" in args else len(args)
+        for i in range(end):
+            if args[i] == "--dask" and not (i + 1 < end and _ADDRESS.fullmatch(args[i + 1])):
+                following = args[i + 1] if i + 2 < end else ""
                 if _HOST.fullmatch(following) and not os.path.lexists(following):
-                    raise click.UsageError(f"{following} is no address; give HOST:PORT, as in --dask {following}:8786")
+                    raise click.UsageError(
+                        f"{following} is not an address; give HOST:PORT, as in --dask {following}:8786"
+                    )
                 args[i] = "--dask=local"
         return super().parse_args(ctx, args)
 
 
 @contextmanager
 def cluster_at(address: str | None, workers: int | None) -> Iterator[Workers | None]:
-    """The cluster at an address, or a local one of so many workers; none where there is no address."""
+    """The cluster at `address`, or a local one with this many `workers`; None without an address."""
     if address is None:
         yield None
         return

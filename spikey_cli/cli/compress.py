@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..core.coders import CODERS
+from ..core.coders import CODERS, DEFAULT_CODER
 from .cluster import DASK, ClusterCommand, cluster_at
-from .inputs import DATASET, RATE, RAW, take_inputs
-from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, find_model
+from .inputs import DATASET, RATE, RAW, find_inputs
+from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, find_model, refuse
 from .pipe import PIPE, compress_stdin
 from .report import Report, complain, counted, report_failures, reporting, size
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--coder",
     type=click.Choice(list(CODERS)),
     metavar="NAME",
-    help="How samples are coded: range (smallest), rice (the default) or huffman. Pipes: range.",
+    help="Entropy coder: range (smallest), rice (default) or huffman. Pipes use range.",
 )
 @RAW
 @RATE
@@ -35,17 +35,22 @@ if TYPE_CHECKING:
     "packet_frames",
     type=click.IntRange(min=1),
     metavar="FRAMES",
-    help="Frames that a pipe waits for: 1 for the least delay; by default a tenth of a second, or 65,536 samples.",
+    help="Frames in a packet of a live stream; default: 0.1 s, at most 65,536 samples. 1 gives the least delay.",
 )
 @MODEL
-@click.option("--no-peers", is_flag=True, help="Keep threads apart: larger, but each is read without the others.")
+@click.option(
+    "--no-peers", is_flag=True, help="Predict each channel from itself alone: larger, but channels are independent."
+)
 @click.option(
     "--embed-model/--no-embed-model",
     default=None,
-    help="Put the predictor into the archive, to be read where it is not installed; by default if it is large.",
+    help="Store the predictor in the archive, so that it decodes where the model is not installed; "
+    "default: if it takes less than a thousandth.",
 )
-@click.option("--no-verify", is_flag=True, help="Do not decode what was written to compare it.")
-@click.option("--remove-source", is_flag=True, help="Delete the files once the archive is proven to give them back.")
+@click.option("--no-verify", is_flag=True, help="Do not decode the archive to compare it with the inputs.")
+@click.option(
+    "--remove-source", is_flag=True, help="Delete the inputs after the archive on disk was compared with them."
+)
 @RECURSIVE
 @THREADS
 @DASK
@@ -72,68 +77,66 @@ def compress(
 ) -> None:
     """Compress files into one archive.
 
-    The archive takes its name once it was decoded and compared. Sources are kept, unless --remove-source is given and
-    they are, byte for byte, what the finished archive holds. What is no recording is kept byte for byte, in less space
-    where that is easy. Example:
+    The archive is decoded and compared with the inputs before it gets its name. Inputs are kept unless --remove-source
+    is given. Example:
 
     \b
         spikey compress -r recordings/ out.spk
 
-    Recordings are WAV files of 8, 16 or 24 bits, NumPy files of int16 or uint8, and files of interleaved samples, if
-    --raw tells how these lie, or what SpikeGLX (.meta) or Open Ephys (structure.oebin) wrote beside them. Of HDF5 files
-    --dataset takes the samples of one dataset, which comes back as a NumPy file. Example:
+    Recordings are WAV files (8, 16 or 24 bits), NumPy files (int16 or uint8) and files of interleaved samples. The
+    layout of interleaved samples is given by --raw, or by the SpikeGLX (.meta) or Open Ephys (structure.oebin) file
+    beside them. Any other file is stored byte for byte, packed by a general-purpose codec. Example:
 
     \b
         spikey compress --raw 385:30000 run.ap.bin out.spk
         spikey compress --dataset acquisition/ElectricalSeries/data session.nwb out.spk
 
-    From a pipe comes one WAV, or interleaved samples, and goes as a live stream that waits for nothing. Example:
+    With - as the input, one WAV or interleaved samples are read from stdin and written as a live stream, packet by
+    packet. Example:
 
     \b
         record | spikey compress --raw 1024:19531 - out.spk
         spikey compress - - < in.wav | ssh host spikey decompress - in.wav
     """
     if PIPE in inputs or (archive == PIPE and not inputs):
-        if len(inputs) > 1 or recursive or no_peers or coder not in (None, "range"):
-            raise click.UsageError("through a pipe comes one recording, coded with range, its threads apart")
-        if rate or dataset:
-            raise click.UsageError("--rate and --dataset tell of files; what comes through a pipe needs neither")
-        if remove_source:
-            raise click.UsageError("what comes through a pipe has no file that --remove-source could delete")
-        if address or workers:
-            raise click.UsageError("a pipe is coded as it comes, by one processor; leave out --dask and --threads")
-        if embed_model or no_verify:
-            raise click.UsageError(
-                "a live stream has no place for a model, and is not read back; leave out --embed-model and --no-verify"
-            )
+        if len(inputs) > 1:
+            raise click.UsageError("stdin is one recording; give no other input beside -")
+        if coder == "range":
+            coder = None
+        refuse(
+            *("rate", "dataset", "no_peers", "embed_model", "no_verify", "remove_source", "recursive", "workers"),
+            *(["coder"] if coder else []),
+            "address",
+            reason="stdin is compressed as it arrives, by one processor, with the range coder and independent channels",
+        )
         compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
         return
     if not inputs:
-        raise click.UsageError(f"{archive} would be the archive; name it last, behind the files that are to be in it")
+        raise click.UsageError(f"{archive} is taken as the archive, and there is no input; name the archive last")
     if archive == PIPE:
-        raise click.UsageError("an archive of files is no pipe; name a file, or - as the input too")
-    if packet_frames:
-        raise click.UsageError("--packet tells how long a pipe waits; files are all there")
+        raise click.UsageError("an archive of files cannot be written to stdout; name a file, or - as the input too")
+    refuse("packet_frames", reason="files have no packets; live streams have")
     from ..io.layout import HDF5_SUFFIXES, RAW_SUFFIXES
 
-    coder = coder or "rice"
+    coder = coder or DEFAULT_CODER
     if archive.suffix.lower() in (".wav", ".npy", *RAW_SUFFIXES, *HDF5_SUFFIXES):
-        raise click.UsageError(f"{archive} would be the archive; name it, last, with the ending .spk")
-    if remove_source and (force or no_verify):
-        reason = "what it would replace may be all that is left of other sources" if force else "it has to be verified"
-        raise click.UsageError(f"--remove-source does not go with {'--force' if force else '--no-verify'}: {reason}")
-    if remove_source and dataset:
-        raise click.UsageError("--remove-source does not go with --dataset: all else that is in the file would be lost")
+        raise click.UsageError(
+            f"{archive} is taken as the archive, and has the name of a recording; name the archive last, as .spk"
+        )
+    if remove_source:
+        refuse("force", reason="--remove-source could delete what only the overwritten archive holds")
+        refuse("no_verify", reason="--remove-source needs a verified archive")
+        refuse("dataset", reason="--remove-source would delete everything else in the file")
     from ..api.compress import compress as run
     from ..api.inputs import check_no_input
 
     check_no_input(archive, inputs)
-    sources, failures = take_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
+    sources, failures = find_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
     if not sources:
         report_failures(failures)
     predictor = find_model(model)
     with cluster_at(address, workers) as cluster, report.progress("compressing") as progress:
-        done = run(
+        result = run(
             sources,
             archive,
             coder=coder,
@@ -150,9 +153,9 @@ def compress(
             progress=progress,
         )
     report.say(
-        f"{archive}: {counted(done.files, 'file')}, {size(done.source_bytes)} -> {size(done.archive_bytes)}, "
-        f"ratio {done.ratio:.4f}" + (f"; {counted(done.removed, 'source')} deleted" if remove_source else "")
+        f"{archive}: {counted(result.files, 'file')}, {size(result.source_bytes)} -> {size(result.archive_bytes)}, "
+        f"ratio {result.ratio:.4f}" + (f"; {counted(result.removed, 'source')} deleted" if remove_source else "")
     )
-    for warning in done.warnings:
-        complain(f"warning: {warning}")
-    report_failures([*failures, *done.failures])
+    for warning in result.warnings:
+        complain(warning, kind="warning: ")
+    report_failures([*failures, *result.failures])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from ..errors import InputError
-from .options import FORCE, MODEL, PATH, THREADS, find_model, limited
+from .options import CHANNELS, FORCE, MODEL, PATH, START, STOP, THREADS, check_range, find_model, limited, refuse
 from .pipe import PIPE, binary_stdout
 from .report import Report, counted, reporting
 
@@ -16,16 +17,14 @@ if TYPE_CHECKING:
     from ..container.limits import Limits
 
 
-@click.command()
+@click.command(short_help="Write channels over a range of time, as array or WAV.")
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
-@click.argument("target", type=PATH, metavar="OUT.npy|OUT.wav")
-@click.option(
-    "--thread", "names", multiple=True, metavar="NAME", help="This thread, or those of a file; may be repeated."
-)
-@click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="From here on.")
-@click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here.")
-@click.option("--first-frame", type=click.IntRange(min=0), metavar="N", help="From this sample of each thread on.")
-@click.option("--stop-frame", type=click.IntRange(min=0), metavar="N", help="Up to the sample before this one.")
+@click.argument("target", metavar="OUT.npy|OUT.wav|DIR/")
+@CHANNELS
+@START
+@STOP
+@click.option("--first-frame", type=click.IntRange(min=0), metavar="N", help="Start of the range, as a frame number.")
+@click.option("--stop-frame", type=click.IntRange(min=0), metavar="N", help="End of the range, as a frame number.")
 @MODEL
 @limited
 @THREADS
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 @reporting
 def extract(
     archive: Path,
-    target: Path,
-    names: tuple[str, ...],
+    target: str,
+    channels: tuple[str, ...],
     start: float | None,
     stop: float | None,
     first_frame: int | None,
@@ -45,39 +44,66 @@ def extract(
     force: bool,
     report: Report,
 ) -> None:
-    """Write a stretch of chosen threads as an array, or as one WAV.
+    """Write a range of time of some channels as an array or as WAV files.
 
-    The array has a row for each sample and a column for each thread, in the order in which they are named; in a WAV
-    they are channels. They must agree in length, rate and width. Only what is needed is decoded. Example:
+    Only the blocks and channels that are needed are decoded. The default is all channels and the whole recording.
+
+    An array (.npy) has one row for each frame and one column for each channel, in the order of the --channel options;
+    a WAV has one channel for each. The channels must have the same length, sample rate and sample width. Example:
 
     \b
-        spikey extract --thread left.wav --start 1.5 --stop 2 out.spk piece.npy
-        spikey extract --thread probe.bin:7 --first-frame 30000 out.spk piece.wav
+        spikey extract --channel left.wav --start 1.5 --stop 2 out.spk piece.npy
+        spikey extract --channel probe.bin:7 --first-frame 30000 out.spk piece.wav
 
-    With - as the output an NPY file goes through a pipe.
+    If the target is a folder, one WAV is written for each file, with the chosen channels of that file. Example:
+
+    \b
+        spikey extract --start 1.5 --stop 2 out.spk pieces/
+
+    With - as the target, an array (.npy) is written to stdout.
     """
     from ..api.extract import SUFFIXES
     from ..streaming.pipe import is_live
 
-    if target != PIPE and target.suffix.lower() not in SUFFIXES:
-        raise click.UsageError(f"{target} would be an array or a WAV; name it with the ending .npy or .wav")
-    if (start, stop) != (None, None) and (first_frame, stop_frame) != (None, None):
-        raise click.UsageError("--start and --stop are seconds, --first-frame and --stop-frame samples; give one kind")
-    for first, last, what in ((start, stop, "--start"), (first_frame, stop_frame, "--first-frame")):
-        if first is not None and last is not None and first >= last:
-            raise click.UsageError(f"{what} {first} is not before {last}")
+    is_stdout = target == str(PIPE)
+    is_folder = target.endswith(("/", os.sep)) or os.path.isdir(target)
+    if not (is_stdout or is_folder or target.lower().endswith(SUFFIXES)):
+        raise click.UsageError(f"{target} must end in .npy or .wav, or in / for a folder of WAV files")
+    if (start, stop) != (None, None):
+        refuse("first_frame", "stop_frame", reason="the range is in seconds (--start, --stop)")
+    check_range(start, stop)
+    check_range(first_frame, stop_frame, "--first-frame, --stop-frame")
     if is_live(archive):
         raise InputError(
-            f"{archive}: a live stream is read from its start to its end; decompress it, and compress that to extract"
+            f"{archive}: is a live stream, which has no index; decompress it, and compress the result to an archive"
         )
     from ..api.extract import extract as run
 
-    out = binary_stdout() if target == PIPE else target
+    if is_folder:
+        refuse("first_frame", "stop_frame", reason="a folder takes a range in seconds")
+        import math
+
+        from ..api.extract import extract_files
+
+        written = extract_files(
+            archive,
+            target,
+            channels=channels or None,
+            start=start or 0.0,
+            stop=math.inf if stop is None else stop,
+            workers=workers,
+            force=force,
+            predictor=find_model(model),
+            limits=limits,
+        )
+        report.say(f"{archive}: {counted(len(written), 'file')} written below {target}")
+        return
+    out: str | BinaryIO = binary_stdout() if is_stdout else target
     with report.progress("extracting") as progress:
-        samples, channels = run(
+        result = run(
             archive,
             out,
-            channels=names or None,
+            channels=channels or None,
             start=start,
             stop=stop,
             first_frame=first_frame,
@@ -88,6 +114,7 @@ def extract(
             limits=limits,
             progress=progress,
         )
-    if not isinstance(out, Path):
+    frames, n_channels = result
+    if not isinstance(out, str):
         out.flush()
-    report.say(f"{target}: {counted(samples, 'sample')} of {counted(channels, 'thread')}", err=target == PIPE)
+    report.say(f"{target}: {counted(frames, 'frame')} of {counted(n_channels, 'channel')}", err=is_stdout)

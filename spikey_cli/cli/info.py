@@ -16,17 +16,18 @@ from .report import clock, counted, size
 if TYPE_CHECKING:
     from ..container.limits import Limits
 
-_FILES = 20
-"""Files that are listed, unless all are asked for."""
+_FILES_LISTED = 20
 
 
 @click.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
-@click.option("--all", "is_all", is_flag=True, help=f"List all files, not {_FILES}, and the peers of each thread.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
+@click.option(
+    "--all", "is_all", is_flag=True, help=f"List all files, not only {_FILES_LISTED}, and the peers of each channel."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @limited
 def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
-    """Tell what an archive holds; nothing is decoded.
+    """Show what an archive holds; nothing is decoded.
 
     Example:
 
@@ -38,66 +39,69 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
     from ..streaming.pipe import describe_live, is_live
 
     is_stream = is_live(archive)
-    told: dict[str, Any]
-    told = describe_live(archive) if is_stream else describe(archive, limits=limits)
+    description: dict[str, Any]
+    description = describe_live(archive) if is_stream else describe(archive, limits=limits)
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(description, indent=2))
     else:
-        click.echo("\n".join(_of_stream(told) if is_stream else _of_archive(told, is_all)))
+        click.echo("\n".join(_stream_lines(description) if is_stream else _archive_lines(description, is_all)))
 
 
-def _of_archive(told: dict[str, Any], is_all: bool) -> Iterator[str]:
-    """Lines for people: the essentials, the files, and, where `is_all` is wanted, the peers."""
-    recordings = [file for file in told["files"] if file["kind"] != "verbatim"]
-    ratio = f"{size(told['source_bytes'])} -> {size(told['archive_bytes'])}, ratio {told['ratio']:.4f}"
-    bits = "" if told["bits_per_sample"] is None else f", {told['bits_per_sample']:.4f} bits/sample"
-    blocks = counted(told["blocks"], "block")
-    yield f"{told['path']}: Spikey archive, format {told['format']}"
-    yield f"  content    {_content(told, recordings)}"
+def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
+    """A summary, the files and, if `is_all`, the peers."""
+    files, channels = archive["files"], archive["channels"]
+    recordings = [file for file in files if file["kind"] != "verbatim"]
+    bits = "" if archive["bits_per_sample"] is None else f", {archive['bits_per_sample']:.4f} bits/sample"
+    yield f"{archive['path']}: Spikey archive, format {archive['format']}"
+    yield f"  content    {_content(archive, recordings)}"
     if recordings:
         yield f"  duration   {_durations(recordings)}"
-    yield f"  size       {ratio}{bits}"
-    yield f"  coded      {told['coder']}, model {_model(told['model'])}, {blocks}"
-    if told["channels"]:
-        joined = sum(bool(channel["peers"]) for channel in told["channels"])
-        with_peers = f"{joined:,} of {counted(len(told['threads']), 'thread')}"
-        yield f"  topology   {counted(told['sessions'], 'session')}; {with_peers} with peers"
-    yield ""
-    shown = told["files"] if is_all else told["files"][:_FILES]
-    yield from _table(shown)
-    if len(shown) < len(told["files"]):
-        yield f"  and {len(told['files']) - len(shown)} more (--all)"
-    if is_all and any(channel["peers"] for channel in told["channels"]):
-        yield from ("", "  threads, their waves, and their peers with metrics of 1 to 255")
-        yield from _aligned([_peers(channel) for channel in told["channels"] if channel["peers"]], "<><")
-
-
-def _of_stream(told: dict[str, Any]) -> Iterator[str]:
-    yield f"{told['path']}: Spikey live stream, format {told['format'].removeprefix('live ')}"
     yield (
-        f"  content    {counted(told['channels'], 'thread')} at {_told(told['sample_rate'])} Hz, "
-        f"{told['sample_bits']} bit, {told['kind']}"
+        f"  size       {size(archive['source_bytes'])} -> {size(archive['archive_bytes'])}, "
+        f"ratio {archive['ratio']:.4f}{bits}"
     )
-    yield f"  size       {size(told['archive_bytes'])}; how long it is, `spikey test` tells"
-    yield f"  coded      range, model {told['model']['name']}"
+    yield f"  coded      {archive['coder']}, model {_model(archive['model'])}, {counted(archive['blocks'], 'block')}"
+    with_peers = [channel for channel in channels if channel["peers"]]
+    if channels:
+        share = f"{len(with_peers):,} of {counted(len(channels), 'channel')}"
+        yield f"  topology   {counted(archive['sessions'], 'session')}; {share} with peers"
+    yield ""
+    listed = files if is_all else files[:_FILES_LISTED]
+    yield from _file_table(listed)
+    if len(listed) < len(files):
+        yield f"  and {len(files) - len(listed)} more (--all)"
+    if is_all and with_peers:
+        yield ""
+        heads = ("channel", "coding pass", "peers (metric, 1 to 255)")
+        yield from _aligned([heads, *map(_peer_row, with_peers)], "<><")
 
 
-def _content(told: dict[str, Any], recordings: Sequence[dict[str, Any]]) -> str:
-    count = counted(len(told["files"]), "file")
+def _stream_lines(stream: dict[str, Any]) -> Iterator[str]:
+    yield f"{stream['path']}: Spikey live stream, format {stream['format'].removeprefix('live ')}"
+    yield (
+        f"  content    {counted(stream['channels'], 'channel')} at {_number(stream['sample_rate'])} Hz, "
+        f"{stream['sample_bits']} bit, {stream['kind']}"
+    )
+    yield f"  size       {size(stream['archive_bytes'])}; `spikey test` counts the frames"
+    yield f"  coded      range, model {stream['model']['name']}"
+
+
+def _content(archive: dict[str, Any], recordings: Sequence[dict[str, Any]]) -> str:
+    count = counted(len(archive["files"]), "file")
     if not recordings:
         return f"{count}, kept verbatim"
     rates = sorted({file["sample_rate"] for file in recordings})
     widths = sorted({file["sample_bits"] for file in recordings})
-    verbatim = len(told["files"]) - len(recordings)
+    verbatim = len(archive["files"]) - len(recordings)
     return (
-        f"{count}, {counted(len(told['threads']), 'thread')} at {_listed(rates)} Hz, {_listed(widths)} bit, "
-        f"{told['samples']:,} samples" + (f"; {verbatim} kept verbatim" if verbatim else "")
+        f"{count}, {counted(len(archive['channels']), 'channel')} at {_first_few(rates)} Hz, {_first_few(widths)} bit, "
+        f"{archive['samples']:,} samples" + (f"; {verbatim} kept verbatim" if verbatim else "")
     )
 
 
 def _durations(recordings: Sequence[dict[str, Any]]) -> str:
-    """How long recordings are: the shortest and the longest where they differ."""
-    shortest, longest = (_duration(which(recordings, key=_seconds)) for which in (min, max))
+    """The duration of the recordings, or the shortest and the longest."""
+    shortest, longest = (_duration(extreme(recordings, key=_seconds)) for extreme in (min, max))
     return shortest if shortest == longest else f"{shortest} to {longest}"
 
 
@@ -119,42 +123,37 @@ def _model(model: dict[str, Any] | None) -> str:
     return model["name"] or f"{model['sha256_prefix']} (not installed)"
 
 
-def _table(files: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _file_table(files: Sequence[dict[str, Any]]) -> Iterator[str]:
     heads = ("file", "channels", "frames", "bits", "Hz", "duration", "size", "quantizer")
-    rows = []
-    for file in files:
-        if file["kind"] == "verbatim":
-            rows.append((file["name"], "", "", "", "", "", size(file["bytes"]), "kept verbatim"))
-        else:
-            frames, others = (
-                f"{file['frames']:,}",
-                (_told(file[key]) for key in ("channels", "sample_bits", "sample_rate")),
-            )
-            channels, bits, rate = others
-            rows.append(
-                (file["name"], channels, frames, bits, rate, _duration(file), size(file["bytes"]), file["quantizer"])
-            )
-    return _aligned([heads, *rows], "<>>>>>><")
+    return _aligned([heads, *map(_file_row, files)], "<>>>>>><")
 
 
-def _peers(channel: dict[str, Any]) -> tuple[str, ...]:
-    peers = ", ".join(f"{peer['name']} {peer['metric']}" for peer in channel["peers"])
+def _file_row(file: dict[str, Any]) -> tuple[str, ...]:
+    if file["kind"] == "verbatim":
+        return file["name"], "", "", "", "", "", size(file["bytes"]), "kept verbatim"
+    channels, bits, rate = (_number(file[key]) for key in ("channels", "sample_bits", "sample_rate"))
+    frames, duration = f"{file['frames']:,}", _duration(file)
+    return file["name"], channels, frames, bits, rate, duration, size(file["bytes"]), file["quantizer"]
+
+
+def _peer_row(channel: dict[str, Any]) -> tuple[str, ...]:
+    peers = ", ".join(f"{peer['name']} ({peer['metric']})" for peer in channel["peers"])
     return channel["name"], str(channel["coding_pass"]), peers
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
-    """Rows in columns, each to the left or to the right, as `sides` tells with < and >."""
+    """Rows of a table; `sides` has < or > for each column, as in format strings."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
         yield f"  {'  '.join(cells)}".rstrip()
 
 
-def _told(number: int) -> str:
-    """A number that is never 0, unless nothing tells it."""
+def _number(number: int) -> str:
+    """A number, of which 0 means unknown."""
     return f"{number:,}" if number else "?"
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    few = [_told(number) for number in itertools.islice(numbers, 4)]
+def _first_few(numbers: Sequence[int]) -> str:
+    few = [_number(number) for number in itertools.islice(numbers, 4)]
     return " / ".join(few[:3]) + (" ..." if len(few) > 3 else "")

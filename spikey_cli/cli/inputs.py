@@ -1,4 +1,4 @@
-"""Options that tell of inputs what these do not tell themselves."""
+"""Options that describe inputs: the layout of raw samples, the sample rate, the dataset of an HDF5 file."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class _RawFormat(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RawFormat:
         from ..io.layout import RawFormat
 
-        told = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10})(?::(8|16|24))?", value)
-        if not told:
+        match = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10})(?::(8|16|24))?", value)
+        if not match:
             self.fail(f"{value!r} is not CHANNELS:RATE or CHANNELS:RATE:BITS, with 8, 16 or 24 bits", param, ctx)
         try:
-            return RawFormat(int(told[1]), int(told[2]), int(told[3] or 16) // 8)
+            return RawFormat(int(match[1]), int(match[2]), int(match[3] or 16) // 8)
         except InputError as error:
             self.fail(str(error), param, ctx)
 
@@ -37,26 +37,27 @@ RAW = click.option(
     "--raw",
     type=_RawFormat(),
     metavar="CHANNELS:RATE[:BITS]",
-    help="How samples lie in files without a header (.bin, .dat, .raw), and in pipes: interleaved, by default 16 bits.",
+    help="Layout of interleaved samples in files without a header (.bin, .dat, .raw) and in pipes; default: 16 bits.",
 )
 RATE = click.option(
-    "--rate", type=click.IntRange(1, 2**32 - 1), metavar="HZ", help="Frames a second of files that do not tell."
+    "--rate",
+    type=click.IntRange(1, 2**32 - 1),
+    metavar="HZ",
+    help="Sample rate of files that do not state one (.npy, HDF5 datasets).",
 )
-
-
 DATASET = click.option(
     "--dataset",
     metavar="NAME",
-    help="Of HDF5 files (.nwb, .h5, .hdf5) take the samples of this dataset, as a NumPy file, and nothing else.",
+    help="Compress only this dataset of each HDF5 file (.nwb, .h5, .hdf5); it is restored as a NumPy file.",
 )
 
 
-def take_inputs(
+def find_inputs(
     inputs: Sequence[Path], *, recursive: bool, raw: RawFormat | None, rate: int | None, dataset: str | None
 ) -> tuple[list[Source], list[SpikeyError]]:
-    """The inputs, as what is told of them makes them, and why some are left out.
+    """Find the sources that `inputs` name, with one error for each that is left out.
 
-    Raises UsageError where there is nothing among them that it could be told of.
+    Raises UsageError if --raw, --rate or --dataset is given and no input is of the kind that it describes.
     """
     from ..api.inputs import name_inputs
     from ..io.layout import HDF5_SUFFIXES, RAW_SUFFIXES
@@ -66,37 +67,39 @@ def take_inputs(
     if not sources:
         return [], failures
     suffixes = {_suffix(source) for source in sources}
-    if raw is not None and not suffixes.intersection(RAW_SUFFIXES):
+    if raw is not None and suffixes.isdisjoint(RAW_SUFFIXES):
         raise click.UsageError(
-            f"--raw tells of files without a header, and no input is one by its name ({', '.join(RAW_SUFFIXES)}); "
+            f"--raw describes files without a header, and no input has such a name ({', '.join(RAW_SUFFIXES)}); "
             "leave it out, or rename the file"
         )
-    if dataset is not None and not suffixes.intersection(HDF5_SUFFIXES):
+    if dataset is not None and suffixes.isdisjoint(HDF5_SUFFIXES):
         raise click.UsageError(
-            f"--dataset tells of HDF5 files, and no input is one by its name ({', '.join(HDF5_SUFFIXES)}); leave it out"
+            f"--dataset names a dataset of HDF5 files, and no input has such a name ({', '.join(HDF5_SUFFIXES)}); "
+            "leave it out"
         )
     if rate is not None and dataset is None and ".npy" not in suffixes:
-        raise click.UsageError("--rate tells of NumPy files, and no input is one by its name (.npy); leave it out")
+        raise click.UsageError("--rate is for NumPy files, and no input has such a name (.npy); leave it out")
     if dataset is not None:
-        sources = _take_datasets(sources, dataset, failures)
+        sources = _replace_by_datasets(sources, dataset, failures)
     return sources, failures
 
 
-def _take_datasets(sources: Sequence[Source], dataset: str, failures: list[SpikeyError]) -> list[Source]:
+def _replace_by_datasets(sources: Sequence[Source], dataset: str, failures: list[SpikeyError]) -> list[Source]:
+    """The sources, with the dataset in place of each HDF5 file."""
     from ..integrations.hdf5 import dataset_origins
     from ..io.layout import HDF5_SUFFIXES
     from ..io.source import FileSource
 
-    taken: list[Source] = []
+    chosen: list[Source] = []
     for source in sources:
         if _suffix(source) not in HDF5_SUFFIXES or not isinstance(source, FileSource):
-            taken.append(source)
+            chosen.append(source)
             continue
         try:
-            taken += dataset_origins(source, dataset)
+            chosen += dataset_origins(source, dataset)
         except InputError as error:
             failures.append(error)
-    return taken
+    return chosen
 
 
 def _suffix(source: Source) -> str:

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands have, and the table of the options that set parameters of the library."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from ..model.zoo import shipped_models
@@ -16,27 +17,59 @@ if TYPE_CHECKING:
     from ..container.limits import Limits
     from ..model.predictor import Predictor
 
+OPTIONS = {
+    "channels": ("extract", "--channel"),
+    "dataset": ("compress", "--dataset"),
+    "embed_model": ("compress", "--embed-model"),
+    "expansion": (None, "--max-expansion"),
+    "first_frame": ("extract", "--first-frame"),
+    "force": (None, "--force"),
+    "keep_going": ("decompress", "--keep-going"),
+    "memory": (None, "--memory"),
+    "model": (None, "--model"),
+    "predictor": (None, "--model"),
+    "raw": ("compress", "--raw"),
+    "recursive": (None, "--recursive"),
+    "rivals": ("bench", "--rivals"),
+    "sample_rate": ("compress", "--rate"),
+    "start": (None, "--start"),
+    "stop_frame": ("extract", "--stop-frame"),
+    "threads": (None, "--threads"),
+    "workers": (None, "--threads"),
+}
+"""For each parameter of the library that an error may name: the option that sets it. The command says where the option
+is if the running command does not have it.
+"""
+
 PATH = click.Path(path_type=Path)
 
 
 class _Picture(click.Path):
-    """The path of a picture, which is a PNG whatever it is called: so it is called one."""
+    """The path of a PNG file, which must end in .png: `--plot recording.wav -f` must not overwrite the recording."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value)
         if path.suffix.lower() != ".png":
-            self.fail(f"pictures are PNG files, and {value!r} is not called one; give it the ending .png")
+            self.fail(f"{value!r} does not end in .png; pictures are PNG files")
         return path
 
 
 PICTURE = _Picture(path_type=Path)
-THREADS = click.option(
-    "--threads", "workers", type=click.IntRange(min=1), metavar="N", help="Processors to use; all of them by default."
+RECORDINGS = click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
+CHANNELS = click.option(
+    "--channel", "channels", multiple=True, metavar="NAME", help="A channel, or all channels of a file; repeatable."
 )
+START = click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="Start of the range.")
+STOP = click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="End of the range.")
+THREADS = click.option(
+    "--threads", "workers", type=click.IntRange(min=1), metavar="N", help="Processors to use; default: all."
+)
+FORCE = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
+RECURSIVE = click.option("-r", "--recursive", is_flag=True, help="Read all files below folders.")
 
 
 def _complete_model(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the models that come with the package, and files."""
+    """Names of the models that come with the package, or else file names."""
     names = [CompletionItem(name) for name in sorted(shipped_models()) if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="file")]
 
@@ -45,26 +78,24 @@ MODEL = click.option(
     "--model",
     metavar="NAME",
     shell_complete=_complete_model,
-    help="A predictor: FILE.onnx of your own (see `spikey train`), or a shipped one's name.",
+    help="Predictor: a file (.onnx, see `spikey train`) or the name of a model that comes with Spikey.",
 )
-FORCE = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 _MEMORY = click.option(
     "--memory",
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="Memory that an archive may ask for, 64 MiB by default; more where you trust it.",
+    help="Memory that decoding may allocate; default: 64 MiB. Raise it for archives that you trust.",
 )
 _MAX_EXPANSION = click.option(
     "--max-expansion",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Bytes restored for each byte of the archive, 8192 by default, and as much more time to decode it.",
+    help="Bytes restored for each byte of the archive; default: 8192. Decoding time is limited in proportion.",
 )
-RECURSIVE = click.option("-r", "--recursive", is_flag=True, help="Take all files below folders.")
 
 
 def find_model(name: str | None) -> Predictor | None:
-    """The predictor that --model names."""
+    """The predictor that --model names; None if the option is not given."""
     if name is None:
         return None
     from ..model.predictor import find_model as find
@@ -73,7 +104,7 @@ def find_model(name: str | None) -> Predictor | None:
 
 
 def limited(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options --memory and --max-expansion, and the argument `limits` that they make."""
+    """Add the options --memory and --max-expansion, passed to the command as `limits`."""
 
     @_MEMORY
     @_MAX_EXPANSION
@@ -91,3 +122,38 @@ def _limits_of(memory: int | None, max_expansion: int | None) -> Limits:
         DEFAULT_LIMITS.memory if memory is None else memory << 20,
         DEFAULT_LIMITS.expansion if max_expansion is None else max_expansion,
     )
+
+
+def check_range(start: float | None, stop: float | None, options: str = "--start, --stop") -> None:
+    """Raise UsageError if a range is empty; `options` are those that set it."""
+    if start is not None and stop is not None and start >= stop:
+        raise click.UsageError(f"the range is empty: {start:g} is not before {stop:g} ({options})")
+
+
+def refuse(*parameters: str, reason: str) -> None:
+    """Raise UsageError if the command line has any of these parameters, which have no effect for this `reason`."""
+    context = click.get_current_context()
+    given = [
+        max(parameter.secondary_opts if context.params.get(parameter.name) is False else parameter.opts, key=len)
+        for parameter in context.command.params
+        if parameter.name in parameters and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise click.UsageError(f"{reason}; leave out {', '.join(given)}")
+
+
+def option_of(parameter: str | None) -> str | None:
+    """The option that sets a parameter of the library, preceded by `spikey COMMAND` if another command has it.
+
+    None if there is no such option.
+    """
+    context = click.get_current_context(silent=True)
+    if parameter not in OPTIONS or context is None:
+        return None
+    command: click.Command | None = context.command
+    if isinstance(command, click.Group) and context.invoked_subcommand:  # the context of the command itself has ended
+        command = command.get_command(context, context.invoked_subcommand)
+    home, option = OPTIONS[parameter]
+    if command and any(option in known.opts for known in command.params):
+        return option
+    return f"spikey {home} {option}" if home else None

@@ -1,4 +1,4 @@
-"""What the commands do with pipes, and with the live streams that go through them."""
+"""Live streams on the command line: stdin, stdout, and live streams in files."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 PIPE = Path("-")
 
 GRACE = 1.0
-"""Seconds behind a signal in which what a recorder still writes is taken: Ctrl-C ends it, too."""
+"""Seconds after a signal during which more data is read: Ctrl-C also ends the recorder, which may still write."""
+
+_Write = Callable[[bytes], object]
 
 
 def compress_stdin(
     target: Path, *, raw: RawFormat | None, packet_frames: int | None, model: str | None, force: bool, report: Report
 ) -> None:
-    """`spikey compress - TARGET`. Whatever ends a recording that is being made, a signal, its recorder or a full disk,
-    leaves what has come of it.
+    """Run `spikey compress - TARGET`.
+
+    If stdin is not a file, it cannot be read again: what arrived of it is kept after a signal, a read error, or a full
+    disk.
     """
     from ..api.inputs import check_replaced
     from ..streaming.pipe import compress_pipe
@@ -40,16 +44,16 @@ def compress_stdin(
         check_replaced(target)
     predictor = find_model(model)
     source = _stdin()
-    done: Piped | None = None
-    is_recorder = _cannot_come_again(source)
+    result: Piped | None = None
+    is_recorder = _is_recorder(source)
     with signals.requested() if is_recorder else closing(signals.Request()) as request:
         if is_recorder:
-            source = cast(BinaryIO, _UntilSignal(source.fileno(), request))
+            source = cast(BinaryIO, _InterruptibleReader(source.fileno(), request))
 
-        def run(write: Callable[[bytes], object]) -> None:
-            nonlocal done
+        def run(write: _Write) -> None:
+            nonlocal result
             try:
-                done = compress_pipe(
+                result = compress_pipe(
                     source,
                     write,
                     raw=raw,
@@ -58,26 +62,26 @@ def compress_stdin(
                     name="stdin",
                     keep_going=is_recorder,
                 )
-            except InputError:  # of a WAV, for one, not even the header had come
+            except InputError:  # for example, the header of a WAV is incomplete
                 if request.number is None:
                     raise
-            if request.number is not None and not (done and done.frames):
+            if request.number is not None and not (result and result.frames):
                 raise signals.Interrupted(request.number)
-            if done and done.fault and not done.frames:
-                raise done.fault
+            if result and result.fault and not result.frames:
+                raise result.fault
 
-        # an error that it ends with leaves `done` as it was
-        is_worth_keeping = (lambda: done is None or done.frames > 0) if is_recorder else None
+        # after an error in compress_pipe there is no result, and frames may have been written
+        is_worth_keeping = (lambda: result is None or result.frames > 0) if is_recorder else None
         _write_to(target, run, force, is_worth_keeping)
-    assert done is not None
-    kept = f"{'the stream' if target == PIPE else target} has the {counted(done.frames, 'frame')} that had come"
-    if done.fault:
-        raise type(done.fault)(f"{done.fault}; {kept}")
+    assert result is not None
+    kept = f"{'the stream' if target == PIPE else target} holds the {counted(result.frames, 'frame')} received"
+    if result.fault:
+        raise type(result.fault)(f"{result.fault}; {kept}", parameter=result.fault.parameter)
     if request.number is not None:
         raise signals.Interrupted(request.number, kept)
     report.say(
-        f"{target}: {done.frames} frames, {size(done.source_bytes)} -> {size(done.stream_bytes)}, "
-        f"ratio {done.source_bytes / done.stream_bytes:.4f}",
+        f"{target}: {counted(result.frames, 'frame')}, {size(result.source_bytes)} -> {size(result.stream_bytes)}, "
+        f"ratio {result.source_bytes / result.stream_bytes:.4f}",
         err=True,
     )
 
@@ -85,17 +89,17 @@ def compress_stdin(
 def decompress_through(
     archive: Path, target: Path, *, keep_going: bool, model: str | None, force: bool, limits: Limits
 ) -> None:
-    """`spikey decompress - TARGET`, and of a live stream that lies as a file `spikey decompress ARCHIVE -`."""
+    """Run `spikey decompress - TARGET`, or `spikey decompress ARCHIVE -` for a live stream in a file."""
     source, name = (nullcontext(_stdin()), "stdin") if archive == PIPE else (archive.open("rb"), str(archive))
     with source as file:
-        done = _decompress(file, name, target, keep_going, model, force, limits)
-    report_failures([done.fault] if done.fault else [])
+        result = _decompress(file, name, target, keep_going, model, force, limits)
+    report_failures([result.fault] if result.fault else [])
 
 
 def decompress_live(
     archive: Path, folder: Path, *, keep_going: bool, model: str | None, force: bool, report: Report, limits: Limits
 ) -> None:
-    """`spikey decompress ARCHIVE DIR` where the archive is a live stream: one file, named as it is."""
+    """Run `spikey decompress ARCHIVE DIR` for a live stream in a file; the restored file has the archive's name."""
     from ..streaming.pipe import live_suffix
 
     target = folder / f"{archive.stem}{live_suffix(archive)}"
@@ -104,77 +108,78 @@ def decompress_live(
     except OSError as error:
         raise InputError(system_fault(folder, "make the folder", error)) from error
     with archive.open("rb") as file:
-        done = _decompress(file, str(archive), target, keep_going, model, force, limits)
-    told = f"{counted(done.frames, 'frame')}, {size(target.stat().st_size)}"
-    report.say(f"{archive}: a live stream, {told} restored as {target}")
-    if done.fault:
+        result = _decompress(file, str(archive), target, keep_going, model, force, limits)
+    restored = f"{counted(result.frames, 'frame')}, {size(target.stat().st_size)}"
+    report.say(f"{archive}: live stream, {restored} restored as {target}")
+    if result.fault:
         lost = {
             "file": target.name,
-            "channels": [*range(done.format.channels)],
-            "first_frame": done.frames,
-            "stop_frame": None,  # nothing tells how many there were
-            "sample_rate": done.format.sample_rate,
+            "channels": [*range(result.format.channels)],
+            "first_frame": result.frames,
+            "stop_frame": None,  # the number of frames is not known
+            "sample_rate": result.format.sample_rate,
         }
-        report_failures([done.fault, *write_losses(archive, folder, [str(done.fault)], [lost], force)])
+        report_failures([result.fault, *write_losses(archive, folder, [str(result.fault)], [lost], force)])
+
+
+def test_live(archive: Path, *, model: str | None, report: Report, limits: Limits) -> None:
+    """Run `spikey test ARCHIVE` for a live stream."""
+    from ..streaming.pipe import decompress_pipe
+
+    with archive.open("rb") as file:
+        predictor, name = find_model(model), str(archive)
+        result = decompress_pipe(
+            file, lambda data: None, predictor=predictor, name=name, limits=limits, keep_going=True
+        )
+    if result.fault:
+        raise _with_salvage(result.fault, result.frames)
+    report.say(f"{archive}: live stream, {counted(result.frames, 'frame')} decoded and compared: OK")
 
 
 def _decompress(
     source: BinaryIO, name: str, target: Path, keep_going: bool, model: str | None, force: bool, limits: Limits
 ) -> Piped:
-    """What is told of a fault by what is returned, is there with `keep_going` only; else it is raised."""
+    """Decompress a live stream. With `keep_going` the result has the fault; without, the fault is raised."""
     from ..streaming.pipe import decompress_pipe
 
     predictor = find_model(model)
-    done: Piped | None = None
+    result: Piped | None = None
 
-    def run(write: Callable[[bytes], object]) -> None:
-        nonlocal done
-        done = decompress_pipe(source, write, predictor=predictor, name=name, limits=limits, keep_going=True)
-        if done.fault and not keep_going:
-            raise done.fault if target == PIPE else _with_advice(done.fault, done, "--keep-going")
+    def run(write: _Write) -> None:
+        nonlocal result
+        result = decompress_pipe(source, write, predictor=predictor, name=name, limits=limits, keep_going=True)
+        if result.fault and not keep_going:
+            raise result.fault if target == PIPE else _with_salvage(result.fault, result.frames)
 
     _write_to(target, run, force)
-    assert done is not None
-    return done
+    assert result is not None
+    return result
 
 
-def _with_advice(fault: SpikeyError, done: Piped, option: str) -> SpikeyError:
-    """The same fault, and how the frames that come before it are to be had."""
-    return (
-        type(fault)(f"{fault}; {option} restores the {counted(done.frames, 'frame')} before") if done.frames else fault
-    )
-
-
-def test_live(archive: Path, *, model: str | None, report: Report, limits: Limits) -> None:
-    """`spikey test ARCHIVE` where the archive is a live stream."""
-    from ..streaming.pipe import decompress_pipe
-
-    with archive.open("rb") as file:
-        predictor, name = find_model(model), str(archive)
-        done = decompress_pipe(file, lambda data: None, predictor=predictor, name=name, limits=limits, keep_going=True)
-    if done.fault:
-        raise _with_advice(done.fault, done, "`spikey decompress --keep-going`")
-    report.say(f"{archive}: a live stream of {done.frames} frames, decoded and compared: all is well")
+def _with_salvage(fault: SpikeyError, frames: int) -> SpikeyError:
+    """The fault, and the remedy that restores the frames before it, if there are any."""
+    if not frames:
+        return fault
+    return type(fault)(f"{fault}; keep going to restore the {counted(frames, 'frame')} before", parameter="keep_going")
 
 
 def _stdin() -> BinaryIO:
-    if sys.stdin is None:  # it was closed by whoever started us
-        raise InputError("stdin: is closed; pipe a recording into it, as in `spikey compress - out.spk < in.wav`")
-    if sys.stdin.isatty():
-        raise InputError("stdin: is a terminal; pipe a recording into it, as in `spikey compress - out.spk < in.wav`")
+    if sys.stdin is None or sys.stdin.isatty():
+        state = "closed" if sys.stdin is None else "a terminal"
+        raise InputError(f"stdin: is {state}; pipe a recording into it, as in `spikey compress - out.spk < in.wav`")
     return sys.stdin.buffer
 
 
-def _cannot_come_again(source: BinaryIO) -> bool:
-    """Whether bytes come from a recorder, or whatever else is no file that is still there afterwards."""
+def _is_recorder(source: BinaryIO) -> bool:
+    """Whether bytes come from a pipe or a device, so that they cannot be read again."""
     try:
         return not stat.S_ISREG(os.fstat(source.fileno()).st_mode)
-    except OSError:  # it is none of the system's
+    except OSError:  # not a file of the operating system
         return False
 
 
-class _UntilSignal(io.RawIOBase):
-    """What can be read of a file of the system, up to its end, or to a request to end."""
+class _InterruptibleReader(io.RawIOBase):
+    """Reads a file descriptor up to its end, or until a signal requests the end."""
 
     def __init__(self, handle: int, request: signals.Request) -> None:
         self._handle = handle
@@ -193,55 +198,58 @@ class _UntilSignal(io.RawIOBase):
 
 
 def binary_stdout() -> BinaryIO:
-    """Stdout, for what is not for people. Raises InputError where it is a terminal."""
-    if sys.stdout is None:
-        raise InputError("stdout: is closed; name a file, or pipe it on")
-    if sys.stdout.isatty():
-        raise InputError("stdout: is a terminal; name a file, or pipe it on")
+    """Stdout for binary data. Raises InputError if it is closed or a terminal."""
+    if sys.stdout is None or sys.stdout.isatty():
+        state = "closed" if sys.stdout is None else "a terminal"
+        raise InputError(f"stdout: is {state}; name a file, or pipe the output into another program")
     return sys.stdout.buffer
 
 
 def _write_to(
     target: Path,
-    run: Callable[[Callable[[bytes], object]], object],
+    run: Callable[[_Write], object],
     force: bool,
     is_worth_keeping: Callable[[], bool] | None = None,
 ) -> None:
-    """Let `run` write to stdout, or to a file that is there once it is whole; or, of what cannot come again, where what
-    was written `is_worth_keeping`, wherever it can be, with an InputError that tells.
+    """Let `run` write to stdout, or to a file that gets its name once it is complete.
+
+    If `run` fails and what it wrote `is_worth_keeping`, the incomplete file is kept and the InputError names it.
     """
     if target == PIPE:
         out = binary_stdout()
 
-        def put(data: bytes) -> None:
+        def write_through(data: bytes) -> None:
             out.write(data)
             out.flush()
 
-        run(put)
+        run(write_through)
         return
     from ..system.whole_file import WholeFile
 
-    whole = WholeFile(target, force=force)
+    output = WholeFile(target, force=force)
     written = 0
-    is_whole = False
+    is_complete = False
 
     def write(data: bytes) -> None:
         nonlocal written
         file.write(data)
         if is_worth_keeping:
-            file.flush()  # a kill leaves what had come
+            file.flush()  # the data survives if this process is killed
         written += len(data)
 
     try:
-        with whole.writing() as file:
+        with output.writing() as file:
             run(write)
-        is_whole = True
-        whole.commit()
+        is_complete = True
+        output.commit()
     except Exception as error:
         if not (written and is_worth_keeping and is_worth_keeping()):
             raise
-        told = error if isinstance(error, SpikeyError) else f"{target}: {error!r}"
-        state = "is whole" if is_whole else "breaks off; `spikey decompress --keep-going` restores it"
-        raise InputError(f"{told}; what had come stands in {whole.keep()}, and {state}") from error
+        cause = error if isinstance(error, SpikeyError) else f"{target}: {error!r}"
+        state = "is complete" if is_complete else "is cut off; restore it with `spikey decompress --keep-going`"
+        raise InputError(
+            f"{cause}; what was received is in {output.keep()}, and {state}",
+            parameter=getattr(error, "parameter", None),
+        ) from error
     finally:
-        whole.discard()
+        output.discard()

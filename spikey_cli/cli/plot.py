@@ -7,30 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FORCE, MODEL, PATH, PICTURE, THREADS, find_model, limited
+from .options import CHANNELS, FORCE, MODEL, PATH, PICTURE, START, STOP, THREADS, check_range, find_model, limited
 from .report import Report, counted, reporting
 
 if TYPE_CHECKING:
     from ..container.limits import Limits
 
-_TRACES = 16
-"""Threads that are drawn where none are named."""
+_DEFAULT_CHANNELS = 16
+_DEFAULT_SECONDS = 1.0
 
 
 @click.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
-@click.option("--out", type=PICTURE, metavar="FILE.png", help="Where the picture goes; by default beside the archive.")
-@click.option(
-    "--thread",
-    "names",
-    multiple=True,
-    metavar="NAME",
-    help=f"A file, or FILE:CHANNEL of it; may be repeated. By default the first {_TRACES} threads.",
-)
-@click.option(
-    "--start", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="From here on; 0 by default."
-)
-@click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="Up to here; by default for a second.")
+@click.option("--out", type=PICTURE, metavar="FILE.png", help="Name of the picture; default: ARCHIVE with .png.")
+@CHANNELS
+@START
+@STOP
 @MODEL
 @limited
 @THREADS
@@ -39,8 +31,8 @@ _TRACES = 16
 def plot(
     archive: Path,
     out: Path | None,
-    names: tuple[str, ...],
-    start: float,
+    channels: tuple[str, ...],
+    start: float | None,
     stop: float | None,
     model: str | None,
     limits: Limits,
@@ -50,16 +42,17 @@ def plot(
 ) -> None:
     """Draw a range of traces of an archive, as PNG.
 
-    Only what is drawn is decoded. Long ranges are drawn by their extremes: no spike is lost. Needs the extra `plot`.
-    Example:
+    The default is the first 16 channels, and one second from --start, or from the beginning. Only the blocks and
+    channels that are drawn are decoded. A long range is drawn as the minimum and maximum of each column, so that every
+    spike is visible. Needs the extra `plot`. Example:
 
     \b
         spikey plot out.spk
-        spikey plot --thread left.wav --start 1.5 --stop 2 --out left.png out.spk
+        spikey plot --channel left.wav --start 1.5 --stop 2 --out left.png out.spk
     """
-    stop = start + 1 if stop is None else stop
-    if not start < stop:
-        raise click.UsageError(f"--start {start:g} is not before --stop {stop:g}")
+    start = start or 0.0
+    stop = start + _DEFAULT_SECONDS if stop is None else stop
+    check_range(start, stop)
     from ..analysis.plotting import check_installed
     from ..analysis.traces import read_traces
     from ..analysis.traces_plot import draw_traces
@@ -71,16 +64,16 @@ def plot(
         with report.progress("drawing") as progress:
             traces = read_traces(
                 archive,
-                names or None,
+                channels or None,
                 start,
                 stop,
-                max_channels=_TRACES,
+                max_channels=_DEFAULT_CHANNELS,
                 workers=workers,
                 predictor=find_model(model),
                 limits=limits,
                 progress=progress,
             )
         first, last = min(trace.start for trace in traces), max(trace.stop for trace in traces)
-        drawn = f"{round(first, 4):g} s to {round(last, 4):g} s"
-        write(draw_traces(traces, f"{archive.name}, {drawn}"))
-    report.say(f"{target}: {counted(len(traces), 'thread')} of {archive}, {drawn}")
+        seconds = f"{round(first, 4):g} s to {round(last, 4):g} s"
+        write(draw_traces(traces, f"{archive.name}, {seconds}"))
+    report.say(f"{target}: {counted(len(traces), 'channel')} of {archive}, {seconds}")

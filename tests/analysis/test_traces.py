@@ -42,7 +42,7 @@ def pixels(png: Path) -> tuple[int, int]:
 
 def test_a_picture_beside_the_archive(archive):
     told = run("plot", archive)
-    assert told == f"{archive.with_suffix('.png')}: 16 threads of {archive}, 0 s to 1 s\n"
+    assert told == f"{archive.with_suffix('.png')}: 16 channels of {archive}, 0 s to 1 s\n"
     width, height = pixels(archive.with_suffix(".png"))
     assert (width, height) == (2000, round(200 * (1.2 + 0.42 * 16)))
     assert "exists already; give --force" in run("plot", archive, status=1)
@@ -50,15 +50,15 @@ def test_a_picture_beside_the_archive(archive):
 
 
 def test_a_picture_of_what_is_asked_for(archive, tmp_path):
-    chosen = ["--thread", "wide.wav:18", "--thread", "short.wav", "--start", "0.9", "--stop", "9"]
+    chosen = ["--channel", "wide.wav:18", "--channel", "short.wav", "--start", "0.9", "--stop", "9"]
     told = run("plot", *chosen, "--out", tmp_path / "p.png", archive)
-    assert told == f"{tmp_path / 'p.png'}: 2 threads of {archive}, 0.9 s to 2.5 s\n"
+    assert told == f"{tmp_path / 'p.png'}: 2 channels of {archive}, 0.9 s to 2.5 s\n"
     assert pixels(tmp_path / "p.png") == (2000, round(200 * (1.2 + 2 * 0.42)))
 
 
 def test_a_page_is_filled_and_prolonged_to_a_limit(archive, tmp_path):
-    run("plot", "--thread", "wide.wav", "--out", tmp_path / "p.png", archive)
-    run("plot", *["--thread", "wide.wav"], *["--thread", "short.wav"], "--out", tmp_path / "q.png", archive)
+    run("plot", "--channel", "wide.wav", "--out", tmp_path / "p.png", archive)
+    run("plot", *["--channel", "wide.wav"], *["--channel", "short.wav"], "--out", tmp_path / "q.png", archive)
     assert pixels(tmp_path / "q.png")[1] > pixels(tmp_path / "p.png")[1]
     from spikey_cli.analysis.traces_plot import draw_traces
 
@@ -136,15 +136,15 @@ def test_threads_that_are_not_drawn_stay_packed(archive, monkeypatch):
     ("options", "status", "complaint"),
     [
         (
-            ["--thread", "wide.wav:19"],
+            ["--channel", "wide.wav:19"],
             1,
             "out.spk: holds no channel 'wide.wav:19'; `spikey info --all` lists its files",
         ),
-        (["--thread", "wide:3"], 1, "out.spk: holds no channel 'wide:3'; did you mean 'wide.wav:3'? `spikey info"),
+        (["--channel", "wide:3"], 1, "out.spk: holds no channel 'wide:3'; did you mean 'wide.wav:3'? `spikey info"),
         (["--start", "3"], 1, "out.spk: no chosen channel has samples in the range from 3 s"),
-        (["--start", "2", "--stop", "2"], 2, "--start 2 is not before --stop 2"),
-        (["--out", "p.jpg"], 2, "pictures are PNG files, and 'p.jpg' is not called one; give it the ending .png"),
-        (["--out", ""], 2, "pictures are PNG files, and '' is not called one"),
+        (["--start", "2", "--stop", "2"], 2, "the range is empty: 2 is not before 2 (--start, --stop)"),
+        (["--out", "p.jpg"], 2, "'p.jpg' does not end in .png; pictures are PNG files"),
+        (["--out", ""], 2, "'' does not end in .png"),
         (["--out", "absent/p.png"], 1, "absent/p.png: cannot write: No such file or directory; there is no folder"),
     ],
 )

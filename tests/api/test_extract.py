@@ -49,26 +49,26 @@ def archive(tmp_path_factory, samples) -> Path:
 
 def test_an_array_of_threads_in_the_order_asked_for(tmp_path, archive, samples):
     out = tmp_path / "piece.npy"
-    names = ["--thread", "wide.wav:2", "--thread", "a.wav", "--thread", "wide.wav"]
+    names = ["--channel", "wide.wav:2", "--channel", "a.wav", "--channel", "wide.wav"]
     printed = run("extract", *names, "--start", "0.25", "--stop", "0.5", archive, out)
-    assert printed == f"{out}: 2,500 samples of 4 threads\n"
+    assert printed == f"{out}: 2,500 frames of 4 channels\n"
     piece = np.load(out)
     assert piece.dtype == np.int16
     np.testing.assert_array_equal(piece, samples[2500:5000, [4, 0, 2, 3]])
 
 
 def test_frames_instead_of_seconds(tmp_path, archive, samples):
-    run("extract", "--thread", "b.wav", "--first-frame", "17", "--stop-frame", "18", archive, tmp_path / "one.npy")
+    run("extract", "--channel", "b.wav", "--first-frame", "17", "--stop-frame", "18", archive, tmp_path / "one.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "one.npy"), samples[17:18, 1:2])
-    run("extract", "--thread", "norate.npy", "--first-frame", "8000", archive, tmp_path / "end.npy")
+    run("extract", "--channel", "norate.npy", "--first-frame", "8000", archive, tmp_path / "end.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "end.npy"), samples[8000:, :2])
-    run("extract", "--thread", "b.wav", "--stop-frame", "1000000", archive, tmp_path / "all.npy")
+    run("extract", "--channel", "b.wav", "--stop-frame", "1000000", archive, tmp_path / "all.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "all.npy"), samples[:, 1:2])
 
 
 def test_one_wav_of_threads_of_several_files(tmp_path, archive, samples):
     out = tmp_path / "piece.WAV"
-    run("extract", "--thread", "b.wav", "--thread", "wide.wav:0", "--start", "0.4", archive, out)
+    run("extract", "--channel", "b.wav", "--channel", "wide.wav:0", "--start", "0.4", archive, out)
     assert out.read_bytes() == wav_bytes(samples[4000:, [1, 2]], rate=RATE)
 
 
@@ -88,10 +88,10 @@ def test_other_widths(tmp_path, random, sample_bytes, dtype):
 
 
 def test_through_a_pipe(archive, samples):
-    command = [sys.executable, "-m", "spikey_cli", "extract", "--thread", "a.wav", "--stop", "0.1", archive, "-"]
+    command = [sys.executable, "-m", "spikey_cli", "extract", "--channel", "a.wav", "--stop", "0.1", archive, "-"]
     done = subprocess.run(command, capture_output=True, check=True)
     np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), samples[:1000, :1])
-    assert done.stderr == b"-: 1,000 samples of 1 thread\n"
+    assert done.stderr == b"-: 1,000 frames of 1 channel\n"
 
 
 _BOUND = st.none() | st.integers(0, FRAMES + 5)
@@ -138,10 +138,10 @@ def test_it_tells_of_progress(archive):
 
 def test_what_makes_no_sense_is_a_usage_error(tmp_path, archive):
     out = tmp_path / "a.npy"
-    assert "with the ending .npy or .wav" in run("extract", archive, tmp_path / "a.txt", status=2)
-    assert "give one kind" in run("extract", "--start", "1", "--stop-frame", "3", archive, out, status=2)
-    assert "--start 2.0 is not before 1.0" in run("extract", "--start", "2", "--stop", "1", archive, out, status=2)
-    assert "--first-frame 5 is not before 5" in run(
+    assert "must end in .npy or .wav" in run("extract", archive, tmp_path / "a.txt", status=2)
+    assert "leave out --stop-frame" in run("extract", "--start", "1", "--stop-frame", "3", archive, out, status=2)
+    assert "2 is not before 1 (" in run("extract", "--start", "2", "--stop", "1", archive, out, status=2)
+    assert "5 is not before 5 (--first-frame, --stop-frame)" in run(
         "extract", "--first-frame", "5", "--stop-frame", "5", archive, out, status=2
     )
     assert not out.exists()
@@ -153,23 +153,23 @@ def test_what_makes_no_sense_is_a_usage_error(tmp_path, archive):
 
 def test_what_cannot_be_extracted_is_named(tmp_path, archive, samples):
     out = tmp_path / "a.npy"
-    assert "holds no channel 'c.wav'" in run("extract", "--thread", "c.wav", archive, out, status=1)
+    assert "holds no channel 'c.wav'" in run("extract", "--channel", "c.wav", archive, out, status=1)
     assert "differ in length, rate or width" in run("extract", archive, out, status=1)
     assert "have 9,000 samples at 10,000 Hz" in run(
-        "extract", "--thread", "a.wav", "--start", "3", archive, out, status=1
+        "extract", "--channel", "a.wav", "--start", "3", archive, out, status=1
     )
     live = tmp_path / "live.spk"
     encoder = spikey_cli.StreamEncoder(1, 1000)
     live.write_bytes(encoder.push(np.zeros((9, 1), np.int16)) + encoder.finish())
-    assert "a live stream is read from its start to its end" in run("extract", live, out, status=1)
+    assert "is a live stream, which has no index" in run("extract", live, out, status=1)
     (tmp_path / "some.txt").write_text("text")
     run("compress", tmp_path / "some.txt", tmp_path / "text.spk")
     assert "holds no channels" in run("extract", tmp_path / "text.spk", out, status=1)
     assert not out.exists()
     out.write_text("precious")
-    assert "exists already; give --force" in run("extract", "--thread", "a.wav", archive, out, status=1)
+    assert "exists already; give --force" in run("extract", "--channel", "a.wav", archive, out, status=1)
     assert out.read_text() == "precious"
-    run("extract", "-f", "--thread", "a.wav", archive, out)
+    run("extract", "-f", "--channel", "a.wav", archive, out)
     np.testing.assert_array_equal(np.load(out), samples[:, :1])
 
 
@@ -183,17 +183,17 @@ def test_damage_leaves_no_file(tmp_path, archive):
 
 
 def test_seconds_mean_nothing_without_a_rate(tmp_path, archive, samples):
-    named = ["--thread", "norate.npy"]
+    named = ["--channel", "norate.npy"]
     for bound in (("--start", "0.1"), ("--stop", "0.1")):
         printed = run("extract", *named, *bound, archive, tmp_path / "a.npy", status=1)
         assert "tells no rate, so that seconds mean nothing; count frames" in printed
-        printed = run("decompress", *named, *bound, archive, tmp_path / "back", status=1)
+        printed = run("extract", *named, *bound, archive, f"{tmp_path / 'back'}/", status=1)
         assert "norate.npy: tells no rate, so that seconds mean nothing; count frames" in printed
     assert "a WAV tells a rate, and the recording does not; write it as .npy" in run(
         "extract", *named, archive, tmp_path / "a.wav", status=1
     )
     assert "norate.npy: a WAV tells a rate" in run(
-        "decompress", "--thread", "norate.npy:0", archive, tmp_path / "back", status=1
+        "extract", "--channel", "norate.npy:0", archive, f"{tmp_path / 'back'}/", status=1
     )
     assert not list(tmp_path.iterdir())
     run("extract", *named, archive, tmp_path / "a.npy")
@@ -203,7 +203,7 @@ def test_seconds_mean_nothing_without_a_rate(tmp_path, archive, samples):
 def test_a_range_of_a_file_that_is_no_wav_is_one(tmp_path, samples):
     (tmp_path / "run.bin").write_bytes(np.ascontiguousarray(samples).tobytes())
     run("compress", "--raw", f"5:{RATE}", tmp_path / "run.bin", tmp_path / "out.spk")
-    run("decompress", "--start", "0.5", "--stop", "0.6", tmp_path / "out.spk", tmp_path / "back")
+    run("extract", "--start", "0.5", "--stop", "0.6", tmp_path / "out.spk", f"{tmp_path / 'back'}/")
     piece, rate = soundfile.read(tmp_path / "back" / "run.bin.wav", dtype="int16")
     assert rate == RATE
     np.testing.assert_array_equal(piece, samples[5000:6000])
@@ -214,10 +214,10 @@ def test_two_files_that_would_be_one_are_refused(tmp_path, samples):
     (tmp_path / "rec.npy.wav").write_bytes(wav_bytes(samples[:, 0], rate=RATE))
     inputs = [tmp_path / "rec.npy", tmp_path / "rec.npy.wav"]
     spikey_cli.compress(inputs, tmp_path / "a.spk", sample_rate=RATE)
-    words = ("decompress", "-f", "--start", 0, "--stop", 0.01)
-    assert "two files would be rec.npy.wav" in run(*words, tmp_path / "a.spk", tmp_path / "out", status=1)
+    words = ("extract", "-f", "--start", 0, "--stop", 0.01)
+    assert "two files would be rec.npy.wav" in run(*words, tmp_path / "a.spk", f"{tmp_path / 'out'}/", status=1)
     assert not (tmp_path / "out").exists()
-    run(*words, "--thread", "rec.npy", tmp_path / "a.spk", tmp_path / "out")
+    run(*words, "--channel", "rec.npy", tmp_path / "a.spk", f"{tmp_path / 'out'}/")
 
 
 @pytest.mark.parametrize(

@@ -28,20 +28,20 @@ def test_info(tmp_path, session):
     size = (tmp_path / "out.spk").stat().st_size
     assert run("info", "--all", tmp_path / "out.spk").splitlines() == [
         f"{tmp_path / 'out.spk'}: Spikey archive, format 3.1",
-        "  content    2 files, 2 threads at 19,531 Hz, 16 bit, 60,000 samples",
+        "  content    2 files, 2 channels at 19,531 Hz, 16 bit, 60,000 samples",
         "  duration   1.54 s",
         f"  size       120.09 kB -> {size / 1000:.2f} kB, ratio {told['ratio']:.4f}, "
         f"{told['bits_per_sample']:.4f} bits/sample",
         f"  coded      rice, model {told['model']['name']}, 1 block",
-        "  topology   1 session; 2 of 2 threads with peers",
+        "  topology   1 session; 2 of 2 channels with peers",
         "",
-        "  file         threads  frames  bits      Hz  duration      size  grid",
-        "  thread0.wav        1  30,000    16  19,531    1.54 s  60.04 kB  n1",
-        "  thread1.wav        1  30,000    16  19,531    1.54 s  60.04 kB  n1",
+        "  file         channels  frames  bits      Hz  duration      size  quantizer",
+        "  thread0.wav         1  30,000    16  19,531    1.54 s  60.04 kB  n1",
+        "  thread1.wav         1  30,000    16  19,531    1.54 s  60.04 kB  n1",
         "",
-        "  threads, their waves, and their peers with metrics of 1 to 255",
-        f"  thread0.wav  0  thread1.wav {metric}",
-        f"  thread1.wav  1  thread0.wav {metric}",
+        "  channel      coding pass  peers (metric, 1 to 255)",
+        f"  thread0.wav            0  thread1.wav ({metric})",
+        f"  thread1.wav            1  thread0.wav ({metric})",
     ]
 
 
@@ -55,13 +55,13 @@ def test_info_of_much(tmp_path, random):
     run("compress", "-r", folder, tmp_path / "out.spk")
     printed = run("info", tmp_path / "out.spk").splitlines()
     assert (
-        printed[1] == "  content    23 files, 23 threads at 1 / 10 / 19,531 Hz, 8 / 16 bit, 13,200 samples; "
+        printed[1] == "  content    23 files, 23 channels at 1 / 10 / 19,531 Hz, 8 / 16 bit, 13,200 samples; "
         "1 kept verbatim"
     )
     assert printed[2] == "  duration   0.01 s to 2:46:40"
-    assert "  hours.wav           1  10,000    16       1   2:46:40  20.04 kB  identity" in printed
-    assert "  minute.wav          2     600     8      10   0:01:00   1.24 kB  identity" in printed
-    assert "  notes.txt                                                   4 B  kept verbatim" in printed
+    assert "  hours.wav            1  10,000    16       1   2:46:40  20.04 kB  identity" in printed
+    assert "  minute.wav           2     600     8      10   0:01:00   1.24 kB  identity" in printed
+    assert "  notes.txt                                                    4 B  kept verbatim" in printed
     assert (len(printed), printed[-1]) == (7 + 1 + 20 + 1, "  and 3 more (--all)")
     everything = run("info", "--all", tmp_path / "out.spk")
     assert all(f"thread{i}.wav " in everything for i in range(20))
@@ -87,7 +87,7 @@ def test_info_of_a_live_stream(tmp_path, random):
     assert (done.returncode, done.stderr) == (0, b"")
     printed = run("info", tmp_path / "live.spk")
     assert "Spikey live stream, format 1.1" in printed
-    assert "3 threads at 20,000 Hz, 16 bit, wav" in printed
+    assert "3 channels at 20,000 Hz, 16 bit, wav" in printed
     told = json.loads(run("info", "--json", tmp_path / "live.spk"))
     assert (told["channels"], told["archive_bytes"]) == (3, (tmp_path / "live.spk").stat().st_size)
     (tmp_path / "live.spk").write_bytes((tmp_path / "live.spk").read_bytes()[:30])

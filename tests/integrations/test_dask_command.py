@@ -50,7 +50,7 @@ class TestCommand:
             asked.append(where)
             yield None
 
-        monkeypatch.setattr(sys.modules["spikey_cli.cli.compress"], "cluster_at", noted)
+        monkeypatch.setattr("spikey_cli.cli.compress.cluster_at", noted)
         result = CliRunner().invoke(main, ["compress", *given])
         assert asked == [address], result.output
 
@@ -59,7 +59,7 @@ class TestCommand:
         [
             (
                 ["--dask=a.wav", "b.wav", "o.spk"],
-                "'a.wav' is no address; give HOST:PORT of a scheduler of Dask, or local",
+                "'a.wav' is not an address; give HOST:PORT of a Dask scheduler, or local",
             ),
             (["--dask", "-", "o.spk"], "leave out --dask"),
         ],

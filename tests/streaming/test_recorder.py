@@ -48,8 +48,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def come(source: BinaryIO) -> None:
         monkeypatch.setattr(pipe, "_stdin", lambda: source)
-        monkeypatch.setattr(pipe, "_cannot_come_again", lambda source: True)
-        monkeypatch.setattr(pipe, "_UntilSignal", lambda handle, request: source)
+        monkeypatch.setattr(pipe, "_is_recorder", lambda source: True)
+        monkeypatch.setattr(pipe, "_InterruptibleReader", lambda handle, request: source)
         source.fileno = lambda: 0  # type: ignore[method-assign]
 
     return come
@@ -75,7 +75,7 @@ def test_a_recorder_that_fails_leaves_what_had_come(tmp_path: Path, data: bytes,
     recorder(Failing(data, 40_000))
     printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
     assert "stdin: cannot read: Input/output error" in printed
-    assert f"{tmp_path / 'a.spk'} has the 10,000 frames that had come" in printed
+    assert f"{tmp_path / 'a.spk'} holds the 10,000 frames received" in printed
     run("decompress", tmp_path / "a.spk", tmp_path)
     assert (tmp_path / "a.raw").read_bytes() == data[:40_000]
 
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_what_had_come(
     (kept,) = tmp_path.iterdir()
     assert (kept == tmp_path / "a.spk") is flushes
     assert "a.spk: cannot write: No space left on device" in printed
-    assert f"what had come stands in {kept}, and breaks off; `spikey decompress --keep-going` restores it" in printed
+    assert f"what was received is in {kept}, and is cut off; restore it with `spikey decompress" in printed
     monkeypatch.undo()
     run("decompress", "--keep-going", kept, tmp_path / "back", status=1)
     (back,) = (tmp_path / "back").glob("*.raw")
@@ -153,7 +153,7 @@ def test_a_full_disk_takes_no_archive_away(
     printed = run("compress", *force, "--raw", "2:1000", "--packet", "1000", "-", old, status=1)
     assert old.read_bytes() == before
     (kept,) = set(tmp_path.iterdir()) - {old}
-    assert f"what had come stands in {kept}, and breaks off" in printed
+    assert f"what was received is in {kept}, and is cut off" in printed
 
 
 def test_what_takes_the_name_meanwhile_takes_nothing_away(
@@ -170,7 +170,8 @@ def test_what_takes_the_name_meanwhile_takes_nothing_away(
     printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
     assert (tmp_path / "a.spk").read_bytes() == b"another"
     (kept,) = set(tmp_path.iterdir()) - {tmp_path / "a.spk"}
-    assert f"a.spk: exists already; give --force to replace it; what had come stands in {kept}, and is whole" in printed
+    assert "a.spk: exists already" in printed
+    assert f"; what was received is in {kept}, and is complete" in printed
     run("decompress", kept, "-")
 
 
@@ -191,7 +192,7 @@ def test_a_disk_that_does_not_take_what_was_written(
     printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
     (kept,) = tmp_path.iterdir()
     assert (kept == tmp_path / "a.spk") is (what == "folder")
-    assert f"what had come stands in {kept}, and is whole" in printed
+    assert f"what was received is in {kept}, and is complete" in printed
     monkeypatch.undo()
     run("decompress", kept, tmp_path / "back")
     (back,) = (tmp_path / "back").iterdir()

@@ -61,7 +61,7 @@ class FaultHarness:
         return self._archives[key]
 
     def job(self, kind: str, *options: object, over_old: bool = False) -> Job:
-        """`spikey compress`, `decompress`, or `extract` for a decompress of a range of time."""
+        """`spikey compress`, `decompress`, or `extract` to a folder."""
         archive = self.folder / "whole.spk"
         archive.write_bytes(self.archive_of(self.sources))
         if over_old:
@@ -73,7 +73,7 @@ class FaultHarness:
             arguments = ["decompress", *options, archive, self.out / "back"]
             after = {f"back/{name}": data for name, data in self.sources.items()}
         else:
-            arguments = ["decompress", *options, "--start", "0.1", archive, self.out / "back"]
+            arguments = ["extract", *options, "--start", "0.1", archive, f"{self.out / 'back'}/"]
             self.reset({})
             spikey_cli.extract_files(archive, self.out / "back", start=0.1)
             after = self.files()

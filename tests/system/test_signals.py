@@ -176,7 +176,7 @@ class TestRecording:
         told = process.communicate()[1].decode()
         assert (process.returncode, told) == (
             128 + number,
-            f"spikey: interrupted by {number.name}; {tmp_path}/o.spk has the 50,000 frames that had come\n",
+            f"spikey: interrupted by {number.name}; {tmp_path}/o.spk holds the 50,000 frames received\n",
         )
         assert restored(tmp_path / "o.spk") == data
 
@@ -187,7 +187,7 @@ class TestRecording:
         process.send_signal(signal.SIGINT)
         process.stdin.write(data[80_000:])
         told = process.communicate()[1].decode()
-        assert (process.returncode, "o.spk has the 30,000 frames that had come" in told) == (130, True), told
+        assert (process.returncode, "o.spk holds the 30,000 frames received" in told) == (130, True), told
         assert restored(tmp_path / "o.spk") == data
 
     def test_a_recorder_that_goes_on_is_not_waited_for(self, tmp_path, random, recording):
@@ -207,7 +207,7 @@ class TestRecording:
         process = recording("-", data)
         process.send_signal(signal.SIGINT)
         stream, told = process.communicate()
-        assert (process.returncode, "the stream has the 10,000 frames that had come" in told.decode()) == (130, True)
+        assert (process.returncode, "the stream holds the 10,000 frames received" in told.decode()) == (130, True)
         back: list[bytes] = []
         decompress_pipe(io.BytesIO(stream), back.append)
         assert b"".join(back) == data

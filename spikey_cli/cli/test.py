@@ -1,0 +1,52 @@
+"""The command `spikey test`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ArchiveError
+from .options import MODEL, PATH, THREADS, find_model, limited, refuse
+from .pipe import test_live
+from .report import Report, complain, counted, report_failures, report_losses, reporting, size
+
+if TYPE_CHECKING:
+    from ..container.limits import Limits
+
+
+@click.command(short_help="Decode an archive and check it; write nothing.")
+@click.argument("archive", type=PATH, metavar="ARCHIVE")
+@MODEL
+@limited
+@THREADS
+@reporting
+def test(archive: Path, model: str | None, limits: Limits, workers: int | None, report: Report) -> None:
+    """Decode an archive and compare every file with its checksum; write nothing.
+
+    Every damaged file is named. Example:
+
+    \b
+        spikey test out.spk
+    """
+    from ..streaming.pipe import is_live
+
+    if is_live(archive):
+        refuse("workers", reason="a live stream is decoded by one processor")
+        test_live(archive, model=model, report=report, limits=limits)
+        return
+    from ..api.decompress import verify
+    from ..container.archive import REMEDY
+
+    with report.progress("testing") as progress:
+        result = verify(
+            archive, workers=workers, keep_going=True, predictor=find_model(model), progress=progress, limits=limits
+        )
+    is_damaged = bool(result.failures or result.lost or result.faults)
+    verdict = "damaged" if is_damaged else "OK"
+    report.say(f"{archive}: {counted(result.files, 'file')}, {size(result.bytes)} decoded and compared: {verdict}")
+    report_losses(archive, result.faults, result.lost)
+    if result.faults or result.lost:
+        complain(ArchiveError(f"{archive}: is damaged; {REMEDY}", parameter="keep_going"))
+    report_failures(result.failures, is_damaged=is_damaged)
