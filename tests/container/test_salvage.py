@@ -28,7 +28,7 @@ def made(tmp_path_factory) -> tuple[bytes, dict[str, bytes], list[tuple[int, int
     files = {
         "left.wav": wav_bytes(n1_samples(session[:, 0])),
         "right.wav": wav_bytes(n1_samples(session[:, 1])),
-        "probe.wav": wav_bytes(neural(random, 700, 3), rate=30_000, tail=b"LIST\x04\x00\x00\x00abcd"),
+        "probe.wav": wav_bytes(neural(random, 700, 3), rate=30_000, trailer=b"LIST\x04\x00\x00\x00abcd"),
         "bytes.wav": wav_bytes(random.integers(100, 160, (900, 1)), 1),
         "note.txt": random.bytes(900),
     }

@@ -1,12 +1,14 @@
-"""Seeds of each door: small, valid, and made anew each time, so that they are of the format as it is.
+"""Seeds of each target: small and valid. They are generated, so they always follow the current format.
 
-They are of a few dozen samples: what a fuzzer tries is as long as its seeds, and the interpreter decodes it.
+They have a few dozen samples each, because a fuzzer's inputs are about as long as its seeds and the interpreter decodes
+them.
 """
 
 from __future__ import annotations
 
 import io
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +39,12 @@ def _wavs() -> dict[str, bytes]:
         "two": wav_bytes(n1, trailer=b"LIST\4\0\0\0abcd"),
         "wide": wav_bytes(random.integers(-(2**23), 2**23, (12, 2)), 3, header=b"junk\1\0\0\0a\0"),
         "bytes": wav_bytes(random.integers(120, 136, (20, 3)), 1),
-        "text": b"no WAV at all, but bytes" * 3,
+        "text": b"some text, and no WAV at" * 3,
         "rf64": b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0" + bytes(28) + wav_bytes(n1[:, 0])[12:],
     }
 
 
+@cache
 def _archives() -> dict[str, bytes]:
     wavs = _wavs()
     made = {}
@@ -66,7 +69,7 @@ def _samples() -> list[np.ndarray]:
 
 
 def _chunks() -> list[bytes]:
-    """The files of chunks of what a recording may be in a store, and one of them whole."""
+    """Files of chunks of several kinds of arrays, and one encoded chunk."""
     random = np.random.default_rng(8)
     n1 = n1_samples(neural(random, 40, 2))
     filled = np.zeros((100, 3), np.int16)
@@ -75,10 +78,10 @@ def _chunks() -> list[bytes]:
     arrays = (n1, filled, unsigned, np.asfortranarray(unsigned), random.integers(-9, 9, 50), random.normal(size=20))
     seeds = []
     for array in arrays:
-        samples, form = samples_of(array) or (array, None)
+        samples, metadata = samples_of(array) or (array, None)
         saved = io.BytesIO()
         np.save(saved, samples)
-        seeds.append(pieces_of(saved.getvalue(), form.pack() if form else b""))
+        seeds.append(pieces_of(saved.getvalue(), metadata.pack() if metadata else b""))
     return [*seeds, encode_chunk(n1)]
 
 
@@ -94,7 +97,7 @@ def _apart() -> list[bytes]:
 
 
 def _streams(name: str) -> list[bytes]:
-    """What a coder wrote of threads, behind what `doors.coder` reads of them first."""
+    """Streams written by a coder, after the bytes that `targets.coder` reads first."""
     seeds = []
     with tempfile.TemporaryDirectory(prefix="spikey-seeds-") as folder:
         random = np.random.default_rng(6)
@@ -115,7 +118,7 @@ def _lives() -> list[bytes]:
     seeds, descriptions = [], []
     random = np.random.default_rng(7)
     pairs = Topology.from_pairs([(0, 1, 200), (1, 2, 90)], (0, 1, 0))
-    for topology, channels, length in ((None, 1, 70), (pairs, 3, 24)):  # gains follow in another way from step 64 on
+    for topology, channels, length in ((None, 1, 70), (pairs, 3, 24)):  # gains adapt differently from step 64 on
         encoder = StreamEncoder(channels, 1000, quantizer="n1", topology=topology, header=b"head")
         frames = n1_samples(neural(random, length, channels))
         header = encoder.push(frames[:0])
@@ -125,40 +128,40 @@ def _lives() -> list[bytes]:
         rest = header[28 + size :] + encoder.push(frames[:16]) + encoder.push(frames[16:]) + encoder.finish(b"tail")
         at = 0
         while at < len(rest):
-            _, behind = get_uvarint(rest, at)
-            length, start = get_uvarint(rest, behind)
-            pieces += [rest[at:behind], rest[start : start + length]]
+            _, after_tag = get_uvarint(rest, at)
+            length, start = get_uvarint(rest, after_tag)
+            pieces += [rest[at:after_tag], rest[start : start + length]]
             at = start + length + 4
         seeds.append(pieces_of(*pieces))
     return [*seeds, pieces_of(b"\0\2\1", descriptions[0], b"\3", pack_quantizer(N1), b"\5", bytes(8))]
 
 
-def seeds_of(door: str) -> list[bytes]:
-    """Some inputs of a door."""
-    if door == "archive":
+def seeds_of(target: str) -> list[bytes]:
+    """Valid inputs of a target."""
+    if target == "archive":
         return _apart()
-    if door == "plain_archive":
+    if target == "plain_archive":
         return list(_archives().values())
-    if door == "salvage":
+    if target == "salvage":
         return [i.to_bytes(2, "little") + seed for i, seed in enumerate(_apart(), 100)]
-    if door == "chunk":
+    if target == "chunk":
         return _chunks()
-    if door == "npy":
+    if target == "npy":
         return [bytes(ArraySource(array, "a.npy").open().read()) for array in _samples()]
-    if door == "sidecar":
+    if target == "sidecar":
         return [
             b"nSavedChans=385\nimSampRate=30000\ntypeThis=imec\n",
             b"nSavedChans=9\nniSampRate=30003.000300\ntypeThis=nidq\nfileName=C:/a=b.bin\n",
             b'{"GUI version": "0.6.0", "continuous": [{"folder_name": "0/", "num_channels": 384, "sample_rate": 3e4}]}',
         ]
-    if door == "wav":
+    if target == "wav":
         return list(_wavs().values())
-    if door == "model":
+    if target == "model":
         shipped = [path.read_bytes() for path in shipped_models().values()]
         return [*shipped, *(random_model(**options) for options in PARTS.values())]
-    if door == "live":
+    if target == "live":
         return _lives()
-    if door == "round_trip":
+    if target == "round_trip":
         wavs = list(_wavs().values())
         return [bytes([i]) + a + b for i, (a, b) in enumerate(zip(wavs, wavs[1:] + wavs[:1], strict=True))]
-    return _streams(door.removeprefix("coder_"))
+    return _streams(target.removeprefix("coder_"))

@@ -1,7 +1,7 @@
-"""The doors by which an enemy's bytes come in, as functions of bytes: what fuzzers and tests call.
+"""The package's entrances for untrusted bytes, as functions of bytes; the fuzzers and the tests call them.
 
-Each returns where the bytes were taken or refused with a SpikeyError; anything else that is raised is a finding.
-Checksums would keep a fuzzer out, so targets take an archive or a stream apart by a simple rule, and make them right.
+A target returns if the package accepts the bytes or raises SpikeyError. Any other exception is a failure.
+A fuzzer cannot guess checksums. Some targets therefore take the parts of an archive or a stream and add the checksums.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import ReferenceGraph, ReferenceTable
 
 LIMITS = Limits()
-"""What archives and live streams may ask for."""
+"""Limits for archives and live streams."""
 CHUNK_BYTES = 1 << 20
-"""Bytes of a chunk's array, at most."""
+"""Largest array of a chunk, in bytes."""
 
 
 def _pieces(data: bytes, count: int) -> list[bytes]:
-    """Bytes in `count` pieces, each behind its length in two bytes; what is missing is empty."""
+    """Split `data` into `count` pieces. The length of each stands before it in two bytes; missing pieces are empty."""
     pieces = []
     for _ in range(count):
         size = int.from_bytes(data[:2], "little")
@@ -60,7 +60,7 @@ def _pieces(data: bytes, count: int) -> list[bytes]:
 
 
 def pieces_of(*pieces: bytes) -> bytes:
-    """The reverse, for seeds."""
+    """The inverse of `_pieces`, for seeds."""
     return b"".join(len(piece).to_bytes(2, "little") + piece for piece in pieces)
 
 
@@ -73,8 +73,10 @@ def _archive(data: bytes) -> Iterator[Path]:
 
 
 def anatomy_of(data: bytes) -> Anatomy:
-    """An archive whose parts are pieces of `data`: coder, learning and model; inflated directory; index; trailer's
-    numbers; tables and streams of two blocks.
+    """Assemble an archive from pieces of `data`.
+
+    The pieces: coder, learning and model; inflated directory; index; the trailer's counts; tables and streams of two
+    blocks.
     """
     coder, directory, index, counts, *blocks = _pieces(data, 8)
     samples, n_blocks = struct.unpack("<QI", counts.ljust(12, b"\0")[:12])
@@ -84,7 +86,7 @@ def anatomy_of(data: bytes) -> Anatomy:
 
 
 def take_apart(anatomy: Anatomy, directory: bytes) -> bytes:
-    """The reverse of `anatomy_of`, of an archive of at most two blocks; `directory` is its inflated one."""
+    """The inverse of `anatomy_of` for an archive of at most two blocks; `directory` is inflated."""
     coder = anatomy.start[10:20]
     counts = struct.pack("<QI", anatomy.samples, anatomy.n_blocks)
     blocks = [piece for block in anatomy.blocks[:2] for piece in (block.table, block.streams)]
@@ -92,14 +94,14 @@ def take_apart(anatomy: Anatomy, directory: bytes) -> bytes:
 
 
 def archive(data: bytes) -> None:
-    """An archive whose checksums are right, front to back."""
+    """Describe and verify an archive with correct checksums."""
     with _archive(anatomy_of(data).pack()) as path, contextlib.suppress(SpikeyError):
         spikey_cli.describe(path, limits=LIMITS)
         spikey_cli.verify(path, workers=1, limits=LIMITS)
 
 
 def plain_archive(data: bytes) -> None:
-    """An archive's bytes as they are, written below a folder."""
+    """Decompress an archive; nothing may be written outside the output folder."""
     with _archive(data) as path:
         with contextlib.suppress(SpikeyError):
             spikey_cli.decompress(path, path.parent / "back", workers=1, limits=LIMITS)
@@ -107,7 +109,7 @@ def plain_archive(data: bytes) -> None:
 
 
 def salvage(data: bytes) -> None:
-    """What is left of an archive: cut, with bytes in front, and with its checksums right."""
+    """Salvage an archive cut at either end, and the bytes as they are."""
     cut_at = int.from_bytes(data[:2], "little")
     whole = anatomy_of(data[2:]).pack()
     for damaged in (whole[cut_at % (len(whole) + 1) :], whole[: cut_at % (len(whole) + 1)], data):
@@ -119,14 +121,14 @@ def salvage(data: bytes) -> None:
 
 
 def _samples_of(layout: Layout, data: bytes) -> bytes:
-    """The samples of a file that lies so: head, samples and tail are the whole of it."""
+    """The bytes of the samples; header bytes, samples and trailer bytes must be the whole file."""
     samples = data[layout.data_offset : layout.data_offset + layout.n_frames * layout.frame_bytes]
     assert layout.header + samples + layout.trailer == data
     return samples
 
 
 def wav(data: bytes) -> None:
-    """A WAV's headers: whatever is found, head, samples and tail are the file."""
+    """Parse the header of a WAV: any layout found must cover the file."""
     layout = parse(io.BytesIO(data), len(data))
     if layout is not None:
         _samples_of(layout, data)
@@ -135,23 +137,23 @@ def wav(data: bytes) -> None:
 
 
 def npy(data: bytes) -> None:
-    """A NumPy file's header: whatever is found, head, samples and tail are the file, and NumPy reads the same."""
+    """Parse the header of a NumPy file: any layout found must cover the file, and NumPy must read the same samples."""
     layout = parse_npy(io.BytesIO(data), len(data))
     if layout is not None:
         assert np.load(io.BytesIO(data)).tobytes() == _samples_of(layout, data)
 
 
 def sidecar(data: bytes) -> None:
-    """What stands beside raw samples: they lie in a way that a WAV could have, or nothing is told."""
+    """Parse a file beside raw samples: a format found must be within the limits of a WAV."""
     with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
-        for told, samples in (("a.meta", "a.bin"), ("structure.oebin", "continuous/0/continuous.dat")):
-            (Path(folder) / told).write_bytes(data)
+        for name, samples in (("a.meta", "a.bin"), ("structure.oebin", "continuous/0/continuous.dat")):
+            (Path(folder) / name).write_bytes(data)
             found = raw_format_beside(Path(folder) / samples)
             assert found is None or (1 <= found.channels <= MAX_CHANNELS and 1 <= found.sample_rate <= MAX_RATE), found
 
 
 def model(data: bytes) -> None:
-    """A model: refused, or proven exact and loaded."""
+    """Certify and load a model."""
     with contextlib.suppress(SpikeyError):
         certify(read_graph(data), INPUT_LIMIT)
     with contextlib.suppress(SpikeyError):
@@ -159,7 +161,7 @@ def model(data: bytes) -> None:
 
 
 def chunk_of(data: bytes) -> bytes:
-    """A chunk whose files are pieces of `data`, coded as those of a chunk are."""
+    """A chunk whose files are pieces of `data`."""
     files = zip(("chunk.npy", "chunk.json"), _pieces(data, 2), strict=True)
     sources = [scan(BytesSource(file, name)) for name, file in files if file]
     made = io.BytesIO()
@@ -169,7 +171,7 @@ def chunk_of(data: bytes) -> bytes:
 
 
 def chunk(data: bytes) -> None:
-    """A chunk of any files under the names of its own, and bytes as they are: an array no larger than it may be."""
+    """Decode a chunk of arbitrary files, and the bytes as they are; the array must not exceed its limit."""
     for packed in (chunk_of(data), data):
         with contextlib.suppress(SpikeyError):
             array = decode_chunk(packed, most_bytes=CHUNK_BYTES)
@@ -187,7 +189,7 @@ QUANTIZERS = (
 
 
 def coder(name: str, data: bytes) -> None:
-    """A coder's decoder: codes of the grid, whatever the stream is."""
+    """Decode streams with a coder: every code must be within its quantizer."""
     if len(data) < 4:
         return
     n_channels = 1 + data[0] % 3
@@ -215,14 +217,14 @@ def coder(name: str, data: bytes) -> None:
     decoder.finish()
     at = 0
     for length, quantizer in zip(lengths, quantizers, strict=True):
-        own = codes[at : at + length]
-        assert own.min() >= 0, own.min()
-        assert own.max() < quantizer.size, (own.max(), quantizer.size)
+        channel_codes = codes[at : at + length]
+        assert channel_codes.min() >= 0, channel_codes.min()
+        assert channel_codes.max() < quantizer.size, (channel_codes.max(), quantizer.size)
         at += length
 
 
 def live_stream(data: bytes) -> bytes:
-    """A live stream of pieces: description, then packets (a tag, then a payload), its checksums right."""
+    """Assemble a live stream from pieces of `data`: the description, then a tag and a payload for each packet."""
     fields, description, *rest = _pieces(data, 14)
     model = default_predictor().digest[:8] if fields[:1] != b"\xff" else NO_MODEL
     fixed = b"\x89SPS\r\n\x1a\n\1\1" + (fields[1:3] or b"\2").ljust(2, b"\0") + model
@@ -245,7 +247,7 @@ def live_stream(data: bytes) -> bytes:
 
 
 def live(data: bytes) -> None:
-    """A live stream whose checksums are right, and the same bytes as they are."""
+    """Decode a live stream with correct checksums, and the bytes as they are."""
     for stream in (live_stream(data), data):
         with contextlib.suppress(SpikeyError):
             decoder = spikey_cli.StreamDecoder(limits=LIMITS)
@@ -254,7 +256,7 @@ def live(data: bytes) -> None:
 
 
 def round_trip(data: bytes) -> None:
-    """Any bytes as files, through a coder: every byte comes back."""
+    """Compress two files with any coder and restore them; every byte must come back."""
     if not data:
         return
     name = list(CODERS)[data[0] % len(CODERS)]
@@ -270,11 +272,11 @@ def round_trip(data: bytes) -> None:
         assert {path.name: path.read_bytes() for path in back.iterdir()} == files
 
 
-def _coder_door(name: str) -> Callable[[bytes], None]:
+def _coder_target(name: str) -> Callable[[bytes], None]:
     return lambda data: coder(name, data)
 
 
-DOORS: dict[str, Callable[[bytes], None]] = {
+TARGETS: dict[str, Callable[[bytes], None]] = {
     "archive": archive,
     "plain_archive": plain_archive,
     "salvage": salvage,
@@ -283,8 +285,8 @@ DOORS: dict[str, Callable[[bytes], None]] = {
     "npy": npy,
     "sidecar": sidecar,
     "model": model,
-    **{f"coder_{name}": _coder_door(name) for name in CODERS},
+    **{f"coder_{name}": _coder_target(name) for name in CODERS},
     "live": live,
     "round_trip": round_trip,
 }
-"""All of them, by the names of their targets, seeds and regressions."""
+"""All targets by name. Regressions are named after them."""

@@ -1,4 +1,4 @@
-"""Generated recordings and WAV bytes for tests."""
+"""Generated recordings and WAV bytes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 
 def wav_bytes(
-    samples: np.ndarray, sample_bytes: int = 2, rate: int = 19531, head: bytes = b"", tail: bytes = b""
+    samples: np.ndarray, sample_bytes: int = 2, rate: int = 19531, header: bytes = b"", trailer: bytes = b""
 ) -> bytes:
-    """A plain WAV of samples [frames] or [frames, channels]; `head` chunks before the data, `tail` after it."""
+    """A plain WAV of samples (frames,) or (frames, channels); `header` and `trailer` are chunks around the data."""
     samples = samples[:, None] if samples.ndim == 1 else samples
     if sample_bytes == 3:
         data = samples.astype("<i4").reshape(-1, 1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
@@ -20,12 +20,12 @@ def wav_bytes(
     channels = samples.shape[1]
     frame = channels * sample_bytes
     fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * frame, frame, 8 * sample_bytes)
-    body = b"WAVE" + fmt + head + struct.pack("<4sI", b"data", len(data)) + data + tail
+    body = b"WAVE" + fmt + header + struct.pack("<4sI", b"data", len(data)) + data + trailer
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def neural(random: np.random.Generator, frames: int, channels: int = 1, amplitude: float = 6.0) -> np.ndarray:
-    """Coloured noise with spikes on 10-bit codes, int32 of shape (frames, threads), 0..1023."""
+    """Coloured noise with spikes, as 10-bit codes 0..1023: int32 of shape (frames, channels)."""
     noise = random.normal(size=(frames + 64, channels)).astype(np.float64)
     shared = random.normal(size=(frames + 64, 1))
     noise = noise + 0.6 * shared
@@ -39,18 +39,18 @@ def neural(random: np.random.Generator, frames: int, channels: int = 1, amplitud
 
 
 def n1_samples(codes: np.ndarray) -> np.ndarray:
-    """Samples of the N1 grid for codes 0..1023, int16."""
+    """The int16 samples that the N1 quantizer has for codes 0..1023."""
     scaled = codes.astype(np.int64) * 65535 - 32768 * 1023
     return (np.sign(scaled) * (np.abs(scaled) // 1023)).astype(np.int16)
 
 
 def recorded(random: np.random.Generator, frames: int, channels: int) -> np.ndarray:
-    """The same as samples of the N1 grid, int16 of shape (frames, threads), frame after frame in memory."""
+    """`neural` as samples of the N1 quantizer: int16 of shape (frames, channels), contiguous."""
     return np.ascontiguousarray(n1_samples(neural(random, frames, channels)))
 
 
 def write_session(folder: Path, random: np.random.Generator, n_files: int = 2, frames: int = 4000) -> list[Path]:
-    """Write `n_files` mono WAVs recorded together; returns their paths."""
+    """Write `n_files` mono WAV files recorded together and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     codes = neural(random, frames, n_files)
     paths = []

@@ -1,5 +1,0 @@
-"""Fuzz a live stream whose checksums are right."""
-
-from harness import fuzz
-
-fuzz("live")

@@ -1,5 +1,0 @@
-"""Fuzz a model, read, proven and loaded."""
-
-from harness import fuzz
-
-fuzz("model")

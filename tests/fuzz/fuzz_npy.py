@@ -1,5 +1,0 @@
-"""Fuzz the headers of a NumPy file."""
-
-from harness import fuzz
-
-fuzz("npy")

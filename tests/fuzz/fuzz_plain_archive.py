@@ -1,5 +1,0 @@
-"""Fuzz an archive's bytes as they are."""
-
-from harness import fuzz
-
-fuzz("plain_archive")

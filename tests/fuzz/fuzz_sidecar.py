@@ -1,5 +1,0 @@
-"""Fuzz what stands beside raw samples."""
-
-from harness import fuzz
-
-fuzz("sidecar")

@@ -1,5 +1,0 @@
-"""Fuzz the headers of a WAV."""
-
-from harness import fuzz
-
-fuzz("wav")
