@@ -1,4 +1,5 @@
-"""Live streams: frames of all channels as they come, packets, pipes.
+"""Live streams: frames of all channels are compressed as they arrive, one packet after another.
 
-Imports `codec` and below.
+`StreamEncoder` and `StreamDecoder` work on arrays in memory, `pipe` on files and pipes. Imports `codec` and the folders
+below it.
 """

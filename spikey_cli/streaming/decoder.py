@@ -1,4 +1,4 @@
-"""Packets to frames."""
+"""Decoder of live streams: bytes in, frames out."""
 
 from __future__ import annotations
 
@@ -17,150 +17,191 @@ from ..model.predictor import Predictor, predictor_with_digest
 from .packets import CODED, END, QUANTIZER, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
 from .stream_state import StreamState
 
-SILENCE = 8
-"""How much longer than an archive a live stream may take for each of its bytes: one lane a thread wastes many steps."""
+TIME_FACTOR = 8
+"""Estimated decoding time that a stream may take, relative to an archive of as many bytes: with one lane a channel, the
+fixed cost of a step is divided among few samples."""
 
 
 class StreamDecoder:
-    """Decompresses what a `StreamEncoder` wrote, as it comes.
+    """Decompress a stream of `StreamEncoder` while it arrives.
 
-        decoder = StreamDecoder()
-        while not decoder.finished:
-            frames = decoder.push(link.receive())      # those that are whole, of shape (frames, channels)
+    A decoder must not be used by several threads at the same time.
 
-    Not safe for use from several threads of execution at once.
+    Parameters
+    ----------
+    predictor : Predictor, optional
+        The network that the stream was written with. Needed only if the package does not include it.
+    limits : Limits, optional
+        Bytes and decoding time granted for each byte received.
+
+    Attributes
+    ----------
+    format : LiveFormat or None
+        Channels, sample rate, sample width, model and topology; None before the header has arrived.
+    frames : int
+        Frames decoded so far.
+    trailer : bytes
+        Bytes that follow the last sample; known when the stream is finished.
+    finished : bool
+        Whether the end has arrived and the SHA-256 of everything decoded matches it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikey_cli import StreamDecoder, StreamEncoder
+    >>> encoder = StreamEncoder(channels=2, sample_rate=30_000)
+    >>> stream = encoder.push(np.zeros((1000, 2), np.int16)) + encoder.finish()
+    >>> decoder = StreamDecoder()
+    >>> sum(len(decoder.push(stream[i : i + 16])) for i in range(0, len(stream), 16))
+    1000
+    >>> decoder.finished
+    True
     """
 
     def __init__(self, predictor: Predictor | None = None, *, limits: Limits | None = None) -> None:
-        """`predictor` is the network that the stream was written with, where it did not come with the package;
-        `limits` tell how many bytes may be restored for each that came.
-        """
         self.format: LiveFormat | None = None
-        """What the stream is of; known once its header is there."""
         self.frames = 0
-        """Frames so far."""
         self.trailer = b""
-        """What comes behind the last frame; known at the end."""
         self.finished = False
-        """Whether the stream's end was reached, and all of it is as it was."""
         self._predictor = predictor
         self._limits = limits or DEFAULT_LIMITS
-        self._taken = 0
-        self._time = 0.0
-        self._frame_time = 0.0  # nanoseconds, about, that decoding a frame takes
-        self._data = bytearray()
+        self._packet_bytes = 0
+        self._time = 0.0  # estimated nanoseconds
+        self._frame_time = 0.0
+        self._input = bytearray()
         self._failure: SpikeyError | None = None
         self._crc = 0
         self._sha = hashlib.sha256()
-        self._grid: Quantizer | None = None
-        self._lockstep: StreamState | None = None
+        self._quantizer: Quantizer | None = None
+        self._state: StreamState | None = None
 
     def push(self, data: bytes) -> np.ndarray:
-        """Take in the next bytes, any number of them: the frames that are whole with them, of shape (frames, channels)
-        and dtype uint8, int16 or int32; of shape (0, 0) until the header is there.
+        """Decode the next bytes of the stream.
 
-        Raises ArchiveError where the stream is damaged, or goes on behind its end, LimitError where it asks for more
-        than the limits grant, and ModelError where its model is not installed. Frames before that come first: then it
-        is the next call that raises.
+        Parameters
+        ----------
+        data : bytes
+            Any number of bytes; they need not end with a packet.
+
+        Returns
+        -------
+        numpy.ndarray
+            Frames of all packets that `data` completes, of shape (frames, channels) and dtype uint8, int16 or int32.
+            Its shape is (0, 0) before the stream's header has arrived.
+
+        Raises
+        ------
+        ArchiveError
+            If the stream is damaged or bytes follow its end. If frames precede the fault, they are returned, and the
+            next call raises; so do all later calls. This holds for the errors below too.
+        LimitError
+            If the stream claims more than `limits` grants.
+        ModelError
+            If the model of the stream is not installed.
         """
         if self._failure is not None:
             raise self._failure
-        self._data += data
+        self._input += data
         pieces: list[np.ndarray] = []
         try:
-            self._take_all(pieces)
+            self._decode_input(pieces)
         except SpikeyError as error:
-            if not pieces:
-                self._failure = error
-                raise
             self._failure = error
+            if not pieces:
+                raise
         if not pieces:
-            form = self.format
-            return np.zeros((0, form.channels if form else 0), sample_dtype(form.sample_bytes if form else 2))
+            stream = self.format
+            return np.zeros((0, stream.channels if stream else 0), sample_dtype(stream.sample_bytes if stream else 2))
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def close(self) -> None:
-        """Tell that no more bytes come. Raises ArchiveError where the stream is not at its end."""
+        """Declare that no more bytes follow.
+
+        Raises
+        ------
+        ArchiveError
+            If the end of the stream has not arrived.
+        """
         if self._failure is not None:
             raise self._failure
         if not self.finished:
-            raise ArchiveError(f"its end is missing: it breaks off behind {self.frames} frames; transmit it again")
+            raise ArchiveError(f"is cut off after {self.frames} frames: its end is missing; transmit it again")
 
-    def _take_all(self, pieces: list[np.ndarray]) -> None:
-        at = 0
+    def _decode_input(self, pieces: list[np.ndarray]) -> None:
+        pos = 0
         try:
             if self.format is None:
-                header = unpack_header(self._data)
-                if header is None:
+                unpacked = unpack_header(self._input)
+                if unpacked is None:
                     return
-                form, at, self._crc = header
-                if self._predictor is None or not self._predictor.digest.startswith(form.model):
-                    self._predictor = predictor_with_digest(form.model)
-                passes = len(set(form.topology.passes))
-                self._frame_time = decoding_time(form.channels, 1, passes, CODERS["range"], self._predictor)
-                self._sha.update(form.header)
-                self.format = form
-            while at < len(self._data):
+                stream, pos, self._crc = unpacked
+                if self._predictor is None or not self._predictor.digest.startswith(stream.model):
+                    self._predictor = predictor_with_digest(stream.model)
+                passes = len(set(stream.topology.passes))
+                self._frame_time = decoding_time(stream.channels, 1, passes, CODERS["range"], self._predictor)
+                self._sha.update(stream.header)
+                self.format = stream
+            while pos < len(self._input):
                 if self.finished:
-                    raise ArchiveError("goes on behind its end; what follows is no part of it")
-                found = unpack_packet(self._data, at, self.format, self._crc)
-                if found is None:
+                    raise ArchiveError("is damaged: bytes follow its end; remove them or transmit it again")
+                next_packet = unpack_packet(self._input, pos, self.format, self._crc)
+                if next_packet is None:
                     return
-                packet, stop, self._crc = found
-                self._taken += stop - at
-                at = stop
-                frames = self._take(packet, self.format)
+                packet, stop, self._crc = next_packet
+                self._packet_bytes += stop - pos
+                pos = stop
+                frames = self._decode(packet, self.format)
                 if frames is not None:
                     pieces.append(frames)
         finally:
-            del self._data[:at]
+            del self._input[:pos]
 
-    def _take(self, packet: Packet, form: LiveFormat) -> np.ndarray | None:
+    def _decode(self, packet: Packet, stream: LiveFormat) -> np.ndarray | None:
         if packet.kind == QUANTIZER:
-            self._grid, used = unpack_quantizer(packet.payload, form.sample_bytes)
+            self._quantizer, used = unpack_quantizer(packet.payload, stream.sample_bytes)
             if used != len(packet.payload):
-                raise ArchiveError("is damaged: a packet holds more than a grid; transmit it again")
-            self._lockstep = None
+                raise ArchiveError("is damaged: bytes follow the quantizer in its packet; transmit it again")
+            self._state = None
             return None
         if packet.kind == END:
             self._end(packet.payload)
             return None
-        if (self.frames + packet.frames) * form.frame_bytes > self._limits.restored_bytes(self._taken):
+        if (self.frames + packet.frames) * stream.frame_bytes > self._limits.restored_bytes(self._packet_bytes):
             raise LimitError(
-                f"claims to hold more than {self._limits.expansion} times as many bytes as came; if you trust it, "
-                "raise the limit with --max-expansion"
+                f"claims to hold more than {self._limits.expansion} times as many bytes as were received; if you trust "
+                "it, raise Limits.expansion",
+                parameter="expansion",
             )
         if packet.kind == CODED:
-            self._check_work(packet.frames)
-            if self._grid is None:
-                raise ArchiveError("is damaged: a packet comes before its grid; transmit it again")
-            if self._lockstep is None:  # not before, since an enemy's grids could follow each other without end
-                assert self._predictor is not None
-                self._lockstep = StreamState(form.channels, self._grid, self._predictor, form.topology)
-            codes = self._lockstep.decode(packet.payload, packet.frames)
-            samples = self._grid.to_samples(codes, sample_dtype(form.sample_bytes))
-            self._sha.update(samples_to_bytes(samples, form.sample_bytes))
+            samples = self._decode_samples(packet, stream)
+            self._sha.update(samples_to_bytes(samples, stream.sample_bytes))
         else:
-            if len(packet.payload) != packet.frames * form.frame_bytes:
+            if len(packet.payload) != packet.frames * stream.frame_bytes:
                 raise ArchiveError("is damaged: a packet of samples is too short; transmit it again")
-            samples = samples_from_bytes(packet.payload, form.channels, form.sample_bytes)
+            samples = samples_from_bytes(packet.payload, stream.channels, stream.sample_bytes)
             self._sha.update(packet.payload)
         self.frames += packet.frames
         return samples
 
-    def _check_work(self, frames: int) -> None:
-        """Refuse a packet with which decoding what came takes longer than is granted."""
-        self._time += frames * self._frame_time
-        if self._time > SILENCE * self._limits.decoding_time(self._taken):
+    def _decode_samples(self, packet: Packet, stream: LiveFormat) -> np.ndarray:
+        self._time += packet.frames * self._frame_time
+        if self._time > TIME_FACTOR * self._limits.decoding_time(self._packet_bytes):
             raise LimitError(
-                "takes longer to decode than is usual for as many bytes; if you trust it, raise the limit with "
-                "--max-expansion"
+                "takes longer to decode than its size justifies; if you trust it, raise Limits.expansion",
+                parameter="expansion",
             )
+        if self._quantizer is None:
+            raise ArchiveError("is damaged: a coded packet precedes the first quantizer; transmit it again")
+        if self._state is None:  # created only when needed: a hostile stream may send any number of quantizers
+            assert self._predictor is not None
+            self._state = StreamState(stream.channels, self._quantizer, self._predictor, stream.topology)
+        codes = self._state.decode(packet.payload, packet.frames)
+        return self._quantizer.to_samples(codes, sample_dtype(stream.sample_bytes))
 
     def _end(self, payload: bytes) -> None:
         frames, sha256, trailer = unpack_end(payload)
         self._sha.update(trailer)
         if frames != self.frames or sha256 != self._sha.digest():
-            raise ArchiveError("is damaged: what was decoded does not match its SHA-256; do not trust it")
+            raise ArchiveError("is damaged: the decoded bytes do not match its SHA-256; do not trust them")
         self.trailer = trailer
         self.finished = True

@@ -1,4 +1,4 @@
-"""Frames to packets."""
+"""Encoder of live streams: frames in, packets out."""
 
 from __future__ import annotations
 
@@ -10,26 +10,73 @@ from numpy.typing import ArrayLike
 from ..container.quantizer_table import pack_quantizer
 from ..core.quantizer import N1, Quantizer, QuantizerSearch, every, identity
 from ..errors import InputError
-from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, SAMPLE_BYTES, sample_dtype, sample_range, samples_to_bytes
+from ..io.layout import (
+    MAX_HEADER_BYTES,
+    MAX_TRAILER_BYTES,
+    RawFormat,
+    sample_dtype,
+    sample_range,
+    samples_to_bytes,
+)
 from ..model.predictor import Predictor, default_predictor
 from ..topology.topology import Topology
-from .packets import CODED, MAX_CHANNELS, QUANTIZER, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
+from .packets import CODED, QUANTIZER, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet
 from .stream_state import StreamState
 
-SURVEYED = 1024
-"""Samples after which a grid is chosen: until then they are sent as they are."""
+SEARCH_SAMPLES = 1024
+"""Samples from which the quantizer is chosen. They are sent uncoded."""
 QUANTIZERS = ("n1", "identity")
 
 
 class StreamEncoder:
-    """Compresses frames as they come, without a look at what comes after them.
+    """Compress frames of a recording while it is acquired.
 
-        encoder = StreamEncoder(channels=1024, sample_rate=19531)
-        for frame in frames:                       # int16 of shape (channels,), or (frames, channels)
-            link.send(encoder.push(frame))
-        link.send(encoder.finish())
+    The bytes that `push` returns are sufficient to decode all frames pushed so far: no frame waits for later ones.
+    `StreamDecoder` decodes them; docs/live.md specifies the format. An encoder must not be used by several threads at
+    the same time.
 
-    Not safe for use from several threads of execution at once.
+    Parameters
+    ----------
+    channels : int
+        Channels a frame, 1 to 65535.
+    sample_rate : int
+        Frames a second, 0 (unknown) to 2**32 - 1. The decoder reports it; compression does not depend on it.
+    sample_bytes : {1, 2, 3}, optional
+        Bytes a sample: 1 for uint8, 2 for int16, 3 for int32 that holds 24 bits.
+    quantizer : {"n1", "identity"}, optional
+        Value grid of the samples. By default it is found from the first 1024 samples.
+    topology : Topology, optional
+        Peers of each channel, as `spikey_cli.topology.discovery.find_topology` finds them in a recording of the same
+        probe. By default channels are predicted independently.
+    predictor : Predictor, optional
+        Network that predicts the samples; by default the package's default model.
+    header : bytes, optional
+        Bytes that precede the first sample when the stream is decoded to a file, at most 64 KiB.
+
+    Attributes
+    ----------
+    format : LiveFormat
+        Channels, sample rate, sample width, model and topology, as the stream's header states them.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range or does not fit the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikey_cli import StreamDecoder, StreamEncoder
+    >>> frames = np.random.default_rng(0).normal(0, 20, (600, 4)).astype(np.int16)
+    >>> encoder, decoder = StreamEncoder(channels=4, sample_rate=30_000), StreamDecoder()
+    >>> for first in range(0, 600, 200):
+    ...     data = encoder.push(frames[first : first + 200])  # send these bytes
+    ...     received = decoder.push(data)  # on the other side
+    ...     assert np.array_equal(received, frames[first : first + 200])
+    >>> decoder.push(encoder.finish()).shape
+    (0, 4)
+    >>> decoder.finished
+    True
     """
 
     def __init__(
@@ -43,60 +90,53 @@ class StreamEncoder:
         predictor: Predictor | None = None,
         header: bytes = b"",
     ) -> None:
-        """Begin a stream.
-
-        Args:
-            channels: threads, 1 to 65535.
-            sample_rate: frames a second, for whoever reads the stream.
-            sample_bytes: 1 (uint8), 2 (int16) or 3 (int32 that holds 24 bits).
-            grid: "n1" or "identity"; by default found from the first samples.
-            topology: which threads are peers, as `spikey_cli.topology.find_topology` finds it in a recording of the
-                same implant; by default none are.
-            predictor: the network to predict with; by default the one that comes with the package.
-            head: bytes that come before the first frame when the stream is decoded to a file, at most 64 KiB.
-
-        Raises InputError where an argument does not fit.
-        """
-        is_whole = channels % 1 == 0 and sample_rate % 1 == 0
-        if not is_whole or not 1 <= channels <= MAX_CHANNELS or not 0 <= sample_rate < 1 << 32:
+        if channels % 1 != 0 or sample_rate % 1 != 0:
+            raise InputError(f"channels and sample rate must be whole numbers, not {channels} and {sample_rate}")
+        RawFormat(int(channels), int(sample_rate), sample_bytes)  # checks the ranges
+        if quantizer not in (None, *QUANTIZERS) or (quantizer == "n1" and sample_bytes != 2):
             raise InputError(
-                f"{channels} channels at {sample_rate} frames a second make no stream; give whole numbers within limits"
-            )
-        if (
-            sample_bytes not in SAMPLE_BYTES
-            or quantizer not in (None, *QUANTIZERS)
-            or (quantizer == "n1" and sample_bytes != 2)
-        ):
-            raise InputError(
-                f"no grid {quantizer!r} for samples of {sample_bytes} bytes; choose one of {', '.join(QUANTIZERS)}"
+                f"no quantizer {quantizer!r} for samples of {sample_bytes} bytes; choose one of {', '.join(QUANTIZERS)}"
             )
         if topology is not None and len(topology.peers) != channels:
-            raise InputError(f"the topology is of {len(topology.peers)} threads, the stream of {channels}")
+            raise InputError(f"the topology has {len(topology.peers)} channels and the stream has {channels}")
         if len(header) > MAX_HEADER_BYTES:
-            raise InputError(f"a head of {len(header)} bytes is longer than {MAX_HEADER_BYTES}")
+            raise InputError(f"the header has {len(header)} bytes; {MAX_HEADER_BYTES} is the most")
         self._predictor = predictor or default_predictor()
-        topology = topology or Topology.independent(channels)
+        topology = topology or Topology.independent(int(channels))
         model = self._predictor.digest[:8]
         self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, topology, header)
-        """What the stream is of."""
         self._dtype = sample_dtype(sample_bytes)
         self._sha = hashlib.sha256(header)
         self._frames = 0
         self._finished = False
-        header, self._crc = pack_header(self.format)
-        self._waiting = [header]
-        self._survey = QuantizerSearch(sample_bytes)
-        self._surveyed = 0
-        self._grid: Quantizer | None = None
-        self._lockstep: StreamState | None = None
-        self._astray = False
+        stream_header, self._crc = pack_header(self.format)
+        self._output = bytearray(stream_header)
+        self._search = QuantizerSearch(sample_bytes)
+        self._searched_samples = 0
+        self._quantizer: Quantizer | None = None
+        self._state: StreamState | None = None
+        self._was_off_grid = False
         if quantizer is not None:
-            self._begin(N1 if quantizer == "n1" else identity(sample_bytes))
+            self._start(N1 if quantizer == "n1" else identity(sample_bytes))
 
     def push(self, frames: ArrayLike) -> bytes:
-        """Compress a frame, of shape (channels,), or some, of shape (frames, channels): the bytes to send, which are
-        enough to decode all frames so far. Raises InputError where shape, dtype or range are others: then nothing
-        has become of them.
+        """Compress the next frames.
+
+        Parameters
+        ----------
+        frames : array_like
+            One frame, of shape (channels,), or several, of shape (frames, channels). dtype uint8, int16 or int32, as
+            `sample_bytes` requires.
+
+        Returns
+        -------
+        bytes
+            The next bytes of the stream. The first call also returns the stream's header.
+
+        Raises
+        ------
+        InputError
+            If shape, dtype or range do not fit, or the stream is finished. The stream is then unchanged.
         """
         samples = np.asarray(frames)
         samples = samples[None] if samples.ndim == 1 else samples
@@ -106,65 +146,79 @@ class StreamEncoder:
                 f"not {samples.dtype} of shape {samples.shape}"
             )
         if self._finished:
-            raise InputError("this stream is finished; begin another")
+            raise InputError("this stream is finished; create another encoder")
         lowest, highest = sample_range(self.format.sample_bytes)
         if self.format.sample_bytes == 3 and samples.size and not lowest <= samples.min() <= samples.max() <= highest:
             raise InputError(f"samples of 24 bits are {lowest} to {highest}, not {samples.min()} to {samples.max()}")
         for first in range(0, len(samples), self.format.max_frames):
             self._add(samples[first : first + self.format.max_frames])
-        return self._take_waiting()
+        return self._take_output()
 
     def finish(self, trailer: bytes = b"") -> bytes:
-        """End the stream; `trailer`, at most 64 KiB, comes behind the last frame when it is decoded to a file."""
-        if self._finished or len(trailer) > MAX_TRAILER_BYTES:
-            raise InputError("this stream is finished, or its tail is longer than 64 KiB")
+        """End the stream.
+
+        Parameters
+        ----------
+        trailer : bytes, optional
+            Bytes that follow the last sample when the stream is decoded to a file, at most 64 KiB.
+
+        Returns
+        -------
+        bytes
+            The last bytes of the stream.
+
+        Raises
+        ------
+        InputError
+            If the trailer is too long or the stream is finished already.
+        """
+        if self._finished:
+            raise InputError("this stream is finished already")
+        if len(trailer) > MAX_TRAILER_BYTES:
+            raise InputError(f"the trailer has {len(trailer)} bytes; {MAX_TRAILER_BYTES} is the most")
         self._finished = True
         self._sha.update(trailer)
         self._put(pack_end(self._frames, self._sha.digest(), trailer))
-        return self._take_waiting()
+        return self._take_output()
 
-    def _take_waiting(self) -> bytes:
-        data = b"".join(self._waiting)
-        self._waiting.clear()
+    def _take_output(self) -> bytes:
+        data = bytes(self._output)
+        self._output.clear()
         return data
 
     def _put(self, packet: Packet) -> None:
         data, self._crc = pack_packet(packet, self._crc)
-        self._waiting.append(data)
+        self._output += data
 
-    def _begin(self, quantizer: Quantizer) -> None:
-        self._grid = quantizer
-        self._lockstep = StreamState(self.format.channels, quantizer, self._predictor, self.format.topology)
+    def _start(self, quantizer: Quantizer) -> None:
+        """Send a quantizer; the coding state starts with the next coded packet."""
+        self._quantizer = quantizer
+        self._state = StreamState(self.format.channels, quantizer, self._predictor, self.format.topology)
         self._put(Packet(0, QUANTIZER, pack_quantizer(quantizer)))
 
     def _add(self, samples: np.ndarray) -> None:
         data = samples_to_bytes(samples, self.format.sample_bytes)
         self._sha.update(data)
         self._frames += len(samples)
-        if self._grid is None:
-            self._survey.add(samples)
-            self._surveyed += samples.size
-            if self._surveyed >= SURVEYED:
-                self._begin(every(self._survey.quantizer(), self.format.sample_bytes))
-        if self._grid is None or self._lockstep is None:
-            self._put(Packet(len(samples), SAMPLES, data))
-            return
+        if self._quantizer is None:
+            self._search.add(samples)
+            self._searched_samples += samples.size
+            if self._searched_samples < SEARCH_SAMPLES:
+                self._put(Packet(len(samples), SAMPLES, data))
+                return
+            self._start(every(self._search.quantizer(), self.format.sample_bytes))
+        assert self._quantizer is not None
         try:
-            codes = self._grid.to_codes(samples)
+            codes = self._quantizer.to_codes(samples)
         except InputError:
-            self._take_astray(samples, data)
-            return
-        self._astray = False
-        self._put(Packet(len(samples), CODED, self._lockstep.encode(codes)))
-
-    def _take_astray(self, samples: np.ndarray, data: bytes) -> None:
-        """Samples off the grid: once, they go as they are and lanes begin anew; twice, and the grid is given up."""
-        assert self._grid is not None
-        if not self._astray:
-            self._astray = True
-            self._put(Packet(len(samples), SAMPLES, data))
-            self._begin(self._grid)
-            return
-        self._begin(identity(self.format.sample_bytes))
-        assert self._lockstep is not None
-        self._put(Packet(len(samples), CODED, self._lockstep.encode(self._grid.to_codes(samples))))
+            if not self._was_off_grid:
+                # possibly a glitch: send this packet uncoded and keep the quantizer
+                self._was_off_grid = True
+                self._put(Packet(len(samples), SAMPLES, data))
+                self._start(self._quantizer)
+                return
+            self._start(identity(self.format.sample_bytes))
+            codes = self._quantizer.to_codes(samples)
+        self._was_off_grid = False
+        assert self._state is not None
+        self._put(Packet(len(samples), CODED, self._state.encode(codes)))

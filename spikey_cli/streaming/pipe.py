@@ -1,6 +1,6 @@
-"""Pipes: a WAV, or raw samples, to a live stream and back, as bytes come.
+"""Pipes: a WAV file or raw samples to a live stream and back, as the bytes arrive.
 
-What comes out of `decompress_pipe` is what went into `compress_pipe`, to the last byte.
+`decompress_pipe` restores the input of `compress_pipe`, byte for byte.
 """
 
 from __future__ import annotations
@@ -23,33 +23,22 @@ from .packets import MAGIC, MAJOR, MAX_STREAM_HEADER_BYTES, MINOR, LiveFormat, u
 
 PACKET_SAMPLES = 1 << 16
 _READ_BYTES = 1 << 16
-_SPARE_BYTES = 64
+_CHUNK_HEADER_BYTES = 64
+"""What is read beyond a WAV header of the greatest length, so that its parser sees where the samples begin."""
 
 
 @dataclass(frozen=True)
 class Piped:
-    """What went through a pipe."""
+    """Result of `compress_pipe` or `decompress_pipe`."""
 
     source_bytes: int
-    """Of samples and what stands around them."""
+    """Bytes of the recording: header, samples and trailer."""
     stream_bytes: int
+    """Bytes of the live stream."""
     frames: int
     format: LiveFormat
     fault: SpikeyError | None = None
-    """What is wrong behind these frames, where that was to end nothing."""
-
-
-def _pieces(source: BinaryIO, name: str) -> Iterator[bytes]:
-    """What can be read, as soon as there is any."""
-    read: Callable[[int], bytes] = getattr(source, "read1", source.read)
-    while True:
-        try:
-            data = read(_READ_BYTES)
-        except OSError as error:
-            raise InputError(f"{name}: cannot read: {error.strerror}; check what it comes from") from error
-        if not data:
-            return
-        yield data
+    """What ended the stream early; with ``keep_going`` only."""
 
 
 def compress_pipe(
@@ -62,14 +51,52 @@ def compress_pipe(
     name: str = "-",
     keep_going: bool = False,
 ) -> Piped:
-    """Compress a WAV that `source` gives, or raw samples, to a live stream: `write` takes it packet by packet.
+    """Compress a WAV file or raw samples to a live stream while they are read.
 
-    A packet is of `packet_frames` frames, fewer at the end; by default of a tenth of a second, or of PACKET_SAMPLES
-    samples where that is less. `name` is what errors call the source. A WAV whose header tells of fewer samples than
-    come, as where its length was not known, is taken to go on.
+    If more samples follow than the WAV header states, they are compressed too: a recorder writes the header before it
+    knows the length.
 
-    Raises InputError where the source cannot be read, or is not what it should be. With `keep_going` the stream ends
-    where it cannot be read any more, and `Piped.fault` tells why.
+    Parameters
+    ----------
+    source : binary file
+        What to read. A pipe is read as its bytes arrive.
+    write : callable
+        Called with the bytes of each packet.
+    raw : RawFormat, optional
+        Channels, sample rate and sample width of samples without a header. By default `source` is a WAV file of 8, 16
+        or 24 bits.
+    packet_frames : int, optional
+        Frames a packet; the last packet may have fewer. The default is 0.1 s or PACKET_SAMPLES samples, whichever is
+        less.
+    predictor : Predictor, optional
+        Network that predicts the samples; by default the package's default model.
+    name : str, optional
+        What error messages call the source.
+    keep_going : bool, optional
+        If `source` cannot be read further, end the stream and report the error in `Piped.fault`.
+
+    Returns
+    -------
+    Piped
+        Frames and bytes compressed.
+
+    Raises
+    ------
+    InputError
+        If `source` cannot be read or is not a WAV file.
+
+    Examples
+    --------
+    >>> import io
+    >>> from spikey_cli.io.layout import RawFormat
+    >>> from spikey_cli.streaming.pipe import compress_pipe, decompress_pipe
+    >>> stream, restored = io.BytesIO(), io.BytesIO()
+    >>> compress_pipe(io.BytesIO(bytes(8000)), stream.write, raw=RawFormat(channels=2, sample_rate=30_000)).frames
+    2000
+    >>> decompress_pipe(io.BytesIO(stream.getvalue()), restored.write).frames
+    2000
+    >>> restored.getvalue() == bytes(8000)
+    True
     """
     pieces = _pieces(source, name)
     buffered = bytearray()
@@ -77,18 +104,21 @@ def compress_pipe(
         start = _read_start(pieces, buffered, name)
     else:
         start = WavStart(b"", raw.sample_rate, raw.channels, raw.sample_bytes, None)
-    channels, sample_bytes, left = start.channels, start.sample_bytes, start.data_bytes
+    channels, sample_bytes, data_bytes = start.channels, start.sample_bytes, start.data_bytes
     encoder = StreamEncoder(
         channels, start.sample_rate, sample_bytes=sample_bytes, predictor=predictor, header=start.header
     )
     frame_bytes = channels * sample_bytes
-    if frame_bytes > MAX_TRAILER_BYTES:  # an incomplete one would have no place
-        raise InputError(f"{name}: frames of more than {MAX_TRAILER_BYTES} bytes go through no pipe; save it as a file")
+    if frame_bytes > MAX_TRAILER_BYTES:  # an incomplete frame would not fit into the trailer
+        raise InputError(
+            f"{name}: a frame has {frame_bytes} bytes, and {MAX_TRAILER_BYTES} is the most in a live stream; compress "
+            "it as a file"
+        )
     if packet_frames is None:
         packet_frames = max(1, min(start.sample_rate // 10, PACKET_SAMPLES // channels))
-    _tell(name, encoder.format)
+    _log_format(name, encoder.format)
     logger.info("frames a packet: %d", packet_frames)
-    at_once = packet_frames * frame_bytes
+    packet_bytes = packet_frames * frame_bytes
     frames = source_bytes = stream_bytes = 0
 
     def put(data: bytes) -> None:
@@ -96,13 +126,13 @@ def compress_pipe(
         write(data)
         stream_bytes += len(data)
 
-    def push(count: int) -> None:
+    def push(n_frames: int) -> None:
         nonlocal frames, source_bytes
-        data = bytes(buffered[:count])
-        del buffered[:count]
+        data = bytes(buffered[: n_frames * frame_bytes])
+        del buffered[: len(data)]
         put(encoder.push(samples_from_bytes(data, channels, sample_bytes)))
-        frames += count // frame_bytes
-        source_bytes += count
+        frames += n_frames
+        source_bytes += len(data)
 
     fault: SpikeyError | None = None
     ended = False
@@ -115,33 +145,19 @@ def compress_pipe(
             fault, piece = error, None
         ended = piece is None
         buffered += piece or b""
-        if left is not None and source_bytes + len(buffered) - left > MAX_TRAILER_BYTES:
-            left = None  # more than a tail: what wrote the header could not know how much would come
-        # of what lies behind the samples, nothing is one
-        while (here := len(buffered) if left is None else min(len(buffered), left - source_bytes)) >= at_once:
-            push(at_once)
-        if ended and here >= frame_bytes:
-            push(here // frame_bytes * frame_bytes)
-    if len(buffered) > MAX_TRAILER_BYTES:  # with the incomplete frame before it
-        push(len(buffered) // frame_bytes * frame_bytes)
+        if data_bytes is not None and source_bytes + len(buffered) - data_bytes > MAX_TRAILER_BYTES:
+            data_bytes = None  # too long for a trailer: the header was written before the length was known
+        while (ready := len(buffered) if data_bytes is None else min(len(buffered), data_bytes - source_bytes)) >= (
+            packet_bytes
+        ):
+            push(packet_frames)
+        if ended and ready >= frame_bytes:
+            push(ready // frame_bytes)
+    if len(buffered) > MAX_TRAILER_BYTES:  # together with an incomplete frame
+        push(len(buffered) // frame_bytes)
     trailer = bytes(buffered)
     put(encoder.finish(trailer))
     return Piped(len(start.header) + source_bytes + len(trailer), stream_bytes, frames, encoder.format, fault)
-
-
-def _read_start(pieces: Iterator[bytes], buffered: bytearray, name: str) -> WavStart:
-    """Read the head of a WAV; what has come of its samples stays in `buffered`."""
-    for piece in pieces:
-        buffered += piece
-        start = parse_start(bytes(buffered[: MAX_HEADER_BYTES + _SPARE_BYTES]))
-        if start is not None:
-            del buffered[: len(start.header)]
-            return start
-        if len(buffered) > MAX_HEADER_BYTES + _SPARE_BYTES:
-            break
-    raise InputError(
-        f"{name}: is no WAV of 8, 16 or 24 bits; say what samples without a header are, as in --raw 1024:19531"
-    )
 
 
 def decompress_pipe(
@@ -153,15 +169,43 @@ def decompress_pipe(
     limits: Limits | None = None,
     keep_going: bool = False,
 ) -> Piped:
-    """Decompress a live stream that `source` gives: `write` takes what it was made from, as it comes.
+    """Decompress a live stream while it is read.
 
-    Raises ArchiveError where it is damaged or ends too early, behind all frames that are whole, LimitError where it
-    asks for more than the limits grant, ModelError where its model is not installed, and InputError where it cannot be
-    read. With `keep_going` damage behind the header, and what cannot be read, are told by `Piped.fault` instead.
+    Parameters
+    ----------
+    source : binary file
+        What to read. A pipe is read as its bytes arrive.
+    write : callable
+        Called with the restored bytes, as soon as each packet is decoded.
+    predictor : Predictor, optional
+        The network that the stream was written with. Needed only if the package does not include it.
+    name : str, optional
+        What error messages call the source.
+    limits : Limits, optional
+        Bytes and decoding time granted for each byte read.
+    keep_going : bool, optional
+        If the stream is damaged after its header or cannot be read further, return and report the error in
+        `Piped.fault`.
+
+    Returns
+    -------
+    Piped
+        Frames and bytes restored.
+
+    Raises
+    ------
+    ArchiveError
+        If the stream is damaged or ends early. All frames of complete packets have been written then.
+    LimitError
+        If the stream claims more than `limits` grants.
+    ModelError
+        If the model of the stream is not installed.
+    InputError
+        If `source` cannot be read.
     """
     decoder = StreamDecoder(predictor, limits=limits)
     source_bytes = stream_bytes = 0
-    begun = False
+    is_header_written = False
     fault: SpikeyError | None = None
 
     def put(data: bytes) -> None:
@@ -170,83 +214,126 @@ def decompress_pipe(
             write(data)
         source_bytes += len(data)
 
-    def begin() -> None:
-        nonlocal begun
-        if decoder.format is not None and not begun:
-            _tell(name, decoder.format)
-            put(decoder.format.header)
-            begun = True
-
     try:
         for piece in _pieces(source, name):
             frames = decoder.push(piece)
             stream_bytes += len(piece)
-            begin()
-            if decoder.format is not None:
-                put(samples_to_bytes(frames, decoder.format.sample_bytes))
+            if decoder.format is None:
+                continue
+            if not is_header_written:
+                is_header_written = True
+                _log_format(name, decoder.format)
+                put(decoder.format.header)
+            put(samples_to_bytes(frames, decoder.format.sample_bytes))
         decoder.close()
     except LimitError as error:
-        raise LimitError(f"{name}: {error}") from error
+        raise LimitError(f"{name}: {error}", parameter=error.parameter) from error
     except (ArchiveError, InputError) as error:
         fault = ArchiveError(f"{name}: {error}") if isinstance(error, ArchiveError) else error
         if decoder.format is None or not keep_going:
             raise fault  # noqa: B904 (it is the error, with a name)
-        begin()
+        if not is_header_written:
+            put(decoder.format.header)
     put(decoder.trailer)
     assert decoder.format is not None
     return Piped(source_bytes, stream_bytes, decoder.frames, decoder.format, fault)
 
 
-def _tell(name: str, form: LiveFormat) -> None:
-    told = (form.channels, 8 * form.sample_bytes, form.sample_rate, model_name(form.model))
-    logger.info("%s: threads: %d, %d bit, %d Hz, coder range, model %s", name, *told)
-
-
 def live_suffix(path: str | os.PathLike[str]) -> str:
-    """How the name of what a live stream was made from ends: .wav, or .raw where it had no header.
+    """Suffix of the file that a live stream restores: ".wav", or ".raw" if its samples have no header.
 
-    Raises ArchiveError where the stream's header is damaged.
+    Raises ArchiveError if the stream's header is damaged.
     """
-    return ".wav" if _header_of(path)[0].header else ".raw"
+    return ".wav" if _read_header(path)[0].header else ".raw"
 
 
 def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
     """Describe a live stream by its header, as JSON data.
 
-    Keys: path, format, archive_bytes, channels, sample_rate, sample_bits, kind (wav or raw), model (name and SHA-256
-    digits). How many frames there are is seen by decoding it. Raises ArchiveError where the header is damaged.
+    Parameters
+    ----------
+    path : path-like
+        File that holds the stream.
+
+    Returns
+    -------
+    dict
+        Keys: path, format, archive_bytes, channels, sample_rate (Hz), sample_bits, kind ("wav" or "raw") and model
+        (name, sha256_prefix). The number of frames is unknown before the stream is decoded.
+
+    Raises
+    ------
+    ArchiveError
+        If the file cannot be read or its header is damaged.
     """
-    form, length = _header_of(path)
+    stream, archive_bytes = _read_header(path)
     return {
         "path": os.fspath(path),
         "format": f"live {MAJOR}.{MINOR}",
-        "archive_bytes": length,
-        "channels": form.channels,
-        "sample_rate": form.sample_rate,
-        "sample_bits": 8 * form.sample_bytes,
-        "kind": "wav" if form.header else "raw",
-        "model": {"name": model_name(form.model), "sha256_prefix": form.model.hex()},
+        "archive_bytes": archive_bytes,
+        "channels": stream.channels,
+        "sample_rate": stream.sample_rate,
+        "sample_bits": 8 * stream.sample_bytes,
+        "kind": "wav" if stream.header else "raw",
+        "model": {"name": model_name(stream.model), "sha256_prefix": stream.model.hex()},
     }
 
 
-def _header_of(path: str | os.PathLike[str]) -> tuple[LiveFormat, int]:
-    """What a live stream is of, and its length in bytes."""
-    try:
-        with open(path, "rb") as file:
-            header, length = unpack_header(file.read(MAX_STREAM_HEADER_BYTES)), os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise ArchiveError(system_fault(path, "read", error)) from error
-    except ArchiveError as error:
-        raise ArchiveError(f"{os.fspath(path)}: {error}") from error
-    if header is None:
-        raise ArchiveError(f"{os.fspath(path)}: is damaged: its header is cut off; transmit it again")
-    return header[0], length
-
-
 def is_live(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins as a live stream does."""
+    """Whether a file begins with the magic bytes of a live stream."""
     try:
         with open(path, "rb") as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
+
+
+def _pieces(source: BinaryIO, name: str) -> Iterator[bytes]:
+    """Bytes of a source, as soon as any can be read."""
+    read: Callable[[int], bytes] = getattr(source, "read1", source.read)
+    while True:
+        try:
+            data = read(_READ_BYTES)
+        except OSError as error:
+            raise InputError(f"{name}: cannot read: {error.strerror or error}; check its source") from error
+        if not data:
+            return
+        yield data
+
+
+def _read_start(pieces: Iterator[bytes], buffered: bytearray, name: str) -> WavStart:
+    """Read the header of a WAV file; samples that were read with it remain in `buffered`."""
+    limit = MAX_HEADER_BYTES + _CHUNK_HEADER_BYTES
+    for piece in pieces:
+        buffered += piece
+        start = parse_start(bytes(buffered[:limit]))
+        if start is not None:
+            del buffered[: len(start.header)]
+            return start
+        if len(buffered) > limit:
+            break
+    raise InputError(
+        f"{name}: is not a WAV file of 8, 16 or 24 bits; for samples without a header give channels and sample rate",
+        parameter="raw",
+    )
+
+
+def _read_header(path: str | os.PathLike[str]) -> tuple[LiveFormat, int]:
+    """Format of a live stream in a file, and the length of the file in bytes."""
+    try:
+        with open(path, "rb") as file:
+            unpacked, length = unpack_header(file.read(MAX_STREAM_HEADER_BYTES)), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise ArchiveError(system_fault(path, "read", error)) from error
+    except ArchiveError as error:
+        raise ArchiveError(f"{os.fspath(path)}: {error}") from error
+    if unpacked is None:
+        raise ArchiveError(f"{os.fspath(path)}: is damaged: its header is cut off; transmit it again")
+    return unpacked[0], length
+
+
+def _log_format(name: str, stream: LiveFormat) -> None:
+    logger.info(
+        "%s: channels: %d, %d bit, %d Hz, coder range, model %s",
+        *(name, stream.channels, 8 * stream.sample_bytes, stream.sample_rate, model_name(stream.model)),
+    )

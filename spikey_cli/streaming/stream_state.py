@@ -1,19 +1,21 @@
-"""Lockstep: all threads of a live stream step by step, one lane each.
+"""Coding state of a live stream: all channels advance step by step, one lane a channel.
 
-It is the walk of archives (see `codec.coding_state`), begun anew behind the first frame on a grid, with lanes that
-never end, and gains that follow what was seen (see `adapt`). A packet's payload is
+The stream uses the coding state of archives (`codec.coding_state`) with two differences: lanes have no end, and the
+gain of a lane follows the signal (`core.adaptation`). The state starts with the first coded frame after each quantizer
+packet. The payload of a coded packet is:
 
-    codes of the first frame, packed       where the walk begins with it; then, for the frames behind it,
-    uvarint words of each but the last     \\  range coder streams, `n_ways` for each wave: lanes are shared out among
-    words, stream after stream             /   them, those of a wave in runs of about equal length
+    packed codes of the first frame              only in the packet that starts the state
+    uvarint words of each stream but the last    for the remaining frames, if there are any
+    32-bit words, stream after stream
 
-Several ways make a decoder fast, which can then follow several streams at a time; each costs some bytes a packet. So
-there is one for every WAY_SAMPLES samples.
+Each coding pass has `streams_per_pass` range coder streams, over which its lanes are distributed in runs of about equal
+length. Several streams decode faster because the processor can follow them at the same time; each costs a few bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,121 +32,130 @@ from ..model.predictor import Predictor
 from ..topology.references import BlockChannel, ReferenceGraph, ReferenceTable
 from ..topology.topology import Topology
 
-FIRST_GAIN = 40
-"""Where gains begin: a root mean square difference of 8 codes."""
-WAY_SAMPLES = 8192
-MAX_WAYS = 8
+INITIAL_GAIN = 40
+"""Gain of each lane before its first difference: a root mean square difference of 8 codes."""
+SAMPLES_PER_STREAM = 8192
+MAX_STREAMS_PER_PASS = 8
 _ENDLESS = 2**31 - 1
-_WORD = 4
+_WORD_BYTES = 4
 
 
-def n_ways(n_samples: int) -> int:
-    """Range coder streams of each wave in a packet of so many samples behind its first frame."""
-    return min(max(n_samples // WAY_SAMPLES, 1), MAX_WAYS)
+def streams_per_pass(n_samples: int) -> int:
+    """Range coder streams of each coding pass in a packet that codes `n_samples` samples after its initial codes."""
+    return min(max(n_samples // SAMPLES_PER_STREAM, 1), MAX_STREAMS_PER_PASS)
 
 
 class StreamState:
-    """Threads of a live stream on one grid, and what is known of them. One direction only."""
+    """Coding state of all channels of a live stream on one quantizer. An instance either encodes or decodes.
+
+    Parameters
+    ----------
+    channels : int
+        Channels a frame.
+    quantizer : Quantizer
+        Value grid of the codes.
+    predictor : Predictor
+        Network that predicts the codes.
+    topology : Topology
+        Peers and coding pass of each channel.
+    """
 
     def __init__(self, channels: int, quantizer: Quantizer, predictor: Predictor, topology: Topology) -> None:
-        """Before the first frame of `channels` threads."""
-        reference_graph = ReferenceGraph.of(
-            topology, [BlockChannel(channel, 0, _ENDLESS) for channel in range(channels)]
-        )
-        order = sorted(range(channels), key=lambda channel: reference_graph.passes[channel])
+        graph = ReferenceGraph.of(topology, [BlockChannel(channel, 0, _ENDLESS) for channel in range(channels)])
+        order = sorted(range(channels), key=lambda channel: graph.passes[channel])
         self._order = np.array(order) if order != list(range(channels)) else None
-        self._grid, self._channels, self._predictor = quantizer, channels, predictor
-        self._peers = ReferenceTable.of(reference_graph, order)
-        self._lanes = _lanes_of(np.arange(channels))
-        self._walk: CodingState | None = None
+        self._quantizer, self._channels, self._predictor = quantizer, channels, predictor
+        self._references = ReferenceTable.of(graph, order)
+        self._lanes = _endless_lanes(np.arange(channels))
+        self._state: CodingState | None = None
         self._encoders: dict[int, RangeEncoder] = {}
         self._decoders: dict[int, RangeDecoder] = {}
 
     def encode(self, codes: np.ndarray) -> bytes:
-        """The payload for some frames: `codes`, int32 of shape (frames, channels), at least one frame."""
+        """Payload of a packet: `codes` is int32 of shape (frames, channels), at least one frame."""
         payload = bytearray()
-        rows = self._in_order(codes)
-        if self._walk is None:
-            payload += pack_codes(codes[0], self._grid.size)
-            self._walk = self._begin(rows[0])
-            rows = rows[1:]
-        if len(rows):
-            encoder = self._encoder(len(rows))
-            encoder.restart(len(rows))
-            for first in range(0, len(rows), TILE_STEPS):
-                self._walk.take(encoder, rows[first : first + TILE_STEPS])
+        steps = self._in_coding_order(codes)
+        if self._state is None:
+            payload += pack_codes(codes[0], self._quantizer.size)
+            self._state = self._start(steps[0])
+            steps = steps[1:]
+        if len(steps):
+            encoder = self._encoder(len(steps))
+            encoder.restart(len(steps))
+            for first in range(0, len(steps), TILE_STEPS):
+                self._state.take(encoder, steps[first : first + TILE_STEPS])
             streams = encoder.finish()
             for stream in streams[:-1]:
-                put_uvarint(payload, len(stream) // _WORD)
+                put_uvarint(payload, len(stream) // _WORD_BYTES)
             payload += b"".join(streams)
         return bytes(payload)
 
     def decode(self, payload: bytes, n_frames: int) -> np.ndarray:
-        """The reverse of `encode`: codes, int32 of shape (frames, channels). Raises ArchiveError."""
+        """Codes of a packet's payload, int32 of shape (frames, channels). Raises ArchiveError if it is damaged."""
         codes = np.zeros((n_frames, self._channels), dtype=np.int32)
-        rows, at = codes, 0
-        if self._walk is None:
-            at = packed_bytes(self._channels, self._grid.size)
-            first = unpack_codes(payload[:at], self._channels, self._grid.size)
-            if first is None:
+        rows, pos = codes, 0
+        if self._state is None:
+            pos = packed_bytes(self._channels, self._quantizer.size)
+            initial_codes = unpack_codes(payload[:pos], self._channels, self._quantizer.size)
+            if initial_codes is None:
                 raise _damaged()
-            codes[0] = first
+            codes[0] = initial_codes
             rows = codes[1:]
-            self._walk = self._begin(self._in_order(codes[:1])[0])
+            self._state = self._start(self._in_coding_order(codes[:1])[0])
         if len(rows):
             decoder = self._decoder(len(rows))
-            decoder.restart(_split(payload, at, decoder.state.size.size))
-            taken = rows if self._order is None else np.zeros_like(rows)
-            for first_row in range(0, len(rows), TILE_STEPS):
-                self._walk.take(decoder, taken[first_row : first_row + TILE_STEPS])
+            decoder.restart(_split(payload, pos, decoder.state.size.size))
+            steps = rows if self._order is None else np.zeros_like(rows)
+            for first in range(0, len(steps), TILE_STEPS):
+                self._state.take(decoder, steps[first : first + TILE_STEPS])
             if not decoder.finish().all():
                 raise _damaged()
             if self._order is not None:
-                rows[:, self._order] = taken
-        elif at != len(payload):
+                rows[:, self._order] = steps
+        elif pos != len(payload):
             raise _damaged()
         return codes
 
-    def _in_order(self, codes: np.ndarray) -> np.ndarray:
+    def _in_coding_order(self, codes: np.ndarray) -> np.ndarray:
         return codes if self._order is None else np.ascontiguousarray(codes[:, self._order])
 
-    def _begin(self, initial_codes: np.ndarray) -> CodingState:
+    def _start(self, initial_codes: np.ndarray) -> CodingState:
         bins = self._bins(self._channels)
-        gains = np.full(self._channels, FIRST_GAIN, dtype=np.uint8)
-        adaptive = init(self._lanes, bins, gains, initial_codes, self._peers, gains_follow=True)
-        return CodingState(adaptive, self._lanes, bins, self._predictor, self._peers)
+        gains = np.full(self._channels, INITIAL_GAIN, dtype=np.uint8)
+        adaptive = init(self._lanes, bins, gains, initial_codes, self._references, gains_follow=True)
+        return CodingState(adaptive, self._lanes, bins, self._predictor, self._references)
 
     def _bins(self, n_channels: int) -> Bins:
-        return Bins.of([self._grid] * n_channels, self._predictor.profile)
+        return Bins.of([self._quantizer] * n_channels, self._predictor.profile)
 
     def _encoder(self, n_steps: int) -> RangeEncoder:
-        ways = n_ways(n_steps * self._channels)
-        if ways not in self._encoders:
-            lanes = self._ways(ways)
-            self._encoders[ways] = RangeEncoder(lanes, self._bins(lanes.n_channels), 0)
-        return self._encoders[ways]
+        n_streams = streams_per_pass(n_steps * self._channels)
+        if n_streams not in self._encoders:
+            lanes = self._lanes_by_stream(n_streams)
+            self._encoders[n_streams] = RangeEncoder(lanes, self._bins(lanes.n_channels), 0)
+        return self._encoders[n_streams]
 
     def _decoder(self, n_steps: int) -> RangeDecoder:
-        ways = n_ways(n_steps * self._channels)
-        if ways not in self._decoders:
-            lanes = self._ways(ways)
-            self._decoders[ways] = RangeDecoder(lanes, self._bins(lanes.n_channels), [b""] * lanes.n_channels)
-        return self._decoders[ways]
+        n_streams = streams_per_pass(n_steps * self._channels)
+        if n_streams not in self._decoders:
+            lanes = self._lanes_by_stream(n_streams)
+            self._decoders[n_streams] = RangeDecoder(lanes, self._bins(lanes.n_channels), [b""] * lanes.n_channels)
+        return self._decoders[n_streams]
 
-    def _ways(self, ways: int) -> Lanes:
-        """The lanes as a coder takes them: a way is what it calls a thread."""
-        passes = self._peers.passes
-        of_lane = [
-            coding_pass * ways + lane * ways // int(passes[coding_pass + 1] - passes[coding_pass])
-            for coding_pass in range(passes.size - 1)
-            for lane in range(int(passes[coding_pass + 1] - passes[coding_pass]))
+    def _lanes_by_stream(self, n_streams: int) -> Lanes:
+        """Lanes for an entropy coder, which writes one stream a "channel": here, a run of lanes of one coding pass."""
+        passes = self._references.passes.tolist()
+        stream_of_lane = [
+            coding_pass * n_streams + lane * n_streams // (stop - first)
+            for coding_pass, (first, stop) in enumerate(pairwise(passes))
+            for lane in range(stop - first)
         ]
-        # a wave of few lanes leaves ways empty: number those that are not
-        return _lanes_of(np.unique(of_lane, return_inverse=True)[1])
+        # a pass with fewer lanes than streams leaves streams empty: number the others consecutively
+        return _endless_lanes(np.unique(stream_of_lane, return_inverse=True)[1])
 
 
-def _lanes_of(channel: np.ndarray) -> Lanes:
-    """Endless lanes of these threads, in order."""
+def _endless_lanes(channel: np.ndarray) -> Lanes:
+    """One lane without end for each element of `channel`, which is sorted."""
     count = channel.size
     return Lanes(
         channel.astype(np.int32),
@@ -154,20 +165,20 @@ def _lanes_of(channel: np.ndarray) -> Lanes:
     )
 
 
-def _split(payload: bytes, at: int, n_streams: int) -> Sequence[bytes]:
-    """The streams that stand in a payload from byte `at` on."""
+def _split(payload: bytes, pos: int, n_streams: int) -> Sequence[bytes]:
+    """Streams of a payload, whose lengths begin at byte `pos`; the last stream has no length and takes the rest."""
     lengths = []
     for _ in range(n_streams - 1):
-        words, at = get_uvarint(payload, at)
-        lengths.append(words * _WORD)
+        words, pos = get_uvarint(payload, pos)
+        lengths.append(words * _WORD_BYTES)
     streams = []
     for length in lengths:
-        if length > len(payload) - at:
+        if length > len(payload) - pos:
             raise _damaged()
-        streams.append(payload[at : at + length])
-        at += length
-    return [*streams, payload[at:]]
+        streams.append(payload[pos : pos + length])
+        pos += length
+    return [*streams, payload[pos:]]
 
 
 def _damaged() -> ArchiveError:
-    return ArchiveError("is damaged: a packet holds what no encoder writes; transmit it again")
+    return ArchiveError("is damaged: the payload of a packet is invalid; transmit it again")

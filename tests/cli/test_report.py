@@ -164,7 +164,7 @@ def test_verbose_tells_of_live_streams(tmp_path, session):
     with session[0].open("rb") as wav:
         spikey = [sys.executable, "-m", "spikey_cli", "compress", "-v", "-", tmp_path / "live.spk"]
         told = subprocess.run(spikey, stdin=wav, capture_output=True, text=True, check=True).stderr
-    expected = r"threads: 1, 16 bit, 19531 Hz, coder range, model n1-[0-9a-f]{8}\.onnx$"
+    expected = r"channels: 1, 16 bit, 19531 Hz, coder range, model n1-[0-9a-f]{8}\.onnx$"
     assert re.search(rf"^stdin: {expected}", told, re.MULTILINE), told
     assert "frames a packet: 1953\n" in told
     assert re.search(rf"live\.spk: {expected}", run("test", "-v", tmp_path / "live.spk")[1], re.MULTILINE)

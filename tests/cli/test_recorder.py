@@ -1,4 +1,4 @@
-"""Recordings that are being made, and cannot come again: what has come of them is kept, whatever ends them."""
+"""Recordings that arrive through a pipe while they are acquired: what has arrived is kept, whatever ends them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 from support.command import run
-from support.pipes import piped
-from support.recordings import n1_samples, neural, wav_bytes
+from support.pipes import FailingSource
+from support.recordings import n1_samples, neural
 
 from spikey_cli.cli import pipe
-from spikey_cli.errors import InputError
-from spikey_cli.io.layout import RawFormat
-from spikey_cli.streaming.pipe import compress_pipe, decompress_pipe
 from spikey_cli.system import whole_file
 
 FRAMES = 20_000
-
-
-class Failing(io.BytesIO):
-    """What can be read up to a place."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        super().__init__(data)
-        self._at = at
-
-    def read1(self, size: int | None = -1, /) -> bytes:
-        if self.tell() >= self._at:
-            raise OSError(5, "Input/output error")
-        return super().read1(1000)
 
 
 @pytest.fixture
@@ -44,35 +28,23 @@ def data(random: np.random.Generator) -> bytes:
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes of a stream what the command takes from a recorder."""
+    """Makes the command read a source as if it were a recorder."""
 
-    def come(source: BinaryIO) -> None:
+    def install(source: BinaryIO) -> None:
         monkeypatch.setattr(pipe, "_stdin", lambda: source)
         monkeypatch.setattr(pipe, "_is_recorder", lambda source: True)
         monkeypatch.setattr(pipe, "_InterruptibleReader", lambda handle, request: source)
         source.fileno = lambda: 0  # type: ignore[method-assign]
 
-    return come
+    return install
 
 
 class _Stream(io.BytesIO):
-    """Bytes that a number of the system's can be given to."""
+    """A source whose `fileno` can be replaced."""
 
 
-def test_a_source_that_fails_ends_the_stream_well(data: bytes) -> None:
-    out: list[bytes] = []
-    done = compress_pipe(Failing(data, 40_000), out.append, raw=RawFormat(2, 1000), name="stdin", keep_going=True)
-    assert str(done.fault) == "stdin: cannot read: Input/output error; check what it comes from"
-    assert done.frames == 10_000
-    back: list[bytes] = []
-    decompress_pipe(io.BytesIO(b"".join(out)), back.append)
-    assert b"".join(back) == data[:40_000]
-    with pytest.raises(InputError, match="Input/output error"):
-        compress_pipe(Failing(data, 40_000), out.append, raw=RawFormat(2, 1000))
-
-
-def test_a_recorder_that_fails_leaves_what_had_come(tmp_path: Path, data: bytes, recorder: Any) -> None:
-    recorder(Failing(data, 40_000))
+def test_a_recorder_that_fails(tmp_path: Path, data: bytes, recorder: Any) -> None:
+    recorder(FailingSource(data, 40_000))
     printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
     assert "stdin: cannot read: Input/output error" in printed
     assert f"{tmp_path / 'a.spk'} holds the 10,000 frames received" in printed
@@ -80,15 +52,15 @@ def test_a_recorder_that_fails_leaves_what_had_come(tmp_path: Path, data: bytes,
     assert (tmp_path / "a.raw").read_bytes() == data[:40_000]
 
 
-def test_a_recorder_that_fails_at_once_leaves_nothing(tmp_path: Path, data: bytes, recorder: Any) -> None:
-    recorder(Failing(data, 0))
+def test_a_recorder_that_fails_before_any_frame(tmp_path: Path, data: bytes, recorder: Any) -> None:
+    recorder(FailingSource(data, 0))
     printed = run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
     assert "stdin: cannot read: Input/output error" in printed
     assert list(tmp_path.iterdir()) == []
 
 
 class _Full(io.RawIOBase):
-    """A file on a disk that has room for so many bytes."""
+    """A file on a disk with room for `room` bytes."""
 
     def __init__(self, file: Any, room: int) -> None:
         self._file, self._room = file, room
@@ -104,10 +76,10 @@ class _Full(io.RawIOBase):
 
 
 @pytest.mark.parametrize("flushes", [True, False])
-def test_a_full_disk_leaves_what_had_come(
+def test_a_full_disk_keeps_what_was_written(
     tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch, flushes: bool
 ) -> None:
-    """Under the name that it was to have; or under the temporary one, where not even that can be had."""
+    """Under the name of the target, or under the temporary name if renaming fails too."""
     writing = whole_file.WholeFile.writing
 
     def fills(self: whole_file.WholeFile) -> Any:
@@ -134,10 +106,10 @@ def test_a_full_disk_leaves_what_had_come(
 
 
 @pytest.mark.parametrize("force", [[], ["-f"]])
-def test_a_full_disk_takes_no_archive_away(
+def test_a_full_disk_keeps_an_existing_archive(
     tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch, force: list[str]
 ) -> None:
-    """That is there, or comes while it is recorded: what breaks off stands beside it."""
+    """An archive that exists before, or appears meanwhile, stays; the incomplete stream is kept beside it."""
     writing = whole_file.WholeFile.writing
     old = tmp_path / "a.spk"
     before = b"\x89SPK\r\n\x1a\nprecious"
@@ -156,7 +128,7 @@ def test_a_full_disk_takes_no_archive_away(
     assert f"what was received is in {kept}, and is cut off" in printed
 
 
-def test_what_takes_the_name_meanwhile_takes_nothing_away(
+def test_a_file_that_takes_the_name_meanwhile_is_kept(
     tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = whole_file.WholeFile.commit
@@ -176,10 +148,10 @@ def test_what_takes_the_name_meanwhile_takes_nothing_away(
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_disk_that_does_not_take_what_was_written(
+def test_a_disk_that_fails_at_fsync(
     tmp_path: Path, data: bytes, recorder: Any, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """As file systems that find only then that there is no room."""
+    """Some file systems report a full disk only at fsync."""
     fsync = whole_file.os.fsync
 
     def fails(handle: int) -> None:
@@ -210,28 +182,14 @@ class _filling:  # noqa: N801 (a context manager in the place of a function)
         return self._writing.__exit__(*error)
 
 
-def test_a_file_can_be_read_again(tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is kept of what was made of it."""
-    monkeypatch.setattr(pipe, "_stdin", lambda: Failing(data, 40_000))
+def test_a_regular_file_that_fails(tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A regular file can be compressed again: nothing is kept."""
+    monkeypatch.setattr(pipe, "_stdin", lambda: FailingSource(data, 40_000))
     assert "Input/output error" in run("compress", "--raw", "2:1000", "-", tmp_path / "a.spk", status=1)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("stated", [0, 1000, 1001, 10_002])
-def test_more_comes_than_the_header_knew_of(data: bytes, stated: int) -> None:
-    """As where a recorder pipes a WAV, whose length it could not know."""
-    wav = bytearray(wav_bytes(np.frombuffer(data, "<i2").reshape(-1, 2)) + bytes(70_000))
-    wav[40:44] = stated.to_bytes(4, "little")
-    for size in (len(wav), len(wav) - 1, 70_000, 66_000 + stated):
-        assert piped(bytes(wav[:size])) == wav[:size], f"{stated} bytes told, {size} come"
-
-
-def test_frames_that_no_pipe_takes_are_refused_at_once() -> None:
-    with pytest.raises(InputError, match="frames of more than 65536 bytes go through no pipe; save it as a file"):
-        compress_pipe(io.BytesIO(bytes(200_000)), lambda data: None, raw=RawFormat(65535, 100))
-
-
-def test_a_pipe_replaces_archives_only(tmp_path: Path, recorder: Any, data: bytes) -> None:
+def test_force_overwrites_archives_only(tmp_path: Path, recorder: Any, data: bytes) -> None:
     (tmp_path / "notes").write_text("of the day")
     recorder(_Stream(data))
     printed = run("compress", "-f", "--raw", "2:1000", "-", tmp_path / "notes", status=1)
