@@ -193,7 +193,7 @@ def try_live(random: np.random.Generator, predictors: list[Predictor]) -> None:
     pairs = [(a, a - 1, 200) for a in range(1, channels)] if random.random() < 0.5 else []
     topology = Topology.from_pairs(pairs, [i % 3 for i in range(channels)]) if pairs else None
     encoder = spikey_cli.StreamEncoder(
-        channels, 19_531, sample_bytes=sample_bytes, topology=topology, predictor=predictor, head=b"head"
+        channels, 19_531, sample_bytes=sample_bytes, topology=topology, predictor=predictor, header=b"header"
     )
     sent, at = [], 0
     while at < len(samples):
@@ -210,7 +210,7 @@ def try_live(random: np.random.Generator, predictors: list[Predictor]) -> None:
     decoder.close()
     whole = [piece for piece in found if len(piece)]
     np.testing.assert_array_equal(np.concatenate(whole) if whole else samples[:0], samples)
-    assert decoder.tail == b"tail"
+    assert decoder.trailer == b"tail"
     COUNTS.update({"live streams": 1, "samples": samples.size})
     broken = bytearray(data)
     broken[random.integers(len(data))] ^= 1 << random.integers(8)
