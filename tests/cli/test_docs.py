@@ -10,13 +10,12 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from support.command import run
 from support.paths import ROOT
-from support.recordings import n1_samples, neural, write_session
+from support.recordings import write_session
 
 import spikey_cli
 from spikey_cli.cli import main
@@ -76,29 +75,6 @@ def _docstring_example(docstring: str) -> str:
 def test_the_docstring_of_the_package_runs(two_threads):
     exec(compile(_docstring_example(spikey_cli.__doc__ or ""), "spikey_cli", "exec"), {})
     _assert_restored(two_threads)
-
-
-def test_docstrings_of_live_streams_run(random):
-    """One sends what the other receives, by the examples of both."""
-    samples = n1_samples(neural(random, 700, 3))
-    sent: list[bytes] = []
-    received: list[np.ndarray] = []
-    link = SimpleNamespace(send=sent.append, receive=lambda: sent.pop(0))
-    given = {"StreamEncoder": spikey_cli.StreamEncoder, "StreamDecoder": spikey_cli.StreamDecoder, "link": link}
-    sending = _docstring_example(spikey_cli.StreamEncoder.__doc__ or "").replace("1024", "3")
-    receiving = _docstring_example(spikey_cli.StreamDecoder.__doc__ or "") + "\n    received.append(frames)"
-    exec(compile(sending, "StreamEncoder", "exec"), given | {"frames": np.split(samples, 7)})
-    exec(compile(receiving, "StreamDecoder", "exec"), given | {"received": received})
-    np.testing.assert_array_equal(np.concatenate([frames for frames in received if len(frames)]), samples)
-
-
-def test_other_docstrings_have_no_example_that_is_not_run():
-    """An example begins with an import or a call of the package, indented in a docstring of the public API."""
-    run = {"StreamEncoder", "StreamDecoder"}
-    for name in set(spikey_cli.__all__) - run:
-        docstring = getattr(spikey_cli, name).__doc__ or ""
-        assert ">>>" not in docstring, name
-        assert not re.search(r"^ {4,}(import|with|spikey_cli\.)", inspect.cleandoc(docstring), re.MULTILINE), name
 
 
 def _usage() -> list[str]:
