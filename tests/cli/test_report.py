@@ -1,4 +1,4 @@
-"""What the command says while it works: its progress bar, on a terminal, and how loud it is."""
+"""What commands print while they work: the progress bar, the log, and as much as -q and -v ask for."""
 
 from __future__ import annotations
 
@@ -16,14 +16,8 @@ from spikey_cli.cli import main
 from spikey_cli.cli.report import Report, clock, size
 
 
-@pytest.fixture
-def archive(tmp_path, session):
-    spikey_cli.compress(session, tmp_path / "out.spk")
-    return tmp_path / "out.spk"
-
-
 def on_a_terminal(*arguments: object, status: int = 0) -> str:
-    """What `spikey` writes to a terminal of 100 columns that is its stderr."""
+    """What `spikey` writes to stderr if that is a terminal of 100 columns."""
     pty = pytest.importorskip("pty")
     ours, its = pty.openpty()
     try:
@@ -38,7 +32,7 @@ def on_a_terminal(*arguments: object, status: int = 0) -> str:
         while True:
             try:
                 piece = os.read(ours, 1 << 16)
-            except OSError:  # Linux: the other end is closed
+            except OSError:  # on Linux, the other end is closed
                 break
             if not piece:
                 break
@@ -49,45 +43,45 @@ def on_a_terminal(*arguments: object, status: int = 0) -> str:
     return written.decode()
 
 
-def test_a_bar_on_a_terminal(tmp_path, session):
-    written = on_a_terminal("compress", *session, tmp_path / "out.spk")
+def test_a_bar_on_a_terminal(tmp_path, wavs):
+    written = on_a_terminal("compress", *wavs, tmp_path / "out.spk")
     shown = [line.strip() for line in re.split(r"\r(?:\x1b\[\?25l)?", written.replace("\x1b[?25h", "")) if line.strip()]
     assert shown[0].startswith("compressing  [---")
     assert re.search(r"\[#+-+\] +50%  [\d.]+ MB/s  ratio [\d.]+", shown[1]), shown
     assert re.search(r"\[#+\] +100%  [\d.]+ MB/s  ratio [\d.]+", shown[-1]), shown
     assert all(len(line) <= 100 for line in shown)
-    assert written.endswith("\x1b[?25h\r\n"), "the cursor is to be seen again"
+    assert written.endswith("\x1b[?25h\r\n"), "the cursor is visible again"
     assert " 100%" in on_a_terminal("decompress", tmp_path / "out.spk", tmp_path / "back")
     assert " 100%" in on_a_terminal("test", tmp_path / "out.spk")
 
 
 @pytest.mark.parametrize("option", ["--no-progress", "-q"])
-def test_no_bar_where_none_is_wanted(tmp_path, session, option):
-    assert on_a_terminal("compress", option, *session, tmp_path / "out.spk") == ""
+def test_no_bar_with_an_option(tmp_path, wavs, option):
+    assert on_a_terminal("compress", option, *wavs, tmp_path / "out.spk") == ""
 
 
-def test_no_bar_is_left_where_nothing_was_done(tmp_path):
+def test_an_empty_bar_is_erased(tmp_path):
     written = on_a_terminal("compress", tmp_path / "absent.wav", tmp_path / "out.spk", status=1)
     left = written.split("\r\x1b[K")[-1]
     assert left.startswith(f"\x1b[?25hspikey: {tmp_path / 'absent.wav'}: cannot read"), written
 
 
-def test_no_bar_without_a_terminal(tmp_path, session):
+def test_no_bar_without_a_terminal(tmp_path, wavs):
     done = subprocess.run(
-        [sys.executable, "-m", "spikey_cli", "compress", *session, tmp_path / "out.spk"], capture_output=True
+        [sys.executable, "-m", "spikey_cli", "compress", *wavs, tmp_path / "out.spk"], capture_output=True
     )
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_lines_above_the_bar(archive):
     written = on_a_terminal("test", "-v", archive)
-    assert "\r\x1b[Kthread0.wav: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz, grid n1\r\n" in written
+    assert "\r\x1b[Kthread0.wav: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz" in written
     assert " 100%" in written
 
 
-def test_a_bar_goes_back_where_work_begins_again(capsys, monkeypatch):
+def test_the_bar_goes_back_if_work_restarts(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with Report(draws_progress=True).progress("working") as show:
+    with Report(shows_progress=True).progress("working") as show:
         assert show is not None
         for done in (400, 800, 200, 600, 1000):
             show(done, 1000, done / 100)
@@ -100,7 +94,7 @@ def test_the_time_left(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setattr("time.time", lambda: now[0])
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    with Report(draws_progress=True).progress("working") as show:
+    with Report(shows_progress=True).progress("working") as show:
         assert show is not None
         for done in (10_000_000, 20_000_000, 40_000_000):
             now[0] += 30
@@ -109,7 +103,7 @@ def test_the_time_left(capsys, monkeypatch):
     assert shown == [("0", "", ""), ("25", "0.3", "0:01:30"), ("50", "0.3", "0:01:00"), ("100", "0.4", "")]
 
 
-def test_times_for_people():
+def test_durations():
     assert [clock(s) for s in (0, 59.7, 3599, 3600, 100 * 3600 + 61)] == [
         "0:00:00",
         "0:01:00",
@@ -119,7 +113,7 @@ def test_times_for_people():
     ]
 
 
-def test_sizes_for_people():
+def test_sizes():
     counts = (0, 999, 1000, 999_994, 999_996, 116_967_562, 5e12, 2e16)
     told = ["0 B", "999 B", "1.00 kB", "999.99 kB", "1.00 MB", "116.97 MB", "5.00 TB", "20000.00 TB"]
     assert [size(count) for count in counts] == told
@@ -132,18 +126,17 @@ def run(*arguments: object, status: int = 0) -> tuple[str, str]:
     return result.stdout, result.stderr
 
 
-def test_verbose_tells_what_is_done(tmp_path, session):
-    out, told = run("compress", "-v", *session, tmp_path / "out.spk")
+def test_the_log_of_archives(tmp_path, wavs):
+    out, told = run("compress", "-v", *wavs, tmp_path / "out.spk")
     assert out.startswith(f"{tmp_path / 'out.spk'}: 2 files")
     for expected in (
-        rf"^{session[1]}: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz, grid n1$",
-        r"^looked through in \d+\.\d+ s$",
-        r"^threads: 2, with peers: 2, sessions: 1$",
+        rf"^{wavs[1]}: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz, .*n1$",
+        r"^.*: 2, with peers: 2, sessions: 1$",
         r"^coder rice, model n1-[0-9a-f]{8}\.onnx, workers: \d+$",
         r"^coded 2 parts, 120000 of 120000 bytes -> \d+$",
         r"^compressed in \d+\.\d+ s$",
         r"^verified in \d+\.\d+ s$",
-        r"^\d+\.\d+ s in all",
+        r"^\d+\.\d+ s in total",
     ):
         assert re.search(expected, told, re.MULTILINE), f"{expected} is not in {told}"
     for command in (
@@ -152,7 +145,7 @@ def test_verbose_tells_what_is_done(tmp_path, session):
     ):
         told = run(*command)[1]
         for expected in (
-            rf"^{tmp_path / 'out.spk'}: format 3.1, coder rice, model n1-[0-9a-f]{{8}}.onnx, files: 2, blocks: 1$",
+            rf"^{tmp_path / 'out.spk'}: format [\d.]+, coder rice, model n1-[0-9a-f]{{8}}.onnx, files: 2, blocks: 1$",
             r"^thread1\.wav: wav, 1 x 30,000 samples",
             r"^decoded 2 parts, 120000 of 120000 bytes$",
             r"^decoded in \d+\.\d+ s$",
@@ -160,38 +153,34 @@ def test_verbose_tells_what_is_done(tmp_path, session):
             assert re.search(expected, told, re.MULTILINE), f"{expected} is not in {told}"
 
 
-def test_verbose_tells_of_live_streams(tmp_path, session):
-    with session[0].open("rb") as wav:
+def test_the_log_of_live_streams(tmp_path, wavs):
+    with wavs[0].open("rb") as wav:
         spikey = [sys.executable, "-m", "spikey_cli", "compress", "-v", "-", tmp_path / "live.spk"]
         told = subprocess.run(spikey, stdin=wav, capture_output=True, text=True, check=True).stderr
-    expected = r"channels: 1, 16 bit, 19531 Hz, coder range, model n1-[0-9a-f]{8}\.onnx$"
+    expected = r".*: 1, 16 bit, 19531 Hz, coder range, model n1-[0-9a-f]{8}\.onnx$"
     assert re.search(rf"^stdin: {expected}", told, re.MULTILINE), told
-    assert "frames a packet: 1953\n" in told
+    assert re.search(r"^frames .*packet: 1953$", told, re.MULTILINE), told
     assert re.search(rf"live\.spk: {expected}", run("test", "-v", tmp_path / "live.spk")[1], re.MULTILINE)
 
 
-def test_verbose_ends_with_the_command(tmp_path, session, archive):
+def test_the_log_ends_with_the_command(tmp_path, archive):
     run("test", "-v", archive)
-    assert run("test", archive) == (f"{archive}: 2 files, 120.09 kB decoded and compared: all is well\n", "")
+    assert run("test", archive) == (f"{archive}: 2 files, 120.09 kB decoded and compared: OK\n", "")
     assert logging.getLogger("spikey_cli").handlers == []
 
 
-def test_quiet_prints_errors_only(tmp_path, session, archive):
+def test_quiet_prints_errors_only(tmp_path, archive):
     assert run("test", "-q", archive) == ("", "")
     out, told = run("test", "-q", tmp_path / "absent.spk", status=1)
     assert (out, told.startswith("spikey: ")) == ("", True)
 
 
-def test_quiet_and_verbose_make_no_sense_together(archive):
-    assert "-q and -v exclude each other" in run("test", "-q", "-v", archive, status=2)[1]
-
-
-def test_callers_in_python_hear_the_same(tmp_path, session, caplog):
-    heard = []
+def test_callers_in_python_get_the_same_log_and_progress(tmp_path, wavs, caplog):
+    calls = []
     with caplog.at_level(logging.INFO, "spikey_cli"):
-        spikey_cli.compress(session, tmp_path / "out.spk", progress=lambda *told: heard.append(told))
-    assert "threads: 2, with peers: 2, sessions: 1" in caplog.messages
+        spikey_cli.compress(wavs, tmp_path / "out.spk", progress=lambda *told: calls.append(told))
+    assert any("with peers: 2, sessions: 1" in message for message in caplog.messages)
     assert not any(message.startswith("coded") for message in caplog.messages)
-    (coded, total, ratio), (verified, _, none) = heard
+    (coded, total, ratio), (verified, _, none) = calls
     assert (coded, verified, total, none) == (120_000, 240_000, 240_000, None)
     assert ratio == pytest.approx(120_000 / (tmp_path / "out.spk").stat().st_size, rel=0.02)

@@ -1,0 +1,66 @@
+"""`spikey decompress`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.command import run
+
+
+def test_single_files(tmp_path, archive, wavs):
+    assert "1 file" in run("decompress", "--file", wavs[1].name, archive, tmp_path / "back")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == {
+        wavs[1].name: wavs[1].read_bytes()
+    }
+
+
+def test_a_name_that_is_not_there(tmp_path, archive):
+    printed = run("decompress", "--file", "thread1.wv", archive, tmp_path / "back", status=1)
+    assert "out.spk: holds no file 'thread1.wv'; did you mean 'thread1.wav'?" in printed
+
+
+def test_files_that_exist_are_kept_without_force(tmp_path, archive, wavs):
+    (tmp_path / wavs[0].name).write_text("precious")
+    printed = run("decompress", archive, tmp_path, status=1)
+    assert f"{wavs[0].name}: exists already" in printed
+    assert "(--force)" in printed
+    assert (tmp_path / wavs[0].name).read_text() == "precious"
+    assert (tmp_path / wavs[1].name).read_bytes() == wavs[1].read_bytes()
+    run("decompress", "-f", archive, tmp_path)
+    assert (tmp_path / wavs[0].name).read_bytes() == wavs[0].read_bytes()
+
+
+def test_a_file_where_a_folder_should_be_is_reported_once(archive, wavs):
+    printed = run("decompress", archive, wavs[0], status=1)
+    assert printed.count(f"{wavs[0].name}: cannot make the folder: File exists") == 1
+
+
+@pytest.mark.parametrize("files", [[], ["--file", "thread0.wav"]])
+def test_what_is_intact_is_salvaged(tmp_path, damaged, files):
+    printed = run("decompress", "--keep-going", *files, damaged, tmp_path / "back", status=1)
+    assert "with gaps" in printed
+    assert "lost" in printed
+    report = json.loads((tmp_path / "back" / "out.spk.lost.json").read_text())
+    assert report["lost"][0]["file"].startswith("thread")
+    assert not files or {path.name for path in (tmp_path / "back").glob("*.wav")} == {"thread0.wav"}
+
+
+def test_damage_names_the_option_that_salvages(tmp_path, damaged):
+    printed = run("decompress", damaged, tmp_path / "back", status=1)
+    assert "is damaged" in printed
+    assert "(--keep-going)" in printed
+
+
+@pytest.mark.parametrize("options", [["--threads", "2"], ["--file", "live.raw"]])
+@pytest.mark.parametrize("target", ["back", "-"])
+def test_options_without_effect_on_live_streams_are_refused(tmp_path, monkeypatch, live, options, target):
+    monkeypatch.chdir(tmp_path)
+    assert f"leave out {options[0]}" in run("decompress", *options, live, target, status=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_that_are_missing(tmp_path, archive, live):
+    assert "Missing argument 'DIR'" in run("decompress", archive, status=2)
+    assert "Missing argument 'DIR'" in run("decompress", live, status=2)
+    assert "`spikey extract` writes samples to stdout" in run("decompress", archive, "-", status=2)

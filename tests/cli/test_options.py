@@ -1,0 +1,69 @@
+"""Options that several commands have, and the options that error messages name."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from support.command import run
+
+from spikey_cli.cli import COMMANDS, main
+from spikey_cli.cli.options import OPTIONS
+from spikey_cli.errors import InputError, SpikeyError
+
+PARAMETERS = sorted(OPTIONS)
+
+
+def command_named(name: str) -> click.Command:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    return command
+
+
+def has_option(name: str, option: str) -> bool:
+    return any(option in parameter.opts for parameter in command_named(name).params)
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_every_option_of_the_table_exists(parameter):
+    home, option = OPTIONS[parameter]
+    assert any(has_option(name, option) for name in ([home] if home else COMMANDS))
+
+
+@pytest.fixture
+def printed_for(monkeypatch, archive):
+    """What `spikey test` prints if the library raises an error."""
+
+    def printed(error: SpikeyError) -> str:
+        def fail(*arguments, **options):
+            raise error
+
+        monkeypatch.setattr("spikey_cli.api.decompress.verify", fail)
+        return run("test", archive, status=1)
+
+    return printed
+
+
+@pytest.mark.parametrize(
+    ("parameter", "end"),
+    [
+        ("memory", "raise it (--memory)"),
+        ("keep_going", "raise it (spikey decompress --keep-going)"),
+        ("force", "raise it"),
+        ("unheard_of", "raise it"),
+        (None, "raise it"),
+    ],
+)
+def test_errors_name_the_option_that_remedies_them(printed_for, parameter, end):
+    printed = printed_for(InputError("a.spk: is too large; raise it", parameter=parameter))
+    assert printed == f"spikey: a.spk: is too large; {end}\n"
+
+
+def test_a_picture_ends_in_png(tmp_path, wavs):
+    before = wavs[0].read_bytes()
+    assert "does not end in .png" in run("topology", "-f", "--plot", wavs[0], *wavs, status=2)
+    assert wavs[0].read_bytes() == before, "a recording is not overwritten by a picture"
+
+
+def test_numbers_out_of_range_are_usage_errors(tmp_path, archive):
+    for option in ("--threads", "--memory", "--max-expansion"):
+        run("test", option, "0", archive, status=2)
