@@ -57,7 +57,7 @@ def test_completion_offers_coders_and_models():
     assert completed("compress", "--coder", "") == list(CODERS)
     assert completed("compress", "--coder", "r") == ["rice", "range"]
     for command in ("compress", "decompress", "test", "analyze"):
-        assert completed(command, "--model", "n1") == ["n1", "n1-16x16", "n1-peers"]
+        assert completed(command, "--model", "n1") == ["n1", "n1-peers"]
     assert completed("compress", "--model", "mine") == ["mine"], "the shell completes names of files"
     assert "--keep-going" in completed("decompress", "--k")
     assert completed("dec") == ["decompress"]

@@ -24,7 +24,7 @@ def test_files_that_exist_are_kept_without_force(tmp_path, archive, wavs):
     (tmp_path / wavs[0].name).write_text("precious")
     printed = run("decompress", archive, tmp_path, status=1)
     assert f"{wavs[0].name}: exists already" in printed
-    assert "(--force)" in printed
+    assert "--force" in printed
     assert (tmp_path / wavs[0].name).read_text() == "precious"
     assert (tmp_path / wavs[1].name).read_bytes() == wavs[1].read_bytes()
     run("decompress", "-f", archive, tmp_path)
@@ -49,7 +49,7 @@ def test_what_is_intact_is_salvaged(tmp_path, damaged, files):
 def test_damage_names_the_option_that_salvages(tmp_path, damaged):
     printed = run("decompress", damaged, tmp_path / "back", status=1)
     assert "is damaged" in printed
-    assert "(--keep-going)" in printed
+    assert "--keep-going" in printed
 
 
 @pytest.mark.parametrize("options", [["--threads", "2"], ["--file", "live.raw"]])
