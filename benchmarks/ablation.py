@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from spikey_cli.api.compress import compress
-from spikey_cli.api.info import describe
+from spikey_cli.api.info import info
 from spikey_cli.codec import block_plan
 from spikey_cli.container import directory
 from spikey_cli.core import adaptation, rice
@@ -89,7 +89,7 @@ def main(files: tuple[Path, ...], row: str | None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "out.spk"
             compress(files, archive, coder=coder, verify=False)
-            told = describe(archive)
+            told = info(archive)
         click.echo(f"| {row} | {told['ratio']:.4f} | {told['bits_per_sample']:.4f} |")
         return
     click.echo("| | ratio | bits/sample |\n|---|---|---|")

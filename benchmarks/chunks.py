@@ -49,7 +49,7 @@ def recording_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndar
     """int16 of shape (frames, channels): each channel has a file of its own, and goes on with others."""
     threads = []
     for path in files:
-        layout = scan(path, path.name).layout
+        layout = scan(path).layout
         if layout is None or layout.channels != 1 or layout.sample_bytes != 2:
             raise click.UsageError(f"{path} is no mono WAV of 16 bits")
         threads.append(np.frombuffer(path.read_bytes()[layout.data_offset :][: 2 * layout.n_frames], "<i2"))

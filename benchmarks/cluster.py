@@ -56,10 +56,10 @@ class Way:
         """Add a run of each job."""
         with self._measured("pack"):
             spikey_cli.compress(
-                [wav], archive, coder=coder, workers=self.workers, cluster=self.cluster, verify=False, force=True
+                [wav], archive, coder=coder, workers=self.cluster or self.workers, verify=False, force=True
             )
         with self._measured("verify"):
-            spikey_cli.verify(archive, workers=self.workers, cluster=self.cluster)
+            spikey_cli.verify(archive, workers=self.cluster or self.workers)
 
     def forget(self) -> None:
         """Runs so far do not count."""

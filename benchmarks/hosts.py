@@ -106,7 +106,7 @@ def side_by_side(files: tuple[Path, ...], *, as_codes: bool) -> np.ndarray:
     """Mono recordings as channels, as long as the shortest; the converter's codes instead of samples where wanted."""
     columns = []
     for file in files:
-        source = scan(file, file.name)
+        source = scan(file)
         if source.layout is None or source.layout.channels != 1 or source.layout.sample_bytes != 2:
             raise click.UsageError(f"{file} is no mono WAV of 16 bits")
         data = source.read_frames(0, source.layout.n_frames)

@@ -28,7 +28,7 @@ def frames_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndarray
     columns = []
     for i in range(channels):
         file = files[i % len(files)]
-        layout = scan(file, file.name).layout
+        layout = scan(file).layout
         if layout is None or layout.channels != 1 or layout.sample_bytes != 2:
             raise click.UsageError(f"{file} is no mono WAV of 16 bits")
         samples = np.frombuffer(file.read_bytes()[layout.data_offset :][: 2 * layout.n_frames], "<i2")

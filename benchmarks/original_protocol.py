@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from spikey_cli.api.compress import compress
-from spikey_cli.api.info import describe
+from spikey_cli.api.info import info
 from spikey_cli.codec.scan import scan
 from spikey_cli.core.converter import CODE_UNITS, Bins
 from spikey_cli.core.gain import INPUT_FACTOR, INPUT_LIMIT, OUTPUT_FACTOR, lane_gains
@@ -114,7 +114,7 @@ def main(files: tuple[Path, ...]) -> None:
     predictor = default_predictor()
     channels: list[Thread] = []
     for path in files:
-        source = scan(path, path.name)
+        source = scan(path)
         if source.layout is None:
             raise click.ClickException(f"{path} is no WAV that can be predicted")
         bins = Bins.of([source.quantizer], predictor.profile)
@@ -133,7 +133,7 @@ def main(files: tuple[Path, ...]) -> None:
         for coder in ("rice", "range"):
             archive = Path(folder) / f"{coder}.spk"
             compress(files, archive, coder=coder, verify=False)
-            click.echo(f"| spikey --coder {coder}, every byte of the archive | {describe(archive)['ratio']:.3f} |")
+            click.echo(f"| spikey --coder {coder}, every byte of the archive | {info(archive)['ratio']:.3f} |")
     wrong = sum(channel.wrong for channel in channels) / sum(channel.counted for channel in channels)
     click.echo(f"\nOf the samples cut towards zero, {100 * wrong:.1f} % come back wrong.")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from spikey_cli.api.compress import compress
-from spikey_cli.api.info import describe
+from spikey_cli.api.compress import Encoding, compress
+from spikey_cli.api.info import info
 from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.directory import channel_names
 from spikey_cli.model.predictor import find_model
@@ -43,8 +43,8 @@ def main(files: tuple[Path, ...], model: str, coder: str) -> None:
         told, bits = {}, {}
         for peers in (False, True):
             archive = Path(folder) / f"{peers}.spk"
-            compress(files, archive, coder=coder, predictor=predictor, peers=peers, verify=False)
-            told[peers], bits[peers] = describe(archive), stream_bits(archive)
+            compress(files, archive, coder=Encoding(coder, predictor, peers), verify=False)
+            told[peers], bits[peers] = info(archive), stream_bits(archive)
     channels: list[dict] = told[True]["channels"]  # type: ignore[assignment, type-arg]
     coding_pass = {channel["name"]: channel["coding_pass"] for channel in channels}
     leaning = [t["name"] for t in channels if any(coding_pass[peer["name"]] < t["coding_pass"] for peer in t["peers"])]

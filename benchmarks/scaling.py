@@ -64,7 +64,7 @@ def long_thread(channels: list[np.ndarray], i: int, frames: int) -> np.ndarray:
 
 def read_thread(file: Path) -> np.ndarray:
     """The samples of a mono WAV of 16 bits."""
-    layout = scan(file, file.name).layout
+    layout = scan(file).layout
     if layout is None or layout.channels != 1 or layout.sample_bytes != 2:
         raise click.UsageError(f"{file} is no mono WAV of 16 bits")
     return np.frombuffer(file.read_bytes()[layout.data_offset :][: 2 * layout.n_frames], "<i2")

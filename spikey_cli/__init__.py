@@ -5,9 +5,16 @@
     spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
     spikey_cli.decompress("session.spk", "restored")
     with spikey_cli.open("session.spk") as recording:
-        recording[1000:2000, 0]
+        samples = recording[1000:2000, 0]
 
-`compress`, `decompress`, `verify`, `extract` and `describe` do what the commands do; `open` gives an array.
+Files            `compress`, `decompress`, `verify`, `info`
+Samples          `open` for an array that decodes what is indexed, `extract` for new files
+Inputs           `FileSource`, `ArraySource`, `BytesSource`, `RawFormat`
+Options          `Encoding`, `Limits`
+Live streams     `StreamEncoder`, `StreamDecoder`
+Other libraries  `Spikey` for numcodecs and Zarr 2, `SpikeyCodec` for Zarr 3
+
+Errors derive from `SpikeyError`.
 """
 
 from __future__ import annotations
@@ -16,70 +23,95 @@ import importlib
 from typing import TYPE_CHECKING
 
 from .container.limits import Limits
-from .errors import ArchiveError, InputError, ModelError, SpikeyError
+from .errors import (
+    ArchiveError,
+    ClusterError,
+    InputError,
+    LimitError,
+    MissingPackageError,
+    ModelError,
+    SelfTestError,
+    SpikeyError,
+    SpikeyWarning,
+)
 
 if TYPE_CHECKING:
-    from .api.compress import Compressed, compress
+    from .api.compress import Compressed, Encoding, compress
     from .api.decompress import Decompressed, decompress, verify
-    from .api.extract import extract, extract_files
-    from .api.info import describe
+    from .api.extract import Extracted, extract
+    from .api.file_writer import LostFrames
+    from .api.info import info
     from .api.recording import Recording
     from .api.recording import Recording as open  # noqa: N813
     from .integrations.numcodecs import Spikey
     from .integrations.zarr import SpikeyCodec
-    from .io.source import ArraySource, BytesSource
+    from .io.raw import RawFormat
+    from .io.source import ArraySource, BytesSource, FileSource
     from .streaming.decoder import StreamDecoder
     from .streaming.encoder import StreamEncoder
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "ArraySource": ("io.source", "ArraySource"),
-    "BytesSource": ("io.source", "BytesSource"),
-    "Compressed": ("api.compress", "Compressed"),
-    "compress": ("api.compress", "compress"),
-    "Decompressed": ("api.decompress", "Decompressed"),
-    "decompress": ("api.decompress", "decompress"),
-    "verify": ("api.decompress", "verify"),
-    "describe": ("api.info", "describe"),
-    "extract": ("api.extract", "extract"),
-    "extract_files": ("api.extract", "extract_files"),
-    "Recording": ("api.recording", "Recording"),
-    "open": ("api.recording", "Recording"),
-    "Spikey": ("integrations.numcodecs", "Spikey"),
-    "SpikeyCodec": ("integrations.zarr", "SpikeyCodec"),
-    "StreamDecoder": ("streaming.decoder", "StreamDecoder"),
-    "StreamEncoder": ("streaming.encoder", "StreamEncoder"),
+_MODULES = {
+    "ArraySource": "io.source",
+    "BytesSource": "io.source",
+    "Compressed": "api.compress",
+    "Decompressed": "api.decompress",
+    "Encoding": "api.compress",
+    "Extracted": "api.extract",
+    "FileSource": "io.source",
+    "LostFrames": "api.file_writer",
+    "RawFormat": "io.raw",
+    "Recording": "api.recording",
+    "Spikey": "integrations.numcodecs",
+    "SpikeyCodec": "integrations.zarr",
+    "StreamDecoder": "streaming.decoder",
+    "StreamEncoder": "streaming.encoder",
+    "compress": "api.compress",
+    "decompress": "api.decompress",
+    "extract": "api.extract",
+    "info": "api.info",
+    "open": "api.recording",
+    "verify": "api.decompress",
 }
 
 __all__ = [
     "ArchiveError",
     "ArraySource",
     "BytesSource",
+    "ClusterError",
     "Compressed",
     "Decompressed",
+    "Encoding",
+    "Extracted",
+    "FileSource",
     "InputError",
+    "LimitError",
     "Limits",
+    "LostFrames",
+    "MissingPackageError",
     "ModelError",
+    "RawFormat",
     "Recording",
+    "SelfTestError",
     "Spikey",
     "SpikeyCodec",
     "SpikeyError",
+    "SpikeyWarning",
     "StreamDecoder",
     "StreamEncoder",
     "compress",
     "decompress",
-    "describe",
     "extract",
-    "extract_files",
+    "info",
     "open",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> object:
-    # looked up when first used: NumPy, Numba and ONNX Runtime take a second that `spikey --help` need not spend
-    if name not in _HOMES:
+    # imported on first use: NumPy, Numba and ONNX Runtime take a second, which showing a command's help does not need
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(importlib.import_module(f".{module}", __name__), attribute)
+    module = importlib.import_module(f".{_MODULES[name]}", __name__)
+    return getattr(module, "Recording" if name == "open" else name)

@@ -1,6 +1,7 @@
-"""What can go wrong, as the caller sees it.
+"""Errors and warnings that this package raises or returns.
 
-Every message names the file or part, the reason, and the remedy; the command line prints it as it stands.
+A message names the file or part, the reason and the remedy. The remedy is stated in terms of the Python API; the
+command line appends the option that stands for `SpikeyError.parameter`.
 """
 
 from __future__ import annotations
@@ -18,40 +19,54 @@ _REMEDIES = {
     errno.ENOTDIR: "check the name",
     errno.ELOOP: "check the name",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EISDIR: "name a file",
-    errno.EEXIST: "something else goes by that name; name another",
-    errno.EACCES: "change the permissions, or name another place",
-    errno.EPERM: "change the permissions, or name another place",
-    errno.EROFS: "name a place that can be written to",
-    errno.ENOSPC: "free some space there, or name another place",
-    errno.EDQUOT: "free some space there, or name another place",
-    errno.EFBIG: "name a place that takes larger files",
+    errno.EISDIR: "name a file, not a folder",
+    errno.EEXIST: "something else has that name; choose another name",
+    errno.EACCES: "change the permissions, or choose another folder",
+    errno.EPERM: "change the permissions, or choose another folder",
+    errno.EROFS: "choose a folder that is writable",
+    errno.ENOSPC: "free some space there, or choose another folder",
+    errno.EDQUOT: "free some space there, or choose another folder",
+    errno.EFBIG: "choose a file system that takes larger files",
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "close other programs and try again",
-    errno.EBUSY: "try again once nothing else uses it",
+    errno.EBUSY: "try again when no other program uses it",
 }
 
 
-def system_fault(path: object, what: str, error: OSError) -> str:
-    """A message: the file, `what` could not be done with it, why the system says so, and the remedy."""
+def system_fault(path: object, action: str, error: OSError) -> str:
+    """Return the message for an operation on a file that the operating system refused.
+
+    Parameters
+    ----------
+    path : object
+        The file, as the message names it.
+    action : str
+        What failed, as a verb: ``"read"``, ``"write"``.
+    error : OSError
+        The operating system's reason.
+    """
     folder = os.path.dirname(str(path))
     if error.errno == errno.ENOENT and folder and not os.path.isdir(folder):
         remedy = f"there is no folder {folder}: make it, or check the name"
     else:
         remedy = _REMEDIES.get(error.errno or 0, _CHECK_THE_DISK)
-    return f"{path}: cannot {what}: {error.strerror or error}; {remedy}"
+    return f"{path}: cannot {action}: {error.strerror or error}; {remedy}"
 
 
 class SpikeyError(Exception):
-    """Base of all errors that this package raises on purpose.
+    """Base class of the errors that this package raises on purpose.
 
     Parameters
     ----------
-    message : str
-        What is wrong, with the name of the file, the reason and the remedy.
+    *message : object
+        What is wrong: the name of the file, the reason and the remedy.
     parameter : str, optional
-        The parameter of the API that remedies it, for example ``"memory"`` or ``"force"``. The command line appends the
-        option that sets it.
+        The API parameter that remedies the error, for example ``"memory"`` (of `Limits`) or ``"force"``.
+
+    Attributes
+    ----------
+    parameter : str or None
+        As given.
     """
 
     def __init__(self, *message: object, parameter: str | None = None) -> None:
@@ -60,42 +75,75 @@ class SpikeyError(Exception):
 
 
 class InputError(SpikeyError):
-    """A source file cannot be read, or an argument does not fit it."""
+    """A source cannot be read, a target cannot be written, or an argument does not fit the data."""
 
 
 def unknown_name(archive: object, what: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not among those that are `known` of an archive; `what` it would be of."""
-    near = difflib.get_close_matches(name, islice(known, _NAMES_COMPARED), n=1)
+    """Return the error for a name that an archive does not contain.
+
+    Parameters
+    ----------
+    archive : object
+        The archive's path.
+    what : str
+        The kind of name: ``"channel"`` or ``"file"``.
+    name : str
+        The unknown name.
+    known : iterable of str
+        The names in the archive; the message suggests the nearest one.
+    """
+    nearest = difflib.get_close_matches(name, islice(known, _NAMES_COMPARED), n=1)
     file = name.rpartition(":")[0]
-    is_other_channel = bool(near and file) and near[0].startswith(f"{file}:")
-    guess = f"did you mean {near[0]!r}? " if near and not is_other_channel else ""
+    # FILE:7 for FILE:70 is no typing error: the message lists how channels are named instead
+    is_other_channel = bool(nearest and file) and nearest[0].startswith(f"{file}:")
+    suggestion = f"did you mean {nearest[0]!r}? " if nearest and not is_other_channel else ""
     return InputError(
-        f"{archive}: holds no {what} {name!r}; {guess}`spikey info --all` lists its files; the threads of a file with "
-        "several are FILE:0, FILE:1 and so on"
+        f"{archive}: holds no {what} {name!r}; {suggestion}a file with several channels names them FILE:0, FILE:1 and "
+        "so on",
+        parameter="channels" if what == "channel" else "files",
     )
 
 
 class ArchiveError(SpikeyError):
-    """An archive is damaged, hostile, or of a version that this release does not read."""
+    """An archive is damaged, malformed, or of a version that this release cannot read."""
 
 
 class LimitError(ArchiveError):
-    """An archive asks for more memory or time than was granted it; it need not be damaged."""
+    """An archive needs more memory or time than `Limits` grants; it need not be damaged."""
 
 
 class ModelError(SpikeyError):
-    """A predictor cannot be proven exact, or is not the one that an archive names."""
+    """A predictor cannot be proven exact, or is not the one that the archive names."""
 
 
 class SelfTestError(ModelError):
-    """A predictor that is proven exact gives other numbers here than where it was frozen: this machine, or a library,
-    computes wrongly.
+    """A proven predictor gives other results on this machine than where it was frozen.
+
+    The machine or a library computes incorrectly.
     """
 
 
 class ClusterError(SpikeyError):
-    """A cluster cannot be reached, its workers are gone, or they cannot be trusted with the work."""
+    """A cluster cannot be reached, has lost its workers, or runs another release."""
 
 
 class MissingPackageError(SpikeyError):
-    """An optional package is needed and not installed."""
+    """An optional package is required and not installed."""
+
+
+class SpikeyWarning(UserWarning):
+    """A result is complete, but an input was probably not read as intended.
+
+    `compress` returns these in `Compressed.warnings`; it does not issue them through `warnings.warn`.
+
+    Parameters
+    ----------
+    message : str
+        What was found, and what to do about it.
+    parameter : str, optional
+        The API parameter that changes the outcome, for example ``"raw"``.
+    """
+
+    def __init__(self, message: str, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter

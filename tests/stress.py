@@ -101,12 +101,12 @@ def try_archive(random: np.random.Generator, folder: Path, predictors: list[Pred
     coder = str(random.choice(list(CODERS)))
     predictor = predictors[random.integers(len(predictors))] if random.random() < 0.7 else None
     embed = [None, True, False][random.integers(3)]
-    options = {"coder": coder, "peers": bool(random.random() < 0.8), "embed_model": embed, "predictor": predictor}
+    encoding = spikey_cli.Encoding(coder, predictor, bool(random.random() < 0.8), embed)
     archive, model = folder / "out.spk", None if embed and random.random() < 0.5 else predictor
     digests = set()
     for workers in random.choice([1, 2, 3, 8], 2):
         done = spikey_cli.compress(
-            [folder / "in"], archive, recursive=True, workers=int(workers), force=True, **options
+            [folder / "in"], archive, recursive=True, coder=encoding, workers=int(workers), force=True
         )
         assert done.files == len(files)
         assert not done.warnings
@@ -119,7 +119,7 @@ def try_archive(random: np.random.Generator, folder: Path, predictors: list[Pred
     chosen = str(random.choice(list(files)))
     spikey_cli.decompress(archive, folder / "one", files=[chosen], predictor=model)
     assert_files(folder / "one", {chosen: files[chosen]})
-    assert len(spikey_cli.describe(archive)["files"]) == len(files)
+    assert len(spikey_cli.info(archive)["files"]) == len(files)
     COUNTS.update({"archives": 1, f"archives, {coder}": 1, "files": len(files)})
     COUNTS["samples"] += sum(samples.size for samples in samples_of.values())
     for name, samples in samples_of.items():
@@ -141,11 +141,10 @@ def try_reading(
         np.testing.assert_array_equal(recording[first:stop], samples[first:stop, [column]])
         picked = random.integers(-frames, frames, 5).tolist()
         np.testing.assert_array_equal(recording[picked, 0], samples[picked, column])
-        rate = recording.sample_rate
     COUNTS["ranges read"] += 2
-    (path,) = spikey_cli.extract_files(
-        archive, folder / "piece", threads=names, start=first / rate, stop=stop / rate, force=True, predictor=model
-    )
+    (path,) = spikey_cli.extract(
+        archive, f"{folder}/piece/", channels=names, frames=(first, stop), force=True, predictor=model
+    ).paths
     with wave.open(str(path)) as piece:
         width = piece.getsampwidth()
         data = np.frombuffer(piece.readframes(piece.getnframes()), np.uint8).reshape(-1, width)

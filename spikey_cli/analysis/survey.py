@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..api.compress import find_sessions, scan_or_fail
-from ..api.inputs import name_inputs
+from ..api.compress import find_sessions
+from ..api.inputs import find_sources, scan_sources
 from ..codec.scan import ScannedSource
 from ..errors import InputError, SpikeyError
 from ..io.source import FileSource
@@ -69,7 +69,7 @@ def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recurs
         No file holds samples that can be predicted. This is the first failure, if there is one.
     """
     failures: list[SpikeyError] = []
-    sources = name_inputs(inputs, recursive=recursive, fail=failures.append)
+    sources = find_sources(inputs, recursive=recursive, fail=failures.append)
     name_counts = Counter(source.name for source in sources)
     # files of the same name go by their paths
     sources = [
@@ -77,10 +77,8 @@ def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recurs
     ]
     scanned: list[ScannedSource] = []
     skipped: list[str] = []
-    for result in workers.map(scan_or_fail, sources):
-        if isinstance(result, SpikeyError):
-            failures.append(result)
-        elif result.layout is None:
+    for result in scan_sources(sources, workers, failures.append):
+        if result.layout is None:
             skipped.append(f"{result.source}: skipped, because it is not a recording of 8, 16 or 24 bits")
         elif result.layout.n_frames == 0:
             skipped.append(f"{result.source}: skipped, because it holds no samples")

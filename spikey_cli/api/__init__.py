@@ -1,4 +1,4 @@
-"""What a caller calls: compress, decompress, extract, open, info, remove_source, chunks, warnings.
+"""What a caller calls: compress, decompress, extract, recordings as arrays, info, chunks.
 
-Imports `streaming`, `codec` and below.
+May import `streaming`, `codec`, `container`, `model`, `core`, `topology`, `io`, `system` and `errors`.
 """

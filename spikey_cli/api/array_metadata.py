@@ -1,15 +1,15 @@
-"""The form of an array: what is to be told beside the samples that the predictor takes of it.
+"""How to rebuild an integer array from the samples that were coded.
 
-The predictor takes samples of 8 and 16 bits, frame after frame. An array of integers gives them where its values span
-65,536 at most. What the samples do not tell stands in JSON:
+The predictor takes 8- and 16-bit samples, frame after frame. An integer array is converted to such samples if its
+values span at most 65,536. The metadata is JSON:
 
     {"dtype": "<u2", "order": "C", "offset": 32768}
-                     the array is the samples, plus `offset`, as `dtype`, in that order in memory
+                     the array is the samples plus `offset`, as `dtype`, in this memory order
     {.., "shape": [30000, 32], "fill": 0}
-                     the samples are its first frames and channels; all else is `fill`
+                     the samples are the array's first frames and channels; all other elements are `fill`
 
-Chunks at the edge of an array are filled up. A fill value is on no converter's grid: among the samples it would cost
-more than itself.
+The second form is for chunks at the edge of an array, which libraries pad with a fill value. That value is usually not
+one of the recording's quantized values, and coding it among the samples would take more bytes than the metadata.
 """
 
 from __future__ import annotations
@@ -21,65 +21,75 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-MIDDLE = 1 << 15
-"""What is taken of unsigned integers of 16 bits, for them to be signed."""
+UINT16_OFFSET = 1 << 15
+"""Offset of uint16 arrays: with it subtracted they fit int16."""
 
-_SPAN = 2 * MIDDLE
-_LEAST_FRAMES = 64  # fewer that are equal may be a recording's own, and are not worth a form
+_SPAN = 1 << 16
+_MIN_PADDED_FRAMES = 64  # fewer equal frames may be part of the recording, and are not worth metadata
 _DTYPE = re.compile(r"[<>][iu][248]|\|[iu]1")
 _KEYS = {"dtype", "order", "offset"}, {"dtype", "order", "offset", "shape", "fill"}
 
 
 @dataclass(frozen=True)
 class ArrayMetadata:
-    """How an array of integers, of one or two dimensions, comes of samples."""
+    """How to rebuild an integer array of one or two dimensions from samples."""
 
     dtype: np.dtype
     order: str
-    """In memory: "C", frame after frame, or "F", channel after channel."""
+    """Memory order: "C", frame after frame, or "F", channel after channel."""
     offset: int
-    """What the array's values are more than the samples."""
+    """The array's values minus the samples."""
     shape: tuple[int, ...] = ()
-    """Of the array; (): that of the samples."""
+    """Shape of the array; () is that of the samples."""
     fill: int = 0
-    """The value of all that lies beyond the samples."""
+    """Value of the elements beyond the samples."""
 
     def pack(self) -> bytes:
-        """The form as JSON."""
-        told = asdict(self) | {"dtype": self.dtype.str}
+        """Return the metadata as JSON."""
+        fields = asdict(self) | {"dtype": self.dtype.str}
         if not self.shape:
-            del told["shape"], told["fill"]
-        return json.dumps(told).encode()
+            del fields["shape"], fields["fill"]
+        return json.dumps(fields).encode()
 
     @classmethod
     def unpack(cls, packed: bytes) -> ArrayMetadata:
-        """The reverse of `pack`. Raises ValueError where it makes no sense."""
+        """Parse what `pack` returned. Raises ValueError if it is malformed."""
         try:
-            told = json.loads(packed)
-            if not isinstance(told, dict) or told.keys() not in _KEYS:
+            fields = json.loads(packed)
+            if not isinstance(fields, dict) or fields.keys() not in _KEYS:
                 raise ValueError("it has other keys")
-            if not _DTYPE.fullmatch(told["dtype"]) or told["order"] not in ("C", "F"):
-                raise ValueError(f"it is of {told['dtype']!r} in order {told['order']!r}")
-            form = cls(**told | {"dtype": np.dtype(told["dtype"]), "shape": tuple(told.get("shape", ()))})
+            if not _DTYPE.fullmatch(fields["dtype"]) or fields["order"] not in ("C", "F"):
+                raise ValueError(f"it has the dtype {fields['dtype']!r} and order {fields['order']!r}")
+            metadata = cls(**fields | {"dtype": np.dtype(fields["dtype"]), "shape": tuple(fields.get("shape", ()))})
         except (ValueError, TypeError, RecursionError) as error:
-            raise ValueError(f"no form of an array: {error}") from error
-        if any(type(number) is not int for number in (form.offset, form.fill, *form.shape)):
-            raise ValueError(f"no form of an array: {told}")
-        return form
+            raise ValueError(f"malformed array metadata: {error}") from error
+        if any(type(number) is not int for number in (metadata.offset, metadata.fill, *metadata.shape)):
+            raise ValueError(f"malformed array metadata: {fields}")
+        return metadata
 
     def array_bytes(self, sample_shape: tuple[int, ...]) -> int:
-        """Bytes of the array that comes of samples of this shape."""
+        """Return the size in bytes of the array that is rebuilt from samples of this shape."""
         return math.prod(self.shape or sample_shape) * self.dtype.itemsize
 
-    def array_of(self, samples: np.ndarray) -> np.ndarray:
-        """The array, of samples int16 or uint8. Raises ValueError where they do not fit."""
+    def rebuild(self, samples: np.ndarray) -> np.ndarray:
+        """Rebuild the array.
+
+        Parameters
+        ----------
+        samples : ndarray of int16 or uint8
+
+        Raises
+        ------
+        ValueError
+            The samples do not fit this metadata.
+        """
         if samples.dtype not in (np.int16, np.uint8):
-            raise ValueError(f"samples are of one or two bytes, and these are {samples.dtype}")
+            raise ValueError(f"samples are int16 or uint8, not {samples.dtype}")
         shape = self.shape or samples.shape
         if len(shape) != samples.ndim or any(n < m for n, m in zip(shape, samples.shape, strict=True)):
             raise ValueError(f"an array of shape {shape} does not hold samples of shape {samples.shape}")
-        bits = np.iinfo(self.dtype)
-        if not bits.min <= self.fill <= bits.max or not bits.min <= self.offset <= bits.max:
+        limits = np.iinfo(self.dtype)
+        if not limits.min <= self.fill <= limits.max or not limits.min <= self.offset <= limits.max:
             raise ValueError(f"{self.dtype} does not hold {self.fill} or {self.offset}")
         array = np.empty(shape, self.dtype, order="F" if self.order == "F" else "C")
         corner = array[tuple(map(slice, samples.shape))]
@@ -87,67 +97,77 @@ class ArrayMetadata:
             array[...] = self.fill
         corner[...] = samples
         if self.offset:
-            corner += self.dtype.type(self.offset)  # wraps around, as it did
+            corner += self.dtype.type(self.offset)  # wraps around, as the subtraction did
         return array
 
 
-def samples_of(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | None:
-    """Samples, int16 or uint8 in C order, that an array is made of, and its form where they do not tell it.
+def to_samples(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | None:
+    """Convert an array to samples that the predictor takes.
 
-    None where it has no values, is not of integers of one or two dimensions, or these span more than 65,536.
+    Parameters
+    ----------
+    array : ndarray
+
+    Returns
+    -------
+    samples : ndarray of int16 or uint8, C order
+    metadata : ArrayMetadata or None
+        None if the samples equal the array.
+
+    Returns None instead if the array is empty, is not of integers, has other than one or two dimensions, or its values
+    span more than 65,536.
     """
     if array.ndim not in (1, 2) or array.dtype.kind not in "iu" or not array.size:
         return None
-    corner = _without_filling(array)
+    corner = _without_padding(array)
     offset = _offset(corner)
     if offset is None:
         return None
     if offset:
-        samples = lowered(corner, offset)
+        samples = subtract_offset(corner, offset)
     else:
-        is_byte = array.dtype.itemsize == 1 and array.dtype.kind == "u"
-        samples = corner if is_byte else corner.astype(np.int16, copy=False)
+        is_uint8 = array.dtype.itemsize == 1 and array.dtype.kind == "u"
+        samples = corner if is_uint8 else corner.astype(np.int16, copy=False)
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    form = None
+    metadata = None
     if corner.shape != array.shape:
-        form = ArrayMetadata(array.dtype, order, offset, array.shape, int(array.flat[-1]))
+        metadata = ArrayMetadata(array.dtype, order, offset, array.shape, int(array.flat[-1]))
     elif samples.dtype != array.dtype or order == "F":
-        form = ArrayMetadata(array.dtype, order, offset)
-    return np.ascontiguousarray(samples), form
+        metadata = ArrayMetadata(array.dtype, order, offset)
+    return np.ascontiguousarray(samples), metadata
 
 
-def lowered(array: np.ndarray, offset: int) -> np.ndarray:
-    """Integers less `offset`, int16, which then they fit into."""
-    # wraps around in the array's own width, and is right again in 16 bits
+def subtract_offset(array: np.ndarray, offset: int) -> np.ndarray:
+    """Return an integer array minus `offset` as int16, which its values then fit."""
+    # the subtraction may wrap around in the array's width; the low 16 bits are correct regardless
     return (array - array.dtype.type(offset)).astype(np.int16)
 
 
-def _without_filling(array: np.ndarray) -> np.ndarray:
-    """The array without its last frames and channels, where these are all of one value."""
+def _without_padding(array: np.ndarray) -> np.ndarray:
+    """Return the array without its last frames and channels, if these are all of one value."""
     fill = array.flat[-1]
-    last_frames = array[-_LEAST_FRAMES:]
-    is_filled_up = len(array) > _LEAST_FRAMES and bool((last_frames == fill).all())
-    if not is_filled_up and (array.ndim == 1 or not (array[:, -1] == fill).all()):
+    is_padded = len(array) > _MIN_PADDED_FRAMES and bool((array[-_MIN_PADDED_FRAMES:] == fill).all())
+    if not is_padded and (array.ndim == 1 or not (array[:, -1] == fill).all()):
         return array
     differs = array != fill
-    frames = _last(differs.any(axis=1) if array.ndim == 2 else differs) if is_filled_up else len(array)
-    return array[:frames] if array.ndim == 1 else array[:frames, : _last(differs.any(axis=0))]
+    frames = _stop(differs.any(axis=1) if array.ndim == 2 else differs) if is_padded else len(array)
+    return array[:frames] if array.ndim == 1 else array[:frames, : _stop(differs.any(axis=0))]
 
 
-def _last(flags: np.ndarray) -> int:
-    """Up to the last one that is set, at least 1."""
-    found = np.flatnonzero(flags)
-    return int(found[-1]) + 1 if found.size else 1
+def _stop(flags: np.ndarray) -> int:
+    """Return one past the index of the last flag that is set, at least 1."""
+    indices = np.flatnonzero(flags)
+    return int(indices[-1]) + 1 if indices.size else 1
 
 
 def _offset(array: np.ndarray) -> int | None:
-    """What is to be taken from integers for them to fit into 16 bits; None where nothing helps."""
-    bits = np.iinfo(array.dtype)
-    low, high = bits.min, bits.max
+    """Return what to subtract from integers so that they fit 16 bits; None if they span too much."""
+    limits = np.iinfo(array.dtype)
+    low, high = limits.min, limits.max
     if high - low >= _SPAN:
         low, high = int(array.min()), int(array.max())
-    if low >= -MIDDLE and high < MIDDLE:
+    if low >= -UINT16_OFFSET and high < UINT16_OFFSET:
         return 0
-    # unsigned ones of 16 bits always by the middle, lest chunks of one recording differ
-    middle = MIDDLE if low >= 0 and high < _SPAN else (low + high + 1) // 2
+    # the same offset for all unsigned 16-bit values, so that chunks of one recording do not differ in it
+    middle = UINT16_OFFSET if low >= 0 and high < _SPAN else (low + high + 1) // 2
     return middle if high - low < _SPAN else None

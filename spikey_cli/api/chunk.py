@@ -1,12 +1,12 @@
-"""A chunk of an array as bytes, and back: what codecs of Zarr and its kin hand over, all of it in memory.
+"""An array in memory as bytes and back, for the chunk codecs of Zarr and similar libraries.
 
-A chunk is an archive like any other:
+A chunk is an archive with these files:
 
-    chunk.npy    the array, or the samples that the predictor takes of it
-    chunk.json   where these are not the array: its form (see `form`)
+    chunk.npy    the array, or the samples that the predictor takes instead
+    chunk.json   how to rebuild the array from the samples (see `array_metadata`), if they are not the array
 
-Integers of one or two dimensions, (time,) or (time, channel), are predicted wherever their values span 65,536 at most.
-Whatever else there is, is packed as it stands.
+Integer arrays of shape (time,) or (time, channel) are predicted if their values span at most 65,536. All other arrays
+are stored verbatim.
 """
 
 from __future__ import annotations
@@ -26,134 +26,159 @@ from ..io.npy import FAULTS, is_predictable, parse_header
 from ..io.source import ArraySource, BytesSource, Source
 from ..model.predictor import Predictor, default_predictor
 from ..system.workers import Workers
-from .array_metadata import ArrayMetadata, samples_of
+from .array_metadata import ArrayMetadata, to_samples
 from .compress import write_archive
 from .decompress import restore
 
 MAX_CHUNK_BYTES = 2**31 - 1
-"""Bytes of an array in a chunk, at most: what Zarr's codecs take."""
+"""Largest array in a chunk, in bytes: the limit of Zarr's codecs."""
 
-_ARRAY, _FORM = "chunk.npy", "chunk.json"
-_MOST_BYTES_MORE = 1 << 16  # header of chunk.npy, and chunk.json
-_MOST_HEADER_BYTES = 1 << 20  # thousands of fields
+_ARRAY, _METADATA = "chunk.npy", "chunk.json"
+_MAX_OVERHEAD = 1 << 16  # header of chunk.npy, and chunk.json
+_MAX_NPY_HEADER = 1 << 20  # a structured dtype may have thousands of fields
 _REMEDY = "restore it from a copy"
 
 
 def encode_chunk(
     array: np.ndarray, *, coder: str = "range", predictor: Predictor | None = None, peers: bool = True
 ) -> bytes:
-    """An array as bytes that `decode_chunk` makes the same array of, with its dtype, shape and order in memory.
+    """Encode an array with its dtype, shape and memory order.
 
-    Args:
-        array: (time,) or (time, channel) of integers; anything else takes more room.
-        coder: name of one of `spikey_cli.core.coders.CODERS`.
-        predictor: the network to predict with; by default the one that comes with the package.
-        peers: predict channels from each other.
+    Parameters
+    ----------
+    array : ndarray
+        Integers of shape (time,) or (time, channel); other arrays compress less.
+    coder, predictor, peers : optional
+        As in `Encoding`.
 
-    Raises ValueError where the array is of Python objects or larger than MAX_CHUNK_BYTES, or there is no such coder.
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        The array holds Python objects or more than MAX_CHUNK_BYTES, or there is no such coder.
     """
     if coder not in CODERS:
-        raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
+        raise ValueError(f"there is no coder {coder!r}; choose one of {', '.join(CODERS)}")
     if array.dtype.hasobject:
-        raise ValueError(f"an array of {array.dtype} holds Python objects, which are not its bytes")
+        raise ValueError(f"an array of {array.dtype} holds references to Python objects, which cannot be stored")
     if array.nbytes > MAX_CHUNK_BYTES:
-        raise ValueError(f"an array of {array.nbytes} bytes is no chunk: {MAX_CHUNK_BYTES} are the most")
-    sources = [scan(source) for source in _origins(array)]
-    if not any(source.layout for source in sources):
-        predictor = None  # and no model is needed to read it
-    elif predictor is None:
-        predictor = default_predictor()
+        raise ValueError(f"an array of {array.nbytes} bytes is too large: a chunk has {MAX_CHUNK_BYTES} at most")
+    sources = [scan(source) for source in _sources(array)]
+    # without samples no model is needed, neither here nor for reading
+    has_samples = any(source.layout for source in sources)
+    predictor = (predictor or default_predictor()) if has_samples else None
     while True:
-        out = io.BytesIO()
+        file = io.BytesIO()
         try:
-            write_archive(sources, out, CODERS[coder], predictor, peers, False, Workers(None, 1), None)
-            return out.getvalue()
+            write_archive(sources, file, CODERS[coder], predictor, Workers(None, 1), peers=peers, embed_model=False)
+            return file.getvalue()
         except SelfTestError:
-            predictor = None  # what it wrote could be read on no other machine: naive deltas can
+            predictor = None  # no other machine could read what it predicted
 
 
-def _origins(array: np.ndarray) -> list[Source]:
-    """The files that hold an array."""
-    found = samples_of(array)
-    if found is not None:
-        samples, form = found
+def _sources(array: np.ndarray) -> list[Source]:
+    """Return the files of a chunk."""
+    converted = to_samples(array)
+    if converted is not None:
+        samples, metadata = converted
         sources: list[Source] = [ArraySource(samples, _ARRAY)]
-        return sources + ([BytesSource(form.pack(), _FORM)] if form else [])
+        return sources + ([BytesSource(metadata.pack(), _METADATA)] if metadata else [])
     if is_predictable(array.shape, array.dtype) and array.flags.c_contiguous:
-        return [ArraySource(array, _ARRAY)]  # it is empty
-    saved = io.BytesIO()
-    np.save(saved, array, allow_pickle=False)
-    return [BytesSource(saved.getvalue(), _ARRAY)]
+        return [ArraySource(array, _ARRAY)]  # an empty array
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return [BytesSource(file.getvalue(), _ARRAY)]
 
 
-class _Memory:
-    """What a file's bytes go to: `out`, but for so many bytes of head."""
+class _MemoryTarget:
+    """A target of `restore` in memory: the bytes of a file without its first `skipped` bytes."""
 
-    def __init__(self, out: np.ndarray, head_bytes: int) -> None:
-        self._out = out
-        self._at = -head_bytes
+    def __init__(self, memory: np.ndarray, skipped: int) -> None:
+        self._memory = memory
+        self._at = -skipped
 
     def append(self, data: Bytes) -> None:
         skipped = min(max(-self._at, 0), len(data))
         self._at += skipped
         rest = np.frombuffer(data, np.uint8, offset=skipped)
-        self._out[self._at : self._at + rest.size] = rest
+        self._memory[self._at : self._at + rest.size] = rest
         self._at += rest.size
 
     def commit(self) -> None:
-        """All is there."""
+        """Do nothing: the bytes are in place."""
 
     def discard(self) -> None:
-        """Nothing to clear up."""
+        """Do nothing: there is no file to delete."""
 
 
 def decode_chunk(
-    data: bytes | bytearray | memoryview, out: np.ndarray | None = None, *, most_bytes: int = MAX_CHUNK_BYTES
+    data: bytes | bytearray | memoryview, out: np.ndarray | None = None, *, max_bytes: int = MAX_CHUNK_BYTES
 ) -> np.ndarray:
-    """The array that `encode_chunk` made the bytes of; in `out`, where that is C-contiguous and has as many bytes.
+    """Decode what `encode_chunk` returned.
 
-    `out` may have any dtype and shape: its memory is taken. Where it does not fit, or the array was not stored as it
-    lies in memory, new memory is returned. Where an error is raised, `out` may hold some of the samples.
+    Parameters
+    ----------
+    data : bytes-like
+    out : ndarray, optional
+        Memory to decode into, if it is C-contiguous and has as many bytes; its dtype and shape do not matter. If an
+        error is raised, it may hold some of the samples.
+    max_bytes : int, optional
+        Refuse an array of more bytes before allocating them.
 
-    Raises:
-        ArchiveError: the bytes are damaged, or no chunk.
-        LimitError: the array would have more than `most_bytes`. It is refused before it takes that memory.
-        ModelError: the model that they were written with is not installed.
+    Returns
+    -------
+    ndarray
+        A view of `out` if that could be used.
+
+    Raises
+    ------
+    ArchiveError
+        The data is damaged, or is not a chunk.
+    LimitError
+        The array has more than `max_bytes`.
+    ModelError
+        The network that it was encoded with is not installed.
     """
     with ArchiveReader(io.BytesIO(data), NO_LIMITS, called="a chunk", remedy=_REMEDY) as reader:
-        sizes = {file.name: file.size for file in reader.directory.files}
-        if _ARRAY not in sizes or not sizes.keys() <= {_ARRAY, _FORM}:
-            raise ArchiveError(
-                f"a chunk: is an archive of {', '.join(sizes)}, not of an array; use `spikey decompress`"
-            )
-        # signed samples of one byte are stored as two
-        if sum(sizes.values()) > most_bytes * (1 + (_FORM in sizes)) + _MOST_BYTES_MORE:
-            raise _too_large(most_bytes)
-        layout = next(file.layout for file in reader.directory.files if file.name == _ARRAY)
-        files = {name: np.empty(size, np.uint8) for name, size in sizes.items() if name == _FORM or layout is None}
-        targets = {name: _Memory(memory, 0) for name, memory in files.items()}
+        sizes = {entry.name: entry.size for entry in reader.directory.files}
+        if _ARRAY not in sizes or not sizes.keys() <= {_ARRAY, _METADATA}:
+            raise ArchiveError(f"a chunk: is an archive of {', '.join(sizes)}, not of an array; decompress it instead")
+        # int8 arrays are coded as int16 samples
+        if sum(sizes.values()) > max_bytes * (1 + (_METADATA in sizes)) + _MAX_OVERHEAD:
+            raise _too_large(max_bytes)
+        layout = next(entry.layout for entry in reader.directory.files if entry.name == _ARRAY)
+        files = {name: np.empty(size, np.uint8) for name, size in sizes.items() if name == _METADATA or layout is None}
+        targets = {name: _MemoryTarget(memory, 0) for name, memory in files.items()}
         if layout is not None:
-            array = _room(layout, out if _FORM not in sizes else None)
-            targets[_ARRAY] = _Memory(array.reshape(-1).view(np.uint8), len(layout.header))
-        done = restore(reader, targets.__getitem__, 1)
-    if done.failures:
-        raise done.failures[0]
+            array = _allocate(layout, None if _METADATA in sizes else out)
+            targets[_ARRAY] = _MemoryTarget(array.reshape(-1).view(np.uint8), len(layout.header))
+        restored = restore(reader, targets.__getitem__, 1)
+    if restored.failures:
+        raise restored.failures[0]
     if layout is None:
-        array = _loaded(files[_ARRAY])
-    return _as_it_was(array, files[_FORM].tobytes(), most_bytes) if _FORM in files else array
+        array = _load(files[_ARRAY])
+    return _rebuild(array, files[_METADATA].tobytes(), max_bytes) if _METADATA in files else array
 
 
-def _room(layout: Layout, out: np.ndarray | None) -> np.ndarray:
-    """An array, in C order, for the samples of a chunk: `out` where they fit."""
-    found = parse_header(layout.header)
-    samples = (layout.n_frames, layout.channels)
-    if found is None:
-        raise ArchiveError(f"a chunk: does not tell the shape of its array; {_REMEDY}")
-    head_bytes, shape, dtype, is_fortran = found
-    # the archive knows how many samples there are: what the head says besides must agree before it is believed
-    told = (shape[0], shape[1] if len(shape) == 2 else 1) if shape and is_predictable(shape, dtype) else None
-    if told != samples or dtype.itemsize != layout.sample_bytes or head_bytes != len(layout.header):
-        raise ArchiveError(f"a chunk: tells of an array of {dtype} and shape {shape}, which it has not; {_REMEDY}")
+def _allocate(layout: Layout, out: np.ndarray | None) -> np.ndarray:
+    """Return an array in C order for the samples of a chunk: `out` if they fit."""
+    fields = parse_header(layout.header)
+    if fields is None:
+        raise ArchiveError(f"a chunk: has no header that states the shape of its array; {_REMEDY}")
+    _, shape, dtype, is_fortran = fields
+    # the archive states the number of samples: the header must agree with it before its shape is trusted
+    stated = (shape[0], shape[1] if len(shape) == 2 else 1) if shape and is_predictable(shape, dtype) else None
+    if (
+        stated != (layout.n_frames, layout.channels)
+        or dtype.itemsize != layout.sample_bytes
+        or fields.length != len(layout.header)
+    ):
+        raise ArchiveError(
+            f"a chunk: states an array of {dtype} and shape {shape}, which its samples do not match; {_REMEDY}"
+        )
     if is_fortran or layout.trailer:
         raise ArchiveError(f"a chunk: holds more than an array in C order; {_REMEDY}")
     size = math.prod(shape) * dtype.itemsize
@@ -162,23 +187,23 @@ def _room(layout: Layout, out: np.ndarray | None) -> np.ndarray:
     return np.empty(shape, dtype)
 
 
-def _loaded(file: np.ndarray) -> np.ndarray:
-    """The array of a NumPy file, uint8."""
+def _load(file: np.ndarray) -> np.ndarray:
+    """Load the array of an .npy file that is given as uint8."""
     try:
-        return np.load(io.BytesIO(file.data), allow_pickle=False, max_header_size=_MOST_HEADER_BYTES)
+        return np.load(io.BytesIO(file.data), allow_pickle=False, max_header_size=_MAX_NPY_HEADER)
     except FAULTS as error:
-        raise ArchiveError(f"a chunk: chunk.npy is no file of NumPy, {error}; {_REMEDY}") from error
+        raise ArchiveError(f"a chunk: chunk.npy is malformed: {error}; {_REMEDY}") from error
 
 
-def _as_it_was(samples: np.ndarray, packed: bytes, most_bytes: int) -> np.ndarray:
+def _rebuild(samples: np.ndarray, packed: bytes, max_bytes: int) -> np.ndarray:
     try:
-        form = ArrayMetadata.unpack(packed)
-        if form.array_bytes(samples.shape) > most_bytes:
-            raise _too_large(most_bytes)
-        return form.array_of(samples)
+        metadata = ArrayMetadata.unpack(packed)
+        if metadata.array_bytes(samples.shape) > max_bytes:
+            raise _too_large(max_bytes)
+        return metadata.rebuild(samples)
     except ValueError as error:
-        raise ArchiveError(f"a chunk: what it tells of its array makes no sense, {error}; {_REMEDY}") from error
+        raise ArchiveError(f"a chunk: chunk.json is malformed: {error}; {_REMEDY}") from error
 
 
-def _too_large(most_bytes: int) -> LimitError:
-    return LimitError(f"a chunk: claims to hold more than the {most_bytes} bytes that it may; {_REMEDY}")
+def _too_large(max_bytes: int) -> LimitError:
+    return LimitError(f"a chunk: claims more than the {max_bytes} bytes that it may have; {_REMEDY}")

@@ -1,4 +1,4 @@
-"""An archive to files."""
+"""Restores the files of an archive."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from ..model.zoo import model_name
 from ..system.progress import Progress, logger, timed
 from ..system.whole_file import WholeFile, flush
 from ..system.workers import Workers, open_workers
-from .file_writer import FileWriter, Lost, Target, joined
+from .file_writer import FileWriter, LostFrames, Target, join_lost
+from .inputs import layout_text
 
 
 @dataclass(frozen=True)
 class Decompressed:
-    """What `decompress` or `verify` did."""
+    """The result of `decompress` or `verify`."""
 
     files: int
-    """Files that came back whole."""
+    """Files that were restored completely."""
     bytes: int
-    """Their length."""
+    """Their total size in bytes."""
     failures: tuple[SpikeyError, ...]
-    """Why others did not, one error each."""
-    lost: tuple[Lost, ...] = ()
-    """What could not be salvaged: silence stands for it."""
+    """One error for each file that was not restored."""
+    lost: tuple[LostFrames, ...] = ()
+    """Frames that could not be salvaged, and are filled with zeros."""
     faults: tuple[str, ...] = ()
-    """What is damaged of a salvaged archive's own frame."""
+    """Damage outside the files' samples that salvaging worked around, such as a damaged index."""
 
 
 def decompress(
@@ -43,113 +44,180 @@ def decompress(
     folder: str | os.PathLike[str],
     *,
     files: Collection[str] | None = None,
-    workers: int | None = None,
-    cluster: Workers | None = None,
     force: bool = False,
     skip_failing: bool = False,
     keep_going: bool = False,
+    workers: int | Workers | None = None,
     predictor: Predictor | None = None,
-    progress: Progress | None = None,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> Decompressed:
-    """Restore the files of an archive below a folder, each to its last byte.
+    """Restore the files of an archive below a folder, byte for byte.
 
-    Args:
-        archive: path of an `.spk` file.
-        folder: where to; made if it is not there.
-        files: names of the files to restore; by default all.
-        workers: threads of execution; by default one for each processor.
-        cluster: others that decode all blocks; see `spikey_cli.integrations.dask.open_cluster`.
-        force: replace files that exist.
-        skip_failing: where files are damaged or cannot be written, return and tell which. Otherwise the first failure
-            is raised, once all other files are restored.
-        keep_going: salvage what is left of a damaged archive. Every sample whose checksum is right is restored;
-            silence stands for all others, and the result tells where.
-        predictor: the network that the archive was written with, where it did not come with the package.
-        progress: called with (bytes done, bytes in all).
-        limits: what the archive may ask for; by default as `spikey_cli.Limits` has it.
+    `extract` writes ranges of samples and single channels instead.
 
-    Raises:
-        ArchiveError: the archive, or a file in it, is damaged. No file appears that is not whole, or salvaged.
-        ModelError: the model that it was written with is not installed.
-        InputError: a name in `files` is not in the archive, or a file cannot be written.
+    Parameters
+    ----------
+    archive : path
+        An `.spk` file.
+    folder : path
+        Where to write; it is made if it does not exist.
+    files : collection of str, optional
+        Names of the files to restore; by default all.
+    force : bool, optional
+        Overwrite existing files.
+    skip_failing : bool, optional
+        Report files that are damaged or cannot be written in `Decompressed.failures`. By default the first failure is
+        raised after all other files were restored.
+    keep_going : bool, optional
+        Salvage a damaged archive: restore every sample whose checksum is correct, fill all others with zeros, and
+        report them in `Decompressed.lost`. Implies `skip_failing`.
+    workers : int or Workers, optional
+        Number of threads, by default one per processor; or the cluster of `spikey_cli.integrations.dask.open_cluster`.
+    predictor : Predictor, optional
+        The network that the archive was written with, if it does not come with the package.
+    limits : Limits, optional
+        What the archive may ask for.
+    progress : callable, optional
+        Is called with (bytes done, total bytes).
+
+    Returns
+    -------
+    Decompressed
+
+    Raises
+    ------
+    ArchiveError
+        The archive or a file in it is damaged. A damaged file is not written.
+    ModelError
+        The network that the archive was written with is not installed.
+    InputError
+        The archive has no file of a name in `files`, or a file cannot be written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, spikey_cli
+    >>> samples = np.arange(2000, dtype=np.int16)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     archive = os.path.join(folder, "probe.spk")
+    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(samples, "probe.npy", 30_000)], archive)
+    ...     result = spikey_cli.decompress(archive, os.path.join(folder, "restored"))
+    ...     restored = np.load(os.path.join(folder, "restored", "probe.npy"))
+    >>> result.files, result.bytes
+    (1, 4128)
+    >>> bool((restored == samples).all())
+    True
     """
     root = Path(folder)
-    folders: set[Path] = set() if root.exists() else {root.parent}
+    used: set[Path] = set() if root.exists() else {root.parent}
 
-    def target(name: str) -> WholeFile:
-        folders.update(root / above for above in Path(name).parents)
+    def open_target(name: str) -> WholeFile:
+        used.update(root / parent for parent in Path(name).parents)
         return WholeFile.below(root, name, force=force, flush_folder=False)
 
-    with _open(archive, keep_going, limits) as reader:
-        _tell_files(reader, files)
-        done = restore(reader, target, workers, cluster, files=files, predictor=predictor, progress=progress)
-    failures = list(done.failures)
-    for used in sorted(folders):
+    with _open(archive, keep_going, limits, files) as reader:
+        result = restore(reader, open_target, workers, files=files, predictor=predictor, progress=progress)
+    failures = list(result.failures)
+    for each in sorted(used):
         try:
-            flush(used)
+            flush(each)
         except InputError as error:
             failures.append(error)
-    return _told(replace(done, failures=tuple(failures)), skip_failing or keep_going)
+    return _checked(replace(result, failures=tuple(failures)), skip_failing or keep_going)
 
 
 def verify(
     archive: str | os.PathLike[str],
     *,
-    workers: int | None = None,
-    cluster: Workers | None = None,
     skip_failing: bool = False,
     keep_going: bool = False,
+    workers: int | Workers | None = None,
     predictor: Predictor | None = None,
-    progress: Progress | None = None,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> Decompressed:
-    """Decode a whole archive and compare every file with its checksum; write nothing.
+    """Decode a whole archive and compare every file with its checksum, without writing anything.
 
-    Raises as `decompress` does. With `keep_going` it returns instead, and tells what is lost.
+    Parameters
+    ----------
+    archive : path
+        An `.spk` file.
+    skip_failing, keep_going, workers, predictor, limits, progress
+        As in `decompress`.
+
+    Returns
+    -------
+    Decompressed
+
+    Raises
+    ------
+    ArchiveError
+        The archive or a file in it is damaged.
+    ModelError
+        The network that the archive was written with is not installed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, spikey_cli
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     archive = os.path.join(folder, "probe.spk")
+    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(np.zeros(2000, np.int16))], archive)
+    ...     spikey_cli.verify(archive).failures
+    ()
     """
     with _open(archive, keep_going, limits) as reader:
-        _tell_files(reader)
-        done = restore(reader, lambda name: None, workers, cluster, predictor=predictor, progress=progress)
-    return _told(done, skip_failing or keep_going)
+        result = restore(reader, lambda name: None, workers, predictor=predictor, progress=progress)
+    return _checked(result, skip_failing or keep_going)
 
 
-def _open(archive: str | os.PathLike[str], keep_going: bool, limits: Limits | None) -> ArchiveReader:
-    return (SalvageReader if keep_going else ArchiveReader)(archive, limits or DEFAULT_LIMITS)
+def _open(
+    archive: str | os.PathLike[str], keep_going: bool, limits: Limits | None, files: Collection[str] | None = None
+) -> ArchiveReader:
+    """Open an archive, and log the files that will be decoded."""
+    reader = (SalvageReader if keep_going else ArchiveReader)(archive, limits or DEFAULT_LIMITS)
+    for entry in reader.directory.files:
+        if files is None or entry.name in files:
+            logger.info("%s: %s", entry.name, layout_text(entry.layout, entry.quantizer))
+    return reader
 
 
-def _tell_files(reader: ArchiveReader, chosen: Collection[str] | None = None) -> None:
-    for file in reader.directory.files:
-        if chosen is None or file.name in chosen:
-            logger.info(
-                "%s: %s", file.name, f"{file.layout}, grid {file.quantizer.kind}" if file.layout else "verbatim"
-            )
-
-
-def _told(done: Decompressed, skip_failing: bool) -> Decompressed:
-    if done.failures and not skip_failing:
-        raise done.failures[0]
-    return done
-
-
-def _begin(file: FileWriter, target: Callable[[str], Target | None]) -> None:
-    file.begin(target(file.entry.name))
+def _checked(result: Decompressed, skip_failing: bool) -> Decompressed:
+    if result.failures and not skip_failing:
+        raise result.failures[0]
+    return result
 
 
 def restore(
     reader: ArchiveReader,
-    target: Callable[[str], Target | None],
-    workers: int | None,
-    cluster: Workers | None = None,
+    open_target: Callable[[str], Target | None],
+    workers: int | Workers | None,
     *,
     files: Collection[str] | None = None,
     predictor: Predictor | None = None,
     progress: Progress | None = None,
 ) -> Decompressed:
-    """Decode `files`, by default all, and give each one's bytes to what `target` makes for its name.
+    """Decode files and pass their bytes to targets.
 
-    What a `SalvageReader` reads is salvaged. Of files that fail the result tells. Raises ArchiveError where all are
-    well and the archive's SHA-256 is another, and otherwise as `decompress` does.
+    Parameters
+    ----------
+    reader : ArchiveReader
+        A `SalvageReader` makes it salvage.
+    open_target : callable
+        Returns the target of a file by its name, or None to check the file only.
+    workers, files, predictor, progress
+        As in `decompress`.
+
+    Returns
+    -------
+    Decompressed
+        With the failures of single files.
+
+    Raises
+    ------
+    ArchiveError
+        The archive as a whole is damaged: for example, every file is intact and the archive's SHA-256 differs.
     """
     decoder = Decoder.of(reader, predictor)
     logger.info(
@@ -162,65 +230,65 @@ def restore(
         len(reader.index.blocks),
     )
     faults = reader.faults if isinstance(reader, SalvageReader) else None
-    chosen = {
-        i: FileWriter(entry, reader, reader.index.file_crcs[i], keep_going=faults is not None)
+    writers = {
+        i: FileWriter(entry, reader, reader.index.file_crcs[i], salvage=faults is not None)
         for i, entry in enumerate(reader.directory.files)
         if files is None or entry.name in files
     }
-    missing = set(files or ()) - {file.entry.name for file in chosen.values()}
-    if missing:
-        raise unknown_name(reader.path, "file", min(missing), [file.name for file in reader.directory.files])
+    unknown = set(files or ()) - {writer.entry.name for writer in writers.values()}
+    if unknown:
+        raise unknown_name(reader.path, "file", min(unknown), [entry.name for entry in reader.directory.files])
     try:
-        # workers have come to an end before anything is discarded
-        with timed("decoded"), open_workers(workers, cluster) as pool:
-            pool.map(lambda file: file.attempt(partial(_begin, file, target)), list(chosen.values()))
-            _restore_blocks(decoder, chosen, pool, progress)
-            pool.map(lambda file: file.attempt(file.end), list(chosen.values()))
+        # the pool is closed, and nobody writes any more, before anything is discarded
+        with timed("decoded"), open_workers(workers) as pool:
+            pool.map(lambda writer: writer.attempt(partial(writer.begin, open_target)), list(writers.values()))
+            _restore_blocks(decoder, writers, pool, progress)
+            pool.map(lambda writer: writer.attempt(writer.end), list(writers.values()))
     finally:
-        for file in chosen.values():
-            file.discard()
-    whole = [file for file in chosen.values() if file.is_whole]
-    is_all = len(whole) == len(reader.directory.files) and reader.content_digest
-    if is_all and content_digest([file.digest for file in whole]) != reader.content_digest:
+        for writer in writers.values():
+            writer.discard()
+    complete = [writer for writer in writers.values() if writer.is_complete]
+    is_whole_archive = len(complete) == len(reader.directory.files) and reader.content_digest
+    if is_whole_archive and content_digest([writer.digest for writer in complete]) != reader.content_digest:
         raise ArchiveError(
-            f"{reader.path}: what was decoded does not match the archive's SHA-256; "
-            f"do not trust the files; {reader.remedy}"
+            f"{reader.path}: what was decoded does not match the archive's SHA-256; do not trust the files; "
+            f"{reader.remedy}"
         )
-    # what keeps many files from being written is told once
-    failures = tuple({str(file.failure): file.failure for file in chosen.values() if file.failure}.values())
-    lost = joined(one for file in chosen.values() if file.failure is None for one in file.lost)
-    restored_bytes = sum(file.entry.size for file in whole)
-    return Decompressed(len(whole), restored_bytes, failures, tuple(lost), tuple(faults or ()))
+    # one reason, such as a full disk, may keep many files from being written: report it once
+    failures = {str(writer.failure): writer.failure for writer in writers.values() if writer.failure}
+    lost = join_lost(item for writer in writers.values() if writer.failure is None for item in writer.lost)
+    size = sum(writer.entry.size for writer in complete)
+    return Decompressed(len(complete), size, tuple(failures.values()), tuple(lost), tuple(faults or ()))
 
 
 def _restore_blocks(
-    decoder: Decoder, files: dict[int, FileWriter], workers: Workers, progress: Progress | None
+    decoder: Decoder, writers: dict[int, FileWriter], workers: Workers, progress: Progress | None
 ) -> None:
     blocks = decoder.reader.index.blocks
     across, within = workers.for_blocks(len(blocks))
-    done, total = 0, sum(file.entry.frames * file.entry.frame_bytes for file in files.values())
+    done, total = 0, sum(writer.entry.frames * writer.entry.frame_bytes for writer in writers.values())
 
     def fetch() -> Iterator[FetchedBlock]:
         for b, block in enumerate(blocks):
-            here = {part.file for part in block.parts if part.file in files and files[part.file].failure is None}
-            if here:
+            wanted = {part.file for part in block.parts if part.file in writers and writers[part.file].failure is None}
+            if wanted:
                 try:
-                    yield decoder.fetch_block(b, here)
+                    yield decoder.fetch_block(b, wanted)
                 except SpikeyError as error:
                     if isinstance(error, LimitError) or not isinstance(decoder.reader, SalvageReader):
-                        for i in here:
-                            files[i].fail(error)
+                        for i in wanted:
+                            writers[i].fail(error)
 
-    def add_all(of_file: list[RestoredPart]) -> None:
-        file = files[of_file[0].part.file]
-        for restored in of_file:
-            file.attempt(partial(file.add, restored))
+    def write(parts: list[RestoredPart]) -> None:
+        writer = writers[parts[0].part.file]
+        for restored in parts:
+            writer.attempt(partial(writer.add, restored))
 
     for decoded in decoder.decode_blocks(restore_block, fetch(), across, within):
-        # to the disk side by side: most of the time there is spent waiting
-        within.map(add_all, [[decoded[i] for i in own] for own in positions_by_file(d.part for d in decoded)])
-        done += sum(d.part.n_frames * files[d.part.file].entry.frame_bytes for d in decoded)
+        # files are written in parallel: most of that time is spent waiting for the disk
+        within.map(write, [[decoded[i] for i in positions] for positions in positions_by_file(d.part for d in decoded)])
+        done += sum(d.part.n_frames * writers[d.part.file].entry.frame_bytes for d in decoded)
         logger.debug("decoded %d parts, %d of %d bytes", len(decoded), done, total)
         if progress:
             progress(done, total)
-        del decoded  # not to be kept while the next block is decoded
+        del decoded  # frees the block before the next one is decoded

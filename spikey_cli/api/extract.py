@@ -1,14 +1,14 @@
-"""A stretch of chosen threads of an archive, in new files.
+"""Extracts ranges of samples of chosen channels into new files.
 
-These are not the bytes of the old files: a plain header, and of the samples those that were asked for. They are decoded
-and written a stretch at a time.
+Unlike restored files, these have a plain header of their own and only the requested samples. They are decoded and
+written piece by piece.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -19,17 +19,31 @@ from ..container.archive import ArchiveReader
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..errors import InputError
 from ..io import npy
+from ..io.formats import format_name
+from ..io.layout import Layout
 from ..io.wav_writer import WavFormat, write_wav
 from ..model.predictor import Predictor
 from ..system.progress import Progress
 from ..system.whole_file import WholeFile
-from ..system.workers import open_workers
-from .recording import Recording, find_channels, read_frames
+from ..system.workers import Workers, open_workers
+from .recording import Recording, choose_channels, read_frames
 
 SUFFIXES = (".npy", ".wav")
-"""What the name of a file that is extracted may end in."""
+"""Suffixes of the file that `extract` can write."""
 
-_TO_NPY = "write it as .npy (spikey extract)"
+Range = tuple[float | None, float | None]
+
+_WRITE_NPY = "extract to an .npy file instead"
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """The result of `extract`."""
+
+    paths: tuple[Path, ...]
+    """The files that were written; none if the target is an open file."""
+    shapes: tuple[tuple[int, int], ...]
+    """(samples, channels) of each."""
 
 
 def extract(
@@ -37,188 +51,232 @@ def extract(
     target: str | os.PathLike[str] | BinaryIO,
     *,
     channels: Sequence[str] | None = None,
-    start: float | None = None,
-    stop: float | None = None,
-    first_frame: int | None = None,
-    stop_frame: int | None = None,
-    workers: int | None = None,
+    seconds: Range | None = None,
+    frames: tuple[int | None, int | None] | None = None,
     force: bool = False,
+    workers: int | None = None,
     predictor: Predictor | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
-) -> tuple[int, int]:
-    """Write a stretch of chosen threads as one array of shape (samples, threads), or as one WAV of so many channels.
+) -> Extracted:
+    """Write a range of samples of chosen channels as an array or as WAV.
 
-    Args:
-        archive: path of an `.spk` file.
-        target: path of the file to write, which ends in `.npy` or `.wav`; or a binary file, that an NPY file goes to.
-        threads: names of threads (see `spikey info`), or of files for all their threads; by default all. They are the
-            columns, in this order, and must agree in length, rate and width.
-        start, stop: seconds from the beginning of the recording, from the sample nearest to `start` to the one before
-            that nearest to `stop`; past the end is the end.
-        first_frame, stop_frame: the same, counted in samples; instead of seconds.
-        workers: threads of execution; by default one for each processor.
-        force: replace `target` where it exists.
-        predictor: the network that the archive was written with, where it did not come with the package.
-        limits: what the archive may ask for; by default as `spikey_cli.Limits` has it.
-        progress: called with (bytes written, bytes in all).
+    `decompress` restores the original files instead.
 
-    Samples of 24 bits are int32 in an NPY file. Returns the shape.
+    Parameters
+    ----------
+    archive : path
+        An `.spk` file.
+    target : path or binary file
+        One of
 
-    Raises:
-        ArchiveError: what is needed is damaged.
-        ModelError: the model that it was written with is not installed.
-        InputError: a name is unknown, the threads do not agree, the stretch holds no sample, seconds are given and the
-            recording tells no rate, or the file cannot be written.
-        ValueError: seconds and frames are both given.
+        - a file that ends in `.npy`: an array of shape (samples, channels);
+        - a file that ends in `.wav`: one WAV file with these channels;
+        - an existing folder, or a string that ends in a separator: one WAV file for each source file, with the chosen
+          channels of that file. The name of a source file that is not WAV gets the suffix `.wav`;
+        - a binary file open for writing, which receives the bytes of an `.npy` file.
+    channels : sequence of str, optional
+        Names of channels, or of files for all their channels; by default all. They become the columns in this order,
+        and must agree in length, rate and width unless the target is a folder.
+    seconds : (start, stop), optional
+        The range in seconds from the beginning: from the sample nearest to `start` to the one before that nearest to
+        `stop`. None stands for the beginning or the end, and a later `stop` for the end.
+    frames : (first, stop), optional
+        The range in samples, instead of `seconds`; `stop` is exclusive.
+    force : bool, optional
+        Overwrite existing files.
+    workers : int, optional
+        Number of threads, by default one per processor.
+    predictor : Predictor, optional
+        The network that the archive was written with, if it does not come with the package.
+    limits : Limits, optional
+        What the archive may ask for.
+    progress : callable, optional
+        Is called with (bytes written, total bytes).
+
+    Returns
+    -------
+    Extracted
+
+    Raises
+    ------
+    ArchiveError
+        A block that is needed is damaged.
+    ModelError
+        The network that the archive was written with is not installed.
+    InputError
+        A name is unknown, the channels do not agree, the range holds no samples, `seconds` is given and the sampling
+        rate is unknown, or a file cannot be written.
+    ValueError
+        Both `seconds` and `frames` are given.
+
+    Notes
+    -----
+    24-bit samples are int32 in an `.npy` file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, spikey_cli
+    >>> samples = np.arange(6000, dtype=np.int16).reshape(3000, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     archive, piece = os.path.join(folder, "probe.spk"), os.path.join(folder, "piece.npy")
+    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(samples, "probe.npy", 1000)], archive)
+    ...     result = spikey_cli.extract(archive, piece, channels=["probe.npy:1"], seconds=(0.5, 0.503))
+    ...     print(result.shapes, np.load(piece).ravel())
+    ((3, 1),) [1001 1003 1005]
     """
-    if (start is not None or stop is not None) and (first_frame is not None or stop_frame is not None):
-        raise ValueError("give a stretch in seconds or in frames, not both")
+    if seconds is not None and frames is not None:
+        raise ValueError("pass the range in seconds or in frames, not both")
+    if _is_folder(target):
+        root = Path(cast("str | os.PathLike[str]", target))
+        with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
+            return _extract_files(Decoder.of(reader, predictor), pool, root, channels, seconds, frames, force, progress)
     path = Path(target) if isinstance(target, (str, os.PathLike)) else None
     if path and path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: what is extracted is an array or a WAV; name it .npy or .wav")
+        raise InputError(f"{path}: is neither an array, a WAV file nor a folder; give it the suffix .npy or .wav")
     with Recording(archive, channels, workers=workers, predictor=predictor, limits=limits) as recording:
-        length, width = recording.shape
-        if first_frame is None and stop_frame is None:
-            first, last = _frames(
-                archive, start or 0.0, math.inf if stop is None else stop, recording.sample_rate, length
+        n_frames, n_channels = recording.shape
+        first, stop = _frame_range(archive, seconds, frames, recording.sample_rate, n_frames)
+        if first >= stop:
+            rate = f"{recording.sample_rate:,} Hz" if recording.sample_rate else "an unknown rate"
+            raise _empty_range(
+                f"{archive}: the range holds no samples; its channels have {n_frames:,} at {rate}", frames
             )
-        else:
-            first, last = min(first_frame or 0, length), length if stop_frame is None else min(stop_frame, length)
-        if not 0 <= first < last:
-            raise InputError(
-                f"{archive}: no sample lies there; its threads have {length:,} samples at {_rate(recording)}"
-            )
-        pieces = _pieces(recording, first, last, progress)
+        shape = stop - first, n_channels
+        pieces = _pieces(recording, first, stop, progress)
         if path is None:
-            _write_npy(cast(BinaryIO, target), (last - first, width), recording.dtype, pieces)
-            return last - first, width
-        form = WavFormat(recording.sample_rate, width, recording.sample_bytes)
+            _write_npy(cast(BinaryIO, target), shape, recording.dtype, pieces)
+            return Extracted((), (shape,))
+        wav_format = WavFormat(recording.sample_rate, n_channels, recording.sample_bytes)
         is_wav = path.suffix.lower() == ".wav"
-        if is_wav and (fault := form.fault(last - first)):
-            raise InputError(f"{path}: {fault}; {_TO_NPY}")
-        whole = WholeFile(path, force=force)
+        if is_wav and (fault := wav_format.fault(stop - first)):
+            raise InputError(f"{path}: {fault}; {_WRITE_NPY}")
+        whole_file = WholeFile(path, force=force)
         try:
-            with whole.writing() as file:
+            with whole_file.writing() as file:
                 if is_wav:
-                    write_wav(file, path, form, pieces)
+                    write_wav(file, path, wav_format, pieces)
                 else:
-                    _write_npy(file, (last - first, width), recording.dtype, pieces)
-            whole.commit()
+                    _write_npy(file, shape, recording.dtype, pieces)
+            whole_file.commit()
         finally:
-            whole.discard()
-        return last - first, width
+            whole_file.discard()
+        return Extracted((path,), (shape,))
 
 
-def _rate(recording: Recording) -> str:
-    return f"{recording.sample_rate:,} Hz" if recording.sample_rate else "a rate that is not known"
+def _is_folder(target: object) -> bool:
+    if not isinstance(target, (str, os.PathLike)):
+        return False
+    name = os.fspath(target)
+    return os.path.isdir(name) or name.endswith(("/", os.sep))
 
 
-def _pieces(recording: Recording, first: int, last: int, progress: Progress | None) -> Iterator[np.ndarray]:
-    """Samples `first` to `last`, a stretch at a time."""
-    width = recording.shape[1] * recording.dtype.itemsize
-    for at, end in recording.stretches(first, last):
-        yield recording[at:end]
+def _frame_range(
+    name: object, seconds: Range | None, frames: Range | None, sample_rate: int, n_frames: int
+) -> tuple[int, int]:
+    """Return the first and last frame (exclusive) of a range, within `n_frames`; it may be empty."""
+    start, stop = (frames if seconds is None else seconds) or (None, None)
+    start = 0 if start is None else start
+    if start < 0 or (stop is not None and stop <= start):
+        unit = "frame" if seconds is None else "second"
+        raise _empty_range(f"{name}: no samples are between {unit} {start} and {unit} {stop}; exchange them", frames)
+    if seconds is not None:
+        if not sample_rate and (start or stop is not None):
+            raise InputError(
+                f"{name}: its sampling rate is unknown, so a range in seconds has no meaning; give it in frames",
+                parameter="frames",
+            )
+        start, stop = start * sample_rate, None if stop is None else stop * sample_rate
+    return min(round(start), n_frames), n_frames if stop is None else min(round(stop), n_frames)
+
+
+def _empty_range(message: str, frames: Range | None) -> InputError:
+    return InputError(message, parameter="frames" if frames else "seconds")
+
+
+def _pieces(recording: Recording, first: int, stop: int, progress: Progress | None) -> Iterator[np.ndarray]:
+    frame_bytes = recording.shape[1] * recording.dtype.itemsize
+    for start, end in recording.pieces(first, stop):
+        yield recording[start:end]
         if progress:
-            progress((end - first) * width, (last - first) * width)
+            progress((end - first) * frame_bytes, (stop - first) * frame_bytes)
 
 
-def _write_npy(file: BinaryIO, shape: tuple[int, int], dtype: np.dtype, pieces: Iterator[np.ndarray]) -> None:
-    little = dtype.newbyteorder("<")
-    file.write(npy.header(shape, little))
+def _write_npy(file: BinaryIO, shape: tuple[int, int], dtype: np.dtype, pieces: Iterable[np.ndarray]) -> None:
+    little_endian = dtype.newbyteorder("<")
+    file.write(npy.header(shape, little_endian))
     for samples in pieces:
-        file.write(np.ascontiguousarray(samples, little).tobytes())
+        file.write(np.ascontiguousarray(samples, little_endian).tobytes())
 
 
-def _frames(name: object, start: float, stop: float, rate: int, length: int) -> tuple[int, int]:
-    """The frames from `start` to `stop`, in seconds, of `length`. Raises InputError where no time lies between them, or
-    there is no `rate` to count with.
-    """
-    if not 0 <= start < stop:
-        raise InputError(f"no time lies between {start} s and {stop} s; give --start less than --stop")
-    if rate == 0 and (start > 0 or not math.isinf(stop)):
-        raise InputError(
-            f"{name}: tells no rate, so that seconds mean nothing; count frames (spikey extract --first-frame, "
-            "--stop-frame)"
-        )
-    return min(round(start * rate), length), length if math.isinf(stop) else min(round(stop * rate), length)
+@dataclass(frozen=True)
+class _WavPiece:
+    """What one WAV file in a folder will hold."""
+
+    source: int
+    """Index of the source file."""
+    channels: list[int]
+    first: int
+    stop: int
+    wav_format: WavFormat
+
+    @property
+    def bytes(self) -> int:
+        return (self.stop - self.first) * self.wav_format.channels * self.wav_format.sample_bytes
 
 
-def extract_files(
-    archive: str | os.PathLike[str],
-    folder: str | os.PathLike[str],
-    *,
-    channels: Sequence[str] | None = None,
-    start: float = 0.0,
-    stop: float = math.inf,
-    workers: int | None = None,
-    force: bool = False,
-    predictor: Predictor | None = None,
-    limits: Limits | None = None,
-) -> list[Path]:
-    """Write the samples from `start` to `stop` of chosen threads as WAV files below `folder`, as `spikey decompress`
-    does that is told of threads or times.
+def _extract_files(
+    decoder: Decoder,
+    workers: Workers,
+    root: Path,
+    names: Sequence[str] | None,
+    seconds: Range | None,
+    frames: Range | None,
+    force: bool,
+    progress: Progress | None,
+) -> Extracted:
+    """Write one WAV file below `root` for each file that a chosen channel belongs to."""
+    reader = decoder.reader
+    pieces: dict[str, _WavPiece] = {}
+    for source, channels in choose_channels(reader, names).items():
+        entry = reader.directory.files[source]
+        layout = cast(Layout, entry.layout)
+        first, stop = _frame_range(entry.name, seconds, frames, layout.sample_rate, layout.n_frames)
+        if first >= stop:
+            continue
+        wav_format = WavFormat(layout.sample_rate, len(channels), layout.sample_bytes)
+        if fault := wav_format.fault(stop - first):
+            raise InputError(f"{reader.path}: {entry.name}: {fault}; {_WRITE_NPY}")
+        name = entry.name if format_name(layout) == "wav" else f"{entry.name}.wav"
+        if name in pieces:
+            raise InputError(
+                f"{reader.path}: two files would be extracted as {name}; choose channels of one of them",
+                parameter="channels",
+            )
+        pieces[name] = _WavPiece(source, channels, first, stop, wav_format)
+    if not pieces:
+        raise _empty_range(f"{reader.path}: the range holds no samples of the chosen channels", frames)
+    done, total = 0, sum(piece.bytes for piece in pieces.values())
 
-    Args:
-        archive: path of an `.spk` file.
-        folder: where to; made if it is not there.
-        threads: names of threads (see `spikey info`), or of files for all their threads; by default all. They need not
-            agree.
-        start: seconds from the beginning of the recording; the sample nearest to it is the first.
-        stop: seconds, not included; past the end is the end.
-        workers: threads of execution; by default one for each processor.
-        force: replace files that exist.
-        predictor: the network that the archive was written with, where it did not come with the package.
-        limits: what the archive may ask for; by default as `spikey_cli.Limits` has it.
+    def samples_of(piece: _WavPiece) -> Iterator[np.ndarray]:
+        nonlocal done
+        for _, _, samples in read_frames(decoder, workers, {piece.source: piece.channels}, piece.first, piece.stop):
+            yield samples
+            done += samples.size * piece.wav_format.sample_bytes
+            if progress:
+                progress(done, total)
 
-    Returns the paths written, one a file that a chosen thread is from; it holds that file's chosen channels. A file
-    that was no WAV gets the ending `.wav` behind its name.
-
-    Raises:
-        ArchiveError: what is needed is damaged.
-        ModelError: the model that it was written with is not installed.
-        InputError: a name is unknown, no file reaches into the range of time, a file tells no rate, or cannot be
-            written.
-    """
-    written = []
-    with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
-        decoder = Decoder.of(reader, predictor)
-        wanted: dict[str, tuple[WavFormat, int, list[int], int, int]] = {}
-        for file, own in choose_channels(reader, channels).items():
-            entry = reader.directory.files[file]
-            assert entry.layout is not None
-            first, last = _frames(entry.name, start, stop, entry.layout.sample_rate, entry.layout.n_frames)
-            form = WavFormat(entry.layout.sample_rate, len(own), entry.layout.sample_bytes)
-            if first < last:
-                if fault := form.fault(last - first):
-                    raise InputError(f"{archive}: {entry.name}: {fault}; {_TO_NPY}")
-                name = entry.name if entry.layout.kind == "wav" else f"{entry.name}.wav"
-                if name in wanted:
-                    raise InputError(f"{archive}: two files would be {name}; choose one of them by --thread")
-                wanted[name] = form, file, own, first, last
-        for name, (form, file, own, first, last) in wanted.items():
-            whole = WholeFile.below(Path(folder), name, force=force)
-            try:
-                with whole.writing() as handle:
-                    read = read_frames(decoder, pool, {file: own}, first, last)
-                    write_wav(handle, whole.path, form, (samples for _, _, samples in read))
-                whole.commit()
-            finally:
-                whole.discard()
-            written.append(whole.path)
-    if not written:
-        raise InputError(
-            f"{archive}: no chosen thread has samples from {start} s on; `spikey info` tells how long it is"
-        )
-    return written
-
-
-def choose_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, list[int]]:
-    """The channels of each file that are chosen by names of threads, or of files for all their threads; by default all.
-
-    Raises InputError where a name is unknown.
-    """
-    chosen: dict[int, list[int]] = {}
-    for file, channel in find_channels(reader, names).values():
-        chosen.setdefault(file, []).append(channel)
-    return chosen
+    paths = []
+    for name, piece in pieces.items():
+        whole_file = WholeFile.below(root, name, force=force)
+        try:
+            with whole_file.writing() as file:
+                write_wav(file, whole_file.path, piece.wav_format, samples_of(piece))
+            whole_file.commit()
+        finally:
+            whole_file.discard()
+        paths.append(whole_file.path)
+    return Extracted(
+        tuple(paths), tuple((piece.stop - piece.first, piece.wav_format.channels) for piece in pieces.values())
+    )

@@ -1,6 +1,6 @@
-"""One file on its way back from an archive: its bytes in order, its checksum, and what of it is lost.
+"""Writes one restored file: its bytes in order, its checksum, and which frames are lost.
 
-A file is restored whole, or not at all. Where it is salvaged, silence stands for what is lost.
+A file is restored completely or not at all. In salvage mode, zero fill stands for the frames that are lost.
 """
 
 from __future__ import annotations
@@ -15,33 +15,38 @@ from ..container.directory import FileEntry
 from ..errors import ArchiveError, SpikeyError
 from ..io.layout import Bytes, zero_fill
 
-_SILENCE_FRAMES = 1 << 16
+_FILL_FRAMES = 1 << 16
 
 
 class Target(Protocol):
-    """What a file's bytes go to, in their order."""
+    """Receives the bytes of a restored file."""
 
     def append(self, data: Bytes) -> None:
         """Take the next bytes."""
 
     def commit(self) -> None:
-        """They were all, and right."""
+        """Finish: all bytes were passed, and their checksum is correct."""
 
     def discard(self) -> None:
-        """No more will come; there is nothing to keep, unless it was committed."""
+        """Delete what was written, unless it was committed."""
 
 
 @dataclass(frozen=True)
-class Lost:
-    """A stretch of a file that could not be restored: silence stands in its place."""
+class LostFrames:
+    """Consecutive frames that could not be salvaged, and are filled with zeros.
+
+    The middle of the range, 128, is the zero of one-byte samples.
+    """
 
     file: str
+    """Name of the file in the archive."""
     channels: tuple[int, ...]
-    """Of a file kept verbatim there is but one, 0, and a frame is a byte."""
+    """Channels of the file that are lost; (0,) for a file stored verbatim, whose frames are its bytes."""
     first_frame: int
     stop_frame: int
+    """One past the last lost frame."""
     sample_rate: int
-    """Frames a second; 0 where nothing tells."""
+    """Frames per second; 0 if unknown."""
 
     def __str__(self) -> str:
         frames = f"frames {self.first_frame} to {self.stop_frame}"
@@ -50,76 +55,106 @@ class Lost:
         return f"{self.file}: {frames} of channel {', '.join(map(str, self.channels))} are lost"
 
 
-def joined(lost: Iterable[Lost]) -> list[Lost]:
-    """The same, with stretches of the same channels that follow one another as one."""
-    found: list[Lost] = []
-    for one in lost:
-        before = found[-1] if found else None
-        if before and (before.file, before.channels, before.stop_frame) == (one.file, one.channels, one.first_frame):
-            found[-1] = Lost(one.file, one.channels, before.first_frame, one.stop_frame, one.sample_rate)
+def join_lost(lost: Iterable[LostFrames]) -> list[LostFrames]:
+    """Join ranges of the same channels that follow one another."""
+    joined: list[LostFrames] = []
+    for item in lost:
+        last = joined[-1] if joined else None
+        if last and (last.file, last.channels, last.stop_frame) == (item.file, item.channels, item.first_frame):
+            joined[-1] = LostFrames(item.file, item.channels, last.first_frame, item.stop_frame, item.sample_rate)
         else:
-            found.append(one)
-    return found
+            joined.append(item)
+    return joined
 
 
 class FileWriter:
-    """One file: its bytes go through the digest, and to the target where there is one."""
+    """Passes a file's bytes to its target, and checks them.
 
-    def __init__(self, entry: FileEntry, reader: ArchiveReader, crc: int | None, *, keep_going: bool) -> None:
-        """`crc` is the checksum of the whole file, where it is known. With `keep_going` the file is salvaged."""
+    Parameters
+    ----------
+    entry : FileEntry
+    reader : ArchiveReader
+        For error messages.
+    crc : int or None
+        The checksum of the whole file, if known.
+    salvage : bool
+        Fill lost frames with zeros instead of raising.
+    """
+
+    def __init__(self, entry: FileEntry, reader: ArchiveReader, crc: int | None, *, salvage: bool) -> None:
         self.entry = entry
         self.digest = FileDigest()
         self.failure: SpikeyError | None = None
-        self.lost: list[Lost] = []
+        self.lost: list[LostFrames] = []
         self._reader = reader
         self._crc = crc
-        self._keep_going = keep_going
-        self._reached = 0
+        self._salvage = salvage
+        self._n_frames = 0
         self._target: Target | None = None
 
     @property
-    def is_whole(self) -> bool:
-        """Whether nothing failed, and nothing is lost."""
+    def is_complete(self) -> bool:
+        """Whether nothing failed and nothing is lost."""
         return self.failure is None and not self.lost
 
-    def begin(self, target: Target | None) -> None:
-        """Take the head, and write to `target` from now on."""
-        self._target = target
-        self._add(self.entry.layout.header if self.entry.layout else b"", 0)
+    def begin(self, open_target: Callable[[str], Target | None]) -> None:
+        """Open the target by the file's name, and write the header bytes."""
+        self._target = open_target(self.entry.name)
+        self._write(self.entry.layout.header if self.entry.layout else b"", 0)
 
     def add(self, restored: RestoredPart) -> None:
-        """Take the next part. Raises ArchiveError where it is damaged."""
+        """Write the next part. Raises ArchiveError if it is damaged, unless in salvage mode."""
         part, lost = restored.part, restored.lost
-        if self._keep_going:
-            self._be_silent(part.first_frame)
+        if self._salvage:
+            self._fill_to(part.first_frame)
         if lost:
-            end = part.first_frame + part.n_frames
-            if not self._keep_going:
-                raise self._damaged(f"a stream of frames {part.first_frame} to {end} does not match its checksum")
-            self.lost.append(self._lost(lost, part.first_frame, end))
-        self._add(restored.data, part.n_frames)
+            stop_frame = part.first_frame + part.n_frames
+            if not self._salvage:
+                raise self._damaged(
+                    f"a stream of frames {part.first_frame} to {stop_frame} does not match its checksum"
+                )
+            self.lost.append(self._lost_frames(lost, part.first_frame, stop_frame))
+        self._write(restored.data, part.n_frames)
 
     def end(self) -> None:
-        """No more parts come: in a salvaged file the rest is lost."""
-        if self._keep_going:
-            self._be_silent(self.entry.frames)
+        """Finish after the last part: in salvage mode, fill the missing frames."""
+        if self._salvage:
+            self._fill_to(self.entry.frames)
 
-    def _be_silent(self, stop_frame: int) -> None:
-        """Silence up to a frame, if there is a gap."""
-        if self._reached < stop_frame:
-            self.lost.append(self._lost(range(self.entry.channels), self._reached, stop_frame))
-        while self._reached < stop_frame:
-            frames = min(_SILENCE_FRAMES, stop_frame - self._reached)
-            width = self.entry.layout.sample_bytes if self.entry.layout else 0
-            self._add(zero_fill(frames * self.entry.frame_bytes, width), frames)
+    def attempt(self, step: Callable[[], None]) -> None:
+        """Call `step` unless an earlier one failed; record its failure."""
+        if self.failure is None:
+            try:
+                step()
+            except SpikeyError as error:
+                self.fail(error)
 
-    def _lost(self, channels: Iterable[int], first_frame: int, stop_frame: int) -> Lost:
-        rate = self.entry.layout.sample_rate if self.entry.layout else 0
-        return Lost(self.entry.name, tuple(channels), first_frame, stop_frame, rate)
+    def fail(self, error: SpikeyError) -> None:
+        """Record a failure, and delete what was written."""
+        self.failure = self.failure or error
+        self.discard()
 
-    def _add(self, data: Bytes, frames: int) -> None:
-        self._reached += frames
-        is_end = self._reached == self.entry.frames
+    def discard(self) -> None:
+        """Delete what was written, unless the file is complete."""
+        if self._target:
+            self._target.discard()
+
+    def _fill_to(self, stop_frame: int) -> None:
+        """Write zeros up to a frame, if there is a gap."""
+        if self._n_frames < stop_frame:
+            self.lost.append(self._lost_frames(range(self.entry.channels), self._n_frames, stop_frame))
+        while self._n_frames < stop_frame:
+            frames = min(_FILL_FRAMES, stop_frame - self._n_frames)
+            sample_bytes = self.entry.layout.sample_bytes if self.entry.layout else 0
+            self._write(zero_fill(frames * self.entry.frame_bytes, sample_bytes), frames)
+
+    def _lost_frames(self, channels: Iterable[int], first_frame: int, stop_frame: int) -> LostFrames:
+        sample_rate = self.entry.layout.sample_rate if self.entry.layout else 0
+        return LostFrames(self.entry.name, tuple(channels), first_frame, stop_frame, sample_rate)
+
+    def _write(self, data: Bytes, frames: int) -> None:
+        self._n_frames += frames
+        is_end = self._n_frames == self.entry.frames
         if is_end and self.entry.layout and self.entry.layout.trailer:
             data = b"".join((data, self.entry.layout.trailer))
         self.digest.update(data)
@@ -133,21 +168,3 @@ class FileWriter:
 
     def _damaged(self, what: str) -> ArchiveError:
         return ArchiveError(f"{self._reader.path}: {self.entry.name} is damaged: {what}; {self._reader.remedy}")
-
-    def attempt(self, step: Callable[[], None]) -> None:
-        """Take a step unless an earlier one failed; keep the failure, and nothing of the file."""
-        if self.failure is None:
-            try:
-                step()
-            except SpikeyError as error:
-                self.fail(error)
-
-    def fail(self, error: SpikeyError) -> None:
-        """Give the file up."""
-        self.failure = self.failure or error
-        self.discard()
-
-    def discard(self) -> None:
-        """Keep nothing of it, unless it came to its end."""
-        if self._target:
-            self._target.discard()

@@ -1,48 +1,64 @@
-"""What an archive holds, told from its directory and index; nothing is decoded."""
+"""Reports what an archive holds, from its directory and index; no samples are decoded."""
 
 from __future__ import annotations
 
 import os
 
 from ..container.archive import NO_MODEL, ArchiveReader
-from ..container.directory import channel_names
+from ..container.directory import FileEntry, channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import coder_with_number
+from ..io.formats import format_name
 from ..model.zoo import shipped_models_with
 
 
-def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> dict[str, object]:
-    """Describe an archive, as JSON data: `spikey info --json` prints it.
+def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> dict[str, object]:
+    """Return what an archive holds, as JSON data.
 
-    Keys: path, format, coder, model (name, SHA-256 digits, and whether it is embedded; or null), archive_bytes,
-    source_bytes, ratio, samples, bits_per_sample (bits of archive for each sample), blocks, sessions, files (name,
-    bytes, crc32, kind: wav, npy, raw or verbatim; but for the last sample_rate, channels, frames, sample_bits, grid),
-    threads (name, wave, peers with name and metric). Raises ArchiveError where the archive is damaged, or asks for more
-    than `limits`.
+    Parameters
+    ----------
+    archive : path
+        An `.spk` file.
+    limits : Limits, optional
+        What the archive may ask for.
+
+    Returns
+    -------
+    dict
+        ``path``, ``format`` (version), ``coder``, ``archive_bytes``, ``source_bytes``, ``ratio``, ``samples``,
+        ``bits_per_sample`` (of the whole archive; None without samples), ``blocks``, ``sessions``;
+
+        ``model``: None, or ``name``, ``sha256_prefix`` and ``embedded``;
+
+        ``files``: for each, ``name``, ``bytes``, ``crc32`` (hexadecimal), ``kind`` (wav, npy, raw or verbatim) and,
+        unless verbatim, ``sample_rate``, ``channels``, ``frames``, ``sample_bits`` and ``quantizer``;
+
+        ``channels``: for each, ``name``, ``coding_pass`` and ``peers`` (``name`` and ``metric``).
+
+    Raises
+    ------
+    ArchiveError
+        The archive is damaged, or exceeds `limits`.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, spikey_cli
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     archive = os.path.join(folder, "probe.spk")
+    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(np.zeros(2000, np.int16), "probe.npy", 30_000)], archive)
+    ...     report = spikey_cli.info(archive)
+    >>> report["coder"], report["samples"], report["files"][0]["sample_rate"]
+    ('rice', 2000, 30000)
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader:
         directory = reader.directory
         names = list(channel_names(directory.files))
-        source_bytes = sum(file.size for file in directory.files)
-        samples = sum(file.frames * file.channels for file in directory.files if file.layout)
+        source_bytes = sum(entry.size for entry in directory.files)
+        samples = sum(entry.frames * entry.channels for entry in directory.files if entry.layout)
         coder = coder_with_number(reader.coder)
-        files: list[dict[str, object]] = []
-        for file, crc in zip(directory.files, reader.index.file_crcs, strict=True):
-            entry: dict[str, object] = {"name": file.name, "bytes": file.size, "crc32": f"{crc:08x}"}
-            if file.layout:
-                entry |= {
-                    "kind": file.layout.kind,
-                    "sample_rate": file.layout.sample_rate,
-                    "channels": file.layout.channels,
-                    "frames": file.layout.n_frames,
-                    "sample_bits": 8 * file.layout.sample_bytes,
-                    "quantizer": file.quantizer.kind,
-                }
-            else:
-                entry["kind"] = "verbatim"
-            files.append(entry)
         topology = directory.topology
-        file_of_channel = [i for i, file in enumerate(directory.files) if file.layout for _ in range(file.channels)]
+        file_of_channel = [i for i, entry in enumerate(directory.files) if entry.layout for _ in range(entry.channels)]
         return {
             "path": os.fspath(archive),
             "format": ".".join(map(str, reader.version)),
@@ -61,7 +77,9 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
             "bits_per_sample": round(8 * reader.length / samples, 4) if samples else None,
             "blocks": len(reader.index.blocks),
             "sessions": len(topology.sessions_of_files(file_of_channel)),
-            "files": files,
+            "files": [
+                _file_info(entry, crc) for entry, crc in zip(directory.files, reader.index.file_crcs, strict=True)
+            ],
             "channels": [
                 {
                     "name": name,
@@ -71,3 +89,17 @@ def describe(archive: str | os.PathLike[str], *, limits: Limits | None = None) -
                 for name, coding_pass, peers in zip(names, topology.passes, topology.peers, strict=True)
             ],
         }
+
+
+def _file_info(entry: FileEntry, crc: int | None) -> dict[str, object]:
+    common: dict[str, object] = {"name": entry.name, "bytes": entry.size, "crc32": f"{crc:08x}"}
+    if entry.layout is None:
+        return common | {"kind": "verbatim"}
+    return common | {
+        "kind": format_name(entry.layout),
+        "sample_rate": entry.layout.sample_rate,
+        "channels": entry.layout.channels,
+        "frames": entry.layout.n_frames,
+        "sample_bits": 8 * entry.layout.sample_bytes,
+        "quantizer": entry.quantizer.kind,
+    }

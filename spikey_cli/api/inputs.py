@@ -1,4 +1,4 @@
-"""Which files are to be in an archive, under which names; what is left out is told, one error each."""
+"""Selects the inputs of an archive and their names in it."""
 
 from __future__ import annotations
 
@@ -7,95 +7,131 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ..codec.scan import ScannedSource, scan
 from ..container.archive import MAGIC
 from ..container.directory import name_fault
-from ..errors import InputError, SpikeyError, system_fault
+from ..core.quantizer import Quantizer
+from ..errors import InputError, SpikeyError, SpikeyWarning, system_fault
+from ..io.formats import format_name
+from ..io.layout import Layout
+from ..io.raw import RawFormat
 from ..io.source import FileSource, Source, open_input
 from ..streaming.packets import MAGIC as LIVE_MAGIC
+from ..system.progress import logger
 from ..system.whole_file import is_temporary
+from ..system.workers import Workers
+
+Fail = Callable[[SpikeyError], None]
+"""Is called with the error of each input that is left out; it may raise it."""
 
 
 def _raise(error: SpikeyError) -> None:
     raise error
 
 
-def name_inputs(
+def find_sources(
     inputs: Iterable[str | os.PathLike[str] | Source],
     *,
     recursive: bool = False,
     sample_rate: int = 0,
-    fail: Callable[[SpikeyError], None] = _raise,
+    raw: RawFormat | None = None,
+    fail: Fail = _raise,
 ) -> list[Source]:
-    """Files, with the names that they get in an archive, and other origins as they are.
+    """Turn paths into sources; sources among the inputs are returned as they are.
 
-    A file goes by its own name; with `recursive`, a file below a folder by its path from there. What a killed run left
-    in a folder is no file of it. `sample_rate`, in Hz, is that of files that do not tell.
+    Parameters
+    ----------
+    inputs : iterable of path or Source
+    recursive : bool, optional
+        Take all files below folders, in the order of their paths. They are named by their path from that folder.
+        Temporary files of an interrupted run are skipped, and so are links to folders.
+    sample_rate : int, optional
+        `FileSource.sample_rate` of all files.
+    raw : RawFormat, optional
+        `FileSource.raw` of all files.
+    fail : callable, optional
+        Is called with the error of each input that is left out; by default it is raised.
 
-    An InputError for a folder without `recursive`, for one that holds no file, or cannot be read, and for a link in one
-    that leads to a folder, or nowhere, goes to `fail`, or is raised.
+    Returns
+    -------
+    list of Source
+
+    Raises
+    ------
+    InputError
+        A folder is among the inputs without `recursive`, holds no files, or cannot be read; or it holds a link to a
+        folder.
     """
-    named: list[Source] = []
-    for given in inputs:
-        if not isinstance(given, (str, os.PathLike)):
-            if not hasattr(given, "open"):
-                raise TypeError(f"{type(given).__name__} is no input; wrap an array: ArrayOrigin(array, name, rate)")
-            named.append(given)
+    sources: list[Source] = []
+    for item in inputs:
+        if not isinstance(item, (str, os.PathLike)):
+            if not hasattr(item, "open"):
+                raise TypeError(
+                    f"{type(item).__name__} is neither a path nor a source; wrap an array: "
+                    "ArraySource(array, name, sample_rate)"
+                )
+            sources.append(item)
             continue
-        path = Path(given)
+        path = Path(item)
         if not os.path.isdir(path):
-            named.append(FileSource(path, path.name, sample_rate))
-            continue
-        if not recursive:
-            fail(InputError(f"{path}: is a folder; give -r to take the files in it"))
-            continue
-        found = sorted(p for p in _files_below(path, fail) if not _is_left_behind(p, fail))
-        if not found:
-            fail(InputError(f"{path}: holds no files; name a folder that does"))
-        named += [FileSource(p, p.relative_to(path).as_posix(), sample_rate) for p in found]
-    return named
+            sources.append(FileSource(path, "", sample_rate, raw))
+        elif not recursive:
+            fail(InputError(f"{path}: is a folder, whose files are taken only if asked for", parameter="recursive"))
+        else:
+            files = sorted(file for file in _files_below(path, fail) if not _is_left_behind(file, fail))
+            if not files:
+                fail(InputError(f"{path}: holds no files; name a folder that does"))
+            sources += [FileSource(file, file.relative_to(path).as_posix(), sample_rate, raw) for file in files]
+    return sources
 
 
-def _files_below(folder: Path, fail: Callable[[SpikeyError], None]) -> Iterator[Path]:
-    """All but folders; links to folders are not followed, for they may lead round in a circle."""
+def _files_below(root: Path, fail: Fail) -> Iterator[Path]:
+    """Yield all files below a folder; links to folders are not followed, because they may form a cycle."""
 
     def unreadable(error: OSError) -> None:
         fail(InputError(system_fault(error.filename, "read the folder", error)))
 
-    for place, folders, names in os.walk(folder, onerror=unreadable):
-        for name in folders:
-            if os.path.islink(Path(place, name)):
-                fail(InputError(f"{Path(place, name)}: is a link to a folder, and not followed; name that folder too"))
+    for folder, subfolders, names in os.walk(root, onerror=unreadable):
+        for name in subfolders:
+            path = Path(folder, name)
+            if os.path.islink(path):
+                fail(InputError(f"{path}: is a link to a folder, and not followed; name that folder too"))
         for name in names:
-            yield Path(place, name)
+            yield Path(folder, name)
 
 
-def _is_left_behind(path: Path, fail: Callable[[SpikeyError], None]) -> bool:
-    """Whether a killed run left a file; one that has what came of a recording is named."""
+def _is_left_behind(path: Path, fail: Fail) -> bool:
+    """Return whether a file is temporary and of an interrupted run; report one that holds part of a recording."""
     if not is_temporary(path):
         return False
     with contextlib.suppress(OSError), path.open("rb") as file:
         if file.read(len(LIVE_MAGIC)) == LIVE_MAGIC:
-            remedy = "restore it with `spikey decompress --keep-going`, or delete it"
-            fail(InputError(f"{path}: is what was left of a recording; {remedy}"))
+            fail(
+                InputError(
+                    f"{path}: is the rest of a live stream that was interrupted; restore it, or delete it",
+                    parameter="keep_going",
+                )
+            )
     return True
 
 
-def check_no_input(archive: Path, inputs: Sequence[str | os.PathLike[str] | Source]) -> None:
-    """Raise InputError where the archive would take the place of a file that was named as an input."""
-    for given in inputs:
-        if isinstance(given, (str, os.PathLike)) and os.path.isfile(archive) and _is_same_file(given, archive):
-            raise InputError(f"{archive}: is an input, and would be the archive too; name another archive, last")
+def check_not_input(archive: Path, inputs: Sequence[str | os.PathLike[str] | Source]) -> None:
+    """Raise InputError if the archive would overwrite a file that is named as an input."""
+    for item in inputs:
+        if isinstance(item, (str, os.PathLike)) and os.path.isfile(archive) and _is_same_file(item, archive):
+            raise InputError(f"{archive}: is an input and the archive at once; name another archive")
 
 
-def check_replaced(archive: Path) -> None:
-    """Raise InputError where an archive, or a live stream, would take the place of a file that is none."""
+def check_replaceable(archive: Path) -> None:
+    """Raise InputError if the archive would overwrite a file that is not an archive or live stream itself."""
     if not os.path.isfile(archive):
         return
     with open_input(archive) as file:
         start = file.read(len(MAGIC))
     if start not in (b"", MAGIC, LIVE_MAGIC):
         raise InputError(
-            f"{archive}: is no archive, and would be lost; name another archive, last, or delete this file before"
+            f"{archive}: exists and is not an archive, so it is not overwritten; name another archive, or delete this "
+            "file first"
         )
 
 
@@ -103,39 +139,67 @@ def _is_same_file(path: str | os.PathLike[str], archive: Path) -> bool:
     return os.path.exists(path) and os.path.samefile(path, archive)
 
 
-def without_archive(sources: list[Source], archive: Path) -> tuple[list[Source], list[str]]:
-    """Inputs but the archive itself, where there is an old one, and a warning where that was among them."""
+def without_archive(sources: Sequence[Source], archive: Path) -> tuple[list[Source], list[SpikeyWarning]]:
+    """Leave out the archive that will be overwritten, as found in an input folder, with a warning."""
     if not os.path.isfile(archive):
-        return sources, []
-    others = [o for o in sources if not (isinstance(o, FileSource) and _is_same_file(o.path, archive))]
-    left_out = len(others) < len(sources)
-    return others, [f"{archive}: is the archive that is to be replaced, and does not go into it"] if left_out else []
+        return list(sources), []
+    others = [
+        source for source in sources if not (isinstance(source, FileSource) and _is_same_file(source.path, archive))
+    ]
+    if len(others) == len(sources):
+        return others, []
+    return others, [SpikeyWarning(f"{archive}: is the archive that is replaced, and is not stored in itself")]
 
 
-def without_collisions(sources: list[Source], fail: Callable[[SpikeyError], None]) -> list[Source]:
-    """The origins whose names can stand beside each other below one folder, on any file system."""
-    taken: dict[str, Source] = {}
-    folders: dict[str, Source] = {}
+def without_collisions(sources: Sequence[Source], fail: Fail) -> list[Source]:
+    """Leave out sources whose names cannot coexist with earlier ones below one folder, on any file system."""
+    by_name: dict[str, Source] = {}
+    by_folder: dict[str, Source] = {}
     kept = []
     for source in sources:
         name, folded = source.name, source.name.casefold()
-        above = [folded[:at] for at, letter in enumerate(folded) if letter == "/"]
+        parents = [folded[:at] for at, letter in enumerate(folded) if letter == "/"]
         fault = name_fault(name)
         if fault:
             fail(InputError(f"{source}: the name {name!r} {fault}; rename it"))
-        elif taken.get(folded) == source:
+        elif by_name.get(folded) == source:
             fail(InputError(f"{source}: is named twice; name it once"))
-        elif folded in taken:
-            fail(InputError(f"{source}: {taken[folded]} has the same name {name!r}; rename one of them"))
-        elif other := folders.get(folded) or next((taken[folder] for folder in above if folder in taken), None):
-            both = f"{name!r} and {other.name!r}"
+        elif folded in by_name:
+            fail(InputError(f"{source}: {by_name[folded]} has the same name {name!r}; rename one of them"))
+        elif other := by_folder.get(folded) or next((by_name[p] for p in parents if p in by_name), None):
             fail(
                 InputError(
-                    f"{source}: {other} is here too, and of {both} one is the other's folder; rename one of them"
+                    f"{source}: conflicts with {other}: of the names {name!r} and {other.name!r} one is a file and the "
+                    "other's folder; rename one of them"
                 )
             )
         else:
-            taken[folded] = source
-            folders |= dict.fromkeys(above, source)
+            by_name[folded] = source
+            by_folder |= dict.fromkeys(parents, source)
             kept.append(source)
     return kept
+
+
+def scan_sources(sources: Sequence[Source], workers: Workers, fail: Fail) -> list[ScannedSource]:
+    """Scan sources in parallel; those that cannot be read are left out, and `fail` is called for each."""
+    scanned = []
+    for result in workers.map(_scan_or_error, sources):
+        if isinstance(result, SpikeyError):
+            fail(result)
+        else:
+            logger.info("%s: %s", result.source, layout_text(result.layout, result.quantizer))
+            scanned.append(result)
+    return scanned
+
+
+def _scan_or_error(source: Source) -> ScannedSource | SpikeyError:
+    """Return an error instead of raising it, so that all workers finish."""
+    try:
+        return scan(source)
+    except SpikeyError as error:
+        return error
+
+
+def layout_text(layout: Layout | None, quantizer: Quantizer) -> str:
+    """Return the format, layout and quantizer of a file in words, for the log."""
+    return f"{format_name(layout)}, {layout}, quantizer {quantizer.kind}" if layout else "verbatim"

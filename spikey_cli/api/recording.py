@@ -1,4 +1,4 @@
-"""An archive as an array: samples by threads, of which only what is asked for is decoded."""
+"""An archive as a read-only array, of which only the blocks and channels that are indexed are decoded."""
 
 from __future__ import annotations
 
@@ -22,17 +22,70 @@ from ..io.layout import sample_dtype
 from ..model.predictor import Predictor
 from ..system.workers import Workers, open_workers
 
-_WANTED_AT_ONCE, _MOST_AT_ONCE = 1 << 23, 1 << 26
-"""Samples of a stretch: so many that all workers have blocks to decode, and that memory has room for."""
+_MIN_PIECE_SAMPLES, _MAX_PIECE_SAMPLES = 1 << 23, 1 << 26
+"""Samples of the pieces of `Recording.pieces`: enough blocks for all workers, and few enough for memory."""
 
 
 class Recording:
-    """Threads of an archive that share length, rate and width, as a read-only array of shape (samples, threads).
+    """Channels of an archive with equal length, sampling rate and sample width, as an array.
 
-    Index it as a NumPy array: `recording[t0:t1, channels]` decodes the blocks and threads that it needs, no others.
-    Use it as a context manager, or `close` it. Several threads of execution may read at once, and so may processes that
-    were forked while none was reading, each of which decodes alone. Pickled, it is opened anew, by its path, where it
-    is unpickled. `dask.array.from_array` takes it as it is.
+    ``recording[t0:t1, channels]`` decodes the blocks and channels it needs, and no others. `spikey_cli.open` is this
+    class. Use it as a context manager, or call `close`.
+
+    Several threads may read at once, and so may processes that were forked while no thread was reading. A pickled
+    recording is opened again by its path where it is unpickled. `dask.array.from_array` accepts it.
+
+    Parameters
+    ----------
+    path : path
+        An `.spk` file.
+    channels : sequence of str, optional
+        Names of the channels, which become the columns in this order; the name of a file stands for all its channels.
+        By default all.
+    workers : int, optional
+        Number of threads that decode; None is one per processor.
+    predictor : Predictor, optional
+        The network that the archive was written with, if it does not come with the package.
+    limits : Limits, optional
+        What the archive may ask for.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (samples, channels).
+    ndim : int
+        2.
+    dtype : numpy.dtype
+        uint8, int16, or int32 for 24-bit samples.
+    channel_names : tuple of str
+        In the order of the columns.
+    sample_rate : int
+        Samples per second and channel; 0 if unknown.
+    sample_bytes : int
+        Bytes per sample in the source file: 1, 2 or 3.
+
+    Raises
+    ------
+    ArchiveError
+        The archive is damaged, or exceeds `limits`.
+    ModelError
+        The network that the archive was written with is not installed.
+    InputError
+        A name is unknown, or the channels differ in length, rate or width.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, spikey_cli
+    >>> samples = np.arange(6000, dtype=np.int16).reshape(3000, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     archive = os.path.join(folder, "probe.spk")
+    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(samples, "probe.npy", 30_000)], archive)
+    ...     with spikey_cli.open(archive) as recording:
+    ...         print(recording.shape, recording.dtype, recording.channel_names)
+    ...         print(recording[1000:1003, 1])
+    (3000, 2) int16 ('probe.npy:0', 'probe.npy:1')
+    [2001 2003 2005]
     """
 
     ndim = 2
@@ -46,58 +99,51 @@ class Recording:
         predictor: Predictor | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """Open the archive at `path`, and take `channels` from it: names of threads, or of files for all their threads.
-
-        By default all are taken. `predictor` is the network it was written with, where that did not come with the
-        package; `limits` are what the archive may ask for.
-
-        Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
-        where a name is unknown or the threads differ in length, rate or width.
-        """
-        self._opened_with = (os.path.abspath(path), channels, workers, predictor, limits)
+        self._arguments = (os.path.abspath(path), channels, workers, predictor, limits)
         self._reader = ArchiveReader(path, limits or DEFAULT_LIMITS)
         try:
             files = self._reader.directory.files
             places = find_channels(self._reader, channels)
             self.channel_names: tuple[str, ...] = tuple(places)
-            """Names, in the order of the columns."""
             self._places = list(places.values())
             layouts = [layout for i, _ in self._places if (layout := files[i].layout)]
             kinds = {(layout.n_frames, layout.sample_rate, layout.sample_bytes) for layout in layouts}
-            if len(kinds) != 1:
+            if not kinds:
+                raise InputError(f"{path}: holds no channels, only files stored verbatim; decompress it to get them")
+            if len(kinds) > 1:
                 raise InputError(
-                    f"{path}: its threads differ in length, rate or width, and make no array; "
-                    "name threads that agree, as in spikey_cli.open(path, threads=[...])"
-                    if kinds
-                    else f"{path}: holds no channels, only files kept verbatim; restore them with `spikey decompress`"
+                    f"{path}: its channels differ in length, rate or width, and make no array; choose channels that "
+                    "agree",
+                    parameter="channels",
                 )
-            ((samples, rate, width),) = kinds
-            self.shape: tuple[int, int] = (samples, len(places))
-            """(samples, threads)."""
-            self.dtype: np.dtype = sample_dtype(width)
-            """uint8, int16, or int32 for 24-bit samples."""
-            self.sample_rate: int = rate
-            """Samples a second of each thread; 0 where nothing told it."""
-            self.sample_bytes: int = width
-            """Bytes a sample in the file that it is from: 1, 2 or 3."""
+            ((n_frames, sample_rate, sample_bytes),) = kinds
+            self.shape: tuple[int, int] = (n_frames, len(places))
+            self.dtype: np.dtype = sample_dtype(sample_bytes)
+            self.sample_rate: int = sample_rate
+            self.sample_bytes: int = sample_bytes
             self._decoder = Decoder.of(self._reader, predictor)
-            self._open_workers = open_workers(workers)
-            self._workers = self._open_workers.__enter__()
+            self._workers_context = open_workers(workers)
+            self._workers = self._workers_context.__enter__()
             self._process = os.getpid()
         except BaseException:
             self._reader.close()
             raise
 
+    def __repr__(self) -> str:
+        rate = f"{self.sample_rate} Hz" if self.sample_rate else "unknown rate"
+        name = os.path.basename(self._arguments[0])
+        return f"<Recording {name!r}: {self.shape[1]} channels x {self.shape[0]} frames, {self.dtype}, {rate}>"
+
     def __reduce__(self) -> tuple[Callable[..., Recording], tuple[object, ...]]:
-        return _unpickled, self._opened_with
+        return _open_again, self._arguments
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        # the seal is a SHA-256 of all that the archive restores: the same name is of the same samples
-        return type(self).__qualname__, self._opened_with[0], self._reader.content_digest.hex(), self.channel_names
+        # the digest covers everything that the archive restores, so it identifies the samples
+        return type(self).__qualname__, self._arguments[0], self._reader.content_digest.hex(), self.channel_names
 
     @cached_property
     def _parts(self) -> dict[int, list[Part]]:
-        """The parts of each file that threads are from, in the order of time."""
+        """The parts of each file that a channel belongs to, in the order of time."""
         parts: dict[int, list[Part]] = {file: [] for file, _ in self._places}
         for block in self._reader.index.blocks:
             for part in block.parts:
@@ -107,16 +153,16 @@ class Recording:
 
     @cached_property
     def edges(self) -> tuple[int, ...]:
-        """Samples at which blocks begin, from 0 on, and their number: what is decoded at least lies between two."""
-        begun = {part.first_frame for parts in self._parts.values() for part in parts}
-        return (*sorted({0} | begun), self.shape[0])
+        """Samples at which blocks begin, from 0, and the number of samples: a block is decoded as a whole."""
+        first_frames = {part.first_frame for parts in self._parts.values() for part in parts}
+        return (*sorted({0} | first_frames), self.shape[0])
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Stretches of time that are decoded each without the others, and all threads, as lengths along both axes.
+        """Lengths of independently decoded chunks along both axes, as in Dask.
 
-        Dask joins as many of them as its chunks have room for, so that it decodes none twice. Where files are cut at
-        different times, these are the stretches of the one with the fewest.
+        Dask joins them to chunks of its preferred size, so that no block is decoded twice. If files are cut at
+        different times, these are the chunks of the file with the fewest.
         """
         fewest = min(self._parts.values(), key=len)
         return tuple(part.n_frames for part in fewest) or (0,), (self.shape[1],)
@@ -134,35 +180,47 @@ class Recording:
 
     def close(self) -> None:
         """Close the archive."""
-        self._open_workers.__exit__(None, None, None)
+        self._workers_context.__exit__(None, None, None)
         self._reader.close()
 
-    def stretches(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Cut samples `first` to `stop` so that each piece is of bounded size, and hardly any chunk is decoded twice.
+    def pieces(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Cut samples `first` to `stop` into pieces of bounded size that mostly end where chunks do.
 
-        Yields (first sample, stop) of each.
+        Yields
+        ------
+        first, stop : int
+            Of each piece.
         """
-        times, (width,) = self.chunks
-        most = max(1, _MOST_AT_ONCE // width)
+        chunk_lengths, (n_channels,) = self.chunks
+        most = max(1, _MAX_PIECE_SAMPLES // n_channels)
         at = first
-        for end in [*(end for end in accumulate(times) if first < end < stop), stop]:
+        for end in [*(end for end in accumulate(chunk_lengths) if first < end < stop), stop]:
             while end - at > most:
                 yield at, at + most
                 at += most
-            if end == stop or (end - at) * width >= _WANTED_AT_ONCE:
+            if end == stop or (end - at) * n_channels >= _MIN_PIECE_SAMPLES:
                 yield at, end
                 at = end
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("samples are decoded anew: there is no array to share")
+            raise ValueError("samples are decoded on each access, so an array of them is always a copy")
         return np.asarray(self[:], dtype=dtype)
 
     def __getitem__(self, key: object) -> np.ndarray:
-        """Samples at `[time]` or `[time, channel]`: integers, slices, lists of integers, booleans, or Ellipsis.
+        """Decode samples at ``[time]`` or ``[time, channel]``.
 
-        Raises IndexError as NumPy does, ArchiveError where what is needed is damaged, and ValueError where it was
-        closed.
+        Each index may be an integer, a slice, a list of integers, a boolean mask or an Ellipsis. Two lists are applied
+        to their axes independently, as by `numpy.ix_`.
+
+        Raises
+        ------
+        IndexError
+            As NumPy does.
+        ArchiveError
+            A block that is needed is damaged.
+        ValueError
+            The recording was closed.
         """
         time, channel = _two_axes(key)
         columns = np.arange(self.shape[1])[channel]  # type: ignore[call-overload]
@@ -179,67 +237,108 @@ class Recording:
         return self._read(low, int(picked.max()) + 1, columns)[picked - low]
 
     def _read(self, first: int, stop: int, columns: np.ndarray) -> np.ndarray:
-        """Samples `first` to `stop` of the threads `columns`, whose shape follows the first axis of the result."""
+        """Decode samples `first` to `stop` of `columns`; the shape of `columns` follows the first axis."""
         flat = columns.reshape(-1).tolist()
         samples = np.empty((stop - first, len(flat)), dtype=self.dtype)
-        by_file: dict[int, dict[int, list[int]]] = {}
-        for place, column in enumerate(flat):
+        columns_of: dict[int, dict[int, list[int]]] = {}  # file -> channel -> columns of `samples`
+        for i, column in enumerate(flat):
             file, channel = self._places[column]
-            by_file.setdefault(file, {}).setdefault(channel, []).append(place)
-        channels = {file: tuple(places) for file, places in by_file.items()}
-        # a forked process has its parent's pool, but none of the threads in it
+            columns_of.setdefault(file, {}).setdefault(channel, []).append(i)
+        channels = {file: tuple(by_channel) for file, by_channel in columns_of.items()}
+        # a forked process inherits the pool, but not its threads
         workers = self._workers if os.getpid() == self._process else Workers(None, 1)
         for file, at, piece in read_frames(self._decoder, workers, channels, first, stop):
-            for channel, column in zip(channels[file], piece.T, strict=True):
-                for place in by_file[file][channel]:
-                    samples[at - first : at - first + column.size, place] = column
+            for channel, decoded in zip(channels[file], piece.T, strict=True):
+                for i in columns_of[file][channel]:
+                    samples[at - first : at - first + decoded.size, i] = decoded
         return samples.reshape((stop - first, *columns.shape))
 
 
-def _unpickled(path: str, channels: Sequence[str] | None, *options: Any) -> Recording:
+def _open_again(path: str, channels: Sequence[str] | None, *options: Any) -> Recording:
     workers, predictor, limits = options
     recording = Recording(path, channels, workers=workers, predictor=predictor, limits=limits)
-    weakref.finalize(recording, recording._reader.close)  # whoever is sent one knows of no file to close
+    weakref.finalize(recording, recording._reader.close)  # the receiver of a pickle does not know of a file to close
     return recording
 
 
 def find_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[str, tuple[int, int]]:
-    """(file, channel) of threads by their names, each once, in the order of `names`: of threads, or of files for all
-    their threads; by default all. Raises InputError where a name is unknown.
+    """Return (file, channel of the file) of channels by their names.
+
+    Parameters
+    ----------
+    reader : ArchiveReader
+    names : sequence of str or None
+        Names of channels, or of files for all their channels; None is all.
+
+    Returns
+    -------
+    dict of str to tuple
+        In the order of `names`, each channel once.
+
+    Raises
+    ------
+    InputError
+        A name is unknown.
     """
     files = reader.directory.files
     known = channel_names(files)
     if names is None:
         return known
-    of_file: dict[str, list[str]] = {}
+    channels_of_file: dict[str, list[str]] = {}
     for channel, (file, _) in known.items():
-        of_file.setdefault(files[file].name, []).append(channel)
+        channels_of_file.setdefault(files[file].name, []).append(channel)
     chosen: dict[str, tuple[int, int]] = {}
     for name in names:
-        if name not in known and name not in of_file:
+        if name not in known and name not in channels_of_file:
             raise unknown_name(reader.path, "channel", name, known)
-        chosen |= {channel: known[channel] for channel in ([name] if name in known else of_file[name])}
+        chosen |= {channel: known[channel] for channel in ([name] if name in known else channels_of_file[name])}
+    return chosen
+
+
+def choose_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[int, list[int]]:
+    """Return the chosen channels of each file; `names` as in `find_channels`."""
+    chosen: dict[int, list[int]] = {}
+    for file, channel in find_channels(reader, names).values():
+        chosen.setdefault(file, []).append(channel)
     return chosen
 
 
 def read_frames(
     decoder: Decoder, workers: Workers, channels: Mapping[int, Sequence[int]], first: int, stop: int
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Frames `first` to `stop` of some channels of some WAV files, block by block.
+    """Decode frames `first` to `stop` of channels of several files, block by block.
 
-    `channels` maps a file to its channels. Yields (file, first frame, samples [frames, channels of the file]), each
-    file's in the order of time. Raises ArchiveError where what is needed is damaged.
+    Parameters
+    ----------
+    decoder : Decoder
+    workers : Workers
+    channels : mapping of int to sequence of int
+        The channels of each file.
+    first, stop : int
+
+    Yields
+    ------
+    file : int
+    at : int
+        The first frame of `samples`.
+    samples : ndarray, shape (frames, channels of the file)
+        The pieces of a file come in the order of time.
+
+    Raises
+    ------
+    ArchiveError
+        A stream that is needed is damaged.
     """
     reader = decoder.reader
     wanted: dict[int, dict[int, Sequence[int]]] = {}
     for b, block in enumerate(reader.index.blocks):
-        here = [part.file for part in block.parts if part.file in channels and _overlap(part, first, stop)]
-        if here:
-            wanted[b] = {file: channels[file] for file in here}
+        files = [part.file for part in block.parts if part.file in channels and _overlap(part, first, stop)]
+        if files:
+            wanted[b] = {file: channels[file] for file in files}
     across, within = workers.for_blocks(len(wanted))
     fetched = (decoder.fetch_block(b, files, first, stop) for b, files in wanted.items())
-    for pieces in decoder.decode_blocks(decode_block, fetched, across, within):
-        for decoded in pieces:
+    for parts in decoder.decode_blocks(decode_block, fetched, across, within):
+        for decoded in parts:
             part, entry = decoded.part, reader.directory.files[decoded.part.file]
             assert entry.format is not None
             samples, damaged = decoded.samples(entry.format, channels[part.file])
@@ -252,11 +351,11 @@ def read_frames(
             low, high = max(first, part.first_frame), min(stop, part.first_frame + part.n_frames)
             yield part.file, low, samples[low - part.first_frame : high - part.first_frame]
             del samples
-        del pieces, decoded  # not to be kept while the next block is decoded
+        del parts, decoded  # frees the block before the next one is decoded
 
 
 def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
-    """Bytes `first` to `stop` of a file that is kept verbatim. Raises ArchiveError where they are damaged."""
+    """Return bytes `first` to `stop` of a file that is stored verbatim. Raises ArchiveError if they are damaged."""
     reader, one = decoder.reader, Workers(None, 1)
     wanted = [
         b
@@ -265,8 +364,8 @@ def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
     ]
     data = bytearray()
     fetched = (decoder.fetch_block(b, {file}, first, stop) for b in wanted)
-    for pieces in decoder.decode_blocks(decode_block, fetched, one, one):
-        for decoded in pieces:
+    for parts in decoder.decode_blocks(decode_block, fetched, one, one):
+        for decoded in parts:
             if decoded.verbatim is None:
                 raise ArchiveError(
                     f"{reader.path}: {reader.directory.files[file].name} is damaged: bytes of it do not match "
@@ -285,6 +384,6 @@ def _two_axes(key: object) -> tuple[object, object]:
     keys = key if isinstance(key, tuple) else (key,)
     keys = tuple(slice(None) if k is Ellipsis else k for k in keys)
     if len(keys) > 2:
-        raise IndexError(f"a recording has two axes, samples and threads; {len(keys)} were indexed")
+        raise IndexError(f"a recording has two axes, samples and channels; {len(keys)} were indexed")
     time, channel = (*keys, slice(None))[:2] if keys else (slice(None), slice(None))
     return time, channel

@@ -1,7 +1,7 @@
-"""Sources that are deleted once their archive gives them back.
+"""Deletes sources after the archive was proven to restore them.
 
-Nothing that is in memory is believed for it: the finished archive is read from the disk, decoded with what every
-installation of this release has, and compared, byte for byte, with the sources as they are on the disk by then.
+The proof trusts nothing in memory: the finished archive is read from the disk, decoded with what every installation of
+this release has, and compared, byte for byte, with the sources as they are on the disk at that time.
 """
 
 from __future__ import annotations
@@ -24,32 +24,51 @@ from ..system.workers import Workers
 from .decompress import restore
 
 
-def check_readable_later(predictor: Predictor | None) -> None:
-    """Raises InputError where an archive could not be decoded without a file of the caller's own."""
+def check_removable(predictor: Predictor | None) -> None:
+    """Raise InputError if decoding the archive would need a model file that only the caller has."""
     if predictor is None:
         return
     try:
         predictor_with_digest(predictor.digest[:8])
     except ModelError as error:
         raise InputError(
-            "the sources would be lost with the model, which does not come with this release; "
-            "keep them, or put it into the archive with --embed-model"
+            "the sources could not be restored without the model, which does not come with this release; keep the "
+            "sources, or store the model in the archive",
+            parameter="embed_model",
         ) from error
 
 
 def remove_sources(
     sources: Sequence[ScannedSource],
     archive: Path,
-    workers: int | None = None,
-    cluster: Workers | None = None,
+    workers: int | Workers | None = None,
     *,
     progress: Progress | None = None,
 ) -> tuple[int, tuple[SpikeyError, ...]]:
-    """Delete those of `sources` that `archive` gives back as they are now.
+    """Delete the sources that an archive restores exactly.
 
-    A link is kept, and so is whatever does not compare, or changes after it was compared. Nothing is deleted where
-    anything in the archive is damaged. Returns how many were deleted, and why others were not, one error each. Raises
-    ArchiveError where the archive as a whole is not right.
+    A link is kept, and so is a file that differs or changes after the comparison. Nothing is deleted if any part of the
+    archive is damaged.
+
+    Parameters
+    ----------
+    sources : sequence of ScannedSource
+    archive : Path
+    workers : int or Workers, optional
+    progress : callable, optional
+        Is called with (bytes done, total bytes).
+
+    Returns
+    -------
+    deleted : int
+        Number of files that were deleted.
+    failures : tuple of SpikeyError
+        One error for each file that was kept.
+
+    Raises
+    ------
+    ArchiveError
+        The archive as a whole is damaged.
     """
     forget(archive)
     paths = {source.name: source.source.path for source in sources if isinstance(source.source, FileSource)}
@@ -60,12 +79,12 @@ def remove_sources(
         return comparisons[name]
 
     with ArchiveReader(archive, NO_LIMITS, remedy="no source is deleted; compress them again") as reader:
-        failures = list(restore(reader, compare, workers, cluster, progress=progress).failures)
+        failures = list(restore(reader, compare, workers, progress=progress).failures)
     if any(isinstance(failure, ArchiveError) for failure in failures):
-        return 0, tuple(failures)  # a disk or a memory that errs once is trusted with nothing
+        return 0, tuple(failures)  # a disk or memory that failed once is not trusted with the other files
     deleted = 0
     for name in paths:
-        if name in comparisons and comparisons[name].is_same:
+        if name in comparisons and comparisons[name].is_equal:
             try:
                 comparisons[name].delete()
                 deleted += 1
@@ -75,50 +94,50 @@ def remove_sources(
 
 
 class _Comparison:
-    """A source as the target of a decoder: nothing is written, everything compared."""
+    """A target of `restore` that compares with a source instead of writing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._state = _state(path)
+        self._state = _file_state(path)
         self._length = 0
-        self.is_same = False
-        """Whether all bytes were compared, and equal."""
+        self.is_equal = False
+        """Whether all bytes were compared and are equal."""
 
     def append(self, data: Bytes) -> None:
         with open_input(self._path) as file:
             if read_at(file, self._length, len(data)) != data:
-                raise self._kept()
+                raise self._changed()
         self._length += len(data)
 
     def commit(self) -> None:
         if self._state[0] != self._length:
-            raise self._kept()
-        self.is_same = True
+            raise self._changed()
+        self.is_equal = True
 
     def discard(self) -> None:
-        """There is nothing to discard."""
+        """Do nothing: nothing was written."""
 
     def delete(self) -> None:
-        """Delete the source. Raises InputError where somebody wrote to it since, or it cannot be deleted."""
-        if _state(self._path) != self._state:
-            raise self._kept()
+        """Delete the source. Raises InputError if it has changed, or cannot be deleted."""
+        if _file_state(self._path) != self._state:
+            raise self._changed()
         try:
             self._path.unlink()
         except OSError as error:
             raise InputError(system_fault(self._path, "delete", error)) from error
 
-    def _kept(self) -> InputError:
+    def _changed(self) -> InputError:
         return InputError(
-            f"{self._path}: changed after it was read, and is kept; compress it again once nothing writes to it"
+            f"{self._path}: changed after it was read, and is kept; compress it again when nothing writes to it"
         )
 
 
-def _state(path: Path) -> tuple[int, ...]:
-    """Size of a file, and what else tells whether somebody writes to it."""
+def _file_state(path: Path) -> tuple[int, ...]:
+    """Return the size of a file, followed by what else changes when it is written to."""
     try:
         status = os.lstat(path)
     except OSError as error:
         raise InputError(system_fault(path, "read", error)) from error
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: is a link, or no plain file, and is kept; delete it yourself")
+        raise InputError(f"{path}: is a link or not a regular file, and is kept; delete it yourself")
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev

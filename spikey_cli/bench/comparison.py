@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..api.compress import compress
+from ..api.compress import Encoding, compress
 from ..api.decompress import decompress
 from ..codec.scan import ScannedSource, scan
 from ..errors import InputError
@@ -181,7 +181,7 @@ class Comparison:
 
 
 def _scan(file: Path) -> ScannedSource:
-    source = scan(file, file.name)
+    source = scan(file)
     if source.layout is None or source.layout.n_frames == 0:
         raise InputError(f"{file}: holds no samples that can be predicted; leave it out")
     return source
@@ -244,7 +244,7 @@ def time_in_process(file: Path, coder: str, work: Path, repeats: int) -> Row:
         _time(
             row,
             "compress",
-            lambda: compress([file], archive, coder=name, predictor=predictor, force=True, verify=False),
+            lambda: compress([file], archive, coder=Encoding(name, predictor), force=True, verify=False),
             repeat > 0,
         )
         row.compressed_bytes = archive.stat().st_size

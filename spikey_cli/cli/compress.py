@@ -15,7 +15,7 @@ from .pipe import PIPE, compress_stdin
 from .report import Report, complain, counted, report_failures, reporting, size
 
 if TYPE_CHECKING:
-    from ..io.layout import RawFormat
+    from ..io.raw import RawFormat
 
 
 @click.command(cls=ClusterCommand)
@@ -116,10 +116,10 @@ def compress(
     if archive == PIPE:
         raise click.UsageError("an archive of files cannot be written to stdout; name a file, or - as the input too")
     refuse("packet_frames", reason="files have no packets; live streams have")
-    from ..io.layout import HDF5_SUFFIXES, RAW_SUFFIXES
+    from ..io.formats import FORMATS
 
     coder = coder or DEFAULT_CODER
-    if archive.suffix.lower() in (".wav", ".npy", *RAW_SUFFIXES, *HDF5_SUFFIXES):
+    if archive.suffix.lower() in {suffix for file_format in FORMATS for suffix in file_format.suffixes}:
         raise click.UsageError(
             f"{archive} is taken as the archive, and has the name of a recording; name the archive last, as .spk"
         )
@@ -127,10 +127,11 @@ def compress(
         refuse("force", reason="--remove-source could delete what only the overwritten archive holds")
         refuse("no_verify", reason="--remove-source needs a verified archive")
         refuse("dataset", reason="--remove-source would delete everything else in the file")
+    from ..api.compress import Encoding
     from ..api.compress import compress as run
-    from ..api.inputs import check_no_input
+    from ..api.inputs import check_not_input
 
-    check_no_input(archive, inputs)
+    check_not_input(archive, inputs)
     sources, failures = find_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
     if not sources:
         report_failures(failures)
@@ -139,15 +140,10 @@ def compress(
         result = run(
             sources,
             archive,
-            coder=coder,
-            workers=workers,
-            cluster=cluster,
+            coder=Encoding(coder, predictor, not no_peers, embed_model),
+            workers=workers if cluster is None else cluster,
             force=force,
-            raw=raw,
             skip_failing=True,
-            predictor=predictor,
-            peers=not no_peers,
-            embed_model=embed_model,
             verify=not no_verify,
             remove_source=remove_source,
             progress=progress,

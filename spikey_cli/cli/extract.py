@@ -79,42 +79,24 @@ def extract(
         )
     from ..api.extract import extract as run
 
-    if is_folder:
-        refuse("first_frame", "stop_frame", reason="a folder takes a range in seconds")
-        import math
-
-        from ..api.extract import extract_files
-
-        written = extract_files(
-            archive,
-            target,
-            channels=channels or None,
-            start=start or 0.0,
-            stop=math.inf if stop is None else stop,
-            workers=workers,
-            force=force,
-            predictor=find_model(model),
-            limits=limits,
-        )
-        report.say(f"{archive}: {counted(len(written), 'file')} written below {target}")
-        return
     out: str | BinaryIO = binary_stdout() if is_stdout else target
     with report.progress("extracting") as progress:
         result = run(
             archive,
             out,
             channels=channels or None,
-            start=start,
-            stop=stop,
-            first_frame=first_frame,
-            stop_frame=stop_frame,
+            seconds=None if (start, stop) == (None, None) else (start, stop),
+            frames=None if (first_frame, stop_frame) == (None, None) else (first_frame, stop_frame),
             workers=workers,
             force=force,
             predictor=find_model(model),
             limits=limits,
             progress=progress,
         )
-    frames, n_channels = result
     if not isinstance(out, str):
         out.flush()
+    if is_folder:
+        report.say(f"{archive}: {counted(len(result.paths), 'file')} written below {target}")
+        return
+    ((frames, n_channels),) = result.shapes
     report.say(f"{target}: {counted(frames, 'frame')} of {counted(n_channels, 'channel')}", err=is_stdout)

@@ -35,12 +35,12 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
         spikey info out.spk
         spikey info --json out.spk
     """
-    from ..api.info import describe
+    from ..api.info import info as archive_info
     from ..streaming.pipe import describe_live, is_live
 
     is_stream = is_live(archive)
     description: dict[str, Any]
-    description = describe_live(archive) if is_stream else describe(archive, limits=limits)
+    description = describe_live(archive) if is_stream else archive_info(archive, limits=limits)
     if as_json:
         click.echo(json.dumps(description, indent=2))
     else:

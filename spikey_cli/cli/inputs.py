@@ -12,7 +12,7 @@ import click
 from ..errors import InputError, SpikeyError
 
 if TYPE_CHECKING:
-    from ..io.layout import RawFormat
+    from ..io.raw import RawFormat
     from ..io.source import Source
 
 
@@ -22,7 +22,7 @@ class _RawFormat(click.ParamType):
     name = "raw format"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RawFormat:
-        from ..io.layout import RawFormat
+        from ..io.raw import RawFormat
 
         match = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10})(?::(8|16|24))?", value)
         if not match:
@@ -59,11 +59,12 @@ def find_inputs(
 
     Raises UsageError if --raw, --rate or --dataset is given and no input is of the kind that it describes.
     """
-    from ..api.inputs import name_inputs
-    from ..io.layout import HDF5_SUFFIXES, RAW_SUFFIXES
+    from ..api.inputs import find_sources
+    from ..io.formats import HDF5_SUFFIXES
+    from ..io.raw import SUFFIXES as RAW_SUFFIXES
 
     failures: list[SpikeyError] = []
-    sources = name_inputs(inputs, recursive=recursive, sample_rate=rate or 0, fail=failures.append)
+    sources = find_sources(inputs, recursive=recursive, sample_rate=rate or 0, raw=raw, fail=failures.append)
     if not sources:
         return [], failures
     suffixes = {_suffix(source) for source in sources}
@@ -87,7 +88,7 @@ def find_inputs(
 def _replace_by_datasets(sources: Sequence[Source], dataset: str, failures: list[SpikeyError]) -> list[Source]:
     """The sources, with the dataset in place of each HDF5 file."""
     from ..integrations.hdf5 import dataset_origins
-    from ..io.layout import HDF5_SUFFIXES
+    from ..io.formats import HDF5_SUFFIXES
     from ..io.source import FileSource
 
     chosen: list[Source] = []

@@ -18,7 +18,7 @@ from .options import find_model
 from .report import Report, counted, report_failures, size, write_losses
 
 if TYPE_CHECKING:
-    from ..io.layout import RawFormat
+    from ..io.raw import RawFormat
     from ..streaming.pipe import Piped
 
 PIPE = Path("-")
@@ -37,11 +37,11 @@ def compress_stdin(
     If stdin is not a file, it cannot be read again: what arrived of it is kept after a signal, a read error, or a full
     disk.
     """
-    from ..api.inputs import check_replaced
+    from ..api.inputs import check_replaceable
     from ..streaming.pipe import compress_pipe
 
     if target != PIPE:
-        check_replaced(target)
+        check_replaceable(target)
     predictor = find_model(model)
     source = _stdin()
     result: Piped | None = None

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat
 from ..errors import InputError, system_fault
-from ..io import npy, wav
-from ..io.layout import Layout, RawFormat, samples_from_bytes
+from ..io.formats import find_layout
+from ..io.layout import Layout, samples_from_bytes
 from ..io.source import FileSource, Source, Status
 from ..topology.discovery import EXCERPT_SAMPLES, spike_band
 
@@ -114,20 +114,27 @@ def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
         raise InputError(system_fault(getattr(file, "name", "input"), "read", error)) from error
 
 
-def scan(given: Path | Source, name: str = "", raw: RawFormat | None = None) -> ScannedSource:
-    """Take the first look at a file, which goes by `name`, or at another origin, which has a name of its own.
+def scan(source: Path | Source) -> ScannedSource:
+    """Scan an input before it is compressed: its layout, its quantizer and its spike bands.
 
-    `raw` tells how the samples of a file lie that has no header. Raises InputError where it cannot be read.
+    Raises
+    ------
+    InputError
+        The input cannot be read.
     """
-    source: Source = FileSource(given, name) if isinstance(given, Path) else given
-    status = source.status()  # before it is opened: what takes its place in between is seen to be another
+    if isinstance(source, Path):
+        source = FileSource(source)
+    status = source.status()  # before it is opened, so that a file that takes its place is noticed
     with source.open() as file:
         if not status.size and read_at(file, 0, 1):
-            raise InputError(f"{source}: holds more than its size of 0 tells; copy it to a file, and compress that")
-        layout = _layout(file, source, status.size, raw)
+            raise InputError(f"{source}: has a size of 0 and yet holds data; copy it to a file, and compress that")
+        try:
+            layout = find_layout(file, status.size, source)
+        except OSError as error:
+            raise InputError(system_fault(source, "read", error)) from error
         quantizer, excerpt = IDENTITY, np.zeros((0, layout.channels if layout else 0), dtype=np.int16)
         if layout is not None:
-            survey = QuantizerSearch(layout.sample_bytes)
+            search = QuantizerSearch(layout.sample_bytes)
             frames_at_once = max(1, _CHUNK_BYTES // layout.frame_bytes)
             for first in range(0, layout.n_frames, frames_at_once):
                 count = min(frames_at_once, layout.n_frames - first) * layout.frame_bytes
@@ -135,18 +142,8 @@ def scan(given: Path | Source, name: str = "", raw: RawFormat | None = None) -> 
                 if len(data) != count:
                     raise InputError(f"{source}: {_CHANGED}")
                 samples = samples_from_bytes(data, layout.channels, layout.sample_bytes)
-                survey.add(samples)
+                search.add(samples)
                 if first == 0:
                     excerpt = samples[:EXCERPT_SAMPLES]
-            quantizer = survey.quantizer()
+            quantizer = search.quantizer()
     return ScannedSource(source, source.name, status, layout, quantizer, spike_band(excerpt))
-
-
-def _layout(file: BinaryIO, source: Source, size: int, raw: RawFormat | None) -> Layout | None:
-    """How the samples of a file of `size` bytes lie, or None where it has none that the predictor can take."""
-    try:
-        if raw is not None:
-            return raw.layout(file, size)
-        return wav.parse(file, size) or npy.parse(file, size, source.sample_rate)
-    except OSError as error:
-        raise InputError(system_fault(source, "read", error)) from error

@@ -1,4 +1,4 @@
-"""Blocks on a cluster of Dask: `spikey compress --dask ADDRESS`, and the argument `cluster` of `spikey_cli.compress`.
+"""Blocks on a cluster of Dask: `spikey compress --dask ADDRESS`, and the argument `workers` of `spikey_cli.compress`.
 
     client       reads the sources, takes their checksums, writes the archive
     scheduler    passes blocks on, as bytes that it need not understand, and knows who has which
@@ -60,7 +60,7 @@ class Cluster(Workers):
     pool: _Pool
 
     @property
-    def most_under_way(self) -> int:
+    def max_pending(self) -> int:
         """Blocks that are on their way or coded at a time: so many are in the memory of scheduler and client."""
         return _BLOCKS_A_THREAD * self.pool.threads
 
@@ -77,7 +77,7 @@ class Cluster(Workers):
 def open_cluster(
     given: str | Client = LOCAL, *, workers: int | None = None, patience: float = PATIENCE
 ) -> Iterator[Cluster]:
-    """A cluster for a while, to be given as `cluster` to `spikey_cli.compress`, `decompress` or `verify`.
+    """A cluster for a while, to be given as `workers` to `spikey_cli.compress`, `decompress` or `verify`.
 
     Args:
         given: the address of a scheduler, such as "tcp://10.0.0.1:8786"; a `distributed.Client`, which stays open; or

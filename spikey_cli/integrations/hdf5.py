@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..api.array_metadata import MIDDLE, lowered
+from ..api.array_metadata import UINT16_OFFSET, subtract_offset
 from ..errors import InputError, MissingPackageError
 from ..io.layout import MAX_RATE, whole_rate
 from ..io.npy import is_predictable
@@ -78,7 +78,7 @@ def dataset_origins(
                 "dataset": dataset,
                 "dtype": dtype.name,
                 "shape": shape,
-                "subtracted": MIDDLE if dtype.kind == "u" and dtype.itemsize == 2 else 0,
+                "subtracted": UINT16_OFFSET if dtype.kind == "u" and dtype.itemsize == 2 else 0,
                 **_timing(found),
                 "attributes": _attributes(found),
             }
@@ -144,7 +144,7 @@ class _Samples:
         except _FAULTS as error:
             raise _unreadable(self.source, self._dataset, error) from error
         if dtype.kind == "u" and dtype.itemsize == 2:
-            return lowered(frames, MIDDLE)
+            return subtract_offset(frames, UINT16_OFFSET)
         return frames
 
 

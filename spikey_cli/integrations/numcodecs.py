@@ -86,7 +86,7 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         if not memory.flags.writeable:
             raise ValueError("out cannot be written to")
         try:
-            array = decode_chunk(data, memory, most_bytes=memory.nbytes)
+            array = decode_chunk(data, memory, max_bytes=memory.nbytes)
         except LimitError as error:
             raise ValueError(f"out has {memory.nbytes} bytes, and the chunk holds more") from error
         if array.nbytes != memory.nbytes:

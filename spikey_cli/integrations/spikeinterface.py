@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..api.array_metadata import lowered
-from ..api.compress import Compressed, compress
+from ..api.array_metadata import subtract_offset
+from ..api.compress import Compressed, Encoding, compress
 from ..core.coders import DEFAULT_CODER
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..io.layout import whole_rate
@@ -163,11 +163,9 @@ def write_spikey(
     return compress(
         [*sources, BytesSource(data, FILE)],
         file_path,
-        coder=coder,
+        coder=Encoding(coder, predictor, peers),
         workers=workers,
         force=force,
-        predictor=predictor,
-        peers=peers,
         verify=verify,
         progress=progress,
     )
@@ -206,7 +204,7 @@ class _Traces:
         with self._one_at_a_time:
             traces = self._recording.get_traces(self._segment, key.start, key.stop)
         if self._offset:
-            traces = lowered(traces, self._offset)
+            traces = subtract_offset(traces, self._offset)
         return traces
 
 

@@ -24,7 +24,7 @@ from probeinterface import ProbeGroup
 from spikeinterface.core import BaseRecording
 from spikeinterface.core.core_tools import SIJsonEncoder
 
-from ..api.array_metadata import MIDDLE
+from ..api.array_metadata import UINT16_OFFSET
 from ..api.recording import Recording
 
 FILE = "recording.json"
@@ -37,7 +37,7 @@ _KINDS = "biufSU"
 NONSENSE = (ValueError, KeyError, TypeError, AttributeError, AssertionError, OverflowError)
 """What is raised of JSON that is not what it should be, by NumPy, probeinterface and SpikeInterface too."""
 
-OFFSETS = {"int16": 0, "uint8": 0, "uint16": MIDDLE}
+OFFSETS = {"int16": 0, "uint8": 0, "uint16": UINT16_OFFSET}
 """dtypes that traces may have, and what is taken from each for the sample to fit into 16 bits."""
 
 

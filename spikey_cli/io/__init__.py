@@ -1,4 +1,7 @@
-"""Bytes of files <-> frames of samples: one module a file format.
+"""Bytes of input files to frames of samples, and frames to new files.
 
-Imports `system`.
+`formats` lists the input formats, one module each. To add a format, write a module with a parser that returns a
+`Layout`, and add a row to `formats.FORMATS`.
+
+May import `system` and `errors`.
 """

@@ -1,22 +1,24 @@
-"""How the bytes of a NumPy file lie, and the header that an array gets.
+"""NumPy's .npy files, as `numpy.lib.format` specifies them.
 
-    head   93 "NUMPY" major minor length, then a dictionary of dtype, order and shape: numpy.lib.format
-    data   frame 0, frame 1 ..
+    header   93 "NUMPY" major minor length, then a Python dictionary with dtype, order and shape
+    data     frame 0, frame 1, ...
 
-int16 and uint8 of shape (frames,) or (frames, channels), frames one after another, are for the predictor: `parse` says
-None of all others, and the caller keeps the file as it is. The file tells no sample rate.
+`parse` accepts int16 and uint8 arrays of shape (frames,) or (frames, channels) in C order; other arrays are stored
+verbatim. The file does not state a sampling rate.
 """
 
 from __future__ import annotations
 
 import io
 from tokenize import TokenError
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
 
-from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, NPY_MAGIC, Layout
+from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout
+
+MAGIC = b"\x93NUMPY"
 
 FAULTS = (
     ValueError,
@@ -29,52 +31,77 @@ FAULTS = (
     MemoryError,
     RecursionError,
 )
-"""What NumPy raises of a file that is none of its own: a header is an expression of Python, and is parsed as one."""
+"""Exceptions that NumPy raises for malformed files: it parses the header as a Python expression."""
 
 _SAMPLE_BYTES = {np.dtype(np.uint8): 1, np.dtype("<i2"): 2}
 
 
+class NpyHeader(NamedTuple):
+    """The fields of an .npy file's header."""
+
+    length: int
+    """Length of the header in bytes."""
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    is_fortran: bool
+    """Whether the array is stored in Fortran order."""
+
+
 def is_predictable(shape: tuple[int, ...], dtype: np.dtype) -> bool:
-    """Whether an array, in C order, is of samples that the predictor can take."""
+    """Return whether an array in C order consists of samples that the predictor accepts."""
     if dtype not in _SAMPLE_BYTES or len(shape) not in (1, 2):
         return False
     return len(shape) == 1 or 1 <= shape[1] <= MAX_CHANNELS
 
 
 def header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
-    """The bytes that stand before an array of this shape and dtype, in C order, in a file of its own."""
+    """Return the header of an .npy file for an array of this shape and dtype in C order."""
     buffer = io.BytesIO()
-    described = {"descr": npy_format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    npy_format.write_array_header_1_0(buffer, described)
+    fields = {"descr": npy_format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    npy_format.write_array_header_1_0(buffer, fields)
     return buffer.getvalue()
 
 
 def parse(file: BinaryIO, size: int, sample_rate: int = 0) -> Layout | None:
-    """Find the samples of a file of `size` bytes; frames a second are not in it, and may be told.
+    """Find the samples of an .npy file.
 
-    Returns None where it is no array that the predictor can take. Raises OSError where it cannot be read.
+    Parameters
+    ----------
+    file : binary file
+        Open for reading, seekable.
+    size : int
+        Its size in bytes.
+    sample_rate : int, optional
+        Frames per second, for the layout; 0 if unknown.
+
+    Returns
+    -------
+    Layout or None
+        None if it is not an .npy file, or the predictor does not accept its array.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
     """
     file.seek(0)
     start = file.read(min(size, MAX_HEADER_BYTES))
-    if not start.startswith(NPY_MAGIC):
+    fields = parse_header(start)
+    if fields is None or fields.is_fortran or not is_predictable(fields.shape, fields.dtype):
         return None
-    found = parse_header(start)
-    if found is None:
-        return None
-    head_bytes, shape, dtype, is_fortran = found
-    if is_fortran or not is_predictable(shape, dtype):
-        return None
-    n_frames, channels = shape[0], shape[1] if len(shape) == 2 else 1
-    sample_bytes = _SAMPLE_BYTES[dtype]
-    end = head_bytes + n_frames * channels * sample_bytes
+    n_frames, channels = fields.shape[0], fields.shape[1] if len(fields.shape) == 2 else 1
+    sample_bytes = _SAMPLE_BYTES[fields.dtype]
+    end = fields.length + n_frames * channels * sample_bytes
     if end > size or size - end > MAX_TRAILER_BYTES:
         return None
     file.seek(end)
-    return Layout(start[:head_bytes], file.read(size - end), sample_rate, channels, sample_bytes, n_frames)
+    return Layout(start[: fields.length], file.read(size - end), sample_rate, channels, sample_bytes, n_frames)
 
 
-def parse_header(start: bytes) -> tuple[int, tuple[int, ...], np.dtype, bool] | None:
-    """What the first bytes of a file tell: (bytes of the head, shape, dtype, whether in Fortran order), or None."""
+def parse_header(start: bytes) -> NpyHeader | None:
+    """Parse the header in the first bytes of a file; return None if they are not those of an .npy file."""
+    if not start.startswith(MAGIC):
+        return None
     buffer = io.BytesIO(start)
     try:
         version = npy_format.read_magic(buffer)
@@ -86,6 +113,13 @@ def parse_header(start: bytes) -> tuple[int, tuple[int, ...], np.dtype, bool] | 
             return None
     except FAULTS:
         return None
-    if any(type(n) is not int or n < 0 for n in shape):  # NumPy takes False for a number here, and not afterwards
+    # NumPy's header parser accepts False as a length, which later calls reject
+    if any(type(n) is not int or n < 0 for n in shape):
         return None
-    return buffer.tell(), shape, dtype, is_fortran
+    return NpyHeader(buffer.tell(), shape, dtype, is_fortran)
+
+
+def holds_16_bit_integers(start: bytes) -> bool:
+    """Return whether the first bytes of a file are the header of a non-empty array of 16-bit integers."""
+    fields = parse_header(start)
+    return fields is not None and 0 not in fields.shape and fields.dtype.kind in "iu" and fields.dtype.itemsize == 2

@@ -1,12 +1,11 @@
-"""What stands beside a file of raw samples, and tells how they lie: channels, rate.
+"""Metadata files next to raw samples that state their channels and rate.
 
-    SpikeGLX     NAME.bin, and NAME.meta: lines KEY=VALUE, of which nSavedChans counts the channels, and imSampRate,
-                 niSampRate or obSampRate, as typeThis is imec, nidq or obx, is the rate
-    Open Ephys   continuous/FOLDER/continuous.dat, and structure.oebin beside the first of these folders: JSON, whose
-                 list `continuous` has an object with that folder_name, and its num_channels and sample_rate
+    SpikeGLX     NAME.bin and NAME.meta: lines KEY=VALUE. nSavedChans is the number of channels. The rate is imSampRate,
+                 niSampRate or obSampRate if typeThis is imec, nidq or obx.
+    Open Ephys   continuous/FOLDER/continuous.dat, and structure.oebin in the parent folder of `continuous`: JSON whose
+                 list `continuous` has an object with this folder_name, num_channels and sample_rate.
 
-Both hold samples of 16 bits. A rate is rounded to whole frames a second, see `whole_rate`. What is not told just so is
-not told.
+Both store 16-bit samples. Rates are rounded to whole Hz (`whole_rate`). Any other form is ignored.
 """
 
 from __future__ import annotations
@@ -18,16 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .layout import RawFormat, whole_rate
+from .layout import whole_rate
+from .raw import RawFormat
 
 _MAX_BYTES = 4 << 20
-"""Of a sidecar that is read; those of probes have some 10,000."""
+"""Longest sidecar that is read; those of probes have about 10,000 bytes."""
 
 _SPIKEGLX_RATES = {"imec": "imSampRate", "nidq": "niSampRate", "obx": "obSampRate"}
 
 
 def raw_format_beside(path: Path) -> RawFormat | None:
-    """How the samples of a file lie, as what stands beside it tells; None where nothing does, or it cannot be read."""
+    """Return the raw format that a sidecar states for a file, or None if there is no readable sidecar."""
     path = Path(os.path.abspath(path))
     try:
         if path.name == "continuous.dat" and path.parent.parent.name == "continuous":
@@ -43,21 +43,21 @@ def _read(path: Path) -> str:
     with path.open("rb") as file:
         data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
-        raise ValueError(f"{path} is too long to be a sidecar")
+        raise ValueError(f"{path} is too long for a sidecar")
     return data.decode("utf-8-sig", "replace")
 
 
 def _from_spikeglx(text: str) -> RawFormat:
-    told = dict(line.strip().split("=", 1) for line in text.splitlines() if "=" in line)
-    return _format(int(told["nSavedChans"]), float(told[_SPIKEGLX_RATES[told["typeThis"]]]))
+    fields = dict(line.strip().split("=", 1) for line in text.splitlines() if "=" in line)
+    return _raw_format(int(fields["nSavedChans"]), float(fields[_SPIKEGLX_RATES[fields["typeThis"]]]))
 
 
 def _from_open_ephys(text: str, folder: str) -> RawFormat:
-    (stream,) = (one for one in json.loads(text)["continuous"] if one["folder_name"].strip("/\\") == folder)
-    return _format(stream["num_channels"], stream["sample_rate"])
+    (stream,) = (stream for stream in json.loads(text)["continuous"] if stream["folder_name"].strip("/\\") == folder)
+    return _raw_format(stream["num_channels"], stream["sample_rate"])
 
 
-def _format(channels: Any, rate: Any) -> RawFormat:
+def _raw_format(channels: Any, rate: Any) -> RawFormat:
     if type(channels) is not int or type(rate) not in (int, float) or not math.isfinite(rate) or rate <= 0:
-        raise ValueError(f"no recording has {channels} channels and {rate} frames a second")
+        raise ValueError(f"{channels} channels at {rate} Hz are no recording")
     return RawFormat(channels, whole_rate(rate))

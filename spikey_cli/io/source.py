@@ -1,7 +1,7 @@
-"""Where the bytes of a source come from: a file, bytes in memory, or an array that is read a stretch at a time.
+"""Sources of bytes: a file, bytes in memory, or an array that is read piece by piece.
 
-An array is given the bytes of the NumPy file that would hold it, so that it comes back as a file that `numpy.load`
-opens; they are made as they are read, and never lie in memory as a whole.
+An array has the bytes of the .npy file that `numpy.save` would write, so that it is restored as such a file. These
+bytes are generated on demand and never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -19,65 +19,125 @@ import numpy as np
 from ..errors import InputError, system_fault
 from .layout import MAX_RATE
 from .npy import header, is_predictable
+from .raw import RawFormat
 
 
 @dataclass(frozen=True)
 class Status:
-    """What tells whether a source is what it was."""
+    """What shows whether a source has changed."""
 
     size: int
-    """Bytes."""
+    """Size in bytes."""
     modified_ns: int
-    """Of a file, when it was last written, in nanoseconds; otherwise 0."""
+    """Time of a file's last modification in nanoseconds; 0 for other sources."""
 
 
 class Source(Protocol):
-    """What bytes can be read from, time and again. `str` names it in errors."""
+    """An input of `compress`: bytes that can be read several times, with a name. `str` names it in errors."""
 
     @property
     def name(self) -> str:
-        """The name that it gets in an archive."""
+        """The name in the archive, with forward slashes."""
 
     @property
     def sample_rate(self) -> int:
-        """Frames a second, where its bytes do not tell; 0 where nothing does."""
+        """Frames per second if the bytes do not state it; 0 if unknown."""
 
     def open(self) -> BinaryIO:
-        """Its bytes, to seek and read in. Raises InputError, naming it."""
+        """Open the bytes for reading and seeking. Raises InputError."""
 
     def status(self) -> Status:
-        """What it is by now. Raises InputError where it cannot be told."""
+        """Return the current size and modification time. Raises InputError."""
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file on the disk."""
+    """A file as an input of `compress`, with what the file does not state about its samples.
+
+    Parameters
+    ----------
+    path : str or path-like
+    name : str, optional
+        The name in the archive, with forward slashes; by default the file's own name.
+    sample_rate : int, optional
+        Frames per second of a file that does not state it (.npy); 0 if unknown.
+    raw : RawFormat, optional
+        The format of the samples if the file has no header and its name ends in .bin, .dat or .raw. By default the
+        sidecars of SpikeGLX and Open Ephys are read; without either the file is stored verbatim.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, spikey_cli
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "probe.bin")
+    ...     np.zeros((1000, 4), np.int16).tofile(path)
+    ...     source = spikey_cli.FileSource(path, raw=spikey_cli.RawFormat(4, 30_000))
+    ...     spikey_cli.compress([source], os.path.join(folder, "probe.spk")).files
+    1
+    """
 
     path: Path
-    name: str
+    name: str = ""
     sample_rate: int = 0
+    raw: RawFormat | None = None
+
+    def __post_init__(self) -> None:
+        path = Path(self.path)
+        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "name", self.name or path.name)
 
     def __str__(self) -> str:
         return str(self.path)
 
     def open(self) -> BinaryIO:
-        """The file, to read. Raises InputError, naming it."""
+        """Open the file for reading.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read.
+        """
         return open_input(self.path)
 
     def status(self) -> Status:
-        """Its size and time. Raises InputError where it is gone, or is none whose size the system can tell."""
+        """Return the file's size and modification time.
+
+        Raises
+        ------
+        InputError
+            The file is missing, or is not a regular file.
+        """
         try:
             status = os.stat(self.path)
         except OSError as error:
             raise InputError(system_fault(self.path, "read", error)) from error
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{self.path}: is a pipe, a device or the like; pipe it in, as in `spikey compress -`")
+            raise InputError(
+                f"{self.path}: is a pipe, a device or the like, and has no size; copy it to a file, or compress it as "
+                "a live stream"
+            )
         return Status(status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)
 class BytesSource:
-    """Bytes in memory, to stand beside recordings in an archive: what belongs to them, as text or JSON."""
+    """Bytes in memory as an input of `compress`, such as metadata that belongs to a recording.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        The name in the archive, with forward slashes.
+    sample_rate : int, optional
+        Frames per second if `data` is an .npy file; 0 if unknown.
+
+    Examples
+    --------
+    >>> import spikey_cli
+    >>> spikey_cli.BytesSource(b'{"probe": "A"}', "probe.json")
+    BytesSource(data=b'{"probe": "A"}', name='probe.json', sample_rate=0)
+    """
 
     data: bytes
     name: str
@@ -87,16 +147,16 @@ class BytesSource:
         return self.name
 
     def open(self) -> BinaryIO:
-        """The bytes."""
+        """Open the bytes for reading."""
         return io.BytesIO(self.data)
 
     def status(self) -> Status:
-        """Their number."""
+        """Return the number of bytes."""
         return Status(len(self.data), 0)
 
 
 class Samples(Protocol):
-    """An array, or what is indexed like one and read from elsewhere: of h5py, Zarr, Dask ..."""
+    """An array, or an object indexed like one, such as a dataset of h5py, Zarr or Dask."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,79 +167,117 @@ class Samples(Protocol):
         """int16 or uint8."""
 
     def __getitem__(self, key: slice) -> object:
-        """Frames, as something that NumPy makes an array of."""
+        """Return frames, as an object that `numpy.asarray` accepts."""
 
 
 class ArraySource:
-    """Samples of shape (frames,) or (frames, channels), int16 or uint8, of any byte order; or an array beside them."""
+    """An array as an input of `compress`; it is restored as an .npy file.
+
+    Parameters
+    ----------
+    array : array-like of int16 or uint8, shape (frames,) or (frames, channels)
+        An array of any byte order, or an object with `shape`, `dtype` and slicing along the first axis. Several
+        threads may read slices at the same time.
+    name : str, optional
+        The name in the archive, with forward slashes.
+    sample_rate : float, optional
+        Frames per second, a whole number; 0 if unknown.
+    verbatim : bool, optional
+        Accept an array of any dtype with one or more dimensions, and store it without prediction.
+
+    Raises
+    ------
+    InputError
+        The array has an unsupported dtype or shape, or the rate is not a whole number from 0 to 2**32 - 1.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, spikey_cli
+    >>> samples = np.arange(3000, dtype=np.int16).reshape(1500, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     archive = os.path.join(folder, "probe.spk")
+    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(samples, "probe.npy", 30_000)], archive)
+    ...     _ = spikey_cli.decompress(archive, folder)
+    ...     restored = np.load(os.path.join(folder, "probe.npy"))
+    >>> bool((restored == samples).all())
+    True
+    """
 
     def __init__(
         self, array: Samples, name: str = "recording.npy", sample_rate: float = 0, *, verbatim: bool = False
     ) -> None:
-        """`sample_rate`: frames a second, in whole Hz. With `verbatim` the array may be any of one dimension or more,
-        and is packed as it stands.
-
-        Its stretches are asked for by several threads of execution, each while another's is made.
-
-        Raises InputError where `array` is of another dtype or shape, or the rate is none.
-        """
         if not 0 <= sample_rate <= MAX_RATE or sample_rate != int(sample_rate):
-            raise InputError(f"{name}: a rate of {sample_rate} Hz does not go into an archive; give it in whole Hz")
+            raise InputError(
+                f"{name}: a rate of {sample_rate} Hz cannot be stored; pass whole Hz", parameter="sample_rate"
+            )
         self.name = name
         self.sample_rate = int(sample_rate)
         self._array = array
         self._dtype = np.dtype(array.dtype).newbyteorder("<")
         self._shape = tuple(int(n) for n in array.shape)
         if not self._shape:
-            raise InputError(f"{name}: a single number is no array; wrap it as numpy.atleast_1d does")
+            raise InputError(f"{name}: a single number is no array; pass numpy.atleast_1d(array)")
         if not verbatim and not is_predictable(self._shape, self._dtype):
             raise InputError(
-                f"{name}: an array of {np.dtype(array.dtype)} and shape {self._shape} is no recording; give int16 or "
+                f"{name}: an array of {np.dtype(array.dtype)} and shape {self._shape} is no recording; pass int16 or "
                 "uint8 of shape (frames, channels)"
             )
-        self._head = header(self._shape, self._dtype)
+        self._header = header(self._shape, self._dtype)
         self._frame_bytes = self._dtype.itemsize * math.prod(self._shape[1:])
-        self._size = len(self._head) + self._shape[0] * self._frame_bytes
+        self._size = len(self._header) + self._shape[0] * self._frame_bytes
 
     def __str__(self) -> str:
         return self.name
 
+    def __repr__(self) -> str:
+        return f"<ArraySource {self.name!r}: {self._dtype.name}, shape {self._shape}, {self.sample_rate} Hz>"
+
     def open(self) -> BinaryIO:
-        """The bytes of the file that would hold the array."""
+        """Open the bytes of the .npy file for reading."""
         return cast(BinaryIO, _ArrayFile(self))
 
     def status(self) -> Status:
-        """The size of that file."""
+        """Return the size of the .npy file."""
         return Status(self._size, 0)
 
     def read(self, first: int, stop: int) -> bytes:
-        """Bytes `first` to `stop` of that file, within its size."""
-        header = self._head[first:stop]
-        first, stop = max(first - len(self._head), 0), max(stop - len(self._head), 0)
+        """Return bytes `first` to `stop` of the .npy file, within its size.
+
+        Raises
+        ------
+        InputError
+            The array returned frames of another shape or dtype than it states.
+        """
+        header_part = self._header[first:stop]
+        first, stop = max(first - len(self._header), 0), max(stop - len(self._header), 0)
         if first == stop:
-            return header
+            return header_part
         first_frame, stop_frame = first // self._frame_bytes, -(-stop // self._frame_bytes)
         frames = np.asarray(self._array[first_frame:stop_frame])
         if frames.shape != (stop_frame - first_frame, *self._shape[1:]):
-            raise InputError(f"{self.name}: frames {first_frame} to {stop_frame} came in the shape {frames.shape}")
+            raise InputError(
+                f"{self.name}: frames {first_frame} to {stop_frame} have the shape {frames.shape}, which does not fit "
+                f"the array's {self._shape}; pass an array that is indexed like a NumPy array"
+            )
         if frames.dtype.newbyteorder("<") != self._dtype:
             raise InputError(
-                f"{self.name}: frames {first_frame} to {stop_frame} came as {frames.dtype}, and the array says it is "
-                f"{self._dtype}; wrap one that gives what it says"
+                f"{self.name}: frames {first_frame} to {stop_frame} are {frames.dtype}, and the array states "
+                f"{self._dtype}; pass an array that returns the dtype it states"
             )
         data = np.ascontiguousarray(frames, dtype=self._dtype).reshape(-1).view(np.uint8)
         skipped = first_frame * self._frame_bytes
-        return header + data[first - skipped : stop - skipped].tobytes()
+        return header_part + data[first - skipped : stop - skipped].tobytes()
 
 
 class _ArrayFile(io.RawIOBase):
-    """An array as a file that is read."""
+    """The .npy file of an array as a file object."""
 
-    def __init__(self, array: ArraySource) -> None:
+    def __init__(self, source: ArraySource) -> None:
         super().__init__()
-        self.name = array.name
-        self._array = array
-        self._size = array.status().size
+        self.name = source.name
+        self._source = source
+        self._size = source.status().size
         self._at = 0
 
     def readable(self) -> bool:
@@ -199,13 +297,13 @@ class _ArrayFile(io.RawIOBase):
         stop = self._size if count is None or count < 0 else min(self._at + count, self._size)
         if stop <= self._at:
             return b""
-        data = self._array.read(self._at, stop)
+        data = self._source.read(self._at, stop)
         self._at = stop
         return data
 
 
 def open_input(path: Path) -> BinaryIO:
-    """Open a file to read. Raises InputError, naming it."""
+    """Open a file for reading. Raises InputError, which names it."""
     try:
         return open(path, "rb")
     except OSError as error:

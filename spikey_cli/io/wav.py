@@ -1,17 +1,15 @@
-"""How the bytes of a WAV file lie.
+"""WAV files.
 
-A file is split in three, and head + data + tail is the file, always; nothing is synthesised anew.
+    header   "RIFF" size32 "WAVE"             or "RF64", "BW64"; the size is not trusted
+             "ds64" size32 riff64 data64 ..   RF64 and BW64 only: the size of the data if it exceeds 32 bits
+             "fmt " size32 tag16 channels16 rate32 byterate32 align16 bits16 [extension]
+             any other chunks, each padded to an even size: LIST, bext, JUNK, cue, ...
+             "data" size32
+    data     frame 0, frame 1, ...            a frame is one sample of each channel, little endian
+    trailer  an incomplete frame, padding, later chunks, anything else
 
-    head   "RIFF" size32 "WAVE"             or "RF64", "BW64"; the size is not trusted
-           "ds64" size32 riff64 data64 ..   RF64 and BW64: the data's size where 32 bits cannot hold it
-           "fmt " size32 tag16 channels16 rate32 byterate32 align16 bits16 [extension]
-           any others, each padded to an even size: LIST, bext, JUNK, cue ..
-           "data" size32
-    data   frame 0, frame 1 ..              a frame is one sample of each channel, little endian
-    tail   an incomplete frame, padding, later chunks, anything else
-
-What else a WAV may hold (float, A-law, ADPCM, 32 bits, a head or tail of uncommon length) is not for the predictor:
-`parse` says None, and the caller keeps the file as it is.
+`parse` returns None for other contents (float, A-law, ADPCM, 32 bits, a header or trailer of uncommon length); such
+files are stored verbatim.
 """
 
 from __future__ import annotations
@@ -23,8 +21,10 @@ from typing import BinaryIO, NamedTuple
 
 from .layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, SAMPLE_BYTES, Layout
 
+MAGIC = (b"RIFF", b"RF64", b"BW64")
+
 MAX_CHUNKS = 1000
-"""Chunks looked at on the way to the samples: hostile files have millions of empty ones."""
+"""Most chunks that are read before the samples: a hostile file can hold millions of empty ones."""
 
 _PCM = 0x0001
 _EXTENSIBLE = 0xFFFE
@@ -37,9 +37,9 @@ _SIZE_IN_DS64 = 0xFFFFFFFF
 class _Chunk(NamedTuple):
     name: bytes
     start: int
-    """Where its content begins, in bytes from the start of the file."""
+    """Offset of its content in the file, in bytes."""
     stated: int
-    """Bytes of content, as its header says; the file may end before."""
+    """Length of its content in bytes as stated; the file may end before."""
 
 
 class _Format(NamedTuple):
@@ -49,16 +49,31 @@ class _Format(NamedTuple):
 
 
 def parse(file: BinaryIO, size: int) -> Layout | None:
-    """Find the samples of a file of `size` bytes, reading its chunk headers, head and tail only.
+    """Find the samples of a WAV file; only the chunk headers, the header and the trailer are read.
 
-    Returns None where it is no WAV whose samples the predictor can take. Raises OSError where it cannot be read.
+    Parameters
+    ----------
+    file : binary file
+        Open for reading, seekable.
+    size : int
+        Its size in bytes.
+
+    Returns
+    -------
+    Layout or None
+        None if it is not a WAV file, or has no samples that the predictor accepts.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
     """
-    found = _find_samples(file, size)
-    return _layout(file, size, *found) if found else None
+    samples = _find_samples(file, size)
+    return _layout(file, size, *samples) if samples else None
 
 
 class WavStart(NamedTuple):
-    """The beginning of a WAV that comes through a pipe."""
+    """The header of a WAV that is read from a pipe."""
 
     header: bytes
     """All bytes before the first sample."""
@@ -66,31 +81,34 @@ class WavStart(NamedTuple):
     channels: int
     sample_bytes: int
     data_bytes: int | None
-    """Bytes of samples; None where its writer did not know, and they go on to the end."""
+    """Length of the samples in bytes; None if it was unknown when the header was written: they last to the end."""
 
 
 def parse_start(data: bytes) -> WavStart | None:
-    """What the first bytes of a WAV tell; None where its samples have not begun in them, or cannot be predicted."""
-    found = _find_samples(io.BytesIO(data), len(data))
-    if found is None or found[1] > MAX_HEADER_BYTES:
+    """Parse the header of a WAV from its first bytes.
+
+    Returns None if the header is incomplete, or the samples cannot be predicted.
+    """
+    samples = _find_samples(io.BytesIO(data), len(data))
+    if samples is None or samples[1] > MAX_HEADER_BYTES:
         return None
-    sample_format, start, stated = found
-    unknown = stated is None or stated in (0, _SIZE_IN_DS64)
-    return WavStart(data[:start], *sample_format, None if unknown else stated)
+    sample_format, start, stated = samples
+    is_unknown = stated is None or stated in (0, _SIZE_IN_DS64)
+    return WavStart(data[:start], *sample_format, None if is_unknown else stated)
 
 
 def _find_samples(file: BinaryIO, size: int) -> tuple[_Format, int, int | None] | None:
-    """The format of a WAV, where its samples begin, and how many bytes of them it states; None: no such WAV."""
+    """Return the sample format, the offset of the samples and their stated length in bytes, or None."""
     opening = _read(file, 0, 12, size)
-    form = opening[:4]
-    if form not in (b"RIFF", b"RF64", b"BW64") or opening[8:] != b"WAVE":
+    container = opening[:4]
+    if container not in MAGIC or opening[8:] != b"WAVE":
         return None
     sample_format: _Format | None = None
     size_in_ds64: int | None = None
     for chunk in _chunks(file, 12, size):
         if chunk.start > MAX_HEADER_BYTES:
             return None
-        if chunk.name == b"ds64" and form != b"RIFF":
+        if chunk.name == b"ds64" and container != b"RIFF":
             content = _read(file, chunk.start, min(chunk.stated, 16), size)
             if len(content) == 16:
                 size_in_ds64 = int.from_bytes(content[8:], "little")
@@ -111,7 +129,7 @@ def _parse_format(content: bytes) -> _Format | None:
     tag, channels, sample_rate, _, frame_bytes, bits = _FMT.unpack_from(content)
     if tag not in (_PCM, _EXTENSIBLE) or (tag == _EXTENSIBLE and content[_GUID_AT:] != _PCM_GUID):
         return None
-    # the bytes a frame, not the bits, say how samples lie: 12 bits come in 2 bytes, or 24 in 4
+    # the bytes per frame, not the bits, give the width: 12 bits are stored in 2 bytes, and 24 may be stored in 4
     if channels == 0 or frame_bytes % channels or frame_bytes // channels not in SAMPLE_BYTES:
         return None
     sample_bytes = frame_bytes // channels
@@ -121,9 +139,9 @@ def _parse_format(content: bytes) -> _Format | None:
 
 
 def _layout(file: BinaryIO, size: int, sample_format: _Format, start: int, stated: int | None) -> Layout | None:
-    """The layout of samples that begin at `start`, `stated` bytes of them; None: the file does not say how many."""
+    """Return the layout of samples at offset `start`, of `stated` bytes; None stands for an unknown length."""
     available = size - start
-    # a writer that streamed, or was cut off, has left 0 for the size, too
+    # a program that streamed the file, or was killed, may have left the size at 0
     if stated is None or stated > available or (stated == 0 and not _is_chain(file, start, size)):
         stated = available
     n_frames = stated // (sample_format.channels * sample_format.sample_bytes)
@@ -137,7 +155,7 @@ def _layout(file: BinaryIO, size: int, sample_format: _Format, start: int, state
 
 
 def _is_chain(file: BinaryIO, at: int, size: int) -> bool:
-    """Whether chunks, or nothing, fill the file from `at` to its end."""
+    """Return whether the file consists of chunks from offset `at` to its end."""
     for chunk in _chunks(file, at, size):
         if chunk.start + chunk.stated > size or not all(0x20 <= byte < 0x7F for byte in chunk.name):
             return False
@@ -146,7 +164,7 @@ def _is_chain(file: BinaryIO, at: int, size: int) -> bool:
 
 
 def _chunks(file: BinaryIO, at: int, size: int) -> Iterator[_Chunk]:
-    """The chunks from `at` on, at most MAX_CHUNKS; the last may reach past the end of the file."""
+    """Yield up to MAX_CHUNKS chunks from offset `at`; the last may extend past the end of the file."""
     for _ in range(MAX_CHUNKS):
         header = _read(file, at, 8, size)
         if len(header) < 8:
@@ -157,7 +175,7 @@ def _chunks(file: BinaryIO, at: int, size: int) -> Iterator[_Chunk]:
 
 
 def _read(file: BinaryIO, at: int, count: int, size: int) -> bytes:
-    """Up to `count` bytes from `at`: fewer where the file, of `size` bytes, ends before."""
+    """Read up to `count` bytes at offset `at` of a file of `size` bytes."""
     if at >= size:
         return b""
     file.seek(at)

@@ -1,4 +1,4 @@
-"""A new WAV file with a plain header, written a stretch at a time."""
+"""New WAV files with a plain header, written piece by piece."""
 
 from __future__ import annotations
 
@@ -15,50 +15,69 @@ from ..system.signals import hold
 
 _SUBTYPES = {1: "PCM_U8", 2: "PCM_16", 3: "PCM_24"}
 
+# limits of libsndfile and of the size fields of a WAV file
 _MAX_RATE = 2**31 - 1
 _MAX_CHANNELS = 1024
 _MAX_DATA_BYTES = 2**32 - 2**16
-"""What libsndfile, and the sizes in a WAV, have room for."""
 
 
 @dataclass(frozen=True)
 class WavFormat:
-    """What a WAV file is to hold."""
+    """The sample format of a new WAV file."""
 
     sample_rate: int
+    """Frames per second; 0 if unknown."""
     channels: int
     sample_bytes: int
     """1, 2 or 3."""
 
     def fault(self, n_frames: int) -> str:
-        """Why no WAV can hold so many frames, or nothing."""
+        """Return why no WAV file can hold `n_frames` frames in this format, or an empty string."""
         if not self.sample_rate:
-            return "a WAV tells a rate, and the recording does not"
+            return "a WAV file states a sampling rate, and the recording's is unknown"
         if self.sample_rate > _MAX_RATE:
-            return f"a WAV has a rate of {_MAX_RATE:,} at most, not {self.sample_rate:,}"
+            return f"a WAV file has a rate of {_MAX_RATE:,} Hz at most, not {self.sample_rate:,}"
         if self.channels > _MAX_CHANNELS:
-            return f"a WAV is written with {_MAX_CHANNELS:,} channels at most, not {self.channels:,}"
+            return f"a WAV file is written with {_MAX_CHANNELS:,} channels at most, not {self.channels:,}"
         if n_frames * self.channels * self.sample_bytes > _MAX_DATA_BYTES:
-            return "a WAV holds 4 GiB at most"
+            return "a WAV file holds 4 GiB at most"
         return ""
 
 
-def write_wav(file: BinaryIO, path: Path, form: WavFormat, pieces: Iterable[np.ndarray]) -> None:
-    """Write samples [frames, channels], piece by piece, to a file that errors call `path`.
+def write_wav(file: BinaryIO, path: Path, wav_format: WavFormat, pieces: Iterable[np.ndarray]) -> None:
+    """Write samples to a WAV file.
 
-    Pieces are of `layout.sample_dtype` for these bytes a sample. Raises InputError where libsndfile cannot write them.
+    Parameters
+    ----------
+    file : binary file
+        Open for writing, seekable, empty.
+    path : Path
+        How errors name the file.
+    wav_format : WavFormat
+    pieces : iterable of ndarray, shape (frames, channels)
+        Consecutive pieces of `layout.sample_dtype(wav_format.sample_bytes)`.
+
+    Raises
+    ------
+    InputError
+        libsndfile cannot write the samples.
     """
     import soundfile
 
-    pending = _Pending()
+    pending = _PendingWrites()
     try:
         with hold():
             wav = soundfile.SoundFile(
-                pending, "w", form.sample_rate, form.channels, _SUBTYPES[form.sample_bytes], format="WAV"
+                pending,
+                "w",
+                wav_format.sample_rate,
+                wav_format.channels,
+                _SUBTYPES[wav_format.sample_bytes],
+                format="WAV",
             )
         for samples in pieces:
             with hold():
-                wav.write(_as_soundfile_takes(samples, form.sample_bytes))
+                wav.write(_left_aligned(samples, wav_format.sample_bytes))
             pending.write_to(file)
         with hold():
             wav.close()
@@ -67,8 +86,8 @@ def write_wav(file: BinaryIO, path: Path, form: WavFormat, pieces: Iterable[np.n
     pending.write_to(file)
 
 
-class _Pending:
-    """What libsndfile writes, until it can be written: of an error in its callbacks only a traceback would be left."""
+class _PendingWrites:
+    """Collects the writes of libsndfile's callbacks: an exception raised within them would be lost."""
 
     def __init__(self) -> None:
         self._pieces: list[tuple[int, bytes]] = []
@@ -89,7 +108,7 @@ class _Pending:
         return len(data)
 
     def write_to(self, file: BinaryIO) -> None:
-        """Write all that is pending to where it belongs."""
+        """Write everything collected so far."""
         for at, data in self._pieces:
             if file.tell() != at:
                 file.seek(at)
@@ -97,8 +116,8 @@ class _Pending:
         self._pieces.clear()
 
 
-def _as_soundfile_takes(samples: np.ndarray, sample_bytes: int) -> np.ndarray:
-    """int16 or int32 that libsndfile narrows back to the same samples: it keeps the most significant bits."""
+def _left_aligned(samples: np.ndarray, sample_bytes: int) -> np.ndarray:
+    """Convert samples to int16 or int32 whose most significant bits they are: libsndfile stores those bits."""
     if sample_bytes == 1:
         return (samples.astype(np.int16) - 128) << 8
     return samples << 8 if sample_bytes == 3 else samples

@@ -13,11 +13,11 @@ from ..errors import InputError
 from ..io.layout import (
     MAX_HEADER_BYTES,
     MAX_TRAILER_BYTES,
-    RawFormat,
     sample_dtype,
     sample_range,
     samples_to_bytes,
 )
+from ..io.raw import RawFormat
 from ..model.predictor import Predictor, default_predictor
 from ..topology.topology import Topology
 from .packets import CODED, QUANTIZER, SAMPLES, LiveFormat, Packet, pack_end, pack_header, pack_packet

@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from ..container.limits import Limits
 from ..errors import ArchiveError, InputError, LimitError, SpikeyError, system_fault
-from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, RawFormat, samples_from_bytes, samples_to_bytes
+from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, samples_from_bytes, samples_to_bytes
+from ..io.raw import RawFormat
 from ..io.wav import WavStart, parse_start
 from ..model.predictor import Predictor
 from ..model.zoo import model_name
@@ -88,7 +89,7 @@ def compress_pipe(
     Examples
     --------
     >>> import io
-    >>> from spikey_cli.io.layout import RawFormat
+    >>> from spikey_cli.io.raw import RawFormat
     >>> from spikey_cli.streaming.pipe import compress_pipe, decompress_pipe
     >>> stream, restored = io.BytesIO(), io.BytesIO()
     >>> compress_pipe(io.BytesIO(bytes(8000)), stream.write, raw=RawFormat(channels=2, sample_rate=30_000)).frames

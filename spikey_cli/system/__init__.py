@@ -1,4 +1,4 @@
-"""What is asked of the operating system: whole files, signals, worker threads, progress, reads at any offset.
+"""What the package asks of the operating system: complete files, signals, worker threads, progress, random access.
 
-Imports `errors` only.
+May import `errors`.
 """

@@ -1,9 +1,9 @@
-"""Workers: threads of execution, among which work is shared out.
+"""Worker threads that share work.
 
-Kernels, network and checksums run without the interpreter's lock, so threads are enough. Many blocks are coded side by
-side, a block a worker: while some are coded, the next one is read, and those before are written. Few blocks are coded
-one after another, each shared out among all workers. Blocks may also go to a cluster, whose workers are processes, here
-or on other machines. What is written depends on none of this.
+Kernels, networks and checksums release the interpreter's lock, so threads suffice. Many blocks are coded in parallel,
+one per worker: while some are coded, the next one is read and earlier ones are written. Few blocks are coded one after
+another, each by all workers. Blocks can also be sent to a cluster, whose workers are processes here or on other
+machines. The output depends on none of this.
 """
 
 from __future__ import annotations
@@ -24,56 +24,55 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Workers:
-    """`count` workers of a pool, which may be None for one.
-
-    Pickled they stay behind: whoever is sent some works alone.
-    """
+    """Workers of a pool. A pickled one becomes a single worker where it is unpickled."""
 
     pool: Executor | None
+    """None for a single worker, which is the calling thread."""
     count: int
     cluster: Workers | None = None
-    """Others, who take all blocks; see `hosts.dask`."""
+    """Workers that code whole blocks instead of these; see `integrations.dask`."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return Workers, (None, 1)
 
     @property
-    def most_under_way(self) -> int:
-        """Tasks that `in_turn` has at a time beside the one that it takes next."""
+    def max_pending(self) -> int:
+        """Number of unfinished tasks at which `in_turn` waits for a result."""
         return self.count
 
     def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-        """Results of `function` for each of `tasks`, in order."""
+        """Return the results of `function` for each task, in order."""
         if self.pool is None or len(tasks) < 2:
             return [function(task) for task in tasks]
         return list(self.pool.map(function, tasks))
 
     def in_turn(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """The same, one by one: `tasks` are taken as workers come free, one more than there are workers."""
+        """Yield the results of `function` for each task, in order; tasks are taken as workers become free."""
         if self.pool is None:
             yield from map(function, tasks)
             return
-        under_way: deque[Future[Result]] = deque()
+        pending: deque[Future[Result]] = deque()
         try:
             for task in tasks:
-                under_way.append(self.pool.submit(function, task))
-                if len(under_way) > self.most_under_way:
-                    yield self.result(under_way.popleft())
+                pending.append(self.pool.submit(function, task))
+                if len(pending) > self.max_pending:
+                    yield self.result(pending.popleft())
                     signals.check()
-            while under_way:
-                yield self.result(under_way.popleft())
+            while pending:
+                yield self.result(pending.popleft())
         finally:
-            for future in under_way:
+            for future in pending:
                 future.cancel()
 
     def result(self, future: Future[Result]) -> Result:
-        """What a task gave, once it is there, or the exception that it raised."""
+        """Wait for the result of a task, or raise its exception."""
         return future.result()
 
     def for_blocks(self, n_blocks: int) -> tuple[Workers, Workers]:
-        """Who takes blocks in turn, and who works within each of them: either the one or the other is a single worker,
-        so that no worker waits for another that is to come after it. A cluster takes blocks while these do what is left
-        to be done here.
+        """Return the workers that take blocks in turn, and those that work within each block.
+
+        One of the two is a single worker, so that no worker waits for a task that is queued behind it. If there is a
+        cluster, it takes the blocks, and these workers do the rest of the work.
         """
         if self.cluster:
             return self.cluster, replace(self, cluster=None)
@@ -82,16 +81,21 @@ class Workers:
 
 
 def processors() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
-def open_workers(count: int | None, cluster: Workers | None = None) -> Iterator[Workers]:
-    """Workers for a while: `count` of them, or one for each processor that this process may use; with a cluster, where
-    there is one, that takes blocks for them.
+def open_workers(workers: int | Workers | None) -> Iterator[Workers]:
+    """Start worker threads for the duration of a `with` block.
+
+    Parameters
+    ----------
+    workers : int, Workers or None
+        Number of threads; None is one per processor. A cluster codes the blocks, beside one thread per processor.
     """
-    count = count or processors()
+    cluster = workers if isinstance(workers, Workers) else None
+    count = workers if isinstance(workers, int) and workers else processors()
     if count == 1:
         yield Workers(None, 1, cluster)
         return
@@ -99,4 +103,4 @@ def open_workers(count: int | None, cluster: Workers | None = None) -> Iterator[
     try:
         yield Workers(pool, count, cluster)
     finally:
-        pool.shutdown(cancel_futures=True)  # after an error nobody wants what has not begun
+        pool.shutdown(cancel_futures=True)  # after an error the queued tasks are not needed

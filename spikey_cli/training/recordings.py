@@ -59,7 +59,7 @@ def read_split(folder: Path, seed: int) -> Split:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav")
         if not files:
             raise InputError(f"{folder}: holds no WAV files; give a folder of recordings")
-        looks = (scan(path, path.name) for path in files)
+        looks = (scan(path) for path in files)
         sources = [source for source in looks if source.layout and source.layout.n_frames]
         sessions = [[Path(str(sources[i].source)) for i in session] for session in find_sessions(sources)[1]]
         random.Random(seed).shuffle(sessions)
@@ -127,7 +127,7 @@ def load(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) 
     At most `peers` of those that each thread leans on send it messages; without any, each thread is its own group.
     Raises InputError where a file cannot be predicted, or grids differ.
     """
-    sources = [scan(path, path.name) for path in files]
+    sources = [scan(path) for path in files]
     for path, source in zip(files, sources, strict=True):
         if source.layout is None or source.layout.n_frames == 0:
             raise InputError(

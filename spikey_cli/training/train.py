@@ -11,8 +11,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from ..api.compress import compress
-from ..api.info import describe
+from ..api.compress import Encoding, compress
+from ..api.info import info
 from ..codec.scan import scan
 from ..core.converter import CODE_UNITS, Profile
 from ..core.quantizer import N1
@@ -83,7 +83,7 @@ def _verdict(measured: dict[str, object]) -> str:
 
 def _profile(config: Config, fitted: list[Path], kept: list[Path], report: Report) -> Profile | None:
     """The converter's profile; estimated, it is by a first network that knows of none, and again by one that does."""
-    if config.profile == "none" or scan(fitted[0], fitted[0].name).quantizer.kind != N1.kind:
+    if config.profile == "none" or scan(fitted[0]).quantizer.kind != N1.kind:
         return None
     if config.profile == "shipped":
         return default_predictor().profile
@@ -119,7 +119,7 @@ def measure(predictor: Predictor, files: Sequence[Path], coder: str) -> dict[str
     """What a coder makes of `files` with a frozen model: the figures of a card."""
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "measured.spk"
-        compress(files, archive, coder=coder, predictor=predictor)
-        told = describe(archive)
+        compress(files, archive, coder=Encoding(coder, predictor))
+        told = info(archive)
     keys = ("coder", "source_bytes", "archive_bytes", "ratio", "bits_per_sample")
     return {"files": len(files)} | {key: told[key] for key in keys}

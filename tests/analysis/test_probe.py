@@ -41,11 +41,13 @@ def test_peers_make_its_archive_smaller(samples, tmp_path):
     size = {}
     for peers in (True, False):
         archive = tmp_path / f"{peers}.spk"
-        size[peers] = spikey_cli.compress([tmp_path / "probe.wav"], archive, coder="range", peers=peers).archive_bytes
+        size[peers] = spikey_cli.compress(
+            [tmp_path / "probe.wav"], archive, coder=spikey_cli.Encoding("range", peers=peers)
+        ).archive_bytes
         spikey_cli.decompress(archive, tmp_path / f"back {peers}")
         assert (tmp_path / f"back {peers}" / "probe.wav").read_bytes() == (tmp_path / "probe.wav").read_bytes()
     assert size[True] < 0.92 * size[False], size
-    told = spikey_cli.describe(tmp_path / "True.spk")["channels"]
+    told = spikey_cli.info(tmp_path / "True.spk")["channels"]
     near = [
         abs(int(channel["name"].rsplit(":")[-1]) - int(peer["name"].rsplit(":")[-1]))
         for channel in told

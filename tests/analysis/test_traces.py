@@ -108,7 +108,7 @@ def test_a_range_over_several_blocks(tmp_path, random, monkeypatch):
     (trace,) = read_traces(
         tmp_path / "out.spk", None, 0.7, 2.0, progress=lambda done, total, *_: told.append((done, total))
     )
-    n_blocks = spikey_cli.describe(tmp_path / "out.spk")["blocks"]
+    n_blocks = spikey_cli.info(tmp_path / "out.spk")["blocks"]
     assert fetched == [1, 2, 3]
     assert n_blocks == 7
     assert [total for _, total in told] == [130_000] * 3

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from spikey_cli.api.array_metadata import ArrayMetadata, samples_of
+from spikey_cli.api.array_metadata import ArrayMetadata, to_samples
 
 DTYPES = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">u4", "<i8", ">i8", "<u8"]
 
@@ -18,7 +18,7 @@ DTYPES = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">u4", "<i8", ">i8", "<
 def assert_comes_back(array: np.ndarray, samples: np.ndarray, form: ArrayMetadata | None) -> None:
     assert samples.dtype in (np.int16, np.uint8)
     assert samples.flags.c_contiguous
-    back = samples if form is None else ArrayMetadata.unpack(form.pack()).array_of(samples)
+    back = samples if form is None else ArrayMetadata.unpack(form.pack()).rebuild(samples)
     assert back.dtype == array.dtype
     assert back.shape == array.shape
     assert back.tobytes("A") == array.tobytes("A")
@@ -40,7 +40,7 @@ def arrays(draw) -> np.ndarray:
 
 @given(arrays())
 def test_arrays_come_back(array: np.ndarray) -> None:
-    found = samples_of(array)
+    found = to_samples(array)
     if found is None:
         assert int(array.max()) - int(array.min()) >= 65_536, "its values fit into 16 bits"
     else:
@@ -55,7 +55,7 @@ def test_filling_is_left_out(dtype: str, order: str, frames: int, channels: int,
     array = np.full((300, 8), bits.min, dtype, order)
     middle = (bits.min + bits.max) // 2
     array[:frames, :channels] = [[middle + int(n) for n in row] for row in random.integers(0, 9, (frames, channels))]
-    samples, form = samples_of(array) or pytest.fail("nothing fits into 16 bits")
+    samples, form = to_samples(array) or pytest.fail("nothing fits into 16 bits")
     assert samples.shape == (frames, channels)
     assert_comes_back(array, samples, form)
 
@@ -63,18 +63,18 @@ def test_filling_is_left_out(dtype: str, order: str, frames: int, channels: int,
 def test_few_equal_frames_are_the_recording_s_own(random: np.random.Generator) -> None:
     array = random.integers(1, 9, (300, 2)).astype("i2")
     array[-63:] = 0
-    samples, form = samples_of(array) or pytest.fail("nothing fits into 16 bits")
+    samples, form = to_samples(array) or pytest.fail("nothing fits into 16 bits")
     assert samples is array
     assert form is None
     array[-64:] = 0
-    samples, form = samples_of(array) or pytest.fail("nothing fits into 16 bits")
+    samples, form = to_samples(array) or pytest.fail("nothing fits into 16 bits")
     assert samples.shape == (236, 2)
     assert form == ArrayMetadata(array.dtype, "C", 0, (300, 2), 0)
 
 
 @pytest.mark.parametrize("array", [np.zeros((0, 4), "i2"), np.zeros(5), np.zeros((2, 2, 2), "i2"), np.array(5, "i2")])
 def test_what_gives_no_samples(array: np.ndarray) -> None:
-    assert samples_of(array) is None
+    assert to_samples(array) is None
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_what_gives_no_samples(array: np.ndarray) -> None:
 def test_forms_that_make_no_sense_are_refused(change: dict[str, object]) -> None:
     told = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [5, 2], "fill": 0}
     samples = np.zeros((4, 2), np.int16)
-    assert ArrayMetadata.unpack(json.dumps(told).encode()).array_of(samples).shape == (5, 2)
+    assert ArrayMetadata.unpack(json.dumps(told).encode()).rebuild(samples).shape == (5, 2)
     with pytest.raises(ValueError, match=r"form of an array|does not hold"):
-        ArrayMetadata.unpack(json.dumps(told | change).encode()).array_of(samples)
+        ArrayMetadata.unpack(json.dumps(told | change).encode()).rebuild(samples)
 
 
 @pytest.mark.parametrize("packed", [b"", b"[]", b"{}", b"\xff", b"null", b"[" * 100_000, b'{"dtype": "<i2"}'])

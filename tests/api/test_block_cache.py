@@ -71,7 +71,7 @@ def test_reading_on_decodes_each_block_once(recording: spikey_cli.Recording, dec
 
 
 def test_only_what_is_needed_is_decoded(recording: spikey_cli.Recording, decoded: list[int], archive: Path) -> None:
-    passes = [channel["coding_pass"] for channel in spikey_cli.describe(archive)["channels"]]  # type: ignore[attr-defined]
+    passes = [channel["coding_pass"] for channel in spikey_cli.info(archive)["channels"]]  # type: ignore[attr-defined]
     kept = BlockCache(recording)
     kept.read(2300, 2310, [passes.index(0)])
     assert decoded == [1]

@@ -126,9 +126,9 @@ def test_an_array_larger_than_a_chunk_can_be_is_refused(monkeypatch: pytest.Monk
 def test_a_claim_beyond_what_is_granted_is_refused(dtype: str) -> None:
     array = np.zeros((200_000, 2), dtype)
     data = encode_chunk(array)
-    assert_same(array, decode_chunk(data, most_bytes=array.nbytes))
+    assert_same(array, decode_chunk(data, max_bytes=array.nbytes))
     with pytest.raises(LimitError, match="claims to hold more than the 40000 bytes"):
-        decode_chunk(data, most_bytes=40_000)
+        decode_chunk(data, max_bytes=40_000)
 
 
 def test_what_is_not_predicted_needs_no_model(random: np.random.Generator) -> None:
@@ -156,7 +156,7 @@ def chunk_of(**files: bytes) -> bytes:
     """An archive of files in memory; `npy` and `json` stand for those of a chunk."""
     out = io.BytesIO()
     sources = [scan(BytesSource(data, f"chunk.{name}")) for name, data in files.items()]
-    write_archive(sources, out, CODERS["rice"], None, False, False, Workers(None, 1), None)
+    write_archive(sources, out, CODERS["rice"], None, Workers(None, 1), peers=False)
     return out.getvalue()
 
 
@@ -262,6 +262,6 @@ def test_a_shape_that_the_samples_have_not_is_refused(tmp_path, shape: tuple[int
     true, forged = scan(ArraySource(np.arange(1000, dtype=np.int16), "chunk.npy")), Forged()
     forged = replace(true, source=forged, status=forged.status(), layout=Layout(forged._head, b"", 0, 1, 2, 1000))
     with open(path, "wb") as file:
-        write_archive([forged], file, CODERS["rice"], None, False, False, Workers(None, 1), None)
+        write_archive([forged], file, CODERS["rice"], None, Workers(None, 1), peers=False)
     with pytest.raises(ArchiveError, match="a chunk: "):
-        decode_chunk(path.read_bytes(), most_bytes=4000)
+        decode_chunk(path.read_bytes(), max_bytes=4000)

@@ -43,7 +43,7 @@ def archive(tmp_path_factory, samples) -> Path:
         patch.setattr(block_plan, "PART_FRAMES", 1500)
         patch.setattr(block_plan, "WIDE_FRAMES", 500)
         spikey_cli.compress([folder / name for name in (*files, "norate.npy")], folder / "out.spk")
-    assert spikey_cli.describe(folder / "out.spk")["blocks"] > 3
+    assert spikey_cli.info(folder / "out.spk")["blocks"] > 3
     return folder / "out.spk"
 
 
@@ -77,11 +77,11 @@ def test_other_widths(tmp_path, random, sample_bytes, dtype):
     samples = random.integers(0, 256, (3000, 2)) * (1 if sample_bytes == 1 else 65_793) - (sample_bytes == 3) * 2**23
     (tmp_path / "w.wav").write_bytes(wav_bytes(samples, sample_bytes, 1000))
     spikey_cli.compress([tmp_path / "w.wav"], tmp_path / "out.spk")
-    assert spikey_cli.extract(tmp_path / "out.spk", tmp_path / "w.npy", start=1, stop=2) == (1000, 2)
+    assert spikey_cli.extract(tmp_path / "out.spk", tmp_path / "w.npy", seconds=(1, 2)).shapes == ((1000, 2),)
     piece = np.load(tmp_path / "w.npy")
     assert piece.dtype == dtype
     np.testing.assert_array_equal(piece, samples[1000:2000])
-    spikey_cli.extract(tmp_path / "out.spk", tmp_path / "back.wav", start=1, stop=2)
+    spikey_cli.extract(tmp_path / "out.spk", tmp_path / "back.wav", seconds=(1, 2))
     expected = wav_bytes(samples[1000:2000], sample_bytes, 1000)
     written = (tmp_path / "back.wav").read_bytes()
     assert written[written.index(b"data") + 8 :] == expected[expected.index(b"data") + 8 :]
@@ -103,29 +103,29 @@ def test_any_stretch_is_that_of_the_array(archive, samples, first, stop, names):
     columns = list(dict.fromkeys({"a.wav": 0, "b.wav": 1, "wide.wav:1": 3}[name] for name in names)) or [2, 3, 4]
     expected = samples[first:stop][:, columns]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recording, "_WANTED_AT_ONCE", 2000)
-        patch.setattr(recording, "_MOST_AT_ONCE", 3700)
+        patch.setattr(recording, "_MIN_PIECE_SAMPLES", 2000)
+        patch.setattr(recording, "_MAX_PIECE_SAMPLES", 3700)
         chosen = names or ["wide.wav"]
         if not expected.size:
             with pytest.raises(InputError, match="no sample lies there; its threads have 9,000 samples at 10,000 Hz"):
-                spikey_cli.extract(archive, out, channels=chosen, first_frame=first or 0, stop_frame=stop)
+                spikey_cli.extract(archive, out, channels=chosen, frames=(first, stop))
             return
-        spikey_cli.extract(archive, out, channels=chosen, first_frame=first or 0, stop_frame=stop)
+        spikey_cli.extract(archive, out, channels=chosen, frames=(first, stop))
     np.testing.assert_array_equal(np.load(io.BytesIO(out.getvalue())), expected)
 
 
 def test_stretches_are_bounded_and_end_where_chunks_do(archive, monkeypatch):
-    monkeypatch.setattr(recording, "_WANTED_AT_ONCE", 3000)
+    monkeypatch.setattr(recording, "_MIN_PIECE_SAMPLES", 3000)
     with spikey_cli.open(archive, channels=["a.wav"]) as opened:
-        whole = list(opened.stretches(100, FRAMES))
+        whole = list(opened.pieces(100, FRAMES))
         assert whole[0][0] == 100
         assert whole[-1][1] == FRAMES
         assert [stop for _, stop in whole[:-1]] == [first for first, _ in whole[1:]]
         ends = np.cumsum(opened.chunks[0])
         assert len(whole) > 1
         assert all(stop in ends for _, stop in whole)
-        monkeypatch.setattr(recording, "_MOST_AT_ONCE", 700)
-        assert max(stop - first for first, stop in opened.stretches(100, FRAMES)) <= 700
+        monkeypatch.setattr(recording, "_MAX_PIECE_SAMPLES", 700)
+        assert max(stop - first for first, stop in opened.pieces(100, FRAMES)) <= 700
 
 
 def test_it_tells_of_progress(archive):
@@ -146,8 +146,8 @@ def test_what_makes_no_sense_is_a_usage_error(tmp_path, archive):
     )
     assert not out.exists()
     with pytest.raises(ValueError, match="not both"):
-        spikey_cli.extract(archive, out, start=1, stop_frame=3)
-    with pytest.raises(InputError, match=r"name it \.npy or \.wav"):
+        spikey_cli.extract(archive, out, seconds=(1, 2), frames=(None, 3))
+    with pytest.raises(InputError, match=r"the suffix .npy or .wav"):
         spikey_cli.extract(archive, tmp_path / "a.txt")
 
 
@@ -213,7 +213,7 @@ def test_two_files_that_would_be_one_are_refused(tmp_path, samples):
     np.save(tmp_path / "rec.npy", np.ascontiguousarray(samples[:, :2]))
     (tmp_path / "rec.npy.wav").write_bytes(wav_bytes(samples[:, 0], rate=RATE))
     inputs = [tmp_path / "rec.npy", tmp_path / "rec.npy.wav"]
-    spikey_cli.compress(inputs, tmp_path / "a.spk", sample_rate=RATE)
+    spikey_cli.compress([spikey_cli.FileSource(path, sample_rate=RATE) for path in inputs], tmp_path / "a.spk")
     words = ("extract", "-f", "--start", 0, "--stop", 0.01)
     assert "two files would be rec.npy.wav" in run(*words, tmp_path / "a.spk", f"{tmp_path / 'out'}/", status=1)
     assert not (tmp_path / "out").exists()

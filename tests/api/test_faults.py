@@ -58,9 +58,9 @@ class TestKilled:
         harness.reset({})
         harness.run(job, Fault("kill", 1, ("fsync",)))
         (left,) = harness.temporary_files()
-        named = compressor.name_inputs([harness.folder / "in", harness.out.parent / "in"], recursive=True)
+        named = compressor.find_sources([harness.folder / "in", harness.out.parent / "in"], recursive=True)
         shutil.move(left, harness.folder / "in")
-        assert compressor.name_inputs([harness.folder / "in"] * 2, recursive=True) == named
+        assert compressor.find_sources([harness.folder / "in"] * 2, recursive=True) == named
         (harness.folder / "in" / left.name).unlink()
 
     def test_at_random_times(self, tmp_path, random):

@@ -18,7 +18,7 @@ from support.recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.errors import InputError
-from spikey_cli.io.layout import RawFormat
+from spikey_cli.io.raw import RawFormat
 from spikey_cli.io.sidecar import raw_format_beside
 
 PAGE = DOCS / "inputs.md"
@@ -79,9 +79,7 @@ def inputs_of_the_page(tmp_path, samples, spikeglx, open_ephys, monkeypatch) -> 
 def files_of(archive: Path) -> dict[str, tuple[object, ...]]:
     """(kind, channels, rate, bits) of each file, as far as it has them."""
     keys = ("kind", "channels", "sample_rate", "sample_bits")
-    return {
-        file["name"]: tuple(file[key] for key in keys if key in file) for file in spikey_cli.describe(archive)["files"]
-    }
+    return {file["name"]: tuple(file[key] for key in keys if key in file) for file in spikey_cli.info(archive)["files"]}
 
 
 def assert_restored(archive: Path, *sources: Path) -> None:

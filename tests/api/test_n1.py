@@ -30,7 +30,7 @@ def test_every_byte_of_every_recording_comes_back(everything, tmp_path):
 
 
 def test_sessions_stand_in_the_archive(everything, n1_sessions):
-    told = spikey_cli.describe(everything[1])["channels"]
+    told = spikey_cli.info(everything[1])["channels"]
     found = {frozenset([channel["name"], *(peer["name"] for peer in channel["peers"])]) for channel in told}
     expected = {frozenset(file.name for file in session) for split in n1_sessions.values() for session in split}
     assert found == expected

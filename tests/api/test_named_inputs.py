@@ -19,7 +19,7 @@ needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such fi
 
 
 def names(archive: Path) -> list[str]:
-    return sorted(str(file["name"]) for file in spikey_cli.describe(archive)["files"])
+    return sorted(str(file["name"]) for file in spikey_cli.info(archive)["files"])
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_only_what_is_needed_is_decoded(archived, monkeypatch):
         return decode(streams, *arguments)
 
     monkeypatch.setattr(blocks, "decode_threads", counting)
-    passes = [channel["coding_pass"] for channel in spikey_cli.describe(archived[0])["channels"]]
+    passes = [channel["coding_pass"] for channel in spikey_cli.info(archived[0])["channels"]]
     assert sorted(passes) == [0, 1, 2]
     with spikey_cli.open(archived[0]) as recording:
         recording[10:20, passes.index(0)]

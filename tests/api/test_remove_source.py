@@ -134,7 +134,7 @@ class TestRemovingSources:
         result = CliRunner().invoke(main, ["compress", "--remove-source", "-", str(archive)], input=b"")
         assert (result.exit_code, "no file that --remove-source could delete" in result.output) == (2, True)
         for options in ({"force": True}, {"verify": False}):
-            with pytest.raises(ValueError, match="remove_source goes neither"):
+            with pytest.raises(ValueError, match="remove_source cannot be combined"):
                 spikey_cli.compress(paths, archive, remove_source=True, **options)
         archive.write_bytes(OLD)
         with pytest.raises(InputError, match="exists already"):
@@ -146,11 +146,18 @@ class TestRemovingSources:
         model = tmp_path / "mine.onnx"
         model.write_bytes(random_model(latent=4, peers=1, edges=default_predictor().profile.edges.tolist()))
         predictor = read_model(model)
-        with pytest.raises(InputError, match="the sources would be lost with the model"):
-            spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True, predictor=predictor)
+        with pytest.raises(InputError, match="could not be restored without the model"):
+            spikey_cli.compress(
+                paths, tmp_path / "o.spk", remove_source=True, coder=spikey_cli.Encoding(predictor=predictor)
+            )
         assert [path.exists() for path in paths] == [True, True]
         files = {path.name: path.read_bytes() for path in paths}
-        spikey_cli.compress(paths, tmp_path / "o.spk", remove_source=True, predictor=predictor, embed_model=True)
+        spikey_cli.compress(
+            paths,
+            tmp_path / "o.spk",
+            remove_source=True,
+            coder=spikey_cli.Encoding(predictor=predictor, embed_model=True),
+        )
         assert [path.exists() for path in paths] == [False, False]
         spikey_cli.decompress(tmp_path / "o.spk", tmp_path / "back")
         assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == files

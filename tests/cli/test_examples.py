@@ -63,7 +63,7 @@ def test_recordings_are_those_of_their_script(tmp_path, environment):
 
 def test_recordings_are_two_sessions_of_two_peers(tmp_path):
     spikey_cli.compress(RECORDINGS, tmp_path / "out.spk")
-    told = spikey_cli.describe(tmp_path / "out.spk")
+    told = spikey_cli.info(tmp_path / "out.spk")
     assert [file["quantizer"] for file in told["files"]] == ["n1"] * 4
     assert [[peer["name"] for peer in channel["peers"]] for channel in told["channels"]] == [
         [RECORDINGS[i ^ 1].name] for i in range(4)

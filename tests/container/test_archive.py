@@ -107,7 +107,7 @@ def awkward_files() -> dict[str, bytes]:
 @pytest.mark.parametrize("coder", CODERS)
 def test_awkward_files_come_back(tmp_path, coder):
     archive = round_trip(tmp_path, awkward_files(), coder=coder)
-    kinds = {file["name"]: file.get("quantizer", file["kind"]) for file in spikey_cli.describe(archive)["files"]}
+    kinds = {file["name"]: file.get("quantizer", file["kind"]) for file in spikey_cli.info(archive)["files"]}
     expected = {
         "n1.wav": "n1",
         "step12.wav": "step",
@@ -167,7 +167,7 @@ def test_files_longer_than_a_block_are_cut_and_joined(tmp_path, random, monkeypa
     other = tmp_path / "in" / "other.wav"
     other.write_bytes(wav_bytes(neural(random, 25_001, 2)))
     spikey_cli.compress([*paths, other], tmp_path / "out.spk")
-    assert spikey_cli.describe(tmp_path / "out.spk")["blocks"] >= 10
+    assert spikey_cli.info(tmp_path / "out.spk")["blocks"] >= 10
     files = {path.name: path.read_bytes() for path in [*paths, other]}
     assert_same(restored(tmp_path / "out.spk", tmp_path / "back"), files)
     with spikey_cli.open(tmp_path / "out.spk", [path.name for path in paths]) as recording:

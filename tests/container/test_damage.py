@@ -85,7 +85,10 @@ def small(tmp_path_factory) -> list[tuple[bytes, dict[str, bytes]]]:
             {"wide.wav": wav_bytes(random.integers(-9, 9, (400, 2)), 3), "note.txt": b"kept as it is " * 40},
             {"coder": "rice"},
         ),
-        ({"probe.wav": wav_bytes(neural(random, 150, 8), rate=30_000)}, {"coder": "huffman", "peers": False}),
+        (
+            {"probe.wav": wav_bytes(neural(random, 150, 8), rate=30_000)},
+            {"coder": spikey_cli.Encoding("huffman", peers=False)},
+        ),
     ]
     made = [(make(folder / str(i), files, **options), files) for i, (files, options) in enumerate(contents)]
     assert all(len(data) <= 4096 for data, _ in made), [len(data) for data, _ in made]

@@ -22,6 +22,7 @@ from support.recordings import n1_samples, neural, wav_bytes
 from support.resource_guard import Watched, watch
 
 import spikey_cli
+from spikey_cli.api.compress import Encoding
 from spikey_cli.cli import main
 from spikey_cli.codec import block_plan
 from spikey_cli.container.directory import Directory, FileEntry
@@ -59,8 +60,8 @@ def make_bases(folder: Path) -> dict[str, Path]:
     parts = {"latent": 4, "recurrent": True, "peers": 2}
     made: dict[str, tuple[dict[str, bytes], dict[str, object]]] = {
         **{coder: (files, {"coder": coder}) for coder in ("range", "rice", "huffman")},
-        "peers": (session, {"coder": "range", "predictor": Predictor(random_model(**parts)), "embed_model": True}),
-        "embedded": (session, {"coder": "rice", "predictor": Predictor(random_model()), "embed_model": True}),
+        "peers": (session, {"coder": Encoding("range", Predictor(random_model(**parts)), embed_model=True)}),
+        "embedded": (session, {"coder": Encoding("rice", Predictor(random_model()), embed_model=True)}),
         "quantizers": (quantizers, {"coder": "range"}),
         "verbatim": ({"x": b"abc" * 500, "y": random.bytes(700), "z": b""}, {}),
         "blocks": (files, {"coder": "range"}),
@@ -97,11 +98,11 @@ def through_a_door(archive: Path, door: int) -> str:
         if door == 0:
             spikey_cli.decompress(archive, folder / "back", workers=1, force=True)
         elif door == 1:
-            spikey_cli.describe(archive)
+            spikey_cli.info(archive)
             with spikey_cli.open(archive) as recording:
                 recording[:5000]
         elif door == 2:
-            spikey_cli.extract_files(archive, folder / "back", stop=0.1, workers=1, force=True)
+            spikey_cli.extract(archive, f"{folder}/back/", seconds=(None, 0.1), workers=1, force=True)
         elif door == 3:
             with SalvageReader(archive) as reader:
                 for i in range(len(reader.index.blocks)):
@@ -165,7 +166,10 @@ def _constant(folder: Path, coder: str, frames: int, width: int, model: Predicto
     block_plan.PART_FRAMES = 1 << 22
     try:
         spikey_cli.compress(
-            [folder / "s.wav"], folder / "s.spk", coder=coder, workers=1, predictor=model, embed_model=model is not None
+            [folder / "s.wav"],
+            folder / "s.spk",
+            coder=Encoding(coder, model, embed_model=model is not None),
+            workers=1,
         )
     finally:
         block_plan.PART_FRAMES = kept
@@ -297,9 +301,9 @@ CLAIMS = [1 << 25, 1 << 40, 1 << 56]
 DOORS = {
     "decompress": lambda archive: spikey_cli.decompress(archive, archive.parent / "back"),
     "verify": spikey_cli.verify,
-    "extract": lambda archive: spikey_cli.extract_files(archive, archive.parent / "back"),
+    "extract": lambda archive: spikey_cli.extract(archive, f"{archive.parent}/back/"),
     "open": spikey_cli.open,
-    "describe": spikey_cli.describe,
+    "describe": spikey_cli.info,
     "salvage": SalvageReader,
 }
 
@@ -348,7 +352,7 @@ def test_limits_are_raised_and_lowered(tmp_path):
         spikey_cli.verify(archive)
     for limits in (Limits(expansion=1 << 20), Limits(memory=1 << 30, expansion=1 << 20)):
         assert spikey_cli.verify(archive, limits=limits).files == 1
-        assert spikey_cli.describe(archive, limits=limits)["samples"] == 20 << 20
+        assert spikey_cli.info(archive, limits=limits)["samples"] == 20 << 20
         with spikey_cli.open(archive, limits=limits) as recording:
             assert (recording[-10:] == 7).all()
     with pytest.raises(SpikeyError, match=r"--memory"):

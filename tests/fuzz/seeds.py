@@ -18,7 +18,7 @@ from support.recordings import n1_samples, neural, wav_bytes
 from targets import pieces_of, take_apart
 
 import spikey_cli
-from spikey_cli.api.array_metadata import samples_of
+from spikey_cli.api.array_metadata import to_samples
 from spikey_cli.api.chunk import encode_chunk
 from spikey_cli.container.quantizer_table import pack_quantizer
 from spikey_cli.core.coders import CODERS
@@ -57,8 +57,9 @@ def _archives() -> dict[str, bytes]:
             )
             made[name] = (Path(folder) / "a.spk").read_bytes()
         own = Predictor(random_model(**PARTS["messages"]))
-        options = {"predictor": own, "embed_model": True, "coder": "range", "workers": 1, "force": True}
-        spikey_cli.compress([Path(folder) / "n1.wav", Path(folder) / "two.wav"], Path(folder) / "a.spk", **options)
+        inputs = [Path(folder) / "n1.wav", Path(folder) / "two.wav"]
+        encoding = spikey_cli.Encoding("range", own, embed_model=True)
+        spikey_cli.compress(inputs, Path(folder) / "a.spk", coder=encoding, workers=1, force=True)
         made["embedded"] = (Path(folder) / "a.spk").read_bytes()
     return made
 
@@ -78,7 +79,7 @@ def _chunks() -> list[bytes]:
     arrays = (n1, filled, unsigned, np.asfortranarray(unsigned), random.integers(-9, 9, 50), random.normal(size=20))
     seeds = []
     for array in arrays:
-        samples, metadata = samples_of(array) or (array, None)
+        samples, metadata = to_samples(array) or (array, None)
         saved = io.BytesIO()
         np.save(saved, samples)
         seeds.append(pieces_of(saved.getvalue(), metadata.pack() if metadata else b""))

@@ -96,7 +96,7 @@ def take_apart(anatomy: Anatomy, directory: bytes) -> bytes:
 def archive(data: bytes) -> None:
     """Describe and verify an archive with correct checksums."""
     with _archive(anatomy_of(data).pack()) as path, contextlib.suppress(SpikeyError):
-        spikey_cli.describe(path, limits=LIMITS)
+        spikey_cli.info(path, limits=LIMITS)
         spikey_cli.verify(path, workers=1, limits=LIMITS)
 
 
@@ -166,7 +166,7 @@ def chunk_of(data: bytes) -> bytes:
     sources = [scan(BytesSource(file, name)) for name, file in files if file]
     made = io.BytesIO()
     if sources:
-        write_archive(sources, made, CODERS["rice"], None, True, False, Workers(None, 1), None)
+        write_archive(sources, made, CODERS["rice"], None, Workers(None, 1))
     return made.getvalue()
 
 
@@ -174,7 +174,7 @@ def chunk(data: bytes) -> None:
     """Decode a chunk of arbitrary files, and the bytes as they are; the array must not exceed its limit."""
     for packed in (chunk_of(data), data):
         with contextlib.suppress(SpikeyError):
-            array = decode_chunk(packed, most_bytes=CHUNK_BYTES)
+            array = decode_chunk(packed, max_bytes=CHUNK_BYTES)
             assert array.nbytes <= CHUNK_BYTES, array.nbytes
 
 

@@ -86,10 +86,8 @@ def main() -> None:
                 spikey_cli.compress(
                     [folder],
                     GOLDEN / name,
-                    coder=coder,
+                    coder=spikey_cli.Encoding(coder, model_named(model), embed_model=topic == "edges"),
                     recursive=True,
-                    predictor=model_named(model),
-                    embed_model=topic == "edges",
                 )
             golden[name] = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(files.items())}
     listing.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")

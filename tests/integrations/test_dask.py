@@ -16,6 +16,7 @@ from support.cluster_harness import FRAMES, ClusterHarness, left_in, write_sourc
 import spikey_cli
 from spikey_cli.api import compress as compressor
 from spikey_cli.codec import block_plan, blocks
+from spikey_cli.codec.scan import scan
 from spikey_cli.container.block_table import FileEntry
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
@@ -70,7 +71,7 @@ class TestTheSame:
         done = spikey_cli.compress(
             sources,
             tmp_path / "o.spk",
-            cluster=local,
+            workers=local,
             progress=lambda now, total, ratio=None: told.append((now, total)),
         )
         assert done.files == len(sources)
@@ -82,11 +83,11 @@ class TestTheSame:
     @pytest.mark.parametrize("coder", ["range", "huffman"])
     def test_archive_of_other_coders(self, sources, local, tmp_path, coder):
         for name, cluster in (("a.spk", None), ("b.spk", local)):
-            spikey_cli.compress(sources, tmp_path / name, coder=coder, cluster=cluster)
+            spikey_cli.compress(sources, tmp_path / name, coder=coder, workers=cluster)
         assert (tmp_path / "a.spk").read_bytes() == (tmp_path / "b.spk").read_bytes()
 
     def test_files_come_back(self, sources, independent, local, tmp_path):
-        spikey_cli.decompress(tmp_path / "alone.spk", tmp_path / "out", cluster=local)
+        spikey_cli.decompress(tmp_path / "alone.spk", tmp_path / "out", workers=local)
         assert left_in(tmp_path / "out") == sorted(path.name for path in sources)
         for path in sources:
             assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
@@ -96,7 +97,7 @@ class TestTheSame:
         told = []
         for cluster in (None, local):
             with pytest.raises(spikey_cli.ArchiveError) as raised:
-                spikey_cli.verify(tmp_path / "alone.spk", cluster=cluster)
+                spikey_cli.verify(tmp_path / "alone.spk", workers=cluster)
             told.append(str(raised.value))
         assert told[0] == told[1]
 
@@ -119,7 +120,7 @@ class TestTheSame:
         monkeypatch.setattr(compressor, "read_block", noted_read)
         monkeypatch.setattr(compressor.ArchiveWriter, "add_block", noted_add)
         with hosts.open_cluster(local.pool._client, workers=threads) as cluster:
-            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+            spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert max(most) == blocks_ahead
 
     def test_lazy_arrays_are_computed_there(self, independent, sources, harness, tmp_path, monkeypatch):
@@ -139,11 +140,11 @@ class TestTheSame:
 def test_workers_may_join(harness):
     harness.add_worker()
     with hosts.open_cluster(harness.address, patience=30) as cluster:
-        assert cluster.most_under_way == 2
+        assert cluster.max_pending == 2
         harness.add_worker()
         cluster.pool._client.wait_for_workers(2, timeout=30)
         cluster.pool._look()
-        assert cluster.most_under_way == 4
+        assert cluster.max_pending == 4
 
 
 class TestWorkersThatDie:
@@ -153,7 +154,7 @@ class TestWorkersThatDie:
             harness.add_worker(**{worker_faults.MARK: str(mark)})
         monkeypatch.setattr(compressor, "encode_block", worker_faults.die_once)
         with hosts.open_cluster(harness.address, patience=30) as cluster:
-            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+            spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert mark.exists()
         assert (tmp_path / "o.spk").read_bytes() == independent
 
@@ -162,7 +163,7 @@ class TestWorkersThatDie:
         monkeypatch.setenv(worker_faults.MARK, str(mark))
         monkeypatch.setattr(compressor, "encode_block", worker_faults.die_once)
         with hosts.open_cluster(workers=1) as cluster:
-            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+            spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert mark.exists()
         assert (tmp_path / "o.spk").read_bytes() == independent
 
@@ -175,7 +176,7 @@ class TestWorkersThatDie:
             with pytest.raises(
                 ClusterError, match=r"tcp://.*: has had no workers for 1 s; start some with `dask worker"
             ):
-                spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+                spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert left_in(tmp_path) == []
 
     def test_with_the_same_block_again_and_again(self, sources, tmp_path, monkeypatch):
@@ -187,7 +188,7 @@ class TestWorkersThatDie:
                 ClusterError, match=r"worker after worker died with the same block .* give workers more memory"
             ),
         ):
-            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=cluster)
+            spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert left_in(tmp_path) == []
 
     def test_the_scheduler(self, sources, harness, tmp_path):
@@ -197,7 +198,7 @@ class TestWorkersThatDie:
             pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
         ):
             spikey_cli.compress(
-                sources, tmp_path / "o.spk", cluster=cluster, progress=lambda *_: harness.kill_scheduler()
+                sources, tmp_path / "o.spk", workers=cluster, progress=lambda *_: harness.kill_scheduler()
             )
         assert left_in(tmp_path) == []
 
@@ -217,7 +218,7 @@ class TestWorkersThatCannotBeTrusted:
     def test_another_release_that_comes_later(self, sources, local, tmp_path, monkeypatch):
         monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
         with pytest.raises(ClusterError, match=r"tcp://.*: has spikey-cli 0\..*, and the client has 9.9.9; install"):
-            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+            spikey_cli.compress(sources, tmp_path / "o.spk", workers=local)
         assert left_in(tmp_path) == []
 
     @pytest.fixture
@@ -242,7 +243,7 @@ class TestWorkersThatCannotBeTrusted:
         with pytest.raises(
             ClusterError, match=r"a worker has no spikey-cli that works \(No module named 'nomba'\); .* pip"
         ):
-            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+            spikey_cli.compress(sources, tmp_path / "o.spk", workers=local)
         assert left_in(tmp_path) == []
 
     def test_none_at_the_scheduler(self, nowhere, tmp_path):
@@ -260,7 +261,7 @@ class TestWorkersThatCannotBeTrusted:
     def test_a_self_test_that_fails_there(self, sources, local, tmp_path, monkeypatch):
         monkeypatch.setattr(compressor, "encode_block", worker_faults.fail_the_self_test)
         with pytest.raises(ClusterError, match=r"tcp://.*: the self-test .* or take that worker out of the cluster"):
-            spikey_cli.compress(sources, tmp_path / "o.spk", cluster=local)
+            spikey_cli.compress(sources, tmp_path / "o.spk", workers=local)
         assert left_in(tmp_path) == []
 
 
@@ -295,12 +296,12 @@ def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch
     # what is hit next time is the file that takes its place
     paths = [*others[:3], left_out, *others[3:]]
     with pytest.raises(InputError, match=f"{left_out.name}: changed while it was read; compress it again"):
-        spikey_cli.compress(paths, tmp_path / "b.spk", cluster=local)
+        spikey_cli.compress(paths, tmp_path / "b.spk", workers=local)
     assert left_in(tmp_path) == ["a.spk"]
 
 
 def test_blocks_travel_light(sources):
-    looked = [compressor.scan_or_fail(source) for source in compressor.name_inputs(sources[:4])]
+    looked = [scan(source) for source in sources[:4]]
     directory = blocks.Directory(
         tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in looked),
         compressor.find_sessions(looked)[0],

@@ -67,7 +67,9 @@ def test_chunks_where_files_are_cut_at_different_times(tmp_path):
     noise = np.random.default_rng(2).integers(-500, 500, size=(300_000, 9)).astype(np.int16)
     (tmp_path / "one.wav").write_bytes(wav_bytes(noise[:, 0]))
     (tmp_path / "eight.wav").write_bytes(wav_bytes(np.repeat(noise[:, 1:], 12, axis=1)))
-    spikey_cli.compress([tmp_path / "one.wav", tmp_path / "eight.wav"], tmp_path / "o.spk", coder="rice", peers=False)
+    spikey_cli.compress(
+        [tmp_path / "one.wav", tmp_path / "eight.wav"], tmp_path / "o.spk", coder=spikey_cli.Encoding(peers=False)
+    )
     with spikey_cli.open(tmp_path / "o.spk") as both:
         assert both.chunks == ((150_000, 150_000), (97,))
     with spikey_cli.open(tmp_path / "o.spk", threads=["eight.wav:3"]) as wide:

@@ -78,7 +78,7 @@ def test_a_dataset_of_an_nwb_file(tmp_path, nwb, samples):
     with spikey_cli.open(tmp_path / "out.spk") as recording:
         assert recording.sample_rate == 30_000
         assert recording.shape == samples.shape
-    assert spikey_cli.describe(tmp_path / "out.spk")["ratio"] > 3
+    assert spikey_cli.info(tmp_path / "out.spk")["ratio"] > 3
     with h5py.File(nwb, "r+"):
         """Nothing holds it open."""
 
@@ -97,7 +97,7 @@ def test_every_dtype_and_shape(tmp_path, random, dtype, shape):
     np.testing.assert_array_equal(back.astype(np.int64) + about["subtracted"], array)
     assert back.shape == shape
     assert about["rate"] is None
-    assert spikey_cli.describe(tmp_path / "out.spk")["files"][0]["sample_rate"] == 1000
+    assert spikey_cli.info(tmp_path / "out.spk")["files"][0]["sample_rate"] == 1000
 
 
 @given(st.data())
@@ -127,7 +127,7 @@ def test_several_files_of_folders_and_others(tmp_path, nwb, samples):
         file["samples"] = samples
     printed = run("compress", "-r", "--dataset", DATA, day, tmp_path / "out.spk", status=1)
     assert f"other.h5: holds no dataset '{DATA}'; it holds samples (int16, 6000 x 4)" in printed
-    names = [file["name"] for file in spikey_cli.describe(tmp_path / "out.spk")["files"]]
+    names = [file["name"] for file in spikey_cli.info(tmp_path / "out.spk")["files"]]
     assert names == ["a/session.npy", "a/session.json", "b/session.npy", "b/session.json", "note.txt"]
 
 
@@ -136,7 +136,7 @@ def test_the_rate_is_told_where_the_file_does_not(tmp_path, nwb, samples):
         file["samples"] = samples
     run("compress", "--dataset", "samples", "--rate", "25000", nwb, tmp_path / "told.spk")
     run("compress", "--dataset", DATA, "--rate", "25000", nwb, tmp_path / "own.spk")
-    rates = [spikey_cli.describe(tmp_path / name)["files"][0]["sample_rate"] for name in ("told.spk", "own.spk")]
+    rates = [spikey_cli.info(tmp_path / name)["files"][0]["sample_rate"] for name in ("told.spk", "own.spk")]
     assert rates == [25_000, 30_000]
 
 
@@ -195,7 +195,7 @@ def test_damage_to_samples_is_noticed(tmp_path, nwb):
     (tmp_path / "damaged.h5").write_bytes(damaged)
     printed = run("compress", "--dataset", DATA, tmp_path / "damaged.h5", tmp_path / "out.spk", status=1)
     assert f"damaged.h5: cannot read {DATA} as HDF5" in printed
-    assert [file["name"] for file in spikey_cli.describe(tmp_path / "out.spk")["files"]] == ["damaged.json"]
+    assert [file["name"] for file in spikey_cli.info(tmp_path / "out.spk")["files"]] == ["damaged.json"]
 
 
 def test_attributes_that_are_no_text_are_left_out(tmp_path, nwb):

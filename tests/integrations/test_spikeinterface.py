@@ -125,7 +125,7 @@ def test_ranges_decode_only_what_they_need(archive: Path, decoded: list[int]) ->
     assert decoded == [], "opening decodes no samples"
     back.get_traces(0, 10, 20)
     assert decoded == [CHANNELS]
-    passes = [channel["coding_pass"] for channel in spikey_cli.describe(archive)["channels"]]  # type: ignore[attr-defined]
+    passes = [channel["coding_pass"] for channel in spikey_cli.info(archive)["channels"]]  # type: ignore[attr-defined]
     back.get_traces(0, 5000, 5010, channel_ids=[back.channel_ids[passes.index(0)]])
     assert decoded == [CHANNELS, 1], "a channel that leans on no other needs no other"
 
@@ -248,7 +248,7 @@ def test_an_archive_is_not_replaced_unless_it_is_said(tmp_path: Path, recording:
     with pytest.raises(InputError, match="exists"):
         write_spikey(recording, tmp_path / "a.spk")
     write_spikey(recording, tmp_path / "a.spk", force=True, coder="range", peers=False, workers=1, verify=False)
-    assert spikey_cli.describe(tmp_path / "a.spk")["coder"] == "range"
+    assert spikey_cli.info(tmp_path / "a.spk")["coder"] == "range"
 
 
 @pytest.mark.parametrize("gap", [False, True])
@@ -276,7 +276,7 @@ def test_even_times_take_no_room(tmp_path: Path) -> None:
     late = generated((0.2,))
     late.shift_times(1.79e9)
     write_spikey(late.frame_slice(500, 3000), tmp_path / "a.spk")
-    assert [file["name"] for file in spikey_cli.describe(tmp_path / "a.spk")["files"]] == [
+    assert [file["name"] for file in spikey_cli.info(tmp_path / "a.spk")["files"]] == [
         "segment0.npy",
         "recording.json",
     ]

@@ -12,8 +12,8 @@ from support.recordings import n1_samples, neural
 
 import spikey_cli
 from spikey_cli.errors import InputError
-from spikey_cli.io.layout import RawFormat
-from spikey_cli.io.source import ArraySource, BytesSource
+from spikey_cli.io.raw import RawFormat
+from spikey_cli.io.source import ArraySource, BytesSource, FileSource
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def restored(archive: Path, folder: Path) -> dict[str, bytes]:
 
 
 def kinds(archive: Path) -> list[object]:
-    return [file["kind"] for file in spikey_cli.describe(archive)["files"]]
+    return [file["kind"] for file in spikey_cli.info(archive)["files"]]
 
 
 def test_an_npy_file_is_predicted_and_comes_back(tmp_path: Path, samples: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", samples)
-    done = spikey_cli.compress([tmp_path / "a.npy"], tmp_path / "a.spk", sample_rate=30_000)
+    done = spikey_cli.compress([spikey_cli.FileSource(tmp_path / "a.npy", sample_rate=30_000)], tmp_path / "a.spk")
     assert done.ratio > 3, f"ratio {done.ratio}: it was not predicted"
     assert restored(tmp_path / "a.spk", tmp_path / "out") == {"a.npy": (tmp_path / "a.npy").read_bytes()}
     with spikey_cli.open(tmp_path / "a.spk") as recording:
@@ -73,8 +73,8 @@ def test_raw_samples_come_back(tmp_path: Path, samples: np.ndarray, odd: bytes) 
     data = samples.tobytes() + odd
     (tmp_path / "run.BIN").write_bytes(data)
     (tmp_path / "run.meta").write_bytes(b"nSavedChans=4\n")
-    inputs = [tmp_path / "run.BIN", tmp_path / "run.meta"]
-    done = spikey_cli.compress(inputs, tmp_path / "a.spk", raw=RawFormat(4, 30_000))
+    inputs = [FileSource(tmp_path / "run.BIN", raw=RawFormat(4, 30_000)), tmp_path / "run.meta"]
+    done = spikey_cli.compress(inputs, tmp_path / "a.spk")
     assert done.ratio > 3, f"ratio {done.ratio}: it was not predicted"
     assert kinds(tmp_path / "a.spk") == ["raw", "verbatim"]
     assert restored(tmp_path / "a.spk", tmp_path / "out") == {"run.BIN": data, "run.meta": b"nSavedChans=4\n"}

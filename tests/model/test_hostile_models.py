@@ -202,7 +202,7 @@ def _archive_with(folder: Path, model: bytes, *, coder: str = "range", frames: i
     (folder / "a.wav").write_bytes(wav_bytes(samples * (200 if width == 3 else 1), width))
     path = folder / "a.spk"
     own = Predictor(random_model())
-    spikey_cli.compress([folder / "a.wav"], path, coder=coder, predictor=own, embed_model=True, force=True)
+    spikey_cli.compress([folder / "a.wav"], path, coder=spikey_cli.Encoding(coder, own, embed_model=True), force=True)
     content = Content.of(path)
     content.directory = replace(content.directory, model=model)
     content.start = content.start[:12] + hashlib.sha256(model).digest()[:8]
@@ -223,7 +223,7 @@ def test_embedded_hostile_models_never_run(name, tmp_path, monkeypatch):
     with pytest.raises(ModelError):
         spikey_cli.decompress(path, tmp_path / "back")
     assert not (tmp_path / "back").exists()
-    assert spikey_cli.describe(path)["files"], "it is told about without its model"
+    assert spikey_cli.info(path)["files"], "it is told about without its model"
 
 
 def test_an_embedded_model_that_is_not_the_one_named(tmp_path):
@@ -251,7 +251,9 @@ def test_whatever_a_model_says_is_taken(row, value, coder, tmp_path):
         with contextlib.suppress(spikey_cli.SpikeyError):
             spikey_cli.verify(path)
         # it is a model like any other: what is written with it comes back
-        spikey_cli.compress([tmp_path / "a.wav"], path, coder=coder, predictor=own, embed_model=True, force=True)
+        spikey_cli.compress(
+            [tmp_path / "a.wav"], path, coder=spikey_cli.Encoding(coder, own, embed_model=True), force=True
+        )
         assert spikey_cli.verify(path).files == 1
 
 
@@ -269,7 +271,9 @@ def test_a_model_too_large_to_embed(tmp_path):
     large = Predictor(random_model(window=8, latent=1024, peers=1))
     assert len(large.onnx) > 1 << 20
     with pytest.raises(spikey_cli.InputError, match="too large to be embedded"):
-        spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk", predictor=large, embed_model=True)
+        spikey_cli.compress(
+            [tmp_path / "a.wav"], tmp_path / "a.spk", coder=spikey_cli.Encoding(predictor=large, embed_model=True)
+        )
 
 
 def test_graphs_that_are_not_messages():

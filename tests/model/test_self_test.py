@@ -107,7 +107,7 @@ def test_a_self_test_that_is_none_is_refused():
 def test_the_encoder_falls_back_and_the_decoder_refuses(tmp_path, paths, monkeypatch, broken, coder):
     model = {"kernel": "n1", "session": "n1-peers"}[broken]
     good, plain = tmp_path / "good.spk", tmp_path / "plain.spk"
-    assert spikey_cli.compress(paths, good, coder=coder, predictor=find_model(model)).warnings == ()
+    assert spikey_cli.compress(paths, good, coder=spikey_cli.Encoding(coder, find_model(model))).warnings == ()
     with monkeypatch.context() as patch:
         if broken == "kernel":
             _wrong_kernels(patch)
@@ -117,12 +117,12 @@ def test_the_encoder_falls_back_and_the_decoder_refuses(tmp_path, paths, monkeyp
         predictor_with_digest.cache_clear()
         for workers in (1, 2):
             done = spikey_cli.compress(
-                paths, plain, coder=coder, predictor=find_model(model), workers=workers, force=True
+                paths, plain, coder=spikey_cli.Encoding(coder, find_model(model)), workers=workers, force=True
             )
             (warning,) = done.warnings
-            assert "self-test" in warning
-            assert "without the model" in warning
-            assert spikey_cli.describe(plain)["model"] is None
+            assert "self-test" in str(warning)
+            assert "without the model" in str(warning)
+            assert spikey_cli.info(plain)["model"] is None
             assert spikey_cli.verify(plain, workers=workers).files == 2
             predictor_with_digest.cache_clear()
             with pytest.raises(ModelError, match=r"good.spk: the self-test .* install another release"):
@@ -168,5 +168,12 @@ def test_a_kernel_passes_once(tmp_path, paths, monkeypatch):
         monkeypatch.setitem(_KERNELS, kind, counted)
     predictor = find_model("n1")
     for _ in range(3):
-        spikey_cli.compress(paths, tmp_path / "out.spk", predictor=predictor, workers=1, force=True, verify=False)
+        spikey_cli.compress(
+            paths,
+            tmp_path / "out.spk",
+            coder=spikey_cli.Encoding(predictor=predictor),
+            workers=1,
+            force=True,
+            verify=False,
+        )
     assert len(asked) == 1

@@ -13,7 +13,7 @@ from support.streams import PacketStream
 
 from spikey_cli.container.limits import Limits
 from spikey_cli.errors import ArchiveError, InputError, LimitError
-from spikey_cli.io.layout import RawFormat
+from spikey_cli.io.raw import RawFormat
 from spikey_cli.streaming.pipe import Piped, compress_pipe, decompress_pipe
 
 

@@ -129,7 +129,7 @@ def streams(files: dict[str, bytes], coder: str, model: str, workers: int) -> st
         for name, data in files.items():
             (folder / name).write_bytes(data)
         paths, target = [folder / name for name in files], folder / "out.spk"
-        done = spikey_cli.compress(paths, target, coder=coder, workers=workers, predictor=find_model(model))
+        done = spikey_cli.compress(paths, target, coder=spikey_cli.Encoding(coder, find_model(model)), workers=workers)
         assert not done.warnings, done.warnings
         spikey_cli.decompress(target, folder / "back", workers=workers)
         assert all((folder / "back" / name).read_bytes() == data for name, data in files.items())

@@ -75,7 +75,7 @@ class FaultHarness:
         else:
             arguments = ["extract", *options, "--start", "0.1", archive, f"{self.out / 'back'}/"]
             self.reset({})
-            spikey_cli.extract_files(archive, self.out / "back", start=0.1)
+            spikey_cli.extract(archive, f"{self.out / 'back'}/", seconds=(0.1, None))
             after = self.files()
         return Job(arguments, dict.fromkeys(after, OLD) if over_old else {}, after)
 

@@ -223,7 +223,7 @@ def _warm_up() -> None:
         archive = Path(name) / "a.spk"
         spikey_cli.compress(paths, archive, workers=1)
         spikey_cli.decompress(archive, Path(name) / "back", workers=1)
-        spikey_cli.extract_files(archive, Path(name) / "piece", stop=0.1, workers=1)
+        spikey_cli.extract(archive, f"{name}/piece/", seconds=(None, 0.1), workers=1)
     assert len(os.listdir("/proc/self/task")) == 1, "a process with threads cannot be forked"
 
 

@@ -107,7 +107,7 @@ class TestInterrupted:
             except signals.Interrupted as error:
                 raise ImportError("initialization failed") from error
 
-        monkeypatch.setattr(compressor, "name_inputs", mistake)
+        monkeypatch.setattr(compressor, "find_sources", mistake)
         with pytest.raises(signals.Interrupted):
             CliRunner().invoke(main, ["compress", "a.wav", str(tmp_path / "o.spk")])
 

@@ -13,7 +13,7 @@ from support.recordings import n1_samples, neural, wav_bytes, write_session
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
 
-from spikey_cli.api.compress import compress  # noqa: E402
+from spikey_cli.api.compress import Encoding, compress  # noqa: E402
 from spikey_cli.api.decompress import decompress, verify  # noqa: E402
 from spikey_cli.cli import main  # noqa: E402
 from spikey_cli.codec.streams import decode_channels, encode_channels  # noqa: E402
@@ -102,7 +102,7 @@ def test_every_kind_trains_freezes_and_codes(folder, tmp_path, kind):
     assert predictor.window == 12
     assert bool(predictor.latent_rows) == of.in_parts
     files = sorted(folder.glob("a/*.wav"))
-    compress(files, tmp_path / "out.spk", predictor=predictor, coder="range", workers=1)
+    compress(files, tmp_path / "out.spk", coder=Encoding("range", predictor), workers=1)
     decompress(tmp_path / "out.spk", tmp_path / "back", predictor=predictor, workers=2)
     for file in files:
         assert (tmp_path / "back" / file.name).read_bytes() == file.read_bytes()

@@ -1,0 +1,115 @@
+"""The registry of input formats: how samples are found in a file, and the warning if they are not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import BinaryIO
+
+from ..errors import InputError
+from . import npy, raw, wav
+from .layout import MAX_HEADER_BYTES, Layout
+from .sidecar import raw_format_beside
+from .source import FileSource, Source
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """One input format."""
+
+    name: str
+    """As `info` reports it."""
+    suffixes: tuple[str, ...]
+    """How the names of such files usually end, in lower case."""
+    magic: tuple[bytes, ...]
+    """What the header of such a file starts with; empty for a format without a header."""
+    parse: Callable[[BinaryIO, int, Source], Layout | None]
+    """(file, size in bytes, source) to the layout, or None if the file has no samples that can be predicted."""
+    warning: str
+    """Why a file that looks like this format is stored verbatim, and the remedy."""
+    parameter: str | None = None
+    """The API parameter of that remedy."""
+    looks_like: Callable[[bytes], bool] = bool
+    """Whether a file with one of the suffixes and these first bytes deserves the warning; by default if not empty."""
+
+
+def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | None:
+    if not isinstance(source, FileSource) or suffix(source.name) not in raw.SUFFIXES:
+        return None
+    raw_format = source.raw or raw_format_beside(source.path)
+    return raw_format.layout(file, size) if raw_format else None
+
+
+HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")
+
+FORMATS = (
+    # first: a stated raw format takes precedence over bytes that resemble a header
+    FileFormat(
+        "raw",
+        raw.SUFFIXES,
+        (),
+        _parse_raw,
+        "stored byte for byte with little gain, because nothing states the layout of its samples; if it is a "
+        "recording, pass its RawFormat: channels and sampling rate",
+        "raw",
+    ),
+    FileFormat(
+        "wav",
+        (".wav",),
+        wav.MAGIC,
+        lambda file, size, source: wav.parse(file, size),
+        "stored byte for byte with little gain: it is not a WAV file of 8-, 16- or 24-bit integers, or its header does "
+        "not match its samples",
+    ),
+    FileFormat(
+        "npy",
+        (".npy",),
+        (npy.MAGIC,),
+        lambda file, size, source: npy.parse(file, size, source.sample_rate),
+        "stored byte for byte with little gain; 16-bit samples are predicted if they are int16 of shape "
+        "(frames, channels), little endian, in C order and complete",
+        looks_like=npy.holds_16_bit_integers,
+    ),
+    FileFormat(
+        "hdf5",
+        HDF5_SUFFIXES,
+        (),
+        lambda file, size, source: None,  # a dataset of it is an input: see integrations.hdf5
+        "stored byte for byte with little gain; to compress the samples of one dataset, and nothing else of the file, "
+        "name that dataset",
+        "dataset",
+    ),
+)
+
+
+def find_layout(file: BinaryIO, size: int, source: Source) -> Layout | None:
+    """Return the layout of an input of `size` bytes, or None if no format finds samples in it."""
+    for file_format in FORMATS:
+        layout = file_format.parse(file, size, source)
+        if layout is not None:
+            return layout
+    return None
+
+
+def format_name(layout: Layout) -> str:
+    """Return the name of the format that a layout's header belongs to; ``"raw"`` for any other header."""
+    for file_format in FORMATS:
+        if layout.header.startswith(file_format.magic):
+            return file_format.name
+    return "raw"
+
+
+def resembled_format(source: FileSource) -> FileFormat | None:
+    """Return the format that a file stored verbatim resembles by its name and first bytes, or None."""
+    for file_format in FORMATS:
+        if suffix(source.name) in file_format.suffixes:
+            with contextlib.suppress(OSError, InputError), source.open() as file:
+                return file_format if file_format.looks_like(file.read(MAX_HEADER_BYTES)) else None
+    return None
+
+
+def suffix(name: str) -> str:
+    """Return the suffix of a file's name in lower case, with its dot."""
+    return PurePath(name).suffix.lower()
