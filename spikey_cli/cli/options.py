@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "channels": ("extract", "--channel"),
+    "coders": ("bench", "--coders"),
     "dataset": ("compress", "--dataset"),
     "embed_model": ("compress", "--embed-model"),
     "expansion": (None, "--max-expansion"),
@@ -33,13 +34,17 @@ OPTIONS = {
     "recursive": (None, "--recursive"),
     "rivals": ("bench", "--rivals"),
     "sample_rate": ("compress", "--rate"),
-    "seconds": (None, "--start"),
+    "seconds": ("extract", "--start"),
+    "start": ("extract", "--start"),
     "threads": (None, "--threads"),
     "workers": (None, "--threads"),
 }
-"""For each parameter of the library that an error may name: the option that sets it. The command says where the option
-is if the running command does not have it.
+"""For each parameter of the library that an error may name: the option that sets it, and a command that has the option
+for errors of commands that do not.
 """
+
+_LISTED_BY = {"channels": "spikey info --all", "files": "spikey info --all", "seconds": "spikey info"}
+"""The commands that print the possible values."""
 
 PATH = click.Path(path_type=Path)
 
@@ -142,8 +147,8 @@ def refuse(*parameters: str, reason: str) -> None:
         raise click.UsageError(f"{reason}; leave out {', '.join(given)}")
 
 
-def option_of(parameter: str | None) -> str | None:
-    """The option that sets a parameter of the library, preceded by `spikey COMMAND` if another command has it.
+def remedy(parameter: str | None) -> str | None:
+    """The option that sets a parameter of the library, preceded by `spikey COMMAND` if only another command has it.
 
     None if there is no such option.
     """
@@ -154,6 +159,6 @@ def option_of(parameter: str | None) -> str | None:
     if isinstance(command, click.Group) and context.invoked_subcommand:  # the context of the command itself has ended
         command = command.get_command(context, context.invoked_subcommand)
     home, option = OPTIONS[parameter]
-    if command and any(option in known.opts for known in command.params):
-        return option
-    return f"spikey {home} {option}" if home else None
+    if not (command and any(option in known.opts for known in command.params)):
+        return f"spikey {home} {option}" if home else None
+    return f"{option}; see `{_LISTED_BY[parameter]}`" if parameter in _LISTED_BY else option

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import option_of
+from .options import remedy
 
 if TYPE_CHECKING:
     from ..errors import SpikeyError
@@ -32,7 +32,7 @@ _SHOW_CURSOR = "\033[?25h"
 
 def complain(problem: object, *, kind: str = "") -> None:
     """Print a line on stderr. If `problem` is an error that an option remedies, the line ends with that option."""
-    option = option_of(getattr(problem, "parameter", None))
+    option = remedy(getattr(problem, "parameter", None))
     click.echo(f"spikey: {kind}{problem}{f' ({option})' if option else ''}", err=True)
 
 

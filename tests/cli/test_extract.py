@@ -58,6 +58,12 @@ def test_targets_that_are_neither_array_nor_wav_nor_folder(tmp_path, mixed):
     assert "must end in .npy or .wav, or in / for a folder" in run("extract", mixed, tmp_path / "a.txt", status=2)
 
 
+def test_frames_to_a_folder(tmp_path, mixed, wide):
+    run("extract", "--channel", "wide.wav", "--first-frame", "7", "--stop-frame", "107", mixed, tmp_path)
+    piece, _ = soundfile.read(tmp_path / "wide.wav", dtype="int16")
+    np.testing.assert_array_equal(piece, soundfile.read(wide, dtype="int16")[0][7:107])
+
+
 def test_seconds_and_frames_exclude_each_other(tmp_path, mixed):
     printed = run("extract", "--stop", "1", "--first-frame", "3", mixed, tmp_path / "a.npy", status=2)
     assert "the range is in seconds (--start, --stop); leave out --first-frame" in printed

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 import pytest
 from support.command import run
+from support.paths import ROOT
 
 from spikey_cli.cli import COMMANDS, main
 from spikey_cli.cli.options import OPTIONS
 from spikey_cli.errors import InputError, SpikeyError
-
-PARAMETERS = sorted(OPTIONS)
 
 
 def command_named(name: str) -> click.Command:
@@ -23,7 +24,14 @@ def has_option(name: str, option: str) -> bool:
     return any(option in parameter.opts for parameter in command_named(name).params)
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_every_parameter_that_an_error_names_has_an_option():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "spikey_cli").rglob("*.py")]
+    named = {name for source in sources for name in re.findall(r'parameter="(\w+)"', source)}
+    assert "keep_going" in named
+    assert named <= OPTIONS.keys()
+
+
+@pytest.mark.parametrize("parameter", sorted(OPTIONS))
 def test_every_option_of_the_table_exists(parameter):
     home, option = OPTIONS[parameter]
     assert any(has_option(name, option) for name in ([home] if home else COMMANDS))
@@ -56,6 +64,11 @@ def printed_for(monkeypatch, archive):
 def test_errors_name_the_option_that_remedies_them(printed_for, parameter, end):
     printed = printed_for(InputError("a.spk: is too large; raise it", parameter=parameter))
     assert printed == f"spikey: a.spk: is too large; {end}\n"
+
+
+def test_unknown_names_are_followed_by_the_command_that_lists_them(tmp_path, archive):
+    printed = run("extract", "--channel", "x", archive, tmp_path / "x.npy", status=1)
+    assert printed.endswith(" (--channel; see `spikey info --all`)\n")
 
 
 def test_a_picture_ends_in_png(tmp_path, wavs):

@@ -193,5 +193,5 @@ def test_force_overwrites_archives_only(tmp_path: Path, recorder: Any, data: byt
     (tmp_path / "notes").write_text("of the day")
     recorder(_Stream(data))
     printed = run("compress", "-f", "--raw", "2:1000", "-", tmp_path / "notes", status=1)
-    assert "is no archive, and would be lost" in printed
+    assert "exists and is not an archive, so it is not overwritten" in printed
     assert (tmp_path / "notes").read_text() == "of the day"
