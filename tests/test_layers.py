@@ -82,5 +82,8 @@ def test_only_the_command_knows_its_options(path):
     assert not re.search(r"^\s*(import|from) click\b", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-OTHER_PROGRAMS: dict[str, set[str]] = {}
-"""Options of other programs that a module runs."""
+OTHER_PROGRAMS: dict[str, set[str]] = {
+    "bench/comparison.py": {"--coder", "--model", "--no-verify"},
+    "bench/programs.py": {"--output-dir-flat", "--output-prefix"},
+}
+"""Options of programs that a module runs; `bench` times the command itself as a process."""
