@@ -18,7 +18,7 @@ def row(card: dict) -> tuple[float, str]:  # type: ignore[type-arg]
     best = measured["range"]
     name = card["model"].rsplit("-", 1)[0]
     line = (
-        f"| {name} | {card['config'].get('about', '')} | {card['multiply_adds_a_sample']:,} | "
+        f"| {name} | {card['config'].get('about', '')} | {card['multiply_adds_per_sample']:,} | "
         f"{measured['rice']['bits_per_sample']:.4f} | {best['bits_per_sample']:.4f} | {best['ratio']:.4f} |"
     )
     return best["bits_per_sample"], line

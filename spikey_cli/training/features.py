@@ -1,6 +1,6 @@
-"""Linear features of a window, as a matrix: they fold into the first layer, and cost nothing once frozen.
+"""Linear features of a window as a matrix, which folds into the first layer and costs nothing after export.
 
-All are of unit gain or near it, so that the projector's weights begin alike for each kind.
+All features have about unit gain, so that the projector's initial weights suit each kind.
 """
 
 from __future__ import annotations
@@ -13,9 +13,23 @@ import pywt
 
 from .config import Cnn, Fourier, Identity, Wavelet
 
+_ZERO = 1e-9
+
 
 def linear_features(parts: Sequence[Identity | Wavelet | Fourier | Cnn], window: int) -> np.ndarray:
-    """The features that are linear, float64 of shape (features, window); a window's columns are oldest first."""
+    """The matrix of all linear features.
+
+    Parameters
+    ----------
+    parts : sequence
+        Features of a configuration; learnt filters (`Cnn`) are skipped.
+    window : int
+
+    Returns
+    -------
+    ndarray of float64, shape (features, window)
+        Columns are differences, oldest first.
+    """
     rows = [np.zeros((0, window))]
     for part in parts:
         if isinstance(part, Identity):
@@ -29,26 +43,31 @@ def linear_features(parts: Sequence[Identity | Wavelet | Fourier | Cnn], window:
 
 def _fourier(last: int, window: int) -> np.ndarray:
     spectrum = np.fft.rfft(np.eye(window)[window - last :], axis=0, norm="ortho")
-    rows = np.concatenate([spectrum.real, spectrum.imag])
-    return rows[np.abs(rows).max(axis=1) > 1e-9]  # the imaginary parts of a constant and of an alternation are zero
+    return _without_zero_rows(np.concatenate([spectrum.real, spectrum.imag]))
 
 
 def _wavelet(name: str, levels: int, window: int) -> np.ndarray:
     with warnings.catch_warnings():
-        # a window may be shorter than the filters of its coarsest level: the edges' effects are learnt with the rest
+        # PyWavelets warns if the window is shorter than the coarsest filter; training adapts to the edge effects
         warnings.simplefilter("ignore", UserWarning)
         columns = [np.concatenate(pywt.wavedec(column, name, level=levels)) for column in np.eye(window)]
-    rows = np.array(columns).T
-    return rows[np.abs(rows).max(axis=1) > 1e-9]
+    return _without_zero_rows(np.array(columns).T)
+
+
+def _without_zero_rows(rows: np.ndarray) -> np.ndarray:
+    return rows[np.abs(rows).max(axis=1) > _ZERO]
 
 
 def placed_filters(filters: int, width: int, stride: int, window: int) -> np.ndarray:
-    """Where the weights of filters go in a matrix over the window: int64 of shape (filters * places, window).
+    """Indices of the weights of learnt filters in a matrix over the window.
 
-    Entries count the weights filter by filter; -1 is none. Places end at the newest difference.
+    Returns
+    -------
+    ndarray of int64, shape (filters * positions, window)
+        Weights are numbered filter by filter; -1 means zero. The first position ends at the newest difference.
     """
     ends = range(window, width - 1, -stride)
-    table = np.full((filters, len(ends), window), -1, dtype=np.int64)
-    for place, end in enumerate(ends):
-        table[:, place, end - width : end] = np.arange(filters * width).reshape(filters, width)
-    return table.reshape(filters * len(ends), window)
+    indices = np.full((filters, len(ends), window), -1, dtype=np.int64)
+    for position, end in enumerate(ends):
+        indices[:, position, end - width : end] = np.arange(filters * width).reshape(filters, width)
+    return indices.reshape(filters * len(ends), window)

@@ -1,4 +1,4 @@
-"""Fit a network: gradient descent on the code length, with early stopping on sessions that it does not learn from."""
+"""Fit a network: gradient descent on the code length, with early stopping on held-out sessions."""
 
 from __future__ import annotations
 
@@ -16,38 +16,62 @@ from .batches import Batch, random_batches
 from .config import Config
 from .loss import code_length
 from .network import IntegerNetwork
-from .recordings import Channels
+from .recordings import Dataset
 
-_LOOKED_AT = 200_000  # held-out samples of one look, at most
-_LOOK_BATCH = 4096
-_WARM_UP = 200  # steps in which the learning rate rises
+_EVALUATED_SAMPLES = 200_000
+"""Largest number of held-out samples of one evaluation."""
+_EVALUATION_BATCH = 4096
+_WARM_UP_STEPS = 200
 
 
 @dataclass(frozen=True)
-class Look:
-    """A look at how far training has come."""
+class Evaluation:
+    """The progress of a training."""
 
     step: int
     learning_rate: float
-    trained_bits: float
-    """Bits/sample, the mean over the steps since the last look."""
+    training_bits: float
+    """Mean bits/sample of the steps since the last evaluation."""
     held_out_bits: float
-    """Bits/sample on the held-out sessions, by the network alone."""
+    """Bits/sample on the held-out sessions, by the network alone, without adaptation."""
     seconds_left: float
-    """Until the last step, at the speed since the start."""
+    """Estimated time to the last step."""
 
 
 def fit(
-    config: Config, training: Channels, held_out: Channels, checkpoint: Path | None, report: Callable[[Look], None]
+    config: Config,
+    training: Dataset,
+    held_out: Dataset,
+    checkpoint: Path | None,
+    report: Callable[[Evaluation], None],
 ) -> IntegerNetwork:
-    """Train a network, from `checkpoint` where that exists; the best one seen at a look is returned.
+    """Train a network and return the one that was best on the held-out recordings.
 
-    The same configuration and recordings on the same machine give the same network. Raises InputError where the
-    checkpoint is of another configuration, or no recording is long enough.
+    The same configuration and recordings give the same network on the same machine.
+
+    Parameters
+    ----------
+    config : Config
+    training : Dataset
+        Recordings to fit.
+    held_out : Dataset
+        Recordings for early stopping.
+    checkpoint : Path, optional
+        File that the state is saved to at each evaluation. If it exists, training resumes from it.
+    report : callable
+        Gets each Evaluation.
+
+    Returns
+    -------
+    IntegerNetwork
+
+    Raises
+    ------
+    InputError
+        The checkpoint belongs to another configuration, or all recordings are too short.
     """
     recipe = config.training
-    steps = recipe.unroll if config.is_recurrent else 1
-    filling = steps // 3
+    steps, warm_up = _unrolled_steps(config)
     torch.manual_seed(recipe.seed)
     network = IntegerNetwork(config)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
@@ -58,34 +82,39 @@ def fit(
     if checkpoint and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         if state["config"] != config.model_dump_json():
-            raise InputError(f"{checkpoint}: is of another configuration; remove it, or go on with that one")
+            raise InputError(
+                f"{checkpoint}: belongs to another configuration; remove it, or resume with that configuration"
+            )
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         generator.bit_generator.state = state["generator"]
         done, best, since_best, best_weights = (state[key] for key in ("step", "best", "since_best", "best_weights"))
-    started, first, trained, n_trained = time.monotonic(), done, 0.0, 0
+    started, first, total_bits, n_steps = time.monotonic(), done, 0.0, 0
     while done < recipe.steps and since_best < recipe.patience:
-        rate = recipe.learning_rate * min(1.0, done / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * done / recipe.steps))
+        # half a cosine, after a linear warm-up
+        rate = (
+            recipe.learning_rate * min(1.0, done / _WARM_UP_STEPS) * (1 + math.cos(math.pi * done / recipe.steps)) / 2
+        )
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = next(batches)
-        loss = code_length(network(batch), batch)[:, filling:].mean()
+        loss = code_length(network(batch), batch)[:, warm_up:].mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        done, trained, n_trained = done + 1, trained + loss.item(), n_trained + 1
+        done, total_bits, n_steps = done + 1, total_bits + loss.item(), n_steps + 1
         if done % recipe.evaluate_every and done < recipe.steps:
             continue
         bits = held_out_bits(network, held_out)
         since_best = 0 if bits < best else since_best + 1
         if bits < best:
             best, best_weights = bits, {name: value.clone() for name, value in network.state_dict().items()}
-        left = (time.monotonic() - started) / (done - first) * (recipe.steps - done)
-        report(Look(done, rate, trained / n_trained, bits, left))
-        trained, n_trained = 0.0, 0
+        seconds_left = (time.monotonic() - started) / (done - first) * (recipe.steps - done)
+        report(Evaluation(done, rate, total_bits / n_steps, bits, seconds_left))
+        total_bits, n_steps = 0.0, 0
         if checkpoint:
-            _keep(
+            _save(
                 checkpoint,
                 {
                     "config": config.model_dump_json(),
@@ -102,27 +131,33 @@ def fit(
     return network
 
 
-def _keep(checkpoint: Path, state: dict[str, object]) -> None:
+def _unrolled_steps(config: Config) -> tuple[int, int]:
+    """Successive steps of a row, and how many of the first ones only build up the state of a recurrent network."""
+    steps = config.training.unroll if config.is_recurrent else 1
+    return steps, steps // 3
+
+
+def _save(checkpoint: Path, state: dict[str, object]) -> None:
     part = checkpoint.with_suffix(".part")
     torch.save(state, part)
     part.replace(checkpoint)
 
 
-def held_out_batches(network: IntegerNetwork, held_out: Channels) -> list[Batch]:
-    """The same moments of the held-out sessions each time."""
+def held_out_batches(network: IntegerNetwork, held_out: Dataset) -> list[Batch]:
+    """Batches of the held-out recordings, the same ones at each call."""
     config = network.config
-    steps = config.training.unroll if config.is_recurrent else 1
-    batches = random_batches(held_out, config.window, steps, _LOOK_BATCH, np.random.default_rng(0))
-    samples = min(_LOOKED_AT, held_out.codes.numel())
-    return [next(batches) for _ in range(max(1, samples // _LOOK_BATCH))]
+    steps, _ = _unrolled_steps(config)
+    batches = random_batches(held_out, config.window, steps, _EVALUATION_BATCH, np.random.default_rng(0))
+    samples = min(_EVALUATED_SAMPLES, held_out.codes.numel())
+    return [next(batches) for _ in range(max(1, samples // _EVALUATION_BATCH))]
 
 
 @torch.no_grad()
-def held_out_bits(network: IntegerNetwork, held_out: Channels) -> float:
-    """Bits/sample on the held-out sessions."""
+def held_out_bits(network: IntegerNetwork, held_out: Dataset) -> float:
+    """Bits/sample on the held-out recordings, by the network alone."""
+    _, warm_up = _unrolled_steps(network.config)
     total, n = 0.0, 0
     for batch in held_out_batches(network, held_out):
-        bits = code_length(network(batch), batch)
-        bits = bits[:, bits.shape[1] // 3 :] if network.config.is_recurrent else bits
+        bits = code_length(network(batch), batch)[:, warm_up:]
         total, n = total + bits.double().sum().item(), n + bits.numel()
     return total / n

@@ -1,4 +1,4 @@
-"""The loss of training: the code length of the next sample, in bits, as the range coder will spend it."""
+"""The loss of training: the code length of the next sample in bits, as the range coder codes it."""
 
 from __future__ import annotations
 
@@ -12,36 +12,53 @@ from ..core.density import MARGIN, MAX_LOG2_SCALE, MAX_OUTLIER_WEIGHT, MIN_LOG2_
 from ..core.gain import LOG_SCALE
 from .batches import Batch
 
-CENTRE_UNITS = 1024
+MEAN_UNITS = 1024
+"""Units of output row 0: the predicted mean, to one RMS of the differences."""
 SCALE_UNITS = 16
-TAIL_UNITS = 4
+"""Units of output row 1: the log2 scale, to the octave."""
+OUTLIER_UNITS = 4
+"""Units of output row 2: the outlier weight, to the octave."""
 
 
 def densities(outputs: Tensor, gain: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Centre and spread, in codes, and the tail's weight that outputs [..., 3] describe; see `coders.density`."""
+    """Parameters of the predicted densities; see `core.density`.
+
+    Parameters
+    ----------
+    outputs : Tensor, shape (..., 3)
+        Outputs of the network.
+    gain : Tensor of int64, shape (...)
+        Gain bytes.
+
+    Returns
+    -------
+    mean, scale, outlier_weight : Tensor, shape (...)
+        Mean and scale are in codes, the mean relative to the last value.
+    """
     log2_rms = torch.from_numpy(LOG_SCALE)[gain].float() / SCALE_UNITS
-    centre = outputs[..., 0] / CENTRE_UNITS * torch.exp2(log2_rms)
-    log2_spread = (outputs[..., 1] / SCALE_UNITS + log2_rms).clamp(
+    mean = outputs[..., 0] / MEAN_UNITS * torch.exp2(log2_rms)
+    log2_scale = (outputs[..., 1] / SCALE_UNITS + log2_rms).clamp(
         MIN_LOG2_SCALE / SCALE_UNITS, MAX_LOG2_SCALE / SCALE_UNITS
     )
-    weight = torch.exp2((outputs[..., 2].clamp(0, MAX_OUTLIER_WEIGHT) - MAX_OUTLIER_WEIGHT) / TAIL_UNITS - 1)
-    return centre, torch.exp2(log2_spread), weight
+    weight = torch.exp2((outputs[..., 2].clamp(0, MAX_OUTLIER_WEIGHT) - MAX_OUTLIER_WEIGHT) / OUTLIER_UNITS - 1)
+    return mean, torch.exp2(log2_scale), weight
 
 
 def code_length(outputs: Tensor, batch: Batch) -> Tensor:
-    """Bits that each next code costs [rows, steps]: those of the mass of its bin."""
-    centre, spread, weight = densities(outputs, batch.gain)
+    """Bits of each next code, shape (rows, steps): -log2 of the mass of its bin."""
+    mean, scale, weight = densities(outputs, batch.gain)
 
-    def twice(edge: Tensor) -> Tensor:
-        z = (edge - centre) / (spread * math.sqrt(2))
+    def twice_distribution(edge: Tensor) -> Tensor:
+        z = (edge - mean) / (scale * math.sqrt(2))
         return (1 - weight) * torch.erf(z) + weight * torch.erf(z / 4)
 
+    mass = (twice_distribution(batch.high) - twice_distribution(batch.low)) / 2
     least = MARGIN / 2**TOTAL_BITS
-    return -torch.log2((twice(batch.high) - twice(batch.low)) / 2 * (1 - 1024 * least) + least)
+    return -torch.log2(mass * (1 - 1024 * least) + least)
 
 
-def innovations(outputs: Tensor, batch: Batch) -> Tensor:
-    """Innovations of the next values [rows, steps], as messages carry them: integers, UNIT to one spread."""
-    centre, spread, _ = densities(outputs, batch.gain)
-    z = (batch.delta - centre) / spread * UNIT
+def normalised_errors(outputs: Tensor, batch: Batch) -> Tensor:
+    """Normalised prediction errors of the next values, shape (rows, steps), in the units of messages: UNIT to one."""
+    mean, scale, _ = densities(outputs, batch.gain)
+    z = (batch.delta - mean) / scale * UNIT
     return (z + (torch.floor(z) - z).detach()).clamp(-LIMIT, LIMIT)

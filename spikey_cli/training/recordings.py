@@ -1,4 +1,4 @@
-"""Recordings to train on: which files belong together, and their threads as the codec will see them."""
+"""Recordings for training: their split by sessions, and their channels as the codec codes them."""
 
 from __future__ import annotations
 
@@ -21,36 +21,61 @@ from ..errors import InputError
 from ..topology.references import BlockChannel, ReferenceGraph
 
 FAR = 1e6
-"""Where the outermost edges lie, in codes: the first and the last code take all that is beyond."""
+"""Distance of the outermost edges, in codes: the first and the last bin are open."""
 
 LANE_STEPS = 8192
-"""Length of the segments that share a gain, in samples; near what the codec chooses for a few hundred files."""
+"""Samples of a lane, which share a gain; about what the codec chooses for a few hundred files."""
 
-VAL_SHARE = 0.2
-"""Part of the sessions that is only measured on, where no list says which."""
+VALIDATION_SHARE = 0.2
+"""Share of the sessions that is only measured on, if no sessions.csv gives the split."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Files by session: each inner list was recorded together, and stays together."""
+    """Files by session; files of a session were recorded together."""
 
     train: list[list[Path]]
     val: list[list[Path]]
 
     def hold_out(self, share: float, seed: int) -> tuple[list[list[Path]], list[list[Path]]]:
-        """The training sessions, shuffled and cut in two: those to fit, and `share` of them to stop early by."""
+        """Divide the training sessions at random.
+
+        Parameters
+        ----------
+        share : float
+            Share of the held-out sessions.
+        seed : int
+
+        Returns
+        -------
+        training, held_out : list of list of Path
+            At least one session each.
+
+        Raises
+        ------
+        InputError
+            There is only one session.
+        """
         sessions = list(self.train)
         random.Random(seed).shuffle(sessions)
         n = min(max(1, round(share * len(sessions))), len(sessions) - 1)
         if n < 1:
-            raise InputError("there is one session to train on; give recordings of at least two, one to stop early by")
+            raise InputError(
+                "there is only one session to train on; add recordings of another one, which early stopping needs"
+            )
         return sessions[n:], sessions[:n]
 
 
 def read_split(folder: Path, seed: int) -> Split:
-    """The sessions below a folder: as its sessions.csv says (file, session, split), or as the threads' topology tells.
+    """The sessions of the WAV files below a folder.
 
-    Raises InputError where there are too few, or the list names what is not there.
+    They are read from its `sessions.csv` (columns file, session, and split: `train` or `val`) if there is one.
+    Otherwise they are found by the channels' common activity and split at random.
+
+    Raises
+    ------
+    InputError
+        There are too few sessions, or the list is invalid.
     """
     listed = folder / "sessions.csv"
     if listed.is_file():
@@ -58,131 +83,146 @@ def read_split(folder: Path, seed: int) -> Split:
     else:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav")
         if not files:
-            raise InputError(f"{folder}: holds no WAV files; give a folder of recordings")
-        looks = (scan(path) for path in files)
-        sources = [source for source in looks if source.layout and source.layout.n_frames]
+            raise InputError(f"{folder}: holds no WAV files; name a folder of recordings")
+        scanned = (scan(path) for path in files)
+        sources = [source for source in scanned if source.layout and source.layout.n_frames]
         sessions = [[Path(str(sources[i].source)) for i in session] for session in find_sessions(sources)[1]]
         random.Random(seed).shuffle(sessions)
-        n = round(VAL_SHARE * len(sessions))
+        n = round(VALIDATION_SHARE * len(sessions))
         split = Split(sessions[n:], sessions[:n])
     if len(split.train) < 2 or not split.val:
         raise InputError(
-            f"{folder}: {len(split.train)} sessions to train on and {len(split.val)} to measure on; "
-            "at least two and one are needed"
+            f"{folder}: has {len(split.train)} sessions for training and {len(split.val)} for validation; "
+            "add recordings, because at least two and one are needed"
         )
     return split
 
 
-def _read_listed(sessions_csv: Path) -> Split:
+def _read_listed(path: Path) -> Split:
     splits: dict[str, dict[str, list[Path]]] = {"train": {}, "val": {}}
-    with sessions_csv.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if not {"file", "session", "split"} <= row.keys():
-                raise InputError(f"{sessions_csv}: has no columns file, session and split")
-            path = sessions_csv.parent / row["file"]
-            splits.setdefault(row["split"], {}).setdefault(row["session"], []).append(path)
+                raise InputError(f"{path}: lacks a column; it needs file, session and split")
+            splits.setdefault(row["split"], {}).setdefault(row["session"], []).append(path.parent / row["file"])
     shared = splits["train"].keys() & splits["val"].keys()
     if shared:
-        raise InputError(f"{sessions_csv}: the session {sorted(shared)[0]} is in both splits; put it into one")
+        raise InputError(f"{path}: session {sorted(shared)[0]} is in both splits; assign it to one")
     return Split(list(splits["train"].values()), list(splits["val"].values()))
 
 
 @dataclass(frozen=True)
-class Channels:
-    """Threads of recordings on one grid, flat; those of a group, which send each other messages, stand together."""
+class Dataset:
+    """Channels with one quantizer, concatenated. The channels of a group, which exchange messages, are adjacent."""
 
     codes: Tensor
-    """int32, all threads one after another."""
+    """int32, all channels one after another."""
     values: Tensor
-    """Values of `codes`, int32, in 1/64 codes."""
+    """Values of `codes` in 1/64 codes, int32."""
     gains: Tensor
-    """Gain byte that applies at each of `codes`."""
+    """Gain byte of each of `codes`."""
     edges: Tensor
-    """Edges of the bins of all codes, float32, in codes; those of the first and the last code lie far outside."""
+    """Edges of the bins of all codes, in codes, float32; the outermost are FAR away."""
     start: np.ndarray
-    """First sample of each thread in `codes`, int64."""
+    """First sample of each channel in `codes`, int64."""
     coding_pass: np.ndarray
-    """Of each thread, int64."""
+    """Of each channel, int64."""
     group_first: np.ndarray
-    """First thread of each group, then the number of threads: int64."""
+    """First channel of each group, followed by the number of channels, int64."""
     group_length: np.ndarray
-    """Samples of each of a group's threads, int64."""
+    """Samples of each channel of a group, int64."""
     first_message: np.ndarray
-    """First message of each group, then the number of messages: int64."""
+    """First message of each group, followed by the number of messages, int64."""
     receiver: np.ndarray
-    """Thread that each message goes to, int64."""
+    """Channel that receives each message, int64."""
     sender: np.ndarray
+    """Channel that sends each message, int64."""
     metric: np.ndarray
-    """float32, 0..255."""
+    """Metric of each message's peers, 0 to 255, float32."""
 
     @property
     def length(self) -> np.ndarray:
-        """Samples of each thread, int64."""
+        """Samples of each channel, int64."""
         return np.diff(self.start, append=self.codes.numel())
 
 
-def load(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) -> Channels:
-    """Read all threads of WAV files, which are on one grid; `profile` is that of its converter.
+def load_recordings(files: Sequence[Path], profile: Profile | None = None, peers: int = 0) -> Dataset:
+    """Read all channels of WAV files.
 
-    At most `peers` of those that each thread leans on send it messages; without any, each thread is its own group.
-    Raises InputError where a file cannot be predicted, or grids differ.
+    Parameters
+    ----------
+    files : sequence of Path
+        Files whose samples have the same quantizer.
+    profile : Profile, optional
+        Bins of the converter; by default all bins are equal.
+    peers : int, default 0
+        Largest number of references of a channel that send it messages. With 0 each channel is a group.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        A file holds no samples that can be predicted, or the quantizers differ.
     """
     sources = [scan(path) for path in files]
     for path, source in zip(files, sources, strict=True):
         if source.layout is None or source.layout.n_frames == 0:
-            raise InputError(
-                f"{path}: is no WAV of 8, 16 or 24 bits with samples in it; train on recordings without it"
-            )
+            raise InputError(f"{path}: holds no samples of 8, 16 or 24 bits; leave it out")
     quantizers = {(source.quantizer.kind, source.quantizer.size) for source in sources}
     if len(quantizers) != 1:
-        raise InputError(f"the recordings are on {len(quantizers)} grids; train on those of one converter")
+        raise InputError(f"the recordings have {len(quantizers)} quantizers; train on recordings of one converter")
     ((_, size),) = quantizers
     topology, _ = find_sessions(sources, peers > 0)
-    in_groups = topology.sessions()
-    frames = [source.layout.n_frames for source in sources if source.layout for _ in range(source.channels)]
-    reference_graph = ReferenceGraph.of(topology, [BlockChannel(channel, 0, n) for channel, n in enumerate(frames)])
-    flats = _read_channels(sources, profile)
-    order = [channel for group in in_groups for channel in group]
-    new = {channel: i for i, channel in enumerate(order)}
+    groups = topology.sessions()
+    n_frames = [source.layout.n_frames for source in sources if source.layout for _ in range(source.channels)]
+    graph = ReferenceGraph.of(topology, [BlockChannel(channel, 0, n) for channel, n in enumerate(n_frames)])
+    channels = _read_channels(sources, profile)
+    order = [channel for group in groups for channel in group]
+    position = {channel: i for i, channel in enumerate(order)}
     messages = [
         [
-            (new[channel], new[other], metric)
+            (position[channel], position[reference], metric)
             for channel in group
-            for other, metric in list(
-                zip(reference_graph.references[channel], reference_graph.metrics[channel], strict=True)
-            )[:peers]
+            for reference, metric in list(zip(graph.references[channel], graph.metrics[channel], strict=True))[:peers]
         ]
-        for group in in_groups
+        for group in groups
     ]
-    flat_messages = np.array([message for own in messages for message in own], dtype=np.int64).reshape(-1, 3)
+    receiver, sender, metric = (
+        np.array([message for of_group in messages for message in of_group], dtype=np.int64).reshape(-1, 3).T
+    )
     edges = np.arange(size + 1) - 0.5 if profile is None else profile.edges / CODE_UNITS
     edges[0], edges[-1] = -FAR, FAR
-    lengths = np.array([frames[channel] for channel in order], dtype=np.int64)
-    codes, values, gains = (torch.from_numpy(np.concatenate([flats[t][k] for t in order])) for k in range(3))
-    return Channels(
+    lengths = np.array([n_frames[channel] for channel in order], dtype=np.int64)
+    codes, values, gains = (
+        torch.from_numpy(np.concatenate([channels[channel][k] for channel in order])) for k in range(3)
+    )
+    return Dataset(
         codes,
         values,
         gains,
         torch.from_numpy(edges.astype(np.float32)),
         start=np.cumsum(lengths) - lengths,
         coding_pass=np.array([topology.passes[channel] for channel in order], dtype=np.int64),
-        group_first=np.cumsum([0, *map(len, in_groups)]),
-        group_length=np.array([frames[group[0]] for group in in_groups], dtype=np.int64),
+        group_first=np.cumsum([0, *map(len, groups)]),
+        group_length=np.array([n_frames[group[0]] for group in groups], dtype=np.int64),
         first_message=np.cumsum([0, *map(len, messages)]),
-        receiver=flat_messages[:, 0].copy(),
-        sender=flat_messages[:, 1].copy(),
-        metric=flat_messages[:, 2].astype(np.float32),
+        receiver=receiver.copy(),
+        sender=sender.copy(),
+        metric=metric.astype(np.float32),
     )
 
 
 def _read_channels(sources: Sequence[ScannedSource], profile: Profile | None) -> list[tuple[np.ndarray, ...]]:
-    """Codes, values and gains of each thread."""
+    """Codes, values and gains of each channel."""
     channels: list[tuple[np.ndarray, ...]] = []
     for source in sources:
         assert source.layout is not None
         bins = Bins.of([source.quantizer], profile)
-        for flat in source.codes(source.read_frames(0, source.layout.n_frames)):
-            lanes = cut([flat.size], LANE_STEPS)
-            values = bins.values_of(flat, np.repeat(bins.profiled, flat.size)).astype(np.int32)
-            channels.append((flat, values, np.repeat(lane_gains(flat, lanes, bins), lanes.length)))
+        for codes in source.codes(source.read_frames(0, source.layout.n_frames)):
+            lanes = cut([codes.size], LANE_STEPS)
+            values = bins.values_of(codes, np.repeat(bins.profiled, codes.size)).astype(np.int32)
+            channels.append((codes, values, np.repeat(lane_gains(codes, lanes, bins), lanes.length)))
     return channels

@@ -1,4 +1,4 @@
-"""A training from its configuration to the frozen model and its card."""
+"""A whole training, from a configuration and recordings to a model and its card."""
 
 from __future__ import annotations
 
@@ -19,50 +19,94 @@ from ..core.quantizer import N1
 from ..errors import InputError
 from ..model.predictor import Predictor, default_predictor, read_model
 from .config import Config, Identity
-from .export import freeze
-from .fit import Look, fit
-from .journal import Journal
-from .profile import estimate
-from .recordings import load, read_split
+from .converter_profile import estimate_profile
+from .export import export_model
+from .fit import Evaluation, fit
+from .recordings import load_recordings, read_split
+from .run_log import RunLog
 
 Report = Callable[[str], None]
 
 _PROFILE_STEPS = 4000
+_PROFILE_ROUNDS = 2
+_PROFILE_STRIDES = (5, 1)
+"""Every n-th sample that each estimate of a round uses."""
+
 _MEASURED_CODERS = ("rice", "range")
 
 
 def train(config: Config, data: Path, name: str, folder: Path, *, force: bool = False, report: Report = print) -> Path:
-    """Train on the recordings below `data`; write `NAME-<hash>.onnx`, its card (.json), and a folder NAME of logs.
+    """Train a predictor, export it, and measure it on the validation recordings.
 
-    A training that was cut off goes on from the checkpoint in that folder. Returns the model's path. Raises InputError
-    where the recordings do not do, or a model of that name is there and `force` is not given.
+    An interrupted training resumes from its checkpoint when it is called again.
+
+    Parameters
+    ----------
+    config : Config
+    data : Path
+        Folder of WAV files; see `recordings.read_split`.
+    name : str
+        Name of the model.
+    folder : Path
+        Gets the model `NAME-<hash>.onnx`, its card `NAME-<hash>.json`, and a folder NAME with the log of the run.
+    force : bool, default False
+        Whether to replace a model of that name.
+    report : callable, default print
+        Gets lines about the progress.
+
+    Returns
+    -------
+    Path
+        The model.
+
+    Raises
+    ------
+    InputError
+        The recordings cannot be trained on, or a model of that name exists and `force` is false.
     """
-    older = [path for path in sorted(folder.glob(f"{name}-????????.*")) if path.suffix in (".onnx", ".json")]
-    if older and not force:
-        raise InputError(f"{older[0]}: exists; choose another name, or give -f to replace it")
+    existing = [path for path in sorted(folder.glob(f"{name}-????????.*")) if path.suffix in (".onnx", ".json")]
+    if existing and not force:
+        raise InputError(
+            f"{existing[0]}: exists already; choose another name, or pass force=True to replace it", parameter="force"
+        )
     split = read_split(data, config.training.seed)
-    fitted, kept = split.hold_out(config.training.held_out, config.training.seed)
-    report(f"{_count(fitted)} to fit, {_count(kept)} to stop early by, {_count(split.val)} to measure on")
+    training, held_out = split.hold_out(config.training.held_out, config.training.seed)
+    report(f"training: {_count(training)}, held out: {_count(held_out)}, validation: {_count(split.val)}")
     peers = config.middle_out.peers if config.middle_out else 0
-    files = [[file for session in sessions for file in session] for sessions in (fitted, kept, split.val)]
-    profile = _profile(config, files[0], files[1], report)
-    training, held_out = (load(own, profile, peers) for own in files[:2])
+    files = {
+        key: [file for session in sessions for file in session]
+        for key, sessions in (("training", training), ("held_out", held_out), ("val", split.val))
+    }
+    profile = _profile(config, files["training"], files["held_out"], report)
+    training_data, held_out_data = (load_recordings(files[key], profile, peers) for key in ("training", "held_out"))
     checkpoint = folder / name / "checkpoint.pt"
-    with Journal(folder / name, goes_on=checkpoint.exists()) as journal:
+    with RunLog(folder / name, resume=checkpoint.exists()) as log:
 
-        def look(found: Look) -> None:
-            journal.note(found)
-            report(_line(found, config.training.steps))
+        def on_evaluation(evaluation: Evaluation) -> None:
+            log.record(evaluation)
+            report(_line(evaluation, config.training.steps))
 
-        network = fit(config, training, held_out, checkpoint, look)
-        journal.draw(network, held_out)
-    for path in older:
+        network = fit(config, training_data, held_out_data, checkpoint, on_evaluation)
+        log.draw(network, held_out_data)
+    for path in existing:
         path.unlink()
-    model = freeze(network, folder, name, profile)
-    card = _card(config, model, files)
+    model = export_model(network, folder, name, profile)
+    predictor = read_model(model)
+    results = [measure(predictor, files["val"], coder) for coder in _MEASURED_CODERS]
+    card = {
+        "model": model.name,
+        "sha256": predictor.digest.hex(),
+        "bytes": model.stat().st_size,
+        "multiply_adds_per_sample": predictor.multiply_adds,
+        "files": {key: len(paths) for key, paths in files.items()},
+        "config": config.model_dump(mode="json", exclude_none=True),
+        "val": results,
+        "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
+    }
     model.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     checkpoint.unlink(missing_ok=True)
-    report(f"{model}: {', '.join(_verdict(measured) for measured in card['val'])}")  # type: ignore[attr-defined]
+    summaries = (f"{r['coder']} {r['bits_per_sample']} bits/sample, ratio {r['ratio']}" for r in results)
+    report(f"{model}: {', '.join(summaries)}")
     return model
 
 
@@ -70,56 +114,55 @@ def _count(sessions: Sequence[Sequence[Path]]) -> str:
     return f"{len(sessions)} sessions ({sum(map(len, sessions))} files)"
 
 
-def _line(look: Look, steps: int) -> str:
+def _line(evaluation: Evaluation, steps: int) -> str:
     return (
-        f"step {look.step}/{steps}  {look.trained_bits:.4f} bits/sample, held out {look.held_out_bits:.4f}  "
-        f"{look.seconds_left / 60:.1f} min left"
+        f"step {evaluation.step}/{steps}  {evaluation.training_bits:.4f} bits/sample, "
+        f"held out {evaluation.held_out_bits:.4f}  {evaluation.seconds_left / 60:.1f} min left"
     )
 
 
-def _verdict(measured: dict[str, object]) -> str:
-    return f"{measured['coder']} {measured['bits_per_sample']} bits/sample, ratio {measured['ratio']}"
-
-
-def _profile(config: Config, fitted: list[Path], kept: list[Path], report: Report) -> Profile | None:
-    """The converter's profile; estimated, it is by a first network that knows of none, and again by one that does."""
-    if config.profile == "none" or scan(fitted[0]).quantizer.kind != N1.kind:
+def _profile(config: Config, training: list[Path], held_out: list[Path], report: Report) -> Profile | None:
+    """The converter's profile: none, the default model's, or one estimated with a small network, in two rounds."""
+    if config.profile == "none" or scan(training[0]).quantizer.kind != N1.kind:
         return None
     if config.profile == "shipped":
         return default_predictor().profile
     recipe = config.training.model_copy(update={"steps": _PROFILE_STEPS, "evaluate_every": _PROFILE_STEPS})
-    plain = Config(window=config.window, features=(Identity(kind="identity", last=config.window),), training=recipe)
+    simple = Config(window=config.window, features=(Identity(kind="identity", last=config.window),), training=recipe)
     profile: Profile | None = None
-    for _ in range(2):
-        training, held_out = load(fitted, profile), load(kept, profile)
-        network = fit(plain, training, held_out, None, lambda look: report(_line(look, _PROFILE_STEPS)))
-        for every in (5, 1):
-            profile = estimate(network, load([*fitted, *kept], profile), every)
-            widths = np.diff(profile.edges) / CODE_UNITS
+    for _ in range(_PROFILE_ROUNDS):
+        network = fit(
+            simple,
+            load_recordings(training, profile),
+            load_recordings(held_out, profile),
+            None,
+            lambda evaluation: report(_line(evaluation, _PROFILE_STEPS)),
+        )
+        for every in _PROFILE_STRIDES:
+            profile = estimate_profile(network, load_recordings([*training, *held_out], profile), every)
+        assert profile is not None
+        widths = np.diff(profile.edges) / CODE_UNITS
         report(f"profile: widths {widths.min():.2f} to {widths.max():.2f} codes")
     return profile
 
 
-def _card(config: Config, model: Path, files: Sequence[Sequence[Path]]) -> dict[str, object]:
-    predictor = read_model(model)
-    fitted, kept, val = files
-    return {
-        "model": model.name,
-        "sha256": predictor.digest.hex(),
-        "bytes": model.stat().st_size,
-        "multiply_adds_a_sample": predictor.multiply_adds,
-        "files": {"fitted": len(fitted), "stopped_early_by": len(kept), "val": len(val)},
-        "config": config.model_dump(mode="json", exclude_none=True),
-        "val": [measure(predictor, val, coder) for coder in _MEASURED_CODERS],
-        "versions": {"torch": torch.__version__, "onnxruntime": onnxruntime.__version__},
-    }
-
-
 def measure(predictor: Predictor, files: Sequence[Path], coder: str) -> dict[str, object]:
-    """What a coder makes of `files` with a frozen model: the figures of a card."""
+    """Compress files with a model.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    files : sequence of Path
+    coder : str
+
+    Returns
+    -------
+    dict
+        Keys: files, coder, source_bytes, archive_bytes, ratio, bits_per_sample.
+    """
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "measured.spk"
         compress(files, archive, coder=Encoding(coder, predictor))
-        told = info(archive)
+        description = info(archive)
     keys = ("coder", "source_bytes", "archive_bytes", "ratio", "bits_per_sample")
-    return {"files": len(files)} | {key: told[key] for key in keys}
+    return {"files": len(files)} | {key: description[key] for key in keys}

@@ -101,7 +101,7 @@ def test_name_and_card_agree_with_the_file(path):
     card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert path.stem.endswith(digest[:8])
     assert (card["model"], card["sha256"]) == (path.name, digest)
-    assert card["multiply_adds_a_sample"] == read_model(path).multiply_adds
+    assert card["multiply_adds_per_sample"] == read_model(path).multiply_adds
 
 
 @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
