@@ -1,7 +1,7 @@
-"""Trials under watch: each in a bounded process, with its time and its memory measured.
+"""Run trials in forked processes and measure what each of them takes: memory, and work.
 
-Trials run in forked children, some in each, which are killed where one hangs or asks for far too much address space.
-What counts is the time that processors spent on a trial, and how far resident memory rose above where the child began.
+Work is counted in calls of Python and C functions, which do not depend on the machine or its load. A compiled kernel is
+one call; its callers pass it bounded pieces of work (64 steps of a block), so long decoding takes many calls.
 """
 
 from __future__ import annotations
@@ -11,98 +11,131 @@ import ctypes
 import gc
 import os
 import resource
-import signal
-import time
-from collections.abc import Callable, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
-HANG_SECONDS = 20
-"""Seconds of processor time after which a child is killed."""
 ADDRESS_SPACE = 512 << 20
-"""Bytes beyond what the child has, whether they are touched or not."""
+"""Bytes that a process may map beyond those it has, used or not."""
+MAX_CALLS = 50_000_000
+"""Calls after which a trial is ended."""
+_SLACK = 4 << 20
+"""Bytes that a trial may leave allocated without affecting how the next one is measured."""
 
-SPARE = 4 << 20
-"""Bytes that may be left of one trial when the next one begins."""
 
-
-class Watched(NamedTuple):
-    """What came of a trial."""
+class Trial(NamedTuple):
+    """The outcome of a trial."""
 
     seed: int
     outcome: str
-    """What the trial returned, or what it raised, or "killed"."""
-    seconds: float
+    """What the trial returned or raised, or "killed"."""
+    calls: int
+    """Calls of Python and C functions."""
     memory: int
-    """Bytes that it took at its peak."""
+    """Bytes by which resident memory rose at its peak."""
 
 
-def _resident(field: str) -> int:
+class CallCounter:
+    """Calls of Python and C functions, in the current thread and in those started within `counting`."""
+
+    def __init__(self, limit: int = MAX_CALLS) -> None:
+        self.count = 0
+        self._limit = limit
+
+    def _count(self, frame: FrameType, event: str, argument: object) -> None:
+        if event in ("call", "c_call"):
+            self.count += 1
+            if self.count > self._limit:
+                raise RuntimeError(f"more than {self._limit:,} calls")
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count within this context."""
+        threading.setprofile(self._count)
+        sys.setprofile(self._count)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+
+
+def calls_of(function: Callable[[], object], limit: int = MAX_CALLS) -> int:
+    """How many calls of Python and C functions a call makes; beyond `limit` it is ended with RuntimeError."""
+    counter = CallCounter(limit)
+    with counter.counting():
+        function()
+    return counter.count
+
+
+def _process_status(field: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1]) << 10
     raise LookupError(field)
 
 
-def _forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def _trim() -> None:
+def _release_memory() -> None:
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _child(
+def _run_trials(
     prepare: Callable[[int], None],
     trial: Callable[[int], str],
     warm_up: Callable[[], None],
     seeds: Sequence[int],
     out: int,
 ) -> None:
-    warm_up()  # what is loaded at the first call is the program's own
+    warm_up()  # imports and compiles what the first call would
     for seed in seeds:
         prepare(seed)
-    _trim()
-    size = _resident("VmSize") + ADDRESS_SPACE
+    _release_memory()
+    size = _process_status("VmSize") + ADDRESS_SPACE
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    baseline = _resident("VmRSS")
+    baseline = _process_status("VmRSS")
     for seed in seeds:
-        if _resident("VmRSS") > baseline + SPARE:  # what an earlier trial left behind is not this one's
-            _trim()
-            baseline = _resident("VmRSS")
-        signal.setitimer(signal.ITIMER_VIRTUAL, HANG_SECONDS)
-        _forget_peak()
-        start = time.process_time()
+        if _process_status("VmRSS") > baseline + _SLACK:
+            _release_memory()
+            baseline = _process_status("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+        counter = CallCounter()
         try:
-            outcome = trial(seed)
+            with counter.counting():
+                outcome = trial(seed)
         except BaseException as error:
             outcome = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
-        seconds = time.process_time() - start
-        memory = max(0, _resident("VmHWM") - baseline)
-        os.write(out, f"{seed}\t{seconds}\t{memory}\t{outcome}\n".encode())
+        memory = max(0, _process_status("VmHWM") - baseline)
+        os.write(out, f"{seed}\t{counter.count}\t{memory}\t{outcome}\n".encode())
 
 
-def watch(
+def run_trials(
     trial: Callable[[int], str],
     seeds: Sequence[int],
     *,
     prepare: Callable[[int], None] = lambda seed: None,
     warm_up: Callable[[], None] = lambda: None,
     batch: int = 100,
-) -> list[Watched]:
-    """Run a trial with each seed; it returns what came of it, as a word. `prepare` is not watched."""
-    found = []
-    todo = list(seeds)
-    while todo:
-        own, todo = todo[:batch], todo[batch:]
+) -> list[Trial]:
+    """Run a trial with each seed, `batch` of them in a process.
+
+    `trial` returns its outcome in a word. `warm_up` runs once in each process, `prepare` once for each seed; neither is
+    measured. If a process is killed, the trial that it ran is reported and the others continue in another process.
+    """
+    trials = []
+    remaining = list(seeds)
+    while remaining:
+        current, remaining = remaining[:batch], remaining[batch:]
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
                 os.close(reader)
-                _child(prepare, trial, warm_up, own, writer)
+                _run_trials(prepare, trial, warm_up, current, writer)
             finally:
                 os._exit(0)
         os.close(writer)
@@ -110,9 +143,9 @@ def watch(
             lines = file.read().decode().splitlines()
         _, status = os.waitpid(pid, 0)
         for line in lines:
-            seed, seconds, memory, outcome = line.split("\t", 3)
-            found.append(Watched(int(seed), outcome, float(seconds), int(memory)))
-        if len(lines) < len(own):
-            found.append(Watched(own[len(lines)], f"killed, status {status}", float(HANG_SECONDS), 0))
-            todo = own[len(lines) + 1 :] + todo
-    return found
+            seed, calls, memory, outcome = line.split("\t", 3)
+            trials.append(Trial(int(seed), outcome, int(calls), int(memory)))
+        if len(lines) < len(current):
+            trials.append(Trial(current[len(lines)], f"killed, status {status}", 0, 0))
+            remaining = current[len(lines) + 1 :] + remaining
+    return trials
