@@ -1,0 +1,31 @@
+"""Surveys: channels, skipped files, and files of the same name."""
+
+from __future__ import annotations
+
+import pytest
+from support.recordings import write_session
+
+from spikey_cli.analysis.survey import survey
+from spikey_cli.errors import InputError
+
+
+def test_files_without_samples_are_skipped(recordings, workers):
+    result = survey([recordings], workers, recursive=True)
+    assert len(result.channels) == 5
+    assert [line.split(": ")[1] for line in result.skipped] == [
+        "skipped, because it is not a recording of 8, 16 or 24 bits"
+    ]
+    assert sorted(map(len, result.sessions)) == [1, 2, 2]
+
+
+def test_files_of_the_same_name_go_by_their_paths(tmp_path, random, workers):
+    files = [write_session(tmp_path / folder, random, 1)[0] for folder in ("a", "b")]
+    result = survey(files, workers)
+    assert [channel.name for channel in result.channels] == [str(file) for file in files]
+
+
+def test_without_samples_the_first_failure_is_raised(recordings, tmp_path, workers):
+    with pytest.raises(InputError, match=r"note\.txt: neither it nor another input holds samples"):
+        survey([recordings / "note.txt"], workers)
+    with pytest.raises(InputError, match=r"absent\.wav"):
+        survey([tmp_path / "absent.wav", recordings / "note.txt"], workers)

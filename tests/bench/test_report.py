@@ -1,0 +1,47 @@
+"""Benchmarks: the choice of codecs, and the table of results."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spikey_cli.bench.comparison import OTHER_CODECS
+from spikey_cli.bench.report import Result, as_json, choose_codecs, summarise
+from spikey_cli.bench.row import Row
+from spikey_cli.errors import InputError
+
+
+def test_codecs_are_chosen_by_name_or_first_words():
+    assert choose_codecs("none") == []
+    assert choose_codecs("all") == list(OTHER_CODECS)
+    assert [codec.name for codec in choose_codecs("flac,flac -8,wavpack")] == [
+        "flac -8",
+        "flac -8ep",
+        "wavpack -hh -x6",
+    ]
+    assert [codec.name for codec in choose_codecs("simple-ans")] == ["simple-ans, deltas"]
+    with pytest.raises(InputError, match="unknown codec 'lzma'; choose from: flac -8; ") as error:
+        choose_codecs("lzma")
+    assert error.value.parameter == "rivals"
+
+
+@pytest.fixture
+def result() -> Result:
+    row = Row("some", "samples", 1_000_000, 2_000_000, 500_000)
+    row.seconds = {"compress": [0.5, 0.4, 9.0], "decompress": [0.25, 0.2, 0.3]}
+    row.peak_bytes = {"compress": 3_000_000}
+    return Result("a machine", 1, row.samples, 3, [row], ["absent"], [row], [row])
+
+
+def test_the_table_has_medians(result):
+    text = summarise(result)
+    assert "| some | samples | 4.0000 | 4.0000 | 2.00 | 4.00 | 0.10, 0.20 | 3 |" in text
+    assert "absent: not installed" in text
+    assert "compress 0.50 s, 500 ms of it without start and imports" in text
+
+
+def test_results_are_json_data(result):
+    data = json.loads(json.dumps(as_json(result)))
+    assert data["rows"][0]["samples_per_second"] == {"compress": 2e6, "decompress": 4e6}
+    assert data["not_installed"] == ["absent"]
