@@ -1,15 +1,15 @@
-"""Make a synthetic recording of a linear probe: `python examples/make_probe.py probe.wav`; `--help` tells the options.
+"""Make a synthetic recording of a linear probe: `python examples/make_probe.py probe.wav`; `--help` lists the options.
 
-Magnitudes are about those of Neuropixels 1.0 in the action-potential band (J. J. Jun et al., "Fully integrated silicon
-probes for high-density recording of neural activity", Nature 2017: sites 20 um apart, noise of 5 to 6 uV on each, 10
-bits, 2.34 uV a code at gain 500). What channels share, and over which distance:
+The amplitudes are about those of Neuropixels 1.0 in the action-potential band (J. J. Jun et al., "Fully integrated
+silicon probes for high-density recording of neural activity", Nature 2017: sites 20 um apart, noise of 5 to 6 uV RMS,
+10 bits, 2.34 uV per code at gain 500). The components, and how far channels share them:
 
-    thermal noise      5.5 uV on each channel alone
-    background         10 uV of far spikes; each source's weight falls by half every 80 um, four channels
-    common mode        6 uV on all channels alike: reference, ground, movement of the cable
-    field potential    20 uV, slow (1/f, falling fast beyond 300 Hz); weights fall by half every 200 um
-    units              one every second channel, 30 to 150 uV, 2 to 20 spikes a second with a refractory time of 2 ms;
-                       heard on the neighbours with an amplitude that falls by half every 30 um
+    thermal noise      5.5 uV, independent on each channel
+    background         10 uV of distant spikes; the weight of each source halves every 80 um (four channels)
+    common mode        6 uV, equal on all channels: reference, ground, movement of the cable
+    field potential    20 uV, slow (1/f, with a steep fall above 300 Hz); weights halve every 200 um
+    units              one at every second channel, 30 to 150 uV, 2 to 20 spikes per second with a refractory time of
+                       2 ms; the amplitude on other channels halves every 30 um
 
 The same options give the same bytes.
 """
@@ -21,9 +21,9 @@ import argparse
 import numpy as np
 import soundfile
 
-MICROVOLTS_A_CODE = 2.34
+MICROVOLTS_PER_CODE = 2.34
 CODE_STEP = 64
-"""Ten bits in sixteen, as such converters' samples are often stored."""
+"""Samples of 10 bits are stored in the upper bits of 16, as is common for such converters."""
 
 THERMAL, BACKGROUND, COMMON, FIELD = 5.5, 10.0, 6.0, 20.0  # uV RMS
 _REFRACTORY_SECONDS = 2e-3
@@ -40,47 +40,47 @@ def probe(channels: int = 32, seconds: float = 10.0, rate: int = 30_000, seed: i
     microvolts += FIELD * _slow(random, frames, channels, rate) @ _spread(channels, 10.0)
     for unit in range(0, channels, 2):
         microvolts += _unit(random, frames, channels, rate, unit)
-    codes = np.clip(np.rint(microvolts / MICROVOLTS_A_CODE), -512, 511)
+    codes = np.clip(np.rint(microvolts / MICROVOLTS_PER_CODE), -512, 511)
     return (codes * CODE_STEP).astype(np.int16)
 
 
 def _spread(channels: int, half: float) -> np.ndarray:
-    """Mixing matrix [channels, channels] that makes independent sources share by distance; columns of unit length."""
-    place = np.arange(channels)
-    weights = 0.5 ** (np.abs(place[:, None] - place) / half)
+    """Mixing matrix of independent sources: weights halve every `half` channels; columns have norm 1."""
+    position = np.arange(channels)
+    weights = 0.5 ** (np.abs(position[:, None] - position) / half)
     return weights / np.sqrt((weights**2).sum(axis=0))
 
 
 def _filtered(random: np.random.Generator, frames: int, channels: int, gain: np.ndarray) -> np.ndarray:
-    """Noise of unit RMS with this gain at the frequencies of `np.fft.rfftfreq`."""
+    """Noise with an RMS of 1 and this gain at the frequencies of `np.fft.rfftfreq`."""
     spectrum = np.fft.rfft(random.normal(size=(frames, channels)), axis=0) * gain[:, None]
     noise = np.fft.irfft(spectrum, frames, axis=0)
     return noise / noise.std()
 
 
 def _coloured(random: np.random.Generator, frames: int, channels: int, rate: int, low: float) -> np.ndarray:
-    """Far spikes: what is above `low` Hz, falling beyond 3 kHz as spikes do."""
+    """Distant spikes: noise above `low` Hz with the spectrum of spikes, which falls above 3 kHz."""
     frequency = np.fft.rfftfreq(frames, 1 / rate)
     return _filtered(random, frames, channels, (frequency > low) / (1 + (frequency / 3000) ** 2))
 
 
 def _slow(random: np.random.Generator, frames: int, channels: int, rate: int) -> np.ndarray:
-    """Field potential: power falls as 1/f up to 300 Hz, and fast beyond."""
+    """Field potential: power falls as 1/f up to 300 Hz, and steeply above."""
     frequency = np.fft.rfftfreq(frames, 1 / rate)
     return _filtered(random, frames, channels, (frequency + 1) ** -0.5 / (1 + (frequency / 300) ** 2))
 
 
-def _unit(random: np.random.Generator, frames: int, channels: int, rate: int, place: int) -> np.ndarray:
+def _unit(random: np.random.Generator, frames: int, channels: int, rate: int, site: int) -> np.ndarray:
     """One unit's spikes on all channels, in uV."""
-    spikes = random.uniform(2, 20)
-    waits = random.exponential(1 / spikes, size=round(2 * spikes * frames / rate) + 10) + _REFRACTORY_SECONDS
-    times = (np.cumsum(waits) * rate).astype(int)
+    spike_rate = random.uniform(2, 20)
+    intervals = random.exponential(1 / spike_rate, size=round(2 * spike_rate * frames / rate) + 10)
+    times = (np.cumsum(intervals + _REFRACTORY_SECONDS) * rate).astype(int)
     train = np.zeros(frames)
     train[times[times < frames]] = 1
     t = np.arange(round(_SPIKE_SECONDS * rate)) / rate
-    coding_pass = -np.exp(-(((t - 4e-4) / 1.2e-4) ** 2)) + 0.4 * np.exp(-(((t - 9e-4) / 3e-4) ** 2))
-    heard = random.uniform(30, 150) * 0.5 ** (np.abs(np.arange(channels) - place - random.uniform(-0.5, 0.5)) / 1.5)
-    return np.convolve(train, coding_pass)[:frames, None] * heard
+    waveform = -np.exp(-(((t - 4e-4) / 1.2e-4) ** 2)) + 0.4 * np.exp(-(((t - 9e-4) / 3e-4) ** 2))
+    amplitudes = random.uniform(30, 150) * 0.5 ** (np.abs(np.arange(channels) - site - random.uniform(-0.5, 0.5)) / 1.5)
+    return np.convolve(train, waveform)[:frames, None] * amplitudes
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("path", metavar="OUT.wav")
     parser.add_argument("--channels", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--rate", type=int, default=30_000, help="samples a second of each channel")
+    parser.add_argument("--rate", type=int, default=30_000, help="sample rate in Hz")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     samples = probe(options.channels, options.seconds, options.rate, options.seed)

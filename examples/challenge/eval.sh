@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Our replacement of the challenge's eval.sh: one archive for all recordings, and the size of the executables counted
-# and not counted.
+# Replaces the challenge's eval.sh: one archive for all recordings, and the ratio with and without the executables.
 #
-#     ./eval.sh [FOLDER]        FOLDER holds the recordings; by default data, unzipped from data.zip where it is not there
+#     ./eval.sh [FOLDER]        folder of the recordings; default: data, unzipped from data.zip if it does not exist
 set -euo pipefail
 
 folder="${1:-data}"

@@ -38,25 +38,8 @@ def test_pipes(tmp_path, random):
     assert (tmp_path / "out" / "raw.raw").read_bytes() == wav[44:]
 
 
-def test_invalid_combinations(tmp_path):
+def test_a_stream_that_is_cut_off(tmp_path):
     wav = wav_bytes(np.zeros(10))
-    (tmp_path / "a.wav").write_bytes(wav)
-    for words in (
-        ("compress", "-", tmp_path / "a.wav", tmp_path / "out.spk"),
-        ("compress", "--coder", "rice", "-", tmp_path / "out.spk"),
-        ("compress", "--raw", "2", "-", tmp_path / "out.spk"),
-        ("compress", "--threads", "2", "-", tmp_path / "out.spk"),
-        ("compress", "--embed-model", "-", tmp_path / "out.spk"),
-        ("compress", "--no-verify", "-", tmp_path / "out.spk"),
-        ("compress", "--packet", "9", tmp_path / "a.wav", tmp_path / "out.spk"),
-        ("compress", "--raw", "2:100", tmp_path / "a.wav", tmp_path / "out.spk"),
-        ("compress", tmp_path / "a.wav", "-"),
-        ("compress", tmp_path / "out.spk"),
-        ("decompress", "--file", "a.wav", "-", tmp_path / "out.wav"),
-        ("decompress", "--threads", "2", "-", tmp_path / "out.wav"),
-        ("decompress", tmp_path / "out.spk"),
-    ):
-        assert run(*words, stdin=wav).exit_code == 2, words
     cut = run("compress", "-", stdin=wav).stdout_bytes[:-5]
     failed = run("decompress", "-", tmp_path / "cut.wav", stdin=cut)
     assert failed.exit_code == 1
@@ -65,7 +48,7 @@ def test_invalid_combinations(tmp_path):
     through = run("decompress", "-", stdin=cut)
     assert (through.exit_code, through.stdout_bytes) == (1, wav)
     assert "--keep-going" not in through.stderr
-    assert list(tmp_path.iterdir()) == [tmp_path / "a.wav"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_file(tmp_path: Path, stream: PacketStream) -> None:
