@@ -26,11 +26,19 @@ from spikey_cli.system.whole_file import is_temporary
 
 pytestmark = needs_faults
 
-KILLS = int(os.environ.get("SPIKEY_KILLS", "10"))
-"""Kills at random times; with more than some, the recordings are larger."""
-
 
 class TestKilled:
+    @every_job
+    def test_before_the_result_appears(self, harness, kind):
+        job = harness.job(kind)
+        harness.reset({})
+        outcome = harness.run(job, Fault("kill", 1, ("replace",)))
+        assert outcome.status == -signal.SIGKILL
+        assert harness.files() == {}
+        assert harness.run(harness.job(kind, over_old=True)).status == 0
+        assert harness.files() == job.after
+
+    @pytest.mark.slow
     @every_job
     @pytest.mark.parametrize(
         ("action", "over_old", "threads"), [("kill", False, 1), ("kill", True, 2), ("tear", True, 2)]
@@ -63,9 +71,10 @@ class TestKilled:
         assert compressor.find_sources([harness.folder / "in"] * 2, recursive=True) == named
         (harness.folder / "in" / left.name).unlink()
 
-    def test_at_random_times(self, tmp_path, random):
-        """Whole processes; SPIKEY_KILLS sets how many, and `pytest -s` shows what became of them."""
-        files, frames = (6, 100_000) if KILLS <= 20 else (32, 200_000)
+    @pytest.mark.trials(slow=10, exhaustive=200)
+    def test_at_random_times(self, tmp_path, random, trials):
+        """Kill processes of the command; `pytest -s` prints what became of them."""
+        files, frames = (6, 100_000) if trials <= 20 else (32, 200_000)
         paths = write_session(tmp_path / "in", random, files, frames)
         archive, back = tmp_path / "out.spk", tmp_path / "back"
         whole = {path.name: path.read_bytes() for path in paths}
@@ -81,7 +90,7 @@ class TestKilled:
             assert start(command).wait() == 0
             seconds.append(time.perf_counter() - started)
         killed = torn = appeared = 0
-        for i in range(KILLS):
+        for i in range(trials):
             before = archive.read_bytes()
             shutil.rmtree(back, ignore_errors=True)
             process = start(commands[i % 4])
@@ -99,7 +108,7 @@ class TestKilled:
                     appeared += 1
         assert start(commands[1]).wait() == 0
         assert {path.name: path.read_bytes() for path in back.iterdir()} == whole
-        print(f"\n{KILLS} kills: {killed} of them before the end, {appeared} files had appeared, {torn} were under way")
+        print(f"\n{trials} kills: {killed} before the command ended, {appeared} files complete, {torn} incomplete")
 
 
 def start(arguments: list[object]) -> subprocess.Popen[bytes]:
@@ -107,6 +116,7 @@ def start(arguments: list[object]) -> subprocess.Popen[bytes]:
 
 
 class TestFailingDisk:
+    @pytest.mark.slow
     @every_job
     @pytest.mark.parametrize(("number", "over_old"), [(errno.ENOSPC, True), (errno.EIO, False)])
     def test_once(self, harness, kind, number, over_old):
@@ -118,6 +128,7 @@ class TestFailingDisk:
             for name, data in job.after.items():
                 assert kind != "decompress" or Path(name).name == failed or found[name] == data, where
 
+    @pytest.mark.slow
     @every_job
     def test_from_then_on(self, harness, kind):
         fault = Fault("raise", 0, WRITING[:-1], errno.ENOSPC, for_ever=True)
@@ -152,6 +163,7 @@ class TestFailingDisk:
 
 
 class TestSources:
+    @pytest.mark.slow
     @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO], ids=["EACCES", "EIO"])
     def test_that_cannot_be_read(self, harness, number):
         """Each time that anything is read: the source that fails is left out, or the archive, where that does."""
@@ -171,6 +183,7 @@ class TestSources:
             assert harness.files() == ({} if name == "o.spk" else {"o.spk": harness.archive_of(others)}), outcome
         assert struck == {(name, call) for name in (*harness.sources, "o.spk") for call in READING}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["decompress", "extract"])
     def test_an_archive_that_cannot_be_read(self, harness, kind):
         for outcome, where in harness.trials(harness.job(kind), Fault("raise", 0, READING, errno.EIO, for_ever=True)):
@@ -178,6 +191,7 @@ class TestSources:
             assert "whole.spk: cannot read: Input/output error; check the disk" in outcome.output, where
             assert harness.temporary_files() == [], where
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("action", "name"), [("append", "thread1.wav"), ("unlink", "thread0.wav")])
     def test_that_change(self, harness, action, name):
         """Between any two calls: what is archived is the file as it was, or as it became, or it is left out."""
@@ -217,6 +231,7 @@ class TestSources:
 
 
 class TestVerifying:
+    @pytest.mark.slow
     def test_every_write_that_errs_is_found(self, harness):
         job = harness.job("compress")
         for outcome, where in harness.trials(job, Fault("flip", 0, ("write",))):

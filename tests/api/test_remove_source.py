@@ -48,6 +48,7 @@ class TestRemovingSources:
         spikey_cli.decompress(harness.out / "o.spk", harness.out / "back")
         assert {path.name: path.read_bytes() for path in (harness.out / "back").iterdir()} == harness.sources
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "fault",
         [
@@ -72,6 +73,7 @@ class TestRemovingSources:
                 assert (outcome.struck[0], file_of(outcome)) == ("open", "o.spk"), outcome
         assert partly > 0 or fault.action == "flip"
 
+    @pytest.mark.slow
     def test_one_that_changes_is_kept(self, harness):
         """Between any two calls, up to the last look at it; for what is deleted, the archive has it as it became."""
         name = "thread0.wav"

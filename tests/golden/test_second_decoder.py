@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from support import second_decoder
 from support.paths import TESTS
 from support.second_decoder import DICTIONARY, REFUSALS
 
-EXHAUSTIVE = bool(os.environ.get("SPIKEY_EXHAUSTIVE"))
 GOLDEN = TESTS / "golden"
 LISTING: dict[str, dict[str, str]] = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
 REFUSED: dict[str, str] = json.loads((GOLDEN / "refused" / "refused.json").read_text(encoding="utf-8"))
@@ -30,7 +28,7 @@ def digests(files: dict[str, bytes]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in LISTING if EXHAUSTIVE or not name.startswith("v2") or "edges" in name]
+    "name", [pytest.param(name, marks=[] if "edges" in name else pytest.mark.slow) for name in LISTING]
 )
 def test_golden_archives_decode(name):
     assert digests(second_decoder.decode((GOLDEN / name).read_bytes(), MODELS)) == LISTING[name]
@@ -78,7 +76,8 @@ def test_an_archive_whose_model_is_missing_is_refused():
         second_decoder.decode((GOLDEN / "v2.0-rice-session.spk").read_bytes(), [])
 
 
-@pytest.mark.parametrize("coder", ["rice", "range", "huffman", "bzip2"])
+@pytest.mark.slow
+@pytest.mark.parametrize("coder", ["rice", "range", "huffman"])
 def test_damage_that_no_checksum_tells_is_refused(coder, monkeypatch):
     monkeypatch.setattr(second_decoder.zlib, "crc32", lambda data: ANY)
     name = f"v2.0-{coder}-edges.spk"

@@ -65,6 +65,7 @@ def local() -> Iterator[hosts.Cluster]:
         yield cluster
 
 
+@pytest.mark.slow
 class TestTheSame:
     def test_archive_as_without(self, sources, independent, local, tmp_path):
         told: list[tuple[int, int]] = []
@@ -133,20 +134,22 @@ class TestTheSame:
             distributed.Client(harness.address, set_as_default=False) as client,
         ):
             lazy = da.from_array(recording, chunks=(5000, 4))
-            sums = client.compute(lazy.astype("i8").sum(axis=0)).result(timeout=60)
+            sums = client.compute(lazy.astype("i8").sum(axis=0)).result()
             np.testing.assert_array_equal(sums, recording[:].astype("i8").sum(axis=0))
 
 
+@pytest.mark.slow
 def test_workers_may_join(harness):
     harness.add_worker()
     with hosts.open_cluster(harness.address, patience=30) as cluster:
         assert cluster.max_pending == 2
         harness.add_worker()
-        cluster.pool._client.wait_for_workers(2, timeout=30)
+        cluster.pool._client.wait_for_workers(2)
         cluster.pool._look()
         assert cluster.max_pending == 4
 
 
+@pytest.mark.slow
 class TestWorkersThatDie:
     def test_one_in_the_middle_of_a_block(self, sources, independent, harness, tmp_path, monkeypatch):
         mark = tmp_path / "cluster" / "killed"
@@ -203,6 +206,7 @@ class TestWorkersThatDie:
         assert left_in(tmp_path) == []
 
 
+@pytest.mark.slow
 class TestWorkersThatCannotBeTrusted:
     def test_another_release(self, harness, monkeypatch):
         harness.add_worker()
@@ -265,6 +269,7 @@ class TestWorkersThatCannotBeTrusted:
         assert left_in(tmp_path) == []
 
 
+@pytest.mark.slow
 class TestClustersThatAreNone:
     def test_nobody_answers(self, monkeypatch):
         monkeypatch.setattr(hosts, "_ANSWER", 0.5)
@@ -288,6 +293,7 @@ class TestClustersThatAreNone:
             __import__("spikey_cli.integrations.dask")
 
 
+@pytest.mark.slow
 def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch):
     others = [path for i, path in enumerate(sources) if i != worker_faults.HIT]
     spikey_cli.compress(others, tmp_path / "a.spk")

@@ -149,7 +149,7 @@ def test_processes_share_an_array(tmp_path, random) -> None:
     initial_codes = range(0, 800, 200)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         rows = [array[first : first + 200] for first in initial_codes]
-        list(pool.map(_write_rows, [path] * len(initial_codes), initial_codes, rows, timeout=120))
+        list(pool.map(_write_rows, [path] * len(initial_codes), initial_codes, rows))
     np.testing.assert_array_equal(zarr.open(path, "r")[...], array)
 
 

@@ -47,6 +47,7 @@ def heeding(monkeypatch):
 
 
 class TestInterrupted:
+    @pytest.mark.slow
     @every_job
     @pytest.mark.parametrize("channels", [1, 2])
     def test_at_any_call(self, harness, kind, channels):
@@ -122,9 +123,7 @@ class TestInterrupted:
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
     def test_the_end_of_a_process_discards_what_nobody_has(self, tmp_path):
-        begin = (
-            "import pathlib, sys; from spikey_cli.atomic import WholeFile\nWholeFile(pathlib.Path('a'), force=False)"
-        )
+        begin = "import pathlib, sys; from spikey_cli.system.whole_file import WholeFile\nWholeFile(pathlib.Path('a'), force=False)"
         subprocess.run([sys.executable, "-c", begin], cwd=tmp_path, check=True, env=os.environ | importable())
         assert list(tmp_path.iterdir()) == []
 
@@ -167,7 +166,7 @@ def recording():
 class TestRecording:
     """What comes through a pipe cannot come again: a signal ends it, and it is kept."""
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
     def test_what_came_is_kept(self, tmp_path, random, recording, number):
         data = random.bytes(4 * 50_000)
         process = recording(tmp_path / "o.spk", data[:180_000])
@@ -180,6 +179,7 @@ class TestRecording:
         )
         assert restored(tmp_path / "o.spk") == data
 
+    @pytest.mark.slow
     def test_what_a_recorder_still_writes_is_taken(self, tmp_path, random, recording):
         """Ctrl-C comes to both of them; the recorder flushes what it has, and half a frame may be among it."""
         data = random.bytes(4 * 30_000 + 2)
@@ -190,6 +190,7 @@ class TestRecording:
         assert (process.returncode, "o.spk holds the 30,000 frames received" in told) == (130, True), told
         assert restored(tmp_path / "o.spk") == data
 
+    @pytest.mark.slow
     def test_a_recorder_that_goes_on_is_not_waited_for(self, tmp_path, random, recording):
         data = random.bytes(40_000)
         process = recording(tmp_path / "o.spk", data)
@@ -202,6 +203,7 @@ class TestRecording:
         assert back == data[: len(back)]
         assert len(back) >= 40_000
 
+    @pytest.mark.slow
     def test_through_a_pipe_too(self, random, recording):
         data = random.bytes(4 * 10_000)
         process = recording("-", data)
@@ -212,6 +214,7 @@ class TestRecording:
         decompress_pipe(io.BytesIO(stream), back.append)
         assert b"".join(back) == data
 
+    @pytest.mark.slow
     def test_nothing_is_kept_of_nothing(self, tmp_path, recording):
         process = recording(tmp_path / "o.spk", b"abc")
         process.send_signal(signal.SIGINT)
