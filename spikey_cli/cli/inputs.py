@@ -87,7 +87,7 @@ def find_inputs(
 
 def _replace_by_datasets(sources: Sequence[Source], dataset: str, failures: list[SpikeyError]) -> list[Source]:
     """The sources, with the dataset in place of each HDF5 file."""
-    from ..integrations.hdf5 import dataset_origins
+    from ..integrations.hdf5 import dataset_sources
     from ..io.formats import HDF5_SUFFIXES
     from ..io.source import FileSource
 
@@ -97,7 +97,7 @@ def _replace_by_datasets(sources: Sequence[Source], dataset: str, failures: list
             chosen.append(source)
             continue
         try:
-            chosen += dataset_origins(source, dataset)
+            chosen += dataset_sources(source, dataset)
         except InputError as error:
             failures.append(error)
     return chosen

@@ -1,4 +1,4 @@
-"""Libraries in which Spikey is a guest: numcodecs, Zarr, SpikeInterface, Dask, HDF5. A module each, which imports it.
+"""Libraries that call Spikey or whose objects Spikey reads: numcodecs, Zarr, SpikeInterface, Dask and HDF5.
 
-Imports `api` and below.
+One module a library; importing it imports the library, which is optional. Imports `api` and the folders below it.
 """

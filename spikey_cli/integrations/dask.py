@@ -1,12 +1,12 @@
-"""Blocks on a cluster of Dask: `spikey compress --dask ADDRESS`, and the argument `workers` of `spikey_cli.compress`.
+"""Compression, decompression and verification of blocks on a Dask cluster.
 
-    client       reads the sources, takes their checksums, writes the archive
-    scheduler    passes blocks on, as bytes that it need not understand, and knows who has which
-    workers      code blocks, or decode them, one on each of their threads
+    client       reads the sources, computes their checksums, writes the archive
+    scheduler    distributes blocks to workers, as bytes that it does not interpret
+    workers      encode or decode blocks, one on each of their threads
 
-A block takes with it all that coding it takes: workers share no files with the client. The scheduler keeps it until
-the client has what became of it, so that where a worker dies another one begins its blocks anew. Blocks are written in
-their order, whoever coded them: the archive is the one that is written without a cluster.
+Workers share no files with the client: a block is sent with everything needed to code it. The scheduler keeps a block
+until its result has reached the client, and sends it to another worker if the first one dies. The client writes blocks
+in order, so the archive does not depend on the cluster.
 """
 
 from __future__ import annotations
@@ -41,71 +41,91 @@ except ImportError as error:
     raise MissingPackageError("a cluster needs Dask: pip install 'spikey-cli[dask]'") from error
 
 LOCAL = "local"
-"""Stands for the address of a cluster that is made for a while, of processes on this machine."""
+"""Instead of an address: processes on this machine, which end with the context."""
 
 PATIENCE = 60.0
-"""Seconds without any worker, after which none is waited for any longer."""
+"""Seconds to wait while a cluster has no worker."""
 
-_BLOCKS_A_THREAD = 2  # one that is coded, and one that waits for its turn there while others travel
-_ANSWER = 10.0  # seconds for a scheduler to answer
+_BLOCKS_PER_THREAD = 2  # one is coded while the next one is sent
+_CONNECT_TIMEOUT = 10.0  # seconds
 _ANY_PORT = "127.0.0.1:0"
-_GRACE = 0.5  # seconds for a local worker to end, before it is killed
-_POLL = 1.0  # seconds from one look at the workers to the next
-_REMEDY = "install the same release of spikey-cli there: pip install spikey-cli=={}"
+_CLOSE_TIMEOUT = 0.5  # seconds for a local worker to end before it is killed
+_POLL_INTERVAL = 1.0  # seconds between two checks of the workers
+_INSTALL = "install the same release of spikey-cli there: pip install spikey-cli=={}"
 
 
 class Cluster(Workers):
-    """Workers of a Dask cluster, as many as there are at a time. Made by `open_cluster`."""
+    """Threads of the workers of a Dask cluster; their number may change. `open_cluster` creates it."""
 
     pool: _Pool
 
     @property
     def max_pending(self) -> int:
-        """Blocks that are on their way or coded at a time: so many are in the memory of scheduler and client."""
-        return _BLOCKS_A_THREAD * self.pool.threads
+        """Blocks sent or coded at a time: the scheduler and the client hold as many in memory."""
+        return _BLOCKS_PER_THREAD * self.pool.threads
 
     def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
         """Results of `function` for each of `tasks`, in order."""
         return list(self.in_turn(function, tasks))
 
     def result(self, future: Future[Result]) -> Result:
-        """What a task gave, or the exception that it raised. Raises ClusterError where the cluster fails."""
+        """Result of a task, or the exception it raised. Raises ClusterError if the cluster fails."""
         return self.pool.result(future)
 
 
 @contextmanager
 def open_cluster(
-    given: str | Client = LOCAL, *, workers: int | None = None, patience: float = PATIENCE
+    address: str | Client = LOCAL, *, workers: int | None = None, patience: float = PATIENCE
 ) -> Iterator[Cluster]:
-    """A cluster for a while, to be given as `workers` to `spikey_cli.compress`, `decompress` or `verify`.
+    """Connect to a Dask cluster, or start one, for the duration of a context.
 
-    Args:
-        given: the address of a scheduler, such as "tcp://10.0.0.1:8786"; a `distributed.Client`, which stays open; or
-            "local", for one of processes on this machine, which ends with the context.
-        workers: how many a local one has; by default one for each processor. Of any other, how many threads have blocks
-            of ours at a time, where it has more: others may work there too, and each block lies in the scheduler's
-            memory.
-        patience: how many seconds to wait where there is no worker, at first or later.
+    The result is the argument `workers` of `spikey_cli.compress`, `spikey_cli.decompress` and `spikey_cli.verify`.
 
-    Raises ClusterError where no scheduler answers, no worker comes, or one has another release of spikey-cli.
+    Parameters
+    ----------
+    address : str or distributed.Client, optional
+        Address of a scheduler, such as ``"tcp://10.0.0.1:8786"``; a client, which stays open; or ``"local"`` for worker
+        processes on this machine, which end with the context.
+    workers : int, optional
+        Local: number of worker processes; by default one for each processor. Otherwise: the greatest number of worker
+        threads that code blocks of this client at a time; by default all. It also bounds the memory that blocks take in
+        the scheduler.
+    patience : float, optional
+        Seconds to wait while the cluster has no worker, at first and later.
+
+    Yields
+    ------
+    Cluster
+
+    Raises
+    ------
+    ClusterError
+        If no scheduler answers, no worker joins in time, or the scheduler or a worker has another release of
+        spikey-cli.
+
+    Examples
+    --------
+    >>> from spikey_cli.integrations.dask import open_cluster
+    >>> with open_cluster("tcp://10.0.0.1:8786") as cluster:  # doctest: +SKIP
+    ...     spikey_cli.compress(["left.wav"], "session.spk", workers=cluster)
     """
-    # a block is meant to travel with its task: where its worker dies, there is nowhere else to get it from
+    # Dask advises against large tasks, but workers have no other way to get a block
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-        if isinstance(given, Client):
-            yield _checked(given, workers, patience)
-        elif given == LOCAL:
-            with _local(workers or processors()) as client:
+        if isinstance(address, Client):
+            yield _checked(address, workers, patience)
+        elif address == LOCAL:
+            with _start_local(workers or processors()) as client:
                 yield _checked(client, workers, patience)
         else:
-            with _connected(given) as client:
+            with _connect(address) as client:
                 yield _checked(client, workers, patience)
 
 
 @contextmanager
-def _local(count: int) -> Iterator[Client]:
+def _start_local(n_workers: int) -> Iterator[Client]:
     with (
         LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=_ANY_PORT, silence_logs=logging.ERROR
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=_ANY_PORT, silence_logs=logging.ERROR
         ) as local,
         Client(local, set_as_default=False) as client,
     ):
@@ -113,55 +133,55 @@ def _local(count: int) -> Iterator[Client]:
         try:
             yield client
         except BaseException:
-            local.sync(_end_at_once, local)
+            local.sync(_close_workers, local)
             raise
 
 
 class _LocalWorker(WorkerPlugin):
-    """Makes the end of a process that lives no longer than the client short and silent."""
+    """Lets a local worker process end quickly and without output."""
 
     def setup(self, worker: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal is for the client, which ends its workers
-        atexit.register(gc.freeze)  # a look for garbage among what Numba makes finds none, in two seconds
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the client, which ends its workers
+        atexit.register(gc.freeze)  # a final collection among the objects of Numba takes two seconds
 
 
-async def _end_at_once(cluster: LocalCluster) -> None:
-    # what they are at is wanted no more
-    await asyncio.gather(*(nanny.close(timeout=_GRACE) for nanny in cluster.workers.values()))
+async def _close_workers(cluster: LocalCluster) -> None:
+    """Close workers at once: their results are not needed."""
+    await asyncio.gather(*(nanny.close(timeout=_CLOSE_TIMEOUT) for nanny in cluster.workers.values()))
 
 
-def _connected(address: str) -> Client:
+def _connect(address: str) -> Client:
     try:
-        return Client(address, timeout=_ANSWER, set_as_default=False)
+        return Client(address, timeout=_CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"{address}: no scheduler of Dask answers there ({error}); check the address, and that `dask scheduler` "
-            "runs there"
+            f"{address}: no Dask scheduler answers ({error}); check the address and that `dask scheduler` runs there"
         ) from error
 
 
-def _checked(client: Client, most_threads: int | None, patience: float) -> Cluster:
-    """The cluster of a client, once a worker is there, and all have this release."""
+def _checked(client: Client, max_threads: int | None, patience: float) -> Cluster:
+    """The cluster of a client, once it has a worker and all of it has this release."""
     address = client.scheduler.address
     try:
         client.wait_for_workers(1, timeout=patience)
     except TimeoutError as error:
         raise ClusterError(f"{address}: has no workers; start some with `dask worker {address}`") from error
     try:
-        found = {"the scheduler": client.run_on_scheduler(_release)}
-    except Exception as error:  # that it cannot import this module, as Dask words it
-        found = {"the scheduler": error}
-    workers = client.run(_release, on_error="return")
-    found |= {where: answer for where, answer in workers.items() if not isinstance(answer, OSError)}  # it is gone
-    for where, release in found.items():
+        releases = {"the scheduler": client.run_on_scheduler(_release)}
+    except Exception as error:  # Dask raises its own error if the scheduler cannot import this module
+        releases = {"the scheduler": error}
+    answers = client.run(_release, on_error="return")
+    # an OSError means that the worker is gone
+    releases |= {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
+    for node, release in releases.items():
         if release != spikey_cli.__version__:
-            has = f"has no spikey-cli that works ({release})" if isinstance(release, Exception) else f"has {release}"
+            state = f"cannot import spikey-cli ({release})" if isinstance(release, Exception) else f"has {release}"
             raise ClusterError(
-                f"{address}: {where} {has}, and this is {spikey_cli.__version__}; "
-                + _REMEDY.format(spikey_cli.__version__)
+                f"{address}: {node} {state}, and this is {spikey_cli.__version__}; "
+                + _INSTALL.format(spikey_cli.__version__)
             )
-    pool = _Pool(client, most_threads, patience)
-    logger.info("%s: workers: %d, threads: %d", address, len(found) - 1, pool.threads)
+    pool = _Pool(client, max_threads, patience)
+    logger.info("%s: workers: %d, threads: %d", address, len(releases) - 1, pool.threads)
     return Cluster(pool, pool.threads)
 
 
@@ -170,102 +190,103 @@ def _release() -> str:
 
 
 class _Pool(Executor):
-    """The client of a cluster, and what is known of its workers."""
+    """Executor on the workers of a cluster, whose presence it checks while it waits."""
 
-    def __init__(self, client: Client, most_threads: int | None, patience: float) -> None:
+    def __init__(self, client: Client, max_threads: int | None, patience: float) -> None:
         self._client = client
         self._address = client.scheduler.address
         self._executor = client.get_executor(pure=False)
         self._patience = patience
-        self._most_threads = most_threads
-        self._seen = time.monotonic()
+        self._max_threads = max_threads
+        self._last_worker_time = time.monotonic()
         self.threads = 0
-        """Of all workers, when they were last looked at, or as many of them as are to be used."""
-        self._look()
+        """Threads of all workers at the last check, at most `max_threads`."""
+        self._check_workers()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """Begin `function` of one task."""
-        return self._executor.submit(_work, spikey_cli.__version__, Parcel.of((function, *arguments)))
+        """Call `function` on a worker."""
+        return self._executor.submit(_run, spikey_cli.__version__, Parcel.of((function, *arguments)))
 
     def result(self, future: Future[Any]) -> Any:
-        """What came of a task. Raises ClusterError where the cluster fails."""
-        while not wait_for([future], timeout=_POLL).done:
-            self._look()
-        if time.monotonic() > self._asked + _POLL:
-            self._look()
+        """Result of a call. Raises ClusterError if the cluster fails."""
+        while not wait_for([future], timeout=_POLL_INTERVAL).done:
+            self._check_workers()
+        if time.monotonic() > self._check_time + _POLL_INTERVAL:
+            self._check_workers()
         try:
             return future.result().opened()
         except CancelledError as error:
-            raise self._lost("the connection to the scheduler is lost", "look at its log, and try again") from error
+            raise self._failed("the connection to the scheduler is lost", "check its log and try again") from error
         except KilledWorker as error:
-            raise self._lost(
-                f"worker after worker died with the same block ({error})",
+            raise self._failed(
+                f"several workers died while coding the same block ({error})",
                 "give workers more memory, or fewer threads each",
             ) from error
         except ImportError as error:
-            raise self._lost(
-                f"a worker has no spikey-cli that works ({error})", _REMEDY.format(spikey_cli.__version__)
+            raise self._failed(
+                f"a worker cannot import spikey-cli ({error})", _INSTALL.format(spikey_cli.__version__)
             ) from error
 
-    def _look(self) -> None:
-        """Count the workers' threads. Raises ClusterError where there were none for too long."""
+    def _check_workers(self) -> None:
+        """Count the workers' threads. Raises ClusterError if there have been none for too long."""
         try:
             threads = sum(self._client.nthreads().values())
-        except (OSError, ValueError) as error:  # what a client that is closed raises
-            raise self._lost(
-                f"the connection to the scheduler is lost ({error})", "look at its log, and try again"
+        except (OSError, ValueError) as error:  # ValueError: the client is closed
+            raise self._failed(
+                f"the connection to the scheduler is lost ({error})", "check its log and try again"
             ) from error
-        self.threads = min(threads, self._most_threads or threads)
-        self._asked = time.monotonic()
+        self.threads = min(threads, self._max_threads or threads)
+        self._check_time = time.monotonic()
         if threads:
-            self._seen = self._asked
-        elif self._asked > self._seen + self._patience:
-            raise self._lost(
+            self._last_worker_time = self._check_time
+        elif self._check_time > self._last_worker_time + self._patience:
+            raise self._failed(
                 f"has had no workers for {self._patience:.0f} s", f"start some with `dask worker {self._address}`"
             )
 
-    def _lost(self, what: str, remedy: str) -> ClusterError:
-        return ClusterError(f"{self._address}: {what}; {remedy}")
+    def _failed(self, reason: str, remedy: str) -> ClusterError:
+        return ClusterError(f"{self._address}: {reason}; {remedy}")
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """Anything that can be pickled, for Dask to pass on: only who opens it need know what is in it.
+    """A pickled object that the scheduler passes on without unpickling it.
 
-    Its large buffers lie in one array, which Dask sends as it stands, where it would copy bytes several times.
+    Its large buffers are one array, which Dask sends without the copies that it makes of bytes.
     """
 
     pickled: bytes
     sizes: list[int]
-    """Bytes of each buffer."""
+    """Size of each buffer in bytes."""
     buffers: np.ndarray
+    """All buffers, uint8."""
 
     @classmethod
     def of(cls, content: object) -> Parcel:
-        """Pack something."""
+        """Pickle an object."""
         parts: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(content, pickle.HIGHEST_PROTOCOL, buffer_callback=parts.append)
         arrays = [np.frombuffer(part.raw(), np.uint8) for part in parts]
         return cls(pickled, [array.size for array in arrays], np.concatenate([np.zeros(0, np.uint8), *arrays]))
 
     def opened(self) -> Any:
-        """What is in it."""
+        """Unpickle the object."""
         ends = list(itertools.accumulate(self.sizes, initial=0))
         return pickle.loads(
             self.pickled, buffers=[self.buffers.data[first:stop] for first, stop in itertools.pairwise(ends)]
         )
 
 
-def _work(release: str, task: Parcel) -> Parcel:
-    """What a worker does with a block. Raises ClusterError where it cannot be trusted with it."""
+def _run(release: str, call: Parcel) -> Parcel:
+    """Run a call on a worker. Raises ClusterError if the worker has another release or computes wrongly."""
     if release != spikey_cli.__version__:
         raise ClusterError(
             f"{get_worker().address}: has spikey-cli {spikey_cli.__version__}, and the client has {release}; "
-            + _REMEDY.format(release)
+            + _INSTALL.format(release)
         )
-    function, *arguments = task.opened()
+    function, *arguments = call.opened()
     try:
-        done = function(*arguments)
-    except SelfTestError as error:  # the archive need not be larger for one machine's sake
+        result = function(*arguments)
+    except SelfTestError as error:  # do not write a larger archive because of one machine
         raise ClusterError(f"{get_worker().address}: {error}; or take that worker out of the cluster") from error
-    return Parcel.of(done)
+    return Parcel.of(result)

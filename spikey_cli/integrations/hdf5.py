@@ -1,16 +1,15 @@
-"""A dataset of an HDF5 file, such as the samples of an NWB file, as an input.
+"""A dataset of an HDF5 file, such as the samples of an NWB file, as a source of `spikey_cli.compress`.
 
-    spikey_cli.compress(dataset_origins("session.nwb", "acquisition/ElectricalSeries/data"), "session.spk")
+The samples of `session.nwb` become the NumPy file `session.npy`; `session.json` beside it holds the metadata of the
+dataset. The archive contains nothing else of the file.
 
-Its samples become an array, `session.npy`, and what the file tells of them stands beside it:
+    {"file": "session.nwb", "dataset": "acquisition/ElectricalSeries/data", "dtype": "int16", "shape": [30000, 4],
+     "subtracted": 0, "rate": 30000.0, "starting_time": 0.0,
+     "attributes": {"conversion": 1.95e-07, "offset": 0.0, "unit": "volts"}}
 
-    session.json   {"file": "session.nwb", "dataset": "acquisition/ElectricalSeries/data", "dtype": "int16",
-                    "shape": [30000, 4], "subtracted": 0, "rate": 30000.0, "starting_time": 0.0,
-                    "attributes": {"conversion": 1.95e-07, "offset": 0.0, "unit": "volts"}}
-                   the dataset is session.npy, plus `subtracted`, as `dtype`; `rate` and `starting_time` as NWB has them
-                   beside its data, or null; the attributes of the dataset that are JSON
-
-Nothing else of the file is in the archive.
+    dtype, subtracted       the dataset is session.npy plus `subtracted`, as `dtype`
+    rate, starting_time     Hz and seconds, as NWB stores them beside the data, or null
+    attributes              attributes of the dataset that can be written as JSON
 """
 
 from __future__ import annotations
@@ -35,67 +34,90 @@ except ImportError as error:
     raise MissingPackageError("datasets of HDF5 files need h5py: pip install 'spikey-cli[hdf5]'") from error
 
 with contextlib.suppress(ImportError):
-    import hdf5plugin  # noqa: F401 - filters that datasets may be packed with
+    import hdf5plugin  # noqa: F401 - registers compression filters
 
 _DTYPES = (np.dtype(np.int16), np.dtype(np.uint16), np.dtype(np.uint8))
-_LEAST_CACHE_BYTES, _MOST_CACHE_BYTES = 1 << 20, 1 << 27
-"""Room for the chunks of HDF5 that lie side by side: what is read of them is less than they hold."""
+_MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 1 << 20, 1 << 27
 
-_OBJECTS_VISITED, _DATASETS_NAMED = 10_000, 5
+_MAX_OBJECTS_VISITED, _MAX_DATASETS_NAMED = 10_000, 5
 
 _FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError)
-"""What h5py raises of files that are damaged, or of types that NumPy has not."""
+"""Errors of h5py for damaged files and for types that NumPy does not have."""
 
 
-def dataset_origins(
+def dataset_sources(
     file: str | os.PathLike[str] | FileSource, dataset: str, *, sample_rate: int = 0
 ) -> tuple[Source, Source]:
-    """The samples of a dataset, and what is told of them, as inputs of `spikey_cli.compress`.
+    """Samples and metadata of a dataset in an HDF5 file, as sources of `spikey_cli.compress`.
 
-    Args:
-        file: path of an HDF5 file; its name, but for the ending, is that of the inputs.
-        dataset: path of the dataset in it: int16, uint16 or uint8 of shape (frames,) or (frames, channels).
-        sample_rate: frames a second, where the file does not tell.
+    Parameters
+    ----------
+    file : path-like or FileSource
+        The HDF5 file. The sources have its name, with the suffixes ``.npy`` and ``.json``.
+    dataset : str
+        Path of the dataset in the file: int16, uint16 or uint8 of shape (frames,) or (frames, channels).
+    sample_rate : int, optional
+        Frames a second, used if the file does not contain a rate.
 
-    Raises InputError where the file cannot be read, or holds no such dataset.
+    Returns
+    -------
+    samples, metadata : Source
+        The file is read while `samples` is read, a range of frames at a time.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no such dataset.
+
+    Examples
+    --------
+    >>> import h5py
+    >>> import numpy as np
+    >>> import spikey_cli
+    >>> from spikey_cli.integrations.hdf5 import dataset_sources
+    >>> with h5py.File("session.h5", "w") as file:
+    ...     file["probe/traces"] = np.zeros((3000, 4), np.int16)
+    >>> spikey_cli.compress(dataset_sources("session.h5", "probe/traces"), "session.spk").files
+    2
     """
     source = file if isinstance(file, FileSource) else FileSource(Path(file), Path(file).name, sample_rate)
-    source.status()  # an error that is the file system's is told as such
+    source.status()  # reports errors of the file system as such
     try:
-        with h5py.File(source.path, "r") as opened:
-            found = opened.get(dataset)
-            if not isinstance(found, h5py.Dataset):
-                raise InputError(f"{source}: holds no dataset {dataset!r}; {_told(opened)}")
-            _check_elsewhere(source, found)
-            dtype, shape = found.dtype, found.shape
-            if not _is_recording(found):
+        with h5py.File(source.path, "r") as hdf5:
+            data = hdf5.get(dataset)
+            if not isinstance(data, h5py.Dataset):
+                raise InputError(f"{source}: has no dataset {dataset!r}; {_candidates(hdf5)}", parameter="dataset")
+            _check_virtual_sources(source, data)
+            dtype, shape = data.dtype, data.shape
+            if not _is_recording(data):
                 raise InputError(
-                    f"{source}: {dataset} is {dtype} of shape {shape}, and a recording is int16, uint16 or uint8 of "
-                    f"shape (frames, channels); {_told(opened)}"
+                    f"{source}: {dataset} is {dtype} of shape {shape}; a recording is int16, uint16 or uint8 of shape "
+                    f"(frames,) or (frames, channels); {_candidates(hdf5)}",
+                    parameter="dataset",
                 )
-            about = {
+            metadata = {
                 "file": PurePosixPath(source.name).name,
                 "dataset": dataset,
                 "dtype": dtype.name,
                 "shape": shape,
                 "subtracted": UINT16_OFFSET if dtype.kind == "u" and dtype.itemsize == 2 else 0,
-                **_timing(found),
-                "attributes": _attributes(found),
+                **_timing(data),
+                "attributes": _attributes(data),
             }
-            samples = _Samples(source, dataset, shape, dtype, _cache_bytes(found))
+            samples = _Samples(source, dataset, shape, dtype, _cache_bytes(data))
     except _FAULTS as error:
         raise _unreadable(source, dataset, error) from error
-    rate = about["rate"]
-    is_rate = isinstance(rate, float) and 0 < rate <= MAX_RATE
+    rate = metadata["rate"]
+    has_rate = isinstance(rate, float) and 0 < rate <= MAX_RATE
     name = PurePosixPath(source.name)
     return (
-        DatasetOrigin(samples, str(name.with_suffix(".npy")), whole_rate(rate) if is_rate else source.sample_rate),
-        BytesSource((json.dumps(about, indent=1) + "\n").encode(), str(name.with_suffix(".json"))),
+        DatasetSource(samples, str(name.with_suffix(".npy")), whole_rate(rate) if has_rate else source.sample_rate),
+        BytesSource((json.dumps(metadata, indent=1) + "\n").encode(), str(name.with_suffix(".json"))),
     )
 
 
-class DatasetOrigin:
-    """The samples of a dataset, as the NumPy file that would hold them; it is opened when it is read, and only then."""
+class DatasetSource:
+    """The samples of a dataset as a NumPy file. The HDF5 file is open only while its samples are read."""
 
     def __init__(self, samples: _Samples, name: str, sample_rate: int) -> None:
         self.name = name
@@ -107,16 +129,16 @@ class DatasetOrigin:
         return str(self._samples)
 
     def open(self) -> BinaryIO:
-        """The bytes of the NumPy file. Those who read it share no handle."""
-        return ArraySource(self._samples.anew(), str(self)).open()
+        """Open the NumPy file. Each call opens the HDF5 file anew, so that readers do not share a handle."""
+        return ArraySource(self._samples.unopened(), str(self)).open()
 
     def status(self) -> Status:
-        """The size of the NumPy file, and the time of the HDF5 file. Raises InputError where that is gone."""
+        """Size of the NumPy file and modification time of the HDF5 file. Raises InputError if it cannot be read."""
         return Status(self._size, self._samples.source.status().modified_ns)
 
 
 class _Samples:
-    """Frames of a dataset, as int16 or uint8; the file is closed once nothing refers to them."""
+    """Frames of a dataset as int16 or uint8. The file is closed with the last reference."""
 
     def __init__(
         self, source: FileSource, dataset: str, shape: tuple[int, ...], dtype: np.dtype, cache_bytes: int
@@ -125,93 +147,91 @@ class _Samples:
         self.shape = shape
         self.dtype = np.dtype(np.uint8 if dtype.itemsize == 1 else np.int16)
         self._dataset = dataset
-        self._of = (dtype, cache_bytes)
-        self._opened: Any = None
+        self._stored_dtype = dtype
+        self._cache_bytes = cache_bytes
+        self._data: Any = None
 
     def __str__(self) -> str:
         return f"{self.source}: {self._dataset}"
 
-    def anew(self) -> _Samples:
-        """The same, not yet opened."""
-        return _Samples(self.source, self._dataset, self.shape, *self._of)
+    def unopened(self) -> _Samples:
+        """A copy that opens the file for itself."""
+        return _Samples(self.source, self._dataset, self.shape, self._stored_dtype, self._cache_bytes)
 
     def __getitem__(self, key: slice) -> np.ndarray:
-        dtype, cache_bytes = self._of
         try:
-            if self._opened is None:
-                self._opened = h5py.File(self.source.path, "r", rdcc_nbytes=cache_bytes)[self._dataset]
-            frames = self._opened[key]
+            if self._data is None:
+                self._data = h5py.File(self.source.path, "r", rdcc_nbytes=self._cache_bytes)[self._dataset]
+            frames = self._data[key]
         except _FAULTS as error:
             raise _unreadable(self.source, self._dataset, error) from error
-        if dtype.kind == "u" and dtype.itemsize == 2:
+        if self._stored_dtype.kind == "u" and self._stored_dtype.itemsize == 2:
             return subtract_offset(frames, UINT16_OFFSET)
         return frames
 
 
-def _check_elsewhere(source: FileSource, dataset: Any) -> None:
-    """Raise InputError where samples lie in another file that is in none of the places where HDF5 looks for it: it
-    would give zeros in their place.
-    """
-    beside = Path(dataset.file.filename)
-    places = [beside.parent, beside.resolve().parent, Path(os.environ.get("HDF5_VDS_PREFIX", "")), Path()]
-    for part in dataset.virtual_sources() if dataset.is_virtual else []:
+def _check_virtual_sources(source: FileSource, data: Any) -> None:
+    """Raise InputError if a file of a virtual dataset is missing: HDF5 would return zeros for its samples."""
+    path = Path(data.file.filename)
+    folders = [path.parent, path.resolve().parent, Path(os.environ.get("HDF5_VDS_PREFIX", "")), Path()]
+    for part in data.virtual_sources() if data.is_virtual else []:
         name = part.file_name
         if "%" in name:
-            continue  # numbers, as many as there are files
-        tried = [Path(place, one) for place in places for one in {name, Path(name).name}]
-        if not any(map(os.path.exists, tried)):
-            raise InputError(f"{source}: {dataset.name} has samples in {name}, which is not there; bring it back")
+            continue  # a pattern of numbered files, of which there may be any number
+        candidates = [Path(folder, file) for folder in folders for file in {name, Path(name).name}]
+        if not any(map(os.path.exists, candidates)):
+            raise InputError(f"{source}: {data.name} refers to samples in {name}, which is missing; restore that file")
 
 
-def _is_recording(dataset: Any) -> bool:
-    """Whether its samples are of a dtype and shape that the predictor takes, if need be as others of the same width."""
-    if dataset.shape is None or dataset.dtype.newbyteorder("=") not in _DTYPES:
+def _is_recording(data: Any) -> bool:
+    """Whether a dataset has a dtype and shape that the predictor supports."""
+    if data.shape is None or data.dtype.newbyteorder("=") not in _DTYPES:
         return False
-    return is_predictable(dataset.shape, np.dtype(np.uint8))
+    return is_predictable(data.shape, np.dtype(np.uint8))
 
 
-def _cache_bytes(dataset: Any) -> int:
-    """Room for as many chunks as a stretch of time crosses."""
-    if not dataset.chunks:
-        return _LEAST_CACHE_BYTES
-    chunk_bytes = int(np.prod(dataset.chunks, dtype=np.int64)) * dataset.dtype.itemsize
-    across = -(-dataset.shape[1] // dataset.chunks[1]) if len(dataset.chunks) == 2 else 1
-    return min(max(_LEAST_CACHE_BYTES, chunk_bytes * across), _MOST_CACHE_BYTES)
+def _cache_bytes(data: Any) -> int:
+    """Size of the chunk cache: frames are read across all chunks that lie side by side."""
+    if not data.chunks:
+        return _MIN_CACHE_BYTES
+    chunk_bytes = int(np.prod(data.chunks, dtype=np.int64)) * data.dtype.itemsize
+    n_chunks = -(-data.shape[1] // data.chunks[1]) if len(data.chunks) == 2 else 1
+    return min(max(_MIN_CACHE_BYTES, chunk_bytes * n_chunks), _MAX_CACHE_BYTES)
 
 
-def _timing(dataset: Any) -> dict[str, float | None]:
-    """What NWB tells, beside the data of a series, of its time."""
-    starting_time = dataset.parent.get("starting_time")
+def _timing(data: Any) -> dict[str, float | None]:
+    """Rate (Hz) and starting time (seconds), which NWB stores beside the data of a series."""
+    starting_time = data.parent.get("starting_time")
     if not isinstance(starting_time, h5py.Dataset) or starting_time.shape != ():
         return {"rate": None, "starting_time": None}
-    return {"rate": _number(starting_time.attrs.get("rate")), "starting_time": _number(starting_time[()])}
+    return {"rate": _finite(starting_time.attrs.get("rate")), "starting_time": _finite(starting_time[()])}
 
 
-def _number(value: object) -> float | None:
-    """A number that JSON has."""
+def _finite(value: object) -> float | None:
+    """A finite number as float, which JSON can represent; None for anything else."""
     if not isinstance(value, (int, float, np.integer, np.floating)) or not np.isfinite(value):
         return None
     return float(value)
 
 
-def _attributes(dataset: Any) -> dict[str, object]:
-    """The attributes that are JSON."""
-    told: dict[str, object] = {}
-    for name in dataset.attrs:
+def _attributes(data: Any) -> dict[str, object]:
+    """Attributes that can be written as JSON."""
+    attributes: dict[str, object] = {}
+    for name in data.attrs:
         if not isinstance(name, str):
-            continue  # it is no UTF-8
+            continue  # the name is not valid UTF-8
         with contextlib.suppress(*_FAULTS):
-            value = dataset.attrs[name]
+            value = data.attrs[name]
             value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
             value = value.decode() if isinstance(value, bytes) else value
             json.dumps(value, allow_nan=False)
-            told[name] = value
-    return told
+            attributes[name] = value
+    return attributes
 
 
-def _candidates(file: Any) -> str:
-    """Datasets of two dimensions that may be recordings, by name, with dtype and shape."""
-    found: list[str] = []
+def _candidates(hdf5: Any) -> str:
+    """Names two-dimensional datasets that may be recordings, with dtype and shape, for an error message."""
+    names: list[str] = []
     visited = 0
 
     def visit(name: str, item: object) -> bool | None:
@@ -219,20 +239,17 @@ def _candidates(file: Any) -> str:
         visited += 1
         with contextlib.suppress(*_FAULTS):
             if isinstance(item, h5py.Dataset) and item.ndim == 2 and _is_recording(item):
-                found.append(f"{name} ({item.dtype}, {' x '.join(map(str, item.shape))})")
-        return True if len(found) > _DATASETS_NAMED or visited >= _OBJECTS_VISITED else None
+                names.append(f"{name} ({item.dtype}, {' x '.join(map(str, item.shape))})")
+        return True if len(names) > _MAX_DATASETS_NAMED or visited >= _MAX_OBJECTS_VISITED else None
 
-    file.visititems(visit)
-    return ", ".join(found[:_DATASETS_NAMED]) + (" and more" if len(found) > _DATASETS_NAMED else "")
-
-
-def _told(file: Any) -> str:
-    candidates = _candidates(file)
-    return f"it holds {candidates}" if candidates else "it holds none; leave out --dataset to keep the file as it is"
+    hdf5.visititems(visit)
+    if not names:
+        return "the file has no recording; compress it as a file"
+    return f"the file has {', '.join(names[:_MAX_DATASETS_NAMED])}" + " and more" * (len(names) > _MAX_DATASETS_NAMED)
 
 
 def _unreadable(source: FileSource, dataset: str, error: Exception) -> InputError:
     return InputError(
-        f"{source}: cannot read {dataset} as HDF5: {error}; check that the file is whole, and that its filters are "
-        "installed (pip install hdf5plugin)"
+        f"{source}: cannot read {dataset} as HDF5: {error}; check that the file is complete and that its compression "
+        "filters are installed (pip install hdf5plugin)"
     )

@@ -1,4 +1,4 @@
-"""What an object that is pickled, forked and kept for long needs of an archive: to be opened where it is read."""
+"""Archives for objects that are pickled, forked and kept for long: the process that reads opens the file."""
 
 from __future__ import annotations
 
@@ -21,24 +21,35 @@ from ..io.npy import parse_header
 
 
 class LazyRecording:
-    """Threads of an archive, opened when they are first read, and anew in a process that was forked: a block that its
-    parent was decoding would never be there.
+    """Channels of an archive that is opened by the first read, and again in each forked process.
+
+    A forked process cannot share the block cache: it would wait forever for a block that a thread of its parent was
+    decoding.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The archive.
+    channels : sequence of str or None
+        Names of channels, or of files for all their channels; None for all of the archive.
+    workers : int or None
+        Threads that decode a range together; None for one for each processor.
     """
 
     def __init__(self, path: Path, channels: Sequence[str] | None, workers: int | None) -> None:
-        self._opened_with = (path, channels, workers)
+        self._arguments = (path, channels, workers)
         self._lock = threading.Lock()
         self._process: int | None = None
 
     def __reduce__(self) -> tuple[type[LazyRecording], tuple[Path, Sequence[str] | None, int | None]]:
-        return LazyRecording, self._opened_with
+        return LazyRecording, self._arguments
 
     @property
     def blocks(self) -> BlockCache:
-        """What to read of. Raises as `Recording` does."""
+        """The open recording. Raises the errors of `Recording`."""
         with self._lock:
             if self._process != os.getpid():
-                path, channels, workers = self._opened_with
+                path, channels, workers = self._arguments
                 recording = Recording(path, channels, workers=workers)
                 weakref.finalize(self, recording.close)
                 self._blocks = BlockCache(recording)
@@ -47,59 +58,90 @@ class LazyRecording:
 
 
 def read_file(path: Path, name: str, first: int = 0, stop: int | None = None) -> bytes | None:
-    """Bytes `first` to `stop`, by default all, of a file that is kept verbatim in an archive; None where it has none.
+    """Read a verbatim file of an archive, or a range of its bytes.
 
-    Raises ArchiveError where they are damaged, and LimitError where all are more than should lie in memory.
+    Parameters
+    ----------
+    path : pathlib.Path
+        The archive.
+    name : str
+        Name of the file in it.
+    first, stop : int, optional
+        Range of bytes; by default all.
+
+    Returns
+    -------
+    bytes or None
+        None if the archive has no such file.
+
+    Raises
+    ------
+    ArchiveError
+        If the bytes are damaged.
+    LimitError
+        If the whole file is read and has more bytes than `Limits.memory` grants.
     """
     with ArchiveReader(path) as reader:
         for i, file in enumerate(reader.directory.files):
             if file.name == name and file.layout is None:
                 if stop is None and file.size > reader.limits.memory:
-                    raise LimitError(f"{path}: {name} has {file.size} bytes, too many for such a file")
+                    raise LimitError(f"{path}: {name} has {file.size} bytes; {reader.limits.memory} is the most")
                 return read_bytes(Decoder.of(reader), i, first, file.size if stop is None else stop)
     return None
 
 
 class ArchivedVector:
-    """An NPY file of one dimension that is kept verbatim in an archive, as an array of which what is wanted is read."""
+    """One-dimensional array in a verbatim NPY file of an archive; indexing reads only the bytes needed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The archive.
+    name : str
+        Name of the file in it.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no such file, or it is not a vector of numbers.
+    """
 
     ndim = 1
 
     def __init__(self, path: Path, name: str) -> None:
-        """Raises ArchiveError where there is no such file, or it is no such array."""
         self._path = path
         self._name = name
-        found = parse_header(self._read(0, MAX_HEADER_BYTES))
-        if found is None or len(found[1]) != 1 or found[2].kind not in "fiu":
-            raise ArchiveError(f"{path}: {name} is no vector of numbers; restore the archive from a copy")
-        self._head_bytes, self.shape, self.dtype, _ = found
+        header = parse_header(self._read(0, MAX_HEADER_BYTES))
+        if header is None or len(header[1]) != 1 or header[2].kind not in "fiu":
+            raise ArchiveError(f"{path}: {name} is not a vector of numbers; restore the archive from a copy")
+        self._header_bytes, self.shape, self.dtype, _ = header
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, key: object) -> np.ndarray:
-        """As of NumPy's arrays; what lies between the first and the last of a slice is decoded."""
+        """Index like a NumPy array. A slice reads everything between its first and last element."""
         if isinstance(key, slice):
             rows = range(*key.indices(len(self)))
             if not rows:
                 return np.empty(0, self.dtype)
             return self._numbers(min(rows), max(rows) + 1)[:: rows.step]
         if isinstance(key, (int, np.integer)):
-            at = range(len(self))[operator.index(key)]
-            return self._numbers(at, at + 1)[0]
+            row = range(len(self))[operator.index(key)]
+            return self._numbers(row, row + 1)[0]
         return np.asarray(self)[key]  # type: ignore[call-overload]
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("numbers are decoded anew: there is no array to share")
+            raise ValueError("reading an archive always copies; pass copy=None")
         return np.asarray(self._numbers(0, len(self)), dtype=dtype)
 
     def _numbers(self, first: int, stop: int) -> np.ndarray:
-        at = (self._head_bytes + n * self.dtype.itemsize for n in (first, stop))
-        return np.frombuffer(self._read(*at), self.dtype)
+        ends = (self._header_bytes + n * self.dtype.itemsize for n in (first, stop))
+        return np.frombuffer(self._read(*ends), self.dtype)
 
     def _read(self, first: int, stop: int) -> bytes:
         data = read_file(self._path, self._name, first, stop)
         if data is None:
-            raise ArchiveError(f"{self._path}: holds no {self._name}, of which it tells; restore it from a copy")
+            raise ArchiveError(f"{self._path}: the file {self._name} is missing; restore the archive from a copy")
         return data

@@ -1,9 +1,7 @@
-"""Spikey as a codec of numcodecs, for chunks of Zarr 2, SpikeInterface, and arrays in Zarr's format 2 under Zarr 3.
+"""Spikey as a codec of numcodecs: for Zarr 2, for SpikeInterface, and for arrays in Zarr's format 2 under Zarr 3.
 
-    zarr.open("recording.zarr", "w", shape=..., chunks=(30000, 32), dtype="i2", compressor=Spikey())
-
-A chunk tells all that is needed to read it (see `spikey_cli.api.chunk`). The configuration, which stands in the
-metadata of an array, tells how chunks are to be written.
+A chunk contains everything needed to decode it (see `spikey_cli.api.chunk`). The configuration, which Zarr stores in
+the metadata of an array, only says how chunks are encoded.
 """
 
 from __future__ import annotations
@@ -28,75 +26,137 @@ except ImportError as error:
 
 
 class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where types are checked
-    """Recordings, (time,) or (time, channel) of integers, as predicted by Spikey; anything else is packed as it stands.
+    """Codec of numcodecs that compresses chunks of recordings.
 
-    Immutable. It can be hashed and pickled, and used from any number of threads and processes.
+    Integer arrays of shape (time,) or (time, channel), of any width and byte order, are predicted if the values of a
+    chunk span at most 65,536. All other arrays are compressed with xz. Every array is restored with its dtype, shape
+    and memory order.
+
+    The parameters apply to encoding; decoding needs none of them. Instances are immutable and hashable, can be pickled,
+    and may be used by several threads at the same time.
+
+    Parameters
+    ----------
+    coder : str, optional
+        Entropy coder, one of `spikey_cli.core.coders.CODERS`.
+    peers : bool, optional
+        Predict channels from each other. Without, encoding is faster.
+    model : str, optional
+        Name of a model of the package, such as ``"n1-peers"``. None is the default model of the release that encodes.
+
+    Raises
+    ------
+    ValueError
+        If the coder or the model is unknown.
+
+    See Also
+    --------
+    spikey_cli.SpikeyCodec : The same for Zarr 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikey_cli import Spikey
+    >>> codec = Spikey()
+    >>> traces = np.random.default_rng(0).normal(0, 20, (3000, 4)).astype("int16")  # (time, channel)
+    >>> encoded = codec.encode(traces)
+    >>> len(encoded) < 0.5 * traces.nbytes
+    True
+    >>> np.array_equal(codec.decode(encoded), traces)
+    True
+
+    With Zarr 2::
+
+        zarr.open("recording.zarr", "w", shape=..., chunks=(30000, 32), dtype="i2", compressor=Spikey())
     """
 
     codec_id = "spikey"
     max_buffer_size = MAX_CHUNK_BYTES
-    """Bytes of a chunk, at most, as of all codecs here."""
+    """Greatest size of a chunk in bytes, as for other codecs of numcodecs."""
 
     def __init__(self, coder: str = "range", peers: bool = True, model: str | None = None) -> None:
-        """How chunks are to be written; to read them nothing needs to be known.
-
-        Args:
-            coder: name of one of `spikey_cli.core.coders.CODERS`.
-            peers: predict channels from each other.
-            model: name, without digits, of a model that comes with the package; None for the default of the release.
-
-        Raises ValueError where there is no such coder or model.
-        """
         if coder not in CODERS:
-            raise ValueError(f"no coder is called {coder!r}; there are {', '.join(CODERS)}")
-        check_model(model)
+            raise ValueError(f"unknown coder {coder!r}; choose one of {', '.join(CODERS)}")
+        if model is not None and model not in shipped_models():
+            raise ValueError(
+                f"spikey-cli has no model {model!r}; choose one of {', '.join(sorted(shipped_models()))}. A model file "
+                "cannot be used here, because it does not travel with the metadata of an array"
+            )
         self.coder = coder
         self.peers = bool(peers)
         self.model = model
 
     def encode(self, buf: Any) -> bytes:
-        """A chunk of an array, or of the bytes of any buffer: an archive.
+        """Encode a chunk.
 
-        Raises TypeError for Python objects, and ValueError for more than `max_buffer_size` bytes.
+        Parameters
+        ----------
+        buf : array or buffer
+            Array of any dtype but object, or a buffer, which is encoded as bytes.
+
+        Returns
+        -------
+        bytes
+            An archive that holds the array; `decode` restores it.
+
+        Raises
+        ------
+        TypeError
+            If the array holds Python objects.
+        ValueError
+            If it has more than `max_buffer_size` bytes.
         """
         array = ensure_ndarray(buf)
         if array.dtype.hasobject:
-            raise TypeError(f"{array.dtype} is not supported: Python objects are not their bytes; name an object codec")
+            raise TypeError(f"arrays of {array.dtype} hold Python objects; give Zarr an object codec")
         if array.nbytes > self.max_buffer_size:
-            raise ValueError(f"Spikey packs no more than {self.max_buffer_size} bytes at once, not {array.nbytes}")
-        return encode_chunk(array, coder=self.coder, predictor=predictor_called(self.model), peers=self.peers)
+            raise ValueError(f"a chunk has {array.nbytes} bytes; {self.max_buffer_size} is the most")
+        return encode_chunk(array, coder=self.coder, predictor=shipped_predictor(self.model), peers=self.peers)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """The array that was encoded, with its dtype, shape and order; or `out`, where given, filled with its bytes.
+        """Decode a chunk.
 
-        Args:
-            buf: what `encode` made.
-            out: any contiguous buffer of as many bytes that can be written to.
+        Parameters
+        ----------
+        buf : buffer
+            Result of `encode`.
+        out : writable contiguous buffer, optional
+            Memory for the array, of exactly its size in bytes.
 
-        Raises:
-            ArchiveError: the chunk is damaged, or none.
-            ModelError: the model that it was written with is not installed.
-            TypeError: `out` is of Python objects.
-            ValueError: `out` has another size, or cannot be written to.
+        Returns
+        -------
+        numpy.ndarray or buffer
+            The array, with its dtype, shape and memory order; or `out`.
+
+        Raises
+        ------
+        ArchiveError
+            If the chunk is damaged or `buf` is not a chunk.
+        ModelError
+            If the model that the chunk was encoded with is not installed.
+        TypeError
+            If `out` holds Python objects.
+        ValueError
+            If `out` has another size or cannot be written to.
         """
         data = ensure_contiguous_ndarray(buf, self.max_buffer_size).view(np.uint8).data
         if out is None:
             return decode_chunk(data)
         memory = ensure_contiguous_ndarray(out).view(np.uint8)
         if not memory.flags.writeable:
-            raise ValueError("out cannot be written to")
+            raise ValueError("out is read-only")
         try:
             array = decode_chunk(data, memory, max_bytes=memory.nbytes)
         except LimitError as error:
-            raise ValueError(f"out has {memory.nbytes} bytes, and the chunk holds more") from error
+            raise ValueError(f"out has {memory.nbytes} bytes; the chunk holds more") from error
         if array.nbytes != memory.nbytes:
-            raise ValueError(f"out has {memory.nbytes} bytes, and the chunk holds {array.nbytes}")
+            raise ValueError(f"out has {memory.nbytes} bytes; the chunk holds {array.nbytes}")
         if not np.may_share_memory(array, memory):
             memory[:] = array.reshape(-1, order="A").view(np.uint8)
         return out
 
     def get_config(self) -> dict[str, Any]:
-        """What `numcodecs.get_codec` makes an equal codec of."""
+        """Configuration from which `numcodecs.get_codec` creates an equal codec."""
         return {"id": self.codec_id, "coder": self.coder, "peers": self.peers, "model": self.model}
 
     def __hash__(self) -> int:
@@ -106,19 +166,10 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         return f"Spikey(coder={self.coder!r}, peers={self.peers!r}, model={self.model!r})"
 
 
-register_codec(Spikey)  # for a source tree that is not installed, and has no entry points
-
-
-def check_model(name: str | None) -> None:
-    """Raise ValueError where no model that comes with the package is called so, without its digits."""
-    if name is not None and name not in shipped_models():
-        raise ValueError(
-            f"no model that comes with spikey-cli is called {name!r}; there are {', '.join(sorted(shipped_models()))}. "
-            "Metadata travels and a file of your own does not, so it cannot be named here"
-        )
+register_codec(Spikey)  # a source tree that is not installed has no entry points
 
 
 @lru_cache(maxsize=8)
-def predictor_called(name: str | None) -> Predictor:
-    """The predictor of a shipped model, without its digits, made once in a process; None for the default."""
+def shipped_predictor(name: str | None) -> Predictor:
+    """Predictor of a model of the package by its name, None for the default; created once in a process."""
     return default_predictor() if name is None else find_model(name)

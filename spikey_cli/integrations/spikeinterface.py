@@ -1,9 +1,9 @@
-"""SpikeInterface: an archive is a recording, and a recording becomes an archive.
+"""Archives as recordings of SpikeInterface, and recordings of SpikeInterface as archives.
 
-    read_spikey    .spk -> SpikeyRecordingExtractor, whose traces are decoded as they are asked for
-    write_spikey   any recording -> .spk: segment0.npy, segment1.npy ... and recording.json, which `read_spikey` reads
+    read_spikey     archive -> SpikeyRecordingExtractor, which decodes traces on access
+    write_spikey    recording -> archive of segment0.npy, segment1.npy, ... and recording.json
 
-Archives of WAV files and others are read just as well: what they do not tell (gains, a probe), they do not have.
+`read_spikey` also reads archives that were written from WAV and other files. They contain no gains and no probe.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ..core.coders import DEFAULT_CODER
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..io.layout import whole_rate
 from ..io.source import ArraySource, BytesSource, Source
-from ..model.predictor import Predictor
 from ..system.progress import Progress
+from ..system.workers import Workers
 from .lazy_recording import ArchivedVector, LazyRecording, read_file
 
 try:
@@ -35,25 +35,47 @@ except ModuleNotFoundError as error:
 
 from .spikeinterface_metadata import (
     FILE,
-    NONSENSE,
+    INVALID,
     OFFSETS,
     Metadata,
     Segment,
-    bare_metadata,
+    default_metadata,
     pack_metadata,
     unpack_metadata,
 )
 
-_FRAMES_ASKED = 1 << 20
-_EVEN_WITHIN = 0.02
-"""Of a frame: what seconds since 1970, as numbers of 64 bits, are off at 30 kHz."""
+_FRAMES_PER_CHECK = 1 << 20
+_TIME_TOLERANCE = 0.02
+"""Frames by which evenly spaced times may be off: float64 seconds since 1970 are as inaccurate as that at 30 kHz."""
 
 
 class SpikeyRecordingExtractor(BaseRecording):
-    """An archive as a recording. A range of traces decodes the blocks and channels that it needs, no others.
+    """An archive as a recording of SpikeInterface.
 
-    What `write_spikey` wrote comes back with its segments, channel ids, properties, probe and times. In any other
-    archive all threads are the channels of one segment, by their names.
+    A range of traces decodes only the blocks and channels that it needs. Archives of `write_spikey` have their
+    segments, channel ids, properties, probe and times. In other archives, all channels are one segment and their names
+    are the channel ids. A pickled recording opens the archive again by its absolute path.
+
+    Parameters
+    ----------
+    file_path : path-like
+        The archive.
+    channels : sequence of str, optional
+        Names of channels, or of files for all their channels. Required if the channels of the archive differ in length,
+        sample rate or sample width; refused for archives of `write_spikey`.
+    sampling_frequency : float, optional
+        Hz; overrides the sample rate in the archive.
+    workers : int or None, optional
+        Threads that decode a range together; None for one for each processor.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive is damaged.
+    ModelError
+        If the model of the archive is not installed.
+    InputError
+        If the channels differ, no sample rate is known, or one of `channels` is unknown.
     """
 
     def __init__(
@@ -63,38 +85,30 @@ class SpikeyRecordingExtractor(BaseRecording):
         sampling_frequency: float | None = None,
         workers: int | None = 1,
     ) -> None:
-        """Open the archive at `file_path`.
-
-        `channels` are the names of those to take, or of files for all of theirs, where not all of an archive agree in
-        length, rate and width; not for what `write_spikey` wrote. `sampling_frequency`, in Hz, takes the place of what
-        the archive tells. `workers` are the threads of execution that decode a range together; None is one for each
-        processor.
-
-        Raises ArchiveError where the archive is damaged, ModelError where its model is not installed, and InputError
-        where its threads disagree, have no rate, or one of `channels` is unknown.
-        """
         path = Path(file_path).absolute()
-        given = None if sampling_frequency is None else float(sampling_frequency)
+        rate = None if sampling_frequency is None else float(sampling_frequency)
         try:
-            known = unpack_metadata(read_file(path, FILE) or b"")
-            if known is None:
-                sources = [LazyRecording(path, channels, workers)]
-                known = bare_metadata(sources[0].blocks.recording)
+            metadata = unpack_metadata(read_file(path, FILE) or b"")
+            if metadata is None:
+                segments = [LazyRecording(path, channels, workers)]
+                metadata = default_metadata(segments[0].blocks.recording)
             elif channels is not None:
-                raise InputError(f"{path}: write_spikey wrote it; choose channels by recording.select_channels([...])")
+                raise InputError(
+                    f"{path}: write_spikey wrote it; select channels with recording.select_channels([...])"
+                )
             else:
-                sources = [LazyRecording(path, [segment.file], workers) for segment in known.segments]
-            rate = known.sampling_frequency if given is None else given
+                segments = [LazyRecording(path, [segment.file], workers) for segment in metadata.segments]
+            rate = metadata.sampling_frequency if rate is None else rate
             if not rate > 0:
-                raise InputError(f"{path}: does not tell its sample rate; give sampling_frequency=..., in Hz")
-            BaseRecording.__init__(self, rate, known.channel_ids, known.dtype)
-            for source, segment in zip(sources, known.segments, strict=True):
+                raise InputError(f"{path}: does not contain a sample rate; pass sampling_frequency=..., in Hz")
+            BaseRecording.__init__(self, rate, metadata.channel_ids, metadata.dtype)
+            for lazy, segment in zip(segments, metadata.segments, strict=True):
                 times = None if segment.times is None else ArchivedVector(path, segment.times)
-                self.add_recording_segment(_ArchivedSegment(source, known, rate, segment.t_start, times))
-            known.give_to(self)
-        except NONSENSE as error:
+                self.add_recording_segment(_ArchivedSegment(lazy, metadata, rate, segment.t_start, times))
+            metadata.set_on(self)
+        except INVALID as error:
             raise ArchiveError(
-                f"{path}: {FILE} makes no sense ({error!r}); restore its files with `spikey decompress`"
+                f"{path}: {FILE} is invalid ({error!r}); restore the files with spikey_cli.decompress"
             ) from error
         self._kwargs = {
             "file_path": str(path),
@@ -110,7 +124,29 @@ def read_spikey(
     sampling_frequency: float | None = None,
     workers: int | None = 1,
 ) -> SpikeyRecordingExtractor:
-    """An archive as a recording: see `SpikeyRecordingExtractor`, which tells of the arguments, and what is raised."""
+    """Open an archive as a recording of SpikeInterface.
+
+    Parameters
+    ----------
+    file_path, channels, sampling_frequency, workers
+        See `SpikeyRecordingExtractor`, also for the errors raised.
+
+    Returns
+    -------
+    SpikeyRecordingExtractor
+        Traces of shape (frames, channels), decoded on access.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spikey_cli
+    >>> from spikey_cli.integrations.spikeinterface import read_spikey
+    >>> np.save("probe.npy", np.random.default_rng(0).normal(0, 20, (3000, 2)).astype(np.int16))
+    >>> _ = spikey_cli.compress(["probe.npy"], "probe.spk")
+    >>> recording = read_spikey("probe.spk", sampling_frequency=30_000.0)  # an NPY file has no sample rate
+    >>> recording.get_traces(start_frame=1000, end_frame=1100).shape
+    (100, 2)
+    """
     return SpikeyRecordingExtractor(file_path, channels, sampling_frequency, workers)
 
 
@@ -118,90 +154,117 @@ def write_spikey(
     recording: BaseRecording,
     file_path: str | os.PathLike[str],
     *,
-    coder: str = DEFAULT_CODER,
-    workers: int | None = None,
+    coder: str | Encoding = DEFAULT_CODER,
     force: bool = False,
-    predictor: Predictor | None = None,
-    peers: bool = True,
     verify: bool = True,
+    workers: int | Workers | None = None,
     progress: Progress | None = None,
 ) -> Compressed:
-    """Write a recording of any length as an archive that `read_spikey` gives back, with all that is known of it.
+    """Write a recording of SpikeInterface as an archive, which `read_spikey` opens.
 
-    It is read twice, a stretch at a time: what computes its traces anew each time must compute the same. Its segments
-    become `segment0.npy`, `segment1.npy` ..., samples by channels, as int16 or uint8; `recording.json` tells the rest.
-    uint16 is stored less 32,768, so that it fits into int16, and comes back as uint16.
+    The recording is read twice, a range of frames at a time, and may be longer than memory. Traces that are computed on
+    access must be the same both times. Segment i is stored as `segment<i>.npy`, of shape (frames, channels), and the
+    metadata as `recording.json`. uint16 traces are stored as int16, less 32,768, and read back as uint16.
 
-    The arguments are those of `spikey_cli.compress`. A property or annotation that can be no JSON is left out, and a
-    warning names it.
+    Properties and annotations that JSON cannot represent are left out, with a warning that names them.
 
-    Raises InputError where traces have another dtype, or as `compress` does.
+    Parameters
+    ----------
+    recording : BaseRecording
+        Traces of int16, uint16 or uint8.
+    file_path : path-like
+        The archive to write.
+    coder, force, verify, workers, progress
+        See `spikey_cli.compress`.
+
+    Returns
+    -------
+    Compressed
+        Sizes and ratio.
+
+    Raises
+    ------
+    InputError
+        If the traces have another dtype, or for the reasons of `spikey_cli.compress`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spikeinterface.core import NumpyRecording
+    >>> from spikey_cli.integrations.spikeinterface import read_spikey, write_spikey
+    >>> traces = np.random.default_rng(0).normal(0, 20, (3000, 4)).astype(np.int16)
+    >>> recording = NumpyRecording([traces], sampling_frequency=30_000.0)
+    >>> _ = write_spikey(recording, "recording.spk")
+    >>> np.array_equal(read_spikey("recording.spk").get_traces(), traces)
+    True
     """
     dtype = recording.get_dtype()
     if dtype.name not in OFFSETS:
         raise InputError(
-            f"{file_path}: traces are {dtype.name}, and an archive takes {', '.join(OFFSETS)}: write the recording as "
-            "it was acquired, before it is filtered or scaled, or round it with recording.astype('int16', round=True)"
+            f"{file_path}: traces are {dtype.name}, and an archive holds {', '.join(OFFSETS)}: write the recording as "
+            "acquired, before filters and scaling, or round it with recording.astype('int16', round=True)"
         )
     rate = whole_rate(recording.sampling_frequency)
     sources: list[Source] = []
     segments = []
-    one_at_a_time = threading.Lock()  # segments may share what a reader has open
+    lock = threading.Lock()  # segments may share the files of a reader, which need not be thread-safe
     for i in range(recording.get_num_segments()):
         info = recording.get_time_info(i)
-        file, times = f"segment{i}.npy", f"times{i}.npy"
-        sources.append(ArraySource(_Traces(recording, i, one_at_a_time), file, rate))
-        if _is_even(recording, i):
+        file, times_file = f"segment{i}.npy", f"times{i}.npy"
+        sources.append(ArraySource(_Traces(recording, i, lock), file, rate))
+        if _has_even_times(recording, i):
             segments.append(Segment(file, info["t_start"], None))
         else:
-            own = info["time_vector"]
-            sources.append(ArraySource(recording.get_times(i) if own is None else own, times, verbatim=True))
-            segments.append(Segment(file, None, times))
-    data, not_kept = pack_metadata(recording, segments)
-    if not_kept:
-        warnings.warn(f"{file_path}: not kept, for JSON has no such values: {', '.join(not_kept)}", stacklevel=2)
+            times = info["time_vector"]
+            sources.append(ArraySource(recording.get_times(i) if times is None else times, times_file, verbatim=True))
+            segments.append(Segment(file, None, times_file))
+    data, left_out = pack_metadata(recording, segments)
+    if left_out:
+        warnings.warn(
+            f"{file_path}: not preserved, because JSON cannot represent them: {', '.join(left_out)}", stacklevel=2
+        )
     return compress(
         [*sources, BytesSource(data, FILE)],
         file_path,
-        coder=Encoding(coder, predictor, peers),
-        workers=workers,
+        coder=coder,
         force=force,
         verify=verify,
+        workers=workers,
         progress=progress,
     )
 
 
-def _is_even(recording: BaseRecording, segment: int) -> bool:
-    """Whether the times of a segment are those of its start and its rate.
+def _has_even_times(recording: BaseRecording, segment: int) -> bool:
+    """Whether the times of a segment follow from its start and the sampling frequency.
 
-    One that was sliced, and what was made of it, has no vector of times of its own, but asks another for them.
+    A slice of a recording has no time vector but returns the times of its parent, so the times are compared.
     """
     if recording.has_time_vector(segment):
         return False
     start = recording.get_time_info(segment)["t_start"] or 0.0
     length = recording.get_num_samples(segment)
-    for first in range(0, length, _FRAMES_ASKED):
-        stop = min(first + _FRAMES_ASKED, length)
-        behind = recording.get_times(segment, first, stop) - start
-        if np.abs(behind * recording.sampling_frequency - np.arange(first, stop)).max() > _EVEN_WITHIN:
+    for first in range(0, length, _FRAMES_PER_CHECK):
+        stop = min(first + _FRAMES_PER_CHECK, length)
+        seconds = recording.get_times(segment, first, stop) - start
+        if np.abs(seconds * recording.sampling_frequency - np.arange(first, stop)).max() > _TIME_TOLERANCE:
             return False
     return True
 
 
 class _Traces:
-    """A segment, indexed by frames, as samples that the codec takes, a stretch at a time of all that share a lock."""
+    """A segment as an array that is indexed by slices of frames, int16 or uint8; the lock serialises reads."""
 
-    def __init__(self, recording: BaseRecording, segment: int, one_at_a_time: threading.Lock) -> None:
+    def __init__(self, recording: BaseRecording, segment: int, lock: threading.Lock) -> None:
         self._recording = recording
         self._segment = segment
-        self._one_at_a_time = one_at_a_time
+        self._lock = lock
         name = recording.get_dtype().name
         self._offset = OFFSETS[name]
         self.dtype = np.dtype(np.int16) if self._offset else np.dtype(name)
         self.shape = (recording.get_num_samples(segment), recording.get_num_channels())
 
     def __getitem__(self, key: slice) -> np.ndarray:
-        with self._one_at_a_time:
+        with self._lock:
             traces = self._recording.get_traces(self._segment, key.start, key.stop)
         if self._offset:
             traces = subtract_offset(traces, self._offset)
@@ -209,29 +272,29 @@ class _Traces:
 
 
 class _ArchivedSegment(BaseRecordingSegment):
-    """A segment whose traces are decoded as they are asked for."""
+    """A segment whose traces are decoded on access."""
 
     def __init__(
         self,
-        opened: LazyRecording,
-        known: Metadata,
+        lazy: LazyRecording,
+        metadata: Metadata,
         sampling_frequency: float,
         t_start: float | None,
         times: ArchivedVector | None,
     ) -> None:
         BaseRecordingSegment.__init__(self, sampling_frequency, t_start, times)
-        stored = opened.blocks.recording
-        if stored.dtype != (np.int16 if known.offset else known.dtype):
-            raise ValueError(f"traces of {known.dtype}, and samples of {stored.dtype}")
-        if stored.shape[1] != known.channel_ids.size:
-            raise ValueError(f"{known.channel_ids.size} channels, and {stored.shape[1]} threads")
-        self._opened = opened
-        self._dtype = known.dtype
-        self._offset = known.offset
+        stored = lazy.blocks.recording
+        if stored.dtype != (np.int16 if metadata.offset else metadata.dtype):
+            raise ValueError(f"traces are {metadata.dtype}, but samples are {stored.dtype}")
+        if stored.shape[1] != metadata.channel_ids.size:
+            raise ValueError(f"there are {metadata.channel_ids.size} channel ids, but {stored.shape[1]} channels")
+        self._lazy = lazy
+        self._dtype = metadata.dtype
+        self._offset = metadata.offset
         self._length = len(stored)
 
     def get_num_samples(self) -> int:
-        """Frames."""
+        """Number of frames."""
         return self._length
 
     def get_traces(
@@ -240,7 +303,7 @@ class _ArchivedSegment(BaseRecordingSegment):
         end_frame: int | None = None,
         channel_indices: slice | np.ndarray | list[int] | None = None,
     ) -> np.ndarray:
-        """Frames by channels."""
+        """Traces of shape (frames, channels)."""
         first, stop, _ = slice(start_frame, end_frame).indices(self._length)
-        samples = self._opened.blocks.read(first, max(first, stop), channel_indices)
+        samples = self._lazy.blocks.read(first, max(first, stop), channel_indices)
         return samples.astype(self._dtype) + self._dtype.type(self._offset) if self._offset else samples

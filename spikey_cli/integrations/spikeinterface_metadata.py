@@ -1,4 +1,4 @@
-"""What SpikeInterface knows of a recording beside its samples, as JSON, and back.
+"""Metadata of a recording of SpikeInterface as JSON.
 
     recording.json   {"spikey_recording": 1,
                       "sampling_frequency": 30000.0,
@@ -9,8 +9,8 @@
                       "annotations": {"is_filtered": false, ...},
                       "probegroup": probeinterface's ProbeGroup.to_dict, or null}
 
-A trace is the sample of the segment's file, plus `offset`, as `dtype`. `times` names a file that holds the time of each
-frame, float64, where they are not evenly spaced. Numbers are exact; NaN and Infinity stand as Python writes them.
+A trace is the stored sample plus `offset`, as `dtype`. `times` names a float64 file with the time of each frame, if
+frames are not evenly spaced. Numbers are exact; NaN and Infinity are written as Python does.
 """
 
 from __future__ import annotations
@@ -30,30 +30,31 @@ from ..api.recording import Recording
 FILE = "recording.json"
 VERSION = 1
 
-_MARK = "spikey_recording"
+_VERSION_KEY = "spikey_recording"
 _KINDS = "biufSU"
-"""Kinds of dtypes whose values are numbers or text in JSON."""
+"""Kinds of dtypes whose values JSON can represent."""
 
-NONSENSE = (ValueError, KeyError, TypeError, AttributeError, AssertionError, OverflowError)
-"""What is raised of JSON that is not what it should be, by NumPy, probeinterface and SpikeInterface too."""
+INVALID = (ValueError, KeyError, TypeError, AttributeError, AssertionError, OverflowError)
+"""Errors that NumPy, probeinterface and SpikeInterface raise for invalid metadata."""
 
 OFFSETS = {"int16": 0, "uint8": 0, "uint16": UINT16_OFFSET}
-"""dtypes that traces may have, and what is taken from each for the sample to fit into 16 bits."""
+"""What is subtracted from traces of each dtype so that samples fit into 16 bits."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment's files, and when it begins."""
+    """Files and start of a segment."""
 
     file: str
     t_start: float | None
     """Seconds."""
     times: str | None
+    """File with the time of each frame, if they are not evenly spaced."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """All but the samples."""
+    """A recording without its samples."""
 
     sampling_frequency: float
     """Hz."""
@@ -65,8 +66,8 @@ class Metadata:
     annotations: dict[str, Any]
     probegroup: ProbeGroup | None
 
-    def give_to(self, recording: BaseRecording) -> None:
-        """Set what stands on a recording as a whole."""
+    def set_on(self, recording: BaseRecording) -> None:
+        """Set probe, properties and annotations of a recording."""
         if self.probegroup is not None:
             recording.set_probegroup(self.probegroup, check_overlap=False)
         for name, values in self.properties.items():
@@ -74,8 +75,8 @@ class Metadata:
         recording.annotate(**self.annotations)
 
 
-def bare_metadata(stored: Recording) -> Metadata:
-    """What is known of threads of which nothing is told but their names and their rate."""
+def default_metadata(stored: Recording) -> Metadata:
+    """Metadata of an archive without `recording.json`: channel names and sample rate."""
     segment = Segment(stored.channel_names[0], None, None)
     return Metadata(
         float(stored.sample_rate), stored.dtype, 0, (segment,), np.array(stored.channel_names), {}, {}, None
@@ -83,28 +84,28 @@ def bare_metadata(stored: Recording) -> Metadata:
 
 
 def pack_metadata(recording: BaseRecording, segments: list[Segment]) -> tuple[bytes, list[str]]:
-    """The JSON of a recording, and what of it can be no JSON: it is left out, or comes back as something else."""
-    not_kept = []
+    """Metadata of a recording as JSON, and a description of everything that JSON cannot represent exactly."""
+    left_out = []
     properties = {}
     for name in recording.get_property_keys():
         values = recording.get_property(name)
         if values.dtype.kind in _KINDS and not (values.dtype.kind == "f" and values.dtype.itemsize > 8):
             properties[name] = _pack_array(values)
         else:
-            not_kept.append(f"property {name!r} ({values.dtype})")
+            left_out.append(f"property {name!r} ({values.dtype})")
     annotations = {}
     for name in recording.get_annotation_keys():
         value = recording.get_annotation(name)
         try:
             annotations[name] = json.loads(json.dumps(value, cls=SIJsonEncoder))
         except (TypeError, ValueError, RecursionError):
-            not_kept.append(f"annotation {name!r} ({type(value).__name__})")
+            left_out.append(f"annotation {name!r} ({type(value).__name__})")
             continue
-        if not _is_same(value, annotations[name]):
-            not_kept.append(f"annotation {name!r} (it will be {annotations[name]!r:.60})")
+        if not _is_equal(value, annotations[name]):
+            left_out.append(f"annotation {name!r} (stored as {annotations[name]!r:.60})")
     dtype = recording.get_dtype().name
-    told = {
-        _MARK: VERSION,
+    metadata = {
+        _VERSION_KEY: VERSION,
         "sampling_frequency": float(recording.sampling_frequency),
         "dtype": dtype,
         "offset": OFFSETS[dtype],
@@ -114,44 +115,47 @@ def pack_metadata(recording: BaseRecording, segments: list[Segment]) -> tuple[by
         "annotations": annotations,
         "probegroup": recording.get_probegroup().to_dict(array_as_list=True) if recording.has_probe() else None,
     }
-    return json.dumps(told, cls=SIJsonEncoder, indent=1).encode(), not_kept
+    return json.dumps(metadata, cls=SIJsonEncoder, indent=1).encode(), left_out
 
 
-def _is_same(value: Any, back: Any) -> bool:
-    """Whether what came of JSON is what went into it, numbers and lists of NumPy being those of Python."""
+def _is_equal(value: Any, parsed: Any) -> bool:
+    """Whether parsed JSON equals the value it was written from; arrays count as lists, and NaN equals NaN."""
     if isinstance(value, np.ndarray):
-        return _is_same(value.tolist(), back)
+        return _is_equal(value.tolist(), parsed)
     if isinstance(value, dict):
-        return isinstance(back, dict) and [*value] == [*back] and all(_is_same(value[key], back[key]) for key in back)
+        return (
+            isinstance(parsed, dict)
+            and [*value] == [*parsed]
+            and all(_is_equal(value[key], parsed[key]) for key in value)
+        )
     if isinstance(value, list):
-        return isinstance(back, list) and len(value) == len(back) and all(map(_is_same, value, back))
-    return bool(value == back or value != value)
+        return isinstance(parsed, list) and len(value) == len(parsed) and all(map(_is_equal, value, parsed))
+    return bool(value == parsed or value != value)
 
 
 def unpack_metadata(data: bytes) -> Metadata | None:
-    """The reverse; None where the JSON is of something else.
-
-    Raises one of NONSENSE where it makes no sense.
-    """
+    """Parse the JSON of `pack_metadata`; None for any other content. Raises one of INVALID if it is invalid."""
     try:
-        told = json.loads(data)
+        packed = json.loads(data)
     except ValueError:
         return None
-    if not isinstance(told, dict) or _MARK not in told:
+    if not isinstance(packed, dict) or _VERSION_KEY not in packed:
         return None
-    if told[_MARK] != VERSION:
-        raise ValueError(f"its version is {told[_MARK]}, and this release reads {VERSION}; install a newer spikey-cli")
-    if told["offset"] != OFFSETS[told["dtype"]]:
-        raise ValueError(f"traces of {told['dtype']} with the offset {told['offset']}")
-    probegroup = told["probegroup"]
+    if packed[_VERSION_KEY] != VERSION:
+        raise ValueError(
+            f"its version is {packed[_VERSION_KEY]}, and this release reads {VERSION}; install a newer spikey-cli"
+        )
+    if packed["offset"] != OFFSETS[packed["dtype"]]:
+        raise ValueError(f"traces are {packed['dtype']} with offset {packed['offset']}")
+    probegroup = packed["probegroup"]
     return Metadata(
-        sampling_frequency=float(told["sampling_frequency"]),
-        dtype=np.dtype(told["dtype"]),
-        offset=told["offset"],
-        segments=tuple(Segment(**segment) for segment in told["segments"]),
-        channel_ids=_unpack_array(told["channel_ids"]),
-        properties={name: _unpack_array(packed) for name, packed in told["properties"].items()},
-        annotations=told["annotations"],
+        sampling_frequency=float(packed["sampling_frequency"]),
+        dtype=np.dtype(packed["dtype"]),
+        offset=packed["offset"],
+        segments=tuple(Segment(**segment) for segment in packed["segments"]),
+        channel_ids=_unpack_array(packed["channel_ids"]),
+        properties={name: _unpack_array(values) for name, values in packed["properties"].items()},
+        annotations=packed["annotations"],
         probegroup=None if probegroup is None else ProbeGroup.from_dict(probegroup),
     )
 
@@ -164,8 +168,8 @@ def _pack_array(values: np.ndarray) -> dict[str, Any]:
 def _unpack_array(packed: dict[str, Any]) -> np.ndarray:
     dtype = np.dtype(packed["dtype"])
     if dtype.kind not in _KINDS:
-        raise ValueError(f"an array of {dtype}")
+        raise ValueError(f"an array is {dtype}")
     if dtype.kind not in "SU":
         return np.array(packed["values"], dtype)
-    text = np.array(packed["values"], "U")  # as wide as it is: what dtype says may be any width
+    text = np.array(packed["values"], "U")  # not as `dtype`, whose width may be anything in a hostile file
     return np.char.encode(text, "latin-1") if dtype.kind == "S" else text

@@ -1,9 +1,7 @@
-"""Spikey as a codec of Zarr 3, from arrays to bytes.
+"""Spikey as a codec of Zarr 3.
 
-    zarr.create_array("recording.zarr", shape=..., chunks=(30000, 32), dtype="int16", serializer=SpikeyCodec(),
-                      compressors=None)
-
-It packs chunks as `spikey_cli.integrations.numcodecs` does, which is for Zarr 2, and for arrays of that format here.
+The codec turns arrays into bytes (a serializer). Chunks are those of `spikey_cli.integrations.numcodecs`, the codec for
+Zarr 2 and for arrays in Zarr's format 2.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ try:
     from zarr.registry import register_codec
 except ImportError as error:
     raise MissingPackageError(
-        "SpikeyCodec needs Zarr 3.1 or later: pip install 'spikey-cli[zarr]'; under Zarr 2 give Spikey() as compressor"
+        "SpikeyCodec needs Zarr 3.1 or later: pip install 'spikey-cli[zarr]'; with Zarr 2 use compressor=Spikey()"
     ) from error
 
 if TYPE_CHECKING:
@@ -33,53 +31,81 @@ if TYPE_CHECKING:
     from zarr.core.buffer import Buffer, NDBuffer
 
 NAME = "spikey"
-"""What the codec is called in the metadata of an array."""
+"""Name of the codec in the metadata of an array."""
 
 
 @dataclass(frozen=True)
 class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing where types are checked
-    """Chunks of a recording, (time,) or (time, channel) of integers, as predicted by Spikey; others as they stand.
+    """Codec of Zarr 3 that compresses chunks of recordings.
 
-    How chunks are to be written; to read them nothing needs to be known. Raises ValueError where there is no such coder
-    or model.
+    Integer arrays of shape (time,) or (time, channel), of any width and byte order, are predicted if the values of a
+    chunk span at most 65,536. All other arrays are compressed with xz. The parameters apply to encoding; decoding needs
+    none of them.
+
+    Parameters
+    ----------
+    coder : str, optional
+        Entropy coder, one of `spikey_cli.core.coders.CODERS`.
+    peers : bool, optional
+        Predict channels from each other. Without, encoding is faster.
+    model : str, optional
+        Name of a model of the package, such as ``"n1-peers"``. None is the default model of the release that encodes.
+
+    Raises
+    ------
+    ValueError
+        If the coder or the model is unknown.
+
+    See Also
+    --------
+    spikey_cli.Spikey : The same for Zarr 2 and other users of numcodecs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import zarr
+    >>> from spikey_cli import SpikeyCodec
+    >>> traces = np.random.default_rng(0).normal(0, 20, (3000, 4)).astype("int16")  # (time, channel)
+    >>> array = zarr.create_array(
+    ...     "recording.zarr", data=traces, chunks=(1000, 4), serializer=SpikeyCodec(), compressors=None
+    ... )
+    >>> np.array_equal(zarr.open_array("recording.zarr")[500:1500], traces[500:1500])
+    True
     """
 
     coder: str = "range"
-    """Name of one of `spikey_cli.core.coders.CODERS`."""
     peers: bool = True
-    """Predict channels from each other."""
     model: str | None = None
-    """Name, without digits, of a model that comes with the package; None for the default of the release."""
 
     is_fixed_size = False
 
     def __post_init__(self) -> None:
-        _ = self._chunks  # what it refuses, it refuses now
+        _ = self._codec  # refuses invalid parameters
 
     @cached_property
-    def _chunks(self) -> Spikey:
+    def _codec(self) -> Spikey:
         return Spikey(self.coder, self.peers, self.model)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The codec that the metadata of an array tell of. Raises ValueError where that is another."""
+        """Create the codec from the metadata of an array. Raises ValueError if they name another codec."""
         if data.get("name") != NAME:
-            raise ValueError(f"the metadata of a codec called {NAME!r} are expected, not {data}")
+            raise ValueError(f"expected metadata of a codec named {NAME!r}, not {data}")
         return cls(**data.get("configuration", {}))
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in the metadata of an array."""
+        """The codec as metadata of an array."""
         return {"name": NAME, "configuration": asdict(self)}
 
     def validate(self, *, shape: tuple[int, ...], dtype: ZDType[Any, Any], chunk_grid: object) -> None:
-        """Raise TypeError where an array is of Python objects, or strings of any length."""
+        """Raise TypeError for arrays of Python objects or of strings of variable length."""
         native = dtype.to_native_dtype()
         if native.hasobject:
-            raise TypeError(f"SpikeyCodec takes no arrays of {native}; leave out serializer=, so that Zarr chooses one")
+            raise TypeError(f"SpikeyCodec does not support arrays of {native}; omit serializer= to let Zarr choose")
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
-        """Raise NotImplementedError: only encoding tells."""
-        raise NotImplementedError("how long a chunk of Spikey is, only encoding tells")
+        """Raise NotImplementedError: the encoded size depends on the samples."""
+        raise NotImplementedError("the encoded size of a chunk depends on its samples")
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
         return await asyncio.to_thread(self._encode_sync, chunk_data, chunk_spec)
@@ -88,29 +114,29 @@ class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing
         return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
 
     def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
-        # the order in memory is no matter here, and need not be told
+        # Zarr does not preserve the memory order, so the chunk need not store it
         array = np.asarray(chunk_data.as_numpy_array(), order="C")
-        return chunk_spec.prototype.buffer.from_bytes(self._chunks.encode(array))
+        return chunk_spec.prototype.buffer.from_bytes(self._codec.encode(array))
 
     def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         dtype = chunk_spec.dtype.to_native_dtype()
         data, out = chunk_data.as_numpy_array().view(np.uint8).data, np.empty(chunk_spec.shape, dtype)
         array = decode_chunk(data, out, max_bytes=out.nbytes)
-        array = _as_told(array, chunk_spec.shape, dtype)
+        array = _as_specified(array, chunk_spec.shape, dtype)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(array)
 
 
-def _as_told(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """The array of a chunk as the metadata tell it, which know no order of bytes."""
+def _as_specified(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """A decoded array in the dtype of the metadata, which do not state a byte order. Raises ArchiveError."""
     is_same = array.dtype.newbyteorder("=") == dtype.newbyteorder("=")
     if array.shape == shape and is_same:
         return array.astype(dtype, copy=False)
     if array.shape == shape and array.dtype.kind == "V" and array.dtype.itemsize == dtype.itemsize:
-        return array.view(dtype)  # of a package that NumPy files know nothing of
+        return array.view(dtype)  # a dtype of another package, which an NPY file stores as void
     raise ArchiveError(
-        f"a chunk: holds an array of {array.dtype} and shape {array.shape}, where the metadata tell of {dtype} and "
-        f"{shape}; restore both from one copy"
+        f"a chunk: holds an array of {array.dtype} and shape {array.shape}, but the metadata state {dtype} and "
+        f"{shape}; restore both from the same copy"
     )
 
 
-register_codec(NAME, SpikeyCodec)  # for a source tree that is not installed, and has no entry points
+register_codec(NAME, SpikeyCodec)  # a source tree that is not installed has no entry points
