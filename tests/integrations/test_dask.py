@@ -1,4 +1,4 @@
-"""Blocks on a cluster: the same archive as without, whatever becomes of the workers."""
+"""Blocks on a Dask cluster: the archive does not depend on the cluster or on failures of its workers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from spikey_cli.system.workers import Workers
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
-hosts = pytest.importorskip("spikey_cli.integrations.dask")
+integration = pytest.importorskip("spikey_cli.integrations.dask")
 
 SMALL_BLOCK = 1 << 16
 
@@ -60,77 +60,77 @@ def harness(tmp_path) -> Iterator[ClusterHarness]:
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[hosts.Cluster]:
-    with hosts.open_cluster(workers=2) as cluster:
+def local() -> Iterator[integration.Cluster]:
+    with integration.open_cluster(workers=2) as cluster:
         yield cluster
 
 
 @pytest.mark.slow
-class TestTheSame:
-    def test_archive_as_without(self, sources, independent, local, tmp_path):
-        told: list[tuple[int, int]] = []
+class TestSameResults:
+    def test_archive(self, sources, independent, local, tmp_path):
+        reported: list[tuple[int, int]] = []
         done = spikey_cli.compress(
             sources,
             tmp_path / "o.spk",
             workers=local,
-            progress=lambda now, total, ratio=None: told.append((now, total)),
+            progress=lambda now, total, ratio=None: reported.append((now, total)),
         )
         assert done.files == len(sources)
         assert (tmp_path / "o.spk").read_bytes() == independent
-        assert told == sorted(told)
-        assert len(told) == 12
-        assert told[-1][0] == told[-1][1]
+        assert reported == sorted(reported)
+        assert len(reported) == 12
+        assert reported[-1][0] == reported[-1][1]
 
     @pytest.mark.parametrize("coder", ["range", "huffman"])
-    def test_archive_of_other_coders(self, sources, local, tmp_path, coder):
+    def test_archives_of_other_coders(self, sources, local, tmp_path, coder):
         for name, cluster in (("a.spk", None), ("b.spk", local)):
             spikey_cli.compress(sources, tmp_path / name, coder=coder, workers=cluster)
         assert (tmp_path / "a.spk").read_bytes() == (tmp_path / "b.spk").read_bytes()
 
-    def test_files_come_back(self, sources, independent, local, tmp_path):
+    def test_files_are_restored(self, sources, independent, local, tmp_path):
         spikey_cli.decompress(tmp_path / "alone.spk", tmp_path / "out", workers=local)
         assert left_in(tmp_path / "out") == sorted(path.name for path in sources)
         for path in sources:
             assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
-    def test_damage_is_found(self, independent, local, tmp_path):
+    def test_damage_is_detected(self, independent, local, tmp_path):
         (tmp_path / "alone.spk").write_bytes(independent[:4000] + bytes([independent[4000] ^ 1]) + independent[4001:])
-        told = []
+        reported = []
         for cluster in (None, local):
             with pytest.raises(spikey_cli.ArchiveError) as raised:
                 spikey_cli.verify(tmp_path / "alone.spk", workers=cluster)
-            told.append(str(raised.value))
-        assert told[0] == told[1]
+            reported.append(str(raised.value))
+        assert reported[0] == reported[1]
 
     @pytest.mark.parametrize(("threads", "blocks_ahead"), [(None, 5), (1, 3)])
-    def test_no_more_is_read_than_workers_can_take(self, sources, local, tmp_path, monkeypatch, threads, blocks_ahead):
+    def test_blocks_read_ahead_are_limited(self, sources, local, tmp_path, monkeypatch, threads, blocks_ahead):
         ahead, most = 0, []
         read, add = compressor.read_block, compressor.ArchiveWriter.add_block
 
-        def noted_read(*arguments):
+        def counting_read(*arguments):
             nonlocal ahead
             ahead += 1
             most.append(ahead)
             return read(*arguments)
 
-        def noted_add(*arguments):
+        def counting_add(*arguments):
             nonlocal ahead
             ahead -= 1
             return add(*arguments)
 
-        monkeypatch.setattr(compressor, "read_block", noted_read)
-        monkeypatch.setattr(compressor.ArchiveWriter, "add_block", noted_add)
-        with hosts.open_cluster(local.pool._client, workers=threads) as cluster:
+        monkeypatch.setattr(compressor, "read_block", counting_read)
+        monkeypatch.setattr(compressor.ArchiveWriter, "add_block", counting_add)
+        with integration.open_cluster(local.pool._client, workers=threads) as cluster:
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert max(most) == blocks_ahead
 
-    def test_lazy_arrays_are_computed_there(self, independent, sources, harness, tmp_path, monkeypatch):
+    def test_dask_arrays_are_computed_on_the_cluster(self, independent, sources, harness, tmp_path, monkeypatch):
         da = pytest.importorskip("dask.array")
         harness.add_worker()
         monkeypatch.chdir(tmp_path)
         names = [path.name for path in sources[:4]]
         with (
-            spikey_cli.open("alone.spk", threads=names) as recording,
+            spikey_cli.open("alone.spk", channels=names) as recording,
             distributed.Client(harness.address, set_as_default=False) as client,
         ):
             lazy = da.from_array(recording, chunks=(5000, 4))
@@ -141,40 +141,40 @@ class TestTheSame:
 @pytest.mark.slow
 def test_workers_may_join(harness):
     harness.add_worker()
-    with hosts.open_cluster(harness.address, patience=30) as cluster:
+    with integration.open_cluster(harness.address, patience=30) as cluster:
         assert cluster.max_pending == 2
         harness.add_worker()
         cluster.pool._client.wait_for_workers(2)
-        cluster.pool._look()
+        cluster.pool._check_workers()
         assert cluster.max_pending == 4
 
 
 @pytest.mark.slow
-class TestWorkersThatDie:
-    def test_one_in_the_middle_of_a_block(self, sources, independent, harness, tmp_path, monkeypatch):
+class TestDyingWorkers:
+    def test_one_dies_while_coding_a_block(self, sources, independent, harness, tmp_path, monkeypatch):
         mark = tmp_path / "cluster" / "killed"
         for _ in range(2):
             harness.add_worker(**{worker_faults.MARK: str(mark)})
         monkeypatch.setattr(compressor, "encode_block", worker_faults.die_once)
-        with hosts.open_cluster(harness.address, patience=30) as cluster:
+        with integration.open_cluster(harness.address, patience=30) as cluster:
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert mark.exists()
         assert (tmp_path / "o.spk").read_bytes() == independent
 
-    def test_one_that_a_nanny_starts_again(self, sources, independent, tmp_path, monkeypatch):
+    def test_one_is_restarted_by_its_nanny(self, sources, independent, tmp_path, monkeypatch):
         mark = tmp_path / "killed"
         monkeypatch.setenv(worker_faults.MARK, str(mark))
         monkeypatch.setattr(compressor, "encode_block", worker_faults.die_once)
-        with hosts.open_cluster(workers=1) as cluster:
+        with integration.open_cluster(workers=1) as cluster:
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert mark.exists()
         assert (tmp_path / "o.spk").read_bytes() == independent
 
-    def test_all(self, sources, harness, tmp_path, monkeypatch):
+    def test_all_die(self, sources, harness, tmp_path, monkeypatch):
         for _ in range(2):
             harness.add_worker()
         monkeypatch.setattr(compressor, "encode_block", worker_faults.die)
-        with hosts.open_cluster(harness.address, patience=30) as cluster:
+        with integration.open_cluster(harness.address, patience=30) as cluster:
             monkeypatch.setattr(cluster.pool, "_patience", 1.0)
             with pytest.raises(
                 ClusterError, match=r"tcp://.*: has had no workers for 1 s; start some with `dask worker"
@@ -182,22 +182,22 @@ class TestWorkersThatDie:
                 spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert left_in(tmp_path) == []
 
-    def test_with_the_same_block_again_and_again(self, sources, tmp_path, monkeypatch):
+    def test_several_die_with_the_same_block(self, sources, tmp_path, monkeypatch):
         monkeypatch.setattr(compressor, "encode_block", worker_faults.die)
         with (
             dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-            hosts.open_cluster(workers=1) as cluster,
+            integration.open_cluster(workers=1) as cluster,
             pytest.raises(
-                ClusterError, match=r"worker after worker died with the same block .* give workers more memory"
+                ClusterError, match=r"several workers died while coding the same block .* give workers more memory"
             ),
         ):
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert left_in(tmp_path) == []
 
-    def test_the_scheduler(self, sources, harness, tmp_path):
+    def test_the_scheduler_dies(self, sources, harness, tmp_path):
         harness.add_worker()
         with (
-            hosts.open_cluster(harness.address, patience=30) as cluster,
+            integration.open_cluster(harness.address, patience=30) as cluster,
             pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
         ):
             spikey_cli.compress(
@@ -207,7 +207,7 @@ class TestWorkersThatDie:
 
 
 @pytest.mark.slow
-class TestWorkersThatCannotBeTrusted:
+class TestUnusableWorkers:
     def test_another_release(self, harness, monkeypatch):
         harness.add_worker()
         monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
@@ -215,74 +215,75 @@ class TestWorkersThatCannotBeTrusted:
             pytest.raises(
                 ClusterError, match=r"has 0\..*, and this is 9.9.9; install .* pip install spikey-cli==9.9.9"
             ),
-            hosts.open_cluster(harness.address, patience=30),
+            integration.open_cluster(harness.address, patience=30),
         ):
             pass
 
-    def test_another_release_that_comes_later(self, sources, local, tmp_path, monkeypatch):
+    def test_another_release_that_joins_later(self, sources, local, tmp_path, monkeypatch):
         monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
         with pytest.raises(ClusterError, match=r"tcp://.*: has spikey-cli 0\..*, and the client has 9.9.9; install"):
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=local)
         assert left_in(tmp_path) == []
 
     @pytest.fixture
-    def nowhere(self, tmp_path) -> str:
-        """A path of modules on which spikey-cli cannot be imported."""
-        (tmp_path / "else" / "spikey_cli").mkdir(parents=True)
-        (tmp_path / "else" / "spikey_cli" / "__init__.py").write_text("raise ImportError('there is none')\n")
-        return str(tmp_path / "else")
+    def broken_path(self, tmp_path) -> str:
+        """A module path on which spikey-cli cannot be imported."""
+        (tmp_path / "broken" / "spikey_cli").mkdir(parents=True)
+        (tmp_path / "broken" / "spikey_cli" / "__init__.py").write_text("raise ImportError('there is none')\n")
+        return str(tmp_path / "broken")
 
-    def test_none_at_all(self, harness, nowhere):
-        harness.add_worker(PYTHONPATH=nowhere)
+    def test_workers_without_spikey(self, harness, broken_path):
+        harness.add_worker(PYTHONPATH=broken_path)
         with (
             pytest.raises(
-                ClusterError, match=r"tcp://.* has no spikey-cli that works \(.*there is none.*\), .* pip install"
+                ClusterError, match=r"tcp://.* cannot import spikey-cli \(.*there is none.*\), .* pip install"
             ),
-            hosts.open_cluster(harness.address, patience=30),
+            integration.open_cluster(harness.address, patience=30),
         ):
             pass
 
-    def test_one_that_lacks_a_package(self, sources, local, tmp_path, monkeypatch):
+    def test_a_worker_without_a_required_package(self, sources, local, tmp_path, monkeypatch):
         monkeypatch.setattr(compressor, "encode_block", worker_faults.lack_a_package)
         with pytest.raises(
-            ClusterError, match=r"a worker has no spikey-cli that works \(No module named 'nomba'\); .* pip"
+            ClusterError, match=r"a worker cannot import spikey-cli \(No module named 'nomba'\); .* pip"
         ):
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=local)
         assert left_in(tmp_path) == []
 
-    def test_none_at_the_scheduler(self, nowhere, tmp_path):
-        made = ClusterHarness(tmp_path, PYTHONPATH=nowhere)
+    def test_a_scheduler_without_spikey(self, broken_path, tmp_path):
+        made = ClusterHarness(tmp_path, PYTHONPATH=broken_path)
         try:
             made.add_worker()
             with (
-                pytest.raises(ClusterError, match=r"the scheduler has no spikey-cli that works \(.*there is none"),
-                hosts.open_cluster(made.address, patience=30),
+                pytest.raises(ClusterError, match=r"the scheduler cannot import spikey-cli \(.*there is none"),
+                integration.open_cluster(made.address, patience=30),
             ):
                 pass
         finally:
             made.end()
 
-    def test_a_self_test_that_fails_there(self, sources, local, tmp_path, monkeypatch):
+    def test_a_failing_self_test(self, sources, local, tmp_path, monkeypatch):
         monkeypatch.setattr(compressor, "encode_block", worker_faults.fail_the_self_test)
         with pytest.raises(ClusterError, match=r"tcp://.*: the self-test .* or take that worker out of the cluster"):
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=local)
         assert left_in(tmp_path) == []
 
 
-@pytest.mark.slow
-class TestClustersThatAreNone:
-    def test_nobody_answers(self, monkeypatch):
-        monkeypatch.setattr(hosts, "_ANSWER", 0.5)
+class TestMissingClusters:
+    @pytest.mark.slow
+    def test_no_scheduler_answers(self, monkeypatch):
+        monkeypatch.setattr(integration, "_CONNECT_TIMEOUT", 0.5)
         with (
-            pytest.raises(ClusterError, match=r"127.0.0.1:1: no scheduler of Dask answers there .* check the address"),
-            hosts.open_cluster("127.0.0.1:1"),
+            pytest.raises(ClusterError, match=r"127.0.0.1:1: no Dask scheduler answers .* check the address"),
+            integration.open_cluster("127.0.0.1:1"),
         ):
             pass
 
-    def test_no_worker_comes(self, harness):
+    @pytest.mark.slow
+    def test_no_worker_joins(self, harness):
         with (
             pytest.raises(ClusterError, match="has no workers; start some with `dask worker tcp://"),
-            hosts.open_cluster(harness.address, patience=0.5),
+            integration.open_cluster(harness.address, patience=0.5),
         ):
             pass
 
@@ -294,48 +295,48 @@ class TestClustersThatAreNone:
 
 
 @pytest.mark.slow
-def test_a_source_that_changes_is_left_out(sources, local, tmp_path, monkeypatch):
+def test_a_source_that_changes_while_it_is_read(sources, local, tmp_path, monkeypatch):
     others = [path for i, path in enumerate(sources) if i != worker_faults.HIT]
     spikey_cli.compress(others, tmp_path / "a.spk")
     monkeypatch.setattr(compressor, "encode_block", worker_faults.find_it_changed)
     left_out = sources[worker_faults.HIT]
-    # what is hit next time is the file that takes its place
+    # the fault hits the file at this position
     paths = [*others[:3], left_out, *others[3:]]
     with pytest.raises(InputError, match=f"{left_out.name}: changed while it was read; compress it again"):
         spikey_cli.compress(paths, tmp_path / "b.spk", workers=local)
     assert left_in(tmp_path) == ["a.spk"]
 
 
-def test_blocks_travel_light(sources):
-    looked = [scan(source) for source in sources[:4]]
+def test_blocks_are_sent_without_overhead(sources):
+    scanned = [scan(source) for source in sources[:4]]
     directory = blocks.Directory(
-        tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in looked),
-        compressor.find_sessions(looked)[0],
+        tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in scanned),
+        compressor.find_sessions(scanned)[0],
     )
     parts = [blocks.Part(i, 0, FRAMES) for i in range(4)]
     one = Workers(None, 1)
-    block = blocks.read_block(looked, [blocks.FileDigest() for _ in looked], directory, parts, one)
+    block = blocks.read_block(scanned, [blocks.FileDigest() for _ in scanned], directory, parts, one)
     encode = partial(blocks.encode_block, coder=CODERS["range"], predictor=default_predictor(), workers=one)
     data = sum(map(len, block.pieces))
-    parcel = hosts.Parcel.of(block)
+    parcel = integration.Parcel.of(block)
     assert parcel.buffers.size == data
     assert len(parcel.pickled) < 1500
     assert len(pickle.dumps(encode)) < len(default_predictor().onnx) + 500
-    _, again = pickle.loads(pickle.dumps((encode, block)))
-    assert again.formats[0].quantizer is N1
-    assert encode(again).streams == encode(block).streams
+    _, copy = pickle.loads(pickle.dumps((encode, block)))
+    assert copy.formats[0].quantizer is N1
+    assert encode(copy).streams == encode(block).streams
 
 
 def test_parcels():
     part = blocks.RestoredPart(blocks.Part(1, 2, 3), bytearray(range(100)) * 1000, [4])
     content = {"part": part, "none": blocks.RestoredPart(blocks.Part(1, 5, 0), b"", []), "array": np.arange(5)}
-    parcel = hosts.Parcel.of(content)
+    parcel = integration.Parcel.of(content)
     assert parcel.sizes == [100_000, 0, 40]
     assert len(parcel.pickled) < 1000
     others = [pickle.loads(pickle.dumps(content, protocol)) for protocol in (4, 5)]
-    for again in (parcel.opened(), pickle.loads(pickle.dumps(parcel)).opened(), *others):
-        assert again["part"].part == part.part
-        assert again["part"].data == part.data
-        assert again["part"].lost == [4]
-        assert again["none"].data == b""
-        np.testing.assert_array_equal(again["array"], np.arange(5), strict=True)
+    for copy in (parcel.opened(), pickle.loads(pickle.dumps(parcel)).opened(), *others):
+        assert copy["part"].part == part.part
+        assert copy["part"].data == part.data
+        assert copy["part"].lost == [4]
+        assert copy["none"].data == b""
+        np.testing.assert_array_equal(copy["array"], np.arange(5), strict=True)

@@ -1,4 +1,4 @@
-"""`spikey compress --dask`, from the command line."""
+"""The command `spikey compress --dask`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sources(tmp_path_factory) -> list[Path]:
 
 class TestCommand:
     @pytest.mark.parametrize(
-        ("given", "address"),
+        ("arguments", "address"),
         [
             (["--dask", "a.wav", "o.spk"], "local"),
             (["a.wav", "o.spk", "--dask"], "local"),
@@ -38,24 +38,24 @@ class TestCommand:
             (["a.wav", "o.spk"], None),
         ],
     )
-    def test_the_address_may_be_left_out(self, given, address, monkeypatch):
+    def test_the_address_is_optional(self, arguments, address, monkeypatch):
         from click.testing import CliRunner
 
         from spikey_cli.cli import main
 
-        asked = []
+        addresses = []
 
         @contextlib.contextmanager
-        def noted(where, workers):
-            asked.append(where)
+        def record(address, workers):
+            addresses.append(address)
             yield None
 
-        monkeypatch.setattr("spikey_cli.cli.compress.cluster_at", noted)
-        result = CliRunner().invoke(main, ["compress", *given])
-        assert asked == [address], result.output
+        monkeypatch.setattr("spikey_cli.cli.compress.cluster_at", record)
+        result = CliRunner().invoke(main, ["compress", *arguments])
+        assert addresses == [address], result.output
 
     @pytest.mark.parametrize(
-        ("given", "told"),
+        ("arguments", "message"),
         [
             (
                 ["--dask=a.wav", "b.wav", "o.spk"],
@@ -64,16 +64,16 @@ class TestCommand:
             (["--dask", "-", "o.spk"], "leave out --dask"),
         ],
     )
-    def test_what_makes_no_sense(self, given, told):
+    def test_invalid_arguments(self, arguments, message):
         from click.testing import CliRunner
 
         from spikey_cli.cli import main
 
-        result = CliRunner().invoke(main, ["compress", *given])
-        assert (result.exit_code, told in result.output) == (2, True), result.output
+        result = CliRunner().invoke(main, ["compress", *arguments])
+        assert (result.exit_code, message in result.output) == (2, True), result.output
 
     @pytest.mark.slow
-    def test_processes_here(self, sources, tmp_path):
+    def test_local_processes(self, sources, tmp_path):
         paths = sources[:2]
         spikey_cli.compress(paths, tmp_path / "alone.spk")
         command = [
@@ -92,9 +92,10 @@ class TestCommand:
         assert (tmp_path / "o.spk").read_bytes() == (tmp_path / "alone.spk").read_bytes()
 
     @pytest.mark.slow
-    def test_an_interrupt_ends_all_of_it_in_time(self, sources, tmp_path):
-        """Ctrl-C at a terminal comes to all processes there, and is for the first one."""
-        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be turned off
+    def test_ctrl_c_ends_all_processes(self, sources, tmp_path):
+        """A terminal sends SIGINT to all processes of the group; only the client reacts."""
+        # a shell may have disabled SIGINT
+        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         program += "if __name__ == '__main__': from spikey_cli.__main__ import run; run()"
         paths = list(map(str, sources))
         process = subprocess.Popen(
@@ -106,11 +107,11 @@ class TestCommand:
             start_new_session=True,
         )
         assert process.stderr is not None
-        with process.stderr as told:
-            while not (line := told.readline()).startswith("coder rice"):
+        with process.stderr as output:
+            while not (line := output.readline()).startswith("coder rice"):
                 assert line
             os.killpg(process.pid, signal.SIGINT)
-            rest = told.read().splitlines()
+            rest = output.read().splitlines()
         assert process.wait() == 130
         assert rest[-1] == "spikey: interrupted by SIGINT; no archive or file is left half written"
         assert not any("Traceback" in line for line in rest), rest

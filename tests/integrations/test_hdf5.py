@@ -1,8 +1,9 @@
-"""Datasets of HDF5 files as inputs, of NWB files among them."""
+"""Datasets of HDF5 and NWB files as sources."""
 
 from __future__ import annotations
 
 import datetime
+import doctest
 import json
 import os
 import sys
@@ -22,7 +23,7 @@ from spikey_cli.io.source import FileSource
 h5py = pytest.importorskip("h5py")
 
 from spikey_cli.integrations import hdf5  # noqa: E402 - it needs h5py
-from spikey_cli.integrations.hdf5 import dataset_origins  # noqa: E402
+from spikey_cli.integrations.hdf5 import dataset_sources  # noqa: E402
 
 FRAMES, CHANNELS = 6000, 4
 DATA = "acquisition/ElectricalSeries/data"
@@ -35,7 +36,7 @@ def samples(random) -> np.ndarray:
 
 @pytest.fixture
 def nwb(tmp_path, samples) -> Path:
-    """The samples, in chunks, as an NWB file has them, with a little of what else stands there."""
+    """The samples in chunks, as NWB stores them, and some other objects."""
     path = tmp_path / "session.nwb"
     with h5py.File(path, "w") as file:
         data = file.create_dataset(DATA, data=samples, chunks=(1000, 3), compression="gzip")
@@ -53,7 +54,7 @@ def nwb(tmp_path, samples) -> Path:
 
 
 def restored(archive: Path, folder: Path, name: str = "session") -> tuple[np.ndarray, dict]:
-    """The array, and what is told of it, that come out of an archive."""
+    """The array and its metadata, restored from an archive."""
     spikey_cli.decompress(archive, folder)
     return np.load(folder / f"{name}.npy"), json.loads((folder / f"{name}.json").read_text())
 
@@ -62,10 +63,10 @@ def test_a_dataset_of_an_nwb_file(tmp_path, nwb, samples):
     printed = run("compress", "--dataset", DATA, nwb, tmp_path / "out.spk")
     assert "2 files" in printed
     assert "warning" not in printed
-    array, about = restored(tmp_path / "out.spk", tmp_path / "back")
+    array, metadata = restored(tmp_path / "out.spk", tmp_path / "back")
     assert array.dtype == np.int16
     np.testing.assert_array_equal(array, samples)
-    assert about == {
+    assert metadata == {
         "file": "session.nwb",
         "dataset": DATA,
         "dtype": "int16",
@@ -80,7 +81,7 @@ def test_a_dataset_of_an_nwb_file(tmp_path, nwb, samples):
         assert recording.shape == samples.shape
     assert spikey_cli.info(tmp_path / "out.spk")["ratio"] > 3
     with h5py.File(nwb, "r+"):
-        """Nothing holds it open."""
+        """The file is not open any more."""
 
 
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<u2", ">u2", "u1"])
@@ -90,24 +91,24 @@ def test_every_dtype_and_shape(tmp_path, random, dtype, shape):
     array = random.integers(bits.min, bits.max, shape, endpoint=True).astype(dtype)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["samples"] = array
-    sources = dataset_origins(tmp_path / "a.h5", "samples", sample_rate=1000)
+    sources = dataset_sources(tmp_path / "a.h5", "samples", sample_rate=1000)
     spikey_cli.compress(sources, tmp_path / "out.spk")
-    back, about = restored(tmp_path / "out.spk", tmp_path / "back", "a")
-    assert about["dtype"] == array.dtype.name
-    np.testing.assert_array_equal(back.astype(np.int64) + about["subtracted"], array)
+    back, metadata = restored(tmp_path / "out.spk", tmp_path / "back", "a")
+    assert metadata["dtype"] == array.dtype.name
+    np.testing.assert_array_equal(back.astype(np.int64) + metadata["subtracted"], array)
     assert back.shape == shape
-    assert about["rate"] is None
+    assert metadata["rate"] is None
     assert spikey_cli.info(tmp_path / "out.spk")["files"][0]["sample_rate"] == 1000
 
 
 @given(st.data())
-def test_any_piece_is_that_of_the_array(tmp_path_factory, data):
+def test_any_range_of_bytes(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "pieces.h5"
     array = np.arange(-200, 200, dtype=np.int16).reshape(100, 4)
     if not path.exists():
         with h5py.File(path, "w") as file:
             file.create_dataset("samples", data=array, chunks=(7, 3), compression="gzip")
-    source, _ = dataset_origins(path, "samples")
+    source, _ = dataset_sources(path, "samples")
     with source.open() as file:
         whole = file.read()
         assert len(whole) == source.status().size
@@ -117,7 +118,7 @@ def test_any_piece_is_that_of_the_array(tmp_path_factory, data):
     np.testing.assert_array_equal(np.frombuffer(whole[-800:], np.int16).reshape(100, 4), array)
 
 
-def test_several_files_of_folders_and_others(tmp_path, nwb, samples):
+def test_several_files_in_folders(tmp_path, nwb, samples):
     day = tmp_path / "day"
     for name in ("a/session.nwb", "b/session.nwb"):
         (day / name).parent.mkdir(parents=True)
@@ -126,34 +127,37 @@ def test_several_files_of_folders_and_others(tmp_path, nwb, samples):
     with h5py.File(day / "other.h5", "w") as file:
         file["samples"] = samples
     printed = run("compress", "-r", "--dataset", DATA, day, tmp_path / "out.spk", status=1)
-    assert f"other.h5: holds no dataset '{DATA}'; it holds samples (int16, 6000 x 4)" in printed
+    assert f"other.h5: has no dataset '{DATA}'; the file has samples (int16, 6000 x 4)" in printed
     names = [file["name"] for file in spikey_cli.info(tmp_path / "out.spk")["files"]]
     assert names == ["a/session.npy", "a/session.json", "b/session.npy", "b/session.json", "note.txt"]
 
 
-def test_the_rate_is_told_where_the_file_does_not(tmp_path, nwb, samples):
+def test_a_given_rate_is_used_if_the_file_has_none(tmp_path, nwb, samples):
     with h5py.File(nwb, "r+") as file:
         file["samples"] = samples
-    run("compress", "--dataset", "samples", "--rate", "25000", nwb, tmp_path / "told.spk")
-    run("compress", "--dataset", DATA, "--rate", "25000", nwb, tmp_path / "own.spk")
-    rates = [spikey_cli.info(tmp_path / name)["files"][0]["sample_rate"] for name in ("told.spk", "own.spk")]
+    run("compress", "--dataset", "samples", "--rate", "25000", nwb, tmp_path / "given.spk")
+    run("compress", "--dataset", DATA, "--rate", "25000", nwb, tmp_path / "stored.spk")
+    rates = [spikey_cli.info(tmp_path / name)["files"][0]["sample_rate"] for name in ("given.spk", "stored.spk")]
     assert rates == [25_000, 30_000]
 
 
 @pytest.mark.parametrize("rate", [np.nan, np.inf, -1.0, 0.1, 1e300, "30000", [1.0, 2.0]])
-def test_a_rate_that_is_none_is_not_told(tmp_path, nwb, rate):
+def test_an_invalid_rate_is_ignored(tmp_path, nwb, rate):
     with h5py.File(nwb, "r+") as file:
         file["acquisition/ElectricalSeries/starting_time"].attrs["rate"] = rate
-    source, _ = dataset_origins(nwb, DATA)
+    source, _ = dataset_sources(nwb, DATA)
     assert source.sample_rate == 0
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("absent", f"holds no dataset 'absent'; it holds {DATA} (int16, 6000 x 4), processing/picture (uint8, 3 x 5)"),
-        ("acquisition", "holds no dataset 'acquisition'"),
-        ("units/float", "units/float is float64 of shape (3, 5), and a recording is int16, uint16 or uint8"),
+        (
+            "absent",
+            f"has no dataset 'absent'; the file has {DATA} (int16, 6000 x 4), processing/picture (uint8, 3 x 5)",
+        ),
+        ("acquisition", "has no dataset 'acquisition'"),
+        ("units/float", "units/float is float64 of shape (3, 5); a recording is int16, uint16 or uint8"),
         ("units/spikes", "units/spikes is int64 of shape (9,)"),
         ("units/text", "units/text is object of shape ()"),
         ("three", "three is int16 of shape (2, 2, 2)"),
@@ -161,7 +165,7 @@ def test_a_rate_that_is_none_is_not_told(tmp_path, nwb, rate):
         ("none", "none is int16 of shape (5, 0)"),
     ],
 )
-def test_what_is_no_recording_is_named(tmp_path, nwb, name, reason):
+def test_other_datasets_are_refused(tmp_path, nwb, name, reason):
     with h5py.File(nwb, "r+") as file:
         file["three"] = np.zeros((2, 2, 2), np.int16)
         file["empty"] = h5py.Empty("<i2")
@@ -171,7 +175,7 @@ def test_what_is_no_recording_is_named(tmp_path, nwb, name, reason):
     assert not (tmp_path / "out.spk").exists()
 
 
-def test_files_that_cannot_be_read_are_named(tmp_path, nwb):
+def test_unreadable_files_are_refused(tmp_path, nwb):
     out = tmp_path / "out.spk"
     assert "absent.h5: cannot read: No such file" in run(
         "compress", "--dataset", "a", tmp_path / "absent.h5", out, status=1
@@ -180,14 +184,14 @@ def test_files_that_cannot_be_read_are_named(tmp_path, nwb):
     assert "text.h5: cannot read a as HDF5" in run("compress", "--dataset", "a", tmp_path / "text.h5", out, status=1)
     whole = nwb.read_bytes()
     for share in range(10):
-        cut = tmp_path / f"cut{share}.h5"  # HDF5 keeps what it knows of a file that was damaged
+        cut = tmp_path / f"cut{share}.h5"  # another name, because HDF5 caches the state of a file
         cut.write_bytes(whole[: len(whole) * share // 10])
         assert f"{cut}: cannot read {DATA} as HDF5" in run("compress", "--dataset", DATA, cut, out, status=1)
-        run("compress", cut, tmp_path / f"{share}.spk")  # kept as it is
+        run("compress", cut, tmp_path / f"{share}.spk")  # as a verbatim file
     assert not out.exists()
 
 
-def test_damage_to_samples_is_noticed(tmp_path, nwb):
+def test_damaged_samples_are_detected(tmp_path, nwb):
     with h5py.File(nwb) as file:
         chunk = file[DATA].id.get_chunk_info(5)
     damaged = bytearray(nwb.read_bytes())
@@ -198,97 +202,96 @@ def test_damage_to_samples_is_noticed(tmp_path, nwb):
     assert [file["name"] for file in spikey_cli.info(tmp_path / "out.spk")["files"]] == ["damaged.json"]
 
 
-def test_attributes_that_are_no_text_are_left_out(tmp_path, nwb):
+def test_attributes_that_json_cannot_represent_are_left_out(tmp_path, nwb):
     with h5py.File(nwb, "r+") as file:
         file[DATA].attrs[b"\xff\xfe"] = 1
         file[DATA].attrs["bytes"] = np.bytes_(b"\xff")
-    spikey_cli.compress(dataset_origins(nwb, DATA), tmp_path / "out.spk")
-    _, about = restored(tmp_path / "out.spk", tmp_path / "back")
-    assert about["attributes"].keys() == {"conversion", "unit", "ids"}
+    spikey_cli.compress(dataset_sources(nwb, DATA), tmp_path / "out.spk")
+    _, metadata = restored(tmp_path / "out.spk", tmp_path / "back")
+    assert metadata["attributes"].keys() == {"conversion", "unit", "ids"}
 
 
-def test_samples_that_lie_in_a_file_that_is_gone_are_no_zeros(tmp_path, nwb, samples):
+def test_a_virtual_dataset_whose_source_is_missing(tmp_path, nwb, samples):
     layout = h5py.VirtualLayout(samples.shape, np.int16)
     layout[:] = h5py.VirtualSource("session.nwb", DATA, samples.shape)
     with h5py.File(tmp_path / "virtual.h5", "w") as file:
         file.create_virtual_dataset("data", layout)
-    spikey_cli.compress(dataset_origins(tmp_path / "virtual.h5", "data"), tmp_path / "a.spk")
+    spikey_cli.compress(dataset_sources(tmp_path / "virtual.h5", "data"), tmp_path / "a.spk")
     np.testing.assert_array_equal(restored(tmp_path / "a.spk", tmp_path / "out", "virtual")[0], samples)
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "virtual.h5").symlink_to(tmp_path / "virtual.h5")
-    dataset_origins(tmp_path / "linked" / "virtual.h5", "data")
+    dataset_sources(tmp_path / "linked" / "virtual.h5", "data")
     nwb.unlink()
-    with pytest.raises(InputError, match=r"virtual\.h5: /data has samples in session\.nwb, which is not there"):
-        dataset_origins(tmp_path / "virtual.h5", "data")
+    with pytest.raises(InputError, match=r"virtual\.h5: /data refers to samples in session\.nwb, which is missing"):
+        dataset_sources(tmp_path / "virtual.h5", "data")
 
 
-@pytest.mark.parametrize(("rate", "told"), [(0.6, 0), (2.5, 0), (30_000.26, 30_000), (999.2, 999), (0.9995, 1)])
-def test_a_rate_that_no_whole_number_is_near_is_not_told(tmp_path, nwb, rate, told):
+@pytest.mark.parametrize(("rate", "rounded"), [(0.6, 0), (2.5, 0), (30_000.26, 30_000), (999.2, 999), (0.9995, 1)])
+def test_rates_are_rounded_if_that_is_accurate(tmp_path, nwb, rate, rounded):
     with h5py.File(nwb, "a") as file:
         file["acquisition/ElectricalSeries/starting_time"].attrs["rate"] = rate
-    samples, about = dataset_origins(nwb, DATA)
-    assert samples.sample_rate == told
-    assert json.loads(about.open().read())["rate"] == rate
+    samples, metadata = dataset_sources(nwb, DATA)
+    assert samples.sample_rate == rounded
+    assert json.loads(metadata.open().read())["rate"] == rate
 
 
-def test_a_file_that_changes_is_noticed(tmp_path, nwb, monkeypatch):
-    honest = hdf5._Samples.__getitem__
+def test_a_file_that_changes_while_it_is_read(tmp_path, nwb, monkeypatch):
+    original = hdf5._Samples.__getitem__
 
     def touching(self, key):
-        frames = honest(self, key)
+        frames = original(self, key)
         os.utime(nwb, ns=(1, 1))
         return frames
 
     monkeypatch.setattr(hdf5._Samples, "__getitem__", touching)
     with pytest.raises(InputError, match=r"session\.nwb: acquisition.*changed while it was read"):
-        spikey_cli.compress(dataset_origins(nwb, DATA), tmp_path / "out.spk")
+        spikey_cli.compress(dataset_sources(nwb, DATA), tmp_path / "out.spk")
     assert not (tmp_path / "out.spk").exists()
 
 
 def test_usage_errors(tmp_path, nwb, samples):
     (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
     out = tmp_path / "out.spk"
-    assert "no input is one by its name (.nwb, .h5, .hdf5)" in run(
+    assert "no input has such a name (.nwb, .h5, .hdf5)" in run(
         "compress", "--dataset", DATA, tmp_path / "a.wav", out, status=2
     )
-    assert "all else that is in the file would be lost" in run(
+    assert "would delete everything else in the file" in run(
         "compress", "--remove-source", "--dataset", DATA, nwb, out, status=2
     )
-    assert "needs neither" in run("compress", "--dataset", DATA, "-", out, status=2)
+    assert "leave out --dataset" in run("compress", "--dataset", DATA, "-", out, status=2)
     assert nwb.exists()
-    with pytest.raises(ValueError, match="there are other origins"):
-        spikey_cli.compress(dataset_origins(FileSource(nwb, nwb.name), DATA), out, remove_source=True)
+    with pytest.raises(ValueError, match="remove_source deletes files"):
+        spikey_cli.compress(dataset_sources(FileSource(nwb, nwb.name), DATA), out, remove_source=True)
 
 
-def test_without_dataset_it_is_kept_and_what_to_do_is_told(tmp_path, nwb, monkeypatch):
+def test_without_dataset_the_file_is_verbatim_with_a_warning(tmp_path, nwb, monkeypatch):
     printed = run("compress", nwb, tmp_path / "out.spk")
-    assert (
-        f"warning: {nwb}: kept byte for byte, and hardly smaller; if samples are in it, --dataset NAME packs" in printed
-    )
+    assert f"warning: {nwb}: stored byte for byte" in printed
+    assert "(--dataset)" in printed
     spikey_cli.decompress(tmp_path / "out.spk", tmp_path / "back")
     assert (tmp_path / "back" / "session.nwb").read_bytes() == nwb.read_bytes()
     (tmp_path / "empty.h5").write_bytes(b"")
     assert "warning" not in run("compress", tmp_path / "empty.h5", tmp_path / "none.spk")
 
 
-def test_many_datasets_are_not_all_listed(tmp_path, nwb):
+def test_long_lists_of_datasets_are_cut_off(tmp_path, nwb):
     with h5py.File(nwb, "w") as file:
         for i in range(7):
             file[f"{i}"] = np.zeros((2, 2), np.int16)
-    assert "4 (int16, 2 x 2) and more\n" in run("compress", "--dataset", "absent", nwb, tmp_path / "o.spk", status=1)
+    assert "4 (int16, 2 x 2) and more" in run("compress", "--dataset", "absent", nwb, tmp_path / "o.spk", status=1)
 
 
-def test_without_h5py_it_is_named(tmp_path, nwb, monkeypatch):
+def test_h5py_is_missing(tmp_path, nwb, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.delitem(sys.modules, "spikey_cli.integrations.hdf5")
-    told = "datasets of HDF5 files need h5py: pip install 'spikey-cli[hdf5]'"
-    assert told in run("compress", "--dataset", DATA, nwb, tmp_path / "out.spk", status=1)
-    assert "kept byte for byte" in run("compress", nwb, tmp_path / "out.spk")
+    message = "datasets of HDF5 files need h5py: pip install 'spikey-cli[hdf5]'"
+    assert message in run("compress", "--dataset", DATA, nwb, tmp_path / "out.spk", status=1)
+    assert "--dataset" in run("compress", nwb, tmp_path / "out.spk")
     with pytest.raises(MissingPackageError):
         import spikey_cli.integrations.hdf5  # noqa: F401
 
 
-def test_what_pynwb_writes(tmp_path, samples):
+def test_a_file_of_pynwb(tmp_path, samples):
     pynwb = pytest.importorskip("pynwb")
     from pynwb.ecephys import ElectricalSeries
 
@@ -298,14 +301,19 @@ def test_what_pynwb_writes(tmp_path, samples):
     for _ in range(CHANNELS):
         file.add_electrode(group=group, location="somewhere")
     electrodes = file.create_electrode_table_region(list(range(CHANNELS)), "all")
-    told = {"rate": 30_000.0, "conversion": 1.95e-7}
-    file.add_acquisition(ElectricalSeries(name="ElectricalSeries", data=samples, electrodes=electrodes, **told))
+    options = {"rate": 30_000.0, "conversion": 1.95e-7}
+    file.add_acquisition(ElectricalSeries(name="ElectricalSeries", data=samples, electrodes=electrodes, **options))
     with pynwb.NWBHDF5IO(tmp_path / "session.nwb", "w") as io:
         io.write(file)
     run("compress", "--dataset", DATA, tmp_path / "session.nwb", tmp_path / "out.spk")
-    array, about = restored(tmp_path / "out.spk", tmp_path / "back")
+    array, metadata = restored(tmp_path / "out.spk", tmp_path / "back")
     np.testing.assert_array_equal(array, samples)
-    assert about["rate"] == 30_000
-    assert about["starting_time"] == 0
-    assert about["attributes"]["unit"] == "volts"
-    assert about["attributes"]["conversion"] == 1.95e-7
+    assert metadata["rate"] == 30_000
+    assert metadata["starting_time"] == 0
+    assert metadata["attributes"]["unit"] == "volts"
+    assert metadata["attributes"]["conversion"] == 1.95e-7
+
+
+def test_examples(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not doctest.testmod(hdf5).failed

@@ -1,4 +1,4 @@
-"""Archives that are opened where they are read."""
+"""Archives that are opened by the process that reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spikey_cli.integrations.lazy_recording import ArchivedVector, LazyRecording
 from spikey_cli.io.source import ArraySource, BytesSource
 
 TIMES = np.arange(100_000) / 3
-"""Of more bytes than a part has that is kept verbatim."""
+"""More bytes than one part of a verbatim file."""
 
 
 @pytest.fixture(scope="module")
@@ -42,66 +42,66 @@ def archive(tmp_path_factory: pytest.TempPathFactory, samples: np.ndarray) -> Pa
     return path
 
 
-def test_it_is_pickled(archive: Path, samples: np.ndarray) -> None:
-    held = LazyRecording(archive, ["a.npy:1"], 1)
-    np.testing.assert_array_equal(held.blocks.read(5, 9), samples[5:9, 1:])
-    again = pickle.loads(pickle.dumps(held))
-    np.testing.assert_array_equal(again.blocks.read(5, 9), samples[5:9, 1:])
+def test_a_recording_can_be_pickled(archive: Path, samples: np.ndarray) -> None:
+    lazy = LazyRecording(archive, ["a.npy:1"], 1)
+    np.testing.assert_array_equal(lazy.blocks.read(5, 9), samples[5:9, 1:])
+    copy = pickle.loads(pickle.dumps(lazy))
+    np.testing.assert_array_equal(copy.blocks.read(5, 9), samples[5:9, 1:])
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
 def test_a_forked_process_opens_the_archive_anew(archive: Path, samples: np.ndarray) -> None:
-    held = LazyRecording(archive, None, 1)
-    mine = held.blocks.recording
+    lazy = LazyRecording(archive, None, 1)
+    own = lazy.blocks.recording
 
     def child(connection) -> None:  # type: ignore[no-untyped-def]
-        connection.send((held.blocks.recording is mine, held.blocks.read(0, 10)))
+        connection.send((lazy.blocks.recording is own, lazy.blocks.read(0, 10)))
 
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
     process = context.Process(target=child, args=(there,))
     process.start()
-    is_mine, read = here.recv()
+    is_own, read = here.recv()
     process.join()
     assert process.exitcode == 0
-    assert not is_mine
+    assert not is_own
     np.testing.assert_array_equal(read, samples[:10])
-    assert held.blocks.recording is mine
+    assert lazy.blocks.recording is own
 
 
-def test_small_files_are_read(archive: Path) -> None:
+def test_verbatim_files_are_read(archive: Path) -> None:
     assert read_file(archive, "a.txt") == b"text"
     assert read_file(archive, "a.txt", 1, 3) == b"ex"
     assert read_file(archive, "b.txt") is None
-    assert read_file(archive, "a.npy") is None, "it is no file kept verbatim"
+    assert read_file(archive, "a.npy") is None, "it is not verbatim"
 
 
-def test_what_is_too_large_to_lie_in_memory_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_larger_than_the_memory_limit_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         lazy_recording, "ArchiveReader", partial(lazy_recording.ArchiveReader, limits=Limits(memory=1 << 19))
     )
-    with pytest.raises(LimitError, match=r"times.npy has 800128 bytes, too many"):
+    with pytest.raises(LimitError, match=r"times.npy has 800128 bytes; 524288 is the most"):
         read_file(archive, "times.npy")
 
 
 @given(key=st.slices(len(TIMES)) | st.integers(-len(TIMES), len(TIMES) - 1) | st.lists(st.integers(0, 9), max_size=3))
-def test_a_vector_is_indexed_as_an_array(archive: Path, key: slice | int | list[int]) -> None:
+def test_a_vector_is_indexed_like_an_array(archive: Path, key: slice | int | list[int]) -> None:
     vector = ArchivedVector(archive, "times.npy")
     assert (len(vector), vector.shape, vector.dtype) == (len(TIMES), TIMES.shape, TIMES.dtype)
     index = np.array(key, int) if isinstance(key, list) else key
     np.testing.assert_array_equal(vector[index], TIMES[index])
 
 
-def test_a_vector_is_an_array_as_a_whole(archive: Path) -> None:
+def test_a_vector_converts_to_an_array(archive: Path) -> None:
     vector = pickle.loads(pickle.dumps(ArchivedVector(archive, "times.npy")))
     np.testing.assert_array_equal(np.asarray(vector), TIMES)
     with pytest.raises(IndexError):
         vector[len(TIMES)]
-    with pytest.raises(ValueError, match="decoded anew"):
+    with pytest.raises(ValueError, match="always copies"):
         np.asarray(vector, copy=False)
 
 
-def test_only_the_part_that_is_wanted_is_decoded(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_needed_part_is_decoded(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from spikey_cli.codec import blocks
 
     vector = ArchivedVector(archive, "times.npy")
@@ -113,14 +113,14 @@ def test_only_the_part_that_is_wanted_is_decoded(archive: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("name", "fault"), [("square.npy", "no vector"), ("a.txt", "no vector"), ("b.npy", "holds no")]
+    ("name", "fault"), [("square.npy", "not a vector"), ("a.txt", "not a vector"), ("b.npy", "is missing")]
 )
-def test_what_is_no_vector_is_refused(archive: Path, name: str, fault: str) -> None:
+def test_other_files_are_not_vectors(archive: Path, name: str, fault: str) -> None:
     with pytest.raises(ArchiveError, match=fault):
         ArchivedVector(archive, name)
 
 
-def test_damaged_bytes_are_found(archive: Path, tmp_path: Path) -> None:
+def test_damaged_bytes_are_detected(archive: Path, tmp_path: Path) -> None:
     data = bytearray(archive.read_bytes())
     at = data.index(b"text", data.index(b"text") if data.count(b"text") > 1 else 0)
     data[at] ^= 1

@@ -1,4 +1,4 @@
-"""Recordings that SpikeInterface saves in Zarr, with Spikey as the compressor."""
+"""Recordings that SpikeInterface saves in Zarr with Spikey as the compressor."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from spikey_cli.integrations.spikeinterface import read_spikey, write_spikey
 
 @pytest.fixture(scope="module")
 def recording() -> Any:
-    return generated((1.3, 0.4))  # chunks are of a second by default: one is whole, two are not
+    return generated((1.3, 0.4))  # chunks are one second by default: one is complete, two are not
 
 
 @pytest.mark.parametrize("jobs", [{"n_jobs": 1}, {"n_jobs": 2}, {"n_jobs": 2, "pool_engine": "process"}])
-def test_it_is_saved_and_loaded(tmp_path: Path, recording: Any, jobs: dict[str, Any]) -> None:
+def test_save_and_load(tmp_path: Path, recording: Any, jobs: dict[str, Any]) -> None:
     folder = tmp_path / "saved.zarr"
     saved = recording.save(format="zarr", folder=folder, compressor=Spikey(), **jobs)
     assert_same(saved, recording)
@@ -35,11 +35,11 @@ def test_it_is_saved_and_loaded(tmp_path: Path, recording: Any, jobs: dict[str, 
     traces = zarr.open(str(folder), "r")["traces_seg0"]
     assert traces.compressor == Spikey()
     assert traces.chunks[1] == recording.get_num_channels()
-    assert traces.nbytes / traces.nbytes_stored > 1.7, "it is not by prediction that it became smaller"
+    assert traces.nbytes / traces.nbytes_stored > 1.7, "the traces were not predicted"
 
 
-def test_it_is_loaded_by_a_fresh_process(tmp_path: Path, recording: Any) -> None:
-    """That finds the codec by its entry point: nothing of Spikey is imported there."""
+def test_load_in_another_process(tmp_path: Path, recording: Any) -> None:
+    """It does not import Spikey, and finds the codec by its entry point."""
     folder = tmp_path / "saved.zarr"
     recording.save(format="zarr", folder=folder, compressor=Spikey(), n_jobs=2)
     code = f"""
@@ -54,7 +54,7 @@ np.save({str(tmp_path / "traces.npy")!r}, si.load({str(folder)!r}).get_traces(0,
     np.testing.assert_array_equal(np.load(tmp_path / "traces.npy"), recording.get_traces(0, 1000, 33000))
 
 
-def test_times_are_saved_too(tmp_path: Path) -> None:
+def test_times_are_saved(tmp_path: Path) -> None:
     recording = generated((0.3,))
     recording.set_times(np.arange(recording.get_num_samples()) / 29_999 + 3)
     assert_same(recording.save(format="zarr", folder=tmp_path / "a.zarr", compressor=Spikey()), recording)
@@ -75,5 +75,5 @@ def test_from_an_archive_to_zarr_and_back(tmp_path: Path, recording: Any) -> Non
     assert_same(read_spikey(tmp_path / "b.spk"), recording)
 
 
-def test_the_codec_is_known_by_its_name() -> None:
+def test_the_codec_by_its_name() -> None:
     assert numcodecs.get_codec({"id": "spikey"}) == Spikey()

@@ -1,4 +1,4 @@
-"""Spikey as a compressor of arrays in Zarr's format 2, under Zarr 2."""
+"""Spikey as the compressor of arrays under Zarr 2."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ numcodecs = pytest.importorskip("numcodecs")
 
 
 def store(path: Path, array: np.ndarray, chunks: tuple[int, ...], **options):
-    """The array, written and opened again."""
+    """The array, written and reopened."""
     written = zarr.open(str(path), "w", shape=array.shape, chunks=chunks, dtype=array.dtype, **options)
     written[...] = array
     return zarr.open(str(path), "r")
@@ -32,7 +32,7 @@ def store(path: Path, array: np.ndarray, chunks: tuple[int, ...], **options):
 
 @pytest.mark.parametrize("dtype", ["i1", "u1", "<i2", ">i2", "<u2", "<i4", "<f4", "<M8[s]"])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_dtypes_come_back(tmp_path, dtype: str, order: str, random) -> None:
+def test_dtypes_are_restored(tmp_path, dtype: str, order: str, random) -> None:
     array = (recorded(random, 500, 4) // 64).astype(dtype)
     for chunks in ((300, 3), (500, 4)):
         back = store(tmp_path / str(chunks), array, chunks, compressor=Spikey(), order=order)
@@ -41,7 +41,7 @@ def test_dtypes_come_back(tmp_path, dtype: str, order: str, random) -> None:
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("chunks", [(500, 4), (300, 3), (1000, 1), (1000, 4)])
-def test_recordings_come_back(tmp_path, order: str, chunks: tuple[int, int], random) -> None:
+def test_recordings_are_restored(tmp_path, order: str, chunks: tuple[int, int], random) -> None:
     array = recorded(random, 1000, 4)
     back = store(tmp_path / "a", array, chunks, compressor=Spikey(), order=order)
     assert back.compressor == Spikey()
@@ -51,23 +51,23 @@ def test_recordings_come_back(tmp_path, order: str, chunks: tuple[int, int], ran
 
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (777,), (40, 5, 3), (6, 5, 4, 3)])
-def test_shapes_come_back(tmp_path, shape: tuple[int, ...], random) -> None:
+def test_shapes_are_restored(tmp_path, shape: tuple[int, ...], random) -> None:
     array = random.integers(-50, 50, shape, "i2")
     for order in "CF":
         back = store(tmp_path / order, array, tuple(max(1, n // 2) for n in shape), compressor=Spikey(), order=order)
         np.testing.assert_array_equal(back[...], array)
 
 
-def test_a_scalar_comes_back() -> None:
+def test_a_scalar_is_restored() -> None:
     array = zarr.empty((), dtype="i2", compressor=Spikey())
     array[()] = 42
     assert array[()] == 42
 
 
-def test_metadata_tell_the_codec(tmp_path, random) -> None:
+def test_metadata(tmp_path, random) -> None:
     store(tmp_path / "a", recorded(random, 100, 2), (100, 2), compressor=Spikey("rice", peers=False))
-    told = json.loads((tmp_path / "a" / ".zarray").read_text())
-    assert told["compressor"] == {"id": "spikey", "coder": "rice", "peers": False, "model": None}
+    metadata = json.loads((tmp_path / "a" / ".zarray").read_text())
+    assert metadata["compressor"] == {"id": "spikey", "coder": "rice", "peers": False, "model": None}
 
 
 def test_missing_and_partly_filled_chunks(tmp_path, random) -> None:
@@ -79,12 +79,10 @@ def test_missing_and_partly_filled_chunks(tmp_path, random) -> None:
     wanted = np.full((2000, 4), -7, "i2")
     wanted[600:1500] = array
     np.testing.assert_array_equal(zarr.open(str(tmp_path / "a"), "r")[...], wanted)
-    assert sorted(path.name for path in (tmp_path / "a").glob("[0-9]*")) == ["1.0", "2.0"], (
-        "chunks of nothing were written"
-    )
+    assert sorted(path.name for path in (tmp_path / "a").glob("[0-9]*")) == ["1.0", "2.0"], "empty chunks were written"
 
 
-def test_filters_go_before(tmp_path, random) -> None:
+def test_filters(tmp_path, random) -> None:
     array = recorded(random, 1000, 4)
     filters = [numcodecs.FixedScaleOffset(offset=0, scale=1, dtype="<i2", astype="<i4"), numcodecs.Shuffle(4)]
     np.testing.assert_array_equal(
@@ -115,7 +113,7 @@ def test_stores_and_copies(tmp_path, random) -> None:
     np.testing.assert_array_equal(zarr.open_group(memory, "r")["traces"][...], array)
 
 
-def test_damage_is_an_error(tmp_path, random) -> None:
+def test_damage_is_detected(tmp_path, random) -> None:
     back = store(tmp_path / "a", recorded(random, 1000, 4), (500, 4), compressor=Spikey())
     chunk = tmp_path / "a" / "1.0"
     data = bytearray(chunk.read_bytes())
@@ -126,7 +124,7 @@ def test_damage_is_an_error(tmp_path, random) -> None:
         back[400:600]
 
 
-def test_threads_share_an_array(tmp_path, random) -> None:
+def test_threads(tmp_path, random) -> None:
     array = recorded(random, 2000, 4)
     written = zarr.open(str(tmp_path / "a"), "w", shape=array.shape, chunks=(200, 4), dtype="i2", compressor=Spikey())
 
@@ -143,25 +141,26 @@ def _write_rows(path: str, first: int, rows: np.ndarray) -> None:
     zarr.open(path, "r+")[first : first + len(rows)] = rows
 
 
-def test_processes_share_an_array(tmp_path, random) -> None:
+@pytest.mark.slow
+def test_processes(tmp_path, random) -> None:
     array, path = recorded(random, 800, 4), str(tmp_path / "a")
     zarr.open(path, "w", shape=array.shape, chunks=(200, 4), dtype="i2", compressor=Spikey())
-    initial_codes = range(0, 800, 200)
+    starts = range(0, 800, 200)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        rows = [array[first : first + 200] for first in initial_codes]
-        list(pool.map(_write_rows, [path] * len(initial_codes), initial_codes, rows))
+        rows = [array[first : first + 200] for first in starts]
+        list(pool.map(_write_rows, [path] * len(starts), starts, rows))
     np.testing.assert_array_equal(zarr.open(path, "r")[...], array)
 
 
-def test_the_codec_for_zarr_3_tells_what_it_needs() -> None:
+def test_the_codec_for_zarr_3_is_unavailable() -> None:
     import spikey_cli
 
-    with pytest.raises(MissingPackageError, match=r"Zarr 3\.1 or later.* under Zarr 2 give Spikey\(\) as compressor"):
+    with pytest.raises(MissingPackageError, match=r"Zarr 3\.1 or later.* with Zarr 2 use compressor=Spikey\(\)"):
         _ = spikey_cli.SpikeyCodec
 
 
-def test_the_example_for_zarr_2_runs(tmp_path, monkeypatch) -> None:
-    """Those for Zarr 3 are run by tests/test_docs.py."""
+def test_the_example_for_zarr_2(tmp_path, monkeypatch) -> None:
+    """tests/cli/test_docs.py runs those for Zarr 3."""
     document = DOCS / "zarr.md"
     (block,) = re.findall(r"```py\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
