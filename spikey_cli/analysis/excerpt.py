@@ -18,7 +18,7 @@ import numpy as np
 from ..codec.block_plan import plan_blocks, steps_for
 from ..codec.streams import encode_channels, run_group, share_channels
 from ..container.directory import Directory, FileEntry
-from ..container.parts import PACKED
+from ..container.parts import Method
 from ..core.coders import CODERS
 from ..core.converter import CODE_UNITS
 from ..core.quantizer import Quantizer
@@ -150,7 +150,7 @@ def _code_block(
     lengths = [codes.size for codes in channels]
     steps = steps_for(lengths)
     streams = encode_channels(channels, quantizers, reference_graph, steps, _CODER, predictor, workers)
-    packed = [stream.method == PACKED for stream in streams]
+    packed = [stream.method == Method.PACKED for stream in streams]
     reference_graph = reference_graph.without([i for i, is_packed in enumerate(packed) if is_packed])
 
     def log_group(group: range) -> list[tuple[ChannelLog, int]]:
@@ -180,7 +180,7 @@ def _code_block(
             log.normalised_error / np.float32(UNIT),
             log.bits() + header_bits,
             8 * len(stream.data),
-            stream.method == PACKED,
+            stream.method == Method.PACKED,
         )
         for codes, quantizer, (log, header_bits), stream in zip(channels, quantizers, logs, streams, strict=True)
     ]

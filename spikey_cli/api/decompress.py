@@ -223,7 +223,7 @@ def restore(
     logger.info(
         "%s: format %s, coder %s, model %s, files: %d, blocks: %d",
         reader.path,
-        ".".join(map(str, reader.version)),
+        reader.version,
         decoder.coder.name,
         model_name(reader.model),
         len(reader.directory.files),

@@ -61,7 +61,7 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
         file_of_channel = [i for i, entry in enumerate(directory.files) if entry.layout for _ in range(entry.channels)]
         return {
             "path": os.fspath(archive),
-            "format": ".".join(map(str, reader.version)),
+            "format": str(reader.version),
             "coder": coder.name if coder else f"number {reader.coder}",
             "model": None
             if reader.model == NO_MODEL

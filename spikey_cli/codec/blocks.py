@@ -21,7 +21,7 @@ import numpy as np
 from ..container.archive import NO_MODEL, ArchiveReader, FileDigest
 from ..container.block_table import BlockTable
 from ..container.directory import Directory
-from ..container.parts import STORED, XZ, Part, Stream, positions_by_file
+from ..container.parts import Method, Part, Stream, positions_by_file
 from ..core.coders import Coder, coder_with_number
 from ..core.quantizer import SampleFormat
 from ..errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
@@ -141,11 +141,11 @@ def _read_channels(place: tuple[Part, SampleFormat, bytes]) -> list[np.ndarray]:
 
 def _pack_verbatim(data: bytes) -> Stream:
     packed = lzma.compress(data, check=lzma.CHECK_NONE, preset=_XZ_PRESET)
-    return Stream(XZ, packed) if len(packed) < len(data) else Stream(STORED, data)
+    return Stream(Method.XZ, packed) if len(packed) < len(data) else Stream(Method.STORED, data)
 
 
 def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
-    if method == XZ:
+    if method == Method.XZ:
         try:
             inflate = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
             data = inflate.decompress(data, size + 1)
@@ -348,8 +348,9 @@ class Decoder:
         )
         if most > limits.lanes(lane_memory(model)):
             raise LimitError(
-                f"{self.reader.path}: block {i} has {most} lanes that lean on each other, more than its limit of "
-                "memory allows; if you trust it, raise that with --memory"
+                f"{self.reader.path}: block {i} has {most} lanes that lean on each other, more than the "
+                "memory limit allows; if you trust it, raise Limits.memory",
+                parameter="memory",
             )
         samples = sum(part.n_frames for part, _ in places)
         steps = min(table.steps, max(part.n_frames for part in table.parts))
@@ -357,7 +358,8 @@ class Decoder:
         if self.budget.time > limits.decoding_time(self.reader.length):
             raise LimitError(
                 f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "
-                "if you trust it, raise the limit with --max-expansion"
+                "if you trust it, raise Limits.expansion",
+                parameter="expansion",
             )
 
     def decode_blocks(

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from ..container.parts import CODED, PACKED, Stream
+from ..container.parts import Method, Stream
 from ..core.coders import Coder
 from ..core.converter import Bins
 from ..core.gain import lane_gains
@@ -121,7 +121,7 @@ def _encode_group(
         if not any(other in no_gain for i in residuals for other in reference_graph.references[i]):
             break
     return [
-        Stream(PACKED, pack_codes(codes, quantizer.size)) if i in packed else Stream(CODED, residuals[i])
+        Stream(Method.PACKED, pack_codes(codes, quantizer.size)) if i in packed else Stream(Method.CODED, residuals[i])
         for i, (codes, quantizer) in enumerate(zip(channels, quantizers, strict=True))
     ]
 
@@ -192,12 +192,12 @@ def _decode_group(
     predictor: Predictor | None,
 ) -> list[np.ndarray | None]:
     channels: list[np.ndarray | None] = [
-        unpack_codes(stream.data, n, quantizer.size) if stream.method == PACKED else None
+        unpack_codes(stream.data, n, quantizer.size) if stream.method == Method.PACKED else None
         for stream, n, quantizer in zip(streams, lengths, quantizers, strict=True)
     ]
     # a few bytes may hold any number of samples that were sure; what a block can claim is bounded by the format
     order = _in_pass_order(
-        reference_graph, [i for i, stream in enumerate(streams) if stream.method == CODED and stream.data]
+        reference_graph, [i for i, stream in enumerate(streams) if stream.method == Method.CODED and stream.data]
     )
     if not order:
         return channels
@@ -210,7 +210,9 @@ def _decode_group(
     ends = np.cumsum([lengths[i] for i in order])
     whole = decoder.finish()
     for k, i in enumerate(order):
-        leans_on_damage = any(streams[j].method == CODED and channels[j] is None for j in reference_graph.references[i])
+        leans_on_damage = any(
+            streams[j].method == Method.CODED and channels[j] is None for j in reference_graph.references[i]
+        )
         if whole[k] and used[k] <= len(streams[i].data) and not leans_on_damage:
             channels[i] = codes[ends[k] - lengths[i] : ends[k]]
     return channels

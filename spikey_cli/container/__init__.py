@@ -1,4 +1,4 @@
 """The bytes of `.spk`: archive, directory, block tables, index, salvage, and the limits of a reader.
 
-Imports `core` and below, and nothing of `model`: a container knows no predictor.
+May import `core`, `topology`, `io` and `system`. A container knows no predictor: `model` is above it.
 """

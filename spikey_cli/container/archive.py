@@ -1,35 +1,33 @@
-"""The archive: an `.spk` file, from the first byte to the last.
+"""The archive: an `.spk` file, from the first byte to the last. `docs/format.md` is the specification.
 
-    Header     32 bytes           what this is, and who wrote the streams
-    Directory                     every file, its threads, and their topology; the model, where it is embedded
-    Block      ...                residual streams of many threads over one stretch of time, or bytes kept verbatim
+    Header     32 bytes     version, coder, model, and the size of the directory
+    Directory  ...          every file, its channels, and their topology; the model, if it is embedded
+    Block      ...          streams of many channels over one span of time, or of verbatim files
     Block      ...
-    Index                         where each block lies and what is in it, and a checksum of each file
-    Directory, Header             once more: damage at the front costs nothing
-    Trailer    68 bytes           where the index lies, and a SHA-256 over all restored bytes
+    Index      ...          where each block lies and what it holds, and a checksum of each file
+    Directory, Header       the same bytes once more: damage to the first copies loses nothing
+    Trailer    68 bytes     the size of the index, and a SHA-256 over all restored bytes
 
     Header     offset  size                          Trailer    offset  size
                     0     8  magic 89 "SPK" 0D 0A 1A 0A              0    32  SHA-256 of the files' SHA-256s, in order
-                    8     1  major version, 3                       32     8  length of the archive
-                    9     1  minor version, 1                       40     8  samples, or verbatim bytes, in all blocks
-                   10     1  coder                                  48     4  number of blocks
-                   11     1  reserved, 0                           52     4  length of the index
-                   12     8  model: SHA-256, first 8 bytes          56     4  CRC-32 of the index
-                   20     4  length of the directory                60     4  CRC-32 of bytes 0..59
-                   24     4  CRC-32 of the directory                64     4  "SPKE"
-                   28     4  CRC-32 of bytes 0..27
+                    8     1  format version, 1                      32     8  size of the archive
+                    9     1  coder                                  40     8  samples, or verbatim bytes, in all blocks
+                   10     2  reserved, 0                            48     4  number of blocks
+                   12     8  model: SHA-256, first 8 bytes          52     4  size of the index
+                   20     4  size of the directory                  56     4  CRC-32 of the index
+                   24     4  CRC-32 of the directory                60     4  CRC-32 of bytes 0..59
+                   28     4  CRC-32 of bytes 0..27                  64     4  "SPKE"
 
     Block      offset  size
                     0     4  "SPKB"
-                    4     4  CRC-32 of the directory: whose block this is
-                    8     4  its number, from 0
-                   12     4  length of the table
-                   16     4  length of the streams
+                    4     4  CRC-32 of the directory: which archive the block belongs to
+                    8     4  number of the block, from 0
+                   12     4  size of the table
+                   16     4  size of all streams
                    20     4  CRC-32 of bytes 0..19 and the table
-                   24        the table (see `tables`), then the streams, each under its own CRC-32 in the table
+                   24        the table (see `block_table`), then the streams; the table has a CRC-32 of each
 
-All numbers are little-endian. `docs/format.md` is the specification; `directory` and `tables` have what stands inside
-the directory, the blocks and the index. `salvage` reads what is left of a damaged archive.
+All numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -39,25 +37,15 @@ import os
 import struct
 import zlib
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..errors import ArchiveError, LimitError, system_fault
 from ..io.layout import Bytes
 from ..system.random_access import RandomAccess
-from .block_table import (
-    BlockTable,
-    Index,
-    IndexEntry,
-    StreamEntry,
-    pack_block_table,
-    pack_index,
-    samples_of,
-    unpack_block_table,
-    unpack_index,
-)
+from .block_table import BlockTable, StreamEntry, count_samples, pack_block_table, unpack_block_table
 from .directory import Directory, pack_directory, unpack_directory
+from .index import Index, IndexEntry, pack_index, unpack_index
 from .limits import DEFAULT_LIMITS, Limits
 from .parts import Part
 
@@ -65,44 +53,21 @@ if TYPE_CHECKING:
     from .parts import Stream
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
-MAJOR, MINOR = 3, 1
+VERSION = 1
+"""Version of the format. Until the first release it is a draft, and changes without a new number."""
 BLOCK_MARK = b"SPKB"
 END_MARK = b"SPKE"
 NO_MODEL = bytes(8)
-REMEDY = "restore the archive from a copy, or what is left of it with `spikey decompress --keep-going`"
+"""Stands in the header for the model of an archive in which nothing is predicted."""
+REMEDY = "restore the archive from a copy, or pass keep_going=True to recover what is intact"
 
-_HEADER = struct.Struct("<8sBBBB8sII")
+_HEADER = struct.Struct("<8sBBH8sII")
+_BLOCK = struct.Struct("<4sIIII")
+_TRAILER = struct.Struct("<32sQQIII")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """What differs between the major versions that are read."""
-
-    block: struct.Struct
-    """Mark, [directory's checksum, number,] lengths of table and streams."""
-    trailer: struct.Struct
-    """SHA-256, length, [samples, blocks,] length and checksum of the index."""
-    has_copies: bool
-    """Whether directory and header stand before the trailer once more."""
-
-    @property
-    def block_header_bytes(self) -> int:
-        """Bytes of a block before its table."""
-        return self.block.size + _CRC.size
-
-    @property
-    def trailer_bytes(self) -> int:
-        """Bytes of the trailer."""
-        return self.trailer.size + _CRC.size + len(END_MARK)
-
-
-LAYOUTS = {
-    2: _Layout(struct.Struct("<4sII"), struct.Struct("<32sQII"), False),
-    3: _Layout(struct.Struct("<4sIIII"), struct.Struct("<32sQQIII"), True),
-}
-_LAYOUT = LAYOUTS[MAJOR]
+BLOCK_HEADER_BYTES = _BLOCK.size + _CRC.size
+TRAILER_BYTES = _TRAILER.size + _CRC.size + len(END_MARK)
 
 
 def _with_crc(packed: bytes) -> bytes:
@@ -110,7 +75,7 @@ def _with_crc(packed: bytes) -> bytes:
 
 
 class FileDigest:
-    """Checksums of one file's bytes, fed in order."""
+    """Checksums of the bytes of one file, which `update` takes in order."""
 
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
@@ -118,7 +83,7 @@ class FileDigest:
         """CRC-32 of the bytes so far."""
 
     def update(self, data: Bytes) -> None:
-        """Add the next bytes."""
+        """Take in the next bytes."""
         self._sha.update(data)
         self.crc = zlib.crc32(data, self.crc)
 
@@ -129,28 +94,42 @@ class FileDigest:
 
 
 def content_digest(digests: Sequence[FileDigest]) -> bytes:
-    """SHA-256 of all the files' SHA-256s, in the directory's order: what the trailer holds."""
+    """Return the SHA-256 of all files' SHA-256s, in the order of the directory; the trailer stores it."""
     return hashlib.sha256(b"".join(digest.sha256 for digest in digests)).digest()
 
 
 class ArchiveWriter:
-    """Writes an archive from front to back, to any binary stream; it never seeks."""
+    """Writes an archive front to back to a binary stream, without seeking.
+
+    Parameters
+    ----------
+    file : binary file
+        Where the archive goes.
+    coder : int
+        Number of the coder (see `core.coders`).
+    model : bytes
+        First 8 bytes of the SHA-256 of the model's ONNX file, or NO_MODEL.
+    directory : Directory
+        All files; their blocks follow in order.
+
+    Attributes
+    ----------
+    length : int
+        Bytes written so far.
+    digests : tuple of FileDigest
+        One for each file. The caller updates them with all bytes of the files before it calls `finish`.
+    """
 
     def __init__(self, file: BinaryIO, coder: int, model: bytes, directory: Directory) -> None:
-        """Write header and directory. `model` is the first 8 bytes of the model's SHA-256, or NO_MODEL."""
         self._file = file
         self.length = 0
-        """Bytes written so far."""
         self._samples = 0
         self._blocks: list[IndexEntry] = []
         self.directory = directory
         self.digests = tuple(FileDigest() for _ in directory.files)
-        """One for each file; whoever reads the sources feeds them."""
         self._packed = pack_directory(directory)
         self._directory_crc = zlib.crc32(self._packed)
-        self._header = _with_crc(
-            _HEADER.pack(MAGIC, MAJOR, MINOR, coder, 0, model, len(self._packed), self._directory_crc)
-        )
+        self._header = _with_crc(_HEADER.pack(MAGIC, VERSION, coder, 0, model, len(self._packed), self._directory_crc))
         self._write(self._header, self._packed)
 
     def _write(self, *pieces: bytes) -> None:
@@ -159,7 +138,7 @@ class ArchiveWriter:
             self.length += len(piece)
 
     def add_block(self, steps: int, parts: Sequence[Part], streams: Sequence[Sequence[Stream]]) -> None:
-        """Append a block; `streams` holds those of each part, one a channel."""
+        """Append a block; `streams` holds those of each part, one for each channel."""
         offset = self.length
         entries = tuple(
             tuple(StreamEntry(stream.method, len(stream.data), zlib.crc32(stream.data)) for stream in part)
@@ -167,27 +146,59 @@ class ArchiveWriter:
         )
         table = pack_block_table(BlockTable(steps, tuple(parts), entries))
         payload = [stream.data for part in streams for stream in part]
-        numbers = (self._directory_crc, len(self._blocks), len(table), sum(map(len, payload)))
-        header = _LAYOUT.block.pack(BLOCK_MARK, *numbers)
+        number = len(self._blocks)
+        header = _BLOCK.pack(BLOCK_MARK, self._directory_crc, number, len(table), sum(map(len, payload)))
         self._write(header, _CRC.pack(zlib.crc32(table, zlib.crc32(header))), table, *payload)
-        self._blocks.append(IndexEntry(offset, self.length - offset, tuple(parts)))
-        self._samples += samples_of(parts, self.directory.files)
+        self._blocks.append(IndexEntry(offset, self.length - offset, tuple(parts), number))
+        self._samples += count_samples(parts, self.directory.files)
 
     def finish(self) -> int:
-        """Write index and trailer, once all bytes of all files went through `digests`; returns the archive's length."""
+        """Write index and trailer; return the size of the archive. `digests` must have seen all bytes of all files."""
         index = pack_index(Index(tuple(self._blocks), tuple(digest.crc for digest in self.digests)))
-        length = self.length + len(index) + len(self._packed) + HEADER_BYTES + _LAYOUT.trailer_bytes
-        numbers = (length, self._samples, len(self._blocks), len(index), zlib.crc32(index))
-        trailer = _LAYOUT.trailer.pack(content_digest(self.digests), *numbers)
+        length = self.length + len(index) + len(self._packed) + HEADER_BYTES + TRAILER_BYTES
+        counts = (length, self._samples, len(self._blocks), len(index), zlib.crc32(index))
+        trailer = _TRAILER.pack(content_digest(self.digests), *counts)
         self._write(index, self._packed, self._header, _with_crc(trailer), END_MARK)
         return self.length
 
 
 class ArchiveReader:
-    """Reads an archive that can be seeked in. Every part is checked before it is believed.
+    """Reads an archive from a seekable file, and checks everything that it reads.
 
-    Raises ArchiveError, naming the archive, what is wrong and what to do. `directory`, `index`, `coder`, `model` and
-    `content_digest` are there from the start; blocks are read one at a time.
+    Parameters
+    ----------
+    path : path or binary file
+        The archive. The reader closes it, also if opening fails.
+    limits : Limits
+        Bounds on what the archive may demand.
+    called : path, optional
+        The name of the archive in error messages.
+    remedy : str
+        What the messages of damage suggest.
+
+    Attributes
+    ----------
+    version : int
+        Version of the format.
+    coder : int
+        Number of the coder.
+    model : bytes
+        First 8 bytes of the SHA-256 of the model, or NO_MODEL.
+    directory : Directory
+    index : Index
+    content_digest : bytes
+        SHA-256 of the files' SHA-256s.
+    length : int
+        Size of the archive in bytes.
+    first_block : int
+        Offset of the first block.
+
+    Raises
+    ------
+    ArchiveError
+        The file is not an archive, is damaged, or has a format version that this release does not read.
+    LimitError
+        It demands more than `limits` allow.
     """
 
     def __init__(
@@ -198,10 +209,6 @@ class ArchiveReader:
         called: str | os.PathLike[str] | None = None,
         remedy: str = REMEDY,
     ) -> None:
-        """Open an archive, or take one that is open already, or lies in memory.
-
-        `called` is the name that errors give it, and `remedy` what they say is to be done.
-        """
         self.remedy = remedy
         self.limits = limits
         if isinstance(path, (str, os.PathLike)):
@@ -228,15 +235,16 @@ class ArchiveReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file: to read it then is a ValueError, as of any file."""
+        """Close the file. Reading from it afterwards raises ValueError."""
         self._file.close()
 
     def damaged(self, what: str) -> ArchiveError:
-        """The error for damage."""
-        return ArchiveError(f"{self.path}: damaged: {what}; {self.remedy}")
+        """Return the error for damage to the archive."""
+        parameter = "keep_going" if self.remedy == REMEDY else None
+        return ArchiveError(f"{self.path}: damaged: {what}; {self.remedy}", parameter=parameter)
 
     def read(self, offset: int, count: int, what: str) -> bytes:
-        """Bytes of the archive. Raises ArchiveError where they are not there; `what` tells what they would be."""
+        """Read `count` bytes, which are `what`. Raises ArchiveError if the archive does not have them."""
         if offset < 0 or count > self.length - offset:
             raise self.damaged(f"{what} would run past the end of the archive")
         try:
@@ -261,39 +269,31 @@ class ArchiveReader:
         self.first_block = HEADER_BYTES + directory_bytes
         self._read_end(directory_bytes)
         self._check_copies(directory_bytes)
-        self._check_claims()
+        self._check_size()
 
-    def _check_claims(self) -> None:
-        """Refuse an archive that claims to hold more than the limits grant."""
-        claimed, granted = sum(file.size for file in self.directory.files), self.limits.restored_bytes(self.length)
-        if claimed > granted:
+    def _check_size(self) -> None:
+        """Refuse an archive that would restore to more bytes than the limits allow."""
+        restored, allowed = sum(file.size for file in self.directory.files), self.limits.restored_bytes(self.length)
+        if restored > allowed:
             raise LimitError(
-                f"{self.path}: its {self.length} bytes claim to hold {claimed}, more than {self.limits.expansion} "
-                "times as many; if you trust it, raise the limit with --max-expansion"
+                f"{self.path}: its {self.length} bytes claim to hold {restored}, more than {self.limits.expansion} "
+                "times as many; if you trust it, raise Limits.expansion",
+                parameter="expansion",
             )
 
     def _read_header(self, at: int) -> int:
-        """Read the header at byte `at`; returns the length of the directory."""
+        """Read the header at offset `at`; return the size of the directory."""
         if self.read(at, min(len(MAGIC), self.length - at), "the header") != MAGIC:
+            raise ArchiveError(f"{self.path}: not a Spikey archive of files; name an .spk file that `compress` wrote")
+        _, version, self.coder, reserved, self.model, directory_bytes, self.directory_crc = self._read_with_crc(
+            at, _HEADER, "the header"
+        )
+        if version != VERSION or reserved:
             raise ArchiveError(
-                f"{self.path}: not a Spikey archive of files; name an .spk file that `spikey compress` wrote (a live "
-                "stream, which has no directory, is read by `spikey decompress`, `test` and `info`)"
+                f"{self.path}: its format is version {version}{' with extensions' * bool(reserved)}, an older draft or "
+                f"a newer version, and this release reads version {VERSION}; use the release that wrote it"
             )
-        version = self.read(at + len(MAGIC), 2, "the header")
-        header = self._read_with_crc(at, _HEADER, "the header")
-        _, major, minor, self.coder, reserved, self.model, directory_bytes, self.directory_crc = header
-        if major < min(LAYOUTS):
-            raise ArchiveError(
-                f"{self.path}: format {version[0]}.{version[1]} is from before the first release, which reads "
-                f"{MAJOR}.{MINOR}; restore it with the program that wrote it"
-            )
-        if major > MAJOR or reserved:
-            raise ArchiveError(
-                f"{self.path}: format {version[0]}.{version[1]} (flags {reserved}) is newer than this release "
-                f"reads, {MAJOR}.{MINOR}; install a newer spikey-cli"
-            )
-        self.version = (major, minor)
-        self.layout = LAYOUTS[major]
+        self.version = version
         return directory_bytes
 
     def _read_directory(self, at: int, length: int) -> None:
@@ -301,24 +301,23 @@ class ArchiveReader:
         if zlib.crc32(packed) != self.directory_crc:
             raise self.damaged("the directory does not match its checksum")
         try:
-            self.directory = unpack_directory(packed, self.version[0], self.limits, self.length)
+            self.directory = unpack_directory(packed, self.limits, self.length)
         except LimitError as error:
-            raise LimitError(f"{self.path}: {error}") from error
+            raise LimitError(f"{self.path}: {error}", parameter=error.parameter) from error
         except ArchiveError as error:
             raise self.damaged(str(error)) from error
 
     def _read_end(self, directory_bytes: int) -> None:
         """Read trailer and index."""
-        trailer_at = self.length - self.layout.trailer_bytes
+        trailer_at = self.length - TRAILER_BYTES
         if trailer_at < 0 or self.read(self.length - len(END_MARK), len(END_MARK), "the trailer") != END_MARK:
             raise self.damaged("its end is missing")
-        self.content_digest, length, *counts, index_bytes, index_crc = self._read_with_crc(
-            trailer_at, self.layout.trailer, "the trailer"
+        self.content_digest, length, samples, n_blocks, index_bytes, index_crc = self._read_with_crc(
+            trailer_at, _TRAILER, "the trailer"
         )
         if length != self.length:
-            raise self.damaged(f"it has {self.length} bytes where it was written with {length}")
-        copies = directory_bytes + HEADER_BYTES if self.layout.has_copies else 0
-        index_at = trailer_at - copies - index_bytes
+            raise self.damaged(f"it has {self.length} bytes, but was written with {length}")
+        index_at = trailer_at - HEADER_BYTES - directory_bytes - index_bytes
         index = self.read(index_at, index_bytes, "the index")
         if zlib.crc32(index) != index_crc:
             raise self.damaged("the index does not match its checksum")
@@ -326,69 +325,74 @@ class ArchiveReader:
             self.index = unpack_index(index, self.directory, self.first_block, index_at)
         except ArchiveError as error:
             raise self.damaged(str(error)) from error
-        found = [
-            sum(samples_of(block.parts, self.directory.files) for block in self.index.blocks),
-            len(self.index.blocks),
-        ]
-        if counts and counts != found:
+        blocks = self.index.blocks
+        if (samples, n_blocks) != (
+            sum(count_samples(block.parts, self.directory.files) for block in blocks),
+            len(blocks),
+        ):
             raise self.damaged("the trailer counts other blocks or samples than the index")
 
     def _check_copies(self, directory_bytes: int) -> None:
-        """That directory and header stand before the trailer as they stand in front."""
-        if self.layout.has_copies:
-            at = self.length - self.layout.trailer_bytes - HEADER_BYTES
-            copies = (
-                self.read(at, HEADER_BYTES, "the second header"),
-                self.read(at - directory_bytes, directory_bytes, "the second directory"),
-            )
-            if copies != (self.read(0, HEADER_BYTES, "the header"), self.read(HEADER_BYTES, directory_bytes, "it")):
-                raise self.damaged("the second header or directory is not as the first")
+        """Check that the second directory and header equal the first."""
+        front = self.read(0, HEADER_BYTES + directory_bytes, "the directory")
+        at = self.length - TRAILER_BYTES - len(front)
+        if self.read(at, len(front), "the second directory") != front[HEADER_BYTES:] + front[:HEADER_BYTES]:
+            raise self.damaged("the second header or directory differs from the first")
 
     def read_table(self, i: int) -> BlockTable:
-        """The table of block `i`. Raises ArchiveError where it is damaged."""
+        """Read the table of block `i` of the index. Raises ArchiveError if it is damaged."""
         entry = self.index.blocks[i]
         number, length, table = self.read_block_header(entry.offset, f"block {i}")
-        if length != entry.length or number not in (None, i if entry.number is None else entry.number):
-            raise self.damaged(f"the header of block {i} is not the one that the index knows")
+        if (number, length) != (entry.number, entry.length):
+            raise self.damaged(f"the header of block {i} does not match the index")
         if table.parts != entry.parts:
-            raise self.damaged(f"block {i} does not hold what the index says")
+            raise self.damaged(f"the parts of block {i} do not match the index")
         return table
 
-    def read_block_header(self, at: int, what: str) -> tuple[int | None, int, BlockTable]:
-        """The block at byte `at`: (its number, where it has one, its length, its table). Raises ArchiveError."""
-        layout = self.layout.block
-        head = self.read(at, self.layout.block_header_bytes, what)
-        mark, *numbers = layout.unpack_from(head)
-        table_bytes, payload_bytes = numbers[-2:]
+    def read_block_header(self, at: int, what: str) -> tuple[int, int, BlockTable]:
+        """Read the block header at offset `at`: its number, its size, its table. Raises ArchiveError if damaged."""
+        header = self.read(at, BLOCK_HEADER_BYTES, what)
+        mark, directory_crc, number, table_bytes, payload_bytes = _BLOCK.unpack_from(header)
         if mark != BLOCK_MARK:
             raise self.damaged(f"{what} does not begin where it should")
-        packed = self.read(at + len(head), table_bytes, what)
-        if zlib.crc32(packed, zlib.crc32(head[: layout.size])) != _CRC.unpack_from(head, layout.size)[0]:
+        packed = self.read(at + BLOCK_HEADER_BYTES, table_bytes, what)
+        if zlib.crc32(packed, zlib.crc32(header[: _BLOCK.size])) != _CRC.unpack_from(header, _BLOCK.size)[0]:
             raise self.damaged(f"the table of {what} does not match its checksum")
-        if len(numbers) > 2 and numbers[0] != self.directory_crc:
+        if directory_crc != self.directory_crc:
             raise self.damaged(f"{what} belongs to another archive")
         try:
             table = unpack_block_table(packed, self.directory, payload_bytes, self.limits.block_samples(self.length))
         except LimitError as error:
-            raise LimitError(f"{self.path}: {what}: {error}") from error
+            raise LimitError(f"{self.path}: {what}: {error}", parameter=error.parameter) from error
         except ArchiveError as error:
             raise self.damaged(f"{what}: {error}") from error
-        return numbers[1] if len(numbers) > 2 else None, len(head) + table_bytes + payload_bytes, table
+        return number, BLOCK_HEADER_BYTES + table_bytes + payload_bytes, table
 
     def read_streams(
         self, i: int, table: BlockTable, wanted: Container[int]
     ) -> Iterator[tuple[int, StreamEntry, bytes | None]]:
-        """The `wanted` streams of block `i`, by their positions in it: (position, entry in the table, its bytes).
+        """Read some streams of block `i` of the index.
 
-        The bytes are None where they do not match their checksum.
+        Parameters
+        ----------
+        i : int
+        table : BlockTable
+            The table of the block.
+        wanted : container of int
+            Positions in the block of the streams to read.
+
+        Yields
+        ------
+        tuple of (int, StreamEntry, bytes or None)
+            The position of a stream, its entry in the table, and its bytes; None if they do not match their checksum.
         """
         entries = [entry for part in table.streams for entry in part]
         at = self.index.blocks[i].offset + self.index.blocks[i].length - sum(entry.length for entry in entries)
         for position, entry in enumerate(entries):
             if position in wanted:
                 data = self._read_stream(at, entry.length, f"a stream of block {i}")
-                whole = len(data) == entry.length and zlib.crc32(data) == entry.crc
-                yield position, entry, data if whole else None
+                is_intact = len(data) == entry.length and zlib.crc32(data) == entry.crc
+                yield position, entry, data if is_intact else None
             at += entry.length
 
     def _read_stream(self, at: int, count: int, what: str) -> bytes:

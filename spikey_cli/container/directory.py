@@ -1,14 +1,14 @@
-"""The directory of an archive: its files and the topology of their threads, as bytes and as objects.
+"""The directory of an archive: its files, and the topology of their channels.
 
-Raw deflate, with `DICTIONARY` preset; numbers are unsigned LEB128 (see `varint`):
+A raw deflate stream with the preset dictionary `DICTIONARY`. Numbers are uvarints (see `varint`):
 
-    length of the embedded model (0: none), the model's ONNX file     (not before format 3.0)
-    number of files, then of each file:
-      length of its name, name (UTF-8, forward slashes), bytes a sample (0: a file kept verbatim)
-      verbatim:   its length in bytes
-      WAV:        sample rate, channels, frames, length of the header, header, length of the trailer, trailer,
+    size of the embedded model (0: none), the model's ONNX file
+    number of files, then for each file:
+      size of its name, name (UTF-8, forward slashes), bytes a sample (0: verbatim)
+      verbatim:   size of the file
+      samples:    sample rate, channels, frames, size of the header, header, size of the trailer, trailer,
                   quantizer (see `quantizer_table`)
-    topology of all threads, file by file, channel by channel (see `topology`)
+    topology of all channels, file by file (see `topology_table`)
 
 A frame of a verbatim file is one byte.
 """
@@ -31,19 +31,19 @@ from ..topology.topology import Topology
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
 from .parts import Part
 from .quantizer_table import pack_quantizer, unpack_quantizer
-from .table_reader import Cursor
+from .table_reader import TableReader
 from .topology_table import pack_topology, unpack_topology
 
 DICTIONARY = (
     b".wavRIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00KL\x00\x00\x96\x98\x00\x00\x02\x00\x10\x00data"
 )
-"""What the head of a mono 16-bit WAV looks like, so that it costs few bytes where there is but one."""
+"""The header of a mono 16-bit WAV: deflate refers to it, which saves most of the bytes of a single WAV's header."""
 
 MAX_DIRECTORY_BYTES = 64 << 20
-"""Size of an inflated directory, at most."""
+"""Maximum size of an inflated directory."""
 
 MAX_MODEL_BYTES = 1 << 20
-"""Size of an embedded model, at most."""
+"""Maximum size of an embedded model."""
 
 MAX_FRAMES = 1 << 56
 
@@ -54,7 +54,7 @@ _RESERVED_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file of the archive: a WAV in threads, or, where `layout` is None, `size` bytes kept verbatim."""
+    """A file of the archive: samples in channels, or `size` verbatim bytes if `layout` is None."""
 
     name: str
     size: int
@@ -63,29 +63,29 @@ class FileEntry:
 
     @property
     def channels(self) -> int:
-        """Streams that each part of the file has: one a channel, and one for a verbatim file."""
+        """Number of streams of each part: the channels, or 1 for a verbatim file."""
         return self.layout.channels if self.layout else 1
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes a frame."""
+        """Size of a frame in bytes."""
         return self.layout.frame_bytes if self.layout else 1
 
     @property
     def frames(self) -> int:
-        """Frames; of a verbatim file, bytes."""
+        """Number of frames; of a verbatim file, its size in bytes."""
         return self.layout.n_frames if self.layout else self.size
 
     @property
     def format(self) -> SampleFormat | None:
-        """None of a verbatim file."""
+        """How the samples are coded; None for a verbatim file."""
         return SampleFormat.of(self.layout, self.quantizer)
 
 
 def channel_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
-    """(file, channel) of every thread by its name, in the order of the topology.
+    """Map the name of every channel to (file, channel), in the order of the topology.
 
-    A mono file's thread has the file's name; those of others have `:0`, `:1`, ... behind it.
+    The channel of a mono file has the file's name; the channels of other files are `name:0`, `name:1` and so on.
     """
     names = {}
     for i, file in enumerate(files):
@@ -97,21 +97,21 @@ def channel_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Directory:
-    """Every file, and the topology of all their threads."""
+    """All files, the topology of all their channels, and the embedded model."""
 
     files: tuple[FileEntry, ...]
     topology: Topology
     model: bytes = field(default=b"", repr=False)
-    """The model's ONNX file, where it is embedded."""
+    """The model's ONNX file; empty if it is not embedded."""
 
     @cached_property
     def first_channels(self) -> tuple[int, ...]:
-        """Where the threads of each file begin in the topology; a verbatim file has none."""
+        """Index in the topology of the first channel of each file; a verbatim file has no channels there."""
         channels = [file.channels if file.layout else 0 for file in self.files]
         return tuple(itertools.accumulate(channels, initial=0))[:-1]
 
     def reference_graph(self, parts: Sequence[Part]) -> ReferenceGraph:
-        """Who may lean on whom among the threads of a block that holds these parts of WAV files."""
+        """Which channels of a block with these parts, none of them verbatim, reference which others."""
         return ReferenceGraph.of(
             self.topology,
             [
@@ -123,30 +123,33 @@ class Directory:
 
 
 def name_fault(name: str) -> str | None:
-    """Why a file of this name may not be written below a folder; None where it may."""
+    """Why a file of this name must not be written below a folder; None if it may be."""
     parts = name.split("/")
     try:
         name.encode()
-    except UnicodeEncodeError:  # of bytes that are no UTF-8
-        return "is no Unicode"
+    except UnicodeEncodeError:  # the name was not UTF-8
+        return "is not Unicode"
     if not name or any(part in ("", ".", "..") for part in parts):
         return "is empty, absolute or leads out of the folder"
     if any(ord(c) < 32 or c in '\\:*?"<>|' for c in name):
-        return "has a character that not every file system takes"
+        return "has a character that some file systems refuse"
     if any(part != part.rstrip(" .") or _RESERVED_NAME.fullmatch(part) for part in parts):
-        return "is one that not every file system takes"
+        return "is refused by some file systems"
     return None
 
 
 def pack_directory(directory: Directory) -> bytes:
-    """The directory as it stands in the archive."""
+    """Serialise a directory. Raises InputError if it, or its model, is larger than the format allows."""
     if len(directory.model) > MAX_MODEL_BYTES:
-        raise InputError(f"a model of {len(directory.model)} bytes is too large to be embedded; leave it out")
+        raise InputError(
+            f"a model of {len(directory.model)} bytes is too large to embed; pass embed_model=False",
+            parameter="embed_model",
+        )
     out = bytearray()
-    _put_text(out, directory.model)
+    _put_bytes(out, directory.model)
     put_uvarint(out, len(directory.files))
     for file in directory.files:
-        _put_text(out, file.name.encode())
+        _put_bytes(out, file.name.encode())
         layout = file.layout
         if layout is None:
             put_uvarint(out, 0)
@@ -154,82 +157,95 @@ def pack_directory(directory: Directory) -> bytes:
             continue
         for number in (layout.sample_bytes, layout.sample_rate, layout.channels, layout.n_frames):
             put_uvarint(out, number)
-        _put_text(out, layout.header)
-        _put_text(out, layout.trailer)
+        _put_bytes(out, layout.header)
+        _put_bytes(out, layout.trailer)
         out += pack_quantizer(file.quantizer)
     out += pack_topology(directory.topology)
     if len(out) > MAX_DIRECTORY_BYTES:
-        raise InputError(f"{len(directory.files)} files are too many for one archive; make several")
+        raise InputError(f"{len(directory.files)} files are too many for one archive; write several archives")
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
     return deflate.compress(bytes(out)) + deflate.flush()
 
 
-def unpack_directory(
-    packed: bytes, major: int, limits: Limits = DEFAULT_LIMITS, archive_bytes: int = 1 << 63
-) -> Directory:
-    """The reverse of `pack_directory`, of an archive of this major version and of so many bytes.
+def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_bytes: int = 1 << 63) -> Directory:
+    """Parse a directory.
 
-    Raises ArchiveError where the bytes are no directory, or one beyond the limits.
+    Parameters
+    ----------
+    packed : bytes
+        The deflated directory.
+    limits : Limits
+        Bounds on its size, and on the number of files and channels.
+    archive_bytes : int
+        Size of the archive, which bounds the number of files and of peers.
+
+    Raises
+    ------
+    ArchiveError
+        The bytes are not a valid directory.
+    LimitError
+        It exceeds `limits`.
     """
+    max_bytes = min(MAX_DIRECTORY_BYTES, limits.directory_bytes)
     inflate = zlib.decompressobj(-15, zdict=DICTIONARY)
     try:
-        data = inflate.decompress(packed, min(MAX_DIRECTORY_BYTES, limits.directory_bytes) + 1)
+        data = inflate.decompress(packed, max_bytes + 1)
     except zlib.error as error:
         raise ArchiveError(f"the directory cannot be inflated: {error}") from error
-    if len(data) > min(MAX_DIRECTORY_BYTES, limits.directory_bytes):
-        raise beyond_memory("its directory is large")
+    if len(data) > max_bytes:
+        raise beyond_memory(f"its directory has more than {max_bytes} bytes")
     if not inflate.eof or inflate.unused_data:
         raise ArchiveError("the directory does not end where its compressed bytes do")
-    cursor = Cursor(data)
-    model = cursor.take(cursor.number(MAX_MODEL_BYTES, "the length of the model"), "the model") if major > 2 else b""
-    n_files = cursor.count("the number of files")
+    table = TableReader(data)
+    model = table.take(table.number(MAX_MODEL_BYTES, "the length of the model"), "the model")
+    n_files = table.count("the number of files")
     if n_files > archive_bytes // _CHECKSUM_BYTES:
-        raise ArchiveError(f"it has {n_files} files, and no room for their checksums")
+        raise ArchiveError(f"it has {n_files} files, but no room for their checksums")
     if n_files > limits.entries:
         raise beyond_memory(f"it has {n_files} files")
-    files = tuple(_unpack_file(cursor) for _ in range(n_files))
+    files = tuple(_unpack_file(table) for _ in range(n_files))
     _check_names([file.name.casefold() for file in files])
     n_channels = sum(file.layout.channels for file in files if file.layout)
     if n_channels > limits.entries:
-        raise beyond_memory(f"it has {n_channels} threads")
-    # peers have samples, and so a stream each, whose place in a block's table takes more than a pair of them here
-    return Directory(files, unpack_topology(cursor.rest(), n_channels, archive_bytes), model)
+        raise beyond_memory(f"it has {n_channels} channels")
+    # a channel with peers has a stream, whose entry in a block's table is larger than a pair of peers is here
+    return Directory(files, unpack_topology(table.rest(), n_channels, archive_bytes), model)
 
 
 def _check_names(names: Iterable[str]) -> None:
-    """Raise ArchiveError where files of these names, folded, cannot stand beside each other."""
-    # no name has a character below a space: so what lies in a folder of a name comes right behind that name
-    for one, other in itertools.pairwise(sorted(name.replace("/", "\0") for name in names)):
-        if one == other:
+    """Raise ArchiveError if two files of these case-folded names cannot be restored into one folder."""
+    # names have no control characters, so the files of a folder sort directly after a file of the folder's name
+    for name, following in itertools.pairwise(sorted(name.replace("/", "\0") for name in names)):
+        if name == following:
             raise ArchiveError("two files have the same name")
-        if other.startswith(f"{one}\0"):
-            raise ArchiveError("a file has the name of another one's folder")
+        if following.startswith(f"{name}\0"):
+            raise ArchiveError("a file has the same name as the folder of another file")
 
 
-def _unpack_file(cursor: Cursor) -> FileEntry:
+def _unpack_file(table: TableReader) -> FileEntry:
     try:
-        name = cursor.take(cursor.count("the length of a name"), "a name").decode()
+        name = table.take(table.count("the length of a name"), "a name").decode()
     except UnicodeDecodeError as error:
         raise ArchiveError("a file name is not UTF-8") from error
     fault = name_fault(name)
     if fault:
         raise ArchiveError(f"the file name {name!r} {fault}")
-    sample_bytes = cursor.number(3, "the width of a sample")
+    sample_bytes = table.number(3, "the width of a sample")
     if sample_bytes == 0:
-        return FileEntry(name, cursor.number(MAX_FRAMES, "the size of a file"))
-    rate = cursor.number(2**32 - 1, "the sample rate")
-    channels = cursor.number(2**16 - 1, "the number of channels")
-    frames = cursor.number(MAX_FRAMES, "the number of frames")
+        return FileEntry(name, table.number(MAX_FRAMES, "the size of a file"))
+    rate = table.number(2**32 - 1, "the sample rate")
+    channels = table.number(2**16 - 1, "the number of channels")
+    frames = table.number(MAX_FRAMES, "the number of frames")
     if channels == 0:
-        raise ArchiveError("a WAV has no channel")
-    header = cursor.take(cursor.number(MAX_HEADER_BYTES, "the length of a head"), "a head")
-    trailer = cursor.take(cursor.number(MAX_TRAILER_BYTES, "the length of a tail"), "a tail")
+        raise ArchiveError("a file of samples has no channel")
+    header = table.take(table.number(MAX_HEADER_BYTES, "the length of a header"), "a header")
+    trailer = table.take(table.number(MAX_TRAILER_BYTES, "the length of a trailer"), "a trailer")
     layout = Layout(header, trailer, rate, channels, sample_bytes, frames)
-    quantizer, quantizer_bytes = unpack_quantizer(cursor.rest(), sample_bytes)
-    cursor.take(quantizer_bytes, "a grid")
+    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), sample_bytes)
+    table.take(quantizer_bytes, "a quantizer")
     return FileEntry(name, layout.file_bytes, layout, quantizer)
 
 
-def _put_text(out: bytearray, data: bytes) -> None:
+def _put_bytes(out: bytearray, data: bytes) -> None:
     put_uvarint(out, len(data))
     out += data

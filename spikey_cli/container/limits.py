@@ -1,12 +1,11 @@
-"""Limits: what an archive may ask of a reader before it is refused.
+"""What an archive may demand of a reader before the reader refuses it.
 
-An archive may come from anywhere, and a few bytes of it can claim any number of samples. What a reader sets aside, and
-how long it goes on, is bounded by what is named here, unless a user who trusts an archive raises it.
+A few bytes of a hostile archive can claim any number of samples. `Limits` bounds the memory and the work:
 
-    memory       directory, files and threads, samples of a block, what a walk knows of its lanes
-    expansion    bytes restored, and the time that decoding takes, for each byte of the archive
+    memory       directory, files and channels, samples of a block, state of the lanes that are decoded together
+    expansion    bytes restored, and time spent decoding, for each byte of the archive
 
-Time is not measured: it is reckoned (see `effort`), so that the same archive is refused everywhere.
+Time is estimated (see `codec.cost`), not measured, so that every machine refuses the same archives.
 """
 
 from __future__ import annotations
@@ -16,60 +15,77 @@ from dataclasses import dataclass
 from ..errors import LimitError
 
 SAMPLE_MEMORY = 16
-"""Bytes that decoding a sample of a block takes, at most, and what stands around it."""
+"""Upper bound of the bytes of memory that decoding one sample of a block takes."""
+SAMPLES_PER_BYTE = 8
+"""Samples of a block that every byte of the archive allows, whatever the memory limit."""
+FREE_BYTES = 16 << 20
+"""Restored bytes that every archive is allowed."""
+FREE_TIME, FREE_TIME_BYTES = 800_000_000, 4096
+"""Nanoseconds of decoding that every archive is allowed, and the archive size in bytes that they cover."""
+TIME_PER_BYTE = 2_000_000
+"""Nanoseconds of decoding allowed for each further byte: silence can have thousands of samples a byte, and a network
+tens of thousands of multiply-adds a sample.
+"""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a reader grants an archive."""
+    """Bounds on the memory and work that reading an archive may take.
+
+    Parameters
+    ----------
+    memory : int, default 64 MiB
+        Bytes of memory that decoding may use beyond what the program itself needs. Large archives may use more: 8
+        samples a block for each byte of the archive.
+    expansion : int, default 8192
+        Restored bytes allowed for each byte of the archive; 16 MiB are always allowed. The estimated decoding time
+        allowed scales with it.
+
+    Examples
+    --------
+    >>> import spikey_cli
+    >>> generous = spikey_cli.Limits(memory=1 << 30, expansion=1 << 20)
+    """
 
     memory: int = 64 << 20
-    """Bytes that decoding may take beyond what the program needs itself, unless the archive is large."""
     expansion: int = 8192
-    """Bytes restored for each byte of the archive, and FREE_BYTES in any case."""
 
     def block_samples(self, archive_bytes: int) -> int:
-        """Samples of a block, at most, or one frame: more of them in an archive that is large itself."""
-        return max(self.memory // SAMPLE_MEMORY, SAMPLES_A_BYTE * archive_bytes)
+        """Maximum samples of a block; one frame is always allowed."""
+        return max(self.memory // SAMPLE_MEMORY, SAMPLES_PER_BYTE * archive_bytes)
 
     def lanes(self, lane_bytes: int) -> int:
-        """Lanes that are walked together, at most, where each takes so many bytes."""
+        """Maximum lanes that are decoded together if each takes `lane_bytes`."""
         return max(1, self.memory // 3 // lane_bytes)
 
     @property
     def directory_bytes(self) -> int:
-        """Size of an inflated directory, at most."""
+        """Maximum size of the inflated directory."""
         return self.memory // 8
 
     @property
     def entries(self) -> int:
-        """Files of an archive, or threads, at most: what is known of each takes a kilobyte."""
+        """Maximum number of files, and of channels; each takes about a kilobyte of memory."""
         return self.memory // 1024
 
     def restored_bytes(self, archive_bytes: int) -> int:
-        """Bytes that an archive of so many may be restored to."""
+        """Maximum bytes that an archive of `archive_bytes` may restore to."""
         return max(FREE_BYTES, self.expansion * archive_bytes)
 
     def decoding_time(self, archive_bytes: int) -> float:
-        """Nanoseconds that decoding an archive of so many bytes may take."""
-        each = self.expansion / DEFAULT_EXPANSION
-        return each * (FREE_TIME + TIME_A_BYTE * max(0, archive_bytes - FREE_TIME_BYTES))
+        """Maximum nanoseconds, as `codec.cost` estimates them, for decoding an archive of `archive_bytes`."""
+        scale = self.expansion / DEFAULT_EXPANSION
+        return scale * (FREE_TIME + TIME_PER_BYTE * max(0, archive_bytes - FREE_TIME_BYTES))
 
 
-FREE_BYTES = 16 << 20
-SAMPLES_A_BYTE = 8
 DEFAULT_EXPANSION = Limits.expansion
-FREE_TIME, FREE_TIME_BYTES = 800_000_000, 4096
-"""Nanoseconds that the smallest archives may take, and how small those are."""
-TIME_A_BYTE = 2_000_000
-"""Nanoseconds for each byte beyond: silence may have thousands of samples a byte, and a network tens of thousands of
-multiply-adds a sample."""
-
 DEFAULT_LIMITS = Limits()
 NO_LIMITS = Limits(memory=1 << 50, expansion=1 << 50)
-"""For an archive that this program wrote itself, just now: silence may be ten thousand times smaller than it was."""
+"""For archives that the caller trusts, such as one that was just written."""
 
 
 def beyond_memory(what: str) -> LimitError:
-    """The refusal of an archive that asks for more memory than `Limits.memory` grants it, because of `what` it has."""
-    return LimitError(f"{what}, more than its limit of memory allows; if you trust it, raise that with --memory")
+    """The error for an archive that `what` puts beyond `Limits.memory`; the message starts with `what`."""
+    return LimitError(
+        f"{what}, which exceeds the memory limit; if you trust it, raise Limits.memory", parameter="memory"
+    )

@@ -1,34 +1,50 @@
-"""Parts and streams: what a block holds of a file, and the bytes that code one channel of it."""
+"""What a block holds: parts of files, and one stream for each channel of a part."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 
-PACKED, CODED, STORED, XZ = range(4)
-"""How a stream is written: codes packed as they are, codes predicted and coded; bytes as they are, bytes as .xz."""
+
+class Method(IntEnum):
+    """How a stream is written; the numbers stand in archives."""
+
+    PACKED = 0
+    """Codes in as many bits as the quantizer needs."""
+    CODED = 1
+    """Codes that are predicted and entropy coded."""
+    STORED = 2
+    """Bytes of a verbatim file, unchanged."""
+    XZ = 3
+    """Bytes of a verbatim file as one `.xz` stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of one file, all its channels: frames `first_frame` to `first_frame + n_frames`."""
+    """Frames `first_frame` to `first_frame + n_frames` of one file, all its channels."""
 
     file: int
+    """Index of the file in the directory."""
     first_frame: int
     n_frames: int
 
 
-def positions_by_file(parts: Iterable[Part]) -> list[list[int]]:
-    """Positions in `parts` of those of each file, in their order: what one worker takes, since a file is one stream."""
-    found: dict[int, list[int]] = {}
-    for position, part in enumerate(parts):
-        found.setdefault(part.file, []).append(position)
-    return list(found.values())
-
-
 @dataclass(frozen=True)
 class Stream:
-    """The bytes of one thread in one block, and how they were written (PACKED or CODED)."""
+    """The bytes that hold one channel of a part, or one part of a verbatim file."""
 
     method: int
+    """One of `Method`; of an archive that is read, any byte."""
     data: bytes
+
+
+def positions_by_file(parts: Iterable[Part]) -> list[list[int]]:
+    """Group positions in `parts` by file, in order.
+
+    One worker takes one group, because a file is read and written front to back.
+    """
+    groups: dict[int, list[int]] = {}
+    for position, part in enumerate(parts):
+        groups.setdefault(part.file, []).append(position)
+    return list(groups.values())

@@ -1,14 +1,16 @@
-"""The grid of a file as it stands in an archive.
+"""A file's quantizer as it stands in an archive: one byte for the kind, then uvarints.
 
     0                                  identity
     1                                  n1
-    2  offset  step  size              step       offset + code * step
-    3  size  first  gap-1  gap-1 ..    palette    sorted values, each given by its distance to the one before
+    2  offset  step  size              step       value(i) = offset + i * step
+    3  size  first  gap-1  gap-1 ..    palette    sorted values, each coded as the distance to the one before
 
-One byte for the kind, then uvarints; offset and first are zigzag (see `varint`).
+`offset` and `first` are zigzag coded (see `varint`).
 """
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 import numpy as np
 
@@ -17,23 +19,30 @@ from ..core.varint import get_uvarint, put_uvarint, unzigzag, zigzag
 from ..errors import ArchiveError
 from ..io.layout import SAMPLE_BYTES, sample_range
 
-_IDENTITY, _N1, _STEP, _PALETTE = range(4)
-_GAP_BYTES = 4  # of 24 bits, no gap takes more
+
+class _Kind(IntEnum):
+    IDENTITY = 0
+    N1 = 1
+    STEP = 2
+    PALETTE = 3
+
+
+_GAP_BYTES = 4  # a gap of 24-bit samples takes no more
 
 
 def pack_quantizer(quantizer: Quantizer) -> bytes:
-    """The bytes that `unpack_quantizer` reads."""
+    """Serialise a quantizer."""
     if quantizer.kind == "identity":
-        return bytes([_IDENTITY])
+        return bytes([_Kind.IDENTITY])
     if quantizer.kind == "n1":
-        return bytes([_N1])
+        return bytes([_Kind.N1])
     if isinstance(quantizer, UniformQuantizer):
-        out = bytearray([_STEP])
+        out = bytearray([_Kind.STEP])
         for number in (zigzag(quantizer.offset), quantizer.step, quantizer.size):
             put_uvarint(out, number)
         return bytes(out)
     assert isinstance(quantizer, TableQuantizer)
-    out = bytearray([_PALETTE])
+    out = bytearray([_Kind.PALETTE])
     put_uvarint(out, quantizer.size)
     put_uvarint(out, zigzag(int(quantizer.values[0])))
     for gap in np.diff(quantizer.values).tolist():
@@ -42,19 +51,34 @@ def pack_quantizer(quantizer: Quantizer) -> bytes:
 
 
 def unpack_quantizer(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quantizer, int]:
-    """Read the grid of samples of `sample_bytes` from the start of `buf`: the grid, and how many bytes it took.
+    """Parse the quantizer at the start of `buf`.
 
-    Raises ArchiveError where they are no grid, or its values are not within `sample_range`.
+    Parameters
+    ----------
+    buf : bytes-like
+        May hold more bytes after the quantizer.
+    sample_bytes : int
+        Bytes a sample of the file has: 1, 2 or 3.
+
+    Returns
+    -------
+    tuple of (Quantizer, int)
+        The quantizer, and the number of bytes it takes in `buf`.
+
+    Raises
+    ------
+    ArchiveError
+        The bytes are not a quantizer, or its values do not fit into `sample_bytes`.
     """
     if sample_bytes not in SAMPLE_BYTES or len(buf) == 0:
         raise _damaged("is missing" if len(buf) == 0 else f"is for samples of {sample_bytes} bytes")
     lowest, highest = sample_range(sample_bytes)
     kind = buf[0]
-    if kind == _IDENTITY:
+    if kind == _Kind.IDENTITY:
         return identity(sample_bytes), 1
-    if kind == _N1 and sample_bytes == 2:
+    if kind == _Kind.N1 and sample_bytes == 2:
         return N1, 1
-    if kind == _STEP:
+    if kind == _Kind.STEP:
         folded, pos = get_uvarint(buf, 1)
         step, pos = get_uvarint(buf, pos)
         size, pos = get_uvarint(buf, pos)
@@ -62,7 +86,7 @@ def unpack_quantizer(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quanti
         if not 1 <= step <= highest - lowest or size < 1 or offset < lowest or offset + (size - 1) * step > highest:
             raise _damaged("has values beyond its samples")
         return UniformQuantizer("step", offset, step, size), pos
-    if kind == _PALETTE:
+    if kind == _Kind.PALETTE:
         size, pos = get_uvarint(buf, 1)
         if not 1 <= size <= MAX_PALETTE:
             raise _damaged(f"has {size} values")
@@ -76,26 +100,26 @@ def unpack_quantizer(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quanti
 
 
 def _gaps(buf: bytes | memoryview, pos: int, count: int) -> tuple[np.ndarray, int]:
-    """The next `count` gaps of a palette, each stored less 1, int64, and the position after them.
+    """Parse the next `count` gaps of a palette, each stored less 1: int64 gaps, and the position after them.
 
-    All at once: an archive may hold thousands of palettes. Raises ArchiveError as `get_uvarint` does.
+    Vectorised, because an archive may hold thousands of palettes. Raises ArchiveError as `get_uvarint` does.
     """
-    read = np.frombuffer(buf, np.uint8)[pos : pos + _GAP_BYTES * count]
-    last = np.flatnonzero(read < 0x80)[:count]
+    data = np.frombuffer(buf, np.uint8)[pos : pos + _GAP_BYTES * count]
+    last = np.flatnonzero(data < 0x80)[:count]
     if last.size < count:
-        raise _damaged("is cut short" if read.size < _GAP_BYTES * count else "has values beyond its samples")
+        raise _damaged("is cut short" if data.size < _GAP_BYTES * count else "has values beyond its samples")
     if count == 0:
         return np.zeros(0, np.int64), pos
     first = np.concatenate([[0], last[:-1] + 1])
     length = last - first + 1
     if length.max() > _GAP_BYTES:
         raise _damaged("has values beyond its samples")
-    if ((read[last] == 0) & (length > 1)).any():
+    if ((data[last] == 0) & (length > 1)).any():
         raise _damaged("has a gap that is not in its shortest form")
     end = int(last[-1]) + 1
-    place = np.arange(end) - np.repeat(first, length)
-    return np.add.reduceat((read[:end].astype(np.int64) & 0x7F) << 7 * place, first) + 1, pos + end
+    byte_of_gap = np.arange(end) - np.repeat(first, length)
+    return np.add.reduceat((data[:end].astype(np.int64) & 0x7F) << 7 * byte_of_gap, first) + 1, pos + end
 
 
 def _damaged(reason: str) -> ArchiveError:
-    return ArchiveError(f"grid {reason}: the archive is damaged; fetch it again")
+    return ArchiveError(f"quantizer {reason}: the archive is damaged; fetch it again")

@@ -1,10 +1,11 @@
-"""Salvage: what is left of a damaged archive.
+"""Salvage: reading what is intact of a damaged archive.
 
-    header, directory    the first ones, or those that stand before the trailer
-    index                as it is; or found anew, block after block, each of which says whose and which it is
-    blocks               those whose header and table are whole; in them, streams whose checksum is right
+    header, directory    the first copies, or those before the trailer
+    index                as stored, or rebuilt by searching for blocks; each block holds the archive's identity and its
+                         own number
+    blocks               those whose header and table match their checksum; in them, the streams that match theirs
 
-What is found is under the same checksums as in a whole archive: nothing is guessed.
+Everything that is returned matches the same checksums as in an intact archive.
 """
 
 from __future__ import annotations
@@ -13,42 +14,46 @@ from collections import deque
 from collections.abc import Iterator
 
 from ..errors import ArchiveError, LimitError
-from .archive import BLOCK_MARK, HEADER_BYTES, LAYOUTS, MAGIC, MAJOR, ArchiveReader
-from .block_table import Index, IndexEntry
+from .archive import BLOCK_HEADER_BYTES, BLOCK_MARK, HEADER_BYTES, MAGIC, TRAILER_BYTES, ArchiveReader
+from .index import Index, IndexEntry
 
 _SEARCH_BYTES = 1 << 20
-_HEADERS_TRIED = 64
-"""Places where the header may stand once more that are looked at: each may cost the inflating of a directory."""
-_TABLES_READ = 64
-"""Tables that are read for blocks that may be none, in lengths of the archive."""
+_MAX_HEADERS = 64
+"""Maximum places that are tried for the second header: each may cost the inflation of a directory."""
+_MAX_TABLE_BYTES = 64
+"""Maximum bytes of tables that the search for blocks reads, as a multiple of the size of the archive."""
 
 
 class SalvageReader(ArchiveReader):
-    """Reads what can be read of an archive; `faults` tells what cannot.
+    """Reads what is intact of an archive.
 
-    Raises ArchiveError where neither directory is whole: then nothing tells what the archive held.
+    It takes the same parameters as `ArchiveReader`, and raises ArchiveError if neither copy of the directory is intact.
+
+    Attributes
+    ----------
+    faults : list of str
+        What is damaged outside the blocks, one line each.
     """
 
     def _open(self) -> None:
         self.faults: list[str] = []
-        """What is damaged of the archive's frame, one line each."""
-        directory_bytes = self._open_head()
+        directory_bytes = self._open_directory()
         self.first_block = HEADER_BYTES + directory_bytes
         self.content_digest = b""
         try:
             self._read_end(directory_bytes)
         except ArchiveError as error:
-            self.faults.append(_short(error))
+            self.faults.append(_reason(error))
             self.index = Index(tuple(self._find_blocks()), (None,) * len(self.directory.files))
         try:
             self._check_copies(directory_bytes)
         except ArchiveError as error:
             if not self.faults:
-                self.faults.append(_short(error))
-        self._check_claims()
+                self.faults.append(_reason(error))
+        self._check_size()
 
-    def _open_head(self) -> int:
-        """Read the first header and directory that are whole; returns the directory's length."""
+    def _open_directory(self) -> int:
+        """Read the first intact copy of header and directory; return the directory's size."""
         try:
             directory_bytes = self._read_header(0)
             self._read_directory(HEADER_BYTES, directory_bytes)
@@ -56,75 +61,74 @@ class SalvageReader(ArchiveReader):
         except LimitError:
             raise
         except ArchiveError as error:
-            first = error
+            first_error = error
         for at in self._second_headers():
             try:
                 directory_bytes = self._read_header(at)
                 self._read_directory(at - directory_bytes, directory_bytes)
             except ArchiveError:
                 continue
-            self.faults.append(_short(first))
+            self.faults.append(_reason(first_error))
             return directory_bytes
-        raise first
+        raise first_error
 
     def _second_headers(self) -> Iterator[int]:
-        """Where the header may stand once more: before the trailer, or wherever its magic is found, last ones first."""
-        yield self.length - LAYOUTS[MAJOR].trailer_bytes - HEADER_BYTES
-        yield from reversed(deque(self._find(MAGIC, 1), _HEADERS_TRIED))
+        """Yield the possible offsets of the second header: before the trailer, then wherever its magic is, from the end
+        backwards.
+        """
+        yield self.length - TRAILER_BYTES - HEADER_BYTES
+        yield from reversed(deque(self._find(MAGIC, 1), _MAX_HEADERS))
 
     def _find(self, pattern: bytes, start: int) -> Iterator[int]:
-        """Where a pattern stands, from byte `start` on."""
+        """Yield the offsets of a pattern, from offset `start` on."""
         at = start
         while at < self.length:
             data = self.read(at, min(_SEARCH_BYTES + len(pattern) - 1, self.length - at), "the archive")
-            found = data.find(pattern)
-            while found >= 0:
-                yield at + found
-                found = data.find(pattern, found + 1)
+            position = data.find(pattern)
+            while position >= 0:
+                yield at + position
+                position = data.find(pattern, position + 1)
             at += _SEARCH_BYTES
 
     def _find_blocks(self) -> Iterator[IndexEntry]:
-        """Blocks that are whole as far as their tables, in the order of time; each one once."""
-        has_number = self.layout.has_copies
-        pattern = BLOCK_MARK + (self.directory_crc.to_bytes(4, "little") if has_number else b"")
-        behind, last = 0, -1
-        spared = _TABLES_READ * self.length
-        reached = [0] * len(self.directory.files)
-        for at in self._find(pattern, self.first_block):
-            if at < behind:  # it lies within a block that was read
+        """Yield the blocks whose header and table are intact, in order of time, each once."""
+        end, last = 0, -1
+        budget = _MAX_TABLE_BYTES * self.length
+        covered = [0] * len(self.directory.files)
+        for at in self._find(BLOCK_MARK + self.directory_crc.to_bytes(4, "little"), self.first_block):
+            if at < end:  # inside the previous block
                 continue
-            spared -= self._table_bytes(at)
-            if spared < 0:  # marks are cheap: each of an enemy's could claim the whole archive for its table
+            # a hostile file can plant many block marks, each claiming a table as long as the file
+            budget -= self._table_bytes(at)
+            if budget < 0:
                 return
             try:
                 number, length, table = self.read_block_header(at, "a block")
             except LimitError:
                 raise
             except ArchiveError:
-                continue  # what lies up to the next one belongs to no block that can be read
-            is_next = number is None or number > last
-            if is_next and all(part.first_frame >= reached[part.file] for part in table.parts):
-                last = last if number is None else number
+                continue
+            if number > last and all(part.first_frame >= covered[part.file] for part in table.parts):
+                last = number
                 for part in table.parts:
-                    reached[part.file] = part.first_frame + part.n_frames
+                    covered[part.file] = part.first_frame + part.n_frames
                 yield IndexEntry(at, length, table.parts, number)
-            behind = at + length
+            end = at + length
 
     def _table_bytes(self, at: int) -> int:
-        """How many bytes the block at byte `at` says that its table has, if that many are there."""
-        head = self.read(at, min(self.layout.block.size, self.length - at), "a block")
-        if len(head) < self.layout.block.size:
+        """The size that the block header at offset `at` states for its table; 0 if the archive is not that long."""
+        if self.length - at < BLOCK_HEADER_BYTES:
             return 0
-        table_bytes: int = self.layout.block.unpack(head)[-2]
+        table_bytes = int.from_bytes(self.read(at + 12, 4, "a block"), "little")
         return table_bytes if table_bytes <= self.length - at else 0
 
     def _read_stream(self, at: int, count: int, what: str) -> bytes:
         try:
             return self.read(at, count, what)
-        except ArchiveError:  # it lies behind the end; what is shorter than its entry says is not whole
+        except ArchiveError:  # past the end of a truncated archive
             return b""
 
 
-def _short(error: ArchiveError) -> str:
+def _reason(error: ArchiveError) -> str:
     """What is wrong, without the archive's name and the remedy."""
     return str(error).split(": damaged: ", 1)[-1].rsplit("; ", 1)[0]

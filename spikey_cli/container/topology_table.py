@@ -1,8 +1,8 @@
-"""The topology as it stands in an archive, thread after thread.
+"""The topology as it stands in an archive, channel after channel.
 
-1 byte    5 * wave + number of its peers with higher index
-of each of those, by increasing index:
-  uvarint   index - index of the one before (at first of the thread itself) - 1
+1 byte    5 * coding pass + number of peers with a higher index
+for each of those peers, in ascending order:
+  uvarint   index - previous index - 1; the previous index of the first peer is the channel's own
   1 byte    metric
 """
 
@@ -14,56 +14,67 @@ from ..topology.topology import MAX_PASSES, MAX_PEERS, Topology
 
 
 def pack_topology(topology: Topology) -> bytes:
-    """The topology as it stands in the archive; the module's text has the layout."""
+    """Serialise a topology."""
     out = bytearray()
     for channel, (peers, coding_pass) in enumerate(zip(topology.peers, topology.passes, strict=True)):
         later = sorted((peer.channel, peer.metric) for peer in peers if peer.channel > channel)
         out.append((MAX_PEERS + 1) * coding_pass + len(later))
-        before = channel
+        previous = channel
         for index, metric in later:
-            put_uvarint(out, index - before - 1)
+            put_uvarint(out, index - previous - 1)
             out.append(metric)
-            before = index
+            previous = index
     return bytes(out)
 
 
-def unpack_topology(buf: bytes | bytearray | memoryview, n_channels: int, most_pairs: int | None = None) -> Topology:
-    """The reverse of `Topology.pack`, for `n_channels` threads, of which at most so many pairs are peers.
+def unpack_topology(buf: bytes | bytearray | memoryview, n_channels: int, max_pairs: int | None = None) -> Topology:
+    """Parse a topology that fills `buf`.
 
-    Raises ArchiveError where a peer, its number or a wave is out of range, or `buf` is too short or too long.
+    Parameters
+    ----------
+    buf : bytes-like
+    n_channels : int
+        Number of channels that it must describe.
+    max_pairs : int, optional
+        Maximum number of pairs of peers.
+
+    Raises
+    ------
+    ArchiveError
+        A peer, the number of peers or a coding pass is out of range, or `buf` is too short or too long.
     """
     pos = 0
     pairs: list[tuple[int, int, int]] = []
     passes: list[int] = []
     if len(buf) < n_channels:
-        raise ArchiveError(f"the topology of {n_channels} threads is cut short")
+        raise ArchiveError(f"the topology of {n_channels} channels is cut short")
     degree = [0] * n_channels
     for channel in range(n_channels):
         if pos >= len(buf):
-            raise ArchiveError(f"the topology is cut short at thread {channel}")
+            raise ArchiveError(f"the topology is cut short at channel {channel}")
         coding_pass, n_later = divmod(buf[pos], MAX_PEERS + 1)
         pos += 1
         if coding_pass >= MAX_PASSES:
-            raise ArchiveError(
-                f"thread {channel} is in wave {coding_pass}, and {MAX_PASSES - 1} is the last there can be"
-            )
+            raise ArchiveError(f"channel {channel} is in coding pass {coding_pass}; the last one is {MAX_PASSES - 1}")
         passes.append(coding_pass)
         index = channel
         for _ in range(n_later):
             gap, pos = get_uvarint(buf, pos)
             index += gap + 1
             if index >= n_channels:
-                raise ArchiveError(f"thread {channel} has peer {index}, and there are {n_channels} threads")
+                raise ArchiveError(f"channel {channel} has peer {index}, but there are {n_channels} channels")
             if pos >= len(buf):
-                raise ArchiveError(f"the topology is cut short at thread {channel}")
+                raise ArchiveError(f"the topology is cut short at channel {channel}")
             pairs.append((channel, index, buf[pos]))
             pos += 1
             degree[channel] += 1
             degree[index] += 1
-        if most_pairs is not None and len(pairs) > most_pairs:
-            raise ArchiveError(f"more than {most_pairs} pairs of threads are peers: no such archive is as small")
+        if max_pairs is not None and len(pairs) > max_pairs:
+            raise ArchiveError(
+                f"the topology has more than {max_pairs} pairs of peers, too many for an archive this small"
+            )
         if degree[channel] > MAX_PEERS:
-            raise ArchiveError(f"thread {channel} has more than {MAX_PEERS} peers")
+            raise ArchiveError(f"channel {channel} has more than {MAX_PEERS} peers")
     if pos != len(buf):
-        raise ArchiveError(f"the topology has {len(buf) - pos} bytes too many")
+        raise ArchiveError(f"the topology has {len(buf) - pos} extra bytes")
     return Topology.from_pairs(pairs, passes)

@@ -1,16 +1,16 @@
-"""The bytes of a live stream (docs/live.md has the specification).
+"""The bytes of a live stream; `docs/live.md` is the specification.
 
-    header    magic8  major1  minor1  samplebytes1  0  model8  size4  crc4     then `size` bytes:
-              uvarint rate, uvarint channels, uvarint length of head, head, topology
+    header    magic8  version1  samplebytes1  reserved2  model8  size4  crc4     then `size` bytes:
+              uvarint sample rate, uvarint channels, uvarint size of the file's header, that header, topology
     packets   uvarint 4 * frames + kind,  uvarint size,  payload of `size` bytes,  crc4
 
-        END      uvarint frames in all, SHA-256 of all restored bytes, tail
-        CODED    the frames' codes, as `lockstep` writes them
-        SAMPLES  the frames' bytes as they are
-        GRID     the grid of what follows; no frames
+        END        uvarint total frames, SHA-256 of all restored bytes, the file's trailer
+        CODED      the frames' codes, as `stream_state` writes them
+        SAMPLES    the frames' bytes, unchanged
+        QUANTIZER  the quantizer of the frames that follow; no frames
 
-A packet's CRC-32 begins from that of the packet before, the first one's from the header's: so none can be lost, doubled
-or moved without notice.
+The CRC-32 of a packet continues that of the packet before, and that of the first packet continues the header's. A lost,
+doubled or moved packet therefore does not match.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, SAMPLE_BYTES
 from ..topology.topology import Topology
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
-MAJOR, MINOR = 1, 1
+VERSION = 1
+"""Version of the format. Until the first release it is a draft, and changes without a new number."""
 END, CODED, SAMPLES, QUANTIZER = range(4)
 
 MAX_SAMPLES = 1 << 22
 """Samples of a packet, at most, or one frame: what bounds a decoder's memory."""
 MAX_CHANNELS = 65535
 MAX_STREAM_HEADER_BYTES = 1 << 22
-"""A header is no longer: a head, and the topology of MAX_CHANNELS threads."""
+"""Maximum size of a stream's header: a file's header, and the topology of MAX_CHANNELS channels."""
 
-_HEADER = struct.Struct("<8sBBBB8sI")
+_HEADER = struct.Struct("<8sBBH8sI")
 _CRC = struct.Struct("<I")
 _MAX_SAMPLE_BYTES = 8
 """No coded sample takes more: 24 bits at most for a symbol, 24 for what follows it, and its share of words."""
@@ -47,72 +48,80 @@ _NUMBERS_BYTES = 18
 
 @dataclass(frozen=True)
 class LiveFormat:
-    """What a live stream is of."""
+    """What a live stream holds."""
 
     sample_bytes: int
     """Bytes a sample: 1, 2 or 3."""
     sample_rate: int
-    """Frames a second."""
+    """Frames a second; 0 if unknown."""
     channels: int
     model: bytes
-    """The first 8 bytes of the model's SHA-256."""
+    """First 8 bytes of the SHA-256 of the model's ONNX file."""
     topology: Topology
     header: bytes = b""
-    """Bytes before the first sample: those of a WAV header, or none."""
+    """Bytes of the file before the first sample, such as a WAV header."""
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes a frame."""
+        """Size of a frame in bytes."""
         return self.channels * self.sample_bytes
 
     @property
     def max_frames(self) -> int:
-        """Frames of a packet, at most."""
+        """Maximum frames of a packet."""
         return max(1, MAX_SAMPLES // self.channels)
 
 
 def pack_header(form: LiveFormat) -> tuple[bytes, int]:
-    """A stream's header, and the checksum that the first packet's begins from."""
+    """Serialise a stream's header; return it and its CRC-32, which the first packet's continues."""
     out = bytearray()
     for number in (form.sample_rate, form.channels, len(form.header)):
         put_uvarint(out, number)
     out += form.header + pack_topology(form.topology)
-    fixed = _HEADER.pack(MAGIC, MAJOR, MINOR, form.sample_bytes, 0, form.model, len(out))
+    fixed = _HEADER.pack(MAGIC, VERSION, form.sample_bytes, 0, form.model, len(out))
     crc = zlib.crc32(out, zlib.crc32(fixed))
     return fixed + _CRC.pack(crc) + out, crc
 
 
 def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None:
-    """The reverse of `pack_header`: (format, bytes taken, checksum); None where `data` is only its beginning.
+    """Parse the header at the start of `data`.
 
-    Raises ArchiveError where it is none.
+    Returns
+    -------
+    tuple of (LiveFormat, int, int) or None
+        The format, the size of the header, and its CRC-32; None if `data` is only the beginning of a header.
+
+    Raises
+    ------
+    ArchiveError
+        It is not a header of a live stream, is damaged, or has a version that this release does not read.
     """
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
-        raise ArchiveError("is no live stream; it begins otherwise than what `spikey compress -` writes")
-    if len(data) < _HEADER.size + _CRC.size:
-        return None
-    _, major, minor, sample_bytes, reserved, model, size = _HEADER.unpack_from(data)
-    if major != MAJOR or reserved:
-        raise ArchiveError(
-            f"is a live stream of version {major}.{minor} (flags {reserved}), and this release reads {MAJOR}.{MINOR}; "
-            "install a newer spikey-cli"
-        )
-    if size > MAX_STREAM_HEADER_BYTES - _HEADER.size - _CRC.size:
-        raise ArchiveError("is damaged: its header says that it is longer than can be; transmit it again")
+        raise ArchiveError("is not a live stream; name one that `compress` or StreamEncoder wrote")
     start = _HEADER.size + _CRC.size
+    if len(data) < start:
+        return None
+    _, version, sample_bytes, reserved, model, size = _HEADER.unpack_from(data)
+    if version != VERSION or reserved:
+        raise ArchiveError(
+            f"is a live stream of version {version}{' with extensions' * bool(reserved)}, an older draft or a newer "
+            f"version, and this release reads version {VERSION}; use the release that wrote it"
+        )
+    if size > MAX_STREAM_HEADER_BYTES - start:
+        raise ArchiveError("is damaged: its header claims to be longer than the format allows; transmit it again")
     if len(data) < start + size:
         return None
-    rest = bytes(data[start : start + size])
-    crc = zlib.crc32(rest, zlib.crc32(data[: _HEADER.size]))
+    description = bytes(data[start : start + size])
+    crc = zlib.crc32(description, zlib.crc32(data[: _HEADER.size]))
     if crc != _CRC.unpack_from(data, _HEADER.size)[0] or sample_bytes not in SAMPLE_BYTES:
         raise ArchiveError("is damaged: its header does not match its checksum; transmit it again")
-    rate, at = get_uvarint(rest, 0)
-    channels, at = get_uvarint(rest, at)
-    length, at = get_uvarint(rest, at)
-    if not 1 <= channels <= MAX_CHANNELS or length > min(MAX_HEADER_BYTES, len(rest) - at) or rate >= 1 << 32:
-        raise ArchiveError("is damaged: its header says what cannot be; transmit it again")
-    topology = unpack_topology(rest[at + length :], channels)
-    form = LiveFormat(sample_bytes, rate, channels, model, topology, rest[at : at + length])
+    rate, at = get_uvarint(description, 0)
+    channels, at = get_uvarint(description, at)
+    length, at = get_uvarint(description, at)
+    if not 1 <= channels <= MAX_CHANNELS or length > min(MAX_HEADER_BYTES, len(description) - at) or rate >= 1 << 32:
+        raise ArchiveError("is damaged: its header holds numbers out of range; transmit it again")
+    topology = unpack_topology(description[at + length :], channels)
+    form = LiveFormat(sample_bytes, rate, channels, model, topology, description[at : at + length])
     return form, start + size, crc
 
 

@@ -20,7 +20,7 @@ from ..model.zoo import model_name
 from ..system.progress import logger
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
-from .packets import MAGIC, MAJOR, MAX_STREAM_HEADER_BYTES, MINOR, LiveFormat, unpack_header
+from .packets import MAGIC, MAX_STREAM_HEADER_BYTES, VERSION, LiveFormat, unpack_header
 
 PACKET_SAMPLES = 1 << 16
 _READ_BYTES = 1 << 16
@@ -270,7 +270,7 @@ def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
     stream, archive_bytes = _read_header(path)
     return {
         "path": os.fspath(path),
-        "format": f"live {MAJOR}.{MINOR}",
+        "format": f"live {VERSION}",
         "archive_bytes": archive_bytes,
         "channels": stream.channels,
         "sample_rate": stream.sample_rate,

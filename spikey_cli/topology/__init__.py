@@ -1,4 +1,4 @@
-"""Which channels were recorded together, and which may refer to which.
+"""Which channels were recorded together, and which channels of a block may reference which others.
 
-Imports `io` and below.
+May import `io` and `system`. Nothing here reads or writes an archive.
 """

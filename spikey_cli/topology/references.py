@@ -1,14 +1,14 @@
-"""Whom a thread looks at: its peers that take each step before it does, in the same block.
+"""References: the peers in the same block from whose current sample a channel is predicted.
 
-A thread leans on a peer (see `topology`) where
+A channel references a peer (see `topology`) if
 
-    the peer is in an earlier wave          so its sample of this step is known first
-    their parts begin and end together      so their lanes lie side by side
-    they are in one bundle                  so one worker has both
-    the peer's stream is coded              a packed thread takes no steps
+    the peer is in an earlier coding pass       its sample of the current step is decoded first
+    their parts cover the same frames           their lanes are aligned
+    they are in the same dependency group       one worker decodes both
+    the peer's stream is coded                  a packed channel has no prediction errors
 
-Bundles are runs of a block's threads, in the block's order: one ends where no thread behind it is a peer of one before,
-and after MAX_BUNDLE threads.
+A dependency group is a run of channels in the order of the block. A group ends before a channel that has no peer, and
+no later channel with a peer, in the group; and after MAX_GROUP_CHANNELS channels.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import numpy as np
 from .topology import MAX_PEERS, Topology
 
 MAX_GROUP_CHANNELS = 64
-"""Threads of a bundle, at most."""
+"""Maximum channels of a dependency group."""
 
 MAX_REFERENCES = MAX_PEERS
-"""Peers that a thread leans on, at most."""
+"""Maximum references of a channel."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockChannel:
-    """Where a thread of a block belongs: its index in the topology, and the frames of its part."""
+    """A channel of a block: its index in the topology, and the frames of its part."""
 
     channel: int
     first_frame: int
@@ -38,29 +38,39 @@ class BlockChannel:
 
 @dataclass(frozen=True)
 class ReferenceGraph:
-    """The threads of a block, or some bundles of it, by their positions there."""
+    """Which channels of a block may reference which others; channels are positions in the block.
+
+    Parameters
+    ----------
+    references : tuple of tuple of int
+        Positions that each channel may reference, by descending metric.
+    metrics : tuple of tuple of int
+        Metric of each reference, 0 to 255.
+    passes : tuple of int
+        Coding pass of each channel.
+    dependency_groups : tuple of range
+        Consecutive ranges that cover all positions. No channel references one of another group.
+    """
 
     references: tuple[tuple[int, ...], ...]
-    """Positions of those that each thread may lean on, nearest first."""
     metrics: tuple[tuple[int, ...], ...]
-    """Their metric: how near they are, 0 to 255."""
     passes: tuple[int, ...]
     dependency_groups: tuple[range, ...]
 
     @classmethod
     def independent(cls, n_channels: int) -> ReferenceGraph:
-        """Threads of which none leans on another."""
-        nobody = ((),) * n_channels
-        return cls(nobody, nobody, (0,) * n_channels, tuple(range(i, i + 1) for i in range(n_channels)))
+        """Return the graph of channels without references."""
+        none = ((),) * n_channels
+        return cls(none, none, (0,) * n_channels, tuple(range(i, i + 1) for i in range(n_channels)))
 
     @classmethod
-    def of(cls, topology: Topology, places: Sequence[BlockChannel]) -> ReferenceGraph:
-        """The company of a block whose threads, in its order, have these places."""
-        position = {(place.channel, place.first_frame): i for i, place in enumerate(places)}
-        linked = [_linked(topology, place, places, position) for place in places]
+    def of(cls, topology: Topology, channels: Sequence[BlockChannel]) -> ReferenceGraph:
+        """Return the graph of a block with these channels, in its order."""
+        position = {(channel.channel, channel.first_frame): i for i, channel in enumerate(channels)}
+        linked = [_linked(topology, channel, channels, position) for channel in channels]
         dependency_groups = _dependency_groups(linked)
-        group_of = [b for b, dependency_group in enumerate(dependency_groups) for _ in dependency_group]
-        passes = tuple(topology.passes[place.channel] for place in places)
+        group_of = [number for number, group in enumerate(dependency_groups) for _ in group]
+        passes = tuple(topology.passes[channel.channel] for channel in channels)
         references = [
             {j: metric for j, metric in others.items() if group_of[j] == group_of[i] and passes[j] < passes[i]}
             for i, others in enumerate(linked)
@@ -68,18 +78,18 @@ class ReferenceGraph:
         return cls(_keys(references), _values(references), passes, tuple(dependency_groups))
 
     def needed(self, wanted: Sequence[int]) -> list[int]:
-        """The wanted positions and all that they lean on, directly or through others, in order."""
-        found = set(wanted)
-        ahead = list(found)
-        while ahead:
-            for other in self.references[ahead.pop()]:
-                if other not in found:
-                    found.add(other)
-                    ahead.append(other)
-        return sorted(found)
+        """Return the wanted positions and all that they reference, directly or through others, sorted."""
+        needed = set(wanted)
+        pending = list(needed)
+        while pending:
+            for other in self.references[pending.pop()]:
+                if other not in needed:
+                    needed.add(other)
+                    pending.append(other)
+        return sorted(needed)
 
     def without(self, positions: Collection[int]) -> ReferenceGraph:
-        """The same company, but nobody leans on these positions."""
+        """Return the same graph without references to `positions`."""
         references = [
             {j: metric for j, metric in zip(others, metrics, strict=True) if j not in positions}
             for others, metrics in zip(self.references, self.metrics, strict=True)
@@ -87,7 +97,7 @@ class ReferenceGraph:
         return ReferenceGraph(_keys(references), _values(references), self.passes, self.dependency_groups)
 
     def part(self, positions: Sequence[int]) -> ReferenceGraph:
-        """The company of these positions alone, which are in order; what they lean on outside is left out."""
+        """Return the graph of sorted `positions` only, renumbered from 0; references to other channels are dropped."""
         new = {position: i for i, position in enumerate(positions)}
         references = [
             {new[j]: metric for j, metric in zip(self.references[i], self.metrics[i], strict=True) if j in new}
@@ -95,8 +105,8 @@ class ReferenceGraph:
         ]
         dependency_groups = []
         start = 0
-        for dependency_group in self.dependency_groups:
-            stop = start + sum(position in new for position in dependency_group)
+        for group in self.dependency_groups:
+            stop = start + sum(position in new for position in group)
             if stop > start:
                 dependency_groups.append(range(start, stop))
             start = stop
@@ -114,47 +124,55 @@ def _values(tables: Sequence[dict[int, int]]) -> tuple[tuple[int, ...], ...]:
 
 
 def _linked(
-    topology: Topology, place: BlockChannel, places: Sequence[BlockChannel], position: dict[tuple[int, int], int]
+    topology: Topology, channel: BlockChannel, channels: Sequence[BlockChannel], position: dict[tuple[int, int], int]
 ) -> dict[int, int]:
-    """Positions of the peers, nearest first, whose parts begin and end with the thread's own; and their metric."""
-    found = ((position.get((peer.channel, place.first_frame)), peer.metric) for peer in topology.peers[place.channel])
-    return {j: metric for j, metric in found if j is not None and places[j].n_frames == place.n_frames}
+    """Positions of the channel's peers whose parts cover the same frames, by descending metric, with their metrics."""
+    peers = topology.peers[channel.channel]
+    positions = ((position.get((peer.channel, channel.first_frame)), peer.metric) for peer in peers)
+    return {j: metric for j, metric in positions if j is not None and channels[j].n_frames == channel.n_frames}
 
 
 def _dependency_groups(linked: Sequence[Iterable[int]]) -> list[range]:
-    dependency_groups = []
+    groups = []
     start, reach = 0, -1
     for i, others in enumerate(linked):
         if i > start and (i > reach or i - start == MAX_GROUP_CHANNELS):
-            dependency_groups.append(range(start, i))
+            groups.append(range(start, i))
             start = i
         reach = max([reach, i, *others])
     if linked:
-        dependency_groups.append(range(start, len(linked)))
-    return dependency_groups
+        groups.append(range(start, len(linked)))
+    return groups
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceTable:
-    """The company of a group of threads in the order in which they take a step: wave after wave."""
+    """The references of some channels as arrays, for the kernels; channels are sorted by coding pass.
+
+    Parameters
+    ----------
+    passes : ndarray of int64, shape (passes + 1,)
+        Index of the first channel of each coding pass that has any, then the number of channels.
+    references : ndarray of int64, shape (channels, MAX_REFERENCES)
+        Channels that each channel references, by descending metric; then -1.
+    metrics : ndarray of int64, shape (channels, MAX_REFERENCES)
+        Metrics of the references, 0 to 255; then 0.
+    """
 
     passes: np.ndarray
-    """The first thread of each wave that has any, then the number of threads: int64."""
     references: np.ndarray
-    """Threads that each thread leans on, nearest first, then -1: int64 of shape (threads, MAX_LEANS)."""
     metrics: np.ndarray
-    """How near those are, 0 to 255: int64 of the same shape."""
 
     @classmethod
-    def of(cls, reference_graph: ReferenceGraph, order: Sequence[int]) -> ReferenceTable:
-        """Of the threads at these positions of a company, which come wave after wave; they lean on none but these."""
+    def of(cls, graph: ReferenceGraph, order: Sequence[int]) -> ReferenceTable:
+        """Return the table of the positions in `order`, sorted by coding pass; other references are dropped."""
         new = {position: channel for channel, position in enumerate(order)}
         references = np.full((len(order), MAX_REFERENCES), -1, dtype=np.int64)
         metrics = np.zeros((len(order), MAX_REFERENCES), dtype=np.int64)
         for channel, i in enumerate(order):
-            near = zip(reference_graph.references[i], reference_graph.metrics[i], strict=True)
-            for k, (other, metric) in enumerate((new[j], metric) for j, metric in near if j in new):
+            entries = zip(graph.references[i], graph.metrics[i], strict=True)
+            for k, (other, metric) in enumerate((new[j], metric) for j, metric in entries if j in new):
                 references[channel, k], metrics[channel, k] = other, metric
-        passes = [reference_graph.passes[i] for i in order]
+        passes = [graph.passes[i] for i in order]
         starts = [i for i, coding_pass in enumerate(passes) if i == 0 or coding_pass != passes[i - 1]]
         return cls(np.array([*starts, len(passes)], dtype=np.int64), references, metrics)

@@ -158,7 +158,7 @@ def test_the_specification_has_the_numbers_of_the_program():
     for coder in CODERS.values():
         assert f"{coder.number} `{coder.name}`" in text
     assert f"| header | {archive.HEADER_BYTES} |" in text
-    assert f"| trailer | {archive.LAYOUTS[archive.MAJOR].trailer_bytes} |" in text
+    assert f"| trailer | {archive.TRAILER_BYTES} |" in text
 
 
 def test_dependencies_are_those_of_the_readme():

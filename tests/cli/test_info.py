@@ -91,7 +91,7 @@ def test_an_archive_without_recordings(tmp_path):
 
 def test_a_live_stream(live):
     printed = run("info", live)
-    assert "Spikey live stream, format 1." in printed
+    assert "Spikey live stream, format 1" in printed
     assert "2 channels at 1,000 Hz, 16 bit, raw" in printed
     info = json.loads(run("info", "--json", live))
     assert (info["channels"], info["archive_bytes"]) == (2, live.stat().st_size)

@@ -24,7 +24,7 @@ from spikey_cli.codec.block_plan import (
     steps_for,
 )
 from spikey_cli.codec.streams import encode_channels
-from spikey_cli.container.parts import CODED, Part
+from spikey_cli.container.parts import Method, Part
 from spikey_cli.core import gain
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
@@ -131,9 +131,9 @@ def test_streams_equal_their_twin(random, model, coder):
         [list(metrics) for metrics in COMPANY.metrics],
         list(COMPANY.passes),
     )
-    assert [streams[i].method for i in (0, 1, 4)] == [CODED, CODED, CODED]
+    assert [streams[i].method for i in (0, 1, 4)] == [Method.CODED] * 3
     for i, (stream, expected) in enumerate(zip(streams, twins, strict=True)):
-        if stream.method == CODED:
+        if stream.method == Method.CODED:
             assert stream.data == expected, f"thread {i} differs from its twin"
 
 

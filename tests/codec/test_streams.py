@@ -13,7 +13,7 @@ from support.random_models import PARTS, random_model
 from support.recordings import neural
 
 from spikey_cli.codec.streams import decode_channels, encode_channels
-from spikey_cli.container.parts import CODED, PACKED, Stream
+from spikey_cli.container.parts import Method, Stream
 from spikey_cli.container.quantizer_table import unpack_quantizer
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1, identity
@@ -193,9 +193,9 @@ class TestStreams:
             found = decode_channels(lost, [200] * 4, *how, ONE)
             for i in range(4):
                 references = (
-                    streams[changed].method == CODED
+                    streams[changed].method == Method.CODED
                     and changed in reference_graph.references[i]
-                    and streams[i].method == CODED
+                    and streams[i].method == Method.CODED
                 )
                 if i == changed or references:
                     assert found[i] is None, f"thread {i} of a damaged {changed}"
@@ -214,7 +214,7 @@ class TestStreams:
         for change in (lambda d: d[:-1], lambda d: d[:1], lambda d: b"", lambda d: d + b"\0", lambda d: d + d):
             damaged = [Stream(stream.method, change(stream.data)) for stream in streams]
             assert decode_channels(damaged, *how, ONE) == [None] * 4
-        for method in (CODED, PACKED):
+        for method in (Method.CODED, Method.PACKED):
             made_up = [Stream(method, random.bytes(int(random.integers(200)))) for _ in channels]
             for codes, n, quantizer in zip(decode_channels(made_up, *how, ONE), lengths, quantizers, strict=True):
                 assert codes is None or (codes.size == n and codes.min() >= 0 and codes.max() < quantizer.size)
@@ -225,7 +225,7 @@ class TestStreams:
             how = ([quantizer], ReferenceGraph.independent(1), 400, CODERS[coder], PREDICTORS[model])
             (stream,) = encode_channels([noise], *how, ONE)
             assert len(stream.data) <= -(-noise.size * (quantizer.size - 1).bit_length() // 8)
-            assert stream.method in (PACKED, CODED)
+            assert stream.method in (Method.PACKED, Method.CODED)
 
 
 def test_every_shipped_model_is_tried_and_all_differ():

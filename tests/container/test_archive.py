@@ -1,4 +1,4 @@
-"""Whole archives: every byte of any files comes back, and damage is refused."""
+"""Archives: every byte of any files is restored, and damage is refused."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support.archive_builder import Anatomy, Block
+from support.archive_builder import ArchiveParts, Block
 from support.recordings import n1_samples, neural, wav_bytes, write_session
 
 import spikey_cli
-from spikey_cli.container.archive import MINOR, ArchiveReader
+from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.directory import name_fault
 from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import ArchiveError, InputError, ModelError, SpikeyError
@@ -42,11 +42,11 @@ def round_trip(tmp_path: Path, files: dict[str, bytes], **options) -> Path:
 def assert_same(found: dict[str, bytes], files: dict[str, bytes]) -> None:
     assert found.keys() == files.keys()
     for name, data in files.items():
-        assert found[name] == data, f"{name}: {len(found[name])} bytes came back, {len(data)} went in, or they differ"
+        assert found[name] == data, f"{name}: restored {len(found[name])} bytes of {len(data)}, or they differ"
 
 
 def awkward_files() -> dict[str, bytes]:
-    """One of each kind of file that codecs stumble over."""
+    """One of each kind of file that is hard to parse or to code."""
     random = np.random.default_rng(3)
     square = np.where(np.arange(5000) // 7 % 2, 32767, -32768)
     mono = n1_samples(neural(random, 3000)[:, 0])
@@ -105,7 +105,7 @@ def awkward_files() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("coder", CODERS)
-def test_awkward_files_come_back(tmp_path, coder):
+def test_awkward_files_are_restored(tmp_path, coder):
     archive = round_trip(tmp_path, awkward_files(), coder=coder)
     kinds = {file["name"]: file.get("quantizer", file["kind"]) for file in spikey_cli.info(archive)["files"]}
     expected = {
@@ -135,8 +135,7 @@ def test_awkward_files_come_back(tmp_path, coder):
     cut=st.integers(0, 20),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=60)
-def test_any_wav_comes_back(tmp_path_factory, sample_bytes, channels, frames, rate, kind, header, trailer, cut, seed):
+def test_any_wav_is_restored(tmp_path_factory, sample_bytes, channels, frames, rate, kind, header, trailer, cut, seed):
     random = np.random.default_rng(seed)
     low, high = {1: (0, 256), 2: (-32768, 32768), 3: (-(2**23), 2**23)}[sample_bytes]
     shape = (frames, channels)
@@ -151,7 +150,7 @@ def test_any_wav_comes_back(tmp_path_factory, sample_bytes, channels, frames, ra
     round_trip(tmp_path_factory.mktemp("any"), {"a.wav": whole[: len(whole) - cut]})
 
 
-def test_the_same_archive_from_any_number_of_workers(tmp_path, random):
+def test_archives_do_not_depend_on_the_number_of_workers(tmp_path, random):
     paths = write_session(tmp_path / "in", random, 4, 60_000)
     digests = set()
     for workers in (1, 2, 8):
@@ -160,7 +159,7 @@ def test_the_same_archive_from_any_number_of_workers(tmp_path, random):
     assert len(digests) == 1
 
 
-def test_files_longer_than_a_block_are_cut_and_joined(tmp_path, random, monkeypatch):
+def test_files_longer_than_a_block_are_restored(tmp_path, random, monkeypatch):
     for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
         monkeypatch.setattr(f"spikey_cli.codec.block_plan.{limit}", 10_000)
     paths = write_session(tmp_path / "in", random, 3, 17_000)
@@ -176,7 +175,7 @@ def test_files_longer_than_a_block_are_cut_and_joined(tmp_path, random, monkeypa
         np.testing.assert_array_equal(recording[3000:16_000:7, [2, 0]], whole[3000:16_000:7, [2, 0]])
 
 
-def test_named_files_alone_are_restored(tmp_path, random):
+def test_single_files_are_restored(tmp_path, random):
     paths = write_session(tmp_path / "in", random, 3)
     spikey_cli.compress(paths, tmp_path / "out.spk")
     found = restored(tmp_path / "out.spk", tmp_path / "back", files=["thread1.wav"])
@@ -187,7 +186,7 @@ def test_named_files_alone_are_restored(tmp_path, random):
 
 @pytest.fixture(params=["rice", "range"])
 def small(request, tmp_path, random) -> tuple[bytes, dict[str, bytes]]:
-    """An archive of under 4 KiB, and the files in it."""
+    """An archive of less than 4 KiB, and its files."""
     files = {
         "a.wav": wav_bytes(n1_samples(neural(random, 900)[:, 0])),
         "b.wav": wav_bytes(random.integers(-9, 9, (500, 2)), 3),
@@ -199,7 +198,7 @@ def small(request, tmp_path, random) -> tuple[bytes, dict[str, bytes]]:
 
 
 def outcome(folder: Path, data: bytes, files: dict[str, bytes]) -> str:
-    """What comes of an archive: "refused" or "restored"; files that are there must be right."""
+    """Decompress an archive: "refused" or "restored". Files that exist afterwards must be correct."""
     archive = folder / "damaged.spk"
     archive.write_bytes(data)
     back = folder / "back"
@@ -215,27 +214,28 @@ def outcome(folder: Path, data: bytes, files: dict[str, bytes]) -> str:
     return result
 
 
-def test_bit_flips_and_truncations_are_refused(small, tmp_path, random):
-    """500 bit flips and 100 truncations: every one refused, or restored exactly."""
+@pytest.mark.trials(100, slow=500)
+def test_bit_flips_and_truncations_are_refused(small, tmp_path, random, trials):
+    """Random bit flips, and a fifth as many truncations."""
     data, files = small
     counts = {"refused": 0, "restored": 0}
-    for _ in range(500):
+    for _ in range(trials):
         broken = bytearray(data)
         broken[random.integers(len(data))] ^= 1 << random.integers(8)
         counts[outcome(tmp_path, bytes(broken), files)] += 1
-    for _ in range(100):
+    for _ in range(trials // 5):
         counts[outcome(tmp_path, data[: random.integers(len(data))], files)] += 1
-    assert counts == {"refused": 600, "restored": 0}
+    assert counts == {"refused": trials + trials // 5, "restored": 0}
 
 
-def test_every_prefix_and_appended_bytes_are_refused(small, tmp_path):
+def test_prefixes_and_appended_bytes_are_refused(small, tmp_path):
     data, files = small
-    for length in range(0, len(data), 7):
+    for length in range(0, len(data), 41):
         assert outcome(tmp_path, data[:length], files) == "refused", f"prefix of {length} bytes"
     assert outcome(tmp_path, data + b"\0", files) == "refused"
 
 
-def test_whole_files_survive_damage_to_others(tmp_path, random):
+def test_damage_to_a_stream_does_not_affect_other_files(tmp_path, random):
     paths = write_session(tmp_path / "in", random, 4)
     archive = tmp_path / "out.spk"
     spikey_cli.compress(paths, archive)
@@ -247,7 +247,7 @@ def test_whole_files_survive_damage_to_others(tmp_path, random):
         streams_at = reader.index.blocks[0].offset + reader.index.blocks[0].length - sum(lengths)
     broken = next(i for i in range(4) if not any(i in others for others in references))
     broken_file = reader.directory.files[table.parts[broken].file].name
-    data[streams_at + sum(lengths[:broken]) + 50] ^= 1  # in the stream of a thread that nobody leans on
+    data[streams_at + sum(lengths[:broken]) + 50] ^= 1  # in a stream that no channel references
     archive.write_bytes(data)
     with pytest.raises(ArchiveError, match=f"{broken_file} is damaged"):
         spikey_cli.decompress(archive, tmp_path / "back")
@@ -255,7 +255,7 @@ def test_whole_files_survive_damage_to_others(tmp_path, random):
     assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == expected
 
 
-def test_who_leans_on_a_damaged_thread_is_lost_with_it(tmp_path, random):
+def test_channels_that_reference_a_damaged_one_are_lost(tmp_path, random):
     paths = [*write_session(tmp_path / "in", random, 3), *write_session(tmp_path / "other", random, 1)]
     paths[3] = paths[3].rename(tmp_path / "in" / "other.wav")
     archive = tmp_path / "out.spk"
@@ -284,36 +284,37 @@ def test_who_leans_on_a_damaged_thread_is_lost_with_it(tmp_path, random):
     ("changes", "message"),
     [
         ({"start": (0, b"RIFF")}, "not a Spikey archive"),
-        ({"start": (8, b"\x04")}, f"format 4.{MINOR} .* newer"),
-        ({"start": (8, b"\x01")}, f"format 1.{MINOR} is from before"),
-        ({"start": (11, b"\x02")}, "flags 2"),
-        ({"start": (10, b"\x63")}, "its coder, number 99, is newer"),
+        ({"start": (8, b"\x03")}, "format is version 3, an older draft or a newer version"),
+        ({"start": (8, b"\x00")}, "format is version 0, .* this release reads version 1"),
+        ({"start": (10, b"\x01")}, "version 1 with extensions"),
+        ({"start": (11, b"\x02")}, "version 1 with extensions"),
+        ({"start": (9, b"\x63")}, "its coder, number 99, is newer"),
         ({"start": (12, b"\x01\x02\x03\x04\x05\x06\x07\x08")}, "model 0102030405060708 is not installed"),
         ({"lengths": {"directory": 2**31}}, "the directory would run past the end"),
         ({"lengths": {"index": 2**31}}, "the index would run past the end"),
-        ({"length": 1}, "where it was written with 1"),
+        ({"length": 1}, "but was written with 1"),
         ({"sha256": bytes(32)}, "does not match the archive's SHA-256"),
         ({"samples": 1}, "counts other blocks or samples"),
         ({"n_blocks": 9}, "counts other blocks or samples"),
     ],
 )
 def test_refusals_say_why(small, tmp_path, changes, message):
-    anatomy = Anatomy.of(small[0], tmp_path)
-    assert anatomy.pack() == small[0]
+    parts = ArchiveParts.of(small[0], tmp_path)
+    assert parts.pack() == small[0]
     for name, value in changes.items():
         if name == "start":
             at, new = value
-            value = anatomy.start[:at] + new + anatomy.start[at + len(new) :]
-        setattr(anatomy, name, value)
+            value = parts.start[:at] + new + parts.start[at + len(new) :]
+        setattr(parts, name, value)
     archive = tmp_path / "changed.spk"
-    archive.write_bytes(anatomy.pack())
+    archive.write_bytes(parts.pack())
     with pytest.raises((ArchiveError, ModelError), match=message) as caught:
         spikey_cli.verify(archive)
     assert "changed.spk" in str(caught.value)
 
 
 def _reduced(blocks: list[Block], random: np.random.Generator, how: str) -> list[Block]:
-    """Blocks dropped, doubled, swapped, or those of another archive among them."""
+    """Blocks dropped, doubled, swapped, appended, or of another archive."""
     i, j = (int(random.integers(len(blocks))) for _ in range(2))
     changed = list(blocks)
     if how == "dropped":
@@ -331,22 +332,23 @@ def _reduced(blocks: list[Block], random: np.random.Generator, how: str) -> list
     return changed
 
 
-def test_blocks_dropped_doubled_swapped_appended(tmp_path, random, monkeypatch):
-    """1000 archives, all checksums right: refused, or restored exactly."""
+@pytest.mark.trials(100, slow=1000)
+def test_blocks_dropped_doubled_swapped_appended(tmp_path, random, monkeypatch, trials):
+    """Archives with correct checksums are refused, unless nothing changed."""
     for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
         monkeypatch.setattr(f"spikey_cli.codec.block_plan.{limit}", 300)
     files = {"a.wav": wav_bytes(n1_samples(neural(random, 900)[:, 0])), "b.txt": b"text" * 300}
     data = round_trip(tmp_path / "small", files, coder="range").read_bytes()
-    anatomy = Anatomy.of(data, tmp_path)
-    assert len(anatomy.blocks) > 3
+    parts = ArchiveParts.of(data, tmp_path)
+    assert len(parts.blocks) > 3
     counts = {"refused": 0, "restored": 0}
-    for trial in range(1000):
+    for trial in range(trials):
         how = ("dropped", "doubled", "swapped", "appended", "foreign")[trial % 5]
-        blocks = _reduced(anatomy.blocks, random, how)
-        result = outcome(tmp_path, replace(anatomy, blocks=blocks).pack(), files)
-        assert result == "refused" or blocks == anatomy.blocks, how
+        blocks = _reduced(parts.blocks, random, how)
+        result = outcome(tmp_path, replace(parts, blocks=blocks).pack(), files)
+        assert result == "refused" or blocks == parts.blocks, how
         counts[result] += 1
-    assert counts["refused"] > 900
+    assert counts["refused"] > 0.8 * trials
 
 
 @pytest.mark.parametrize(
@@ -369,12 +371,12 @@ def test_blocks_dropped_doubled_swapped_appended(tmp_path, random, monkeypatch):
         "a/",
     ],
 )
-def test_names_that_lead_elsewhere_are_refused(name):
+def test_unsafe_names_are_refused(name):
     assert name_fault(name)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "deep/er/a.wav", "ünï.wav", ".hidden", "com.wav", "a b.wav"])
-def test_plain_names_are_taken(name):
+def test_safe_names_are_accepted(name):
     assert name_fault(name) is None
 
 

@@ -1,4 +1,4 @@
-"""Damage anywhere in an archive: it is refused, or what it restores is right. Never a wrong byte, never a crash."""
+"""Damage anywhere in an archive: it is refused, or what it restores is correct. Never a wrong byte, never a crash."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from spikey_cli.errors import SpikeyError
 EVERY = 1 << 30
 """More than there are bits or bytes in an archive."""
 
-
-class Kept:
-    """Takes a file's bytes, and keeps them where they were all."""
+class MemoryFile:
+    """Takes a file's bytes, and keeps them once they are complete."""
 
     def __init__(self, name: str, kept: dict[str, bytes]) -> None:
         self._name, self._kept, self._data = name, kept, bytearray()
@@ -36,14 +35,14 @@ class Kept:
 
 
 def read(reader: ArchiveReader) -> tuple[dict[str, bytes], spikey_cli.Decompressed]:
-    """What a reader's archive gives back, in memory."""
+    """Restore a reader's archive to memory."""
     kept: dict[str, bytes] = {}
-    done = restore(reader, lambda name: Kept(name, kept), 1)
+    done = restore(reader, lambda name: MemoryFile(name, kept), 1)
     return kept, done
 
 
 def outcome(path: Path, data: bytes, files: dict[str, bytes]) -> str:
-    """What comes of an archive; what it gives back is compared, also where it is refused in part."""
+    """Read an archive: "refused" or "restored". All files that are restored must be correct."""
     path.write_bytes(data)
     kept: dict[str, bytes] = {}
     try:
@@ -53,7 +52,7 @@ def outcome(path: Path, data: bytes, files: dict[str, bytes]) -> str:
     except SpikeyError:
         result = "refused"
     for name, back in kept.items():
-        assert back == files.get(name), f"{name} came back wrong"
+        assert back == files.get(name), f"{name} was restored wrongly"
     assert result == "refused" or kept == files
     return result
 
@@ -69,7 +68,7 @@ def make(folder: Path, files: dict[str, bytes], **options: object) -> bytes:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> list[tuple[bytes, dict[str, bytes]]]:
-    """Three archives of at most 4 KiB, and the files in them."""
+    """Three archives of at most 4 KiB, and their files."""
     random = np.random.default_rng(11)
     folder = tmp_path_factory.mktemp("small")
     session = neural(random, 900, 2)
@@ -117,8 +116,8 @@ def test_no_prefix_passes(small, tmp_path, trials):
 
 
 @pytest.mark.trials(60, slow=600, exhaustive=10_000)
-def test_a_real_archive_flipped_burst_and_cut(n1, tmp_path, trials):
-    """Random flips, bursts and truncations of recordings of N1; half of the trials salvage what is left."""
+def test_damage_to_an_archive_of_recordings(n1, tmp_path, trials):
+    """Random flips, bursts and truncations; half of the trials salvage."""
     random = np.random.default_rng(12)
     paths = sorted(n1.glob("*.wav"))[:2]
     files = {path.name: path.read_bytes() for path in paths}
@@ -147,7 +146,7 @@ def test_a_real_archive_flipped_burst_and_cut(n1, tmp_path, trials):
 
 
 def _salvage(path: Path, data: bytes, files: dict[str, bytes]) -> str:
-    """Every byte that is not told as lost must be right."""
+    """Salvage an archive: every byte that is not reported as lost must be correct."""
     path.write_bytes(data)
     try:
         with SalvageReader(path) as reader:
@@ -162,5 +161,5 @@ def _salvage(path: Path, data: bytes, files: dict[str, bytes]) -> str:
             if one.file == name:
                 first, stop = start + 2 * one.first_frame, start + 2 * one.stop_frame
                 right[first:stop] = bytes(stop - first)
-        assert back == right, f"{name} came back wrong"
+        assert back == right, f"{name} was restored wrongly"
     return "salvaged"

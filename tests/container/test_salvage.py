@@ -1,8 +1,7 @@
-"""Salvage: damage stays where it is, and all else comes back to the bit."""
+"""Salvage: damage stays local, and everything else is restored exactly."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support.paths import GOLDEN
 from support.recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
@@ -22,7 +20,7 @@ from spikey_cli.errors import ArchiveError
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> tuple[bytes, dict[str, bytes], list[tuple[int, int, dict[str, tuple[int, int]]]]]:
-    """An archive of many blocks; its files; of each block where it lies, and which bytes of which files are in it."""
+    """An archive of many blocks; its files; for each block its start, its end, and the bytes of each file it holds."""
     random = np.random.default_rng(5)
     session = neural(random, 2000, 2)
     files = {
@@ -54,7 +52,7 @@ def made(tmp_path_factory) -> tuple[bytes, dict[str, bytes], list[tuple[int, int
 
 
 def salvaged(folder: Path, data: bytes) -> tuple[dict[str, bytes], spikey_cli.Decompressed]:
-    """What comes back of an archive, and what is told of it."""
+    """Salvage an archive: the files, and the report."""
     archive = folder / "damaged.spk"
     archive.write_bytes(data)
     result = spikey_cli.decompress(archive, folder / "back", workers=1, force=True, keep_going=True)
@@ -65,7 +63,7 @@ def salvaged(folder: Path, data: bytes) -> tuple[dict[str, bytes], spikey_cli.De
 
 
 def zeroed(name: str, data: bytes, ranges: list[tuple[int, int]]) -> bytes:
-    """A file with silence in some ranges of its bytes."""
+    """A file with zero fill in some ranges of its bytes."""
     out = bytearray(data)
     for start, stop in ranges:
         out[start:stop] = (b"\x80" if name == "bytes.wav" else b"\0") * (stop - start)
@@ -79,11 +77,12 @@ def assert_same(back: dict[str, bytes], expected: dict[str, bytes]) -> None:
         assert not differing, f"{name} differs first at byte {differing[0]} of {len(data)}"
 
 
-def test_damaged_blocks_are_lost_and_no_others(made, tmp_path):
-    """1000 trials: k of n blocks lose their header or table; the other n - k come back to the bit."""
+@pytest.mark.trials(50, slow=1000)
+def test_damaged_blocks_are_lost_and_no_others(made, tmp_path, trials):
+    """k of n blocks lose their header or table; the other n - k are restored exactly."""
     data, files, blocks = made
     random = np.random.default_rng(6)
-    for _ in range(1000):
+    for _ in range(trials):
         k = int(random.integers(0, len(blocks) + 1))
         hit = random.choice(len(blocks), k, replace=False)
         damaged = bytearray(data)
@@ -93,17 +92,18 @@ def test_damaged_blocks_are_lost_and_no_others(made, tmp_path):
         back, result = salvaged(tmp_path, bytes(damaged))
         lost = {name: [blocks[i][2][name] for i in hit if name in blocks[i][2]] for name in files}
         assert_same(back, {name: zeroed(name, files[name], lost[name]) for name in files})
-        told = sum(one.stop_frame - one.first_frame for one in result.lost)
+        reported = sum(one.stop_frame - one.first_frame for one in result.lost)
         frames = {"left.wav": 2, "right.wav": 2, "probe.wav": 6, "bytes.wav": 1, "note.txt": 1}
-        assert told == sum((stop - start) // frames[name] for name in files for start, stop in lost[name])
+        assert reported == sum((stop - start) // frames[name] for name in files for start, stop in lost[name])
         assert result.files == sum(not ranges for ranges in lost.values())
 
 
-def test_damaged_streams_cost_their_threads_alone(made, tmp_path):
-    """A byte anywhere in a block's streams: all samples that differ are zeros, and are told."""
+@pytest.mark.trials(20, slow=200)
+def test_damaged_streams_lose_only_their_channels(made, tmp_path, trials):
+    """After damage anywhere in a block's streams, all samples that differ are zero fill, and are reported."""
     data, files, blocks = made
     random = np.random.default_rng(7)
-    for _ in range(100):
+    for _ in range(trials):
         start, stop, held = blocks[int(random.integers(len(blocks)))]
         damaged = bytearray(data)
         damaged[random.integers(start + 60, stop)] ^= 1 << random.integers(8)
@@ -121,7 +121,7 @@ def test_damaged_streams_cost_their_threads_alone(made, tmp_path):
 @pytest.mark.parametrize(
     "what", ["header", "directory", "index", "second directory", "second header", "trailer", "end"]
 )
-def test_a_damaged_frame_costs_nothing(made, tmp_path, what):
+def test_damage_outside_the_blocks_loses_nothing(made, tmp_path, what):
     data, files, blocks = made
     directory = int.from_bytes(data[20:24], "little")
     end = len(data) - 68
@@ -150,7 +150,7 @@ def _written(path: Path, data: bytes) -> Path:
 
 
 def test_front_and_end_damaged_at_once(made, tmp_path):
-    """The directory that is left serves, and blocks are found by their marks."""
+    """The intact directory is used, and blocks are found by their marks."""
     data, files, _ = made
     damaged = bytearray(data)
     damaged[9] ^= 1
@@ -164,10 +164,10 @@ def test_front_and_end_damaged_at_once(made, tmp_path):
         salvaged(tmp_path, bytes(damaged))
 
 
-def test_an_archive_whose_end_is_lost_is_read_up_to_there(made, tmp_path):
+def test_a_truncated_archive_is_read_to_its_end(made, tmp_path):
     data, files, blocks = made
     directory = int.from_bytes(data[20:24], "little")
-    for length in range(HEADER_BYTES + directory, len(data), 97):
+    for length in range(HEADER_BYTES + directory, len(data), 397):
         back, result = salvaged(tmp_path, data[:length])
         assert {name: len(b) for name, b in back.items()} == {name: len(b) for name, b in files.items()}
         for _, stop, held in blocks:
@@ -178,8 +178,8 @@ def test_an_archive_whose_end_is_lost_is_read_up_to_there(made, tmp_path):
         assert result.lost or length > blocks[-1][0]
 
 
-def test_streams_behind_the_end_are_not_whole_whatever_their_checksum(made, tmp_path):
-    """Not even where it is 0, that of no bytes at all."""
+def test_streams_past_the_end_are_damaged(made, tmp_path):
+    """Even if their checksum is 0, that of no bytes."""
     data, _, blocks = made
     start, stop, _ = blocks[-1]
     archive = _written(tmp_path / "cut.spk", data[: stop - 1])
@@ -191,8 +191,8 @@ def test_streams_behind_the_end_are_not_whole_whatever_their_checksum(made, tmp_
         assert found is None
 
 
-def test_blocks_of_other_archives_are_left_alone(made, tmp_path):
-    """An archive within an archive, kept verbatim, whose own blocks come to light when the index is lost."""
+def test_blocks_of_other_archives_are_ignored(made, tmp_path):
+    """A verbatim archive in an archive has blocks of its own, which the search for blocks finds."""
     data, _, _ = made
     (tmp_path / "in").mkdir()
     inner = _written(tmp_path / "in" / "inner.spk", data)
@@ -205,16 +205,7 @@ def test_blocks_of_other_archives_are_left_alone(made, tmp_path):
     assert not result.lost
 
 
-def test_archives_of_the_version_before(tmp_path):
-    told = json.loads((GOLDEN / "golden.json").read_text())
-    name = "v2.0-range-session.spk"
-    back, result = salvaged(tmp_path, (GOLDEN / name).read_bytes()[:-10])
-    assert result.faults
-    assert not result.lost
-    assert {file: hashlib.sha256(data).hexdigest() for file, data in back.items()} == told[name]
-
-
-def test_the_command_tells_what_is_lost(made, tmp_path):
+def test_the_command_reports_losses(made, tmp_path):
     data, files, blocks = made
     damaged = bytearray(data)
     damaged[blocks[2][0] + 30] ^= 1
@@ -238,8 +229,8 @@ def test_the_command_tells_what_is_lost(made, tmp_path):
     again = CliRunner().invoke(main, ["decompress", "--keep-going", str(archive), str(tmp_path / "back")])
     assert again.exit_code == 1
     lost = len(set(blocks[2][2]))
-    assert f" restored below {tmp_path / 'back'}, and {lost} file{'s' * (lost > 1)} with gaps" in again.stdout
-    assert "are lost" in again.stderr, "nothing was told, because a report was there already"
+    assert f" restored below {tmp_path / 'back'}, {lost} file{'s' * (lost > 1)} with gaps" in again.stdout
+    assert "are lost" in again.stderr, "the existing report suppressed the message"
     assert "damaged.spk.lost.json: exists already" in again.stderr
     whole = CliRunner().invoke(
         main, ["decompress", "--keep-going", str(_written(archive, data)), str(tmp_path / "all")]

@@ -92,8 +92,8 @@ def _apart() -> list[bytes]:
         for data in _archives().values():
             path = Path(folder) / "a.spk"
             path.write_bytes(data)
-            anatomy = Content.of(path).anatomy()
-            seeds.append(take_apart(anatomy, inflated(anatomy.directory)))
+            parts = Content.of(path).parts()
+            seeds.append(take_apart(parts, inflated(parts.directory)))
         return seeds
 
 
@@ -125,7 +125,7 @@ def _lives() -> list[bytes]:
         header = encoder.push(frames[:0])
         size = int.from_bytes(header[20:24], "little")
         descriptions.append(header[28 : 28 + size])
-        pieces = [b"\0\2\1", descriptions[-1]]
+        pieces = [b"\0\2", descriptions[-1]]
         rest = header[28 + size :] + encoder.push(frames[:16]) + encoder.push(frames[16:]) + encoder.finish(b"tail")
         at = 0
         while at < len(rest):
@@ -134,7 +134,7 @@ def _lives() -> list[bytes]:
             pieces += [rest[at:after_tag], rest[start : start + length]]
             at = start + length + 4
         seeds.append(pieces_of(*pieces))
-    return [*seeds, pieces_of(b"\0\2\1", descriptions[0], b"\3", pack_quantizer(N1), b"\5", bytes(8))]
+    return [*seeds, pieces_of(b"\0\2", descriptions[0], b"\3", pack_quantizer(N1), b"\5", bytes(8))]
 
 
 def seeds_of(target: str) -> list[bytes]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from support.archive_builder import Anatomy, Block, deflated
+from support.archive_builder import ArchiveParts, Block, deflated
 
 import spikey_cli
 from spikey_cli.api.chunk import decode_chunk
@@ -72,30 +72,30 @@ def _archive(data: bytes) -> Iterator[Path]:
         yield path
 
 
-def anatomy_of(data: bytes) -> Anatomy:
+def archive_parts_of(data: bytes) -> ArchiveParts:
     """Assemble an archive from pieces of `data`.
 
-    The pieces: coder, learning and model; inflated directory; index; the trailer's counts; tables and streams of two
-    blocks.
+    The pieces: coder, reserved bytes and model; inflated directory; index; the trailer's counts; tables and
+    streams of two blocks.
     """
     coder, directory, index, counts, *blocks = _pieces(data, 8)
     samples, n_blocks = struct.unpack("<QI", counts.ljust(12, b"\0")[:12])
-    start = b"\x89SPK\r\n\x1a\n\3\1" + (coder or b"\2")[:10].ljust(10, b"\0")
+    start = b"\x89SPK\r\n\x1a\n\1" + (coder or b"\2")[:11].ljust(11, b"\0")
     made = [Block(i, blocks[2 * i], blocks[2 * i + 1]) for i in range(2) if blocks[2 * i]]
-    return Anatomy(start, deflated(directory), made, index, bytes(32), samples, n_blocks)
+    return ArchiveParts(start, deflated(directory), made, index, bytes(32), samples, n_blocks)
 
 
-def take_apart(anatomy: Anatomy, directory: bytes) -> bytes:
-    """The inverse of `anatomy_of` for an archive of at most two blocks; `directory` is inflated."""
-    coder = anatomy.start[10:20]
-    counts = struct.pack("<QI", anatomy.samples, anatomy.n_blocks)
-    blocks = [piece for block in anatomy.blocks[:2] for piece in (block.table, block.streams)]
-    return pieces_of(coder, directory, anatomy.index, counts, *blocks)
+def take_apart(parts: ArchiveParts, directory: bytes) -> bytes:
+    """The inverse of `archive_parts_of` for an archive of at most two blocks; `directory` is inflated."""
+    coder = parts.start[9:20]
+    counts = struct.pack("<QI", parts.samples, parts.n_blocks)
+    blocks = [piece for block in parts.blocks[:2] for piece in (block.table, block.streams)]
+    return pieces_of(coder, directory, parts.index, counts, *blocks)
 
 
 def archive(data: bytes) -> None:
     """Describe and verify an archive with correct checksums."""
-    with _archive(anatomy_of(data).pack()) as path, contextlib.suppress(SpikeyError):
+    with _archive(archive_parts_of(data).pack()) as path, contextlib.suppress(SpikeyError):
         spikey_cli.info(path, limits=LIMITS)
         spikey_cli.verify(path, workers=1, limits=LIMITS)
 
@@ -111,7 +111,7 @@ def plain_archive(data: bytes) -> None:
 def salvage(data: bytes) -> None:
     """Salvage an archive cut at either end, and the bytes as they are."""
     cut_at = int.from_bytes(data[:2], "little")
-    whole = anatomy_of(data[2:]).pack()
+    whole = archive_parts_of(data[2:]).pack()
     for damaged in (whole[cut_at % (len(whole) + 1) :], whole[: cut_at % (len(whole) + 1)], data):
         with _archive(damaged) as path, contextlib.suppress(SpikeyError), SalvageReader(path, LIMITS) as reader:
             for i in range(len(reader.index.blocks)):
@@ -227,7 +227,7 @@ def live_stream(data: bytes) -> bytes:
     """Assemble a live stream from pieces of `data`: the description, then a tag and a payload for each packet."""
     fields, description, *rest = _pieces(data, 14)
     model = default_predictor().digest[:8] if fields[:1] != b"\xff" else NO_MODEL
-    fixed = b"\x89SPS\r\n\x1a\n\1\1" + (fields[1:3] or b"\2").ljust(2, b"\0") + model
+    fixed = b"\x89SPS\r\n\x1a\n\1" + (fields[1:4] or b"\2").ljust(3, b"\0") + model
     fixed += struct.pack("<I", len(description))
     crc = zlib.crc32(description, zlib.crc32(fixed))
     out = [fixed, struct.pack("<I", crc), description]

@@ -13,7 +13,7 @@ sys.path.insert(0, str(HERE))
 
 from seeds import seeds_of  # noqa: E402
 from support.archive_mutator import scratched  # noqa: E402
-from targets import TARGETS, anatomy_of, chunk_of, live_stream  # noqa: E402
+from targets import TARGETS, archive_parts_of, chunk_of, live_stream  # noqa: E402
 
 import spikey_cli  # noqa: E402
 from spikey_cli.api.chunk import decode_chunk  # noqa: E402
@@ -39,7 +39,7 @@ def test_regressions(path):
 
 def test_seeds_are_valid():
     """A target that refuses its seeds would test nothing behind its first check."""
-    assert all(anatomy_of(seed).blocks for seed in seeds_of("archive"))
+    assert all(archive_parts_of(seed).blocks for seed in seeds_of("archive"))
     for seed in seeds_of("chunk")[:-1]:
         assert decode_chunk(chunk_of(seed)).size
     for seed, length in zip(seeds_of("live"), (70, 24), strict=False):

@@ -17,7 +17,7 @@ import spikey_cli
 from spikey_cli.api import compress as compressor
 from spikey_cli.codec import block_plan, blocks
 from spikey_cli.codec.scan import scan
-from spikey_cli.container.block_table import FileEntry
+from spikey_cli.container.directory import FileEntry
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
 from spikey_cli.errors import ClusterError, InputError

@@ -208,7 +208,7 @@ def _archive_with(folder: Path, model: bytes, *, coder: str = "range", frames: i
     content = Content.of(path)
     content.directory = replace(content.directory, model=model)
     content.start = content.start[:12] + hashlib.sha256(model).digest()[:8]
-    path.write_bytes(content.anatomy().pack())
+    path.write_bytes(content.parts().pack())
     return path
 
 
@@ -232,7 +232,7 @@ def test_an_embedded_model_that_is_not_the_one_named(tmp_path):
     path = _archive_with(tmp_path, random_model())
     content = Content.of(path)
     content.directory = replace(content.directory, model=random_model(seed=1))
-    path.write_bytes(content.anatomy().pack())
+    path.write_bytes(content.parts().pack())
     with pytest.raises(ModelError, match="is not installed"):
         spikey_cli.verify(path)
 

@@ -1,4 +1,4 @@
-"""An archive taken apart, to be changed and put together again with all its checksums right."""
+"""Takes an archive apart, and packs it again with correct checksums after a test has changed it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from spikey_cli.container.archive import BLOCK_MARK, END_MARK, HEADER_BYTES, ArchiveReader
-from spikey_cli.container.block_table import BlockTable, Index, IndexEntry, StreamEntry, pack_block_table, pack_index
+from spikey_cli.container.archive import (
+    BLOCK_HEADER_BYTES,
+    BLOCK_MARK,
+    END_MARK,
+    HEADER_BYTES,
+    TRAILER_BYTES,
+    ArchiveReader,
+)
+from spikey_cli.container.block_table import BlockTable, StreamEntry, count_samples, pack_block_table
 from spikey_cli.container.directory import DICTIONARY, Directory, pack_directory
+from spikey_cli.container.index import Index, IndexEntry, pack_index
 from spikey_cli.container.parts import Part
 from spikey_cli.container.quantizer_table import pack_quantizer
 from spikey_cli.container.topology_table import pack_topology
 
 Token = int | bytes
-"""What a table is made of: a number, as a uvarint, or bytes as they are."""
+"""A field of a table: a number, stored as a uvarint, or bytes."""
 
 
-def sealed(data: bytes) -> bytes:
-    """The bytes, and their CRC-32 behind them."""
+def with_crc(data: bytes) -> bytes:
+    """The bytes, followed by their CRC-32."""
     return data + struct.pack("<I", zlib.crc32(data))
 
 
 @dataclass
 class Block:
-    """A block: what its header says, its table, its streams."""
+    """The fields of a block."""
 
     number: int
     table: bytes
@@ -35,15 +43,14 @@ class Block:
     """None: that of the directory."""
 
     def pack(self, directory_crc: int) -> bytes:
-        """The block's bytes."""
         crc = directory_crc if self.directory_crc is None else self.directory_crc
         header = struct.pack("<4sIIII", BLOCK_MARK, crc, self.number, len(self.table), len(self.streams))
         return header + struct.pack("<I", zlib.crc32(self.table, zlib.crc32(header))) + self.table + self.streams
 
 
 @dataclass
-class Anatomy:
-    """The parts of an archive of format 3. `pack` makes one of them."""
+class ArchiveParts:
+    """The packed parts of an archive. `pack` computes checksums and sizes."""
 
     start: bytes
     """Bytes 0 to 19 of the header."""
@@ -54,60 +61,61 @@ class Anatomy:
     samples: int
     n_blocks: int
     length: int | None = None
-    """None: what it is."""
+    """Size of the archive that the trailer states; None: the true one."""
     lengths: dict[str, int] = field(default_factory=dict)
-    """What header and trailer say of the lengths of `directory` and `index`, where that is not what they are."""
+    """Sizes of `directory` and `index` that header and trailer state, if not the true ones."""
 
     @classmethod
-    def of(cls, data: bytes, folder: Path) -> Anatomy:
-        """Take an archive apart; it is written into `folder` on the way."""
-        path = folder / "anatomy.spk"
+    def of(cls, data: bytes, folder: Path) -> ArchiveParts:
+        """Take an archive apart; `folder` is for a temporary file."""
+        path = folder / "parts.spk"
         path.write_bytes(data)
         with ArchiveReader(path) as reader:
             blocks = []
             for i, entry in enumerate(reader.index.blocks):
                 table_bytes = struct.unpack_from("<I", data, entry.offset + 12)[0]
-                at = entry.offset + 24
+                at = entry.offset + BLOCK_HEADER_BYTES
                 end = entry.offset + entry.length
                 blocks.append(Block(i, data[at : at + table_bytes], data[at + table_bytes : end]))
-            directory_bytes = struct.unpack_from("<I", data, 20)[0]
-            sha256, _, samples, n_blocks, index_bytes = struct.unpack_from("<32sQQII", data, len(data) - 68)
-            index_at = len(data) - 68 - HEADER_BYTES - directory_bytes - index_bytes
-            return cls(
-                data[:20],
-                data[HEADER_BYTES : HEADER_BYTES + directory_bytes],
-                blocks,
-                data[index_at : index_at + index_bytes],
-                sha256,
-                samples,
-                n_blocks,
-            )
+        directory_bytes = struct.unpack_from("<I", data, 20)[0]
+        trailer_at = len(data) - TRAILER_BYTES
+        sha256, _, samples, n_blocks, index_bytes = struct.unpack_from("<32sQQII", data, trailer_at)
+        index_at = trailer_at - HEADER_BYTES - directory_bytes - index_bytes
+        return cls(
+            data[:20],
+            data[HEADER_BYTES : HEADER_BYTES + directory_bytes],
+            blocks,
+            data[index_at : index_at + index_bytes],
+            sha256,
+            samples,
+            n_blocks,
+        )
 
     def pack(self) -> bytes:
-        """The archive."""
+        """Return the archive."""
         crc = zlib.crc32(self.directory)
-        header = self.start + struct.pack("<II", self.lengths.get("directory", len(self.directory)), crc)
-        front = sealed(header) + self.directory + b"".join(block.pack(crc) for block in self.blocks)
-        end = self.index + self.directory + sealed(header)
-        length = len(front) + len(end) + 68 if self.length is None else self.length
+        header = with_crc(self.start + struct.pack("<II", self.lengths.get("directory", len(self.directory)), crc))
+        front = header + self.directory + b"".join(block.pack(crc) for block in self.blocks)
+        end = self.index + self.directory + header
+        length = len(front) + len(end) + TRAILER_BYTES if self.length is None else self.length
         index = (self.lengths.get("index", len(self.index)), zlib.crc32(self.index))
         trailer = struct.pack("<32sQQIII", self.sha256, length, self.samples, self.n_blocks, *index)
-        return front + end + sealed(trailer) + END_MARK
+        return front + end + with_crc(trailer) + END_MARK
 
 
 def inflated(directory: bytes) -> bytes:
-    """A directory's tables."""
+    """Inflate a directory."""
     return zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)
 
 
 def deflated(tables: bytes) -> bytes:
-    """The reverse."""
+    """Deflate a directory."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
     return deflate.compress(tables) + deflate.flush()
 
 
 def joined(tokens: Iterable[Token]) -> bytes:
-    """A table of these tokens. Numbers may be larger than a decoder takes."""
+    """Serialise tokens. Numbers may exceed what a decoder accepts."""
     out = bytearray()
     for token in tokens:
         if isinstance(token, bytes):
@@ -121,7 +129,7 @@ def joined(tokens: Iterable[Token]) -> bytes:
 
 
 def directory_tokens(directory: Directory) -> list[Token]:
-    """The tokens of an inflated directory of format 3."""
+    """The tokens of an inflated directory."""
     tokens: list[Token] = [len(directory.model), directory.model, len(directory.files)]
     for file in directory.files:
         tokens += [len(file.name.encode()), file.name.encode()]
@@ -157,14 +165,14 @@ def index_tokens(index: Index) -> list[Token]:
 
 @dataclass
 class Content:
-    """What an archive of format 3 says, and the streams: whatever is changed, `anatomy` tells it everywhere."""
+    """The contents of an archive as objects. After a change, `parts` makes all tables agree with it."""
 
     start: bytes
     sha256: bytes
     directory: Directory
     crcs: tuple[int, ...]
     blocks: list[tuple[int, list[Part], list[list[tuple[int, bytes]]]]]
-    """Of each block its steps, its parts, and of each part (method, stream) of its channels."""
+    """For each block its steps, its parts, and for each part the (method, stream) of each channel."""
 
     @classmethod
     def of(cls, path: Path) -> Content:
@@ -181,7 +189,7 @@ class Content:
             return cls(path.read_bytes()[:20], reader.content_digest, reader.directory, crcs, blocks)
 
     def tables(self) -> list[BlockTable]:
-        """The tables of all blocks, with the checksums of their streams."""
+        """The tables of all blocks."""
         return [
             BlockTable(
                 steps,
@@ -192,31 +200,29 @@ class Content:
         ]
 
     def index(self) -> Index:
-        """The index that belongs to the blocks."""
+        """The index of the blocks."""
         entries = []
-        for table in self.tables():
-            length = 24 + len(pack_block_table(table)) + sum(s.length for part in table.streams for s in part)
-            entries.append(IndexEntry(0, length, table.parts))
+        for number, table in enumerate(self.tables()):
+            payload_bytes = sum(stream.length for part in table.streams for stream in part)
+            length = BLOCK_HEADER_BYTES + len(pack_block_table(table)) + payload_bytes
+            entries.append(IndexEntry(0, length, table.parts, number))
         return Index(tuple(entries), self.crcs)
 
-    def anatomy(self) -> Anatomy:
-        """The archive, to be packed or changed further."""
+    def parts(self) -> ArchiveParts:
+        """The packed parts of the archive."""
         blocks = [
             Block(i, pack_block_table(table), b"".join(data for part in streams for _, data in part))
             for i, (table, (_, _, streams)) in enumerate(zip(self.tables(), self.blocks, strict=True))
         ]
         files = self.directory.files
         samples = sum(
-            part.n_frames * files[part.file].channels
-            for _, parts, _ in self.blocks
-            for part in parts
-            if part.file < len(files)
+            count_samples([part], files) for _, parts, _ in self.blocks for part in parts if part.file < len(files)
         )
         index = pack_index(self.index())
         directory = pack_directory(self.directory)
-        return Anatomy(self.start, directory, blocks, index, self.sha256, samples, len(blocks))
+        return ArchiveParts(self.start, directory, blocks, index, self.sha256, samples, len(blocks))
 
     def copy(self) -> Content:
-        """One that can be changed."""
+        """A copy that can be changed."""
         blocks = [(steps, list(parts), [list(part) for part in streams]) for steps, parts, streams in self.blocks]
         return replace(self, blocks=blocks)

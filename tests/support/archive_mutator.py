@@ -1,12 +1,11 @@
-"""Archives of an enemy: what another archive says is changed, and every checksum is made right again.
+"""Hostile archives: mutations of valid archives, with correct checksums.
 
-A checksum finds damage, and keeps nobody from writing what he likes. So here are changes in what an archive claims,
-told in all its tables alike, and changes of one number or byte of a table that the others do not know of.
+Checksums find damage, but do not stop an attacker. Some mutations change what an archive claims, consistently in all
+its tables; others change one number or byte of one table.
 """
 
 from __future__ import annotations
 
-import bz2
 import hashlib
 import itertools
 import lzma
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from support.archive_builder import (
-    Anatomy,
+    ArchiveParts,
     Content,
     Token,
     deflated,
@@ -36,7 +35,7 @@ from spikey_cli.io.layout import Layout
 from spikey_cli.topology.topology import Topology
 
 MOST_BYTES = 16 << 10
-_STREAM_BYTES = 6  # of a stream in a block's table
+_STREAM_BYTES = 6  # of an entry in a block's table
 EDGES = (0, 1, 2, 3, 7, 63, 64, 127, 128, 255, 256, 1535, 1 << 14, 65535, 65536, 1 << 17, 1 << 20, (1 << 22) - 1)
 HUGE = (1 << 22, 1 << 24, 1 << 25, 2**32 - 1, 1 << 56, 1 << 60, 2**63 - 1, 2**64, 2**80)
 NAMES = (
@@ -61,7 +60,7 @@ def _pick(random: np.random.Generator, items: Sequence) -> Any:
 
 
 def _number(random: np.random.Generator, old: int) -> int:
-    """A number in place of another."""
+    """A mutated number."""
     how = random.integers(5)
     if how == 0:
         return max(0, old + int(random.integers(-3, 4)))
@@ -75,7 +74,7 @@ def _number(random: np.random.Generator, old: int) -> int:
 
 
 def scratched(random: np.random.Generator, data: bytes) -> bytes:
-    """Bytes flipped, cut off, doubled, put in, or replaced by as many of one kind."""
+    """Flip, cut off, double, insert or overwrite bytes."""
     out = bytearray(data)
     for _ in range(int(random.integers(1, 4))):
         at = int(random.integers(len(out) + 1))
@@ -95,7 +94,7 @@ def scratched(random: np.random.Generator, data: bytes) -> bytes:
     return bytes(out)
 
 
-def _retold(random: np.random.Generator, tokens: list[Token]) -> bytes:
+def _mutated_table(random: np.random.Generator, tokens: list[Token]) -> bytes:
     changed = list(tokens)
     for _ in range(int(random.integers(1, 3))):
         at = int(random.integers(len(changed)))
@@ -107,11 +106,11 @@ def _retold(random: np.random.Generator, tokens: list[Token]) -> bytes:
     return joined(changed)
 
 
-# changes that all tables know of
+# consistent changes of all tables
 
 
 def _frames(random: np.random.Generator, content: Content) -> None:
-    """A file has another number of frames, all of them, or those beyond, in its last part."""
+    """Change the number of frames of a file, and of its last part."""
     file = int(random.integers(len(content.directory.files)))
     frames = max(1, int(_pick(random, (*EDGES, *HUGE[:3], 1 << 23, 3 << 20, int(random.integers(1, 1 << 23))))))
     places = [
@@ -148,7 +147,7 @@ def _steps(random: np.random.Generator, content: Content) -> None:
 
 
 def _channels(random: np.random.Generator, content: Content) -> None:
-    """A file has many channels; its streams are doubled, or empty."""
+    """Give a file another number of channels, with copied or empty streams."""
     file = int(random.integers(len(content.directory.files)))
     entry = content.directory.files[file]
     if entry.layout is None:
@@ -159,7 +158,7 @@ def _channels(random: np.random.Generator, content: Content) -> None:
     channels = sum(f.channels for f in content.directory.files if f.layout)
     content.directory = replace(content.directory, topology=Topology.independent(channels))
     if channels * sum(len(parts) for _, parts, _ in content.blocks) * _STREAM_BYTES > MOST_BYTES:
-        return  # their streams are not told of
+        return  # without entries for their streams
     for _, parts, streams in content.blocks:
         for place, part in enumerate(parts):
             if part.file == file:
@@ -168,7 +167,7 @@ def _channels(random: np.random.Generator, content: Content) -> None:
 
 
 def _many_parts(random: np.random.Generator, content: Content) -> None:
-    """A file's first part in many."""
+    """Split the first part of a block."""
     for block, (steps, parts, streams) in enumerate(content.blocks):
         if parts and parts[0].n_frames > 1:
             part = parts[0]
@@ -192,7 +191,7 @@ def _many_files(random: np.random.Generator, content: Content) -> None:
 
 
 def _many_blocks(random: np.random.Generator, content: Content) -> None:
-    """Empty blocks, or blocks doubled."""
+    """Append empty blocks, or copies of one."""
     block = content.blocks[int(random.integers(len(content.blocks)))]
     empty: tuple = (int(random.integers(3)), [], [])
     content.blocks += [empty if random.integers(2) else block] * _pick(random, (1, 10, 200))
@@ -215,15 +214,14 @@ def _streams(random: np.random.Generator, content: Content) -> None:
 
 
 def _bomb(random: np.random.Generator, content: Content) -> None:
-    """Streams that inflate, in place of one."""
+    """Replace a stream by one that inflates."""
     zeros = bytes(_pick(random, (100, 1 << 20, 1 << 22, 20 << 20)))
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": _pick(random, (1 << 16, 1 << 22, 1 << 28))}]
     data = [
         lambda: lzma.compress(zeros, check=lzma.CHECK_NONE, filters=filters),
-        lambda: bz2.compress(zeros),
         lambda: bytes([int(random.integers(26)), 1, 2, 0]) + bytes(300),
         lambda: zeros[:2000],
-    ][int(random.integers(4))]()
+    ][int(random.integers(3))]()
     block = int(random.integers(len(content.blocks)))
     _, parts, streams = content.blocks[block]
     if parts:
@@ -235,7 +233,7 @@ def _bomb(random: np.random.Generator, content: Content) -> None:
             _frames(random, content)
 
 
-def _grids(random: np.random.Generator, content: Content) -> None:
+def _quantizers(random: np.random.Generator, content: Content) -> None:
     file = int(random.integers(len(content.directory.files)))
     entry = content.directory.files[file]
     if entry.layout is None:
@@ -287,7 +285,7 @@ def _names(random: np.random.Generator, content: Content) -> None:
 
 
 def _model(random: np.random.Generator, content: Content) -> None:
-    """The embedded model scratched, and its SHA-256 made right; or none, or the header's alone."""
+    """Damage the embedded model and fix its SHA-256; without one, damage the SHA-256."""
     model = content.directory.model
     if not model:
         content.start = content.start[:12] + scratched(random, content.start[12:20])[:8].ljust(8, b"\0")
@@ -297,8 +295,8 @@ def _model(random: np.random.Generator, content: Content) -> None:
     content.start = content.start[:12] + hashlib.sha256(model).digest()[:8]
 
 
-def _coder_or_learning(random: np.random.Generator, content: Content) -> None:
-    at = 10 + int(random.integers(2))
+def _coder_or_reserved(random: np.random.Generator, content: Content) -> None:
+    at = 9 + int(random.integers(3))
     content.start = content.start[:at] + bytes([int(random.integers(6))]) + content.start[at + 1 :]
 
 
@@ -313,92 +311,92 @@ CONTENT_CHANGES: tuple[Callable[[np.random.Generator, Content], None], ...] = (
     _streams,
     _streams,
     _bomb,
-    _grids,
+    _quantizers,
     _topology,
     _names,
     _model,
-    _coder_or_learning,
+    _coder_or_reserved,
 )
 
 
-# changes of one table
+# changes of one table only
 
 
-def _in_directory(random: np.random.Generator, content: Content) -> Anatomy:
-    anatomy = content.anatomy()
+def _in_directory(random: np.random.Generator, content: Content) -> ArchiveParts:
+    parts = content.parts()
     how = random.integers(4)
     if how == 0:
-        anatomy.directory = deflated(scratched(random, inflated(anatomy.directory)))
+        parts.directory = deflated(scratched(random, inflated(parts.directory)))
     elif how == 1:
-        anatomy.directory = deflated(bytes(_pick(random, (1 << 16, 1 << 22))))
+        parts.directory = deflated(bytes(_pick(random, (1 << 16, 1 << 22))))
     else:
-        anatomy.directory = deflated(_retold(random, directory_tokens(content.directory)))
-    return anatomy
+        parts.directory = deflated(_mutated_table(random, directory_tokens(content.directory)))
+    return parts
 
 
-def _in_table(random: np.random.Generator, content: Content) -> Anatomy:
-    anatomy = content.anatomy()
-    i = int(random.integers(len(anatomy.blocks)))
+def _in_table(random: np.random.Generator, content: Content) -> ArchiveParts:
+    parts = content.parts()
+    i = int(random.integers(len(parts.blocks)))
     tokens = table_tokens(content.tables()[i])
-    changed = _retold(random, tokens) if random.integers(4) else scratched(random, joined(tokens))
-    delta = len(changed) - len(anatomy.blocks[i].table)
-    anatomy.blocks[i].table = changed
-    if delta:  # the index knows how long the block is
+    changed = _mutated_table(random, tokens) if random.integers(4) else scratched(random, joined(tokens))
+    delta = len(changed) - len(parts.blocks[i].table)
+    parts.blocks[i].table = changed
+    if delta:  # keep the size in the index consistent
         index = content.index()
         blocks = list(index.blocks)
         blocks[i] = replace(blocks[i], length=blocks[i].length + delta)
-        anatomy.index = joined(index_tokens(replace(index, blocks=tuple(blocks))))
-    return anatomy
+        parts.index = joined(index_tokens(replace(index, blocks=tuple(blocks))))
+    return parts
 
 
-def _in_index(random: np.random.Generator, content: Content) -> Anatomy:
-    anatomy = content.anatomy()
+def _in_index(random: np.random.Generator, content: Content) -> ArchiveParts:
+    parts = content.parts()
     tokens = index_tokens(content.index())
-    anatomy.index = _retold(random, tokens) if random.integers(4) else scratched(random, joined(tokens))
-    return anatomy
+    parts.index = _mutated_table(random, tokens) if random.integers(4) else scratched(random, joined(tokens))
+    return parts
 
 
-def _in_frame(random: np.random.Generator, content: Content) -> Anatomy:
-    anatomy = content.anatomy()
+def _in_header_or_trailer(random: np.random.Generator, content: Content) -> ArchiveParts:
+    parts = content.parts()
     how = random.integers(7)
     if how == 0:
-        anatomy.start = anatomy.start[:8] + scratched(random, anatomy.start[8:])[:12].ljust(12, b"\0")
+        parts.start = parts.start[:8] + scratched(random, parts.start[8:])[:12].ljust(12, b"\0")
     elif how == 1:
-        anatomy.samples = _number(random, anatomy.samples) & 2**64 - 1
+        parts.samples = _number(random, parts.samples) & 2**64 - 1
     elif how == 2:
-        anatomy.n_blocks = _number(random, anatomy.n_blocks) & 2**32 - 1
+        parts.n_blocks = _number(random, parts.n_blocks) & 2**32 - 1
     elif how == 3:
-        anatomy.lengths = {str(_pick(random, ("directory", "index"))): int(random.integers(1 << 31))}
+        parts.lengths = {str(_pick(random, ("directory", "index"))): int(random.integers(1 << 31))}
     elif how == 4:
-        anatomy.blocks[0].number = int(random.integers(4))
+        parts.blocks[0].number = int(random.integers(4))
     elif how == 5:
-        anatomy.directory = scratched(random, anatomy.directory)
+        parts.directory = scratched(random, parts.directory)
     else:
-        anatomy.length = int(random.integers(1 << 20))
-    return anatomy
+        parts.length = int(random.integers(1 << 20))
+    return parts
 
 
-TABLE_CHANGES = (_in_directory, _in_table, _in_index, _in_frame)
+TABLE_CHANGES = (_in_directory, _in_table, _in_index, _in_header_or_trailer)
 
 
 def mutated(content: Content, random: np.random.Generator) -> bytes:
-    """An archive of at most MOST_BYTES that `content` might have become in an enemy's hands."""
+    """A hostile archive of at most MOST_BYTES, made of `content`."""
     while True:
-        data = _mutated(content.copy(), random)
-        if len(data) <= MOST_BYTES:  # what an archive may take grows with it
+        data = _mutated_once(content.copy(), random)
+        if len(data) <= MOST_BYTES:  # the limits grow with the archive
             return data
 
 
-def _mutated(changed: Content, random: np.random.Generator) -> bytes:
+def _mutated_once(changed: Content, random: np.random.Generator) -> bytes:
     if random.integers(5) < 2:
         return _pick(random, TABLE_CHANGES)(random, changed).pack()
     for _ in range(int(random.integers(1, 3))):
         _pick(random, CONTENT_CHANGES)(random, changed)
-    return changed.anatomy().pack()
+    return changed.parts().pack()
 
 
 def directory_bomb(inflated_bytes: int) -> bytes:
-    """A directory that inflates to so many bytes of palettes."""
+    """A directory that inflates to `inflated_bytes` of palettes."""
     out = bytearray([0])
     palette = bytearray(b"\3\x80\x20\0") + bytes(4095)
     count = inflated_bytes // (len(palette) + 12)

@@ -20,13 +20,13 @@ FRAMES = 20_000
 
 
 def coloured(noise: np.ndarray) -> np.ndarray:
-    """Noise (threads, frames) under the slope of a real thread."""
+    """Noise (channels, frames) with the spectrum of a real channel."""
     kernel = np.exp(-np.arange(12) / 4.0)
     return np.stack([np.convolve(channel, kernel, "same") for channel in noise])
 
 
 def together(random: np.random.Generator, n_channels: int, correlation: float, frames: int = FRAMES) -> np.ndarray:
-    """Threads that have noise in common, int16 of shape (threads, frames)."""
+    """Channels with common noise, int16 of shape (channels, frames)."""
     common = np.sqrt(correlation) * random.normal(size=frames)
     own = np.sqrt(1 - correlation) * random.normal(size=(n_channels, frames))
     return np.rint(40 * coloured(common + own)).astype(np.int16)
@@ -63,9 +63,9 @@ def topologies(draw: st.DrawFn) -> Topology:
 
 
 @pytest.mark.parametrize("correlation", [0.08, 0.3, 0.9])
-def test_a_pair_is_found_among_strangers(random: np.random.Generator, correlation: float) -> None:
-    strangers = together(random, 30, 0.0)
-    channels = np.concatenate([strangers[:10], together(random, 2, correlation), strangers[10:]])
+def test_a_pair_is_found_among_unrelated_channels(random: np.random.Generator, correlation: float) -> None:
+    unrelated = together(random, 30, 0.0)
+    channels = np.concatenate([unrelated[:10], together(random, 2, correlation), unrelated[10:]])
     topology = topology_of(channels)
     check_invariants(topology)
     assert [session for session in topology.sessions() if len(session) > 1] == [[10, 11]]
@@ -75,18 +75,18 @@ def test_a_pair_is_found_among_strangers(random: np.random.Generator, correlatio
 
 
 @pytest.mark.parametrize("frames", [300, 1000, 20_000])
-def test_strangers_stay_strangers(random: np.random.Generator, frames: int) -> None:
+def test_unrelated_channels_have_no_peers(random: np.random.Generator, frames: int) -> None:
     assert topology_of(together(random, 200, 0.0, frames)) == Topology.independent(200)
 
 
-def test_other_keys_are_not_compared(random: np.random.Generator) -> None:
+def test_channels_with_different_keys_are_not_compared(random: np.random.Generator) -> None:
     bands = [band for channel in together(random, 2, 0.5) for band in spike_band(channel)]
     assert find_topology(bands, [(FRAMES, 19531), (FRAMES, 30000)]) == Topology.independent(2)
     assert find_topology(bands, [(FRAMES, 19531)] * 2).sessions() == [[0, 1]]
     assert find_topology([bands[0], None], [0, 0]) == Topology.independent(2)
 
 
-def test_a_common_hum_joins_nobody(random: np.random.Generator) -> None:
+def test_common_hum_makes_no_peers(random: np.random.Generator) -> None:
     hum = 3000 * np.sin(2 * np.pi * 50 / 19531 * np.arange(FRAMES))
     whistle = 300 * np.sin(2 * np.pi * 2345 / 19531 * np.arange(FRAMES))
     drift = np.cumsum(random.normal(size=FRAMES)) * 2
@@ -94,31 +94,31 @@ def test_a_common_hum_joins_nobody(random: np.random.Generator) -> None:
     assert topology_of(channels) == Topology.independent(20)
 
 
-def test_silent_threads_have_no_peers(random: np.random.Generator) -> None:
+def test_silent_channels_have_no_peers(random: np.random.Generator) -> None:
     ramp = np.arange(FRAMES)
     silent = [np.zeros(FRAMES), np.zeros(FRAMES), np.full(FRAMES, -32768), np.full(FRAMES, 7), ramp, 2 * ramp, 3 * ramp]
     channels = np.concatenate([np.stack(silent).astype(np.int32), together(random, 2, 0.5)])
     assert topology_of(channels).sessions() == [[0], [1], [2], [3], [4], [5], [6], [7, 8]]
 
 
-def test_identical_threads_are_peers(random: np.random.Generator) -> None:
+def test_identical_channels_are_peers(random: np.random.Generator) -> None:
     channel = together(random, 1, 0.0)[0]
     assert topology_of([channel, channel]).peers == ((Peer(1, 255),), (Peer(0, 255),))
-    # turned upside down it is just as near
+    # polarity does not matter
     assert topology_of([channel, -channel]).peers == ((Peer(1, 255),), (Peer(0, 255),))
 
 
 @pytest.mark.parametrize("n_channels", [3, 5, 12, 32, 100])
-def test_many_threads_are_one_session(random: np.random.Generator, n_channels: int) -> None:
+def test_many_channels_are_one_session(random: np.random.Generator, n_channels: int) -> None:
     topology = topology_of(together(random, n_channels, 0.3))
     check_invariants(topology)
     assert topology.sessions() == [list(range(n_channels))]
     shared = sum(topology.passes[t] == topology.passes[p.channel] for t, ps in enumerate(topology.peers) for p in ps)
     assert shared <= 0.1 * sum(map(len, topology.peers))
-    lean = [
+    has_references = [
         any(topology.passes[p.channel] < topology.passes[t] for p in peers) for t, peers in enumerate(topology.peers)
     ]
-    assert sum(lean) >= 0.75 * n_channels - 1
+    assert sum(has_references) >= 0.75 * n_channels - 1
 
 
 def test_neighbours_of_a_wide_file_are_peers(random: np.random.Generator) -> None:
@@ -130,7 +130,7 @@ def test_neighbours_of_a_wide_file_are_peers(random: np.random.Generator) -> Non
     assert all(abs(peer.channel - channel) <= 2 for channel, peers in enumerate(topology.peers) for peer in peers)
 
 
-def test_channels_are_threads(random: np.random.Generator) -> None:
+def test_spike_bands_are_per_channel(random: np.random.Generator) -> None:
     channels = together(random, 5, 0.2, 9000)
     for samples in (channels.T, np.asfortranarray(channels.T)):
         bands = spike_band(samples)
@@ -142,7 +142,7 @@ def test_channels_are_threads(random: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32])
-def test_samples_are_left_as_they_are(dtype: type) -> None:
+def test_samples_are_not_modified(dtype: type) -> None:
     samples = (np.arange(1000) % 200).astype(dtype)
     before = samples.copy()
     assert spike_band(samples)[0].any()
@@ -151,7 +151,7 @@ def test_samples_are_left_as_they_are(dtype: type) -> None:
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 100, 199, 200, 201, 8191, 8193])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_any_length(random: np.random.Generator, frames: int, channels: int) -> None:
+def test_short_recordings_have_no_peers(random: np.random.Generator, frames: int, channels: int) -> None:
     bands = spike_band(random.integers(-50, 50, (frames, channels), dtype=np.int16))
     assert len(bands) == channels
     assert all(np.array_equal(band, np.clip(band, -127, 127)) for band in bands)
@@ -174,7 +174,7 @@ def test_sessions_follow_peers() -> None:
 
 
 @given(topologies())
-def test_pack_and_back(topology: Topology) -> None:
+def test_round_trip(topology: Topology) -> None:
     packed = pack_topology(topology)
     n = len(topology.passes)
     assert unpack_topology(packed, n) == topology
@@ -185,7 +185,7 @@ def test_pack_and_back(topology: Topology) -> None:
                 unpack_topology(damaged, n)
 
 
-def test_size_of_packed() -> None:
+def test_packed_size() -> None:
     assert pack_topology(Topology.independent(100)) == bytes(100)
     assert pack_topology(Topology.from_pairs([(0, 1, 44)], (0, 1))) == bytes([1, 0, 44, 5])
 
@@ -206,17 +206,17 @@ def test_hostile_bytes_are_refused(data: bytes, n_channels: int) -> None:
         (bytes([1, 0, 9]), 1, "peer 1"),
         (bytes([1, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 9, 0]), 2, "has peer"),
         (bytes([1, 0x80, 0x00, 9, 0]), 2, "shortest form"),
-        (bytes([5 * MAX_PASSES]), 1, "wave 16"),
-        (bytes([255]), 1, "wave 51"),
+        (bytes([5 * MAX_PASSES]), 1, "coding pass 16"),
+        (bytes([255]), 1, "coding pass 51"),
         (bytes([1, 0]), 2, "cut short"),
         (bytes([1, 0, 9]), 2, "cut short"),
-        (bytes([0, 0, 0]), 2, "1 bytes too many"),
+        (bytes([0, 0, 0]), 2, "1 extra bytes"),
         (b"", 1, "cut short"),
         (b"", 1 << 60, "cut short"),
         (b"".join(bytes([1, 4 - t, 9]) for t in range(5)) + bytes(1), 6, "more than 4"),
     ],
 )
-def test_why_bytes_are_refused(data: bytes, n_channels: int, reason: str) -> None:
+def test_refusals_say_why(data: bytes, n_channels: int, reason: str) -> None:
     with pytest.raises(ArchiveError, match=reason):
         unpack_topology(data, n_channels)
 
@@ -232,8 +232,8 @@ def test_sessions_of_recordings(n1_sessions: dict[str, list[list[Path]]]) -> Non
     assert unpack_topology(pack_topology(topology), len(paths)) == topology
 
 
-def test_channels_of_a_wide_file_have_peers_that_they_can_lean_on(random: np.random.Generator) -> None:
-    """A decoder's bundles end after MAX_BUNDLE channels, and noise that all share makes all of them equally near."""
+def test_channels_of_a_wide_file_have_peers_in_their_dependency_group(random: np.random.Generator) -> None:
+    """Groups end after MAX_GROUP_CHANNELS channels; noise common to all channels makes all pairs equally strong."""
     frames, channels = 3000, 2 * MAX_GROUP_CHANNELS + 20
     noise = random.normal(size=(frames, channels)) + random.normal(size=(frames, 1))
     source = scan(ArraySource(np.round(30 * noise).astype(np.int16), "probe.npy"))
@@ -242,12 +242,12 @@ def test_channels_of_a_wide_file_have_peers_that_they_can_lean_on(random: np.ran
     used = sum(map(len, reference_graph.references))
     pairs = sum(map(len, topology.peers)) // 2
     assert pairs > channels, f"{pairs} pairs of {channels} channels"
-    # two of a pair may be of one wave, for there are but 16
-    assert used > 0.9 * pairs, f"of {pairs} pairs {used} are made use of"
+    # peers may share one of the 16 coding passes, and then do not reference each other
+    assert used > 0.9 * pairs, f"{used} of {pairs} pairs are references"
 
 
 def test_wide_files_of_one_recording_are_one_session(random: np.random.Generator) -> None:
-    """Whatever an archive has room for: who asks for sessions, as training does, gets all of them."""
+    """Sessions are complete without `within_groups`; training relies on it."""
     common = random.normal(size=(3000, 1))
     sources = [
         scan(ArraySource(np.round(30 * (noise + common)).astype(np.int16), f"{i}.npy"))
