@@ -1,7 +1,7 @@
-"""What each part of the codec gives: `python benchmarks/ablation.py FILES...` leaves out one at a time.
+"""The gain of each part of the codec: `python benchmarks/ablation.py FILES...` measures archives without one part each.
 
-Each row is a process of its own, with its own compiled kernels: parts are left out by changing the package's constants
-before anything is compiled. Archives that such a row writes are read by nobody else.
+Most parts are left out by replacing constants of the package. Kernels take constants when they are compiled, so every
+row is a separate process with its own kernel cache. No decoder reads the archives of such a row.
 """
 
 from __future__ import annotations
@@ -10,87 +10,67 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import click
 
-from spikey_cli.api.compress import compress
+from spikey_cli.api.compress import Encoding, compress
 from spikey_cli.api.info import info
 from spikey_cli.codec import block_plan
-from spikey_cli.container import directory
 from spikey_cli.core import adaptation, rice
 from spikey_cli.model import predictor
-from spikey_cli.topology.references import ReferenceGraph
+
+Constant = tuple[ModuleType, str, object]
+
+_ZERO_WEIGHTS: list[Constant] = [(adaptation, "STEP_SIZE", 0), (adaptation, "DECAYING_STEP_SIZE", 0)]
+_NETWORK_SCALE: list[Constant] = [(adaptation, "SCALE_SHIFT", 0 * adaptation.SCALE_SHIFT)]
+_NO_ADAPTATION = _ZERO_WEIGHTS + _NETWORK_SCALE
+_EQUAL_BINS: list[Constant] = [(predictor, "_profile", lambda graph: None)]
+_RANKS_BY_DISTANCE: list[Constant] = [(rice, "ORDERED", 0)]
 
 
-def _no_peers() -> None:
-    directory.ReferenceGraph.of = classmethod(lambda cls, topology, places: ReferenceGraph.independent(len(places)))  # type: ignore[method-assign]
+def _lanes(count: int) -> list[Constant]:
+    return [(block_plan, "LANES_WANTED", count)]
 
 
-def _no_weights() -> None:
-    adaptation.RATE = 0
-
-
-def _no_shift() -> None:
-    adaptation.SCALE_SHIFT[:] = 0
-
-
-def _equal_bins() -> None:
-    predictor._profile = lambda graph: None
-
-
-def _rank_by_distance() -> None:
-    rice.ORDERED = 0
-
-
-def _lanes(count: int) -> Callable[[], None]:
-    def change() -> None:
-        block_plan.LANES_WANTED = count
-
-    return change
-
-
-def _nothing_learnt() -> None:
-    _no_weights()
-    _no_shift()
-
-
-def _distance_and_nothing_learnt() -> None:
-    _rank_by_distance()
-    _nothing_learnt()
-
-
-ROWS: dict[str, tuple[str, Callable[[], None]]] = {
-    "range": ("range", lambda: None),
-    "range, no peers": ("range", _no_peers),
-    "range, weights stay zero": ("range", _no_weights),
-    "range, the network's scale as it is": ("range", _no_shift),
-    "range, nothing learnt on the way": ("range", _nothing_learnt),
-    "range, equal bins under the same network": ("range", _equal_bins),
-    "range, 1024 lanes a block": ("range", _lanes(1024)),
-    "range, 2048 lanes a block": ("range", _lanes(2048)),
-    "range, 8192 lanes a block": ("range", _lanes(8192)),
-    "rice": ("rice", lambda: None),
-    "rice, ranks by distance": ("rice", _rank_by_distance),
-    "rice, ranks by distance, nothing learnt": ("rice", _distance_and_nothing_learnt),
-    "huffman": ("huffman", lambda: None),
+ROWS: dict[str, tuple[Encoding, list[Constant]]] = {
+    "range": (Encoding("range"), []),
+    "range, no peers": (Encoding("range", peers=False), []),
+    "range, zero weights": (Encoding("range"), _ZERO_WEIGHTS),
+    "range, scale of the network": (Encoding("range"), _NETWORK_SCALE),
+    "range, no adaptation": (Encoding("range"), _NO_ADAPTATION),
+    "range, equal bins under the same network": (Encoding("range"), _EQUAL_BINS),
+    "range, 2048 lanes a block": (Encoding("range"), _lanes(2048)),
+    "range, 4096 lanes a block": (Encoding("range"), _lanes(4096)),
+    "range, 8192 lanes a block": (Encoding("range"), _lanes(8192)),
+    "rice": (Encoding("rice"), []),
+    "rice, ranks by distance": (Encoding("rice"), _RANKS_BY_DISTANCE),
+    "rice, ranks by distance, no adaptation": (Encoding("rice"), _RANKS_BY_DISTANCE + _NO_ADAPTATION),
+    "huffman": (Encoding("huffman"), []),
 }
+
+
+def measure(files: tuple[Path, ...], row: str) -> str:
+    """A row of the table; it changes this process for good."""
+    encoding, constants = ROWS[row]
+    for module, name, value in constants:
+        getattr(module, name)  # a renamed constant must not go unnoticed
+        setattr(module, name, value)
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "out.spk"
+        compress(files, archive, coder=encoding, verify=False)
+        description = info(archive)
+    return f"| {row} | {description['ratio']:.4f} | {description['bits_per_sample']:.4f} |"
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--row", hidden=True, help="measure this row alone, and print its figures")
+@click.option("--row", hidden=True, help="Measure only this row.")
 def main(files: tuple[Path, ...], row: str | None) -> None:
     """Compress FILES without each part of the codec in turn."""
     if row is not None:
-        coder, leave_out = ROWS[row]
-        leave_out()
-        with tempfile.TemporaryDirectory() as folder:
-            archive = Path(folder) / "out.spk"
-            compress(files, archive, coder=coder, verify=False)
-            told = info(archive)
-        click.echo(f"| {row} | {told['ratio']:.4f} | {told['bits_per_sample']:.4f} |")
+        click.echo(measure(files, row))
         return
     click.echo("| | ratio | bits/sample |\n|---|---|---|")
     for name in ROWS:

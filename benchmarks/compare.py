@@ -1,6 +1,6 @@
-"""Spikey beside other codecs, on the same files in the same run: `python benchmarks/compare.py FILES...`.
+"""Spikey and other codecs on the same files: `python benchmarks/compare.py FILES...`.
 
-It is `spikey bench`, which also takes the files of one split of the N1 recordings. `--help` tells the options.
+This is `spikey bench` with an option that takes the files of one split of the N1 recordings.
 """
 
 from __future__ import annotations

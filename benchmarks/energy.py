@@ -1,7 +1,7 @@
-"""What a codec of this kind would need on the implant: `python benchmarks/energy.py`. An estimate; see docs/energy.md.
+"""Estimate of the power of this codec on the implant: `python benchmarks/energy.py`; see docs/energy.md.
 
-Operations of encoding one sample are counted from the code (coder `range`, model `n1`, no peers) and multiplied with
-published energies of single operations. Control, clocks, leakage and the converters are not in it.
+The operations that encode one sample (coder `range`, model `n1`, no peers) are counted from the code and multiplied
+with published energies of single operations. Control, clocks, leakage and the converters are not included.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spikey_cli.model.predictor import default_predictor
 SAMPLES_A_SECOND = 1024 * 19_531
 BUDGET_MW = 10.0
 BITS_PER_SAMPLE = 4.51
-"""Of a live stream, as benchmarks/live.py measures it in packets of 64 frames; raw samples have 10."""
+"""Bits of a live stream in packets of 64 frames, as benchmarks/live.py measures it; raw samples have 10."""
 RADIO_PJ_PER_BIT = 5.8
 """An implantable impulse-radio transmitter in 28 nm: 9.7 mW at 1.66 Gbit/s (Song et al. 2022)."""
 
@@ -31,7 +31,7 @@ class Process:
     read: float
 
     def product(self, bits: int, other_bits: int) -> float:
-        """A multiplier's energy grows with the product of its widths: between those published, by a power law."""
+        """Energy of a product of other widths: a power law of their product through the published values."""
         power = math.log(self.multiply / self.multiply_8) / math.log(32 * 32 / (8 * 8))
         return self.multiply_8 * (bits * other_bits / 64) ** power
 
@@ -43,25 +43,26 @@ SEVEN = Process("7 nm", 0.03, 1.48, 0.07, 3.75)
 
 
 def between(name: str, nanometres: float) -> Process:
-    """A process between the published ones, interpolated in logarithms: for orientation only."""
+    """A process between the published ones by logarithmic interpolation, for orientation only."""
     share = math.log(45 / nanometres) / math.log(45 / 7)
 
-    def of(key: str) -> float:
+    def energy(key: str) -> float:
         return float(getattr(FORTY_FIVE, key) ** (1 - share) * getattr(SEVEN, key) ** share)
 
-    return Process(name, of("add"), of("multiply"), of("multiply_8"), of("read"))
+    return Process(name, energy("add"), energy("multiply"), energy("multiply_8"), energy("read"))
 
 
 @dataclass(frozen=True)
 class Work:
-    """A stage: multiplications of (bits, bits), additions, and reads or writes of 32-bit words."""
+    """Operations of one stage."""
 
     stage: str
     products: tuple[tuple[int, int, int], ...]
-    """(how many, bits, other bits)."""
+    """Multiplications: (count, bits of one factor, bits of the other)."""
     additions: int
     table_reads: int
     state_words: int
+    """Reads and writes of 32-bit words of state."""
 
     def picojoules(self, process: Process) -> float:
         """Energy of one sample."""
@@ -70,21 +71,22 @@ class Work:
 
 
 def stages() -> list[Work]:
-    """What happens to one sample on its way into the stream."""
+    """The stages of encoding one sample."""
     network = default_predictor().multiply_adds
     window = default_predictor().window
     own = 1 + OWN_LAGS
     return [
-        # weights of 14 bits stay in registers, since all threads share them; differences of 11 bits, in a ring
+        # weights of 14 bits are in registers, because all channels share them; differences of 11 bits are in a ring
         Work("network", ((network, 11, 14),), network, 0, math.ceil(window * 11 / 32)),
-        # gain in and out of the network, spread in and out, square; their tables, shift of the scale, value of the code
+        # gain in and out of the network, scale in and out, square; their tables, shift of the scale, value of the code
         Work("normalisation", ((4, 16, 20), (1, 11, 11)), 12, 7, 6),
-        # prediction; error times term, times rate
+        # prediction; error times tap, times step size
         Work("adaptation", ((own, 16, 11), (own, 11, 11), (own, 20, 12)), 4 * own, 0, 2 * own + own),
-        # two places in the distribution: scaled distance, tail, interpolation, mass; an edge, two entries for the core
-        # and two for the tail. The program tabulates each tail's distribution; a circuit would mix two entries of one
+        # the distribution at two edges: scaled distance, outliers, interpolation, mass; an edge, two table entries for
+        # the core and two for the outliers. The program has a table for each outlier weight; a circuit would mix two
+        # entries of one table
         Work("density", ((2, 16, 20), (2, 24, 16), (2, 24, 8), (2, 24, 24)), 16, 10, 0),
-        # interval: two products of a width of 64 bits
+        # interval: two products with a width of 64 bits
         Work("range coder", ((2, 40, 24),), 4, 0, 4),
     ]
 
@@ -108,17 +110,17 @@ def main() -> None:
     totals = [sum(w.picojoules(p) for w in work) for p in processes]
     print("| **a sample, pJ** | " + " | ".join(f"{total:.0f}" for total in totals) + " |")
     milliwatts = [total * SAMPLES_A_SECOND * 1e-9 for total in totals]
-    print("| 1024 threads at 19,531 Hz, mW | " + " | ".join(f"{mw:.1f}" for mw in milliwatts) + " |")
+    print("| 1024 channels at 19,531 Hz, mW | " + " | ".join(f"{mw:.1f}" for mw in milliwatts) + " |")
     print("| share of 10 mW | " + " | ".join(f"{100 * mw / BUDGET_MW:.0f} %" for mw in milliwatts) + " |")
     raw, coded = (bits * SAMPLES_A_SECOND * 1e-6 for bits in (10, BITS_PER_SAMPLE))
-    even = (
+    break_even = (
         f"{total / (10 - BITS_PER_SAMPLE):.0f} pJ ({process.name})"
         for process, total in zip(processes, totals, strict=True)
     )
     print(
         f"\nBits: {raw:.0f} Mbit/s raw, {coded:.0f} Mbit/s coded. A radio of {RADIO_PJ_PER_BIT} pJ/bit takes "
         f"{raw * RADIO_PJ_PER_BIT * 1e-3:.2f} mW and {coded * RADIO_PJ_PER_BIT * 1e-3:.2f} mW. "
-        f"Coding saves energy where a bit costs more than {', '.join(even)}."
+        f"Coding saves energy where a bit costs more than {', '.join(break_even)}."
     )
 
 

@@ -1,12 +1,13 @@
-"""What peers give: `python benchmarks/peers.py FILES...` compresses files with `--no-peers`, and as they are together.
+"""The gain of peers: `python benchmarks/peers.py FILES...` compresses files with and without them.
 
-Leaning threads are those that look at a peer's present, because their wave comes after its own; their bits are those of
-their streams alone.
+The table also has the bits/sample of the dependent channels, which refer to the present of a peer because its coding
+pass is earlier than their own.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -18,49 +19,52 @@ from spikey_cli.container.directory import channel_names
 from spikey_cli.model.predictor import find_model
 
 
-def stream_bits(archive: Path) -> dict[str, int]:
-    """Bits of the streams of each thread, by its name."""
-    bits: dict[str, int] = {}
+def stream_bits(archive: Path) -> Counter[str]:
+    """Bits of the streams of each channel, by its name."""
+    bits: Counter[str] = Counter()
     with ArchiveReader(archive) as reader:
-        names = {place: name for name, place in channel_names(reader.directory.files).items()}
+        names = {location: name for name, location in channel_names(reader.directory.files).items()}
         for block in range(len(reader.index.blocks)):
             table = reader.read_table(block)
             for part, streams in zip(table.parts, table.streams, strict=True):
                 for channel, stream in enumerate(streams):
-                    name = names[part.file, channel]
-                    bits[name] = bits.get(name, 0) + 8 * stream.length
+                    bits[names[part.file, channel]] += 8 * stream.length
     return bits
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--model", default="n1", show_default=True, help="A predictor's name, or its file.")
+@click.option("--model", default="n1", show_default=True, help="Name or file of a model.")
 @click.option("--coder", default="range", show_default=True)
 def main(files: tuple[Path, ...], model: str, coder: str) -> None:
     """Compress FILES with peers and without."""
     predictor = find_model(model)
+    archives, bits = {}, {}
     with tempfile.TemporaryDirectory() as folder:
-        told, bits = {}, {}
         for peers in (False, True):
-            archive = Path(folder) / f"{peers}.spk"
-            compress(files, archive, coder=Encoding(coder, predictor, peers), verify=False)
-            told[peers], bits[peers] = info(archive), stream_bits(archive)
-    channels: list[dict] = told[True]["channels"]  # type: ignore[assignment, type-arg]
-    coding_pass = {channel["name"]: channel["coding_pass"] for channel in channels}
-    leaning = [t["name"] for t in channels if any(coding_pass[peer["name"]] < t["coding_pass"] for peer in t["peers"])]
-    frames = {file["name"]: file["frames"] for file in told[True]["files"] if file["kind"] == "wav"}  # type: ignore[attr-defined]
-    samples = sum(frames[name if name in frames else name.rsplit(":", 1)[0]] for name in leaning)
-    click.echo(f"| {model} | archive, bytes | bits/sample | of the {len(leaning)} leaning threads of {len(channels)} |")
-    click.echo("|---|---|---|---|")
-    rates = {}
-    for peers, name in ((False, "without peers"), (True, "with peers")):
-        rates[peers] = sum(bits[peers][channel] for channel in leaning) / max(1, samples)
-        length, rate = told[peers]["archive_bytes"], told[peers]["bits_per_sample"]
-        click.echo(f"| {name} | {length:,} | {rate:.4f} | {rates[peers]:.4f} |")
-    gain = 1 - int(str(told[True]["archive_bytes"])) / int(str(told[False]["archive_bytes"]))
+            path = Path(folder) / f"{peers}.spk"
+            compress(files, path, coder=Encoding(coder, predictor, peers), verify=False)
+            archives[peers], bits[peers] = info(path), stream_bits(path)
+    channels: list[dict] = archives[True]["channels"]  # type: ignore[assignment, type-arg]
+    passes = {channel["name"]: channel["coding_pass"] for channel in channels}
+    dependent = [
+        channel["name"]
+        for channel in channels
+        if any(passes[peer["name"]] < channel["coding_pass"] for peer in channel["peers"])
+    ]
+    frames = {file["name"]: file["frames"] for file in archives[True]["files"] if file["kind"] == "wav"}  # type: ignore[attr-defined]
+    samples = sum(frames[name if name in frames else name.rsplit(":", 1)[0]] for name in dependent)
+    rates = {peers: sum(counts[name] for name in dependent) / max(1, samples) for peers, counts in bits.items()}
     click.echo(
-        f"\n{100 * gain:.2f} % smaller; the leaning threads need {rates[False] - rates[True]:.4f} bits/sample less."
+        f"| {model} | archive, bytes | bits/sample | {len(dependent)} dependent of {len(channels)} channels |\n"
+        "|---|---|---|---|"
     )
+    for peers, row in ((False, "without peers"), (True, "with peers")):
+        size, rate = archives[peers]["archive_bytes"], archives[peers]["bits_per_sample"]
+        click.echo(f"| {row} | {size:,} | {rate:.4f} | {rates[peers]:.4f} |")
+    gain = 1 - int(str(archives[True]["archive_bytes"])) / int(str(archives[False]["archive_bytes"]))
+    saved = rates[False] - rates[True]
+    click.echo(f"\n{100 * gain:.2f} % smaller; the dependent channels need {saved:.4f} bits/sample less.")
 
 
 if __name__ == "__main__":

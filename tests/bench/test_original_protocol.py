@@ -26,7 +26,7 @@ def test_rice_bits_are_those_of_the_codes():
 
 @pytest.fixture
 def channel(random):
-    """A thread of codes, its bins, and the predictor."""
+    """A channel of codes, its bins, and the predictor."""
     predictor = default_predictor()
     return neural(random, 6000)[:, 0], Bins.of([N1], predictor.profile), predictor
 
@@ -40,14 +40,14 @@ def test_predictions_are_of_the_next_code(channel):
     assert np.corrcoef(true, predicted)[0, 1] > 0.7
 
 
-def test_cutting_loses_and_rounding_does_not(channel):
+def test_truncation_loses_and_rounding_does_not(channel):
     codes, bins, predictor = channel
-    found = protocol.measure(codes, 19531, bins, predictor)
-    assert found.samples == 6000
-    assert found.counted == 6000 - 1953
-    assert 0.3 < found.wrong / found.counted < 0.7
-    assert found.cut_towards_zero < found.rounded
-    assert found.rounded_best_k <= found.rounded
+    bits = protocol.measure(codes, 19531, bins, predictor)
+    assert bits.samples == 6000
+    assert bits.counted == 6000 - 1953
+    assert 0.3 < bits.wrong / bits.counted < 0.7
+    assert bits.truncated < bits.rounded
+    assert bits.rounded_best_k <= bits.rounded
     predicted = protocol.predictions(codes, bins, predictor)
     true = codes[predictor.window + 1 :]
     sent = true - np.rint(predicted)
