@@ -1,11 +1,10 @@
 """Spikey: a lossless codec for multichannel electrode recordings.
 
-    import spikey_cli
-
-    spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
-    spikey_cli.decompress("session.spk", "restored")
-    with spikey_cli.open("session.spk") as recording:
-        samples = recording[1000:2000, 0]
+>>> import spikey_cli
+>>> _ = spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
+>>> _ = spikey_cli.decompress("session.spk", "restored")
+>>> with spikey_cli.open("session.spk") as recording:
+...     samples = recording[1000:2000, 0]
 
 Files            `compress`, `decompress`, `verify`, `info`
 Samples          `open` for an array that decodes what is indexed, `extract` for new files

@@ -1,4 +1,4 @@
-"""The process of the command `spikey`, also as `python -m spikey_cli`."""
+"""Entry point of the command `spikey`, also as `python -m spikey_cli`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
 def run() -> None:
-    """Run the command, and end the process.
+    """Run the command and end the process.
 
-    Numba makes hundreds of thousands of objects when it is imported, and none of them is garbage. To look through them
-    time and again, and once more at the end, takes Python half the time of a short command; so it does so seldom, and
-    not at the end.
+    Importing Numba creates hundreds of thousands of objects that live until the process ends. With its default settings
+    Python's garbage collector scans them again and again, which takes half the time of a short command. The command
+    therefore collects less often, and freezes all objects at exit, so that the interpreter does not scan them again.
     """
-    signals.heed()
+    signals.install()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     atexit.register(gc.freeze)
     try:
@@ -28,7 +28,7 @@ def run() -> None:
         main(prog_name="spikey")
     except signals.Interrupted as signal:
         signals.ignore()
-        with contextlib.suppress(OSError):  # the terminal may be gone
+        with contextlib.suppress(OSError):  # the terminal may be closed
             print(f"spikey: {signal}", file=sys.stderr, flush=True)
         sys.exit(signal.status)
     finally:

@@ -61,9 +61,10 @@ class Encoding:
 
     Examples
     --------
-    >>> import spikey_cli
     >>> spikey_cli.Encoding("range", peers=False)
     Encoding(coder='range', predictor=None, peers=False, embed_model=None)
+    >>> spikey_cli.compress(["left.wav", "right.wav"], "small.spk", coder=spikey_cli.Encoding("range")).files
+    2
     """
 
     coder: str = DEFAULT_CODER
@@ -164,15 +165,18 @@ def compress(
 
     Examples
     --------
-    >>> import os, tempfile
-    >>> import numpy as np, spikey_cli
-    >>> samples = np.random.default_rng(0).normal(0, 100, (10_000, 2)).astype(np.int16)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     np.save(os.path.join(folder, "probe.npy"), samples)
-    ...     archive = os.path.join(folder, "probe.spk")
-    ...     result = spikey_cli.compress([os.path.join(folder, "probe.npy")], archive, coder="range")
-    >>> result.files, result.source_bytes, result.ratio > 1.5
-    (1, 40128, True)
+    >>> result = spikey_cli.compress(["left.wav", "right.wav"], "session.spk", coder="range")
+    >>> result.files, result.source_bytes
+    (2, 240088)
+    >>> result.ratio > 2
+    True
+
+    An array is restored as an NPY file:
+
+    >>> samples = np.arange(6000, dtype=np.int16).reshape(3000, 2)
+    >>> source = spikey_cli.ArraySource(samples, "probe.npy", sample_rate=30_000)
+    >>> spikey_cli.compress([source], "probe.spk").source_bytes
+    12128
     """
     if isinstance(inputs, (str, os.PathLike)):
         raise TypeError(f"inputs are a list of files: pass [{os.fspath(inputs)!r}]")

@@ -116,15 +116,12 @@ def extract(
 
     Examples
     --------
-    >>> import os, tempfile
-    >>> import numpy as np, spikey_cli
-    >>> samples = np.arange(6000, dtype=np.int16).reshape(3000, 2)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     archive, piece = os.path.join(folder, "probe.spk"), os.path.join(folder, "piece.npy")
-    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(samples, "probe.npy", 1000)], archive)
-    ...     result = spikey_cli.extract(archive, piece, channels=["probe.npy:1"], seconds=(0.5, 0.503))
-    ...     print(result.shapes, np.load(piece).ravel())
-    ((3, 1),) [1001 1003 1005]
+    >>> _ = spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
+    >>> result = spikey_cli.extract("session.spk", "piece.npy", channels=["right.wav"], seconds=(1, 1.5))
+    >>> np.load("piece.npy").shape
+    (9765, 1)
+    >>> spikey_cli.extract("session.spk", "pieces/", frames=(1000, 2000)).shapes
+    ((1000, 1), (1000, 1))
     """
     if seconds is not None and frames is not None:
         raise ValueError("pass the range in seconds or in frames, not both")

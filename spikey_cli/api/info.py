@@ -42,14 +42,12 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
 
     Examples
     --------
-    >>> import os, tempfile
-    >>> import numpy as np, spikey_cli
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     archive = os.path.join(folder, "probe.spk")
-    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(np.zeros(2000, np.int16), "probe.npy", 30_000)], archive)
-    ...     report = spikey_cli.info(archive)
-    >>> report["coder"], report["samples"], report["files"][0]["sample_rate"]
-    ('rice', 2000, 30000)
+    >>> _ = spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
+    >>> report = spikey_cli.info("session.spk")
+    >>> report["coder"], report["samples"], report["sessions"]
+    ('rice', 120000, 1)
+    >>> [peer["name"] for peer in report["channels"][0]["peers"]]
+    ['right.wav']
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader:
         directory = reader.directory

@@ -76,7 +76,7 @@ def find_sources(
         if not os.path.isdir(path):
             sources.append(FileSource(path, "", sample_rate, raw))
         elif not recursive:
-            fail(InputError(f"{path}: is a folder, whose files are taken only if asked for", parameter="recursive"))
+            fail(InputError(f"{path}: is a folder; name files, or take its files recursively", parameter="recursive"))
         else:
             files = sorted(file for file in _files_below(path, fail) if not _is_left_behind(file, fail))
             if not files:

@@ -75,17 +75,12 @@ class Recording:
 
     Examples
     --------
-    >>> import os, tempfile
-    >>> import numpy as np, spikey_cli
-    >>> samples = np.arange(6000, dtype=np.int16).reshape(3000, 2)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     archive = os.path.join(folder, "probe.spk")
-    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(samples, "probe.npy", 30_000)], archive)
-    ...     with spikey_cli.open(archive) as recording:
-    ...         print(recording.shape, recording.dtype, recording.channel_names)
-    ...         print(recording[1000:1003, 1])
-    (3000, 2) int16 ('probe.npy:0', 'probe.npy:1')
-    [2001 2003 2005]
+    >>> _ = spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
+    >>> with spikey_cli.open("session.spk") as recording:
+    ...     recording
+    ...     recording[1000:2000, 0].shape
+    <Recording 'session.spk': 2 channels x 60000 frames, int16, 19531 Hz>
+    (1000,)
     """
 
     ndim = 2

@@ -46,7 +46,7 @@ def compress_stdin(
     source = _stdin()
     result: Piped | None = None
     is_recorder = _is_recorder(source)
-    with signals.requested() if is_recorder else closing(signals.Request()) as request:
+    with signals.stop_requests() if is_recorder else closing(signals.StopRequest()) as request:
         if is_recorder:
             source = cast(BinaryIO, _InterruptibleReader(source.fileno(), request))
 
@@ -181,7 +181,7 @@ def _is_recorder(source: BinaryIO) -> bool:
 class _InterruptibleReader(io.RawIOBase):
     """Reads a file descriptor up to its end, or until a signal requests the end."""
 
-    def __init__(self, handle: int, request: signals.Request) -> None:
+    def __init__(self, handle: int, request: signals.StopRequest) -> None:
         self._handle = handle
         self._request = request
 

@@ -31,7 +31,6 @@ class RawFormat:
 
     Examples
     --------
-    >>> import spikey_cli
     >>> spikey_cli.RawFormat(channels=385, sample_rate=30_000)
     RawFormat(channels=385, sample_rate=30000, sample_bytes=2)
     """

@@ -67,14 +67,11 @@ class FileSource:
 
     Examples
     --------
-    >>> import os, tempfile
-    >>> import numpy as np, spikey_cli
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "probe.bin")
-    ...     np.zeros((1000, 4), np.int16).tofile(path)
-    ...     source = spikey_cli.FileSource(path, raw=spikey_cli.RawFormat(4, 30_000))
-    ...     spikey_cli.compress([source], os.path.join(folder, "probe.spk")).files
-    1
+    >>> np.zeros((1000, 4), np.int16).tofile("probe.bin")
+    >>> source = spikey_cli.FileSource("probe.bin", raw=spikey_cli.RawFormat(channels=4, sample_rate=30_000))
+    >>> _ = spikey_cli.compress([source], "probe.spk")
+    >>> spikey_cli.info("probe.spk")["files"][0]["channels"]
+    4
     """
 
     path: Path
@@ -134,9 +131,9 @@ class BytesSource:
 
     Examples
     --------
-    >>> import spikey_cli
-    >>> spikey_cli.BytesSource(b'{"probe": "A"}', "probe.json")
-    BytesSource(data=b'{"probe": "A"}', name='probe.json', sample_rate=0)
+    >>> metadata = spikey_cli.BytesSource(b'{"probe": "A"}', "session.json")
+    >>> spikey_cli.compress(["left.wav", metadata], "session.spk").files
+    2
     """
 
     data: bytes
@@ -192,15 +189,13 @@ class ArraySource:
 
     Examples
     --------
-    >>> import os, tempfile
-    >>> import numpy as np, spikey_cli
-    >>> samples = np.arange(3000, dtype=np.int16).reshape(1500, 2)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     archive = os.path.join(folder, "probe.spk")
-    ...     _ = spikey_cli.compress([spikey_cli.ArraySource(samples, "probe.npy", 30_000)], archive)
-    ...     _ = spikey_cli.decompress(archive, folder)
-    ...     restored = np.load(os.path.join(folder, "probe.npy"))
-    >>> bool((restored == samples).all())
+    >>> samples = np.arange(6000, dtype=np.int16).reshape(3000, 2)
+    >>> source = spikey_cli.ArraySource(samples, "probe.npy", sample_rate=30_000)
+    >>> source
+    <ArraySource 'probe.npy': int16, shape (3000, 2), 30000 Hz>
+    >>> _ = spikey_cli.compress([source], "probe.spk")
+    >>> _ = spikey_cli.decompress("probe.spk", "restored")
+    >>> bool((np.load("restored/probe.npy") == samples).all())
     True
     """
 

@@ -1,7 +1,7 @@
-"""How far work is, and what is done: what the caller of something that takes long may hear of it.
+"""Progress of long operations.
 
-The number that moves goes to a callback. What is found and done goes, in words, to the logger `spikey_cli`: its level
-INFO tells of files, sessions, model and stages, DEBUG of blocks too.
+Numbers go to a callback. Messages go to the logger `spikey_cli`: level INFO for files, sessions, model and stages,
+DEBUG for blocks.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ logger = logging.getLogger("spikey_cli")
 
 
 class Progress(Protocol):
-    """Told of work as it goes on."""
+    """A callback for progress."""
 
     def __call__(self, done: int, total: int, ratio: float | None = None, /) -> object:
-        """Bytes done, bytes in all; and, of what is compressed, bytes in over bytes out so far."""
+        """Take the bytes done, the total bytes and, during compression, the compression ratio so far."""
 
 
 def stages(progress: Progress | None, count: int) -> list[Progress | None]:
-    """One for each of `count` passes over the same bytes, that together tell of one whole."""
+    """Return one callback for each of `count` passes over the same bytes; together they report one operation."""
 
     def stage(i: int) -> Progress | None:
         if progress is None:
@@ -35,7 +35,7 @@ def stages(progress: Progress | None, count: int) -> list[Progress | None]:
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Tell the logger how long the block took, where it comes to its end: "`what` in 1.25 s"."""
-    begun = time.perf_counter()
+    """Log the duration of a block that ends without an error, as "`what` in 1.25 s"."""
+    start = time.perf_counter()
     yield
-    logger.info("%s in %.2f s", what, time.perf_counter() - begun)
+    logger.info("%s in %.2f s", what, time.perf_counter() - start)

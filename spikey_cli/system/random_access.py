@@ -1,7 +1,7 @@
-"""A file of which bytes anywhere are read, by several threads of execution, and by processes that were forked, at once.
+"""Reads at any offset of a file, from several threads and forked processes at the same time.
 
-They all share the place up to which an open file was read, so that to seek and to read must be one step: a system of
-POSIX is told the place with each read; elsewhere, where nothing forks, and in memory, a lock makes it one.
+They share the position of an open file, so a seek followed by a read is not safe. POSIX systems read at a given offset
+in one step (`pread`). On other systems, which do not fork, and for memory, a lock protects the two steps.
 """
 
 from __future__ import annotations
@@ -11,40 +11,56 @@ import os
 import threading
 from typing import BinaryIO
 
-_BY_PLACE = hasattr(os, "pread")
-_MOST_AT_ONCE = 1 << 30  # more than 2 GiB are an error to some systems
+_HAS_PREAD = hasattr(os, "pread")
+_MAX_READ = 1 << 30  # some systems reject reads of more than 2 GiB
 
 
 class RandomAccess:
-    """An open file, or bytes in memory that behave like one; taken over, and closed by `close`."""
+    """A file that is read at any offset.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading; `close` closes it.
+
+    Attributes
+    ----------
+    size : int
+        Size in bytes.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._lock = threading.Lock()
         self.size = file.seek(0, os.SEEK_END)
-        """Bytes."""
-        self._by_place = _BY_PLACE and isinstance(getattr(file, "raw", file), io.FileIO)
+        self._uses_pread = _HAS_PREAD and isinstance(getattr(file, "raw", file), io.FileIO)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     def read(self, offset: int, count: int) -> bytes:
-        """`count` bytes from byte `offset` on, or fewer where the file ends before.
+        """Read `count` bytes at `offset`, or fewer at the end of the file.
 
-        Raises OSError where the system does, and ValueError where it was closed, be it by now.
+        Raises
+        ------
+        OSError
+            The system cannot read.
+        ValueError
+            The file was closed, possibly by another thread during the read.
         """
-        if not self._by_place:
+        if not self._uses_pread:
             with self._lock:
                 self._file.seek(offset)
                 return self._file.read(count)
-        pieces, left = [], count
-        while left:  # a system may read less than it was asked for
-            piece = os.pread(self._file.fileno(), min(left, _MOST_AT_ONCE), offset + count - left)
-            if self._file.closed:  # by another thread of execution: its number may be that of another file by now
+        pieces, remaining = [], count
+        while remaining:  # a system may return less than requested
+            piece = os.pread(self._file.fileno(), min(remaining, _MAX_READ), offset + count - remaining)
+            # the file's number may belong to another file if a thread closed it meanwhile
+            if self._file.closed:
                 raise ValueError("read of a closed file")
             if not piece:
                 break
             pieces.append(piece)
-            left -= len(piece)
+            remaining -= len(piece)
         return b"".join(pieces)

@@ -1,8 +1,8 @@
-"""Signals that end the command: Ctrl-C, a request to terminate, a terminal that is gone.
+"""Signals that end the command: Ctrl-C, a request to terminate, a closed terminal.
 
-Each is raised as an exception, so that files under way are discarded as after any error. Only where what comes cannot
-come again, as from a recorder, the first one is a `Request` to end well. A process that does not `heed` signals is as
-Python leaves it: Ctrl-C raises KeyboardInterrupt, and the others kill.
+Each is raised as an exception, so that unfinished files are discarded as after any error. Data from a recorder cannot
+be produced again: there, the first signal is a `StopRequest`, and the recording ends in good order. A process that does
+not call `install` keeps Python's behaviour: Ctrl-C raises KeyboardInterrupt, and the other signals kill.
 """
 
 from __future__ import annotations
@@ -17,38 +17,49 @@ from types import FrameType
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
-_holding = 0
+_hold_depth = 0
 _received: int | None = None
-_request: Request | None = None
+_request: StopRequest | None = None
 
 
 class Interrupted(BaseException):
-    """A signal came. No KeyboardInterrupt: that click takes for its own, and exits with status 1."""
+    """A signal arrived. It is not a KeyboardInterrupt, which click would turn into exit status 1.
 
-    def __init__(self, number: int, outcome: str = "no archive or file is left half written") -> None:
-        """`number` is the signal's; `outcome` tells what became of the work."""
+    Parameters
+    ----------
+    number : int
+        The signal's number.
+    outcome : str, optional
+        What became of the work, for the message.
+
+    Attributes
+    ----------
+    status : int
+        Exit status, as shells report it.
+    """
+
+    def __init__(self, number: int, outcome: str = "no archive or file is left incomplete") -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}; {outcome}")
         self.status = 128 + number
-        """Exit status, as shells give it."""
 
 
-def heed() -> None:
-    """From now on raise Interrupted in the main thread, for all signals that whoever started us has not turned off."""
+def install() -> None:
+    """Raise Interrupted in the main thread from now on, for all signals that the parent process did not disable."""
     for number in _SIGNALS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             signal.signal(number, _interrupt)
 
 
 def ignore() -> None:
-    """From now on take no notice: what is left to be done is to end."""
+    """Ignore signals from now on, because the process is about to end."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def check() -> None:
-    """Raise Interrupted where a signal has come, and its exception was lost, or taken for something else.
+    """Raise Interrupted again if a signal has arrived and its exception was lost.
 
-    That happens in callbacks of libraries, and while they are imported.
+    That happens in callbacks of libraries and during imports.
     """
     if _received is not None:
         raise Interrupted(_received)
@@ -60,39 +71,56 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         _request.make(number)
         return
     _received = number
-    if not _holding:
+    if not _hold_depth:
         raise Interrupted(number)
 
 
 @contextmanager
 def hold() -> Iterator[None]:
-    """Keep signals until the end of the block, which is a call with callbacks that must not raise."""
-    global _holding
-    _holding += 1
+    """Delay signals to the end of the block, which calls a library whose callbacks must not raise."""
+    global _hold_depth
+    _hold_depth += 1
     try:
         yield
     finally:
-        _holding -= 1
+        _hold_depth -= 1
         check()
 
 
-class Request:
-    """A signal that raises nothing: whoever reads what comes is to end with what has come."""
+class StopRequest:
+    """The first signal as a request to end after the data that has arrived, instead of an exception.
+
+    Attributes
+    ----------
+    number : int or None
+        The signal's number, once it has arrived.
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None
-        """The signal, once it has come."""
         self._until: float | None = None
-        self._read_end, self._write_end = os.pipe()  # it wakes who waits, whenever the signal comes
+        self._read_end, self._write_end = os.pipe()  # wakes up a waiting `more_comes`
 
     def make(self, number: int) -> None:
-        """Tell that the signal came."""
+        """Record that a signal arrived."""
         self.number = number
         os.write(self._write_end, b"!")
 
     def more_comes(self, handle: int, grace: float) -> bool:
-        """Wait until a pipe can be read. Once the signal came that is for `grace` seconds, from the first question that
-        is asked then; behind them False. Windows cannot wait so: there the answer is at once whether the signal came.
+        """Wait until a pipe is readable.
+
+        Parameters
+        ----------
+        handle : int
+            The pipe's file descriptor.
+        grace : float
+            Seconds to go on after the signal, counted from the first call after it.
+
+        Returns
+        -------
+        bool
+            False if reading should end. Windows cannot wait on pipes; there, the result is at once whether no signal
+            has arrived.
         """
         try:
             if self.number is None:
@@ -107,16 +135,16 @@ class Request:
             return self.number is None
 
     def close(self) -> None:
-        """Let go of what it holds of the system."""
+        """Close the pipe."""
         os.close(self._read_end)
         os.close(self._write_end)
 
 
 @contextmanager
-def requested() -> Iterator[Request]:
-    """Within the block the first signal is a request; the next one is raised, as are all behind the block."""
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn the first signal within the block into a request; later signals are raised, as are all after the block."""
     global _request
-    _request = request = Request()
+    _request = request = StopRequest()
     try:
         yield request
     finally:

@@ -1,9 +1,8 @@
-"""Files that are there whole or not at all.
+"""Files that appear complete or not at all.
 
-What is written goes to a temporary file in the target's folder, is flushed to the disk, and only then takes the
-target's name, in one step. A run that is killed leaves the old file, or none, and a `*.part` that can be deleted, but
-for that of a live stream, which holds what had come of it. A run that ends in any other way, by an error or a signal as
-well, deletes its temporary files, at the latest as its last act.
+Data is written to a temporary file in the target's folder, flushed to the disk, and then given the target's name in one
+step. A killed run leaves the old file, or none, and a `*.part` file that can be deleted; that of a live stream holds
+what had arrived. A run that ends in any other way, including errors and signals, deletes its temporary files.
 """
 
 from __future__ import annotations
@@ -23,63 +22,82 @@ from ..errors import InputError, system_fault
 from . import signals
 
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
-_NAME_KEPT = 40
-"""Characters of the target's name in that of its temporary file, which must not be too long for any file system."""
+_NAME_LENGTH = 40
+"""Characters of the target's name in the temporary name, which must not be too long for the file system."""
 
-_under_way: set[Path] = set()
-"""Temporary files that may exist. What interrupts a run can strike between any two steps, clearing up as well."""
+_temporaries: set[Path] = set()
+"""Temporary files that may exist. A signal can interrupt a run between any two steps, also while it cleans up."""
 
 
 def _discard_all() -> None:
-    for path in list(_under_way):
+    for path in list(_temporaries):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
 
 
-atexit.register(_discard_all)  # by then, all threads that wrote have come to an end
+atexit.register(_discard_all)  # runs after all threads that write have ended
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_under_way.clear)
+    os.register_at_fork(after_in_child=_temporaries.clear)
 
 
 class WholeFile:
-    """A file under way. `append` to it, then `commit`; `discard` otherwise."""
+    """A file that is being written: `append` to it, then `commit`, or `discard` it.
+
+    Parameters
+    ----------
+    path : Path
+        The target.
+    force : bool
+        Overwrite an existing file.
+    flush_folder : bool, optional
+        Flush the folder on `commit`. Without it, which is faster for many files, a power cut may undo the rename until
+        `flush` is called for the folder.
+
+    Attributes
+    ----------
+    temporary : Path
+        Where the data is until it is committed.
+
+    Raises
+    ------
+    InputError
+        The file exists and `force` is not given, or it cannot be created.
+    """
 
     def __init__(self, path: Path, *, force: bool, flush_folder: bool = True) -> None:
-        """Begin the file. Raises InputError where it exists and `force` is not given, or cannot be made.
-
-        Without `flush_folder` a power cut may take the name back until `flush` is called for its folder: for those who
-        commit many files.
-        """
         self.path = path
         self._force = force
         self._flush_folder = flush_folder
         self._check_target()
-        name = f".{path.name[:_NAME_KEPT]}.{secrets.token_hex(4)}.part"
+        name = f".{path.name[:_NAME_LENGTH]}.{secrets.token_hex(4)}.part"
         self.temporary = path.with_name(name).absolute()
-        """Where what was written stands until it is committed."""
-        _under_way.add(self.temporary)
+        _temporaries.add(self.temporary)
         try:
             self.temporary.open("xb").close()
         except OSError as error:
-            _under_way.discard(self.temporary)
+            _temporaries.discard(self.temporary)
             raise self._failed(error) from error
 
     @classmethod
     def below(cls, root: Path, name: str, *, force: bool, flush_folder: bool = True) -> Self:
-        """Begin the file `name` below a folder, with the folders on its way. Raises InputError as above, and where a
-        link would lead it out of `root`.
+        """Begin the file `name` below a folder, and make the folders in between.
+
+        Raises
+        ------
+        InputError
+            As the constructor does, or a link leads out of `root`.
         """
         path = root / name
-        # before a folder is made: that, too, would be outside
+        # checked before a folder is made, which would be outside too
         if not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(root)):
             raise InputError(f"{path}: a link leads out of {root}; choose another folder")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(system_fault(path.parent, "make the folder", error)) from error
-        except RecursionError as error:  # a thousand folders within each other
+        except RecursionError as error:  # about a thousand nested folders
             raise InputError(
-                f"{root}: a name leads too deep to make its folders; give the file another name"
+                f"{root}: the name of a file has too many folders to make them; rename the file"
             ) from error
         return cls(path, force=force, flush_folder=flush_folder)
 
@@ -87,15 +105,17 @@ class WholeFile:
         if os.path.isdir(self.path):
             raise InputError(f"{self.path}: is a folder; name a file")
         if os.path.exists(self.path) and not os.path.isfile(self.path):
-            raise InputError(f"{self.path}: is a device or a pipe, which a file would take the place of; name a file")
+            raise InputError(f"{self.path}: is a device or a pipe, which is never overwritten; name a file")
         if not self._force and os.path.lexists(self.path):
-            raise InputError(f"{self.path}: exists already; give --force to replace it")
+            raise InputError(
+                f"{self.path}: exists already; choose another name, or force overwriting it", parameter="force"
+            )
 
     def _failed(self, error: OSError) -> InputError:
         return InputError(system_fault(self.path, "write", error))
 
     def append(self, data: bytes | bytearray | memoryview) -> None:
-        """Write at the end; the file is not held open in between, so that thousands can be under way."""
+        """Write at the end. The file is not held open, so that thousands can be written at the same time."""
         try:
             with open(self.temporary, "ab", opener=_open_existing) as file:
                 file.write(data)
@@ -104,7 +124,7 @@ class WholeFile:
 
     @contextmanager
     def writing(self) -> Iterator[BinaryIO]:
-        """Hold the file open to write it anew, from its start. Failures to write are InputErrors."""
+        """Hold the file open to write it from its start. An OSError within the block becomes an InputError."""
         try:
             with open(self.temporary, "wb", opener=_open_existing) as file:
                 yield file
@@ -112,7 +132,7 @@ class WholeFile:
             raise self._failed(error) from error
 
     def commit(self) -> None:
-        """Flush to the disk and take the target's name, unless a signal says that the run is to end."""
+        """Flush the data to the disk and give it the target's name, unless a signal has asked the run to end."""
         signals.check()
         try:
             with self.temporary.open("rb+") as file:
@@ -121,48 +141,55 @@ class WholeFile:
             os.replace(self.temporary, self.path)
         except OSError as error:
             raise self._failed(error) from error
-        _under_way.discard(self.temporary)
+        _temporaries.discard(self.temporary)
         if self._flush_folder:
             flush(self.path.parent, self.path)
 
     def keep(self) -> Path:
-        """Take the target's name where nothing has it, else stand under the temporary one; returns where it is now.
+        """Keep data that cannot be produced again, although it is incomplete or could not be committed.
 
-        For what could not be written to its end, or committed, and cannot be written again.
+        Returns
+        -------
+        Path
+            The target, if no file has that name; otherwise the temporary file.
         """
         with contextlib.suppress(InputError):
             if not os.path.lexists(self.path):
                 self.commit()
-        _under_way.discard(self.temporary)
+        _temporaries.discard(self.temporary)
         return self.temporary if os.path.exists(self.temporary) else self.path
 
     def discard(self) -> None:
-        """Delete what was written, if it was not committed."""
-        if self.temporary in _under_way:
-            with contextlib.suppress(OSError):  # what led here is worth more; it is tried again as the process ends
+        """Delete the data, unless it was committed."""
+        if self.temporary in _temporaries:
+            # the error that led here is more important; the deletion is tried again when the process ends
+            with contextlib.suppress(OSError):
                 self.temporary.unlink(missing_ok=True)
-                _under_way.discard(self.temporary)
+                _temporaries.discard(self.temporary)
 
 
 def _open_existing(path: str, flags: int) -> int:
-    """An opener that makes no file: what was discarded does not come back."""
+    """Open without creating: a discarded file must not reappear."""
     return os.open(path, flags & ~os.O_CREAT)
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a file is, by its name, what a killed run left behind."""
+    """Return whether a file has the name of a temporary file, which a killed run left behind."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def write_whole(path: Path, data: bytes, *, force: bool) -> None:
-    """Write a file in one go. Raises InputError where it exists and `force` is not given, or cannot be written."""
+    """Write a file at once. Raises InputError as `WholeFile` does."""
     with begun(path, force=force) as write:
         write(data)
 
 
 @contextmanager
 def begun(path: Path, *, force: bool) -> Iterator[Callable[[bytes], None]]:
-    """Begin a file before the work that fills it, which may take long: what writes it in one go. Raises as above."""
+    """Check that a file can be written before the long computation of its contents.
+
+    Yields a function that writes the contents at once. Raises InputError as `WholeFile` does.
+    """
     file = WholeFile(path, force=force)
 
     def write(data: bytes) -> None:
@@ -176,23 +203,23 @@ def begun(path: Path, *, force: bool) -> Iterator[Callable[[bytes], None]]:
 
 
 def flush(folder: Path, written: Path | None = None) -> None:
-    """Flush the names in a folder to the disk. Raises InputError where that fails, naming what was `written` there."""
+    """Flush the names in a folder to the disk. Raises InputError, which names the file that was `written`."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows cannot open folders; there a rename is on the disk once it returns
+    except OSError:  # Windows cannot open folders, and a rename there is on the disk when it returns
         return
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems know no such thing
-            what = "flush the folder to the disk (what was written is whole, but a power cut may take it back)"
-            raise InputError(system_fault(written or folder, what, error)) from error
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems do not support it
+            action = "flush the folder to the disk (the file is complete, but a power cut may undo it)"
+            raise InputError(system_fault(written or folder, action, error)) from error
     finally:
         os.close(handle)
 
 
 def forget(path: Path) -> None:
-    """Ask the system to drop what it holds of a file in memory, so that it is read from the disk."""
+    """Ask the system to drop a file from its cache, so that the next read is from the disk."""
     if not hasattr(os, "posix_fadvise"):
         return
     with contextlib.suppress(OSError), path.open("rb") as file:

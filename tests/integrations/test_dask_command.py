@@ -113,7 +113,7 @@ class TestCommand:
             os.killpg(process.pid, signal.SIGINT)
             rest = output.read().splitlines()
         assert process.wait() == 130
-        assert rest[-1] == "spikey: interrupted by SIGINT; no archive or file is left half written"
+        assert rest[-1] == "spikey: interrupted by SIGINT; no archive or file is left incomplete"
         assert not any("Traceback" in line for line in rest), rest
         assert left_in(tmp_path) == []
         while _has_processes(process.pid):

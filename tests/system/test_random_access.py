@@ -24,7 +24,7 @@ def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         return RandomAccess(io.BytesIO(DATA))
     if request.param == "by place" and not hasattr(os, "pread"):
         pytest.skip("this system has no pread")
-    monkeypatch.setattr(random_access, "_BY_PLACE", request.param == "by place")
+    monkeypatch.setattr(random_access, "_HAS_PREAD", request.param == "by place")
     (tmp_path / "a").write_bytes(DATA)
     return RandomAccess((tmp_path / "a").open("rb"))
 
