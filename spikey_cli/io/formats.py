@@ -78,7 +78,7 @@ FORMATS = (
         (),
         lambda file, size, source: None,  # a dataset of it is an input: see integrations.hdf5
         "stored byte for byte with little gain; to compress the samples of one dataset, and nothing else of the file, "
-        "name that dataset",
+        "name that dataset (an unknown name lists those that fit)",
         "dataset",
     ),
 )

@@ -1,4 +1,4 @@
-"""Bytes anywhere of a file, for many at once."""
+"""Reads at any offset, by several threads."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from spikey_cli.system.random_access import RandomAccess
 DATA = bytes(range(256)) * 40
 
 
-@pytest.fixture(params=["by place", "without pread", "in memory"])
+@pytest.fixture(params=["pread", "without pread", "in memory"])
 def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RandomAccess:
-    """A file that holds DATA, read in each of the ways there are."""
+    """A file that holds DATA, read in each of the possible ways."""
     if request.param == "in memory":
         return RandomAccess(io.BytesIO(DATA))
-    if request.param == "by place" and not hasattr(os, "pread"):
+    if request.param == "pread" and not hasattr(os, "pread"):
         pytest.skip("this system has no pread")
-    monkeypatch.setattr(random_access, "_HAS_PREAD", request.param == "by place")
+    monkeypatch.setattr(random_access, "_HAS_PREAD", request.param == "pread")
     (tmp_path / "a").write_bytes(DATA)
     return RandomAccess((tmp_path / "a").open("rb"))
 
 
-def test_bytes_anywhere(file: RandomAccess) -> None:
+def test_any_range_of_bytes(file: RandomAccess) -> None:
     assert file.size == len(DATA)
     for offset, count in ((0, 0), (5, 1), (1000, 3000), (0, len(DATA)), (len(DATA) - 3, 10), (len(DATA) + 5, 10)):
         assert file.read(offset, count) == DATA[offset : offset + count], (offset, count)
@@ -38,10 +38,10 @@ def test_bytes_anywhere(file: RandomAccess) -> None:
         file.read(0, 1)
 
 
-def test_threads_of_execution_at_once(file: RandomAccess) -> None:
+def test_concurrent_reads(file: RandomAccess) -> None:
     with ThreadPoolExecutor(8) as pool:
         for at, piece in enumerate(pool.map(lambda at: file.read(at, 100), range(3000))):
-            assert piece == DATA[at : at + 100], f"at {at} are other bytes"
+            assert piece == DATA[at : at + 100], f"wrong bytes at {at}"
     file.close()
 
 
@@ -49,7 +49,7 @@ needs_pread = pytest.mark.skipif(not hasattr(os, "pread"), reason="this system h
 
 
 @needs_pread
-def test_what_is_closed_while_it_is_read_gives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_closed_during_a_read_returns_no_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pread = os.pread
     (tmp_path / "a").write_bytes(DATA)
     (tmp_path / "b").write_bytes(bytes(len(DATA)))
@@ -58,7 +58,7 @@ def test_what_is_closed_while_it_is_read_gives_nothing(tmp_path: Path, monkeypat
     def closed_before(handle: int, count: int, offset: int) -> bytes:
         file.close()
         with (tmp_path / "b").open("rb") as other:
-            assert other.fileno() == handle, "the number was not given to another file"
+            assert other.fileno() == handle, "the file descriptor was not reused"
             return pread(handle, count, offset)
 
     monkeypatch.setattr(os, "pread", closed_before)
@@ -66,7 +66,7 @@ def test_what_is_closed_while_it_is_read_gives_nothing(tmp_path: Path, monkeypat
         file.read(0, 100)
 
 
-def test_the_number_of_a_compressed_file_is_not_its_own(tmp_path: Path) -> None:
+def test_a_gzip_file_is_not_read_by_its_descriptor(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "a.gz", "wb") as packed:
         packed.write(DATA)
     with gzip.open(tmp_path / "a.gz", "rb") as unpacked:
@@ -74,7 +74,7 @@ def test_the_number_of_a_compressed_file_is_not_its_own(tmp_path: Path) -> None:
 
 
 @needs_pread
-def test_a_system_that_reads_less_than_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_reads_of_the_system_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pread = os.pread
     monkeypatch.setattr(os, "pread", lambda handle, count, offset: pread(handle, min(count, 7), offset))
     (tmp_path / "a").write_bytes(DATA)

@@ -1,4 +1,4 @@
-"""What signals do to a run: it ends at once, says so, and leaves nothing half written."""
+"""Signals end a run at once, with a message, and leave no incomplete file; a recording that they end is kept."""
 
 from __future__ import annotations
 
@@ -24,23 +24,21 @@ from support.recordings import write_session
 import spikey_cli
 from spikey_cli.api import compress as compressor
 from spikey_cli.cli import main, pipe
-from spikey_cli.errors import InputError
 from spikey_cli.streaming.encoder import StreamEncoder
 from spikey_cli.streaming.pipe import decompress_pipe
 from spikey_cli.system import signals
-from spikey_cli.system.whole_file import WholeFile
 
 pytestmark = needs_faults
 
 
 @pytest.fixture
-def heeding(monkeypatch):
-    """As in a process of the command."""
+def handlers(monkeypatch):
+    """The signal handlers of a process of the command."""
     monkeypatch.setattr(signals, "_received", None)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
-    signals.heed()
+    signals.install()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -50,7 +48,7 @@ class TestInterrupted:
     @pytest.mark.slow
     @every_job
     @pytest.mark.parametrize("channels", [1, 2])
-    def test_at_any_call(self, harness, kind, channels):
+    def test_at_any_system_call(self, harness, kind, channels):
         job = harness.job(kind, "--threads", channels)
         for outcome, where in harness.trials(job, Fault("signal", 0, (*WRITING, *READING), signal.SIGINT)):
             self.check(harness, outcome, where, signal.SIGINT)
@@ -64,15 +62,15 @@ class TestInterrupted:
     def check(self, harness: FaultHarness, outcome: Outcome, where: str, number: int) -> None:
         assert outcome.status == 128 + number, where
         name = signal.Signals(number).name
-        assert outcome.output == f"spikey: interrupted by {name}; no archive or file is left half written\n", where
+        assert outcome.output == f"spikey: interrupted by {name}; no archive or file is left incomplete\n", where
         assert harness.temporary_files() == [], where
 
-    def test_signals_that_were_turned_off_stay_so(self, heeding):
+    def test_disabled_signals_stay_disabled(self, handlers):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         with pytest.raises(signals.Interrupted):
             signal.raise_signal(signal.SIGTERM)
 
-    def test_signals_can_be_held(self, heeding):
+    def test_held_signals_are_raised_at_the_end_of_the_block(self, handlers):
         holding = signals.hold()
         holding.__enter__()
         signal.raise_signal(signal.SIGINT)
@@ -80,8 +78,8 @@ class TestInterrupted:
             holding.__exit__(None, None, None)
         assert caught.value.status == 130
 
-    def test_one_may_be_a_request_and_the_next_is_raised(self, heeding):
-        with signals.requested() as request:
+    def test_the_first_signal_is_a_request_and_the_next_is_raised(self, handlers):
+        with signals.stop_requests() as request:
             signal.raise_signal(signal.SIGTERM)
             assert request.number == signal.SIGTERM
             signals.check()
@@ -90,29 +88,29 @@ class TestInterrupted:
         with pytest.raises(signals.Interrupted):
             signal.raise_signal(signal.SIGTERM)
 
-    def test_one_that_a_library_loses_ends_the_run_all_the_same(self, heeding, tmp_path, random, monkeypatch):
-        def lose(*_, **__):
+    def test_a_signal_that_a_library_suppresses_ends_the_run(self, handlers, tmp_path, random, monkeypatch):
+        def suppress(*_, **__):
             with contextlib.suppress(signals.Interrupted):
                 signal.raise_signal(signal.SIGINT)
 
         paths = write_session(tmp_path / "in", random)
-        monkeypatch.setattr(compressor, "_verify", lose)
+        monkeypatch.setattr(compressor, "_verify", suppress)
         with pytest.raises(signals.Interrupted):
             spikey_cli.compress(paths, tmp_path / "o.spk")
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
-    def test_one_that_a_library_takes_for_an_error_ends_the_run_all_the_same(self, heeding, tmp_path, monkeypatch):
-        def mistake(*_, **__):
+    def test_a_signal_that_a_library_turns_into_an_error_ends_the_run(self, handlers, tmp_path, monkeypatch):
+        def convert(*_, **__):
             try:
                 signal.raise_signal(signal.SIGINT)
             except signals.Interrupted as error:
                 raise ImportError("initialization failed") from error
 
-        monkeypatch.setattr(compressor, "find_sources", mistake)
+        monkeypatch.setattr(compressor, "find_sources", convert)
         with pytest.raises(signals.Interrupted):
             CliRunner().invoke(main, ["compress", "a.wav", str(tmp_path / "o.spk")])
 
-    def test_an_interrupted_call_leaves_nothing(self, tmp_path, random, monkeypatch):
+    def test_an_interrupted_call_leaves_no_file(self, tmp_path, random, monkeypatch):
         def interrupt(*_, **__):
             raise KeyboardInterrupt
 
@@ -122,19 +120,6 @@ class TestInterrupted:
             spikey_cli.compress(paths, tmp_path / "o.spk")
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
-    def test_the_end_of_a_process_discards_what_nobody_has(self, tmp_path):
-        begin = "import pathlib, sys; from spikey_cli.system.whole_file import WholeFile\nWholeFile(pathlib.Path('a'), force=False)"
-        subprocess.run([sys.executable, "-c", begin], cwd=tmp_path, check=True, env=os.environ | importable())
-        assert list(tmp_path.iterdir()) == []
-
-    def test_what_was_discarded_does_not_come_back(self, tmp_path):
-        file = WholeFile(tmp_path / "a", force=False)
-        file.append(b"some")
-        file.discard()
-        with pytest.raises(InputError, match="a: cannot write: No such file"):
-            file.append(b"more")
-        assert list(tmp_path.iterdir()) == []
-
 
 def importable() -> dict[str, str]:
     root = str(Path(spikey_cli.__file__).parent.parent)
@@ -143,15 +128,15 @@ def importable() -> dict[str, str]:
 
 @pytest.fixture
 def recording():
-    """`spikey compress -` in a process of its own, which waits for more; what it is given at first is taken."""
+    """Starts `spikey compress -` in a process, which has read the first bytes and waits for more."""
     started = []
 
-    def start(target: Path | str, begin: bytes) -> subprocess.Popen[bytes]:
+    def start(target: Path | str, first: bytes) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "spikey_cli", "compress", "--raw", "2:1000", "-", str(target)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(command, bufsize=0, env=os.environ | importable(), **pipes)
         started.append(process)
-        process.stdin.write(begin)
+        process.stdin.write(first)
         while struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)))[0]:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.01)
@@ -164,34 +149,34 @@ def recording():
 
 
 class TestRecording:
-    """What comes through a pipe cannot come again: a signal ends it, and it is kept."""
+    """Samples from a pipe cannot be read again: a signal ends the recording, and what has arrived is kept."""
 
     @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-    def test_what_came_is_kept(self, tmp_path, random, recording, number):
+    def test_the_received_frames_are_kept(self, tmp_path, random, recording, number):
         data = random.bytes(4 * 50_000)
         process = recording(tmp_path / "o.spk", data[:180_000])
-        process.stdin.write(data[180_000:])  # some of it is on its way when the signal comes
+        process.stdin.write(data[180_000:])  # may still be in the pipe when the signal arrives
         process.send_signal(number)
-        told = process.communicate()[1].decode()
-        assert (process.returncode, told) == (
+        message = process.communicate()[1].decode()
+        assert (process.returncode, message) == (
             128 + number,
             f"spikey: interrupted by {number.name}; {tmp_path}/o.spk holds the 50,000 frames received\n",
         )
         assert restored(tmp_path / "o.spk") == data
 
     @pytest.mark.slow
-    def test_what_a_recorder_still_writes_is_taken(self, tmp_path, random, recording):
-        """Ctrl-C comes to both of them; the recorder flushes what it has, and half a frame may be among it."""
+    def test_frames_written_after_the_signal_are_kept(self, tmp_path, random, recording):
+        """Ctrl-C reaches both programs; the recorder flushes its buffer, which may end in an incomplete frame."""
         data = random.bytes(4 * 30_000 + 2)
         process = recording(tmp_path / "o.spk", data[:80_000])
         process.send_signal(signal.SIGINT)
         process.stdin.write(data[80_000:])
-        told = process.communicate()[1].decode()
-        assert (process.returncode, "o.spk holds the 30,000 frames received" in told) == (130, True), told
+        message = process.communicate()[1].decode()
+        assert (process.returncode, "o.spk holds the 30,000 frames received" in message) == (130, True), message
         assert restored(tmp_path / "o.spk") == data
 
     @pytest.mark.slow
-    def test_a_recorder_that_goes_on_is_not_waited_for(self, tmp_path, random, recording):
+    def test_a_recorder_that_never_stops_is_not_awaited(self, tmp_path, random, recording):
         data = random.bytes(40_000)
         process = recording(tmp_path / "o.spk", data)
         process.send_signal(signal.SIGINT)
@@ -204,26 +189,26 @@ class TestRecording:
         assert len(back) >= 40_000
 
     @pytest.mark.slow
-    def test_through_a_pipe_too(self, random, recording):
+    def test_a_stream_to_stdout(self, random, recording):
         data = random.bytes(4 * 10_000)
         process = recording("-", data)
         process.send_signal(signal.SIGINT)
-        stream, told = process.communicate()
-        assert (process.returncode, "the stream holds the 10,000 frames received" in told.decode()) == (130, True)
-        back: list[bytes] = []
-        decompress_pipe(io.BytesIO(stream), back.append)
-        assert b"".join(back) == data
+        stream, message = process.communicate()
+        assert (process.returncode, "the stream holds the 10,000 frames received" in message.decode()) == (130, True)
+        pieces: list[bytes] = []
+        decompress_pipe(io.BytesIO(stream), pieces.append)
+        assert b"".join(pieces) == data
 
     @pytest.mark.slow
-    def test_nothing_is_kept_of_nothing(self, tmp_path, recording):
+    def test_without_a_complete_frame_no_file_is_kept(self, tmp_path, recording):
         process = recording(tmp_path / "o.spk", b"abc")
         process.send_signal(signal.SIGINT)
-        told = process.communicate()[1].decode()
-        assert told == "spikey: interrupted by SIGINT; no archive or file is left half written\n"
+        message = process.communicate()[1].decode()
+        assert message == "spikey: interrupted by SIGINT; no archive or file is left incomplete\n"
         assert (process.returncode, list(tmp_path.iterdir())) == (130, [])
 
-    def test_a_file_can_be_read_again(self, heeding, tmp_path, monkeypatch, random):
-        """Where stdin is one, a signal discards what was made of it, as of any other."""
+    def test_a_regular_file_as_stdin_leaves_no_file(self, handlers, tmp_path, monkeypatch, random):
+        """It can be read again, so a signal discards the output."""
         (tmp_path / "in").write_bytes(random.bytes(4 * 10_000))
 
         def interrupt(*_, **__):
@@ -238,6 +223,6 @@ class TestRecording:
 
 
 def restored(stream: Path) -> bytes:
-    """What `spikey decompress` makes of a live stream of raw samples."""
+    """The raw samples that `spikey decompress` restores from a live stream."""
     assert run("decompress", stream, stream.parent / "back").startswith(str(stream))
     return (stream.parent / "back" / f"{stream.stem}.raw").read_bytes()

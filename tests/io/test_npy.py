@@ -1,0 +1,126 @@
+"""NumPy files: which arrays are predicted, and every file is restored."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+import spikey_cli
+from spikey_cli.io.npy import header, holds_16_bit_integers, is_predictable, parse, parse_header
+
+
+def saved(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def parsed(data: bytes):
+    return parse(io.BytesIO(data), len(data), 30_000)
+
+
+def restored(data: bytes, folder) -> tuple[str, bytes]:
+    """The kind of an .npy file in an archive, and its bytes when it is restored."""
+    folder.mkdir()
+    (folder / "a.npy").write_bytes(data)
+    spikey_cli.compress([folder / "a.npy"], folder / "a.spk")
+    spikey_cli.decompress(folder / "a.spk", folder / "out")
+    (file,) = spikey_cli.info(folder / "a.spk")["files"]
+    return file["kind"], (folder / "out" / "a.npy").read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8])
+@pytest.mark.parametrize("shape", [(7,), (5, 3), (0,), (0, 2)])
+def test_arrays_of_samples_are_parsed(dtype, shape):
+    data = saved(np.zeros(shape, dtype))
+    layout = parsed(data)
+    assert (layout.n_frames, layout.channels) == (shape[0], shape[1] if len(shape) == 2 else 1)
+    assert (layout.sample_bytes, layout.sample_rate) == (np.dtype(dtype).itemsize, 30_000)
+    assert layout.header == header(shape, np.dtype(dtype).newbyteorder("<"))
+    assert layout.file_bytes == len(data)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((10, 3), np.float32),
+        np.zeros((10, 3), ">i2"),
+        np.asfortranarray(np.zeros((10, 3), np.int16)),
+        np.zeros((10, 3, 2), np.int16),
+        np.zeros((10, 0), np.int16),
+        np.zeros((), np.int16),
+    ],
+)
+def test_other_arrays_are_stored_verbatim(tmp_path, array):
+    data = saved(array)
+    assert parsed(data) is None
+    assert restored(data, tmp_path / "in") == ("verbatim", data)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 127, 128, 129, 1000])
+def test_truncated_and_extended_files_are_restored(tmp_path, samples, cut):
+    data = saved(samples)
+    assert restored(data[:cut], tmp_path / "truncated") == ("verbatim", data[:cut])
+    assert restored(data + bytes(cut), tmp_path / "extended") == ("npy", data + bytes(cut))
+
+
+def test_a_file_is_predicted_and_restored(tmp_path, samples):
+    data = saved(samples)
+    (tmp_path / "a.npy").write_bytes(data)
+    source = spikey_cli.FileSource(tmp_path / "a.npy", sample_rate=30_000)
+    result = spikey_cli.compress([source], tmp_path / "a.spk")
+    assert result.ratio > 3, f"ratio {result.ratio}: it was not predicted"
+    with spikey_cli.open(tmp_path / "a.spk") as recording:
+        assert recording.sample_rate == 30_000
+        np.testing.assert_array_equal(recording[10:20], samples[10:20])
+    spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "out")
+    assert (tmp_path / "out" / "a.npy").read_bytes() == data
+
+
+def test_headers_of_both_versions_are_parsed():
+    array = np.zeros((3, 2), np.int16)
+    for version in ((1, 0), (2, 0)):
+        file = io.BytesIO()
+        np.lib.format.write_array(file, array, version)
+        fields = parse_header(file.getvalue())
+        assert (fields.shape, fields.dtype, fields.is_fortran) == ((3, 2), np.dtype("<i2"), False)
+        assert len(file.getvalue()) == fields.length + array.nbytes
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"RIFF",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x03\x00",
+        b"\x93NUMPY\x01\x00\x05\x00{'a':",
+        b"\x93NUMPY\x01\x00\x02\x00[]",
+    ],
+)
+def test_malformed_headers_are_not_parsed(start):
+    assert parse_header(start) is None
+
+
+@pytest.mark.parametrize("shape", ["(False,)", "(-1,)", "(2, -3)", "('a',)"])
+def test_impossible_shapes_are_not_parsed(shape):
+    text = f"{{'descr': '<i2', 'fortran_order': False, 'shape': {shape}}}".encode()
+    assert parse_header(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text) is None
+
+
+def test_predictable_shapes_and_dtypes():
+    int16 = np.dtype("<i2")
+    assert is_predictable((5,), int16)
+    assert is_predictable((5, 65_535), np.dtype(np.uint8))
+    assert not is_predictable((5, 65_536), int16)
+    assert not is_predictable((), int16)
+    assert not is_predictable((5,), np.dtype(np.int8))
+
+
+def test_16_bit_integers_are_recognized():
+    assert holds_16_bit_integers(saved(np.asfortranarray(np.ones((9, 2), ">u2"))))
+    assert not holds_16_bit_integers(saved(np.ones((0, 2), np.int16)))
+    assert not holds_16_bit_integers(saved(np.ones(9)))
+    assert not holds_16_bit_integers(b"")
