@@ -27,7 +27,7 @@ def write_spikeglx(folder: Path, samples: np.ndarray) -> Path:
 
 
 def write_open_ephys(folder: Path, samples: np.ndarray) -> Path:
-    """Write a recording of Open Ephys: a stream of samples of shape (frames, 4), and one of their first two channels."""
+    """Write a recording of Open Ephys: a stream of samples of shape (frames, 4), and one of the first two."""
     recording = folder / "recording1"
     for stream, channels in (("Probe-A", 4), ("Probe-B", 2)):
         (recording / "continuous" / stream).mkdir(parents=True)
