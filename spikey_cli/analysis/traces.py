@@ -21,7 +21,7 @@ from ..container.limits import DEFAULT_LIMITS, Limits
 from ..errors import InputError
 from ..model.predictor import Predictor
 from ..system.progress import Progress
-from ..system.workers import open_workers
+from ..system.workers import Workers, open_workers
 
 COLUMNS = 1500
 """Columns of a reduced trace."""
@@ -54,7 +54,7 @@ def read_traces(
     stop: float = math.inf,
     *,
     max_channels: int | None = None,
-    workers: int | None = None,
+    workers: int | Workers | None = None,
     predictor: Predictor | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
@@ -73,8 +73,8 @@ def read_traces(
         In seconds, exclusive. It may exceed the end of the recording.
     max_channels : int, optional
         Largest number of channels if `names` is not given; by default all.
-    workers : int, optional
-        Worker threads; by default one for each processor.
+    workers : int or Workers, optional
+        Number of worker threads; by default one for each processor.
     predictor : Predictor, optional
         The model of the archive, if it is neither shipped nor embedded.
     limits : Limits, optional

@@ -1,4 +1,4 @@
-"""The synthetic probe, and what its threads' common activity saves."""
+"""The synthetic probe of examples/make_probe.py, and the gain of its channels' common activity."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_peers_make_its_archive_smaller(samples, tmp_path):
         spikey_cli.decompress(archive, tmp_path / f"back {peers}")
         assert (tmp_path / f"back {peers}" / "probe.wav").read_bytes() == (tmp_path / "probe.wav").read_bytes()
     assert size[True] < 0.92 * size[False], size
-    told = spikey_cli.info(tmp_path / "True.spk")["channels"]
-    near = [
+    channels = spikey_cli.info(tmp_path / "True.spk")["channels"]
+    distances = [
         abs(int(channel["name"].rsplit(":")[-1]) - int(peer["name"].rsplit(":")[-1]))
-        for channel in told
+        for channel in channels
         for peer in channel["peers"]
     ]
-    assert np.median(near) <= 2, "peers are neighbours"
+    assert np.median(distances) <= 2, "peers are neighbours"

@@ -13,16 +13,16 @@ from spikey_cli.analysis.whiteness import autocorrelation, correlation_matrix, l
 def test_white_noise_is_white_and_coloured_is_not(random):
     noise = random.normal(size=50_000)
     valid = np.ones(noise.size, dtype=bool)
-    found, n = autocorrelation(noise, valid)
+    correlations, n = autocorrelation(noise, valid)
     assert n == noise.size
-    assert np.mean(np.abs(found) > 1.96 / n**0.5) < 0.15
-    assert ljung_box(found, n)[1] > 0.001
-    assert redundancy(found, n) < 0.001
+    assert np.mean(np.abs(correlations) > 1.96 / n**0.5) < 0.15
+    assert ljung_box(correlations, n)[1] > 0.001
+    assert redundancy(correlations, n) < 0.001
     coloured = noise[1:] + 0.3 * noise[:-1]
-    found, n = autocorrelation(coloured, valid[1:])
-    assert found[0] == pytest.approx(0.3 / 1.09, abs=0.02)
-    assert ljung_box(found, n)[1] < 1e-6
-    assert redundancy(found, n) == pytest.approx(-0.5 * math.log2(1 - found[0] ** 2), abs=0.01)
+    correlations, n = autocorrelation(coloured, valid[1:])
+    assert correlations[0] == pytest.approx(0.3 / 1.09, abs=0.02)
+    assert ljung_box(correlations, n)[1] < 1e-6
+    assert redundancy(correlations, n) == pytest.approx(-0.5 * math.log2(1 - correlations[0] ** 2), abs=0.01)
 
 
 def test_common_noise_shows_in_the_matrix(random):

@@ -18,6 +18,7 @@ from spikey_cli.errors import SpikeyError
 EVERY = 1 << 30
 """More than there are bits or bytes in an archive."""
 
+
 class MemoryFile:
     """Takes a file's bytes, and keeps them once they are complete."""
 
