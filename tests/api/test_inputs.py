@@ -151,8 +151,8 @@ def test_rate_tells_that_of_numpy_files(tmp_path, samples):
 def test_options_that_tell_of_nothing_are_usage_errors(tmp_path, samples):
     (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
     wav, out = tmp_path / "a.wav", tmp_path / "out.spk"
-    assert "no input is one by its name (.bin, .dat, .raw)" in run("compress", "--raw", "4:30000", wav, out, status=2)
-    assert "no input is one by its name (.npy)" in run("compress", "--rate", "30000", wav, out, status=2)
+    assert "no input has such a name (.bin, .dat, .raw)" in run("compress", "--raw", "4:30000", wav, out, status=2)
+    assert "no input has such a name (.npy)" in run("compress", "--rate", "30000", wav, out, status=2)
     assert "needs neither" in run("compress", "--rate", "30000", "-", out, status=2)
     assert not out.exists()
 
