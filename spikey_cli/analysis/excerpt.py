@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..codec.block_plan import plan_blocks, steps_for
-from ..codec.streams import encode_channels, run_group, share_channels
+from ..codec.streams import encode_channels, log_channels
 from ..container.directory import Directory, FileEntry
 from ..container.parts import Method
+from ..core.adaptation import UNIT
 from ..core.coders import CODERS
 from ..core.converter import CODE_UNITS
 from ..core.quantizer import Quantizer
-from ..core.residual_log import UNIT, ChannelLog, ResidualLog
 from ..model.predictor import Predictor
 from ..system.progress import Progress
 from ..system.workers import Workers
@@ -153,23 +153,7 @@ def _code_block(
     packed = [stream.method == Method.PACKED for stream in streams]
     reference_graph = reference_graph.without([i for i, is_packed in enumerate(packed) if is_packed])
 
-    def log_group(group: range) -> list[tuple[ChannelLog, int]]:
-        own = slice(group.start, group.stop)
-        coded_group = run_group(
-            channels[own],
-            quantizers[own],
-            reference_graph.part(group),
-            range(len(group)),
-            steps,
-            ResidualLog,
-            predictor,
-        )
-        logs = zip(coded_group.coder.pages(), (8 * len(entry) for entry in coded_group.entries), strict=True)
-        by_channel = dict(zip(coded_group.order, logs, strict=True))
-        return [by_channel[i] for i in range(len(group))]
-
-    groups = share_channels(workers.count, lengths, steps, reference_graph.dependency_groups)
-    logs = itertools.chain.from_iterable(workers.map(log_group, groups))
+    logs = log_channels(channels, quantizers, reference_graph, steps, _CODER, predictor, workers)
     return [
         ChannelExcerpt(
             codes,

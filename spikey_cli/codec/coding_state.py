@@ -1,13 +1,13 @@
-"""The walk: all lanes of a group, step by step, from what is known to what comes next.
+"""Coding state: all lanes of a group, coded together step by step.
 
-    step 0            nothing is known: gain and first code stand in the lane's entry
-    steps 1..window   the last value is the centre, the gain the scale: naive deltas, until the window is full
-    later steps       the network sees the window, and gives centre, scale and tail (see `chain`, or `forecast` where it
-                      is more than that); wave after wave, so that a thread can look at its peers' present, they are
-                      corrected by what was learnt of the thread (see `adapt`)
+    step 0            known from the lane headers: gain and initial code
+    steps 1..window   naive deltas, until the network's window is full: the last value is the mean, the gain the scale
+    later steps       the network evaluates the window (within the kernel if it is a chain, else see `model.inference`);
+                      coding pass after coding pass, so that a channel can use its references' samples of the same step,
+                      the adaptation corrects mean and scale (see `core.adaptation`)
 
-Then the coder takes its step: an encoder writes the codes, a decoder fills them in. It is the only place where the two
-directions differ, so both run through the same lines here, over the same windows, tables and network.
+The coder then codes the step: an encoder reads the codes, a decoder fills them in. The two directions differ only in
+that; both use the code below with the same windows, tables and network.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..core.adaptation import RING, AdaptiveState, init
-from ..core.coding_step import take_steps_of
+from ..core.coding_step import take_steps
 from ..core.converter import Bins
 from ..core.lanes import Lanes, gather, scatter
 from ..core.network import NO_CHAIN
+from ..core.residual_log import NO_LOG, ResidualLog
 from ..model.inference import inference_for
 from ..model.predictor import OUTPUT_ROWS, Predictor
 from ..topology.references import ReferenceTable
 
 TILE_STEPS = 64
-"""Steps that are taken together at most, between two copies from and to flat codes: they stay in the cache."""
+"""Largest number of steps between two copies from and to the flat codes, so that a tile stays in the cache."""
 
-
-_FAR = 1 << 30
-"""Steps behind which they are counted anew from the middle: by then only multiples of small powers of two matter."""
+_MAX_STEP = 1 << 30
+"""Step after which the count goes back by half: by then only its remainder by a small power of two matters."""
 
 
 class EntropyCoder(Protocol):
-    """What the walk needs of an encoder or a decoder; see `spikey_cli.core.coders`."""
+    """What coding needs of an encoder or a decoder; see `spikey_cli.core.coders`."""
 
     state: Any
     fills_codes: bool
@@ -42,13 +42,30 @@ class EntropyCoder(Protocol):
 
 
 class CodingState:
-    """Lanes on their way, some steps at a time: what is known of them, and what the network sees."""
+    """State of a group of lanes between steps: the adaptation, and the network's inputs.
+
+    Parameters
+    ----------
+    adaptive : AdaptiveState
+        State before step 1; it holds the initial codes.
+    lanes : Lanes
+    bins : Bins
+    predictor : Predictor or None
+        Without a predictor all steps are naive deltas.
+    peers : ReferenceTable
+    log : ResidualLog, optional
+        Filled in while steps are taken.
+    """
 
     def __init__(
-        self, adaptive: AdaptiveState, lanes: Lanes, bins: Bins, predictor: Predictor | None, peers: ReferenceTable
+        self,
+        adaptive: AdaptiveState,
+        lanes: Lanes,
+        bins: Bins,
+        predictor: Predictor | None,
+        peers: ReferenceTable,
+        log: ResidualLog | None = None,
     ) -> None:
-        """Begin after the lanes' initial codes, which `adaptive` holds. Without a predictor all steps are naive
-        deltas."""
         self.step = 1
         """The step to take next."""
         self._adaptive = adaptive
@@ -58,43 +75,53 @@ class CodingState:
         self._predictor = predictor
         self._chain = predictor.chain if predictor and predictor.chain else NO_CHAIN
         self._inference = inference_for(predictor, lanes, peers) if predictor and not predictor.chain else None
-        # The differences of some steps, behind those of the `window` steps before: a window is one contiguous slice.
+        self._log = log.state if log else NO_LOG
+        # the differences of a tile follow those of the window before it, so that each window is a contiguous slice
         self._differences = np.zeros((self._window + TILE_STEPS, lanes.count), dtype=np.float32)
         self._row = self._window
         self._outputs = np.zeros((OUTPUT_ROWS, lanes.count), dtype=np.float32)
 
     def take(self, coder: EntropyCoder, codes: np.ndarray) -> None:
-        """Take the next steps: `codes`, int32 of shape (steps, lanes), at most TILE_STEPS of them.
+        """Take the next steps.
 
-        The coder reads or fills them in. Where it reads, columns must hold codes of their lane's grid or zeros, also
-        behind a lane's end: they index tables.
+        Parameters
+        ----------
+        coder : EntropyCoder
+        codes : int32 array of shape (steps, lanes), with at most TILE_STEPS steps
+            Read or filled in by the coder. An encoder needs codes of the channel's quantizer or zeros in each column,
+            also after the end of a lane, since they index tables.
+
+        Raises
+        ------
+        SelfTestError
+            If the predictor fails its self-test.
         """
-        if self.step > _FAR:
-            self.step -= _FAR // 2  # a live stream never ends
+        if self.step > _MAX_STEP:
+            self.step -= _MAX_STEP // 2  # a live stream has no end
         if self._row + len(codes) > len(self._differences):
             self._differences[: self._window] = self._differences[self._row - self._window : self._row]
             self._row = self._window
-        naive = min(max(self._window + 1 - self.step, 0), len(codes)) if self._predictor else len(codes)
-        self._take(coder, codes[:naive], True, self._outputs, 0, self._n_passes)
-        self._go_on(naive)
-        if self._predictor and naive < len(codes) and self.step == self._window + 1:
+        n_naive = min(max(self._window + 1 - self.step, 0), len(codes)) if self._predictor else len(codes)
+        self._take(coder, codes[:n_naive], True, self._outputs, 0, self._n_passes)
+        self._advance(n_naive)
+        if self._predictor and n_naive < len(codes) and self.step == self._window + 1:
             self._test(coder, codes[:1])
         if self._inference is None:
-            self._take(coder, codes[naive:], False, self._outputs, 0, self._n_passes)
-            self._go_on(len(codes) - naive)
+            self._take(coder, codes[n_naive:], False, self._outputs, 0, self._n_passes)
+            self._advance(len(codes) - n_naive)
             return
-        for row in codes[naive:]:
-            self._inference.see(self._differences[self._row - self._window : self._row])
-            for first, stop in self._inference.turns:
+        for row in codes[n_naive:]:
+            self._inference.set_windows(self._differences[self._row - self._window : self._row])
+            for first, stop in self._inference.pass_groups:
                 outputs = self._inference.outputs(first, stop, self._adaptive.taps[self.step & RING])
                 self._take(coder, row[None], False, outputs, first, stop)
-            self._go_on(1)
+            self._advance(1)
 
     def _take(
         self, coder: EntropyCoder, codes: np.ndarray, naive: bool, outputs: np.ndarray, first_pass: int, stop_pass: int
     ) -> None:
         if len(codes):
-            take_steps_of(coder)(
+            take_steps(
                 self.step,
                 naive,
                 first_pass,
@@ -102,6 +129,7 @@ class CodingState:
                 self._chain,
                 self._adaptive,
                 coder.state,
+                self._log,
                 outputs,
                 self._values,
                 codes,
@@ -110,30 +138,30 @@ class CodingState:
             )
 
     def _test(self, coder: EntropyCoder, codes: np.ndarray) -> None:
-        """The predictor's self-test, before its first step; once for each kernel in a process."""
+        """Run the predictor's self-test; it runs once for each kernel in a process."""
         assert self._predictor is not None
         if self._inference is not None:
             self._predictor.test("ONNX Runtime", self._predictor.evaluate)
             return
 
-        def by_kernel(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        def evaluate(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             windows = inputs["windows"]
             outputs = np.zeros((OUTPUT_ROWS, windows.shape[1]), dtype=np.float32)
-            # a step of no waves: nothing is coded or learnt, but the chain fills in the outputs
-            take_steps_of(coder)(
-                *(self.step, False, 0, 0, self._chain, self._adaptive, coder.state, outputs, self._values, codes),
-                *(windows, len(windows)),
+            # a step of no coding passes: it only fills in the outputs
+            take_steps(
+                *(self.step, False, 0, 0, self._chain, self._adaptive, coder.state, NO_LOG, outputs, self._values),
+                *(codes, windows, len(windows)),
             )
             return {"outputs": outputs}
 
-        self._predictor.test(f"the kernel of {type(coder).__name__}", by_kernel)
+        self._predictor.test(f"the kernel of {type(coder).__name__}", evaluate)
 
-    def _go_on(self, n_steps: int) -> None:
+    def _advance(self, n_steps: int) -> None:
         self._row += n_steps
         self.step += n_steps
 
 
-def walk(
+def run(
     lanes: Lanes,
     bins: Bins,
     gains: np.ndarray,
@@ -142,17 +170,33 @@ def walk(
     predictor: Predictor | None,
     peers: ReferenceTable,
     coder: EntropyCoder,
+    log: ResidualLog | None = None,
 ) -> None:
-    """Take every lane from its second sample to its last.
+    """Code all lanes from their second sample to their last.
 
-    `gains` uint8 and `initial_codes` int32 of shape (lanes,) are the lane headers; `codes`, int32 and flat, is read
-    where
-    `coder` encodes, and filled where it decodes.
+    Parameters
+    ----------
+    lanes : Lanes
+    bins : Bins
+    gains : uint8 array of shape (lanes,)
+    initial_codes : int32 array of shape (lanes,)
+        The lane headers.
+    codes : int32 array, flat
+        Codes of all lanes: read if `coder` encodes, filled in if it decodes.
+    predictor : Predictor or None
+    peers : ReferenceTable
+    coder : EntropyCoder
+    log : ResidualLog, optional
+        Filled in with what is predicted of each sample.
+
+    Raises
+    ------
+    SelfTestError
+        If the predictor fails its self-test.
     """
     if coder.fills_codes:
         scatter(codes, lanes.start, lanes.length, 0, initial_codes[None, :])
-    adaptive = init(lanes, bins, gains, initial_codes, peers)
-    state = CodingState(adaptive, lanes, bins, predictor, peers)
+    state = CodingState(init(lanes, bins, gains, initial_codes, peers), lanes, bins, predictor, peers, log)
     tile = np.zeros((TILE_STEPS, lanes.count), dtype=np.int32)
     for first in range(1, lanes.steps, TILE_STEPS):
         if not coder.fills_codes:

@@ -1,18 +1,18 @@
-"""From the codes of a block's threads to one stream a thread, and back.
+"""Streams of a block's channels: from codes to one stream for each channel, and back.
 
-    coded stream     entries of the thread's lanes (see `coders.entries`), then what the coder wrote on its walk
-    packed stream    the codes as they are (see `core.packed`), where that is no longer
+    coded stream     lane headers (see `core.lane_headers`), then what the coder wrote
+    packed stream    codes of equal width (see `core.packed`), if that is not longer
 
-Bundles of threads are shared out among workers; a thread's stream depends on no code outside its bundle (see `peers`),
-so the number of workers shows nowhere.
+Dependency groups are divided among workers. A channel's stream depends on no code outside its dependency group (see
+`topology.references`), so it does not depend on the number of workers.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 
@@ -21,33 +21,47 @@ from ..core.coders import Coder
 from ..core.converter import Bins
 from ..core.gain import lane_gains
 from ..core.lane_headers import decode_lane_headers, encode_lane_headers
-from ..core.lanes import Lanes, cut
+from ..core.lanes import cut
 from ..core.packed import pack_codes, packed_bytes, unpack_codes
 from ..core.quantizer import Quantizer
+from ..core.residual_log import ChannelLog, ResidualLog
 from ..model.predictor import Predictor
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph, ReferenceTable
-from .coding_state import EntropyCoder, walk
-
-AnyCoder = TypeVar("AnyCoder", bound=EntropyCoder)
+from .coding_state import EntropyCoder, run
 
 MIN_LANE_GROUP = 256
-"""Fewer lanes are not worth another worker: a network call costs about as much as it serves of them."""
-
+"""Least number of lanes that are worth another worker: a call of the network costs about as much as this many."""
 
 MAX_LANE_GROUP = 1 << 14
-"""More lanes are taken one group after another: what is known of each takes memory."""
+"""Number of lanes above which channels are coded one group after another, which bounds the memory."""
 
 
 def share_channels(
-    count: int, lengths: Sequence[int], steps: int, dependency_groups: Sequence[range], most_lanes: int = MAX_LANE_GROUP
+    count: int, lengths: Sequence[int], steps: int, dependency_groups: Sequence[range], max_lanes: int = MAX_LANE_GROUP
 ) -> list[range]:
-    """Cut threads of these lengths into consecutive groups of whole bundles, with about as many lanes each: up to
-    `count` groups, or as many as it takes for about `most_lanes` each.
+    """Divide channels into consecutive groups of whole dependency groups with about equal numbers of lanes.
+
+    Parameters
+    ----------
+    count : int
+        Number of groups to make, unless they would have fewer than MIN_LANE_GROUP lanes.
+    lengths : sequence of int
+        Samples of each channel.
+    steps : int
+        Length of the longest lane.
+    dependency_groups : sequence of range
+    max_lanes : int
+        Make more groups if they would have about more lanes than this.
+
+    Returns
+    -------
+    list of range
+        The channels of each group.
     """
     ends = np.cumsum([sum(-(-lengths[i] // steps) for i in dependency_group) for dependency_group in dependency_groups])
     lanes = int(ends[-1]) if len(ends) else 0
-    groups = max(min(count, lanes // MIN_LANE_GROUP), -(-lanes // most_lanes))
+    groups = max(min(count, lanes // MIN_LANE_GROUP), -(-lanes // max_lanes))
     cuts = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
     return [
         range(dependency_groups[a].start, dependency_groups[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b
@@ -63,7 +77,26 @@ def encode_channels(
     predictor: Predictor | None,
     workers: Workers,
 ) -> list[Stream]:
-    """Streams of the threads of one block: int32 codes each, on the given grids, in lanes of `steps`."""
+    """Encode the channels of one block.
+
+    Parameters
+    ----------
+    channels : sequence of int32 arrays of shape (samples,)
+        Codes of each channel.
+    quantizers : sequence of Quantizer
+        Quantizer of each channel.
+    reference_graph : ReferenceGraph
+    steps : int
+        Length of the longest lane.
+    coder : Coder
+    predictor : Predictor or None
+    workers : Workers
+
+    Returns
+    -------
+    list of Stream
+        The stream of each channel.
+    """
 
     def encode_group(group: range) -> list[Stream]:
         own = slice(group.start, group.stop)
@@ -82,12 +115,24 @@ def decode_channels(
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
-    most_lanes: int = MAX_LANE_GROUP,
+    max_lanes: int = MAX_LANE_GROUP,
 ) -> list[np.ndarray | None]:
-    """The reverse of `encode_channels`: int32 codes of each channel, or None for a channel that cannot be decoded
-    because
-    its own stream is damaged, or that of a channel it references. About `most_lanes` are walked together, or a
-    bundle's.
+    """Decode the channels of one block; the inverse of `encode_channels`.
+
+    Parameters
+    ----------
+    streams : sequence of Stream
+    lengths : sequence of int
+        Samples of each channel.
+    quantizers, reference_graph, steps, coder, predictor, workers
+        As in `encode_channels`.
+    max_lanes : int
+        About the largest number of lanes to decode together, unless a dependency group has more.
+
+    Returns
+    -------
+    list of int32 arrays of shape (samples,) or None
+        None for a channel whose stream is damaged, or which references such a channel.
     """
 
     def decode_group(group: range) -> list[np.ndarray | None]:
@@ -97,9 +142,44 @@ def decode_channels(
         )
 
     groups = share_channels(
-        workers.count, lengths, steps, reference_graph.dependency_groups, min(most_lanes, MAX_LANE_GROUP)
+        workers.count, lengths, steps, reference_graph.dependency_groups, min(max_lanes, MAX_LANE_GROUP)
     )
     return [codes for group in workers.map(decode_group, groups) for codes in group]
+
+
+def log_channels(
+    channels: Sequence[np.ndarray],
+    quantizers: Sequence[Quantizer],
+    reference_graph: ReferenceGraph,
+    steps: int,
+    coder: Coder,
+    predictor: Predictor | None,
+    workers: Workers,
+) -> list[tuple[ChannelLog, int]]:
+    """Encode the channels of one block, all of them coded, and record the predictions.
+
+    Parameters
+    ----------
+    channels, quantizers, reference_graph, steps, coder, predictor, workers
+        As in `encode_channels`.
+
+    Returns
+    -------
+    list of (ChannelLog, int)
+        The log of each channel, and the bits of its lane headers.
+    """
+
+    def log_group(group: range) -> list[tuple[ChannelLog, int]]:
+        own = slice(group.start, group.stop)
+        graph, chosen = reference_graph.part(group), range(len(group))
+        coded = _run_group(channels[own], quantizers[own], graph, chosen, steps, coder, predictor, with_log=True)
+        assert coded.log is not None
+        header_bits = [8 * len(header) for header in coded.lane_headers]
+        by_channel = dict(zip(coded.order, zip(coded.log.channels(), header_bits, strict=True), strict=True))
+        return [by_channel[i] for i in chosen]
+
+    groups = share_channels(workers.count, [codes.size for codes in channels], steps, reference_graph.dependency_groups)
+    return [log for group in workers.map(log_group, groups) for log in group]
 
 
 def _encode_group(
@@ -112,16 +192,16 @@ def _encode_group(
 ) -> list[Stream]:
     packed: set[int] = set()
     while True:
-        residuals = _encode_coded(channels, quantizers, reference_graph, packed, steps, coder, predictor)
-        no_gain = {
-            i for i, data in residuals.items() if len(data) >= packed_bytes(channels[i].size, quantizers[i].size)
+        coded = _encode_coded(channels, quantizers, reference_graph, packed, steps, coder, predictor)
+        not_shorter = {
+            i for i, data in coded.items() if len(data) >= packed_bytes(channels[i].size, quantizers[i].size)
         }
-        packed |= no_gain
-        # who leaned on a thread that is packed now cannot do so: all of them take the walk again
-        if not any(other in no_gain for i in residuals for other in reference_graph.references[i]):
+        packed |= not_shorter
+        # a packed channel cannot be referenced: encode again if one is
+        if not any(other in not_shorter for i in coded for other in reference_graph.references[i]):
             break
     return [
-        Stream(Method.PACKED, pack_codes(codes, quantizer.size)) if i in packed else Stream(Method.CODED, residuals[i])
+        Stream(Method.PACKED, pack_codes(codes, quantizer.size)) if i in packed else Stream(Method.CODED, coded[i])
         for i, (codes, quantizer) in enumerate(zip(channels, quantizers, strict=True))
     ]
 
@@ -135,14 +215,13 @@ def _encode_coded(
     coder: Coder,
     predictor: Predictor | None,
 ) -> dict[int, bytes]:
-    """Coded streams of the threads that are not to be packed."""
+    """Coded streams of the channels that are not `packed`."""
     chosen = [i for i in range(len(channels)) if i not in packed]
     if not chosen:
         return {}
-    begin: Callable[[Lanes, Bins], _Encoder] = coder.encoder
-    coded_group = run_group(channels, quantizers, reference_graph, chosen, steps, begin, predictor)
-    streams = coded_group.coder.finish()
-    return {i: entry + data for i, entry, data in zip(coded_group.order, coded_group.entries, streams, strict=True)}
+    coded = _run_group(channels, quantizers, reference_graph, chosen, steps, coder, predictor)
+    streams = coded.encoder.finish()
+    return {i: header + data for i, header, data in zip(coded.order, coded.lane_headers, streams, strict=True)}
 
 
 class _Encoder(EntropyCoder, Protocol):
@@ -150,36 +229,41 @@ class _Encoder(EntropyCoder, Protocol):
 
 
 @dataclass(frozen=True)
-class CodedGroup(Generic[AnyCoder]):
-    """A walk that was taken over all codes of some threads."""
+class _CodedGroup:
+    """A group of channels after all their codes were encoded."""
 
     order: list[int]
-    """Positions of the threads, in the order in which they took their steps."""
-    entries: list[bytes]
-    """Entries of each thread's lanes, in that order."""
-    coder: AnyCoder
-    """What took the steps; its threads are in that order."""
+    """Positions of the channels, in the order of coding passes."""
+    lane_headers: list[bytes]
+    """Lane headers of each channel, in that order."""
+    encoder: _Encoder
+    """Its channels are in that order."""
+    log: ResidualLog | None
 
 
-def run_group(
+def _run_group(
     channels: Sequence[np.ndarray],
     quantizers: Sequence[Quantizer],
     reference_graph: ReferenceGraph,
     chosen: Sequence[int],
     steps: int,
-    begin: Callable[[Lanes, Bins], AnyCoder],
+    coder: Coder,
     predictor: Predictor | None,
-) -> CodedGroup[AnyCoder]:
-    """Take the `chosen` threads (at least one) of a group through the walk, with what `begin` makes for their lanes."""
+    *,
+    with_log: bool = False,
+) -> _CodedGroup:
+    """Encode the `chosen` channels, at least one, of a group."""
     order = _in_pass_order(reference_graph, list(chosen))
     lanes = cut([channels[i].size for i in order], steps)
     bins = Bins.of([quantizers[i] for i in order], predictor.profile if predictor else None)
     codes = np.concatenate([channels[i] for i in order])
     gains = lane_gains(codes, lanes, bins)
     initial_codes = codes[lanes.start]
-    coder = begin(lanes, bins)
-    walk(lanes, bins, gains, initial_codes, codes, predictor, ReferenceTable.of(reference_graph, order), coder)
-    return CodedGroup(order, encode_lane_headers(lanes, bins.size, gains, initial_codes), coder)
+    encoder = coder.encoder(lanes, bins)
+    log = ResidualLog(lanes, bins) if with_log else None
+    table = ReferenceTable.of(reference_graph, order)
+    run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, log)
+    return _CodedGroup(order, encode_lane_headers(lanes, bins.size, gains, initial_codes), encoder, log)
 
 
 def _decode_group(
@@ -195,7 +279,6 @@ def _decode_group(
         unpack_codes(stream.data, n, quantizer.size) if stream.method == Method.PACKED else None
         for stream, n, quantizer in zip(streams, lengths, quantizers, strict=True)
     ]
-    # a few bytes may hold any number of samples that were sure; what a block can claim is bounded by the format
     order = _in_pass_order(
         reference_graph, [i for i, stream in enumerate(streams) if stream.method == Method.CODED and stream.data]
     )
@@ -206,14 +289,13 @@ def _decode_group(
     gains, initial_codes, used = decode_lane_headers(lanes, bins.size, [streams[i].data for i in order])
     decoder = coder.decoder(lanes, bins, [streams[i].data[n:] for i, n in zip(order, used, strict=True)])
     codes = np.zeros(int(lanes.length.sum(dtype=np.int64)), dtype=np.int32)
-    walk(lanes, bins, gains, initial_codes, codes, predictor, ReferenceTable.of(reference_graph, order), decoder)
+    run(lanes, bins, gains, initial_codes, codes, predictor, ReferenceTable.of(reference_graph, order), decoder)
     ends = np.cumsum([lengths[i] for i in order])
-    whole = decoder.finish()
+    intact = decoder.finish()
     for k, i in enumerate(order):
-        leans_on_damage = any(
-            streams[j].method == Method.CODED and channels[j] is None for j in reference_graph.references[i]
-        )
-        if whole[k] and used[k] <= len(streams[i].data) and not leans_on_damage:
+        references = reference_graph.references[i]
+        references_damage = any(streams[j].method == Method.CODED and channels[j] is None for j in references)
+        if intact[k] and used[k] <= len(streams[i].data) and not references_damage:
             channels[i] = codes[ends[k] - lengths[i] : ends[k]]
     return channels
 

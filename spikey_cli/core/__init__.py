@@ -1,5 +1,23 @@
 """The format's integer arithmetic: every number that decides a bit of an archive.
 
-Imports `topology` and below. The order of a sample's way: `quantizer`, `converter`, `lanes`, `gain`, `lane_headers`,
-`network`, `adaptation`, then a coder (`rice`, `range`, `huffman`); `coding_step` puts them together.
+It may import `topology`, `io`, `system` and `errors`.
+
+A sample passes through the modules in this order:
+
+    quantizer           samples to codes
+    lanes               channels are cut into lanes, which are coded side by side
+    converter           codes to values: the middles of the converter's bins
+    gain                amplitude of a lane; normalises the network's inputs
+    lane_headers        gain and initial code of each lane, at the start of the channel's stream
+    network             the frozen network: mean, scale and outlier weight from a window of past differences
+    middle_out          messages between channels, for networks that have them
+    adaptation          weights that adapt while coding correct the network's mean and scale
+    coders              registry of the entropy coders:
+        rice            ranks, rank_table, bits
+        range           density, symbols, small_alphabet, large_alphabet, interval
+        huffman         ranks, varint
+    packed              codes of equal width, for a channel that a coder would make longer
+
+`coding_step` runs prediction, coder and adaptation for several steps in one kernel; `residual_log` records what was
+predicted; `kernel` compiles and caches.
 """

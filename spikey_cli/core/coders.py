@@ -1,22 +1,28 @@
-"""Coders: from codes and what was predicted of them to bits, and back.
+"""Registry of the entropy coders: from codes and their predictions to streams, and back.
 
-A coder knows integers, never the network. Its encoder and its decoder go through the same walk:
+A coder knows integers, never the network. Its encoder and its decoder run through the same steps:
 
-    encoder = Encoder(lanes, bins)                   decoder = Decoder(lanes, bins, streams)
-    encode_lanes(encoder.state, step, first, stop,   decode_lanes(decoder.state, step, first, stop,
-                 centre, scale, tail, codes)                      centre, scale, tail, codes)
-    streams = encoder.finish()                       whole = decoder.finish()
+    encoder = Encoder(lanes, bins)                     decoder = Decoder(lanes, bins, streams)
+    encode_lanes(encoder.state, step, first, stop,     decode_lanes(decoder.state, step, first, stop,
+        predicted_mean, log2_scale, outlier_weight,        predicted_mean, log2_scale, outlier_weight,
+        codes)                                             codes)
+    streams = encoder.finish()                         intact = decoder.finish()
 
-`lanes` is a `lanes.Lanes`, `bins` the `converter.Bins` of its channels. Lanes `first` to `stop` take step `step`; a
-coder
-skips those that are no longer than that. These are int32 of shape (lanes,): `predicted_mean`, a value in 1/64 codes
-between those of the quantizer's first and last codes; `log2_scale`, the log2 of the expected deviation in codes, in
-1/16
-octaves; `outlier_weight`, 0..31, how likely outliers are (see `density`); and `codes`, which an encoder reads and a
-decoder fills. There is one stream a thread. `encode_lanes` and `decode_lanes` are kernels, of the coder's module;
-`fills_codes` tells the one from the other. `state` is a named tuple of arrays, which they take apart before their
-loops: looking into it each time would cost more than the rest. Decoders are safe on any bytes: they fill in some code
-of the grid, and `finish` returns for each thread whether its stream was used up exactly.
+`lanes` is a `lanes.Lanes`, `bins` the `converter.Bins` of their channels. A call codes step `step` of the lanes `first`
+to `stop` - 1 and skips lanes of no more than `step` samples. There is one stream for each channel.
+
+The arrays are int32 of shape (lanes,):
+
+    predicted_mean    in 1/64 codes, between the values of the quantizer's first and last code
+    log2_scale        log2 of the expected deviation in codes, in 1/16 octaves
+    outlier_weight    0..31, how likely outliers are (see `density`)
+    codes             an encoder reads them, a decoder fills them in
+
+`encode_lanes` and `decode_lanes` are kernels of the coder's module; `coding_step` finds them by the type of `state`, a
+named tuple of arrays. They unpack it before their loops, since an access in a loop would cost more than the loop.
+
+Decoders are safe on any bytes: they fill in some code of the quantizer, and `finish` returns for each channel whether
+its stream was used up exactly.
 """
 
 from __future__ import annotations
@@ -33,13 +39,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coder:
-    """A way to write residual streams, as the registry knows it; what it consists of is imported when it is used."""
+    """An entropy coder; its module, `core.<name>`, is imported at first use."""
 
     name: str
     number: int
-    """Identifies the coder in an archive; never used again for another."""
-    classes: str
-    """What the classes of its module are called, before `Encoder` and `Decoder`."""
+    """Identifies the coder in an archive; never reused for another."""
 
     @property
     def encoder(self) -> type[RiceEncoder] | type[RangeEncoder] | type[HuffmanEncoder]:
@@ -52,20 +56,15 @@ class Coder:
         return self._class("Decoder")
 
     def _class(self, kind: str) -> Any:
-        return getattr(importlib.import_module(f".{self.name}", __package__), self.classes + kind)
+        return getattr(importlib.import_module(f".{self.name}", __package__), self.name.capitalize() + kind)
 
 
-CODERS = {
-    coder.name: coder
-    for coder in (
-        Coder("rice", 1, "Rice"),
-        Coder("range", 2, "Range"),
-        Coder("huffman", 3, "Huffman"),
-    )
-}
+CODERS = {coder.name: coder for coder in (Coder("rice", 1), Coder("range", 2), Coder("huffman", 3))}
+"""All coders by name."""
+
 DEFAULT_CODER = "rice"
 
 
 def coder_with_number(number: int) -> Coder | None:
-    """The coder that an archive names; None where this release has none of that number."""
+    """Return the coder with the number that an archive names, or None if this release has none."""
     return next((coder for coder in CODERS.values() if coder.number == number), None)

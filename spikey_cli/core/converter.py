@@ -1,14 +1,14 @@
-"""The converter's profile: how wide the bin of each code really is.
+"""Profile of an analog-to-digital converter: the width of each code's bin.
 
-A converter's bins are not equal. On the N1 recordings their widths range over a factor of three, the same in every
-file, so a code stands for more or fewer voltages than its neighbours do. A profile lists the edges of the bins,
+A converter's bins are not equal. On the N1 recordings their widths vary by a factor of three, alike in every file, so a
+code stands for a wider or narrower range of voltages than its neighbours. A profile lists the edges of the bins,
 
     code            0         1         2     ...     size - 1
     edges      e[0]      e[1]      e[2]  e[3]    e[size-1]    e[size]
 
-in 1/64 codes, strictly increasing, such that in the large code c lies about 64 c. A code's value is the middle of its
-bin. Prediction, gains and probabilities work with values: so they are linear in the voltage. Where nothing is known of
-a converter its bins are taken as equal: e[c] = 64 c - 32, value 64 c.
+in 1/64 codes, strictly increasing, with code c near 64 c. The value of a code is the middle of its bin. Prediction,
+gains and probabilities use values, which are linear in the voltage. The bins of an unknown converter are taken as
+equal: e[c] = 64 c - 32, value 64 c.
 """
 
 from __future__ import annotations
@@ -23,25 +23,35 @@ from ..errors import ModelError
 from .quantizer import Quantizer
 
 CODE_UNITS = 64
-"""Values, edges and centres are integers in 1/CODE_UNITS codes."""
+"""Values, edges and predicted means are integers in 1/CODE_UNITS codes."""
 
 MAX_DRIFT = 64
-"""Codes that an edge may lie from its place among equal bins, at most."""
+"""Largest distance in codes of an edge from its position among equal bins."""
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Edges of the bins of a grid of `edges.size - 1` codes: int32, strictly increasing."""
+    """Edges of the bins of `edges.size - 1` codes.
+
+    Parameters
+    ----------
+    edges : int32 array of shape (size + 1,)
+        In 1/64 codes, strictly increasing.
+
+    Raises
+    ------
+    ModelError
+        If the edges do not increase, or are far from those of equal bins.
+    """
 
     edges: np.ndarray
 
     def __post_init__(self) -> None:
-        """Raise ModelError where the edges are none."""
         equal = np.arange(self.edges.size) * CODE_UNITS - CODE_UNITS // 2
         if self.edges.size < 2 or (np.diff(self.edges) <= 0).any():
             raise ModelError("the edges of the converter's bins do not increase")
         if (np.abs(self.edges - equal) > MAX_DRIFT * CODE_UNITS).any():
-            raise ModelError("the edges of the converter's bins are not linear in the large")
+            raise ModelError("the edges of the converter's bins are too far from those of equal bins")
 
     @property
     def size(self) -> int:
@@ -50,7 +60,7 @@ class Profile:
 
     @property
     def values(self) -> np.ndarray:
-        """Middle of each bin, int32, rounded down."""
+        """Middle of each bin in 1/64 codes, int32, rounded down."""
         return (self.edges[:-1] + self.edges[1:]) >> 1
 
 
@@ -59,18 +69,20 @@ NO_TABLE = np.zeros(0, dtype=np.int32)
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """The bins of the grids of a group of threads, as kernels take them."""
+    """Bins of the quantizers of a group of channels, as kernels take them."""
 
     size: np.ndarray
-    """Codes of each thread's grid, int64 of shape (threads,)."""
+    """Number of codes of each channel's quantizer, int64 of shape (channels,)."""
     profiled: np.ndarray
-    """Which threads' bins are those of `edges` and `values`, bool of shape (threads,); the others' are equal."""
+    """Which channels' bins are those of the profile, bool of shape (channels,); the bins of others are equal."""
     edges: np.ndarray
+    """Edges of the profile; empty if there is none."""
     values: np.ndarray
+    """Values of the profile; empty if there is none."""
 
     @classmethod
     def of(cls, quantizers: Sequence[Quantizer], profile: Profile | None) -> Bins:
-        """Bins of threads on the given grids; the profile is that of the N1 grid."""
+        """Return the bins of channels with these quantizers; `profile` is that of the quantizer N1."""
         size = np.array([quantizer.size for quantizer in quantizers], dtype=np.int64)
         profiled = np.array(
             [profile is not None and quantizer.kind == "n1" for quantizer in quantizers], dtype=np.bool_
@@ -80,14 +92,14 @@ class Bins:
         return cls(size, profiled, profile.edges, profile.values)
 
     def values_of(self, codes: np.ndarray, profiled: np.ndarray) -> np.ndarray:
-        """Values of codes, int64, of the same shape; `profiled` tells of each whether the profile is its own."""
+        """Return the values of codes, int64 of the same shape; `profiled` (bool, same shape) selects the profile."""
         values = codes.astype(np.int64) << 6
         if profiled.any():
             values[profiled] = self.values[codes[profiled]]
         return values
 
     def range_of_values(self, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Values of the first and the last code of the grids of threads, int32, of the shape of `channel`."""
+        """Return the values of the first and the last code of the channels `channel`, int32 of the same shape."""
         profiled, last = self.profiled[channel], self.size[channel] - 1
         lowest, highest = self.values_of(np.zeros_like(last), profiled), self.values_of(last, profiled)
         return lowest.astype(np.int32), highest.astype(np.int32)
@@ -101,7 +113,7 @@ def value_of(code, profiled, values):
 
 @njit(inline="always")
 def nearest_code(value, profiled, edges):
-    """The code whose bin holds `value`, for values between those of the first and the last code."""
+    """Code whose bin holds `value`, for values between those of the first and the last code."""
     code = (value + 32) >> 6
     if profiled:
         code = min(max(code, 0), edges.size - 2)

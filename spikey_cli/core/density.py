@@ -1,12 +1,13 @@
-"""The density of a code around its prediction, as integers: a normal core and a wide normal tail.
+"""Predicted density of a code in integers: a normal distribution, and a wider one for outliers.
 
-A code's probability is the mass of its bin (see `adc`) under
+A code's probability is the mass of its bin (see `converter`) under
 
-    F(v) = (1 - w) Phi((v - centre) / s) + w Phi((v - centre) / (4 s))
+    F(v) = (1 - w) Phi((v - mean) / s) + w Phi((v - mean) / (4 s))
 
-with centre and s from the prediction, and the tail's weight w = 2 ** ((tail - TAIL_FULL) / 4 - 1): a half at the most.
-For each tail F is tabulated every 1/32 of s, and interpolated in between. All of it is integer arithmetic, in units of
-2**-24; `MARGIN` units are set aside for each symbol, so that cumulative frequencies strictly increase.
+with the predicted mean and the scale s = 2 ** (log2_scale / 16) codes. The weight of outliers is
+w = 2 ** ((outlier_weight - MAX_OUTLIER_WEIGHT) / 4 - 1), at most a half. For each outlier weight F is tabulated every
+1/32 of s and interpolated in between, in integers, in units of 2**-24. `MARGIN` units are set aside for each symbol, so
+that cumulative frequencies strictly increase.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from .gain import shifted
 
 TOTAL_BITS = 24
 MARGIN = 4
-"""Units of 2**-24 that every symbol has at least: none costs more than 22 bits."""
+"""Units of 2**-24 that each symbol has at least, so that none costs more than 22 bits."""
 
 MAX_OUTLIER_WEIGHT = 31
-"""Largest tail index, at which the weight is a half."""
+"""Outlier weight at which w is a half."""
 
 MIN_LOG2_SCALE, MAX_LOG2_SCALE = -64, 255
-"""Scales (log2 codes, in sixteenths of an octave) are clipped to these."""
+"""Log2 scales (log2 codes in 1/16 octaves) are clipped to these."""
 
-# HALF_PHI[i] = round(2**24 * Phi(i / 32)), Phi the normal distribution function, up to where it is 2**24; and
+# HALF_PHI[i] = round(2**24 * Phi(i / 32)), Phi the normal distribution function, as long as it is below 2**24;
 # Phi(-x) = 1 - Phi(x)
 # fmt: off
 HALF_PHI = (
@@ -49,7 +50,7 @@ HALF_PHI = (
 )
 # fmt: on
 
-# TAIL_WEIGHT[t] = round(2**16 * 2**((t - 31)/4 - 1))
+# OUTLIER_WEIGHT[t] = round(2**16 * 2**((t - 31)/4 - 1))
 # fmt: off
 OUTLIER_WEIGHT = (
     152, 181, 215, 256, 304, 362, 431, 512, 609, 724, 861, 1024, 1218, 1448, 1722, 2048,
@@ -73,12 +74,12 @@ def _power(log2_scale: int, shift: int) -> int:
 
 
 _SCALES = range(MIN_LOG2_SCALE, MAX_LOG2_SCALE + 1)
-INVERSE_SPREAD = np.array([_power(log2_scale, 23) for log2_scale in _SCALES], dtype=np.int64)
-"""By scale - MIN_SCALE, the factor that makes 2**-16 of 1/8192 standard deviations of 1/64 codes."""
-SPREAD = np.array([_power(-log2_scale, 16) for log2_scale in _SCALES], dtype=np.int64)
-"""By scale - MIN_SCALE, the factor that makes 2**-16 of 1/64 codes of 1/64 standard deviations."""
+INVERSE_SCALE = np.array([_power(log2_scale, 23) for log2_scale in _SCALES], dtype=np.int64)
+"""By log2 scale - MIN_LOG2_SCALE: factor from 1/64 codes to 1/8192 standard deviations, times 2**16."""
+SCALE = np.array([_power(-log2_scale, 16) for log2_scale in _SCALES], dtype=np.int64)
+"""By log2 scale - MIN_LOG2_SCALE: factor from 1/64 standard deviations to 1/64 codes, times 2**16."""
 
-_REACH = 32  # standard deviations that the table covers, either side
+_REACH = 32  # standard deviations that the table covers on either side
 _ZERO = _REACH * 32
 
 
@@ -86,33 +87,33 @@ def _mixtures() -> np.ndarray:
     one = 1 << TOTAL_BITS
     upper = np.array([*HALF_PHI, *[one] * (_ZERO + 2 - len(HALF_PHI))], dtype=np.int64)
     phi = np.concatenate([one - upper[_ZERO:0:-1], upper])
-    at = np.arange(-_ZERO, _ZERO + 1)
-    core = phi[at + _ZERO]
-    quarter, rest = at >> 2, at & 3
-    outlier_weight = phi[quarter + _ZERO] + ((phi[quarter + _ZERO + 1] - phi[quarter + _ZERO]) * rest >> 2)
-    return (core + ((outlier_weight - core) * np.array(OUTLIER_WEIGHT)[:, None] >> 16)).astype(np.int32)
+    distance = np.arange(-_ZERO, _ZERO + 1)
+    core = phi[distance + _ZERO]
+    quarter, rest = distance >> 2, distance & 3
+    outlier = phi[quarter + _ZERO] + ((phi[quarter + _ZERO + 1] - phi[quarter + _ZERO]) * rest >> 2)
+    return (core + ((outlier - core) * np.array(OUTLIER_WEIGHT)[:, None] >> 16)).astype(np.int32)
 
 
 MIXTURE = _mixtures()
-"""MIXTURE[t, i]: 2**24 F at (i - 1024) / 32 standard deviations from the centre, for tail t."""
+"""MIXTURE[t, i]: 2**24 F at (i - 1024) / 32 standard deviations from the mean, for outlier weight t."""
 
 
 @njit(inline="always")
-def distribution(distance, inverse_spread, outlier_weight, mixture):
-    """2**24 F at `distance` (1/64 codes) from the centre; never falls as it grows."""
-    at = (distance * inverse_spread >> 16) + (_ZERO << 8)
+def distribution(distance, inverse_scale, outlier_weight, mixture):
+    """2**24 F at `distance` (1/64 codes) from the mean; does not decrease with it."""
+    at = (distance * inverse_scale >> 16) + (_ZERO << 8)
     if at <= 0:
         return np.int64(0)
     if at >= _ZERO << 9:
         return np.int64(1 << TOTAL_BITS)
-    i = np.uint64(at >> 8)  # unsigned, so that no negative index is looked out for
+    i = np.uint64(at >> 8)  # unsigned: Numba does not check for a negative index
     below = np.int64(mixture[outlier_weight, i])
     return below + ((mixture[outlier_weight, i + np.uint64(1)] - below) * (at & 255) >> 8)
 
 
 QUANTILE_BITS = 10
-# QUANTILE[t, u]: about the place, in 1/64 standard deviations, where F reaches (u + 1/2) / 2**QUANTILE_BITS. A
-# decoder's search starts there; where it ends does not depend on it.
+# QUANTILE[t, u]: about where F reaches (u + 1/2) / 2**QUANTILE_BITS, in 1/64 standard deviations. A decoder's search
+# starts there; its result does not depend on it.
 QUANTILE = np.array(
     [
         np.searchsorted(row, ((np.arange(1 << QUANTILE_BITS) * 2 + 1) << (TOTAL_BITS - QUANTILE_BITS - 1)))

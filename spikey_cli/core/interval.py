@@ -1,17 +1,20 @@
-"""The interval of a range coder: from parts of 2**bits to 32-bit words, and back.
+"""Interval of a range coder: from parts of 2**bits to 32-bit words, and back.
 
 A symbol that takes the part first..first + size of 2**bits narrows the interval low..low + width of 64 bits:
 
     low += (width >> bits) * first      width = (width >> bits) * size
-    where width < 2**32                 the top 32 bits of low are written, and both move up by 32 bits
+    if width < 2**32                    the top 32 bits of low are written, and both are shifted left by 32 bits
 
-A carry out of low goes into the words written before. At the end 32 bits more fix a number within the interval. The
-decoder knows its offset, the number less low, and shifts words in where the encoder wrote one.
+A carry out of low is added to the words written before. At the end, one more word selects a number in the interval. The
+decoder keeps the offset of that number from low, and shifts a word in wherever the encoder wrote one.
 
-A part is at least 2**-25 of the interval: so one word is enough each time. Whether there is one depends on the data,
-and processors guess it badly; so both directions always touch a word, and shift by 32 bits or none.
+A part is at least 2**-25 of the interval, so one word is enough for each symbol. Whether a word is written depends on
+the data, and processors predict that branch badly; both directions therefore always access a word, and shift by 32 bits
+or by none.
 
-Source: G. N. N. Martin, "Range encoding: an algorithm for removing redundancy from a digitised message", 1979.
+References
+----------
+G. N. N. Martin, "Range encoding: an algorithm for removing redundancy from a digitised message", 1979.
 """
 
 from __future__ import annotations
@@ -20,10 +23,10 @@ import numpy as np
 from numba import njit
 
 FULL = 2**64 - 1
-"""The width that an interval begins with; its low end is 0."""
+"""Initial width of an interval; its low end is 0."""
 
 SPARE_WORDS = 4
-"""Words that a stream's buffer has beyond those its symbols can take."""
+"""Words that a stream's buffer has in addition to those that its symbols can take."""
 
 _WORD = np.uint64(32)
 _LEAST = np.uint64(1 << 32)
@@ -33,7 +36,7 @@ _NOTHING, _ONE, _FIVE = np.uint64(0), np.uint64(1), np.uint64(5)
 
 @njit(inline="always")
 def _carry(words, at):
-    """Add one to the number that ends in word `at`. It never runs out of the stream: low was below 2**64 in all."""
+    """Add one to the number that ends in word `at`. The carry stays within the stream, since low was below 2**64."""
     while words[at] == np.uint32(0xFFFFFFFF):
         words[at] = np.uint32(0)
         at -= 1
@@ -42,7 +45,7 @@ def _carry(words, at):
 
 @njit(inline="always")
 def narrow(words, low, width, at, first, size, bits):
-    """Narrow an encoder's interval to first..first + size of 2**bits: (low, width, next word)."""
+    """Narrow an encoder's interval to first..first + size of 2**bits; return (low, width, next word)."""
     step = width >> np.uint64(bits)
     moved = low + step * np.uint64(first)
     if moved < low:
@@ -56,9 +59,9 @@ def narrow(words, low, width, at, first, size, bits):
 
 @njit(inline="always")
 def close(words, low, at):
-    """Fix a number within an encoder's interval, and return the word behind it.
+    """Write a number in an encoder's interval, and return the word after it.
 
-    A width is at least 2**32: so the number with the next higher top half, or low's own, lies within.
+    A width is at least 2**32, so the interval holds low itself or the next multiple of 2**32.
     """
     if low & _LOW_HALF:
         number = low + _LOW_HALF
@@ -71,15 +74,15 @@ def close(words, low, at):
 
 @njit(inline="always")
 def target(offset, width, bits):
-    """Where a decoder's number lies in its interval, of 2**bits."""
+    """Position of a decoder's number in its interval, of 2**bits."""
     return min(np.int64(offset // (width >> np.uint64(bits))), (1 << bits) - 1)
 
 
 @njit(inline="always")
 def follow(words, end, offset, width, at, first, size, bits):
-    """Narrow a decoder's interval as the encoder did: (offset, width, next word).
+    """Narrow a decoder's interval as the encoder did; return (offset, width, next word).
 
-    `words` hold at least one word more than the streams; what stands at `end` and behind it reads as 0.
+    `words` holds at least one word more than the streams. Words from `end` on read as 0.
     """
     step = width >> np.uint64(bits)
     offset -= step * np.uint64(first)

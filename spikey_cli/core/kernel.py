@@ -1,7 +1,9 @@
-"""Kernels: loops that Numba compiles, and keeps for the next run of the same release.
+"""Kernels: loops that Numba compiles and keeps on disk for the next process.
 
-Numba knows a kept kernel by the file that it stands in, not by those of the functions that it calls. So kernels are
-kept in a folder of their own for each state of the package: after an upgrade none of an earlier one is used.
+Numba checks a stored kernel against the file that the kernel is defined in, but not against the files of the functions
+it calls. The cache folder is therefore named by a digest of all sources in `core`, the only folder kernels come from:
+after an upgrade no kernel of an earlier release is used. A cache that cannot be written or read costs the time to
+compile, and nothing else.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
-_one_at_a_time = threading.Lock()
-_PACKAGE = Path(__file__).resolve().parent.parent
 _CORE = Path(__file__).resolve().parent
+_PACKAGE = _CORE.parent
 _FOLDER = "spikey-kernels-"
+_compile_lock = threading.Lock()
+_logger = logging.getLogger("spikey_cli")
 
 
 def _user_cache() -> Path:
-    """Where programs keep what they can make again."""
     if os.name == "nt":
         return Path(os.environ.get("LOCALAPPDATA", Path.home()))
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
@@ -39,25 +41,28 @@ def _fingerprint() -> str:
 
 @lru_cache(maxsize=1)
 def kernel_folder() -> Path:
-    """Where kernels are kept: below $NUMBA_CACHE_DIR, in the package if that can be written to, or the user's cache."""
-    own = _PACKAGE / "__pycache__"
-    else_own = own if os.access(_PACKAGE, os.W_OK) else _user_cache() / "spikey-cli"
-    base = Path(os.environ.get("NUMBA_CACHE_DIR") or else_own)
+    """Folder of the compiled kernels.
+
+    It lies in $NUMBA_CACHE_DIR; or else in the package, if the package can be written to; or else in the user's cache.
+    """
+    in_package = _PACKAGE / "__pycache__"
+    default = in_package if os.access(_PACKAGE, os.W_OK) else _user_cache() / "spikey-cli"
+    base = Path(os.environ.get("NUMBA_CACHE_DIR") or default)
     folder = base / f"{_FOLDER}{_fingerprint()}"
-    if base == own and not folder.exists():  # elsewhere other releases may keep theirs
-        for older in own.glob(f"{_FOLDER}*"):
-            shutil.rmtree(older, ignore_errors=True)
-    if not folder.exists():
-        logging.getLogger("spikey_cli").info("kernels are compiled, which takes seconds, and kept in %s", folder)
-    with contextlib.suppress(OSError):  # Numba finds another place then
+    with contextlib.suppress(OSError):  # Numba then looks for another place
+        if not folder.exists():
+            _logger.info("kernels are compiled, which takes a minute, and kept in %s", folder)
+            if base == in_package:  # other folders may be shared with other releases
+                for older in in_package.glob(f"{_FOLDER}*"):
+                    shutil.rmtree(older, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` when it is first called, to run without the interpreter's lock, and keep it.
+    """Compile `function` at its first call, to run without the interpreter's lock, and cache it.
 
-    Numba is imported no sooner: what calls no kernel need not wait for it.
+    Numba is first imported at that call, so commands that call no kernel start faster.
     """
     compiled: Callable[..., Any] | None = None
 
@@ -65,7 +70,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         nonlocal compiled
         if compiled is None:
-            with _one_at_a_time:
+            with _compile_lock:
                 compiled = compiled or _compile(function)
         return compiled(*arguments)
 
@@ -75,24 +80,44 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
     import numba
     from numba.core import config
+    from numba.core.caching import FunctionCache
 
+    class Cache(FunctionCache):
+        """Numba's cache, except that its failures only mean that a kernel is compiled again."""
+
+        def load_overload(self, *arguments: Any) -> Any:
+            try:
+                return super().load_overload(*arguments)
+            except Exception:  # unpickling a damaged file can raise almost anything
+                with contextlib.suppress(Exception):
+                    self.flush()
+                return None
+
+        def save_overload(self, *arguments: Any) -> None:
+            try:
+                super().save_overload(*arguments)
+            except Exception:  # a full disk, a folder that was removed
+                _warn_once()
+
+    compiled: Any = numba.njit(nogil=True)(function)
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return compiled
     settings: Any = config
-    given = settings.CACHE_DIR
+    previous = settings.CACHE_DIR
     settings.CACHE_DIR = str(kernel_folder())
     try:
-        compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither there nor where Numba would keep it can be written to
+        compiled._cache = Cache(function)
+    except RuntimeError:  # Numba found no folder that can be written to
         _warn_once()
-        compiled = numba.njit(nogil=True)(function)
     finally:
-        settings.CACHE_DIR = given
+        settings.CACHE_DIR = previous
     return compiled
 
 
 @lru_cache(maxsize=1)
 def _warn_once() -> None:
-    logging.getLogger("spikey_cli").warning(
-        "kernels cannot be kept in %s, and are compiled anew each time, which takes a minute; set NUMBA_CACHE_DIR to a "
-        "folder that can be written to",
+    _logger.warning(
+        "kernels cannot be kept in %s and are compiled again in each process, which takes a minute; set "
+        "NUMBA_CACHE_DIR to a folder that can be written to",
         kernel_folder(),
     )

@@ -1,13 +1,13 @@
-"""Lanes: threads cut into segments that walk forward together.
+"""Lanes: segments of channels that are coded side by side.
 
-A thread of n codes in a block of `steps` steps becomes ceil(n / steps) lanes. They follow one another in the thread,
-and their lengths differ by one at most, the longer ones first:
+A channel of n codes in a block of `steps` steps is cut into ceil(n / steps) lanes. The lanes follow one another in the
+channel; their lengths differ by at most one, the longer ones first:
 
-    thread 0   |--- lane 0 ---|--- lane 1 ---|-- lane 2 --|
-    thread 1   |------- lane 3 -------|
-    step         0 1 2 3 ...
+    channel 0   |--- lane 0 ---|--- lane 1 ---|-- lane 2 --|
+    channel 1   |------- lane 3 -------|
+    step          0 1 2 3 ...
 
-At step t, sample t of every lane that is longer than t is coded. A lane depends on nothing before its own start.
+Step t codes sample t of every lane that is longer than t. A lane does not depend on samples before its start.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from .kernel import kernel
 
 @dataclass(frozen=True)
 class Lanes:
-    """Where each lane lies in the flat array that holds the codes of a group of threads, thread after thread.
+    """Position of each lane in the flat array that holds the codes of a group of channels, channel after channel.
 
-    All arrays have shape (lanes,), in thread order: `channel` int32 indexes the group's threads, `start` int64 the flat
-    array, `length` int32 counts samples.
+    The arrays have shape (lanes,), in the order of channels.
     """
 
     channel: np.ndarray
+    """Index of the lane's channel in the group, int32."""
     start: np.ndarray
+    """Position of its first sample in the flat array, int64."""
     length: np.ndarray
+    """Its number of samples, int32."""
     n_channels: int
 
     @property
@@ -45,18 +47,18 @@ class Lanes:
         return int(self.length.max(initial=0))
 
     def first_of_channels(self) -> np.ndarray:
-        """The first lane of each thread, then the number of lanes: int64 of shape (threads + 1,)."""
+        """Return the first lane of each channel, then the number of lanes: int64 of shape (channels + 1,)."""
         return np.searchsorted(self.channel, np.arange(self.n_channels + 1))
 
     def samples_of_channels(self) -> np.ndarray:
-        """Samples of each thread, int64 of shape (threads,)."""
+        """Return the number of samples of each channel, int64 of shape (channels,)."""
         samples = np.zeros(self.n_channels, dtype=np.int64)
         np.add.at(samples, self.channel, self.length)
         return samples
 
 
 def cut(channel_lengths: Sequence[int], steps: int) -> Lanes:
-    """Cut threads of the given lengths (samples, each >= 1) into lanes of at most `steps` samples."""
+    """Cut channels of these lengths (samples, each >= 1) into lanes of at most `steps` samples."""
     lengths = np.asarray(channel_lengths, dtype=np.int64)
     count = -(-lengths // steps)
     channel = np.repeat(np.arange(lengths.size, dtype=np.int32), count)
@@ -68,12 +70,12 @@ def cut(channel_lengths: Sequence[int], steps: int) -> Lanes:
 
 
 _LANES_AT_ONCE = 16
-"""Lanes that are copied side by side: a row of so many is as long as a line of the cache."""
+"""Lanes that are copied side by side: a row of them is as long as a cache line."""
 
 
 @kernel
 def gather(codes, start, length, first_step, tile):
-    """Copy steps `first_step`... of every lane from the flat `codes` into `tile`, int32 of shape (steps, lanes)."""
+    """Copy the steps from `first_step` on of every lane from flat `codes` to `tile`, int32 of shape (steps, lanes)."""
     for first in range(0, tile.shape[1], _LANES_AT_ONCE):
         stop = min(first + _LANES_AT_ONCE, tile.shape[1])
         for i in range(tile.shape[0]):
@@ -84,8 +86,8 @@ def gather(codes, start, length, first_step, tile):
 
 @kernel
 def scatter(codes, start, length, first_step, tile):
-    """The reverse of `gather`: copy `tile` to its places in the flat `codes`."""
+    """Copy `tile` to its positions in the flat `codes`; the inverse of `gather`."""
     for lane in range(tile.shape[1]):
-        at = start[lane] + first_step
+        position = start[lane] + first_step
         for i in range(min(tile.shape[0], length[lane] - first_step)):
-            codes[at + i] = tile[i, lane]
+            codes[position + i] = tile[i, lane]

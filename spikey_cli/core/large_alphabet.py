@@ -1,25 +1,25 @@
-"""Range coding on wide grids, of more than 4096 codes: the kernels of both directions; see `symbols` and `interval`."""
+"""Range coding with large alphabets, of more than 4096 codes: kernels of both directions; see `symbols`, `interval`."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from .density import INVERSE_SPREAD, QUANTILE_BITS, SPREAD, TOTAL_BITS
+from .density import INVERSE_SCALE, QUANTILE_BITS, SCALE, TOTAL_BITS
 from .interval import follow, narrow, target
 from .symbols import LARGE, cumulative, frame, outlier_row, part_of, search
 
-LOST = np.uint64(1 << 62)
-"""The next word of a damaged stream: so far off that it cannot be used up exactly."""
+DAMAGED = np.uint64(1 << 62)
+"""Next word of a damaged stream: beyond any stream's end, so `finish` finds that it was not used up exactly."""
 
 
 @njit
-def encode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_weight, codes):
-    """Write the codes of the lanes of thread `of` that are longer than `step`."""
+def encode_channel(state, step, channel, predicted_mean, log2_scale, outlier_weight, codes):
+    """Write the codes of the lanes of `channel` that are longer than `step`."""
     length, edges, mixture, words, interval = state.length, state.edges, state.mixture, state.words, state.interval
-    size, code_bits = state.size[of], state.width[of]
-    low, width, at = interval[of, 0], interval[of, 1], interval[of, 2]
-    for lane in range(np.uint64(state.first_lane[of]), np.uint64(state.first_lane[of + 1])):
+    size, code_bits = state.size[channel], state.width[channel]
+    low, width, at = interval[channel, 0], interval[channel, 1], interval[channel, 2]
+    for lane in range(np.uint64(state.first_lane[channel]), np.uint64(state.first_lane[channel + 1])):
         if length[lane] <= step:
             continue
         code = np.int64(codes[lane])
@@ -31,29 +31,29 @@ def encode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_we
             low, width, at = narrow(words, low, width, at, code, 1, code_bits)
         elif low_bits:
             low, width, at = narrow(words, low, width, at, code & ((1 << low_bits) - 1), 1, low_bits)
-    interval[of, 0], interval[of, 1], interval[of, 2] = low, width, at
+    interval[channel, 0], interval[channel, 1], interval[channel, 2] = low, width, at
 
 
 @njit
-def decode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_weight, codes):
-    """Fill in the codes of the lanes of thread `of` that are longer than `step`."""
+def decode_channel(state, step, channel, predicted_mean, log2_scale, outlier_weight, codes):
+    """Fill in the codes of the lanes of `channel` that are longer than `step`."""
     length, edges, mixture, quantiles = state.length, state.edges, state.mixture, state.quantile
     words, interval = state.words, state.interval
-    size, code_bits, end = state.size[of], state.width[of], state.end[of]
-    offset, width, at = interval[of, 0], interval[of, 1], interval[of, 2]
-    for lane in range(np.uint64(state.first_lane[of]), np.uint64(state.first_lane[of + 1])):
+    size, code_bits, end = state.size[channel], state.width[channel], state.end[channel]
+    offset, width, at = interval[channel, 0], interval[channel, 1], interval[channel, 2]
+    for lane in range(np.uint64(state.first_lane[channel]), np.uint64(state.first_lane[channel + 1])):
         if length[lane] <= step:
             continue
-        low_bits, scale_index, middle, symbols, origin = frame(predicted_mean[lane], log2_scale[lane], size)
-        inverse, likely = INVERSE_SPREAD[scale_index], outlier_row(outlier_weight[lane])
-        aim = target(offset, width, TOTAL_BITS)
-        away = np.int64(quantiles[likely, np.uint64(aim) >> np.uint64(TOTAL_BITS - QUANTILE_BITS)])
-        symbol = ((middle + (away * SPREAD[scale_index] >> 16) + 32) >> 6) - origin
+        low_bits, scale_index, mean, symbols, origin = frame(predicted_mean[lane], log2_scale[lane], size)
+        inverse, outlier = INVERSE_SCALE[scale_index], outlier_row(outlier_weight[lane])
+        goal = target(offset, width, TOTAL_BITS)
+        distance = np.int64(quantiles[outlier, np.uint64(goal) >> np.uint64(TOTAL_BITS - QUANTILE_BITS)])
+        symbol = ((mean + (distance * SCALE[scale_index] >> 16) + 32) >> 6) - origin
         symbol = min(max(symbol, 0), symbols - 1)
-        below = cumulative(symbol, symbols, origin, LARGE, edges, middle, inverse, likely, mixture)
-        above = cumulative(symbol + 1, symbols, origin, LARGE, edges, middle, inverse, likely, mixture)
+        below = cumulative(symbol, symbols, origin, LARGE, edges, mean, inverse, outlier, mixture)
+        above = cumulative(symbol + 1, symbols, origin, LARGE, edges, mean, inverse, outlier, mixture)
         symbol, below, above = search(
-            aim, symbol, below, above, symbols, origin, LARGE, edges, middle, inverse, likely, mixture
+            goal, symbol, below, above, symbols, origin, LARGE, edges, mean, inverse, outlier, mixture
         )
         offset, width, at = follow(words, end, offset, width, at, below, above - below, TOTAL_BITS)
         if symbol == 0:
@@ -62,10 +62,10 @@ def decode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_we
         else:
             code = (origin + symbol) << low_bits
             if low_bits:
-                rest = target(offset, width, low_bits)
-                offset, width, at = follow(words, end, offset, width, at, rest, 1, low_bits)
-                code |= rest
+                low = target(offset, width, low_bits)
+                offset, width, at = follow(words, end, offset, width, at, low, 1, low_bits)
+                code |= low
         if code < 0 or code >= size:
-            code, at = np.int64(0), LOST  # damage: go on with some code, and be found out at the end
+            code, at = np.int64(0), DAMAGED  # damage: go on with some code; `finish` reports it
         codes[lane] = code
-    interval[of, 0], interval[of, 1], interval[of, 2] = offset, width, at
+    interval[channel, 0], interval[channel, 1], interval[channel, 2] = offset, width, at

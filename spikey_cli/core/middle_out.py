@@ -1,17 +1,23 @@
-"""MiddleOut: messages between threads, so that a thread's latent tells of its region.
+"""MiddleOut: message passing between channels, which adds information on a channel's region to its latent.
 
-Where the network has this part, it first gives every lane a latent of its own past. A message passes along every lean
-(see `peers`) between two lanes that lie side by side. The network makes a region latent of
+A network with this part first computes a latent of each lane from the lane's own past. For each reference of a channel,
+each of its lanes then receives a message from the referenced channel's lane of the same time. The network computes a
+region latent from
 
-    my latent, their latent, metric (0..255), their innovation of this very step (256 to one spread; see `adapt`)
+    own latent, sender's latent, metric (0..255), sender's normalised error of this step (UNIT to one network scale;
+    see `adaptation`)
 
-and a lane's region is the average of what its messages came to, rounded down; without messages it is exactly zero. Then
+The region of a lane is the mean of the region latents of its messages, rounded down; it is zero without messages. The
+network's last part predicts from
 
-    latent' = latent + region    with a residual connection, clipped to INPUT_LIMIT;    latent' = region    without
+    latent + region    clipped to INPUT_LIMIT, with a residual connection
+    region             without one
 
-is what the network's last part predicts from. Waves take turns, since their innovations must be known.
+Coding passes are evaluated one after another, since the normalised errors of earlier ones have to be known.
 
-Source: message passing between neighbours, J. Gilmer et al., "Neural message passing for quantum chemistry", ICML 2017.
+References
+----------
+J. Gilmer et al., "Neural message passing for quantum chemistry", ICML 2017.
 """
 
 from __future__ import annotations
@@ -26,12 +32,12 @@ from .kernel import kernel
 from .lanes import Lanes
 
 EXTRA_ROWS = 2
-"""Rows of a message beside the two latents: metric and innovation."""
+"""Rows of a message in addition to the two latents: metric and normalised error."""
 
 
 @dataclass(frozen=True, eq=False)
 class Messages:
-    """The messages of every step among a group of lanes: arrays of shape (messages,), ordered by `receiver`."""
+    """Messages of every step among a group of lanes: arrays of shape (messages,), ordered by `receiver`."""
 
     receiver: np.ndarray
     """Lane, int64."""
@@ -40,11 +46,11 @@ class Messages:
     metric: np.ndarray
     """float32, 0..255."""
     share: np.ndarray
-    """How many messages each lane receives: int64 of shape (lanes,)."""
+    """Number of messages that each lane receives, int64 of shape (lanes,)."""
 
     @classmethod
     def along(cls, lanes: Lanes, peers: ReferenceTable, n_peers: int) -> Messages:
-        """Along the first `n_peers` leans of every thread."""
+        """Return the messages along the first `n_peers` references of each channel."""
         first = lanes.first_of_channels()
         share = np.zeros(lanes.count, dtype=np.int64)
         receiver, sender, metric = [], [], []
@@ -65,7 +71,7 @@ class Messages:
 
 @kernel
 def gather_messages(first, receiver, sender, metric, latent, normalised_error, messages):
-    """Fill `messages`, float32 of shape (2 * rows + 2, n), with those from `first` on.
+    """Fill `messages`, float32 of shape (2 * rows + EXTRA_ROWS, n), with the messages from `first` on.
 
     `latent` is float32 of shape (rows, lanes), `normalised_error` int32 of shape (lanes,).
     """
@@ -81,9 +87,9 @@ def gather_messages(first, receiver, sender, metric, latent, normalised_error, m
 
 @kernel
 def join_regions(first_lane, first, receiver, share, region, latent, residual, joined):
-    """Fill `joined`, float32 of shape (rows, n), with the latents' of the lanes from `first_lane` on.
+    """Fill `joined`, float32 of shape (rows, n), with the joined latents of the lanes from `first_lane` on.
 
-    `region`, float32 of shape (rows, messages), is what the network made of the messages from `first` on.
+    `region`, float32 of shape (rows, messages), holds the region latents of the messages from `first` on.
     """
     for row in range(joined.shape[0]):
         for i in range(joined.shape[1]):

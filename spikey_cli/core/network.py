@@ -1,12 +1,12 @@
-"""A chain: a network that is one layer after another, as a kernel.
+"""Evaluation of a feed-forward network, a chain of layers, as a kernel.
 
-    layer     y = clip(floor(weight x + bias), low, high)        floor and clip where the graph has them
+    layer     y = clip(floor(weight x + bias), low, high)        floor and clip if the graph has them
 
-A step of a few thousand lanes keeps a small network busy for some microseconds; to ask ONNX Runtime takes longer, and
-it needs the interpreter, for which all workers wait. So graphs that are chains take their steps within the kernels of
-`steps`. Others, those with a state or messages, are ONNX Runtime's.
+Evaluating a small network for a step of a few thousand lanes takes some microseconds. A call of ONNX Runtime takes
+longer and needs the interpreter's lock, for which all workers wait. Chains are therefore evaluated within the kernel of
+`coding_step`; ONNX Runtime evaluates graphs with a state or with messages.
 
-The result is the same to the bit: `graph.certify` has proven that float32 holds every partial sum, in any order.
+The results are equal bit for bit: `model.certify` proves that float32 holds every partial sum exactly, in any order.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ from numba import njit
 
 ROWS_AT_ONCE = 4
 _LANES_AT_ONCE = 512
-"""Lanes that pass through all layers together: a window of them, and what layers make of it, stay in the cache."""
+"""Lanes that pass through all layers together, so that their activations stay in the processor's cache."""
 
 
 class Chain(NamedTuple):
-    """Layers of a chain, as kernels take them. All but `size` and `floored` are float32."""
+    """Layers of a chain, as kernels take them. All arrays but `size` and `floored` are float32."""
 
     size: np.ndarray
-    """Rows and columns of each layer's weight: int64 of shape (layers, 2). No layers: there is no chain. Rows are a
-    multiple of ROWS_AT_ONCE; those that a layer has not are zeros, which nothing looks at.
+    """Rows and columns of each layer's weight, int64 of shape (layers, 2). Rows are padded with zeros to a multiple of
+    ROWS_AT_ONCE. No layers: there is no chain.
     """
     weight: np.ndarray
     """Weights of all layers, row by row."""
     bias: np.ndarray
     """Biases of all layers."""
     floored: np.ndarray
+    """Whether each layer rounds down, bool."""
     low: np.ndarray
+    """Lower limit of each layer, -inf if it has none."""
     high: np.ndarray
-    """Whether each layer rounds down, and between what it clips; -inf and inf where it does not."""
+    """Upper limit of each layer, inf if it has none."""
 
 
 _NOTHING = np.zeros(0, dtype=np.float32)
@@ -44,7 +46,7 @@ NO_CHAIN = Chain(np.zeros((0, 2), np.int64), _NOTHING, _NOTHING, np.zeros(0, np.
 
 @njit
 def _add_row(x, row, first, weight, at, columns, y, r, n):
-    """Add to row `r` of `y`, for `n` lanes, what the weights from `at` on make of the rows of `x` from `row` on."""
+    """Add to row `r` of `y`, for `n` lanes, the product of weights (from `at` on) and rows of `x` (from `row` on)."""
     to, lane = np.uint64(r), np.uint64(first)
     for k in range(columns):
         w, of = weight[at + k], np.uint64(row + k)
@@ -54,7 +56,7 @@ def _add_row(x, row, first, weight, at, columns, y, r, n):
 
 @njit
 def _add_four_rows(x, row, first, weight, at, columns, y, r, n):
-    """The same for four rows of `y`, and of `x` four at a time: memory is what takes the time."""
+    """The same for four rows of `y`, four rows of `x` at a time, which loads and stores `y` less often."""
     lane = np.uint64(first)
     to0, to1, to2, to3 = np.uint64(r), np.uint64(r + 1), np.uint64(r + 2), np.uint64(r + 3)
     k = 0
@@ -101,7 +103,10 @@ def _finish_row(y, r, n, floored, low, high):
 
 @njit
 def pass_through(chain, differences, row, outputs):
-    """Outputs, float32 [3, lanes], of a chain for the windows that begin at `row` of `differences`, of all lanes."""
+    """Fill `outputs`, float32 of shape (3, lanes), for the windows of all lanes.
+
+    The windows are the rows of `differences`, float32 of shape (rows, lanes), from `row` on.
+    """
     size, weight, bias = chain.size, chain.weight, chain.bias
     widest = np.int64(1)
     for layer in range(size.shape[0]):

@@ -1,6 +1,6 @@
-"""Codes as they are: each in `width` bits, one thread after another step by step, zeros up to the next byte.
+"""Packed streams: codes of equal width, which every coder falls back to for a channel that it would make longer.
 
-What every coder falls back to for a channel that it would only make longer.
+A packed stream holds the codes of one channel in order of time, each in `width` bits; zeros fill the last byte.
 """
 
 from __future__ import annotations
@@ -24,22 +24,34 @@ def _unpack(words, width, codes):
 
 
 def code_width(size: int) -> int:
-    """Bits that hold any code of a grid of `size` codes, at least 1."""
+    """Return the bits that hold any of `size` codes, at least 1."""
     return max(1, (size - 1).bit_length())
 
 
 def code_widths(sizes: np.ndarray) -> np.ndarray:
-    """Bits that hold any code of grids of the given sizes, int64 of the same shape."""
+    """Return `code_width` of each element, int64 of the same shape."""
     return np.array([code_width(int(size)) for size in sizes], dtype=np.int64)
 
 
 def packed_bytes(n_codes: int, size: int) -> int:
-    """Length of the packed stream of `n_codes` codes on a grid of `size`."""
+    """Return the length in bytes of the packed stream of `n_codes` of `size` codes."""
     return (n_codes * code_width(size) + 7) // 8
 
 
 def pack_codes(codes: np.ndarray, size: int) -> bytes:
-    """Pack codes, int32 in 0..size-1, of one thread."""
+    """Pack the codes of one channel.
+
+    Parameters
+    ----------
+    codes : int32 array of shape (n,), in 0..size-1
+    size : int
+        Number of codes of the channel's quantizer.
+
+    Returns
+    -------
+    bytes
+        The packed stream.
+    """
     width = code_width(size)
     words = np.zeros(codes.size * width // 64 + SPARE_WORDS, dtype=np.uint64)
     _pack(codes, width, words)
@@ -47,7 +59,13 @@ def pack_codes(codes: np.ndarray, size: int) -> bytes:
 
 
 def unpack_codes(stream: bytes, n_codes: int, size: int) -> np.ndarray | None:
-    """The reverse of `pack_codes`, int32; None where the stream has another length or holds a code beyond the grid."""
+    """Unpack a packed stream; the inverse of `pack_codes`.
+
+    Returns
+    -------
+    int32 array of shape (n_codes,) or None
+        None if the stream has another length or holds a code of `size` or more.
+    """
     if len(stream) != packed_bytes(n_codes, size):
         return None
     words, _, _ = words_from_streams([stream])

@@ -1,7 +1,7 @@
-"""Range coding of codes under the density that was predicted: close to the ideal length, ADC and all.
+"""Range coding of codes under the predicted density, close to the ideal length.
 
-The way of a code: `symbols` makes a symbol of it, and finds the part that it takes; `interval` narrows the thread's
-interval to that part, and writes words. `listed` and `wide` are the kernels for the two kinds of grids.
+`symbols` maps a code to a symbol and finds the part of 2**24 that it takes; `interval` narrows the channel's interval
+to that part and writes words. `small_alphabet` and `large_alphabet` are the kernels for the two kinds of quantizers.
 """
 
 from __future__ import annotations
@@ -21,165 +21,179 @@ from .lanes import Lanes
 from .packed import code_widths
 from .symbols import LARGE, MAX_SMALL_ALPHABET, edge_rows, kinds_of
 
-_MAX_SYMBOL_BITS = 23  # MARGIN of 2**24 is 22 bits, and a hundredth is lost where the width is cut down to steps
-_MAX_REST_BITS = 25
+_MAX_SYMBOL_BITS = 23  # MARGIN of 2**24 is 22 bits; rounding the width down to a multiple loses about a hundredth more
+_MAX_LOW_BITS = 25
 
 
-class RangeState(NamedTuple):
-    """What the kernels of both directions take."""
+class RangeEncoderState(NamedTuple):
+    """What `encode_lanes` takes."""
 
+    # of each lane
     channel: np.ndarray
     length: np.ndarray
-    """Of each lane."""
     first_lane: np.ndarray
-    """The first lane of each thread, then the number of lanes."""
+    """The first lane of each channel, then the number of lanes."""
+    # of each channel: number of codes, bits that hold any code, kind of alphabet (see `symbols`)
     size: np.ndarray
     width: np.ndarray
     kind: np.ndarray
-    """Of each thread's grid: codes, bits that hold any code, and the kind; see `symbols`."""
+    # tables of `symbols` and `density`
     edges: np.ndarray
-    near: np.ndarray
     mixture: np.ndarray
-    quantile: np.ndarray
-    """Tables of `symbols`, `listed` and `density`."""
     words: np.ndarray
-    """The streams of all threads, uint32."""
+    """The streams of all channels, uint32."""
     interval: np.ndarray
-    """Of each thread: low end (in a decoder, offset), width, next word; uint64 of shape (threads, 3)."""
-    end: np.ndarray
-    """The word behind each stream; of no use to an encoder."""
+    """Of each channel: low end, width, next word; uint64 of shape (channels, 3)."""
     part: np.ndarray
-    """An encoder's: the part that each lane's code takes, first and size; int32 of shape (2, lanes)."""
+    """The part that each lane's code takes: first and size, int32 of shape (2, lanes)."""
+
+
+class RangeDecoderState(NamedTuple):
+    """What `decode_lanes` takes; those fields that `RangeEncoderState` has too mean the same."""
+
+    channel: np.ndarray
+    length: np.ndarray
+    first_lane: np.ndarray
+    size: np.ndarray
+    width: np.ndarray
+    kind: np.ndarray
+    edges: np.ndarray
+    mixture: np.ndarray
+    # tables for the search of a symbol
+    near: np.ndarray
+    quantile: np.ndarray
+    words: np.ndarray
+    interval: np.ndarray
+    """Of each channel: offset, width, next word; uint64 of shape (channels, 3)."""
+    end: np.ndarray
+    """The word after each stream."""
+    # lanes that are decoded together: lane, channel, target of the search, where it starts
     turn_lane: np.ndarray
     turn_channel: np.ndarray
-    turn_aim: np.ndarray
+    turn_target: np.ndarray
     turn_guess: np.ndarray
-    """A decoder's: lanes that it decodes together, their threads, and what is known of their codes."""
 
-    @classmethod
-    def of(cls, lanes: Lanes, bins: Bins, words: np.ndarray, first: np.ndarray, end: np.ndarray) -> RangeState:
-        """State of lanes on these bins, at the `first` word of each stream."""
-        interval = np.zeros((lanes.n_channels, 3), dtype=np.uint64)
-        interval[:, 1] = FULL
-        interval[:, 2] = first
-        edges = edge_rows(bins)
-        return cls(
-            lanes.channel,
-            lanes.length,
-            lanes.first_of_channels(),
-            bins.size,
-            code_widths(bins.size),
-            kinds_of(bins),
-            edges,
-            small_alphabet.codes_near(edges),
-            MIXTURE,
-            QUANTILE,
-            words,
-            interval,
-            end,
-            np.zeros((2, lanes.count), dtype=np.int32),
-            np.zeros(small_alphabet.AT_ONCE, dtype=np.uint64),
-            np.zeros(small_alphabet.AT_ONCE, dtype=np.uint64),
-            np.zeros(small_alphabet.AT_ONCE, dtype=np.int64),
-            np.zeros(small_alphabet.AT_ONCE, dtype=np.int64),
-        )
+
+def _shared_fields(lanes: Lanes, bins: Bins) -> dict[str, np.ndarray]:
+    """The fields of both states that depend on lanes and bins alone."""
+    return {
+        "channel": lanes.channel,
+        "length": lanes.length,
+        "first_lane": lanes.first_of_channels(),
+        "size": bins.size,
+        "width": code_widths(bins.size),
+        "kind": kinds_of(bins),
+        "edges": edge_rows(bins),
+        "mixture": MIXTURE,
+        "interval": np.zeros((lanes.n_channels, 3), dtype=np.uint64),
+    }
 
 
 @njit
-def _behind_listed(kinds, of, stop):
-    """The first thread from `of` on that is not listed, or `stop`."""
-    while of < stop and kinds[of] != LARGE:
-        of += 1
-    return of
+def _stop_of_small(kinds, channel, stop):
+    """The first channel from `channel` on that has a large alphabet, or `stop`."""
+    while channel < stop and kinds[channel] != LARGE:
+        channel += 1
+    return channel
 
 
 @njit
 def encode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
-    """Write the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
+    """Write the codes of the lanes `first` to `stop` - 1; see `spikey_cli.core.coders`."""
     if first == stop:
         return
-    of, stop_channel = np.int64(state.channel[first]), np.int64(state.channel[stop - 1]) + 1
-    while of < stop_channel:
-        behind = _behind_listed(state.kind, of, stop_channel)
-        if behind > of:
-            small_alphabet.encode_channels(state, step, of, behind, predicted_mean, log2_scale, outlier_weight, codes)
+    channel, stop_channel = np.int64(state.channel[first]), np.int64(state.channel[stop - 1]) + 1
+    while channel < stop_channel:
+        after = _stop_of_small(state.kind, channel, stop_channel)
+        if after > channel:
+            small_alphabet.encode_channels(
+                state, step, channel, after, predicted_mean, log2_scale, outlier_weight, codes
+            )
         else:
-            large_alphabet.encode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_weight, codes)
-            behind += 1
-        of = behind
+            large_alphabet.encode_channel(state, step, channel, predicted_mean, log2_scale, outlier_weight, codes)
+            after += 1
+        channel = after
 
 
 @njit
 def decode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
-    """Fill in the codes of the lanes from `first` to `stop`; see `spikey_cli.core.coders`."""
+    """Fill in the codes of the lanes `first` to `stop` - 1; see `spikey_cli.core.coders`."""
     if first == stop:
         return
-    of, stop_channel = np.int64(state.channel[first]), np.int64(state.channel[stop - 1]) + 1
-    while of < stop_channel:
-        behind = _behind_listed(state.kind, of, min(of + small_alphabet.AT_ONCE, stop_channel))
-        if behind > of:
-            small_alphabet.decode_channels(state, step, of, behind, predicted_mean, log2_scale, outlier_weight, codes)
+    channel, stop_channel = np.int64(state.channel[first]), np.int64(state.channel[stop - 1]) + 1
+    while channel < stop_channel:
+        after = _stop_of_small(state.kind, channel, min(channel + small_alphabet.AT_ONCE, stop_channel))
+        if after > channel:
+            small_alphabet.decode_channels(
+                state, step, channel, after, predicted_mean, log2_scale, outlier_weight, codes
+            )
         else:
-            large_alphabet.decode_channel_lanes(state, step, of, predicted_mean, log2_scale, outlier_weight, codes)
-            behind += 1
-        of = behind
+            large_alphabet.decode_channel(state, step, channel, predicted_mean, log2_scale, outlier_weight, codes)
+            after += 1
+        channel = after
 
 
 @kernel
-def _reset(state, first):
-    interval = state.interval
-    for of in range(interval.shape[0]):
-        interval[of, 0], interval[of, 1], interval[of, 2] = 0, FULL, first[of]
+def _open_encoder(interval, first):
+    for channel in range(interval.shape[0]):
+        interval[channel, 0], interval[channel, 1], interval[channel, 2] = 0, FULL, first[channel]
 
 
 @kernel
-def _open(state, first):
-    interval, words, end = state.interval, state.words, state.end
-    for of in range(interval.shape[0]):
+def _open_decoder(interval, words, first, end):
+    for channel in range(interval.shape[0]):
         offset = np.uint64(0)
         for i in range(2):
-            word = np.uint64(words[first[of] + i]) if first[of] + i < end[of] else np.uint64(0)
+            word = np.uint64(words[first[channel] + i]) if first[channel] + i < end[channel] else np.uint64(0)
             offset = offset << np.uint64(32) | word
-        interval[of, 0], interval[of, 1], interval[of, 2] = offset, FULL, first[of] + 2
+        interval[channel, 0], interval[channel, 1], interval[channel, 2] = offset, FULL, first[channel] + 2
 
 
 @kernel
-def _end(state):
-    interval = state.interval
-    for of in range(interval.shape[0]):
-        interval[of, 2] = close(state.words, interval[of, 0], interval[of, 2])
+def _close_encoder(interval, words):
+    for channel in range(interval.shape[0]):
+        interval[channel, 2] = close(words, interval[channel, 0], interval[channel, 2])
 
 
 class RangeEncoder:
-    """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract."""
+    """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract.
+
+    Parameters
+    ----------
+    lanes : Lanes
+    bins : Bins
+    n_steps : int, optional
+        Steps to make room for, if the lanes are endless; by default all steps of the lanes.
+    """
 
     fills_codes = False
 
     def __init__(self, lanes: Lanes, bins: Bins, n_steps: int | None = None) -> None:
-        """For all steps of the lanes, or for as many as `n_steps`, if they are endless."""
-        self._bits = np.where(bins.size <= MAX_SMALL_ALPHABET, _MAX_SYMBOL_BITS, _MAX_SYMBOL_BITS + _MAX_REST_BITS)
+        self._bits = np.where(bins.size <= MAX_SMALL_ALPHABET, _MAX_SYMBOL_BITS, _MAX_SYMBOL_BITS + _MAX_LOW_BITS)
         self._lanes_of_channels = np.diff(lanes.first_of_channels())
         self._n_steps = n_steps
         samples = lanes.samples_of_channels() if n_steps is None else self._lanes_of_channels * n_steps
-        self._first, buffer = self._room(samples)
-        self.state = RangeState.of(lanes, bins, buffer, self._first, self._first)
+        self._first, buffer = self._allocate(samples)
+        part = np.zeros((2, lanes.count), dtype=np.int32)
+        self.state = RangeEncoderState(**_shared_fields(lanes, bins), words=buffer, part=part)
+        _open_encoder(self.state.interval, self._first)
 
-    def _room(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where each thread's words begin, and room for all words of so many samples of each."""
+    def _allocate(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First word of each channel, and room for the words of `samples` of each."""
         words = samples * self._bits // 32 + SPARE_WORDS
         return np.cumsum(words) - words, np.zeros(int(words.sum()), dtype=np.uint32)
 
     def restart(self, n_steps: int) -> None:
-        """Begin new streams, for as many as `n_steps` more steps of each lane."""
+        """Begin new streams for `n_steps` more steps of each lane."""
         if n_steps != self._n_steps:
             self._n_steps = n_steps
-            self._first, buffer = self._room(self._lanes_of_channels * n_steps)
+            self._first, buffer = self._allocate(self._lanes_of_channels * n_steps)
             self.state = self.state._replace(words=buffer)
-        _reset(self.state, self._first)
+        _open_encoder(self.state.interval, self._first)
 
     def finish(self) -> list[bytes]:
-        """The finished stream of every thread."""
-        _end(self.state)
+        """Return the stream of each channel."""
+        _close_encoder(self.state.interval, self.state.words)
         return [
             self.state.words[int(first) : int(last)].astype(">u4").tobytes()
             for first, last in zip(self._first, self.state.interval[:, 2], strict=True)
@@ -187,26 +201,36 @@ class RangeEncoder:
 
 
 class RangeDecoder:
-    """Reads what `RangeEncoder` wrote, in the same walk."""
+    """Reads what `RangeEncoder` wrote; see `spikey_cli.core.coders` for the contract."""
 
     fills_codes = True
 
     def __init__(self, lanes: Lanes, bins: Bins, streams: Sequence[bytes]) -> None:
-        none = np.zeros(lanes.n_channels, dtype=np.int64)
-        self.state = RangeState.of(lanes, bins, np.zeros(1, dtype=np.uint32), none, none)
+        fields = _shared_fields(lanes, bins)
+        self.state = RangeDecoderState(
+            **fields,
+            near=small_alphabet.codes_near(fields["edges"]),
+            quantile=QUANTILE,
+            words=np.zeros(1, dtype=np.uint32),
+            end=np.zeros(lanes.n_channels, dtype=np.int64),
+            turn_lane=np.zeros(small_alphabet.AT_ONCE, dtype=np.uint64),
+            turn_channel=np.zeros(small_alphabet.AT_ONCE, dtype=np.uint64),
+            turn_target=np.zeros(small_alphabet.AT_ONCE, dtype=np.int64),
+            turn_guess=np.zeros(small_alphabet.AT_ONCE, dtype=np.int64),
+        )
         self.restart(streams)
 
     def restart(self, streams: Sequence[bytes]) -> None:
-        """Begin with new streams, one a thread."""
-        self._whole_words = np.array([len(stream) % 4 == 0 and len(stream) > 0 for stream in streams])
+        """Begin with new streams, one for each channel."""
+        self._has_whole_words = np.array([len(stream) % 4 == 0 and len(stream) > 0 for stream in streams])
         lengths = np.array([len(stream) // 4 for stream in streams])
         end = np.cumsum(lengths)
         joined = b"".join(stream[: len(stream) // 4 * 4] for stream in streams)
         words = np.frombuffer(joined + bytes(4), dtype=">u4").astype(np.uint32)
         self.state = self.state._replace(words=words, end=end)
-        _open(self.state, end - lengths)
+        _open_decoder(self.state.interval, words, end - lengths, end)
 
     def finish(self) -> np.ndarray:
-        """Which threads' streams were used up exactly, as bool of shape (threads,)."""
+        """Return for each channel whether its stream was used up exactly, as bool of shape (channels,)."""
         # the decoder is always one word further than the encoder was
-        return self._whole_words & (self.state.interval[:, 2] == (self.state.end + 1).astype(np.uint64))
+        return self._has_whole_words & (self.state.interval[:, 2] == (self.state.end + 1).astype(np.uint64))

@@ -1,9 +1,9 @@
-"""Orders: near codes by how likely they are, where a converter's bins are not equal.
+"""Rank table: near codes in order of likelihood, for a converter whose bins are not equal.
 
-A wide bin two codes off may be likelier than a narrow one next to the centre. So on the converter's profile the first
-ORDERED ranks of distance (see `ranks`) are put in order of their bins' mass, likeliest first. The order is that for the
-middle of the centre's cell, half a code wide, and for a deviation in steps of half an octave: one row of a table
-for each of both, filled in when it is first needed. Ties keep the order of distance.
+A wide bin two codes away can be likelier than a narrow one next to the predicted mean. On the converter's profile the
+first ORDERED ranks of distance (see `ranks`) are therefore put in order of the mass of their bins, likeliest first. The
+order is computed for the middle of the mean's cell, half a code wide, and for a deviation in steps of half an octave.
+The table has one row for each pair of these, filled in at first use. Ties keep the order of distance.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .density import INVERSE_SPREAD, MIN_LOG2_SCALE, MIXTURE, distribution
-from .ranks import code_from_rank, origin
+from .density import INVERSE_SCALE, MIN_LOG2_SCALE, MIXTURE, distribution
+from .ranks import code_from_rank, nearest_and_side
 
 ORDERED = 64
-"""Ranks that are put in order; a profiled grid has more codes."""
+"""Ranks that are put in order; a profiled quantizer has more codes."""
 
 CELL_SHIFT = 5  # from 1/64 codes to cells
 CLASS_SHIFT = 3  # from 1/16 octaves to classes
 MIN_CLASS, MAX_CLASS = 1, 11  # deviations of 1.5 to 49 codes
-_TAIL = 12
+_OUTLIER_WEIGHT = 12
 
 
 class RankTable(NamedTuple):
-    """The rows of one profile, that of grids of `edges.size - 1` codes; one worker's."""
+    """Rows of the rank table of one profile; not shared between workers."""
 
     known: np.ndarray
     """Which rows are filled in, bool of shape (rows,)."""
     order: np.ndarray
-    """The i-th likeliest code's rank of distance, uint8 of shape (rows, ORDERED)."""
+    """Rank of distance of the i-th likeliest code, uint8 of shape (rows, ORDERED)."""
     inverse: np.ndarray
-    """The reverse of `order`."""
+    """Inverse permutation of each row of `order`."""
     mixture: np.ndarray
 
     @classmethod
     def of(cls, edges: np.ndarray) -> RankTable:
-        """No row filled in yet, of the profile with these edges; no rows where it has none."""
+        """Return the empty table of the profile with these edges; it has no rows if there are no edges."""
         cells = max(0, edges.size - 1) << 6 >> CELL_SHIFT
         rows = cells * (MAX_CLASS - MIN_CLASS + 1)
         shape = (rows, ORDERED)
@@ -47,31 +47,31 @@ class RankTable(NamedTuple):
 
 @njit(inline="always")
 def cell_middle(predicted_mean):
-    """The middle of a centre's cell, in 1/64 codes."""
+    """Middle of the cell of a predicted mean, in 1/64 codes."""
     return (np.int64(predicted_mean) >> CELL_SHIFT << CELL_SHIFT) + (1 << CELL_SHIFT - 1)
 
 
 @njit(inline="always")
 def row_of(predicted_mean, log2_scale, cells):
-    """The row for a centre, between the values of the first and the last code, and a scale."""
+    """Row for a scale and a predicted mean between the values of the first and the last code."""
     group = min(max(np.int64(log2_scale) >> CLASS_SHIFT, MIN_CLASS), MAX_CLASS)
     return np.uint64((group - MIN_CLASS) * cells + min(max(np.int64(predicted_mean) >> CELL_SHIFT, 0), cells - 1))
 
 
 @njit
 def fill_row(row, order, inverse, mixture, edges, values):
-    """Fill in a row: the order of codes by their mass."""
+    """Fill in a row: the order of codes by mass."""
     cells = values.size << 6 >> CELL_SHIFT
     group, cell = row // cells + MIN_CLASS, row % cells
     predicted_mean = cell_middle(cell << CELL_SHIFT)
-    inverse_spread = INVERSE_SPREAD[(group << CLASS_SHIFT) + (1 << CLASS_SHIFT - 1) - MIN_LOG2_SCALE]
-    nearest, upwards = origin(predicted_mean, True, edges, values)
+    inverse_scale = INVERSE_SCALE[(group << CLASS_SHIFT) + (1 << CLASS_SHIFT - 1) - MIN_LOG2_SCALE]
+    nearest, upwards = nearest_and_side(predicted_mean, True, edges, values)
     masses = np.empty(ORDERED, dtype=np.int64)
     for rank in range(ORDERED):
         code = code_from_rank(rank, nearest, upwards, values.size)
-        above = distribution(edges[code + 1] - predicted_mean, inverse_spread, _TAIL, mixture)
-        mass = above - distribution(edges[code] - predicted_mean, inverse_spread, _TAIL, mixture)
-        # insertion: later ranks go behind those of equal mass
+        above = distribution(edges[code + 1] - predicted_mean, inverse_scale, _OUTLIER_WEIGHT, mixture)
+        mass = above - distribution(edges[code] - predicted_mean, inverse_scale, _OUTLIER_WEIGHT, mixture)
+        # insertion sort: a later rank goes after those of equal mass
         i = rank
         while i > 0 and masses[i - 1] < mass:
             masses[i] = masses[i - 1]

@@ -1,10 +1,10 @@
 """Whole numbers of any length, least significant seven bits first (LEB128).
 
     byte   c ddddddd     c = 1: another byte follows; c = 0: this is the last
-             bits 7i..7i+6 of the number, for the i-th byte
+             bits 7i..7i+6 of the number, in the i-th byte
 
-At most nine bytes, so 63 bits. Each number has one form: a last byte of zero, after others, is refused. Numbers that
-may be negative are folded by `zigzag` first: 0, -1, 1, -2, 2 ... become 0, 1, 2, 3, 4 ...
+A number takes at most nine bytes, which hold 63 bits. Each number has one encoding: a last byte of zero after others is
+refused. Signed numbers are mapped by `zigzag` first: 0, -1, 1, -2, 2 ... become 0, 1, 2, 3, 4 ...
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MAX_BYTES = 9
 
 
 def put_uvarint(out: bytearray, n: int) -> None:
-    """Append `n`, 0 to MAX_UVARINT, to `out`. Raises ValueError outside that range."""
+    """Append `n`, 0 to MAX_UVARINT, to `out`. Raise ValueError outside that range."""
     if not 0 <= n <= MAX_UVARINT:
         raise ValueError(f"{n} is not in 0..{MAX_UVARINT}")
     while n > 0x7F:
@@ -25,27 +25,35 @@ def put_uvarint(out: bytearray, n: int) -> None:
     out.append(n)
 
 
-def get_uvarint(buf: bytes | bytearray | memoryview, pos: int) -> tuple[int, int]:
-    """Read the number at `pos` >= 0: its value and the position after it.
+def get_uvarint(data: bytes | bytearray | memoryview, position: int) -> tuple[int, int]:
+    """Read the number at byte `position` >= 0.
 
-    Raises ArchiveError where it is cut short, longer than nine bytes, or not in its shortest form.
+    Returns
+    -------
+    value, position : int
+        The number, and the position after it.
+
+    Raises
+    ------
+    ArchiveError
+        If the number is cut short, is longer than nine bytes, or is not in its shortest form.
     """
     value = 0
-    for i, byte in enumerate(buf[pos : pos + _MAX_BYTES]):
+    for i, byte in enumerate(data[position : position + _MAX_BYTES]):
         value |= (byte & 0x7F) << 7 * i
         if byte < 0x80:
             if byte == 0 and i > 0:
-                raise ArchiveError(f"number at byte {pos} is not in its shortest form: the archive is damaged")
-            return value, pos + i + 1
-    reason = "is too long" if len(buf) - pos >= _MAX_BYTES else "is cut short"
-    raise ArchiveError(f"number at byte {pos} {reason}: the archive is damaged")
+                raise ArchiveError(f"number at byte {position} is not in its shortest form: the archive is damaged")
+            return value, position + i + 1
+    reason = "is too long" if len(data) - position >= _MAX_BYTES else "is cut short"
+    raise ArchiveError(f"number at byte {position} {reason}: the archive is damaged")
 
 
 def zigzag(n: int) -> int:
-    """Fold a number of either sign into one >= 0, small for small."""
+    """Map an integer to a number >= 0; integers near 0 map to small numbers."""
     return 2 * n if n >= 0 else -2 * n - 1
 
 
 def unzigzag(n: int) -> int:
-    """The reverse of `zigzag`, for `n` >= 0."""
+    """Return the integer that `zigzag` maps to `n` >= 0."""
     return n >> 1 if n % 2 == 0 else -(n >> 1) - 1

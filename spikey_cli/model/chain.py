@@ -1,4 +1,4 @@
-"""Which graphs are chains: one layer after another, as the core evaluates them."""
+"""Graphs that are chains: one layer after another, as `core.network` evaluates them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from .graph import Graph
 
 
 def chain_of(graph: Graph) -> Chain | None:
-    """The chain that a graph is, from its input `windows` to its output `outputs`; None where it is none."""
+    """Return the layers of a graph that is a chain from `windows` to `outputs`.
+
+    Parameters
+    ----------
+    graph : Graph
+        A certified graph.
+
+    Returns
+    -------
+    Chain or None
+        None if the graph is not a chain.
+    """
     weights: list[np.ndarray] = []
     biases: list[np.ndarray] = []
     floored: list[bool] = []
@@ -29,7 +40,7 @@ def chain_of(graph: Graph) -> Chain | None:
         elif not weights or bounds[-1] is not None:
             return None
         elif node.operator == "Add" and not floored[-1]:
-            biases[-1][: len(constants[0])] += constants[0][:, 0]  # exact: certified as one sum
+            biases[-1][: len(constants[0])] += constants[0][:, 0]  # exact, since the sum is certified
         elif node.operator == "Floor":
             floored[-1] = True
         elif node.operator == "Clip":

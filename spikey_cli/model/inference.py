@@ -1,7 +1,8 @@
-"""Forecast: what the network says of a group of lanes, step by step.
+"""Inference: the network's outputs for a group of lanes, step by step, by ONNX Runtime.
 
-A graph without parts is asked once a step, for all lanes. One with parts gives all lanes their latents, and then wave
-after wave, since a message needs the innovation of the wave before, what follows from them.
+A graph without a latent is evaluated once per step, for all lanes. One with a latent first computes the latents of all
+lanes, and then the outputs; with MiddleOut these follow coding pass after coding pass, since a message needs the
+normalised errors of the pass before.
 """
 
 from __future__ import annotations
@@ -17,36 +18,46 @@ from .predictor import OUTPUT_ROWS, Predictor
 
 
 class Inference(Protocol):
-    """How the walk asks the network."""
+    """How a coding state evaluates the network."""
 
-    turns: list[tuple[int, int]]
-    """The waves (first, stop) that are served together, one turn after another."""
+    pass_groups: list[tuple[int, int]]
+    """Coding passes (first, stop) that are evaluated together, in order."""
 
-    def see(self, windows: np.ndarray) -> None:
-        """Take in the `windows` of a step, float32 [window, lanes]."""
+    def set_windows(self, windows: np.ndarray) -> None:
+        """Begin a step with its `windows`, float32 of shape (window, lanes)."""
         ...
 
     def outputs(self, first_pass: int, stop_pass: int, normalised_error: np.ndarray) -> np.ndarray:
-        """Outputs for that step, float32 [3, lanes], of which those of the waves' lanes count.
+        """Evaluate the coding passes `first_pass` to `stop_pass` - 1 of the step.
 
-        `normalised_error`, int32 of shape (lanes,), is that of the step, known for the lanes of all waves before.
+        Parameters
+        ----------
+        first_pass, stop_pass : int
+            One of `pass_groups`.
+        normalised_error : int32 array of shape (lanes,)
+            Normalised errors of the step, valid for the lanes of earlier passes.
+
+        Returns
+        -------
+        float32 array of shape (3, lanes)
+            The network's outputs, valid for the lanes of these passes.
         """
         ...
 
 
 def inference_for(predictor: Predictor, lanes: Lanes, peers: ReferenceTable) -> Inference:
-    """The forecast for these lanes."""
-    return PartedInference(predictor, lanes, peers) if predictor.latent_rows else WholeInference(predictor, peers)
+    """Return the inference of a predictor for these lanes."""
+    return LatentInference(predictor, lanes, peers) if predictor.latent_rows else DirectInference(predictor, peers)
 
 
-class WholeInference:
-    """By a graph that leads from windows to outputs."""
+class DirectInference:
+    """Inference with a graph from windows to outputs."""
 
     def __init__(self, predictor: Predictor, peers: ReferenceTable) -> None:
-        self.turns = [(0, peers.passes.size - 1)]
+        self.pass_groups = [(0, peers.passes.size - 1)]
         self._predictor = predictor
 
-    def see(self, windows: np.ndarray) -> None:
+    def set_windows(self, windows: np.ndarray) -> None:
         """See `Inference`."""
         self._outputs = self._predictor.predict(windows)
 
@@ -55,16 +66,12 @@ class WholeInference:
         return self._outputs
 
 
-class PartedInference:
-    """By a graph with latents, and with messages where there is MiddleOut."""
+class LatentInference:
+    """Inference with a graph that has latents, and messages if it has MiddleOut."""
 
     def __init__(self, predictor: Predictor, lanes: Lanes, peers: ReferenceTable) -> None:
         n_passes = peers.passes.size - 1
-        self.turns = (
-            [(coding_pass, coding_pass + 1) for coding_pass in range(n_passes)]
-            if predictor.message_peers
-            else [(0, n_passes)]
-        )
+        self.pass_groups = [(i, i + 1) for i in range(n_passes)] if predictor.message_peers else [(0, n_passes)]
         self._predictor = predictor
         self._first_lane = lanes.first_of_channels()[peers.passes]
         self._messages = Messages.along(lanes, peers, predictor.message_peers)
@@ -72,7 +79,7 @@ class PartedInference:
         self._latent = np.zeros((predictor.latent_rows, lanes.count), dtype=np.float32)
         self._outputs = np.zeros((OUTPUT_ROWS, lanes.count), dtype=np.float32)
 
-    def see(self, windows: np.ndarray) -> None:
+    def set_windows(self, windows: np.ndarray) -> None:
         """See `Inference`."""
         self._latent = self._predictor.project(windows, self._latent)
 
@@ -81,19 +88,23 @@ class PartedInference:
         first, stop = self._first_lane[first_pass], self._first_lane[stop_pass]
         latents = np.ascontiguousarray(self._latent[:, first:stop])
         if self._predictor.message_peers:
-            latents = self._joined(latents, first_pass, stop_pass, normalised_error)
+            latents = self._join_regions(latents, first_pass, stop_pass, normalised_error)
         self._outputs[:, first:stop] = self._predictor.conclude(latents)
         return self._outputs
 
-    def _joined(self, latents: np.ndarray, first_pass: int, stop_pass: int, normalised_error: np.ndarray) -> np.ndarray:
-        """The latents of the waves' lanes, with their regions."""
-        sent = self._messages
+    def _join_regions(
+        self, latents: np.ndarray, first_pass: int, stop_pass: int, normalised_error: np.ndarray
+    ) -> np.ndarray:
+        """Latents of the lanes of these passes, joined with their regions."""
+        messages = self._messages
         first, stop = self._first_message[first_pass], self._first_message[stop_pass]
-        messages = np.empty((2 * len(latents) + EXTRA_ROWS, stop - first), dtype=np.float32)
-        gather_messages(first, sent.receiver, sent.sender, sent.metric, self._latent, normalised_error, messages)
-        region = self._predictor.regions(messages)
+        rows = np.empty((2 * len(latents) + EXTRA_ROWS, stop - first), dtype=np.float32)
+        gather_messages(
+            first, messages.receiver, messages.sender, messages.metric, self._latent, normalised_error, rows
+        )
+        region = self._predictor.regions(rows)
         joined = np.empty_like(latents)
         first_lane = self._first_lane[first_pass]
         residual = self._predictor.is_residual
-        join_regions(first_lane, first, sent.receiver, sent.share, region, self._latent, residual, joined)
+        join_regions(first_lane, first, messages.receiver, messages.share, region, self._latent, residual, joined)
         return joined

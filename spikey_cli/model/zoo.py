@@ -1,4 +1,7 @@
-"""The models that come with the package: NAME-DIGITS.onnx, with the first eight hexadecimal digits of their SHA-256."""
+"""The models that come with the package, in files `<name>-<digits>.onnx`.
+
+The digits are the first eight hexadecimal digits of the file's SHA-256.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,44 @@ from functools import lru_cache
 from pathlib import Path
 
 DEFAULT_MODEL = "n1"
-"""Name, without its digits, of the predictor that is used where none is asked for."""
+"""Name of the default predictor."""
 
 
 def model_folder() -> Path:
-    """Where the models that come with the package lie: inside it once installed, beside it in a source tree."""
+    """Return the folder of the models: in the package once it is installed, beside it in a source tree."""
     package = Path(__file__).resolve().parent.parent
-    inside = package / "models"
-    return inside if inside.is_dir() else package.parent / "models"
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parent / "models"
 
 
 @lru_cache(maxsize=1)
 def _model_files() -> tuple[Path, ...]:
-    # looked up once: chunks of an array come by the thousand
+    # cached, since an array may have thousands of chunks
     return tuple(sorted(model_folder().glob("*-????????.onnx")))
 
 
 def shipped_models() -> dict[str, Path]:
-    """The models by their names, without digits."""
+    """Return the files of the models by name, such as "n1"."""
     return {path.stem.rsplit("-", 1)[0]: path for path in _model_files()}
 
 
+def shipped_models_with(digest: bytes) -> list[Path]:
+    """Return the files whose digits agree with `digest`, the first 4 bytes or more of a SHA-256."""
+    return [path for path in _model_files() if path.stem.endswith(f"-{digest.hex()[:8]}")]
+
+
 def model_name(digest: bytes) -> str:
-    """A model's name, of those that come with the package; otherwise the digits of `digest`, the first bytes of its
-    SHA-256. "none" for that of no model, all zeros.
+    """Return the name of a model for people.
+
+    Parameters
+    ----------
+    digest : bytes
+        The first bytes of its SHA-256, as an archive has them; zeros stand for no model.
+
+    Returns
+    -------
+    str
+        The file name of a model that comes with the package; else the digest in hexadecimal; "none" for no model.
     """
     shipped = shipped_models_with(digest)
     return shipped[0].name if shipped else digest.hex() if any(digest) else "none"
-
-
-def shipped_models_with(digest: bytes) -> list[Path]:
-    """The models whose names tell a SHA-256 that begins as `digest` does, of 4 bytes at least."""
-    return [path for path in _model_files() if path.stem.endswith(f"-{digest.hex()[:8]}")]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..container.quantizer_table import pack_quantizer
-from ..core.quantizer import N1, Quantizer, QuantizerSearch, every, identity
+from ..core.quantizer import N1, Quantizer, QuantizerSearch, extended, identity
 from ..errors import InputError
 from ..io.layout import (
     MAX_HEADER_BYTES,
@@ -206,7 +206,7 @@ class StreamEncoder:
             if self._searched_samples < SEARCH_SAMPLES:
                 self._put(Packet(len(samples), SAMPLES, data))
                 return
-            self._start(every(self._search.quantizer(), self.format.sample_bytes))
+            self._start(extended(self._search.quantizer(), self.format.sample_bytes))
         assert self._quantizer is not None
         try:
             codes = self._quantizer.to_codes(samples)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.gain import INPUT_LIMIT
-from ..model.graph import EXACT_LIMIT
+from ..model.certify import EXACT_LIMIT
 
 ONE = 64
 ACTIVATION_LIMIT = INPUT_LIMIT

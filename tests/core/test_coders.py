@@ -139,10 +139,10 @@ def test_density_tables_are_their_formulas():
     assert [round(2**30 * 2 ** (-i / 16)) for i in range(16)] == list(density.ROOT_16)
     for log2_scale in range(density.MIN_LOG2_SCALE, density.MAX_LOG2_SCALE + 1):
         place = log2_scale - density.MIN_LOG2_SCALE
-        assert density.INVERSE_SPREAD[place] == slow_twins.inverse_spread(log2_scale)
-        assert density.INVERSE_SPREAD[place] == pytest.approx(2 ** (23 - log2_scale / 16), abs=1)
-        assert density.SPREAD[place] == slow_twins.spread_factor(log2_scale)
-        assert density.SPREAD[place] == pytest.approx(2 ** (16 + log2_scale / 16), rel=1e-3)
+        assert density.INVERSE_SCALE[place] == slow_twins.inverse_spread(log2_scale)
+        assert density.INVERSE_SCALE[place] == pytest.approx(2 ** (23 - log2_scale / 16), abs=1)
+        assert density.SCALE[place] == slow_twins.spread_factor(log2_scale)
+        assert density.SCALE[place] == pytest.approx(2 ** (16 + log2_scale / 16), rel=1e-3)
     assert tuple(round(2**16 * 2 ** ((t - 31) / 4 - 1)) for t in range(32)) == density.OUTLIER_WEIGHT
     for outlier_weight in (0, 12, 31):
         assert density.MIXTURE[outlier_weight].tolist() == [
@@ -170,7 +170,7 @@ def test_rice_streams_equal_their_twin(walk):
         assert streams[of] == slow_twins.bits_to_bytes("".join(twins[of])), f"thread {of}"
 
 
-@pytest.mark.parametrize("spread", range(huffman.MAX_SPREAD + 1))
+@pytest.mark.parametrize("spread", range(huffman.MAX_LOG2_VARIANCE + 1))
 def test_huffman_codes_are_complete_and_short_enough(spread):
     counts = huffman.code_counts(spread)
     assert sum(count * 2.0**-length for length, count in enumerate(counts, 1)) == 1
@@ -182,13 +182,13 @@ def test_huffman_codes_are_near_the_entropy_of_their_prior(random):
     for deviation in (2, 6, 20):
         ranks = np.abs(2 * np.rint(random.normal(size=50_000) * deviation)).astype(np.int32)
         ranks -= (ranks > 0) & (random.random(ranks.size) < 0.5)
-        bits = 8 * len(huffman.HuffmanEncoder.pack(ranks, 1024)) / ranks.size
+        bits = 8 * len(huffman.pack_ranks(ranks, 1024)) / ranks.size
         assert bits == pytest.approx(np.log2(deviation * np.sqrt(2 * np.pi * np.e)), abs=0.08)
 
 
 @given(st.binary(max_size=80), st.sampled_from([1, 2, 1000, 2**24]), st.integers(0, 40))
 def test_hostile_bytes_are_refused_or_ranks(stream, size, n):
-    ranks = huffman.HuffmanDecoder.unpack(stream, n, size)
+    ranks = huffman.unpack_ranks(stream, n, size)
     assert ranks is None or (ranks.size == n and (ranks >= 0).all() and (ranks < size).all())
 
 

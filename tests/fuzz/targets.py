@@ -20,7 +20,7 @@ from support.archive_builder import ArchiveParts, Block, deflated
 import spikey_cli
 from spikey_cli.api.chunk import decode_chunk
 from spikey_cli.api.compress import write_archive
-from spikey_cli.codec.coding_state import walk
+from spikey_cli.codec.coding_state import run
 from spikey_cli.codec.scan import scan
 from spikey_cli.container.archive import NO_MODEL
 from spikey_cli.container.limits import Limits
@@ -38,7 +38,8 @@ from spikey_cli.io.npy import parse as parse_npy
 from spikey_cli.io.sidecar import raw_format_beside
 from spikey_cli.io.source import BytesSource
 from spikey_cli.io.wav import parse, parse_start
-from spikey_cli.model.graph import certify, read_graph
+from spikey_cli.model.certify import certify
+from spikey_cli.model.graph import read_graph
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import ReferenceGraph, ReferenceTable
@@ -204,7 +205,7 @@ def coder(name: str, data: bytes) -> None:
     decoder = CODERS[name].decoder(lanes, bins, [s[n:] for s, n in zip(streams, used, strict=True)])
     codes = np.zeros(sum(lengths), dtype=np.int32)
     reference_graph = ReferenceGraph.independent(n_channels)
-    walk(
+    run(
         lanes,
         bins,
         gains,

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from spikey_cli.core.gain import INPUT_LIMIT
 from spikey_cli.errors import ModelError
-from spikey_cli.model.graph import certify, read_graph
+from spikey_cli.model.certify import certify
+from spikey_cli.model.graph import read_graph
 from spikey_cli.model.zoo import model_folder
 
 MODELS = sorted(model_folder().glob("*.onnx"))

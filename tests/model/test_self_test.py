@@ -12,8 +12,7 @@ from support.recordings import write_session
 
 import spikey_cli
 from spikey_cli.cli import main
-from spikey_cli.core import network
-from spikey_cli.core.coding_step import _KERNELS
+from spikey_cli.codec import coding_state
 from spikey_cli.errors import ModelError, SelfTestError
 from spikey_cli.model.graph import read_graph
 from spikey_cli.model.predictor import Predictor, default_predictor, find_model, predictor_with_digest
@@ -48,19 +47,16 @@ def _one_value_off(call):
 
 
 def _wrong_kernels(monkeypatch):
-    """The kernels of all coders, one value wrong where the chain is asked alone."""
+    """The kernel of all coders, one value wrong in steps that only evaluate the chain."""
+    take_steps = coding_state.take_steps
 
-    def wrong(take_steps):
-        def taken(*arguments):
-            take_steps(*arguments)
-            _, _, first_pass, stop_pass, _, _, _, outputs, *_ = arguments
-            if first_pass == stop_pass:
-                outputs[2, 40] -= 1
+    def wrong(*arguments):
+        take_steps(*arguments)
+        _, _, first_pass, stop_pass, _, _, _, _, outputs, *_ = arguments
+        if first_pass == stop_pass:
+            outputs[2, 40] -= 1
 
-        return taken
-
-    for kind, take_steps in list(_KERNELS.items()):
-        monkeypatch.setitem(_KERNELS, kind, wrong(take_steps))
+    monkeypatch.setattr(coding_state, "take_steps", wrong)
 
 
 def _exact_digest(model: bytes) -> str:
@@ -155,17 +151,15 @@ def test_a_live_stream_is_refused(monkeypatch):
 
 
 def test_a_kernel_passes_once(tmp_path, paths, monkeypatch):
-    asked = []
-    whole = network.Chain  # the type of what kernels are given
-    for kind, take_steps in list(_KERNELS.items()):
+    evaluations = []
+    take_steps = coding_state.take_steps
 
-        def counted(*arguments, take_steps=take_steps):
-            if arguments[2] == arguments[3]:
-                assert isinstance(arguments[4], whole)
-                asked.append(take_steps)
-            take_steps(*arguments)
+    def counted(*arguments):
+        if arguments[2] == arguments[3]:
+            evaluations.append(arguments[6])
+        take_steps(*arguments)
 
-        monkeypatch.setitem(_KERNELS, kind, counted)
+    monkeypatch.setattr(coding_state, "take_steps", counted)
     predictor = find_model("n1")
     for _ in range(3):
         spikey_cli.compress(
@@ -176,4 +170,4 @@ def test_a_kernel_passes_once(tmp_path, paths, monkeypatch):
             force=True,
             verify=False,
         )
-    assert len(asked) == 1
+    assert len(evaluations) == 1
