@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support import worker_faults
 from support.cluster_harness import FRAMES, ClusterHarness, left_in, write_sources
+from support.optional import deferred
 
 import spikey_cli
 from spikey_cli.api import compress as compressor
@@ -24,9 +25,9 @@ from spikey_cli.errors import ClusterError, InputError
 from spikey_cli.model.predictor import default_predictor
 from spikey_cli.system.workers import Workers
 
-dask = pytest.importorskip("dask")
-distributed = pytest.importorskip("distributed")
-integration = pytest.importorskip("spikey_cli.integrations.dask")
+dask = deferred("dask")
+distributed = deferred("distributed")
+integration = deferred("spikey_cli.integrations.dask", needs="distributed")
 
 SMALL_BLOCK = 1 << 16
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.optional import deferred
 from support.recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.codec import blocks
 
-dask = pytest.importorskip("dask")
-da = pytest.importorskip("dask.array")
+dask = deferred("dask")
+da = deferred("dask.array")
 
 FRAMES, CHANNELS, COPIES = 60_000, 3, 10
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from support.cluster_harness import environment, left_in, write_sources
+from support.optional import deferred
 
 import spikey_cli
 
-pytest.importorskip("distributed")
+deferred("distributed")
 
 
 @pytest.fixture(scope="module")

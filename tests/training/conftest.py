@@ -1,4 +1,4 @@
-"""Recordings to train on. Without PyTorch the tests of this folder are not collected."""
+"""Recordings to train on. All tests of this folder are slow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 from support.recordings import write_session
 
-if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob = ["test_*.py"]
-else:
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip the folder without PyTorch, and where no slow test is selected: importing PyTorch takes seconds."""
+    return True if importlib.util.find_spec("torch") is None or "not slow" in config.option.markexpr else None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Let PyTorch use one thread."""
     import torch
 
     torch.set_num_threads(1)
