@@ -24,9 +24,6 @@ UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEV
 REFUSALS = (ArithmeticError, LookupError, ValueError, EOFError, OSError, lzma.LZMAError, struct.error, zlib.error)
 
 
-# Conventions
-
-
 def require(condition: object, otherwise: str) -> None:
     if not condition:
         raise ValueError(otherwise)
@@ -75,27 +72,22 @@ class Reader:
         require(8 * len(self.data) - self.at < 8, "a structure is longer than its contents")
 
 
-# Archive
-
-
 def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     """Return the files of an archive. `models` are ONNX files that it may name. Raises one of REFUSALS."""
     archive = Reader(data)
     header = archive.take(32)
-    magic, version, coder, reserved, model, size, directory_crc, crc = struct.unpack("<8sBBH8sIII", header)
-    require(magic == b"\x89SPK\r\n\x1a\n" and (version, reserved) == (1, 0), f"not an archive of version 1: {version}")
-    require(RICE <= coder <= HUFFMAN, f"coder {coder} is unknown")
-    directory, header_matches = archive.take(size), zlib.crc32(header[:28]) == crc
-    require(header_matches and zlib.crc32(directory) == directory_crc, "the header or the directory is damaged")
-    trailer, copies = data[-68:], directory + header
-    digest, *counts, index_size, index_crc, crc, mark = struct.unpack("<32sQQIIII4s", trailer)
-    require(zlib.crc32(trailer[:-8]) == crc and mark == b"SPKE", "the trailer is missing or damaged")
-    end = len(data) - len(copies) - len(trailer)
-    require(zlib.crc32(data[end - index_size : end]) == index_crc, "the index is damaged")
-    require(data[end:] == copies + trailer, "the second directory or header differs from the first")
-    files = read_directory(
-        Reader(zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)), coder, model, models
-    )
+    start, coder, reserved, model, size, directory_crc, crc = struct.unpack("<9sBH8sIII", header)
+    known = start == b"\x89SPK\r\n\x1a\n\1" and RICE <= coder <= HUFFMAN and reserved == 0
+    require(known, f"not an archive of version 1 with a known coder: {header[:12]!r}")
+    directory, trailer = archive.take(size), data[-68:]
+    end = len(data) - len(directory + header + trailer)
+    digest, *counts, index_size, index_crc, trailer_crc, mark = struct.unpack("<32sQQIIII4s", trailer)
+    parts = {header[:28]: crc, directory: directory_crc, data[end - index_size : end]: index_crc}
+    for part, part_crc in (parts | {trailer[:-8]: trailer_crc}).items():
+        require(zlib.crc32(part) == part_crc, "the header, the directory, the index or the trailer is damaged")
+    require(data[end:-68] == directory + header and mark == b"SPKE", "the second directory or header differs")
+    inflated = zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)
+    files = read_directory(Reader(inflated), coder, model, models)
     blocks = list[list[int]]()
     while archive.at < 8 * (end - index_size):
         blocks.append(decode_block(archive, struct.pack("<4sII", b"SPKB", directory_crc, len(blocks)), files))
@@ -186,6 +178,7 @@ def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[in
             method, size, crc = table.number(), table.uvarint(), table.number(4)
             stream = archive.take(size)
             require(zlib.crc32(stream) == crc, f"a stream of {file.name} is damaged")
+            require(method // 2 == file.is_verbatim, f"a stream of {file.name} has the method {method}")
             channels.append(BlockChannel(file, channel, span, steps, method, stream))
     table.end()
     find_references(channels)
@@ -198,9 +191,6 @@ def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[in
         channel.channel.codes += chain(channel.codes, *(lane.codes for lane in channel.lanes))
         channel.stream.end()
     return [24 + table_size + streams_size, len(parts), *chain(*parts)]
-
-
-# Coded streams
 
 
 class BlockChannel:
@@ -234,36 +224,29 @@ class BlockChannel:
             self.offset, self.range = int.from_bytes(stream.take(8)), 2**64 - 1
 
     def code(self, lane: Any, mean: int, scale: int, outlier_weight: int) -> int:  # the next one of a lane
-        if self.file.coder == HUFFMAN:
-            return self.file.ranked(next(lane.ranks), mean)
-        return (self.rice if self.file.coder == RICE else self.range_code)(mean, scale, outlier_weight)
-
-    def rice(self, mean: int, scale: int, _: int) -> int:
-        file, rank = self.file, self.stream.rice(scale, self.file.width)
-        if not file.profile:
-            return file.ranked(rank, mean)
-        rounded = min(max(mean >> 5, 0), 2047) << 5 | 16
-        if rank < 64:
-            return most_likely(file, rounded, min(max(scale >> 3, 1), 11) * 8 + 4)[rank]
-        return file.ranked(rank, rounded)
-
-    def range_code(self, mean: int, scale: int, outlier_weight: int) -> int:
         file, b, o, edges = self.file, 0, 0, self.file.edges
+        if file.coder == HUFFMAN:
+            return file.ranked(next(lane.ranks), mean)
+        if file.coder == RICE:
+            rank, rounded = self.stream.rice(scale, file.width), min(max(mean >> 5, 0), 2047) << 5 | 16
+            if file.profile and rank < 64:
+                return most_likely(file, rounded, min(max(scale >> 3, 1), 11) * 8 + 4)[rank]
+            return file.ranked(rank, rounded if file.profile else mean)
         if file.size > 4096:
             b = min(max(0, (scale >> 4) - 5), 24)
             o = ((mean >> b) + 32 >> 6) - 2048
             edges = range(64 * o - 32, 64 * (o + 4096), 64)
         m, s, total = mean >> b, scale - 16 * b, 2**24 - 4 * len(edges) + 4
-        begin = lambda c: (below(edges[c] - m, s, outlier_weight) * total >> 24) + 4 * c  # noqa: E731
-        symbol = self.symbol(24, len(edges) - 1, begin)
+        shares = lambda c: (below(edges[c] - m, s, outlier_weight) * total >> 24) + 4 * c  # noqa: E731
+        symbol = self.symbol(24, len(edges) - 1, shares)
         if file.size > 4096 and not symbol:
             return self.symbol(file.width, 2**file.width, int)
         return (symbol + o << b) + self.symbol(b, 2**b, int)
 
-    def symbol(self, bits: int, count: int, begin: Any) -> int:  # begin(i) is the start of the share of symbol i > 0
+    def symbol(self, bits: int, count: int, shares: Any) -> int:  # shares(i): the sum of all shares below i > 0
         step = self.range >> bits
-        symbol = bisect_right(range(1, count), min(self.offset // step, 2**bits - 1), key=begin)
-        low, high = begin(symbol) if symbol else 0, begin(symbol + 1) if symbol + 1 < count else 2**bits
+        symbol = bisect_right(range(1, count), min(self.offset // step, 2**bits - 1), key=shares)
+        low, high = shares(symbol) if symbol else 0, shares(symbol + 1) if symbol + 1 < count else 2**bits
         self.offset, self.range = self.offset - step * low, step * (high - low)
         while self.range < 2**32:
             self.offset, self.range = self.offset << 32 | self.stream.bits(32), self.range << 32
@@ -286,8 +269,6 @@ class BlockChannel:
             ranks.append(high << h | low if high < len(symbols) - 1 else next(escaped, self.file.size))
         return ranks
 
-    # Prediction
-
     def predict(self, number: int, lane: Any) -> list[int]:
         """Return y0, y1 and y2 for a lane. Senders of messages are in earlier passes and have their latents."""
         network, recent = self.file.network, pairwise(lane.values[-self.file.network.rows[b"windows"] - 1 :])
@@ -296,10 +277,8 @@ class BlockChannel:
             return network.run(b"outputs", windows=window)
         lane.latent = latents = network.run(b"latent", windows=window, state=lane.latent)
         if b"messages" in network.rows:
-            senders = [
-                (other.lanes[number], metric)
-                for other, metric in self.references[: int(network.metadata[b"middle_out_peers"])]
-            ]
+            first = self.references[: int(network.metadata[b"middle_out_peers"])]
+            senders = [(other.lanes[number], metric) for other, metric in first]
             messages = [[*lane.latent, *sender.latent, metric, sender.z[-1]] for sender, metric in senders]
             regions = [network.run(b"region", messages=message) for message in messages]
             latents = [sum(row) // len(regions) for row in zip(*regions, strict=True)] or [0] * len(latents)
