@@ -1,8 +1,7 @@
 """Delay of a live stream: `python benchmarks/live.py N1_FILES...`.
 
-Frames of 1024 threads, put together from the given recordings, are pushed one by one, or in small packets, through a
-StreamEncoder and at once through a StreamDecoder; what comes back is compared. A delay is that of one push. Real time
-is a frame every 51.2 microseconds: what is longer in the mean falls behind.
+Frames of 1024 channels, combined from the given recordings, are encoded and decoded one by one or in small packets, and
+compared. The delay is the time of one call of `push`. In real time a frame arrives every 51.2 microseconds.
 """
 
 from __future__ import annotations
@@ -13,64 +12,58 @@ from pathlib import Path
 
 import click
 import numpy as np
+from recordings import RATE, read_mono
 
 from spikey_cli import StreamDecoder, StreamEncoder
 from spikey_cli.bench.machine import describe_machine
-from spikey_cli.codec.scan import scan
 
-RATE = 19_531
 WARM_UP = 64
-"""Packets that are not counted: kernels are loaded, windows fill."""
+"""Packets that are not measured: kernels are loaded and windows are incomplete."""
 
 
 def frames_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndarray:
-    """Frames, int16 of shape (frames, channels), a recording a thread; where they are too few, later parts of them."""
+    """Frames, int16 of shape (frames, channels): one recording a channel, or later parts of it if there are too few."""
     columns = []
     for i in range(channels):
-        file = files[i % len(files)]
-        layout = scan(file).layout
-        if layout is None or layout.channels != 1 or layout.sample_bytes != 2:
-            raise click.UsageError(f"{file} is no mono WAV of 16 bits")
-        samples = np.frombuffer(file.read_bytes()[layout.data_offset :][: 2 * layout.n_frames], "<i2")
-        columns.append(np.roll(samples, -(i // len(files)) * frames)[:frames])
+        columns.append(np.roll(read_mono(files[i % len(files)]), -(i // len(files)) * frames)[:frames])
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 
 def run(frames: np.ndarray, packet: int) -> dict[str, object]:
-    """Push everything through, `packet` frames at a time."""
+    """Encode and decode all frames, `packet` frames at a time."""
     encoder, decoder = StreamEncoder(frames.shape[1], RATE), StreamDecoder()
     delays: dict[str, list[float]] = {"encode": [], "decode": []}
     stream_bytes = 0
-    for at in range(0, len(frames), packet):
-        piece = frames[at : at + packet]
+    for first in range(0, len(frames), packet):
+        piece = frames[first : first + packet]
         started = time.perf_counter()
         data = encoder.push(piece)
         sent = time.perf_counter()
-        back = decoder.push(data)
+        restored = decoder.push(data)
         received = time.perf_counter()
-        if not np.array_equal(piece, back):
-            raise SystemExit(f"frames from {at} on did not come back as they were")
+        if not np.array_equal(piece, restored):
+            raise SystemExit(f"frames from {first} on were not restored")
         delays["encode"].append(sent - started)
         delays["decode"].append(received - sent)
         stream_bytes += len(data)
     data = encoder.finish()
     decoder.push(data)
     decoder.close()
-    told: dict[str, object] = {
+    result: dict[str, object] = {
         "packet_frames": packet,
         "frames": len(frames),
         "ratio": frames.nbytes / (stream_bytes + len(data)),
         "bits_per_sample": 8 * (stream_bytes + len(data)) / frames.size,
     }
-    for way, seconds in delays.items():
+    for direction, seconds in delays.items():
         micro = np.array(seconds[WARM_UP:]) * 1e6
-        told[way] = {
+        result[direction] = {
             "p50_us": float(np.percentile(micro, 50)),
             "p99_us": float(np.percentile(micro, 99)),
             "max_us": float(micro.max()),
             "mean_us_per_frame": float(micro.mean() / packet),
         }
-    return told
+    return result
 
 
 @click.command()
@@ -80,21 +73,21 @@ def run(frames: np.ndarray, packet: int) -> dict[str, object]:
 @click.option("--packets", default="1,8,64", show_default=True, help="Frames of a packet.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures here.")
 def main(files: tuple[Path, ...], channels: int, n_frames: int, packets: str, json_file: Path | None) -> None:
-    """Measure on threads put together from FILES, mono WAVs."""
+    """Measure with a recording combined from FILES, mono WAV files."""
     frames = frames_of(files, channels, n_frames)
-    click.echo(f"{channels} threads, {len(frames):,} frames; {describe_machine()}; one thread of execution\n")
-    click.echo("| frames a packet | ratio | way | p50 us | p99 us | max us | us a frame | times real time |")
+    click.echo(f"{channels} channels, {len(frames):,} frames; {describe_machine()}; one thread\n")
+    click.echo("| frames a packet | ratio | | p50 us | p99 us | max us | us a frame | times real time |")
     click.echo("|---|---|---|---|---|---|---|---|")
     rows = [run(frames, int(packet)) for packet in packets.split(",")]
     for row in rows:
-        for way in ("encode", "decode"):
-            d: dict[str, float] = row[way]  # type: ignore[assignment]
+        for direction in ("encode", "decode"):
+            d: dict[str, float] = row[direction]  # type: ignore[assignment]
             real_time = 1e6 / RATE / d["mean_us_per_frame"]
             click.echo(
-                f"| {row['packet_frames']} | {row['ratio']:.4f} | {way} | {d['p50_us']:.0f} | {d['p99_us']:.0f} "
+                f"| {row['packet_frames']} | {row['ratio']:.4f} | {direction} | {d['p50_us']:.0f} | {d['p99_us']:.0f} "
                 f"| {d['max_us']:.0f} | {d['mean_us_per_frame']:.1f} | {real_time:.2f} |"
             )
-    click.echo("\nAll frames came back as they were.")
+    click.echo("\nAll frames were restored.")
     if json_file:
         json_file.write_text(json.dumps({"machine": describe_machine(), "rows": rows}, indent=1) + "\n", "utf-8")
 
