@@ -1,8 +1,8 @@
 """Threads of one process and workers of a local Dask cluster: `python benchmarks/cluster.py N1_FILES...`.
 
-A recording of many channels is combined from the given ones (see `scaling`). One and two threads, and one and two workers
-of one thread each, compress it and verify the archive; client and scheduler share this process. Runs take turns after a
-warm-up, and times are medians. Processor time is that of this process and of the workers.
+A recording of many channels is combined from the given ones (see `scaling`). One and two threads, and one and two
+workers of one thread each, compress it and verify the archive; client and scheduler share this process. Runs take turns
+after a warm-up, and times are medians. Processor time is that of this process and of the workers.
 """
 
 from __future__ import annotations

@@ -112,8 +112,8 @@ def measure(files: list[Path], n_channels: int, seconds: int, coder: str, work: 
 def table(points: list[Point]) -> str:
     """Measurements as a Markdown table."""
     lines = [
-        "| channels | seconds | Msamples | ratio | compress ns/sample | decompress ns/sample | compress s | decompress s "
-        "| peak MB |",
+        "| channels | seconds | Msamples | ratio | compress ns/sample | decompress ns/sample "
+        "| compress s | decompress s | peak MB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for p in points:
