@@ -1,4 +1,4 @@
-"""Forms: arrays to samples and back."""
+"""Arrays are converted to samples, and rebuilt from them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from spikey_cli.api.array_metadata import ArrayMetadata, to_samples
 DTYPES = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">u4", "<i8", ">i8", "<u8"]
 
 
-def assert_comes_back(array: np.ndarray, samples: np.ndarray, form: ArrayMetadata | None) -> None:
+def assert_rebuilt(array: np.ndarray, samples: np.ndarray, metadata: ArrayMetadata | None) -> None:
     assert samples.dtype in (np.int16, np.uint8)
     assert samples.flags.c_contiguous
-    back = samples if form is None else ArrayMetadata.unpack(form.pack()).rebuild(samples)
-    assert back.dtype == array.dtype
-    assert back.shape == array.shape
-    assert back.tobytes("A") == array.tobytes("A")
+    rebuilt = samples if metadata is None else ArrayMetadata.unpack(metadata.pack()).rebuild(samples)
+    assert rebuilt.dtype == array.dtype
+    assert rebuilt.shape == array.shape
+    assert rebuilt.tobytes("A") == array.tobytes("A")
 
 
 @st.composite
 def arrays(draw) -> np.ndarray:
-    """Of any dtype, somewhere within its range, spanning about 65,536; filled up at their ends, or not."""
+    """Arrays of any integer dtype whose values span about 65,536, with and without padding."""
     dtype = np.dtype(draw(st.sampled_from(DTYPES)))
     bits = np.iinfo(dtype)
     low = draw(st.integers(bits.min, bits.max))
@@ -39,41 +39,41 @@ def arrays(draw) -> np.ndarray:
 
 
 @given(arrays())
-def test_arrays_come_back(array: np.ndarray) -> None:
-    found = to_samples(array)
-    if found is None:
-        assert int(array.max()) - int(array.min()) >= 65_536, "its values fit into 16 bits"
+def test_arrays_are_rebuilt(array: np.ndarray) -> None:
+    converted = to_samples(array)
+    if converted is None:
+        assert int(array.max()) - int(array.min()) >= 65_536, "its values fit 16 bits"
     else:
-        assert_comes_back(array, *found)
+        assert_rebuilt(array, *converted)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(("frames", "channels"), [(100, 8), (300, 5), (100, 5), (300, 8)])
-def test_filling_is_left_out(dtype: str, order: str, frames: int, channels: int, random: np.random.Generator) -> None:
+def test_padding_is_not_coded(dtype: str, order: str, frames: int, channels: int, random: np.random.Generator) -> None:
     bits = np.iinfo(dtype)
     array = np.full((300, 8), bits.min, dtype, order)
     middle = (bits.min + bits.max) // 2
     array[:frames, :channels] = [[middle + int(n) for n in row] for row in random.integers(0, 9, (frames, channels))]
-    samples, form = to_samples(array) or pytest.fail("nothing fits into 16 bits")
+    samples, metadata = to_samples(array)
     assert samples.shape == (frames, channels)
-    assert_comes_back(array, samples, form)
+    assert_rebuilt(array, samples, metadata)
 
 
-def test_few_equal_frames_are_the_recording_s_own(random: np.random.Generator) -> None:
+def test_few_equal_frames_are_coded(random: np.random.Generator) -> None:
     array = random.integers(1, 9, (300, 2)).astype("i2")
     array[-63:] = 0
-    samples, form = to_samples(array) or pytest.fail("nothing fits into 16 bits")
+    samples, metadata = to_samples(array)
     assert samples is array
-    assert form is None
+    assert metadata is None
     array[-64:] = 0
-    samples, form = to_samples(array) or pytest.fail("nothing fits into 16 bits")
+    samples, metadata = to_samples(array)
     assert samples.shape == (236, 2)
-    assert form == ArrayMetadata(array.dtype, "C", 0, (300, 2), 0)
+    assert metadata == ArrayMetadata(array.dtype, "C", 0, (300, 2), 0)
 
 
 @pytest.mark.parametrize("array", [np.zeros((0, 4), "i2"), np.zeros(5), np.zeros((2, 2, 2), "i2"), np.array(5, "i2")])
-def test_what_gives_no_samples(array: np.ndarray) -> None:
+def test_other_arrays_have_no_samples(array: np.ndarray) -> None:
     assert to_samples(array) is None
 
 
@@ -104,15 +104,15 @@ def test_what_gives_no_samples(array: np.ndarray) -> None:
     ],
     ids=json.dumps,
 )
-def test_forms_that_make_no_sense_are_refused(change: dict[str, object]) -> None:
-    told = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [5, 2], "fill": 0}
+def test_malformed_metadata_is_refused(change: dict[str, object]) -> None:
+    fields = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [5, 2], "fill": 0}
     samples = np.zeros((4, 2), np.int16)
-    assert ArrayMetadata.unpack(json.dumps(told).encode()).rebuild(samples).shape == (5, 2)
-    with pytest.raises(ValueError, match=r"form of an array|does not hold"):
-        ArrayMetadata.unpack(json.dumps(told | change).encode()).rebuild(samples)
+    assert ArrayMetadata.unpack(json.dumps(fields).encode()).rebuild(samples).shape == (5, 2)
+    with pytest.raises(ValueError, match=r"malformed array metadata|does not hold"):
+        ArrayMetadata.unpack(json.dumps(fields | change).encode()).rebuild(samples)
 
 
 @pytest.mark.parametrize("packed", [b"", b"[]", b"{}", b"\xff", b"null", b"[" * 100_000, b'{"dtype": "<i2"}'])
-def test_what_is_no_form_is_refused(packed: bytes) -> None:
-    with pytest.raises(ValueError, match="no form of an array"):
+def test_other_json_is_refused(packed: bytes) -> None:
+    with pytest.raises(ValueError, match="malformed array metadata"):
         ArrayMetadata.unpack(packed)

@@ -1,4 +1,4 @@
-"""Chunks: any array to bytes and back."""
+"""Chunks: any array is encoded and decoded."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from spikey_cli.io.source import ArraySource, BytesSource
 from spikey_cli.system.workers import Workers
 
 
-def assert_same(array: np.ndarray, back: np.ndarray) -> None:
-    assert back.dtype == array.dtype, f"came back as {back.dtype}, was {array.dtype}"
-    assert back.shape == array.shape, f"came back as {back.shape}, was {array.shape}"
-    assert back.tobytes("A") == array.tobytes("A"), "came back with other values, or in another order"
+def assert_same(array: np.ndarray, decoded: np.ndarray) -> None:
+    assert decoded.dtype == array.dtype, f"decoded as {decoded.dtype}, was {array.dtype}"
+    assert decoded.shape == array.shape, f"decoded as {decoded.shape}, was {array.shape}"
+    assert decoded.tobytes("A") == array.tobytes("A"), "other values, or another memory order"
 
 
 INTEGERS = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", "<i8", "<u8"]
@@ -50,7 +50,7 @@ def test_integers_are_predicted(dtype: str, order: str, shape: tuple[int, ...], 
     array = np.asarray(array, order=order)
     data = encode_chunk(array)
     assert_same(array, decode_chunk(data))
-    assert len(data) < 0.6 * array.size + 500, f"{len(data)} bytes for {array.size} samples: nothing predicted them"
+    assert len(data) < 0.6 * array.size + 500, f"{len(data)} bytes for {array.size} samples: they were not predicted"
 
 
 @given(
@@ -60,21 +60,21 @@ def test_integers_are_predicted(dtype: str, order: str, shape: tuple[int, ...], 
     ),
     st.sampled_from(["C", "F"]),
 )
-def test_any_array_comes_back(array: np.ndarray, order: str) -> None:
+def test_any_array_is_restored(array: np.ndarray, order: str) -> None:
     array = np.asarray(array, order=order)
     assert_same(array, decode_chunk(encode_chunk(array)))
 
 
 @given(hnp.arrays(st.sampled_from(INTEGERS), st.tuples(st.integers(0, 400), st.integers(1, 3))))
-def test_any_integers_come_back(array: np.ndarray) -> None:
+def test_any_integers_are_restored(array: np.ndarray) -> None:
     assert_same(array, decode_chunk(encode_chunk(array, coder="rice")))
 
 
-def test_out_is_filled(random: np.random.Generator) -> None:
+def test_decoding_into_an_array(random: np.random.Generator) -> None:
     array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
     data = encode_chunk(array)
     out = np.empty_like(array)
-    assert np.shares_memory(decode_chunk(data, out), out), "it was decoded to another place"
+    assert np.shares_memory(decode_chunk(data, out), out), "it was decoded elsewhere"
     assert np.array_equal(out, array)
     flat = np.empty(array.size, array.dtype)
     decode_chunk(data, flat)
@@ -83,7 +83,7 @@ def test_out_is_filled(random: np.random.Generator) -> None:
         assert_same(array, decode_chunk(data, unfit))
 
 
-def test_it_is_an_archive(tmp_path, random: np.random.Generator) -> None:
+def test_a_chunk_is_an_archive(tmp_path, random: np.random.Generator) -> None:
     array = n1_samples(neural(random, 2000, 4))
     path = tmp_path / "chunk.spk"
     path.write_bytes(encode_chunk(array))
@@ -91,7 +91,7 @@ def test_it_is_an_archive(tmp_path, random: np.random.Generator) -> None:
     assert np.array_equal(np.load(tmp_path / "out" / "chunk.npy"), array)
 
 
-def test_an_archive_may_be_no_chunk(tmp_path, random: np.random.Generator) -> None:
+def test_other_archives_are_refused(tmp_path, random: np.random.Generator) -> None:
     path = tmp_path / "a.spk"
     spikey_cli.compress([ArraySource(n1_samples(neural(random, 200, 2)), "other.npy")], path)
     with pytest.raises(ArchiveError, match="not of an array"):
@@ -99,7 +99,7 @@ def test_an_archive_may_be_no_chunk(tmp_path, random: np.random.Generator) -> No
 
 
 @pytest.mark.parametrize("data", [b"", b"no archive", bytes(1000)])
-def test_what_is_no_chunk_is_refused(data: bytes) -> None:
+def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(ArchiveError, match="a chunk: "):
         decode_chunk(data)
 
@@ -114,22 +114,22 @@ def test_damage_is_refused(random: np.random.Generator) -> None:
             decode_chunk(damaged)
 
 
-def test_an_array_larger_than_a_chunk_can_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_an_array_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunk, "MAX_CHUNK_BYTES", 19_999)
-    with pytest.raises(ValueError, match="20000 bytes is no chunk"):
+    with pytest.raises(ValueError, match="20000 bytes is too large"):
         encode_chunk(np.zeros((5000, 2), np.int16))
 
 
 @pytest.mark.parametrize("dtype", ["<i2", "i1", "<u2", "<f4"])
-def test_a_claim_beyond_what_is_granted_is_refused(dtype: str) -> None:
+def test_an_array_beyond_max_bytes_is_refused(dtype: str) -> None:
     array = np.zeros((200_000, 2), dtype)
     data = encode_chunk(array)
     assert_same(array, decode_chunk(data, max_bytes=array.nbytes))
-    with pytest.raises(LimitError, match="claims to hold more than the 40000 bytes"):
+    with pytest.raises(LimitError, match="claims more than the 40000 bytes"):
         decode_chunk(data, max_bytes=40_000)
 
 
-def test_what_is_not_predicted_needs_no_model(random: np.random.Generator) -> None:
+def test_an_array_that_is_not_predicted_needs_no_model(random: np.random.Generator) -> None:
     data = encode_chunk(random.normal(size=(100, 3)))
     with ArchiveReader(io.BytesIO(data)) as reader:
         assert reader.model == NO_MODEL
@@ -139,10 +139,10 @@ def test_the_same_array_makes_the_same_chunk(random: np.random.Generator) -> Non
     array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
     data = encode_chunk(array)
     assert encode_chunk(array) == data
-    assert encode_chunk(np.repeat(array, 2, axis=1)[:, ::2]) == data, "an array that lies scattered is another"
+    assert encode_chunk(np.repeat(array, 2, axis=1)[:, ::2]) == data, "a strided array is coded differently"
 
 
-def test_padding_of_fields_is_no_matter(random: np.random.Generator) -> None:
+def test_padded_fields(random: np.random.Generator) -> None:
     array = np.zeros(50, np.dtype([("a", "u1"), ("b", "<i4")], align=True))
     array["a"], array["b"] = random.integers(0, 255, 50), random.integers(-1000, 1000, 50)
     back = decode_chunk(encode_chunk(array))
@@ -151,7 +151,7 @@ def test_padding_of_fields_is_no_matter(random: np.random.Generator) -> None:
 
 
 def chunk_of(**files: bytes) -> bytes:
-    """An archive of files in memory; `npy` and `json` stand for those of a chunk."""
+    """An archive with the files chunk.npy and chunk.json."""
     out = io.BytesIO()
     sources = [scan(BytesSource(data, f"chunk.{name}")) for name, data in files.items()]
     write_archive(sources, out, CODERS["rice"], None, Workers(None, 1), peers=False)
@@ -163,26 +163,26 @@ def npy(shape: str, descr: str = "<i2", data: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
 
 
-def test_a_form_may_claim_no_more_than_is_granted() -> None:
-    form = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [1 << 40], "fill": 0}
-    data = chunk_of(npy=npy("(2,)", data=bytes(4)), json=json.dumps(form).encode())
-    with pytest.raises(LimitError, match="claims to hold more than"):
+def test_metadata_cannot_claim_more_than_max_bytes() -> None:
+    metadata = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [1 << 40], "fill": 0}
+    data = chunk_of(npy=npy("(2,)", data=bytes(4)), json=json.dumps(metadata).encode())
+    with pytest.raises(LimitError, match="claims more than"):
         decode_chunk(data)
 
 
 @pytest.mark.parametrize(
     ("files", "error"),
     [
-        ({"npy": npy("(2,)", data=bytes(4)), "json": b"{}"}, "makes no sense"),
+        ({"npy": npy("(2,)", data=bytes(4)), "json": b"{}"}, "malformed"),
         (
             {"npy": npy("(2,)", "<f4", bytes(8)), "json": b'{"dtype": "<i2", "order": "C", "offset": 0}'},
-            "makes no sense",
+            "malformed",
         ),
-        ({"npy": npy(f"({1 << 40},)", "<f4")}, "no file of NumPy"),
-        ({"npy": npy("(2,)", "<f4", bytes(7))}, "no file of NumPy"),
-        ({"npy": npy("(-2,)", "<f4", bytes(8))}, "no file of NumPy"),
-        ({"npy": npy("(2,)", "|O", bytes(16))}, "no file of NumPy"),
-        ({"npy": b"no array"}, "no file of NumPy"),
+        ({"npy": npy(f"({1 << 40},)", "<f4")}, "malformed"),
+        ({"npy": npy("(2,)", "<f4", bytes(7))}, "malformed"),
+        ({"npy": npy("(-2,)", "<f4", bytes(8))}, "malformed"),
+        ({"npy": npy("(2,)", "|O", bytes(16))}, "malformed"),
+        ({"npy": b"no array"}, "malformed"),
         ({"json": b"{}"}, "not of an array"),
         ({"npy": npy("(2,)", data=bytes(4)), "txt": b""}, "not of an array"),
     ],
@@ -192,18 +192,18 @@ def test_a_hostile_chunk_is_refused(files: dict[str, bytes], error: str) -> None
         decode_chunk(chunk_of(**files))
 
 
-def test_fields_by_the_hundred() -> None:
+def test_a_thousand_fields() -> None:
     array = np.ones(3, [(f"field {i}", "<i2") for i in range(1000)])
     back = decode_chunk(encode_chunk(array))
     assert back.dtype == array.dtype
     assert back.tobytes() == array.tobytes()
 
 
-def test_filling_up_costs_nothing(random: np.random.Generator) -> None:
+def test_padding_costs_little(random: np.random.Generator) -> None:
     array = np.ascontiguousarray(n1_samples(neural(random, 2000, 4)))
-    for filled in (np.pad(array, ((0, 3000), (0, 0))), np.pad(array, ((0, 0), (0, 3)), constant_values=-9)):
-        data = encode_chunk(filled)
-        assert_same(filled, decode_chunk(data))
+    for padded in (np.pad(array, ((0, 3000), (0, 0))), np.pad(array, ((0, 0), (0, 3)), constant_values=-9)):
+        data = encode_chunk(padded)
+        assert_same(padded, decode_chunk(data))
         assert len(data) < len(encode_chunk(array)) + 400
 
 
@@ -233,18 +233,18 @@ def test_the_page_describes_chunks(path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(1_000_000,), (10**15,), (500,), (250, 2), (), (10, 10, 10)])
 @pytest.mark.parametrize("dtype", ["<i2", "<f8", "|u1", "|O"])
-def test_a_shape_that_the_samples_have_not_is_refused(tmp_path, shape: tuple[int, ...], dtype: str) -> None:
-    """It stands in the head of chunk.npy, under checksums that are right."""
+def test_a_shape_that_does_not_match_the_samples_is_refused(tmp_path, shape: tuple[int, ...], dtype: str) -> None:
+    """It is in the header of chunk.npy, whose checksums are correct."""
 
     class Forged(ArraySource):
         def __init__(self) -> None:
             super().__init__(np.arange(1000, dtype=np.int16), "chunk.npy")
-            self._head = header(shape, np.dtype(dtype))
-            self._size = len(self._head) + 2000
+            self._header = header(shape, np.dtype(dtype))
+            self._size = len(self._header) + 2000
 
     path = tmp_path / "forged.spk"
     true, forged = scan(ArraySource(np.arange(1000, dtype=np.int16), "chunk.npy")), Forged()
-    forged = replace(true, source=forged, status=forged.status(), layout=Layout(forged._head, b"", 0, 1, 2, 1000))
+    forged = replace(true, source=forged, status=forged.status(), layout=Layout(forged._header, b"", 0, 1, 2, 1000))
     with open(path, "wb") as file:
         write_archive([forged], file, CODERS["rice"], None, Workers(None, 1), peers=False)
     with pytest.raises(ArchiveError, match="a chunk: "):

@@ -1,286 +1,213 @@
-"""Inputs of which something else tells how their samples lie: options, and what stands beside them."""
+"""Which files go into an archive, and under which names."""
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import re
-import shlex
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from support.command import run
-from support.paths import DOCS
-from support.recordings import n1_samples, neural, wav_bytes
+from support.recordings import wav_bytes, write_session
 
 import spikey_cli
+from spikey_cli.api.inputs import find_sources, without_collisions
 from spikey_cli.errors import InputError
 from spikey_cli.io.raw import RawFormat
-from spikey_cli.io.sidecar import raw_format_beside
+from spikey_cli.io.source import BytesSource, FileSource
 
-PAGE = DOCS / "inputs.md"
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 
-SPIKEGLX = "typeThis=imec\nnSavedChans=4\nimSampRate=30000.083871\nniSampRate=25000\n~snsChanMap=(1,2,3)(AP0;0:0)\n"
-OPEN_EPHYS = {
-    "GUI version": "0.6.7",
-    "continuous": [
-        {"folder_name": "Probe-A/", "sample_rate": 30000, "num_channels": 4, "channels": [{"bit_volts": 0.195}]},
-        {"folder_name": "Probe-B/", "sample_rate": 2500.0, "num_channels": 2},
-    ],
-}
+
+def names(archive: Path) -> list[str]:
+    return sorted(str(file["name"]) for file in spikey_cli.info(archive)["files"])
 
 
 @pytest.fixture
-def samples(random: np.random.Generator) -> np.ndarray:
-    return np.ascontiguousarray(n1_samples(neural(random, 6000, 4)))
+def folder(tmp_path: Path, random: np.random.Generator) -> Path:
+    """A folder with one WAV file."""
+    write_session(tmp_path / "in", random, 1, 500)
+    return tmp_path / "in"
 
 
-@pytest.fixture
-def spikeglx(tmp_path: Path, samples: np.ndarray) -> Path:
-    """A folder as SpikeGLX writes one."""
-    folder = tmp_path / "run_g0"
-    folder.mkdir()
-    (folder / "run_g0_t0.imec0.ap.bin").write_bytes(samples.tobytes())
-    (folder / "run_g0_t0.imec0.ap.meta").write_text(SPIKEGLX)
-    return folder
+def compressed(inputs, archive: Path) -> list[str]:
+    """The messages of the inputs that are left out; the archive holds the file of `folder` only."""
+    result = spikey_cli.compress(inputs, archive, recursive=True, skip_failing=True)
+    assert names(archive) == ["thread0.wav"]
+    return [str(failure) for failure in result.failures]
 
 
-@pytest.fixture
-def open_ephys(tmp_path: Path, samples: np.ndarray) -> Path:
-    """A folder as Open Ephys writes one."""
-    folder = tmp_path / "recording1"
-    for stream, channels in (("Probe-A", 4), ("Probe-B", 2)):
-        (folder / "continuous" / stream).mkdir(parents=True)
-        np.ascontiguousarray(samples[:, :channels]).tofile(folder / "continuous" / stream / "continuous.dat")
-        np.save(folder / "continuous" / stream / "timestamps.npy", np.arange(6000) / 30_000)
-    (folder / "structure.oebin").write_text(json.dumps(OPEN_EPHYS))
-    return folder
+def test_files_below_a_folder_are_named_by_their_path(tmp_path):
+    for name in ("b.wav", "sub/a.wav", "sub/deep/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    sources = find_sources([tmp_path, tmp_path / "b.wav"], recursive=True)
+    assert [source.name for source in sources] == ["b.wav", "sub/a.wav", "sub/deep/c.txt", "b.wav"]
 
 
-@pytest.fixture
-def inputs_of_the_page(tmp_path, samples, spikeglx, open_ephys, monkeypatch) -> Path:
-    """The folder that the commands of docs/inputs.md run in."""
-    monkeypatch.chdir(tmp_path)
-    samples.tofile("probe.bin")
-    np.save("samples.npy", samples)
-    if importlib.util.find_spec("h5py"):
-        import h5py
-
-        with h5py.File("session.nwb", "w") as file:
-            data = file.create_dataset("acquisition/ElectricalSeries/data", data=samples)
-            data.attrs.update({"conversion": 1.95e-7, "offset": 0.0, "unit": "volts"})
-            file.create_dataset("acquisition/ElectricalSeries/starting_time", data=0.0).attrs["rate"] = 30_000.0
-    return tmp_path
+def test_files_get_the_rate_and_raw_format(tmp_path):
+    (tmp_path / "a.bin").touch()
+    raw = RawFormat(4, 30_000)
+    for inputs in ([tmp_path], [tmp_path / "a.bin"]):
+        (source,) = find_sources(inputs, recursive=True, sample_rate=1000, raw=raw)
+        assert source == FileSource(tmp_path / "a.bin", "a.bin", 1000, raw)
 
 
-def files_of(archive: Path) -> dict[str, tuple[object, ...]]:
-    """(kind, channels, rate, bits) of each file, as far as it has them."""
-    keys = ("kind", "channels", "sample_rate", "sample_bits")
-    return {file["name"]: tuple(file[key] for key in keys if key in file) for file in spikey_cli.info(archive)["files"]}
+def test_sources_are_returned_as_they_are():
+    source = BytesSource(b"1", "a")
+    assert find_sources([source]) == [source]
 
 
-def assert_restored(archive: Path, *sources: Path) -> None:
-    """Every byte, under the same name."""
-    back = archive.parent / f"{archive.name}.back"
-    run("decompress", archive, back)
-    for source in sources:
-        paths = [p for p in source.rglob("*") if p.is_file()] if source.is_dir() else [source]
-        for path in paths:
-            name = path.relative_to(source) if source.is_dir() else path.name
-            assert (back / name).read_bytes() == path.read_bytes(), f"{name} came back otherwise"
+def test_other_objects_are_refused():
+    with pytest.raises(TypeError, match=r"ndarray is neither a path nor a source; wrap an array: ArraySource\("):
+        find_sources([np.zeros(3, np.int16)])
 
 
-def test_raw_tells_how_samples_lie(tmp_path, samples):
-    (tmp_path / "run.ap.bin").write_bytes(samples.tobytes())
-    (tmp_path / "b.DAT").write_bytes((samples[:, :2] >> 8).astype(np.uint8).tobytes())
-    printed = run("compress", "--raw", "4:30000", tmp_path / "run.ap.bin", tmp_path / "a.spk")
-    assert "warning" not in printed
-    assert files_of(tmp_path / "a.spk") == {"run.ap.bin": ("raw", 4, 30_000, 16)}
-    with spikey_cli.open(tmp_path / "a.spk") as recording:
-        np.testing.assert_array_equal(recording[:], samples)
-    assert_restored(tmp_path / "a.spk", tmp_path / "run.ap.bin")
-    run("compress", "--raw", "2:1000:8", tmp_path / "b.DAT", tmp_path / "b.spk")
-    assert files_of(tmp_path / "b.spk") == {"b.DAT": ("raw", 2, 1000, 8)}
-    assert_restored(tmp_path / "b.spk", tmp_path / "b.DAT")
+def test_a_folder_needs_recursive(folder):
+    with pytest.raises(InputError, match="in: is a folder; name files, or take its files recursively") as caught:
+        find_sources([folder])
+    assert caught.value.parameter == "recursive"
 
 
-def test_sources_of_raw_samples_can_be_removed(tmp_path, samples):
-    (tmp_path / "run.bin").write_bytes(samples.tobytes())
-    printed = run("compress", "--remove-source", "--raw", "4:30000", tmp_path / "run.bin", tmp_path / "a.spk")
-    assert "1 source deleted" in printed
-    assert not (tmp_path / "run.bin").exists()
-    run("decompress", tmp_path / "a.spk", tmp_path / "back")
-    assert (tmp_path / "back" / "run.bin").read_bytes() == samples.tobytes()
+def test_an_empty_folder_leaves_the_others(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    (message,) = compressed([tmp_path / "empty", folder], tmp_path / "a.spk")
+    assert message == f"{tmp_path / 'empty'}: holds no files; name a folder that does"
+    with pytest.raises(InputError, match="holds no files"):
+        spikey_cli.compress([tmp_path / "empty"], tmp_path / "b.spk", recursive=True, skip_failing=True)
+    assert not (tmp_path / "b.spk").exists()
 
 
-def test_raw_files_that_nothing_tells_of_are_kept_with_a_warning(tmp_path, samples):
-    for name in ("a.bin", "b.raw", "empty.bin"):
-        (tmp_path / name).write_bytes(b"" if name == "empty.bin" else samples.tobytes())
-    (tmp_path / "wav.raw").write_bytes(wav_bytes(samples))
-    inputs = [tmp_path / name for name in ("a.bin", "b.raw", "empty.bin", "wav.raw")]
-    printed = run("compress", *inputs, tmp_path / "a.spk")
-    assert f"warning: {tmp_path / 'a.bin'} and 1 more: kept byte for byte" in printed
-    assert "give --raw CHANNELS:RATE" in printed
-    assert files_of(tmp_path / "a.spk") == {
-        "a.bin": ("verbatim",),
-        "b.raw": ("verbatim",),
-        "empty.bin": ("verbatim",),
-        "wav.raw": ("wav", 4, 19531, 16),
-    }
-    assert_restored(tmp_path / "a.spk", *inputs)
+@needs_posix
+def test_links_to_folders_are_not_followed(tmp_path, folder):
+    (tmp_path / "session2").mkdir()
+    (folder / "session2").symlink_to(tmp_path / "session2")
+    (message,) = compressed([folder], tmp_path / "a.spk")
+    assert message == f"{folder / 'session2'}: is a link to a folder, and not followed; name that folder too"
+    with pytest.raises(InputError, match="is a link to a folder"):
+        spikey_cli.compress([folder], tmp_path / "b.spk", recursive=True)
 
 
-def test_a_size_that_is_no_whole_number_of_frames_is_a_warning(tmp_path, samples):
-    (tmp_path / "run.bin").write_bytes(samples.tobytes())
-    printed = run("compress", "--raw", "7:30000", tmp_path / "run.bin", tmp_path / "a.spk")
-    assert "48,000 bytes are no whole number of frames of 7 channels of 16 bits" in printed
-    assert "check the number of channels" in printed
-    assert_restored(tmp_path / "a.spk", tmp_path / "run.bin")
+@needs_posix
+def test_links_to_files_are_followed(tmp_path, folder):
+    (folder / "linked.wav").symlink_to(folder / "thread0.wav")
+    spikey_cli.compress([folder], tmp_path / "a.spk", recursive=True)
+    assert names(tmp_path / "a.spk") == ["linked.wav", "thread0.wav"]
 
 
-def test_rate_tells_that_of_numpy_files(tmp_path, samples):
-    np.save(tmp_path / "a.npy", samples)
-    run("compress", "--rate", "30000", tmp_path / "a.npy", tmp_path / "a.spk")
-    assert files_of(tmp_path / "a.spk") == {"a.npy": ("npy", 4, 30_000, 16)}
-    assert_restored(tmp_path / "a.spk", tmp_path / "a.npy")
+@needs_posix
+def test_broken_links_and_pipes_leave_the_others(tmp_path, folder):
+    (folder / "gone.wav").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "fifo")
+    fifo, gone = sorted(compressed([folder], tmp_path / "a.spk"))
+    assert fifo.startswith(f"{folder / 'fifo'}: is a pipe, a device or the like")
+    assert gone.startswith(f"{folder / 'gone.wav'}: cannot read: No such file")
 
 
-def test_options_that_tell_of_nothing_are_usage_errors(tmp_path, samples):
-    (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
-    wav, out = tmp_path / "a.wav", tmp_path / "out.spk"
-    assert "no input has such a name (.bin, .dat, .raw)" in run("compress", "--raw", "4:30000", wav, out, status=2)
-    assert "no input has such a name (.npy)" in run("compress", "--rate", "30000", wav, out, status=2)
-    assert "needs neither" in run("compress", "--rate", "30000", "-", out, status=2)
-    assert not out.exists()
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+def test_an_unreadable_folder_leaves_the_others(tmp_path, folder):
+    (folder / "lost+found").mkdir(mode=0)
+    (message,) = compressed([folder], tmp_path / "a.spk")
+    assert "lost+found: cannot read the folder" in message
 
 
-@pytest.mark.parametrize("text", ["4", "4:", ":30000", "4:30000:12", "4:30000:16:1", "-4:30000", "4:3e4", "٤:30000"])
-def test_what_raw_does_not_understand_is_a_usage_error(tmp_path, text):
-    (tmp_path / "run.bin").write_bytes(bytes(80))
-    printed = run("compress", "--raw", text, tmp_path / "run.bin", tmp_path / "out.spk", status=2)
-    assert "is not CHANNELS:RATE or CHANNELS:RATE:BITS" in printed
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems take Unicode only")
+def test_a_name_that_is_not_unicode_leaves_the_others(tmp_path, folder):
+    with open(os.fsencode(folder) + b"/elec\xe9.wav", "wb") as file:
+        file.write(wav_bytes(np.zeros(9)))
+    (message,) = compressed([folder], tmp_path / "a.spk")
+    assert "rename it" in message
 
 
-@pytest.mark.parametrize("numbers", [(0, 1, 2), (65_536, 1, 2), (1, 2**32, 2), (1, -1, 2), (1, 1, 4)])
-def test_no_recording_has_such_numbers(tmp_path, numbers):
-    with pytest.raises(InputError, match="has"):
-        RawFormat(*numbers)
+def test_temporary_files_are_skipped_and_that_of_a_live_stream_is_reported(tmp_path, folder):
+    (folder / ".a.spk.00aa11bb.part").write_bytes(b"\x89SPK\r\n\x1a\nof an archive, which can be written again")
+    (folder / ".b.spk.00aa11bb.part").write_bytes(b"\x89SPS\r\n\x1a\nof a recorder")
+    (message,) = compressed([folder], tmp_path / "a.spk")
+    assert message.startswith(f"{folder / '.b.spk.00aa11bb.part'}: is the rest of a live stream")
 
 
-def test_a_folder_of_spikeglx(tmp_path, spikeglx):
-    printed = run("compress", "-r", spikeglx, tmp_path / "a.spk")
-    assert "warning" not in printed
-    assert files_of(tmp_path / "a.spk") == {
-        "run_g0_t0.imec0.ap.bin": ("raw", 4, 30_000, 16),
-        "run_g0_t0.imec0.ap.meta": ("verbatim",),
-    }
-    assert_restored(tmp_path / "a.spk", spikeglx)
+@needs_posix
+def test_a_pipe_is_not_a_file(tmp_path):
+    """As in `spikey compress <(command) out.spk`."""
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"some bytes")
+    os.close(write_end)
+    with pytest.raises(InputError, match="is a pipe, a device or the like, and has no size"):
+        spikey_cli.compress([f"/dev/fd/{read_end}"], tmp_path / "a.spk")
+    os.close(read_end)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_of_open_ephys(tmp_path, open_ephys, monkeypatch):
-    printed = run("compress", "-r", open_ephys, tmp_path / "a.spk")
-    assert "warning" not in printed
-    assert {name: told for name, told in files_of(tmp_path / "a.spk").items() if told != ("verbatim",)} == {
-        "continuous/Probe-A/continuous.dat": ("raw", 4, 30_000, 16),
-        "continuous/Probe-B/continuous.dat": ("raw", 2, 2500, 16),
-    }
-    assert_restored(tmp_path / "a.spk", open_ephys)
-    monkeypatch.chdir(open_ephys / "continuous" / "Probe-B")  # a path may be short
-    assert raw_format_beside(Path("continuous.dat")) == RawFormat(2, 2500)
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="needs a file with more bytes than its size")
+def test_a_file_with_more_bytes_than_its_size_is_refused(tmp_path):
+    with pytest.raises(InputError, match="has a size of 0 and yet holds data"):
+        spikey_cli.compress(["/proc/version"], tmp_path / "a.spk")
+    (tmp_path / "empty").touch()
+    assert spikey_cli.compress([tmp_path / "empty"], tmp_path / "a.spk").files == 1
 
 
-def test_what_raw_says_goes_before_what_stands_beside(tmp_path, spikeglx):
-    run("compress", "-r", "--raw", "2:20000", spikeglx, tmp_path / "a.spk")
-    assert files_of(tmp_path / "a.spk")["run_g0_t0.imec0.ap.bin"] == ("raw", 2, 20_000, 16)
+def test_other_files_are_not_overwritten_by_an_archive(tmp_path, folder):
+    meta = tmp_path / "run.meta"
+    meta.write_text("typeThis=imec\n")
+    with pytest.raises(InputError, match=r"run\.meta: exists and is not an archive"):
+        spikey_cli.compress([folder / "thread0.wav"], meta, force=True)
+    assert meta.read_text() == "typeThis=imec\n"
+
+
+@pytest.mark.parametrize("old", [b"", b"\x89SPK\r\n\x1a\nan older archive", b"\x89SPS\r\n\x1a\na live stream"])
+def test_archives_and_live_streams_are_overwritten_if_forced(tmp_path, folder, old):
+    (tmp_path / "a.spk").write_bytes(old)
+    with pytest.raises(InputError, match="exists already"):
+        spikey_cli.compress([folder / "thread0.wav"], tmp_path / "a.spk")
+    spikey_cli.compress([folder / "thread0.wav"], tmp_path / "a.spk", force=True)
+    assert names(tmp_path / "a.spk") == ["thread0.wav"]
+
+
+@needs_posix
+def test_pipes_are_not_overwritten(tmp_path, folder):
+    os.mkfifo(tmp_path / "fifo")
+    for force in (False, True):
+        with pytest.raises(InputError, match="fifo: is a device or a pipe, which is never overwritten"):
+            spikey_cli.compress([folder / "thread0.wav"], tmp_path / "fifo", force=force)
+    assert (tmp_path / "fifo").is_fifo()
+
+
+def test_the_archive_is_not_an_input(tmp_path, folder):
+    spikey_cli.compress([folder], tmp_path / "a.spk", recursive=True)
+    before = (tmp_path / "a.spk").read_bytes()
+    with pytest.raises(InputError, match="is an input and the archive at once"):
+        spikey_cli.compress([folder / "thread0.wav", tmp_path / "a.spk"], tmp_path / "a.spk", force=True)
+    assert (tmp_path / "a.spk").read_bytes() == before
+
+
+def test_the_overwritten_archive_in_an_input_folder_is_left_out(folder):
+    spikey_cli.compress([folder], folder / "a.spk", recursive=True)
+    result = spikey_cli.compress([folder], folder / "a.spk", recursive=True, force=True)
+    assert [str(warning) for warning in result.warnings] == [
+        f"{folder / 'a.spk'}: is the archive that is replaced, and is not stored in itself"
+    ]
+    assert names(folder / "a.spk") == ["thread0.wav"]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "expected"),
+    ("first", "second", "reason"),
     [
-        ("imec", "nidq", RawFormat(4, 25_000)),
-        ("imec", "obx", None),  # there is no obSampRate
-        ("imec", "other", None),
-        ("nSavedChans=4", "nSavedChans=0", None),
-        ("nSavedChans=4", "nSavedChans=4.0", None),
-        ("nSavedChans", "nChans", None),
-        ("30000.083871", "nan", None),
-        ("30000.083871", "inf", None),
-        ("30000.083871", "0.3", RawFormat(4, 0)),  # no whole number is near
-        ("30000.083871", "1e300", None),
-        ("imSampRate", "imRate", None),
-        ("typeThis=imec\n", "typeThis = imec\n", None),
+        ("a.wav", "a.wav", "is named twice"),
+        ("a.wav", "A.WAV", "has the same name 'A.WAV'"),
+        ("a", "A/b", "one is a file and the other's folder"),
+        ("a/b/c", "a/B", "one is a file and the other's folder"),
+        ("a", "../b", "rename it"),
     ],
 )
-def test_what_spikeglx_tells_otherwise(spikeglx, old, new, expected):
-    (spikeglx / "run_g0_t0.imec0.ap.meta").write_text(SPIKEGLX.replace(old, new, 1))
-    assert raw_format_beside(spikeglx / "run_g0_t0.imec0.ap.bin") == expected
+def test_names_that_cannot_coexist(first, second, reason):
+    failures = []
+    sources = [BytesSource(b"", name) for name in (first, second)]
+    assert without_collisions(sources, failures.append) == sources[:1]
+    (failure,) = failures
+    assert reason in str(failure)
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        [],
-        {"continuous": {}},
-        {"continuous": ["Probe-A"]},
-        {"continuous": [{"folder_name": 1, "sample_rate": 30000, "num_channels": 4}]},
-        {"continuous": [{"folder_name": "Probe-A", "sample_rate": "30000", "num_channels": 4}]},
-        {"continuous": [{"folder_name": "Probe-A", "sample_rate": 30000, "num_channels": True}]},
-        {"continuous": [{"folder_name": "Probe-A", "num_channels": 4}]},
-        {"continuous": OPEN_EPHYS["continuous"][:1] * 2},
-        {"continuous": OPEN_EPHYS["continuous"][1:]},
-    ],
-)
-def test_what_open_ephys_does_not_tell(open_ephys, told):
-    (open_ephys / "structure.oebin").write_text(json.dumps(told))
-    assert raw_format_beside(open_ephys / "continuous" / "Probe-A" / "continuous.dat") is None
-
-
-def test_other_files_have_nothing_beside_them(tmp_path, open_ephys, spikeglx):
-    assert raw_format_beside(spikeglx / "other.bin") is None
-    assert raw_format_beside(spikeglx / "run_g0_t0.imec0.ap.dat") is None
-    assert raw_format_beside(open_ephys / "continuous" / "Probe-A" / "other.dat") is None
-    assert raw_format_beside(open_ephys / "continuous.dat") is None
-    assert raw_format_beside(Path("/continuous.dat")) is None
-    (spikeglx / "run_g0_t0.imec0.ap.meta").write_text(SPIKEGLX + "~" * (5 << 20))
-    assert raw_format_beside(spikeglx / "run_g0_t0.imec0.ap.bin") is None, "it is too long to be read"
-
-
-_PIECES = st.sampled_from([*SPIKEGLX.encode().splitlines(keepends=True), b"\xef\xbb\xbf", b"=", b"\xff", b"9" * 5000])
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["Probe-A/", "folder_name"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["continuous", "folder_name", "sample_rate", "num_channels"]), inner)
-    ),
-)
-
-
-@given(
-    meta=st.lists(_PIECES | st.binary(max_size=20)).map(b"".join),
-    oebin=_JSON.map(lambda told: json.dumps(told).encode()) | st.binary(max_size=50) | st.just(b"[" * 100_000),
-)
-def test_whatever_stands_beside_tells_of_a_recording_or_nothing(tmp_path_factory, meta, oebin):
-    folder = tmp_path_factory.mktemp("beside")
-    (folder / "a.meta").write_bytes(meta)
-    (folder / "structure.oebin").write_bytes(oebin)
-    for path in (folder / "a.bin", folder / "continuous" / "Probe-A" / "continuous.dat"):
-        told = raw_format_beside(path)
-        assert told is None or (1 <= told.channels <= 65_535 and 1 <= told.sample_rate < 2**32), told
-
-
-def test_the_commands_of_the_page_on_inputs_run(inputs_of_the_page, samples):
-    """In order, as they stand; those of HDF5 where h5py is installed."""
-    page = PAGE.read_text(encoding="utf-8")
-    commands = [shlex.split(line) for line in re.findall(r"^    spikey (.*)$", page, re.MULTILINE)]
-    assert len(commands) > 7
-    for words in commands:
-        if Path("session.nwb").exists() or not {"session.nwb", "nwb.spk"}.intersection(words):
-            assert "warning" not in run(*words)
-    np.testing.assert_array_equal(np.load("piece.npy"), samples[1500:3000, [1, 3]])
-    assert Path("piece.wav").read_bytes() == wav_bytes(samples[1000:2000], rate=30_000)
-    if Path("session.nwb").exists():
-        told = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
-        assert json.loads(Path("restored/session.json").read_text()) == json.loads(told[0])
+@pytest.mark.parametrize(("first", "second"), [("a", "a.b/c"), ("a/b", "a b"), ("a/bc", "a/b")])
+def test_names_that_can_coexist(first, second):
+    sources = [BytesSource(b"", name) for name in (first, second)]
+    assert without_collisions(sources, pytest.fail) == sources

@@ -1,4 +1,4 @@
-"""An archive as an array."""
+"""An archive as an array, of which only what is indexed is decoded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def archived(tmp_path_factory):
     return folder / "probe.spk", samples
 
 
-def test_it_tells_what_it_is(archived):
+def test_attributes(archived):
     with spikey_cli.open(archived[0]) as recording:
         assert recording.shape == (FRAMES, CHANNELS)
         assert recording.dtype == np.int16
@@ -39,17 +39,18 @@ def test_it_tells_what_it_is(archived):
         assert recording.channel_names == ("probe.wav:0", "probe.wav:1", "probe.wav:2")
         assert len(recording) == FRAMES
         np.testing.assert_array_equal(np.asarray(recording), archived[1])
+        assert repr(recording) == "<Recording 'probe.spk': 3 channels x 5000 frames, int16, 19531 Hz>"
 
 
 _BOUND = st.none() | st.integers(-FRAMES - 50, FRAMES + 50)
-_TIME = st.builds(slice, _BOUND, _BOUND, st.none() | st.sampled_from([1, 2, 777, -1, -300]))
-_TIME |= st.integers(-FRAMES, FRAMES - 1)
-_TIME |= st.lists(st.integers(-FRAMES, FRAMES - 1), max_size=5)
-_THREAD = st.integers(-CHANNELS, CHANNELS - 1) | st.builds(slice, st.none() | st.integers(-4, 4)) | st.just([2, 0, 2])
+_TIMES = st.builds(slice, _BOUND, _BOUND, st.none() | st.sampled_from([1, 2, 777, -1, -300]))
+_TIMES |= st.integers(-FRAMES, FRAMES - 1)
+_TIMES |= st.lists(st.integers(-FRAMES, FRAMES - 1), max_size=5)
+_CHANNELS = st.integers(-CHANNELS, CHANNELS - 1) | st.builds(slice, st.none() | st.integers(-4, 4)) | st.just([2, 0, 2])
 
 
-@given(time=_TIME, channel=_THREAD)
-def test_it_is_indexed_as_an_array(archived, time, channel):
+@given(time=_TIMES, channel=_CHANNELS)
+def test_indexing(archived, time, channel):
     archive, samples = archived
     # each axis is indexed on its own; NumPy would pair two lists
     rows = samples[np.array(time, dtype=int) if isinstance(time, list) else time]
@@ -58,7 +59,7 @@ def test_it_is_indexed_as_an_array(archived, time, channel):
         np.testing.assert_array_equal(recording[..., channel], samples[:, channel])
 
 
-def test_beyond_the_end_is_an_index_error(archived):
+def test_indices_out_of_range_are_index_errors(archived):
     with spikey_cli.open(archived[0]) as recording:
         for key in (FRAMES, (0, CHANNELS), (0, 0, 0), (slice(None), "a")):
             with pytest.raises(IndexError):
@@ -75,7 +76,7 @@ def test_only_what_is_needed_is_decoded(archived, monkeypatch):
         lengths.append(len(streams))
         return decode(streams, *arguments)
 
-    monkeypatch.setattr(blocks, "decode_threads", counting)
+    monkeypatch.setattr(blocks, "decode_channels", counting)
     passes = [channel["coding_pass"] for channel in spikey_cli.info(archived[0])["channels"]]
     assert sorted(passes) == [0, 1, 2]
     with spikey_cli.open(archived[0]) as recording:
@@ -83,11 +84,11 @@ def test_only_what_is_needed_is_decoded(archived, monkeypatch):
         assert lengths == [1]
         recording[10:10]
         assert lengths == [1]
-        recording[10:20, passes.index(1)]  # leans on the other
+        recording[10:20, passes.index(1)]  # refers to the other
         assert lengths == [1, 2]
 
 
-def test_a_long_file_is_read_in_parts(tmp_path, random, monkeypatch):
+def test_only_the_parts_in_range_are_decoded(tmp_path, random, monkeypatch):
     from spikey_cli.codec import blocks
 
     samples = random.integers(-9, 9, 300_000)
@@ -95,7 +96,7 @@ def test_a_long_file_is_read_in_parts(tmp_path, random, monkeypatch):
     spikey_cli.compress([tmp_path / "long.wav"], tmp_path / "out.spk")
     decoded = []
     decode = blocks.decode_channels
-    monkeypatch.setattr(blocks, "decode_threads", lambda s, n, *rest: decoded.extend(n) or decode(s, n, *rest))
+    monkeypatch.setattr(blocks, "decode_channels", lambda s, n, *rest: decoded.extend(n) or decode(s, n, *rest))
     with spikey_cli.open(tmp_path / "out.spk") as recording:
         np.testing.assert_array_equal(recording[149_000:149_500, 0], samples[149_000:149_500])
         assert decoded == [150_000]
@@ -103,11 +104,11 @@ def test_a_long_file_is_read_in_parts(tmp_path, random, monkeypatch):
         assert decoded == [150_000] * 3
 
 
-def test_threads_that_differ_want_a_choice(tmp_path, random):
+def test_channels_that_differ_need_a_choice(tmp_path, random):
     paths = write_session(tmp_path, random, 2, 1000) + write_session(tmp_path / "b", random, 1, 900)
     paths[2] = paths[2].rename(tmp_path / "short.wav")
     spikey_cli.compress(paths, tmp_path / "out.spk")
-    with pytest.raises(InputError, match=r"differ in length.*threads="):
+    with pytest.raises(InputError, match=r"differ in length.*choose channels"):
         spikey_cli.open(tmp_path / "out.spk")
     with spikey_cli.open(tmp_path / "out.spk", ["thread1.wav", "thread0.wav"]) as recording:
         assert recording.shape == (1000, 2)
@@ -116,27 +117,27 @@ def test_threads_that_differ_want_a_choice(tmp_path, random):
         spikey_cli.open(tmp_path / "out.spk", ["x"])
 
 
-def test_archives_without_threads_make_no_array(tmp_path):
+def test_an_archive_without_channels_makes_no_array(tmp_path):
     (tmp_path / "a.txt").write_text("text")
     spikey_cli.compress([tmp_path / "a.txt"], tmp_path / "out.spk")
-    with pytest.raises(InputError, match=r"no threads"):
+    with pytest.raises(InputError, match="holds no channels"):
         spikey_cli.open(tmp_path / "out.spk")
 
 
-def test_threads_of_execution_read_at_once(tmp_path: Path, random: np.random.Generator) -> None:
+def test_concurrent_reads(tmp_path: Path, random: np.random.Generator) -> None:
     samples = n1_samples(neural(random, 40_000, 3))
     (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
     spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk")
     with spikey_cli.open(tmp_path / "a.spk") as recording, ThreadPoolExecutor(8) as pool:
         starts = range(0, 40_000, 1000)
         for first, piece in zip(starts, pool.map(lambda t: recording[t : t + 1000], starts), strict=True):
-            assert np.array_equal(piece, samples[first : first + 1000]), f"frames from {first} on are others"
+            assert np.array_equal(piece, samples[first : first + 1000]), f"wrong frames from {first}"
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_forked_processes_read_at_once(tmp_path: Path, random: np.random.Generator, workers: int) -> None:
-    """As the loaders of training frameworks do: whoever forks hands on a recording that is open."""
+def test_forked_processes(tmp_path: Path, random: np.random.Generator, workers: int) -> None:
+    """As the data loaders of training frameworks do: the parent process has the recording open."""
     samples = n1_samples(neural(random, 40_000, 3))
     (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
     spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk")
@@ -145,27 +146,27 @@ def test_forked_processes_read_at_once(tmp_path: Path, random: np.random.Generat
         recording[:10]
 
         def read(connection: Any) -> None:
-            others: list[object] = []
+            wrong: list[object] = []
             for t in range(0, 40_000, 1000):
                 try:
-                    others += [] if np.array_equal(recording[t : t + 1000], samples[t : t + 1000]) else [t]
+                    wrong += [] if np.array_equal(recording[t : t + 1000], samples[t : t + 1000]) else [t]
                 except Exception as error:
-                    others.append((t, repr(error)))
-            connection.send(others)
+                    wrong.append((t, repr(error)))
+            connection.send(wrong)
 
         pipes = [context.Pipe() for _ in range(4)]
-        processes = [context.Process(target=read, args=(there,)) for _, there in pipes]
+        processes = [context.Process(target=read, args=(child,)) for _, child in pipes]
         for process in processes:
             process.start()
-        for here, _ in pipes:
-            assert here.poll(120), "a forked process hangs"
-            assert here.recv() == [], "frames from these on are others"
+        for parent, _ in pipes:
+            assert parent.poll(120), "a forked process hangs"
+            assert parent.recv() == [], "wrong frames from these on"
         for process in processes:
             process.join()
         np.testing.assert_array_equal(recording[:], samples)
 
 
-def test_a_closed_recording_says_so(archived) -> None:
+def test_a_closed_recording_raises(archived) -> None:
     for workers in (1, 2):
         recording = spikey_cli.open(archived[0], workers=workers)
         recording.close()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import soundfile
@@ -67,3 +71,40 @@ def test_frames_to_a_folder(tmp_path, mixed, wide):
 def test_seconds_and_frames_exclude_each_other(tmp_path, mixed):
     printed = run("extract", "--stop", "1", "--first-frame", "3", mixed, tmp_path / "a.npy", status=2)
     assert "the range is in seconds (--start, --stop); leave out --first-frame" in printed
+
+
+def test_an_array_to_stdout(mixed, wide):
+    command = [sys.executable, "-m", "spikey_cli", "extract", "--channel", "wide.wav", "--stop", "0.1", str(mixed), "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    original, _ = soundfile.read(wide, dtype="int16")
+    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), original[:1000])
+    assert done.stderr == b"-: 1,000 frames of 3 channels\n"
+
+
+def test_one_file(tmp_path, mixed):
+    printed = run("extract", "--channel", "wide.wav:1", "--first-frame", "5", mixed, tmp_path / "a.npy")
+    assert printed == f"{tmp_path / 'a.npy'}: 19,995 frames of 1 channel\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--start", "1", "--stop-frame", "3"], "leave out --stop-frame"),
+        (["--start", "2", "--stop", "1"], "2 is not before 1 ("),
+        (["--first-frame", "5", "--stop-frame", "5"], "5 is not before 5 (--first-frame, --stop-frame)"),
+    ],
+)
+def test_impossible_ranges_are_refused(tmp_path, mixed, options, reason):
+    assert reason in run("extract", *options, mixed, tmp_path / "a.npy", status=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_live_stream_is_refused(tmp_path, live):
+    assert "is a live stream, which has no index" in run("extract", live, tmp_path / "a.npy", status=1)
+
+
+def test_errors_name_the_option(tmp_path, mixed):
+    printed = run("extract", mixed, tmp_path / "a.npy", status=1)
+    assert "choose channels that agree (--channel" in printed
+    printed = run("extract", "--channel", "wide.wav", "--start", "99", mixed, tmp_path / "a.npy", status=1)
+    assert "(--start" in printed
