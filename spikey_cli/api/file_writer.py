@@ -167,4 +167,4 @@ class FileWriter:
                 self._target.commit()
 
     def _damaged(self, what: str) -> ArchiveError:
-        return ArchiveError(f"{self._reader.path}: {self.entry.name} is damaged: {what}; {self._reader.remedy}")
+        return self._reader.damaged(what, self.entry.name)

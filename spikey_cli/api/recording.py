@@ -17,7 +17,7 @@ from ..container.archive import ArchiveReader
 from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.parts import Part
-from ..errors import ArchiveError, InputError, unknown_name
+from ..errors import InputError, unknown_name
 from ..io.layout import sample_dtype
 from ..model.predictor import Predictor
 from ..system.workers import Workers, open_workers
@@ -338,11 +338,8 @@ def read_frames(
             assert entry.format is not None
             samples, damaged = decoded.samples(entry.format, channels[part.file])
             if damaged:
-                raise ArchiveError(
-                    f"{reader.path}: {entry.name} is damaged: a stream of frames {part.first_frame} to "
-                    f"{part.first_frame + part.n_frames} does not match its checksum; "
-                    "restore the archive from a copy"
-                )
+                frames = f"{part.first_frame} to {part.first_frame + part.n_frames}"
+                raise reader.damaged(f"a stream of frames {frames} does not match its checksum", entry.name)
             low, high = max(first, part.first_frame), min(stop, part.first_frame + part.n_frames)
             yield part.file, low, samples[low - part.first_frame : high - part.first_frame]
             del samples
@@ -362,10 +359,7 @@ def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
     for parts in decoder.decode_blocks(decode_block, fetched, one, one):
         for decoded in parts:
             if decoded.verbatim is None:
-                raise ArchiveError(
-                    f"{reader.path}: {reader.directory.files[file].name} is damaged: bytes of it do not match "
-                    "their checksum; restore the archive from a copy"
-                )
+                raise reader.damaged("bytes do not match their checksum", reader.directory.files[file].name)
             at = decoded.part.first_frame
             data += decoded.verbatim[max(first - at, 0) : stop - at]
     return bytes(data)

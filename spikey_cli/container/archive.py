@@ -238,10 +238,11 @@ class ArchiveReader:
         """Close the file. Reading from it afterwards raises ValueError."""
         self._file.close()
 
-    def damaged(self, what: str) -> ArchiveError:
-        """Return the error for damage to the archive."""
+    def damaged(self, what: str, file: str = "") -> ArchiveError:
+        """Return the error for damage to the archive, or to one file in it."""
         parameter = "keep_going" if self.remedy == REMEDY else None
-        return ArchiveError(f"{self.path}: damaged: {what}; {self.remedy}", parameter=parameter)
+        part = f"{file} is damaged" if file else "damaged"
+        return ArchiveError(f"{self.path}: {part}: {what}; {self.remedy}", parameter=parameter)
 
     def read(self, offset: int, count: int, what: str) -> bytes:
         """Read `count` bytes, which are `what`. Raises ArchiveError if the archive does not have them."""
