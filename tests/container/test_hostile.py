@@ -353,12 +353,12 @@ def test_numbers_beyond_the_format_are_refused(tmp_path):
 
 def test_limits_can_be_raised_and_lowered(tmp_path):
     archive = tmp_path / "s.spk"
-    _constant(tmp_path, "range", 20 << 20, 1)
+    _constant(tmp_path, "range", 1 << 20, 1)
     with pytest.raises(SpikeyError, match=r"Limits.expansion"):
         spikey_cli.verify(archive, limits=Limits(expansion=100))
     for limits in (Limits(expansion=1 << 20), Limits(memory=1 << 30, expansion=1 << 20)):
         assert spikey_cli.verify(archive, limits=limits).files == 1
-        assert spikey_cli.info(archive, limits=limits)["samples"] == 20 << 20
+        assert spikey_cli.info(archive, limits=limits)["samples"] == 1 << 20
         with spikey_cli.open(archive, limits=limits) as recording:
             assert (recording[-10:] == 7).all()
     with pytest.raises(SpikeyError, match=r"Limits.memory"):
