@@ -1,0 +1,186 @@
+"""Which channels are found to be peers, and in which passes they are coded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikey_cli.api.compress import find_sessions
+from spikey_cli.codec.scan import scan
+from spikey_cli.io.source import ArraySource
+from spikey_cli.topology.discovery import find_topology, spike_band
+from spikey_cli.topology.references import MAX_GROUP_CHANNELS, BlockChannel, ReferenceGraph
+from spikey_cli.topology.topology import MAX_PASSES, MAX_PEERS, Peer, Topology
+
+FRAMES = 20_000
+
+
+def coloured(noise: np.ndarray) -> np.ndarray:
+    """Noise (channels, frames) with the spectrum of a real channel."""
+    kernel = np.exp(-np.arange(12) / 4.0)
+    return np.stack([np.convolve(channel, kernel, "same") for channel in noise])
+
+
+def together(random: np.random.Generator, n_channels: int, correlation: float, frames: int = FRAMES) -> np.ndarray:
+    """Channels with common noise, int16 of shape (channels, frames)."""
+    common = np.sqrt(correlation) * random.normal(size=frames)
+    own = np.sqrt(1 - correlation) * random.normal(size=(n_channels, frames))
+    return np.rint(40 * coloured(common + own)).astype(np.int16)
+
+
+def topology_of(channels: np.ndarray | list[np.ndarray]) -> Topology:
+    return find_topology([band for channel in channels for band in spike_band(channel)], [len(t) for t in channels])
+
+
+def check_invariants(topology: Topology) -> None:
+    for channel, (peers, coding_pass) in enumerate(zip(topology.peers, topology.passes, strict=True)):
+        assert len(peers) <= MAX_PEERS
+        assert 0 <= coding_pass < MAX_PASSES
+        assert channel not in [peer.channel for peer in peers]
+        assert list(peers) == sorted(peers, key=lambda p: (-p.metric, p.channel))
+        for peer in peers:
+            assert Peer(channel, peer.metric) in topology.peers[peer.channel]
+        assert peers or coding_pass == 0
+
+
+@pytest.mark.parametrize("correlation", [0.08, 0.3, 0.9])
+def test_a_pair_is_found_among_unrelated_channels(random: np.random.Generator, correlation: float) -> None:
+    unrelated = together(random, 30, 0.0)
+    channels = np.concatenate([unrelated[:10], together(random, 2, correlation), unrelated[10:]])
+    topology = topology_of(channels)
+    check_invariants(topology)
+    assert [session for session in topology.sessions() if len(session) > 1] == [[10, 11]]
+    assert topology.peers[10][0].metric == pytest.approx(255 * correlation, abs=12)
+    assert topology.passes[10:12] == (0, 1)
+    assert sum(topology.passes) == 1
+
+
+@pytest.mark.parametrize("frames", [300, 1000, 20_000])
+def test_unrelated_channels_have_no_peers(random: np.random.Generator, frames: int) -> None:
+    assert topology_of(together(random, 200, 0.0, frames)) == Topology.independent(200)
+
+
+def test_channels_with_different_keys_are_not_compared(random: np.random.Generator) -> None:
+    bands = [band for channel in together(random, 2, 0.5) for band in spike_band(channel)]
+    assert find_topology(bands, [(FRAMES, 19531), (FRAMES, 30000)]) == Topology.independent(2)
+    assert find_topology(bands, [(FRAMES, 19531)] * 2).sessions() == [[0, 1]]
+    assert find_topology([bands[0], None], [0, 0]) == Topology.independent(2)
+
+
+def test_common_hum_makes_no_peers(random: np.random.Generator) -> None:
+    hum = 3000 * np.sin(2 * np.pi * 50 / 19531 * np.arange(FRAMES))
+    whistle = 300 * np.sin(2 * np.pi * 2345 / 19531 * np.arange(FRAMES))
+    drift = np.cumsum(random.normal(size=FRAMES)) * 2
+    channels = (together(random, 20, 0.0) + hum + whistle + drift).astype(np.int32)
+    assert topology_of(channels) == Topology.independent(20)
+
+
+def test_silent_channels_have_no_peers(random: np.random.Generator) -> None:
+    ramp = np.arange(FRAMES)
+    silent = [np.zeros(FRAMES), np.zeros(FRAMES), np.full(FRAMES, -32768), np.full(FRAMES, 7), ramp, 2 * ramp, 3 * ramp]
+    channels = np.concatenate([np.stack(silent).astype(np.int32), together(random, 2, 0.5)])
+    assert topology_of(channels).sessions() == [[0], [1], [2], [3], [4], [5], [6], [7, 8]]
+
+
+def test_identical_channels_are_peers(random: np.random.Generator) -> None:
+    channel = together(random, 1, 0.0)[0]
+    assert topology_of([channel, channel]).peers == ((Peer(1, 255),), (Peer(0, 255),))
+    # polarity does not matter
+    assert topology_of([channel, -channel]).peers == ((Peer(1, 255),), (Peer(0, 255),))
+
+
+@pytest.mark.parametrize("n_channels", [3, 5, 12, 32, 100])
+def test_many_channels_are_one_session(random: np.random.Generator, n_channels: int) -> None:
+    topology = topology_of(together(random, n_channels, 0.3))
+    check_invariants(topology)
+    assert topology.sessions() == [list(range(n_channels))]
+    shared = sum(topology.passes[t] == topology.passes[p.channel] for t, ps in enumerate(topology.peers) for p in ps)
+    assert shared <= 0.1 * sum(map(len, topology.peers))
+    has_references = [
+        any(topology.passes[p.channel] < topology.passes[t] for p in peers) for t, peers in enumerate(topology.peers)
+    ]
+    assert sum(has_references) >= 0.75 * n_channels - 1
+
+
+def test_neighbours_of_a_wide_file_are_peers(random: np.random.Generator) -> None:
+    noise = random.normal(size=(4096, 1026))
+    samples = np.rint(50 * (noise[:, :-2] + noise[:, 1:-1] + noise[:, 2:])).astype(np.int16)
+    topology = find_topology(spike_band(samples), ["wide"] * 1024)
+    check_invariants(topology)
+    assert len(topology.sessions()) == 1
+    assert all(abs(peer.channel - channel) <= 2 for channel, peers in enumerate(topology.peers) for peer in peers)
+
+
+def test_spike_bands_are_per_channel(random: np.random.Generator) -> None:
+    channels = together(random, 5, 0.2, 9000)
+    for samples in (channels.T, np.asfortranarray(channels.T)):
+        bands = spike_band(samples)
+        assert len(bands) == 5
+        for band, channel in zip(bands, channels, strict=True):
+            assert band.dtype == np.int8
+            assert np.array_equal(band, spike_band(channel)[0])
+    assert np.array_equal(channels.T, samples)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32])
+def test_samples_are_not_modified(dtype: type) -> None:
+    samples = (np.arange(1000) % 200).astype(dtype)
+    before = samples.copy()
+    assert spike_band(samples)[0].any()
+    assert np.array_equal(samples, before)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 100, 199, 200, 201, 8191, 8193])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_short_recordings_have_no_peers(random: np.random.Generator, frames: int, channels: int) -> None:
+    bands = spike_band(random.integers(-50, 50, (frames, channels), dtype=np.int16))
+    assert len(bands) == channels
+    assert all(np.array_equal(band, np.clip(band, -127, 127)) for band in bands)
+    assert find_topology(bands, [frames] * channels) == Topology.independent(channels)
+
+
+def test_bands_of_one_key_have_one_length(random: np.random.Generator) -> None:
+    bands = [*spike_band(together(random, 1, 0.0, 9000)[0]), *spike_band(together(random, 1, 0.0, 900)[0])]
+    with pytest.raises(ValueError, match="same shape"):
+        find_topology(bands, [0, 0])
+    with pytest.raises(ValueError, match="shorter"):
+        find_topology(bands, [0])
+
+
+def test_sessions_of_recordings(n1_sessions: dict[str, list[list[Path]]]) -> None:
+    wanted = [files for sessions in n1_sessions.values() for files in sessions[:20]]
+    paths = sorted(path for files in wanted for path in files)
+    channels = [np.fromfile(path, dtype="<i2", offset=44) for path in paths]
+    topology = topology_of(channels)
+    check_invariants(topology)
+    found = {frozenset(paths[channel] for channel in session) for session in topology.sessions()}
+    assert found == {frozenset(files) for files in wanted}
+
+
+def test_channels_of_a_wide_file_have_peers_in_their_dependency_group(random: np.random.Generator) -> None:
+    """Groups end after MAX_GROUP_CHANNELS channels; noise common to all channels makes all pairs equally strong."""
+    frames, channels = 3000, 2 * MAX_GROUP_CHANNELS + 20
+    noise = random.normal(size=(frames, channels)) + random.normal(size=(frames, 1))
+    source = scan(ArraySource(np.round(30 * noise).astype(np.int16), "probe.npy"))
+    topology, _ = find_sessions([source], within_groups=True)
+    reference_graph = ReferenceGraph.of(topology, [BlockChannel(channel, 0, frames) for channel in range(channels)])
+    used = sum(map(len, reference_graph.references))
+    pairs = sum(map(len, topology.peers)) // 2
+    assert pairs > channels, f"{pairs} pairs of {channels} channels"
+    # peers may share one of the 16 coding passes, and then do not reference each other
+    assert used > 0.9 * pairs, f"{used} of {pairs} pairs are references"
+
+
+def test_wide_files_of_one_recording_are_one_session(random: np.random.Generator) -> None:
+    """Sessions are complete without `within_groups`; training relies on it."""
+    common = random.normal(size=(3000, 1))
+    sources = [
+        scan(ArraySource(np.round(30 * (noise + common)).astype(np.int16), f"{i}.npy"))
+        for i, noise in enumerate(random.normal(size=(2, 3000, MAX_GROUP_CHANNELS + 8)))
+    ]
+    topology, sessions = find_sessions(sources)
+    assert sessions == [[0, 1]]
+    assert len(topology.sessions()) == 1
+    assert len(find_sessions(sources, within_groups=True)[0].sessions()) == 4
