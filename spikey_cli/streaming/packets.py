@@ -20,10 +20,11 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from ..container.table_reader import TableReader
 from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint
 from ..errors import ArchiveError
-from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, SAMPLE_BYTES
+from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, SAMPLE_BYTES
 from ..topology.topology import Topology
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
@@ -32,18 +33,18 @@ VERSION = 1
 END, CODED, SAMPLES, QUANTIZER = range(4)
 
 MAX_SAMPLES = 1 << 22
-"""Samples of a packet, at most, or one frame: what bounds a decoder's memory."""
-MAX_CHANNELS = 65535
+"""Maximum samples of a packet of more than one frame; it bounds the memory of a decoder."""
 MAX_STREAM_HEADER_BYTES = 1 << 22
 """Maximum size of a stream's header: a file's header, and the topology of MAX_CHANNELS channels."""
 
 _HEADER = struct.Struct("<8sBBH8sI")
 _CRC = struct.Struct("<I")
 _MAX_SAMPLE_BYTES = 8
-"""No coded sample takes more: 24 bits at most for a symbol, 24 for what follows it, and its share of words."""
+"""Maximum size of a coded sample: 24 bits for its symbol, 24 for the bits after it, and its share of the last words."""
 _SPARE_BYTES = 4096
-_NUMBERS_BYTES = 18
-"""Two uvarints are no longer."""
+_MAX_NUMBERS_BYTES = 18
+"""Maximum size of two uvarints."""
+_SHA256_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,13 @@ class LiveFormat:
         return max(1, MAX_SAMPLES // self.channels)
 
 
-def pack_header(form: LiveFormat) -> tuple[bytes, int]:
+def pack_header(stream: LiveFormat) -> tuple[bytes, int]:
     """Serialise a stream's header; return it and its CRC-32, which the first packet's continues."""
     out = bytearray()
-    for number in (form.sample_rate, form.channels, len(form.header)):
+    for number in (stream.sample_rate, stream.channels, len(stream.header)):
         put_uvarint(out, number)
-    out += form.header + pack_topology(form.topology)
-    fixed = _HEADER.pack(MAGIC, VERSION, form.sample_bytes, 0, form.model, len(out))
+    out += stream.header + pack_topology(stream.topology)
+    fixed = _HEADER.pack(MAGIC, VERSION, stream.sample_bytes, 0, stream.model, len(out))
     crc = zlib.crc32(out, zlib.crc32(fixed))
     return fixed + _CRC.pack(crc) + out, crc
 
@@ -115,19 +116,19 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
     crc = zlib.crc32(description, zlib.crc32(data[: _HEADER.size]))
     if crc != _CRC.unpack_from(data, _HEADER.size)[0] or sample_bytes not in SAMPLE_BYTES:
         raise ArchiveError("is damaged: its header does not match its checksum; transmit it again")
-    rate, at = get_uvarint(description, 0)
-    channels, at = get_uvarint(description, at)
-    length, at = get_uvarint(description, at)
-    if not 1 <= channels <= MAX_CHANNELS or length > min(MAX_HEADER_BYTES, len(description) - at) or rate >= 1 << 32:
-        raise ArchiveError("is damaged: its header holds numbers out of range; transmit it again")
-    topology = unpack_topology(description[at + length :], channels)
-    form = LiveFormat(sample_bytes, rate, channels, model, topology, description[at : at + length])
-    return form, start + size, crc
+    table = TableReader(description)
+    rate = table.number(MAX_RATE, "its sample rate")
+    channels = table.number(MAX_CHANNELS, "its number of channels")
+    if channels == 0:
+        raise ArchiveError("is damaged: its header states no channels; transmit it again")
+    header = table.take(table.number(MAX_HEADER_BYTES, "the size of the file's header"), "the file's header")
+    topology = unpack_topology(table.rest(), channels)
+    return LiveFormat(sample_bytes, rate, channels, model, topology, header), start + size, crc
 
 
 @dataclass(frozen=True)
 class Packet:
-    """A packet that was read: its frames, its kind, and what it holds."""
+    """Number of frames, kind and payload of a packet."""
 
     frames: int
     kind: int
@@ -135,7 +136,7 @@ class Packet:
 
 
 def pack_packet(packet: Packet, crc: int) -> tuple[bytes, int]:
-    """A packet's bytes behind one of checksum `crc`, and its own."""
+    """Serialise a packet that follows one with the CRC-32 `crc`; return it and its own CRC-32."""
     out = bytearray()
     put_uvarint(out, 4 * packet.frames + packet.kind)
     put_uvarint(out, len(packet.payload))
@@ -144,47 +145,55 @@ def pack_packet(packet: Packet, crc: int) -> tuple[bytes, int]:
     return bytes(out) + _CRC.pack(crc), crc
 
 
-def unpack_packet(data: bytearray, at: int, form: LiveFormat, crc: int) -> tuple[Packet, int, int] | None:
-    """The packet at byte `at` of `data`, behind one of checksum `crc`: (packet, byte behind it, its checksum).
+def unpack_packet(data: bytearray, start: int, stream: LiveFormat, crc: int) -> tuple[Packet, int, int] | None:
+    """Parse the packet at byte `start` of `data`, which follows one with the CRC-32 `crc`.
 
-    None where not all of it is there. Raises ArchiveError where it is damaged.
+    Returns
+    -------
+    tuple of (Packet, int, int) or None
+        The packet, the byte after it, and its CRC-32; None if `data` does not contain all of it.
+
+    Raises
+    ------
+    ArchiveError
+        It is damaged, or its size exceeds what the format allows.
     """
-    numbers = bytes(data[at : at + _NUMBERS_BYTES])
-    if sum(byte < 0x80 for byte in numbers) < 2 and len(numbers) < _NUMBERS_BYTES:
+    numbers = bytes(data[start : start + _MAX_NUMBERS_BYTES])
+    if sum(byte < 0x80 for byte in numbers) < 2 and len(numbers) < _MAX_NUMBERS_BYTES:
         return None
     tag, pos = get_uvarint(numbers, 0)
     size, pos = get_uvarint(numbers, pos)
     frames, kind = divmod(tag, 4)
-    samples = frames * form.channels
-    most = {
-        END: _NUMBERS_BYTES + hashlib.sha256().digest_size + MAX_TRAILER_BYTES,
+    samples = frames * stream.channels
+    max_size = {
+        END: _MAX_NUMBERS_BYTES + _SHA256_BYTES + MAX_TRAILER_BYTES,
         CODED: samples * _MAX_SAMPLE_BYTES + _SPARE_BYTES,
-        SAMPLES: samples * form.sample_bytes,
+        SAMPLES: samples * stream.sample_bytes,
         QUANTIZER: MAX_TRAILER_BYTES,
     }[kind]
-    if frames > form.max_frames or size > most or (frames > 0) != (kind in (CODED, SAMPLES)):
-        raise ArchiveError("is damaged: a packet says what cannot be; transmit it again")
-    start = at + pos
-    if len(data) < start + size + _CRC.size:
+    if frames > stream.max_frames or size > max_size or (frames > 0) != (kind in (CODED, SAMPLES)):
+        raise ArchiveError("is damaged: a packet claims more than the format allows; transmit it again")
+    payload, stop = start + pos, start + pos + size
+    if len(data) < stop + _CRC.size:
         return None
-    stop = start + size
-    found = zlib.crc32(memoryview(data)[at:stop], crc)
-    if found != _CRC.unpack_from(data, stop)[0]:
-        raise ArchiveError("is damaged: a packet does not match its checksum, or one before it is missing")
-    return Packet(frames, kind, bytes(data[start:stop])), stop + _CRC.size, found
+    crc = zlib.crc32(memoryview(data)[start:stop], crc)
+    if crc != _CRC.unpack_from(data, stop)[0]:
+        raise ArchiveError(
+            "is damaged: a packet does not match its checksum, or the one before it is missing; transmit it again"
+        )
+    return Packet(frames, kind, bytes(data[payload:stop])), stop + _CRC.size, crc
 
 
 def pack_end(frames: int, sha256: bytes, trailer: bytes) -> Packet:
-    """The last packet of a stream of so many frames, whose restored bytes have this SHA-256."""
+    """The last packet of a stream of `frames` frames, whose restored file has this SHA-256 and trailer."""
     out = bytearray()
     put_uvarint(out, frames)
     return Packet(0, END, bytes(out) + sha256 + trailer)
 
 
 def unpack_end(payload: bytes) -> tuple[int, bytes, bytes]:
-    """The reverse of `pack_end`: (frames, SHA-256, tail). Raises ArchiveError."""
-    frames, at = get_uvarint(payload, 0)
-    size = hashlib.sha256().digest_size
-    if len(payload) < at + size:
+    """Number of frames, SHA-256 and trailer of the last packet's payload. Raises ArchiveError."""
+    frames, pos = get_uvarint(payload, 0)
+    if len(payload) < pos + _SHA256_BYTES:
         raise ArchiveError("is damaged: its last packet is too short; transmit it again")
-    return frames, payload[at : at + size], payload[at + size :]
+    return frames, payload[pos : pos + _SHA256_BYTES], payload[pos + _SHA256_BYTES :]

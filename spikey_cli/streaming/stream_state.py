@@ -14,19 +14,19 @@ length. Several streams decode faster because the processor can follow them at t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from ..codec.coding_state import TILE_STEPS, CodingState
+from ..container.table_reader import TableReader
 from ..core.adaptation import init
 from ..core.converter import Bins
 from ..core.lanes import Lanes
 from ..core.packed import pack_codes, packed_bytes, unpack_codes
 from ..core.quantizer import Quantizer
 from ..core.range import RangeDecoder, RangeEncoder
-from ..core.varint import get_uvarint, put_uvarint
+from ..core.varint import put_uvarint
 from ..errors import ArchiveError
 from ..model.predictor import Predictor
 from ..topology.references import BlockChannel, ReferenceGraph, ReferenceTable
@@ -104,7 +104,7 @@ class StreamState:
             self._state = self._start(self._in_coding_order(codes[:1])[0])
         if len(rows):
             decoder = self._decoder(len(rows))
-            decoder.restart(_split(payload, pos, decoder.state.size.size))
+            decoder.restart(_split(payload[pos:], decoder.state.size.size))
             steps = rows if self._order is None else np.zeros_like(rows)
             for first in range(0, len(steps), TILE_STEPS):
                 self._state.take(decoder, steps[first : first + TILE_STEPS])
@@ -165,19 +165,11 @@ def _endless_lanes(channel: np.ndarray) -> Lanes:
     )
 
 
-def _split(payload: bytes, pos: int, n_streams: int) -> Sequence[bytes]:
-    """Streams of a payload, whose lengths begin at byte `pos`; the last stream has no length and takes the rest."""
-    lengths = []
-    for _ in range(n_streams - 1):
-        words, pos = get_uvarint(payload, pos)
-        lengths.append(words * _WORD_BYTES)
-    streams = []
-    for length in lengths:
-        if length > len(payload) - pos:
-            raise _damaged()
-        streams.append(payload[pos : pos + length])
-        pos += length
-    return [*streams, payload[pos:]]
+def _split(data: bytes, n_streams: int) -> list[bytes]:
+    """Streams of a payload after the initial codes; the last stream has no length and takes the rest."""
+    table = TableReader(data)
+    lengths = [_WORD_BYTES * table.count("the length of a stream") for _ in range(n_streams - 1)]
+    return [*(table.take(length, "a stream") for length in lengths), bytes(table.rest())]
 
 
 def _damaged() -> ArchiveError:

@@ -50,7 +50,7 @@ def test_steps_have_no_end(random):
         return out
 
     # both skip multiples of every period, and end the transient of the gain
-    assert payloads(coding_state._FAR - 256) == payloads(coding_state._FAR - 256 - 2**20)
+    assert payloads(coding_state._MAX_STEP - 256) == payloads(coding_state._MAX_STEP - 256 - 2**20)
 
 
 def test_streams_per_pass_depend_on_the_packet_alone():
