@@ -152,7 +152,6 @@ def _code_block(
     streams = encode_channels(channels, quantizers, reference_graph, steps, _CODER, predictor, workers)
     packed = [stream.method == Method.PACKED for stream in streams]
     reference_graph = reference_graph.without([i for i, is_packed in enumerate(packed) if is_packed])
-
     logs = log_channels(channels, quantizers, reference_graph, steps, _CODER, predictor, workers)
     return [
         ChannelExcerpt(
@@ -164,9 +163,11 @@ def _code_block(
             log.normalised_error / np.float32(UNIT),
             log.bits() + header_bits,
             8 * len(stream.data),
-            stream.method == Method.PACKED,
+            is_packed,
         )
-        for codes, quantizer, (log, header_bits), stream in zip(channels, quantizers, logs, streams, strict=True)
+        for codes, quantizer, (log, header_bits), stream, is_packed in zip(
+            channels, quantizers, logs, streams, packed, strict=True
+        )
     ]
 
 
