@@ -7,8 +7,9 @@ A channel references a peer (see `topology`) if
     they are in the same dependency group       one worker decodes both
     the peer's stream is coded                  a packed channel has no prediction errors
 
-A dependency group is a run of channels in the order of the block. A group ends before a channel that has no peer, and
-no later channel with a peer, in the group; and after MAX_GROUP_CHANNELS channels.
+A dependency group is a run of channels in the order of the block. A new group starts at a channel if no channel before
+it in the block is linked with it or with a later one, and after MAX_GROUP_CHANNELS channels. Two channels are linked if
+they are peers and their parts cover the same frames.
 """
 
 from __future__ import annotations

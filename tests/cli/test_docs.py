@@ -153,7 +153,7 @@ def test_links_between_documents_lead_to_files():
 
 def test_the_specification_has_the_numbers_of_the_program():
     text = (DOCS / "format.md").read_text(encoding="utf-8")
-    assert f"magic: `{archive.MAGIC.hex(' ').upper()}`" in text
+    assert f"| magic | `{archive.MAGIC.hex(' ').upper()}`" in text
     assert " ".join(directory.DICTIONARY.hex(" ").upper().split()) in " ".join(text.split())
     for coder in CODERS.values():
         assert f"{coder.number} `{coder.name}`" in text

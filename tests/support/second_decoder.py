@@ -19,7 +19,7 @@ from typing import Any
 
 DICTIONARY = b".wavRIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x4b\x4c\0\0\x96\x98\0\0\2\0\x10\0data"
 DEVICES = r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]"
-UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEVICES})([./]|$)', re.IGNORECASE)
+UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEVICES}) *([./]|$)', re.IGNORECASE)
 (RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ) = range(1, 4), range(4)
 REFUSALS = (ArithmeticError, LookupError, ValueError, EOFError, OSError, lzma.LZMAError, struct.error, zlib.error)
 
