@@ -16,7 +16,6 @@ from support.paths import ROOT
 
 from spikey_cli.container.quantizer_table import pack_quantizer, unpack_quantizer
 from spikey_cli.core.quantizer import IDENTITY, MAX_PALETTE, N1, Quantizer, QuantizerSearch, identity
-from spikey_cli.core.varint import put_uvarint, zigzag
 from spikey_cli.errors import ArchiveError, InputError
 from spikey_cli.io.layout import sample_dtype, sample_range
 
@@ -210,60 +209,3 @@ def test_strided_samples_and_codes_are_taken() -> None:
 def test_samples_beyond_their_width_are_refused() -> None:
     with pytest.raises(ValueError, match="are not of 3 bytes"):
         QuantizerSearch(3).add(np.array([0, 1 << 23], np.int32))
-
-
-def packed(kind: int, *numbers: int) -> bytes:
-    out = bytearray([kind])
-    for n in numbers:
-        put_uvarint(out, n)
-    return bytes(out)
-
-
-@pytest.mark.parametrize(
-    ("buf", "sample_bytes", "reason"),
-    [
-        (b"", 2, "missing"),
-        (packed(4), 2, "kind 4"),
-        (packed(0), 4, "samples of 4 bytes"),
-        (packed(1), 3, "kind 1"),
-        (packed(2, zigzag(0), 0, 5), 2, "beyond"),
-        (packed(2, zigzag(0), 2, 0), 2, "beyond"),
-        (packed(2, zigzag(-32769), 2, 1), 2, "beyond"),
-        (packed(2, zigzag(32767), 1, 2), 2, "beyond"),
-        (packed(2, zigzag(0), 2**62, 1), 2, "beyond"),
-        (packed(2, zigzag(0), 2**62, 2**62), 3, "beyond"),
-        (packed(2, zigzag(0), 12), 2, "cut short"),
-        (packed(3, 0, 0), 2, "0 values"),
-        (packed(3, MAX_PALETTE + 1, 0), 2, "4097 values"),
-        (packed(3, 3, zigzag(5), 0), 2, "cut short"),
-        (packed(3, 2, zigzag(32767), 0), 2, "beyond"),
-        (packed(3, 2, zigzag(-1), 0), 1, "beyond"),
-        (packed(3, 2, zigzag(0), 2**63 - 1), 3, "beyond"),
-    ],
-)
-def test_damaged_grids_are_refused(buf: bytes, sample_bytes: int, reason: str) -> None:
-    with pytest.raises(ArchiveError, match=reason):
-        unpack_quantizer(buf, sample_bytes)
-
-
-@compiles
-@given(
-    st.one_of(
-        st.binary(max_size=40),
-        st.builds(packed, st.integers(0, 4), *[st.integers(0, 40000)] * 4),
-        st.builds(lambda kind, numbers: packed(kind, *numbers), st.integers(2, 3), st.lists(st.integers(0, 300))),
-    ),
-    st.integers(0, 4),
-)
-def test_any_bytes_are_a_grid_or_refused(buf: bytes, sample_bytes: int) -> None:
-    try:
-        quantizer, taken = unpack_quantizer(buf, sample_bytes)
-    except ArchiveError:
-        return
-    assert pack_quantizer(quantizer) == buf[:taken], (
-        f"{buf[:taken].hex()} was read as a grid that packs as {pack_quantizer(quantizer).hex()}"
-    )
-    low, high = sample_range(sample_bytes)
-    ends = quantizer.to_samples(np.array([0, quantizer.size - 1], np.int32), np.int32)
-    assert low <= ends[0] <= ends[1] <= high, f"values {ends} are not of {sample_bytes} bytes"
-    np.testing.assert_array_equal(quantizer.to_codes(ends), [0, quantizer.size - 1], "codes of the ends")
