@@ -1,4 +1,4 @@
-"""What tests of a cluster share: sources to compress, and processes of Dask that can be killed."""
+"""Sources to compress, and a Dask cluster whose processes can be killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILES, FRAMES = 8, 20_000
 
 
 def write_sources(folder: Path) -> list[Path]:
-    """Eight threads of two sessions, and two files that are kept verbatim."""
+    """Write eight channels of two sessions, and two files that are stored verbatim."""
     random = np.random.default_rng(3)
     paths = []
     for session in range(2):
@@ -42,17 +42,17 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class ClusterHarness:
-    """A scheduler and workers, each a process of its own; workers have no nanny, and are gone once they are killed."""
+    """A scheduler and workers, each in a separate process; workers have no nanny, so a killed one does not restart."""
 
     def __init__(self, folder: Path, **more: str) -> None:
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
-        told = folder / "scheduler.json"
-        self._scheduler = self._start("scheduler", "--no-dashboard", "--port", 0, "--scheduler-file", told, **more)
-        while not told.exists() or not told.read_text().endswith("}"):
+        file = folder / "scheduler.json"
+        self._scheduler = self._start("scheduler", "--no-dashboard", "--port", 0, "--scheduler-file", file, **more)
+        while not file.exists() or not file.read_text().endswith("}"):
             assert self._scheduler.poll() is None
             time.sleep(0.05)
-        self.address: str = json.loads(told.read_text())["address"]
+        self.address: str = json.loads(file.read_text())["address"]
 
     def _start(self, kind: str, *arguments: object, **more: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *map(str, arguments)]
@@ -61,7 +61,7 @@ class ClusterHarness:
         return self._processes[-1]
 
     def add_worker(self, **more: str) -> None:
-        """Start a worker of one thread, with more in its environment."""
+        """Start a worker with one thread; `more` are environment variables."""
         self._start("worker", self.address, "--no-nanny", "--nthreads", 1, "--no-dashboard", **more)
 
     def kill_scheduler(self) -> None:

@@ -1,4 +1,4 @@
-"""The command, called within the process of the tests."""
+"""The command, called in process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spikey_cli.cli import main
 
 
 def run(*arguments, status: int = 0) -> str:
-    """Output, stderr included, of `spikey` with these arguments; its exit status must be as given."""
+    """Run `spikey` with these arguments, assert its exit status, and return its stdout and stderr."""
     result = CliRunner().invoke(main, [str(a) for a in arguments])
     assert result.exit_code == status, f"exit {result.exit_code}, not {status}: {result.output}"
     assert "Traceback" not in result.output

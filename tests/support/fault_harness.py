@@ -24,7 +24,7 @@ OLD = b"\x89SPK\r\n\x1a\nwhat was here before"
 
 @dataclass(frozen=True)
 class Job:
-    """A run of the command, and what it makes of the files in the folder `out`."""
+    """Arguments of the command, and the files in the folder `out` before and after it."""
 
     arguments: list[object]
     before: dict[str, bytes]
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass
 class FaultHarness:
-    """Sources, and a folder `out` for what is made of them, in which job after job is run."""
+    """Source files, and a folder `out` in which jobs run one after another."""
 
     server: FaultServer
     folder: Path
@@ -49,7 +49,7 @@ class FaultHarness:
         return [self.folder / "in" / name for name in self.sources]
 
     def archive_of(self, files: dict[str, bytes]) -> bytes:
-        """The archive that `spikey compress` makes of these files; none of none."""
+        """The archive that `spikey compress` makes of these files."""
         key = tuple(files.items())
         if key not in self._archives:
             folder = self.folder / "reference"
@@ -80,7 +80,7 @@ class FaultHarness:
         return Job(arguments, dict.fromkeys(after, OLD) if over_old else {}, after)
 
     def reset(self, before: dict[str, bytes]) -> None:
-        """Make sources and the folder `out` what they were before a job."""
+        """Restore the sources and the folder `out` to their state before a job."""
         for path, data in zip(self.paths, self.sources.values(), strict=True):
             path.write_bytes(data)
         shutil.rmtree(self.out, ignore_errors=True)
@@ -93,9 +93,9 @@ class FaultHarness:
         return self.server.run(job.arguments, self.folder, fault)
 
     def trials(self, job: Job, fault: Fault) -> Iterator[tuple[Outcome, str]]:
-        """The job with the fault at the first call, at the second, and so on, until a run has not so many.
+        """Run the job with the fault at the first call, the second, and so on, until a run has no such call.
 
-        Whatever the fault was, under every name stands what was there, or all that is to be there.
+        After each run, every file must hold what it held before the job, or all that it holds after it.
         """
         for at in itertools.count(1):
             self.reset(job.before)
@@ -103,7 +103,7 @@ class FaultHarness:
             if outcome.struck is None:
                 assert outcome.status == 0, outcome.output
                 assert self.files() == job.after
-                assert at > 1, "the fault struck nothing"
+                assert at > 1, "no call was counted"
                 return
             where = f"{fault.action} at {outcome.struck}: exit {outcome.status}, {outcome.output}"
             assert "Traceback" not in outcome.output, where
@@ -115,7 +115,7 @@ class FaultHarness:
             yield outcome, where
 
     def files(self) -> dict[str, bytes]:
-        """What stands below the folder `out`, temporary files left out."""
+        """The files below the folder `out`, except temporary ones."""
         return {path.relative_to(self.out).as_posix(): path.read_bytes() for path in self._made(temporary=False)}
 
     def temporary_files(self) -> list[Path]:
@@ -127,7 +127,7 @@ class FaultHarness:
 
 
 def file_of(outcome: Outcome) -> str:
-    """The name of the file that the fault struck; a temporary file goes by that of its target."""
+    """The name of the file at whose call the fault was injected; for a temporary file, the name of its target."""
     assert outcome.struck
     name = Path(outcome.struck[1]).name
     return re.sub(r"^\.(.*)\.[0-9a-f]{8}\.part$", r"\1", name)

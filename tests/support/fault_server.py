@@ -1,7 +1,7 @@
-"""A process that runs `spikey` again and again, each time in a fork, with a fault at one of its calls to the system.
+"""A process that runs `spikey` many times, each time in a fork, and injects a fault at one of its calls to the system.
 
-To import the package takes a process half a second, and a fork nothing: thousands of faults can be tried. What is
-counted are the calls that Python makes for files below one folder; a fault strikes instead of, or just before, one.
+Importing the package takes half a second and forking almost nothing, so thousands of faults can be tried. Only calls
+from Python for files below one folder count. A fault replaces the call, or comes just before it.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from spikey_cli.__main__ import run
 
 WRITING = ("create", "write", "fsync", "replace", "mkdir")
 READING = ("open", "read")
-SECONDS_AT_MOST = 60
 
 
 @dataclass(frozen=True)
 class Fault:
-    """At the `at`-th of these `calls`, or from it on `for_ever`: what happens.
+    """What to do at the `at`-th of these `calls`, and at all later ones if `for_ever`.
 
-    kill: SIGKILL; tear: half of the write, then SIGKILL; raise: OSError `number`; signal: signal `number`;
-    flip: one bit of what is written; append: to the file `path`, where it is; unlink: the file `path`.
+    The actions: "kill" sends SIGKILL; "tear" writes half of the data, then sends SIGKILL; "raise" raises OSError
+    `number`; "signal" sends signal `number`; "flip" inverts a bit of the data written; "append" appends to the file
+    `path` and "unlink" deletes it, if it exists.
     """
 
     action: str
@@ -57,26 +57,26 @@ class Outcome:
     """How a run ended."""
 
     status: int
-    """Exit status; the negative number of the signal that killed it."""
+    """Exit status, or the negative number of the signal that killed the process."""
     output: str
-    """What it printed, errors as well."""
+    """Its stdout and stderr."""
     struck: tuple[str, str] | None
-    """The call that the fault struck, and its path; None: there were not so many calls."""
+    """The call at which the fault was injected, and its path; None if there were fewer calls."""
 
 
 class FaultServer:
-    """The other end of the process; a context manager."""
+    """Starts the process and sends it requests; a context manager."""
 
     def __init__(self) -> None:
         here = Path(__file__).resolve()
         path = os.pathsep.join([str(here.parents[2]), str(here.parents[1]), os.environ.get("PYTHONPATH", "")])
-        # libraries that begin threads as they are imported could not be forked
+        # a process with threads cannot be forked
         environment = os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self.struck: Counter[str] = Counter()
-        """How many faults of each kind have struck."""
+        """How many faults of each kind were injected."""
 
     def __enter__(self) -> FaultServer:
         return self
@@ -85,20 +85,20 @@ class FaultServer:
         self._process.communicate()
 
     def run(self, arguments: Sequence[object], folder: Path, fault: Fault | None = None) -> Outcome:
-        """Run `spikey` with these arguments; calls for files below `folder` are those that count."""
+        """Run `spikey` with these arguments; only calls for files below `folder` count."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request = {"arguments": [str(a) for a in arguments], "folder": str(folder), "fault": fault and vars(fault)}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        status, told, struck = json.loads(self._process.stdout.readline())
+        status, output, struck = json.loads(self._process.stdout.readline())
         if struck and fault:
             self.struck[f"{fault.action} {fault.number or ''}".strip()] += 1
-        return Outcome(status, told, struck and tuple(struck))
+        return Outcome(status, output, struck and tuple(struck))
 
 
-class _Struck:
-    """The fault of this process, and the calls that lead to it."""
+class _Injector:
+    """Counts the calls of this process and injects its fault."""
 
     def __init__(self, fault: Fault, folder: str, report: int) -> None:
         self._fault = fault
@@ -110,8 +110,8 @@ class _Struck:
     def is_below(self, path: object) -> bool:
         return isinstance(path, (str, os.PathLike)) and (os.path.abspath(path) + os.sep).startswith(self._folder)
 
-    def meet(self, call: str, path: object) -> str | None:
-        """Count a call; where it is the one, the action to be taken by it, or here."""
+    def at(self, call: str, path: object) -> str | None:
+        """Count a call. At the chosen one, inject the fault, or return the action that the caller must take."""
         fault = self._fault
         if call not in fault.calls or not self.is_below(path):
             return None
@@ -138,10 +138,10 @@ class _Struck:
 _open, _pread, _replace, _mkdir, _unlink = open, os.pread, os.replace, os.mkdir, os.unlink
 
 
-def _install(struck: _Struck) -> None:
+def _install(injector: _Injector) -> None:
     class File(io.FileIO):
         def write(self, data):
-            action = struck.meet("write", self.name)
+            action = injector.at("write", self.name)
             if action == "tear":
                 super().write(memoryview(data)[: len(data) // 2])
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -151,41 +151,41 @@ def _install(struck: _Struck) -> None:
             return super().write(data)
 
         def readinto(self, buffer):
-            struck.meet("read", self.name)
+            injector.at("read", self.name)
             return super().readinto(buffer)
 
         def readall(self):
-            struck.meet("read", self.name)
+            injector.at("read", self.name)
             return super().readall()
 
     def open_file(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None):
-        if not struck.is_below(file) or "b" not in mode:
+        if not injector.is_below(file) or "b" not in mode:
             return _open(file, mode, buffering, encoding, errors, newline, closefd, opener)
         writes = bool(set(mode) & set("wax+"))
-        struck.meet("create" if writes else "open", file)
+        injector.at("create" if writes else "open", file)
         raw = File(file, mode, opener=opener)
         if buffering == 0:
             return raw
         return (io.BufferedRandom if "+" in mode else io.BufferedWriter if writes else io.BufferedReader)(raw)
 
     def fsync(handle):
-        # no power is cut here: that it was asked for is enough
-        struck.meet("fsync", os.readlink(f"/proc/self/fd/{handle}"))
+        # the tests cut no power, so nothing needs to reach the disk
+        injector.at("fsync", os.readlink(f"/proc/self/fd/{handle}"))
 
     def pread(handle, count, offset):
-        struck.meet("read", os.readlink(f"/proc/self/fd/{handle}"))
+        injector.at("read", os.readlink(f"/proc/self/fd/{handle}"))
         return _pread(handle, count, offset)
 
     def replace(source, target, **options):
-        struck.meet("replace", target)
+        injector.at("replace", target)
         _replace(source, target, **options)
 
     def mkdir(path, *arguments, **options):
-        struck.meet("mkdir", path)
+        injector.at("mkdir", path)
         _mkdir(path, *arguments, **options)
 
     def unlink(path, **options):
-        struck.meet("unlink", path)
+        injector.at("unlink", path)
         _unlink(path, **options)
 
     builtins.open = io.open = open_file
@@ -193,11 +193,10 @@ def _install(struck: _Struck) -> None:
 
 
 def _run(request: dict, report: int) -> None:
-    """As a process of its own, which ends as Python ends it, but leaves the memory to the system: that is faster."""
-    signal.alarm(SECONDS_AT_MOST)
+    """Run the command in this forked process and end the process without freeing its memory, which is faster."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)  # whoever runs the tests in the background has turned some off
-    _install(_Struck(Fault(**(request["fault"] or {"action": "", "at": 0})), request["folder"], report))
+        signal.signal(number, signal.SIG_DFL)  # some are ignored if the tests run in the background
+    _install(_Injector(Fault(**(request["fault"] or {"action": "", "at": 0})), request["folder"], report))
     sys.argv = ["spikey", *request["arguments"]]
     status: object = 70
     try:
@@ -213,9 +212,9 @@ def _run(request: dict, report: int) -> None:
 
 
 def _warm_up() -> None:
-    """Import and load all that a run needs, in this one thread.
+    """Import and load everything that a run needs, without starting a thread.
 
-    ONNX Runtime begins a thread as it is imported. The default model is a chain, so nobody asks it anything.
+    ONNX Runtime starts a thread on import. It is replaced by a mock: the default model is a chain and does not need it.
     """
     sys.modules["onnxruntime"] = MagicMock()
     with tempfile.TemporaryDirectory() as name:
@@ -228,7 +227,7 @@ def _warm_up() -> None:
 
 
 def serve() -> None:
-    """Take requests from stdin, one a line, until there are no more."""
+    """Answer requests from stdin, one a line."""
     _warm_up()
     gc.freeze()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -245,8 +244,8 @@ def serve() -> None:
             with open(reading, "rb") as report:
                 struck = report.read()
             output.seek(0)
-            told = output.read().decode()
-        print(json.dumps([status, told, json.loads(struck) if struck else None]), flush=True)
+            printed = output.read().decode()
+        print(json.dumps([status, printed, json.loads(struck) if struck else None]), flush=True)
 
 
 if __name__ == "__main__":

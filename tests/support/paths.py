@@ -1,4 +1,4 @@
-"""Where things of the checkout lie."""
+"""Folders of the checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings by SpikeInterface's generators, and how two are compared."""
+"""Recordings from SpikeInterface's generators, and their comparison."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RATE, CHANNELS = 30_000.25, 8
 
 
 def generated(durations: tuple[float, ...], dtype: str = "int16", channels: int = CHANNELS) -> Any:
-    """A recording by SpikeInterface's generator, in samples of 0.195 uV, with all that one may know of a recording."""
+    """A generated recording in samples of 0.195 uV, with a probe, gains, offsets, properties and annotations."""
     microvolts, _ = si.generate_ground_truth_recording(
         durations=list(durations), sampling_frequency=RATE, num_channels=channels, num_units=5, seed=7
     )
@@ -34,7 +34,7 @@ def generated(durations: tuple[float, ...], dtype: str = "int16", channels: int 
 
 
 def assert_same(found: Any, wanted: Any) -> None:
-    """That two recordings have equal traces, and that as much is known of both."""
+    """Assert that two recordings have equal traces, times, properties, annotations and probes."""
     assert found.get_num_segments() == wanted.get_num_segments()
     assert found.sampling_frequency == wanted.sampling_frequency
     assert found.get_dtype() == wanted.get_dtype()

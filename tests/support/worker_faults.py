@@ -1,6 +1,6 @@
-"""What workers of a test's cluster do with a block: each of these is a worse `codec.encode_block`.
+"""Replacements for `encode_block` on workers of a cluster, each with a fault.
 
-A worker imports this file; which blocks are hit, and where marks are left, stands in its environment.
+A worker imports this module. The environment variable MARK names the file that `die_once` leaves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from spikey_cli.codec.blocks import CodedBlock, FileChangedError, SourceBlock, e
 from spikey_cli.errors import SelfTestError
 
 HIT = 3
-"""The file whose blocks are hit."""
+"""The file at whose blocks a fault is injected."""
 MARK = "SPIKEY_TEST_MARK"
 
 
@@ -22,7 +22,7 @@ def _is_hit(block: SourceBlock) -> bool:
 
 
 def die_once(block: SourceBlock, **options: object) -> CodedBlock:
-    """Kill the worker that has the block, the first time."""
+    """Kill the worker that has the block, only the first time."""
     mark = Path(os.environ[MARK])
     if _is_hit(block) and not mark.exists():
         mark.write_text(str(os.getpid()))
@@ -38,17 +38,17 @@ def die(block: SourceBlock, **options: object) -> CodedBlock:
 
 
 def find_it_changed(block: SourceBlock, **options: object) -> CodedBlock:
-    """Find the file changed."""
+    """Report that the file changed."""
     if _is_hit(block):
         raise FileChangedError(HIT)
     return encode_block(block, **options)  # type: ignore[arg-type]
 
 
 def fail_the_self_test(block: SourceBlock, **options: object) -> CodedBlock:
-    """Compute wrongly."""
+    """Fail the self-test of the model."""
     raise SelfTestError("the self-test of the model failed")
 
 
 def lack_a_package(block: SourceBlock, **options: object) -> CodedBlock:
-    """Miss what the package needs."""
+    """Lack a package that Spikey needs."""
     raise ModuleNotFoundError("No module named 'nomba'")
