@@ -150,7 +150,7 @@ class TestFailingDisk:
         harness.reset({})
         outcome = harness.run(job, Fault("raise", 1, (call,), errno.EROFS, for_ever=True))
         assert outcome.status == 1
-        assert re.search("cannot .*: Read-only file system; name a place that can be written to", outcome.output)
+        assert re.search("cannot .*: Read-only file system; choose a folder that is writable", outcome.output)
         assert harness.files() == {}
 
     def test_a_temporary_file_that_cannot_be_deleted_is_tried_again(self, harness):
@@ -237,7 +237,7 @@ class TestVerifying:
         for outcome, where in harness.trials(job, Fault("flip", 0, ("write",))):
             assert outcome.status == 1, where
             assert "o.spk: " in outcome.output, where
-            assert "nothing is kept of it; compress again" in outcome.output, where
+            assert "the archive is deleted; compress again" in outcome.output, where
             assert (harness.files(), harness.temporary_files()) == ({}, [])
 
     def test_without_it_is_not(self, harness):
@@ -259,7 +259,7 @@ class TestVerifying:
         paths[0].write_bytes(b"kept as it is")
         monkeypatch.setattr(compressor, "encode_block", wrong)
         with pytest.raises(
-            ArchiveError, match=r"o.spk: note.txt is damaged: .* file's checksum; nothing is kept of it"
+            ArchiveError, match=r"o.spk: note.txt is damaged: .* file's checksum; the archive is deleted"
         ):
             spikey_cli.compress(paths[:1], tmp_path / "o.spk")
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
@@ -272,8 +272,8 @@ class TestVerifying:
         spikey_cli.compress(paths[:1], tmp_path / "other.spk")
         honest = compressor.write_archive
 
-        def replaced(sources, file, *arguments):
-            written = honest(sources, file, *arguments)
+        def replaced(sources, file, *arguments, **options):
+            written = honest(sources, file, *arguments, **options)
             file.flush()
             Path(file.name).write_bytes((tmp_path / "other.spk").read_bytes())
             return written
