@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,18 +148,36 @@ def refuse(*parameters: str, reason: str) -> None:
         raise click.UsageError(f"{reason}; leave out {', '.join(given)}")
 
 
-def remedy(parameter: str | None) -> str | None:
-    """The option that sets a parameter of the library, preceded by `spikey COMMAND` if only another command has it.
+def with_option(message: str, parameter: str | None) -> str:
+    """An error message of the library, with the option that sets `parameter`.
 
-    None if there is no such option.
+    The option replaces the parameter in phrases such as "pass force=True" and "raise Limits.memory"; otherwise it
+    follows the message.
     """
-    context = click.get_current_context(silent=True)
-    if parameter not in OPTIONS or context is None:
-        return None
-    command: click.Command | None = context.command
-    if isinstance(command, click.Group) and context.invoked_subcommand:  # the context of the command itself has ended
-        command = command.get_command(context, context.invoked_subcommand)
+    command = _running_command()
+    if command is None or parameter not in OPTIONS:
+        return message
     home, option = OPTIONS[parameter]
-    if not (command and any(option in known.opts for known in command.params)):
-        return f"spikey {home} {option}" if home else None
-    return f"{option}; see `{_LISTED_BY[parameter]}`" if parameter in _LISTED_BY else option
+    is_own = any(option in known.opts for known in command.params)
+    if not is_own and home is None:
+        return message
+
+    def phrase(match: re.Match[str]) -> str:
+        chosen = option.replace("--", "--no-") if match[1] == "False" else option
+        return f"give {chosen}" if is_own else f"run `spikey {home} {chosen}`"
+
+    replaced = re.sub(rf"pass {parameter}=(True|False)", phrase, message)
+    replaced = replaced.replace(f"Limits.{parameter}", option)
+    if replaced != message:
+        return replaced
+    suffix = option if is_own else f"spikey {home} {option}"
+    return (
+        f"{message} ({suffix}; see `{_LISTED_BY[parameter]}`)" if parameter in _LISTED_BY else f"{message} ({suffix})"
+    )
+
+
+def _running_command() -> click.Command | None:
+    context = click.get_current_context(silent=True)
+    if context and isinstance(context.command, click.Group) and context.invoked_subcommand:
+        return context.command.get_command(context, context.invoked_subcommand)  # its own context has ended
+    return context.command if context else None

@@ -160,7 +160,8 @@ def _with_salvage(fault: SpikeyError, frames: int) -> SpikeyError:
     """The fault, and the remedy that restores the frames before it, if there are any."""
     if not frames:
         return fault
-    return type(fault)(f"{fault}; keep going to restore the {counted(frames, 'frame')} before", parameter="keep_going")
+    remedy = f"pass keep_going=True to restore the {counted(frames, 'frame')} before"
+    return type(fault)(f"{fault}; {remedy}", parameter="keep_going")
 
 
 def _stdin() -> BinaryIO:

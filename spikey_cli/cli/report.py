@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import remedy
+from .options import with_option
 
 if TYPE_CHECKING:
     from ..errors import SpikeyError
@@ -31,9 +31,8 @@ _SHOW_CURSOR = "\033[?25h"
 
 
 def complain(problem: object, *, kind: str = "") -> None:
-    """Print a line on stderr. If `problem` is an error that an option remedies, the line ends with that option."""
-    option = remedy(getattr(problem, "parameter", None))
-    click.echo(f"spikey: {kind}{problem}{f' ({option})' if option else ''}", err=True)
+    """Print a line on stderr. If `problem` is an error that an option remedies, the line names that option."""
+    click.echo(f"spikey: {kind}{with_option(str(problem), getattr(problem, 'parameter', None))}", err=True)
 
 
 def report_failures(failures: Sequence[SpikeyError], *, is_damaged: bool = False) -> None:

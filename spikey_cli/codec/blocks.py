@@ -298,7 +298,7 @@ class Decoder:
             elif predictor is None or not predictor.digest.startswith(reader.model):
                 predictor = predictor_with_digest(reader.model, reader.directory.model)
         except ModelError as error:
-            raise ModelError(f"{reader.path}: {error}") from error
+            raise ModelError(f"{reader.path}: {error}", parameter=error.parameter) from error
         return cls(reader, coder, predictor)
 
     def fetch_block(

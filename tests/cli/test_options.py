@@ -52,6 +52,19 @@ def printed_for(monkeypatch, archive):
 
 
 @pytest.mark.parametrize(
+    ("parameter", "phrase", "printed"),
+    [
+        ("memory", "raise Limits.memory", "raise --memory"),
+        ("keep_going", "pass keep_going=True to salvage it", "run `spikey decompress --keep-going` to salvage it"),
+        ("embed_model", "pass embed_model=False", "run `spikey compress --no-embed-model`"),
+        ("force", "pass force=True", "pass force=True"),
+    ],
+)
+def test_options_replace_parameters(printed_for, parameter, phrase, printed):
+    assert printed_for(InputError(f"a.spk: {phrase}", parameter=parameter)) == f"spikey: a.spk: {printed}\n"
+
+
+@pytest.mark.parametrize(
     ("parameter", "end"),
     [
         ("memory", "raise it (--memory)"),
@@ -61,7 +74,7 @@ def printed_for(monkeypatch, archive):
         (None, "raise it"),
     ],
 )
-def test_errors_name_the_option_that_remedies_them(printed_for, parameter, end):
+def test_options_follow_other_messages(printed_for, parameter, end):
     printed = printed_for(InputError("a.spk: is too large; raise it", parameter=parameter))
     assert printed == f"spikey: a.spk: is too large; {end}\n"
 
