@@ -171,9 +171,9 @@ def with_option(message: str, parameter: str | None) -> str:
     if replaced != message:
         return replaced
     suffix = option if is_own else f"spikey {home} {option}"
-    return (
-        f"{message} ({suffix}; see `{_LISTED_BY[parameter]}`)" if parameter in _LISTED_BY else f"{message} ({suffix})"
-    )
+    if parameter in _LISTED_BY:
+        suffix += f"; see `{_LISTED_BY[parameter]}`"
+    return f"{message} ({suffix})"
 
 
 def _running_command() -> click.Command | None:
