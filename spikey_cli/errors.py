@@ -67,6 +67,17 @@ class SpikeyError(Exception):
     ----------
     parameter : str or None
         As given.
+
+    Examples
+    --------
+    >>> _ = spikey_cli.compress(["left.wav"], "left.spk")
+    >>> try:
+    ...     spikey_cli.compress(["left.wav"], "left.spk")
+    ... except spikey_cli.SpikeyError as error:
+    ...     print(error)
+    ...     print(error.parameter)
+    left.spk: exists already; choose another name, or force overwriting it
+    force
     """
 
     def __init__(self, *message: object, parameter: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of files when something fails: the process, the disk, or whoever else works with them."""
+"""Files after a fault: a killed process, a failing disk, or another program that changes them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TestKilled:
     @pytest.mark.parametrize(
         ("action", "over_old", "threads"), [("kill", False, 1), ("kill", True, 2), ("tear", True, 2)]
     )
-    def test_at_any_call(self, harness, kind, action, over_old, threads):
+    def test_at_any_system_call(self, harness, kind, action, over_old, threads):
         job = harness.job(kind, "--threads", threads, over_old=over_old)
         again = harness.job(kind, over_old=True)
         struck = []
@@ -61,7 +61,7 @@ class TestKilled:
             assert struck.index(("fsync", "temporary")) < struck.index(("replace", "target"))
             assert struck[-1] == ("fsync", "target"), "the folder is not flushed"
 
-    def test_what_is_left_behind_is_no_input(self, harness):
+    def test_temporary_files_are_not_inputs(self, harness):
         job = harness.job("compress")
         harness.reset({})
         harness.run(job, Fault("kill", 1, ("fsync",)))
@@ -73,14 +73,14 @@ class TestKilled:
 
     @pytest.mark.trials(slow=10, exhaustive=200)
     def test_at_random_times(self, tmp_path, random, trials):
-        """Kill processes of the command; `pytest -s` prints what became of them."""
+        """Kills processes of the command; `pytest -s` prints how many files are complete."""
         files, frames = (6, 100_000) if trials <= 20 else (32, 200_000)
         paths = write_session(tmp_path / "in", random, files, frames)
         archive, back = tmp_path / "out.spk", tmp_path / "back"
-        whole = {path.name: path.read_bytes() for path in paths}
+        originals = {path.name: path.read_bytes() for path in paths}
         commands: list[list[object]] = []
         archives = {b""}
-        for coder in ("rice", "range"):  # of the two, the one replaces the other
+        for coder in ("rice", "range"):  # each of the two archives overwrites the other
             commands += [["compress", "-f", "--coder", coder, *paths, archive], ["decompress", "-f", archive, back]]
             spikey_cli.compress(paths, archive, coder=coder, force=True)
             archives.add(archive.read_bytes())
@@ -104,10 +104,10 @@ class TestKilled:
                     torn += 1
                     path.unlink()
                 elif path.parent == back:
-                    assert path.read_bytes() == whole[path.name], f"{path} is half written"
+                    assert path.read_bytes() == originals[path.name], f"{path} is incomplete"
                     appeared += 1
         assert start(commands[1]).wait() == 0
-        assert {path.name: path.read_bytes() for path in back.iterdir()} == whole
+        assert {path.name: path.read_bytes() for path in back.iterdir()} == originals
         print(f"\n{trials} kills: {killed} before the command ended, {appeared} files complete, {torn} incomplete")
 
 
@@ -119,7 +119,7 @@ class TestFailingDisk:
     @pytest.mark.slow
     @every_job
     @pytest.mark.parametrize(("number", "over_old"), [(errno.ENOSPC, True), (errno.EIO, False)])
-    def test_once(self, harness, kind, number, over_old):
+    def test_one_failing_call(self, harness, kind, number, over_old):
         job = harness.job(kind, over_old=over_old)
         for outcome, where in harness.trials(job, Fault("raise", 0, WRITING[:-1], number)):
             self.check(harness, outcome, where, number)
@@ -130,7 +130,7 @@ class TestFailingDisk:
 
     @pytest.mark.slow
     @every_job
-    def test_from_then_on(self, harness, kind):
+    def test_all_later_calls_fail(self, harness, kind):
         fault = Fault("raise", 0, WRITING[:-1], errno.ENOSPC, for_ever=True)
         for outcome, where in harness.trials(harness.job(kind), fault):
             self.check(harness, outcome, where, errno.ENOSPC)
@@ -145,7 +145,7 @@ class TestFailingDisk:
         assert re.search(rf"^spikey: \S*{failed}: cannot .*: {reason}; {remedy}", outcome.output, re.MULTILINE), where
 
     @pytest.mark.parametrize(("kind", "call"), [("compress", "create"), ("decompress", "create"), ("extract", "mkdir")])
-    def test_a_folder_that_cannot_be_written_to(self, harness, kind, call):
+    def test_a_read_only_folder(self, harness, kind, call):
         job = harness.job(kind)
         harness.reset({})
         outcome = harness.run(job, Fault("raise", 1, (call,), errno.EROFS, for_ever=True))
@@ -153,7 +153,7 @@ class TestFailingDisk:
         assert re.search("cannot .*: Read-only file system; choose a folder that is writable", outcome.output)
         assert harness.files() == {}
 
-    def test_a_temporary_file_that_cannot_be_deleted_is_tried_again(self, harness):
+    def test_deleting_a_temporary_file_is_tried_again_at_exit(self, harness):
         harness.reset({})
         arguments = ["compress", harness.folder / "in" / "absent.wav", harness.out / "o.spk"]
         outcome = harness.server.run(arguments, harness.folder, Fault("raise", 1, ("unlink",), errno.EIO))
@@ -165,8 +165,8 @@ class TestFailingDisk:
 class TestSources:
     @pytest.mark.slow
     @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO], ids=["EACCES", "EIO"])
-    def test_that_cannot_be_read(self, harness, number):
-        """Each time that anything is read: the source that fails is left out, or the archive, where that does."""
+    def test_a_source_that_cannot_be_read_is_left_out(self, harness, number):
+        """At any read. If the archive itself cannot be read, no archive is written."""
         job = harness.job("compress", "--threads", 1)
         struck = set()
         for at in itertools.count(1):
@@ -193,11 +193,11 @@ class TestSources:
 
     @pytest.mark.slow
     @pytest.mark.parametrize(("action", "name"), [("append", "thread1.wav"), ("unlink", "thread0.wav")])
-    def test_that_change(self, harness, action, name):
-        """Between any two calls: what is archived is the file as it was, or as it became, or it is left out."""
+    def test_a_source_that_changes(self, harness, action, name):
+        """Between any two system calls: the archive holds the old file, the new one, or neither."""
         job = harness.job("compress", "--threads", 1)
-        without = {other: data for other, data in harness.sources.items() if other != name}
-        became = harness.sources | {name: harness.sources[name] + b"more"}
+        others = {other: data for other, data in harness.sources.items() if other != name}
+        changed = harness.sources | {name: harness.sources[name] + b"more"}
         statuses = set()
         for at in itertools.count(1):
             harness.reset({})
@@ -208,22 +208,22 @@ class TestSources:
             statuses.add(outcome.status)
             archive = harness.files()["o.spk"]
             if outcome.status == 0:
-                assert archive in (harness.archive_of(harness.sources), harness.archive_of(became)), outcome
+                assert archive in (harness.archive_of(harness.sources), harness.archive_of(changed)), outcome
             else:
                 assert re.search(
                     f"{name}: (changed while it was read; compress it again|cannot read: No such file)", outcome.output
                 ), outcome
-                assert archive == harness.archive_of(without), outcome
+                assert archive == harness.archive_of(others), outcome
         assert statuses == {0, 1}
 
-    def test_a_folder_that_cannot_be_read_is_named(self, tmp_path, random, monkeypatch):
+    def test_an_unreadable_folder_is_named(self, tmp_path, random, monkeypatch):
         write_session(tmp_path / "in" / "sub", random)
-        honest = os.scandir
+        original = os.scandir
 
         def scandir(path):
             if str(path).endswith("sub"):
                 raise PermissionError(errno.EACCES, "Permission denied", str(path))
-            return honest(path)
+            return original(path)
 
         monkeypatch.setattr(os, "scandir", scandir)
         with pytest.raises(InputError, match="sub: cannot read the folder: Permission denied; change the permissions"):
@@ -232,7 +232,7 @@ class TestSources:
 
 class TestVerifying:
     @pytest.mark.slow
-    def test_every_write_that_errs_is_found(self, harness):
+    def test_every_wrong_write_is_detected(self, harness):
         job = harness.job("compress")
         for outcome, where in harness.trials(job, Fault("flip", 0, ("write",))):
             assert outcome.status == 1, where
@@ -240,23 +240,23 @@ class TestVerifying:
             assert "the archive is deleted; compress again" in outcome.output, where
             assert (harness.files(), harness.temporary_files()) == ({}, [])
 
-    def test_without_it_is_not(self, harness):
+    def test_without_verification_it_is_not_detected(self, harness):
         harness.reset({})
         job = harness.job("compress", "--no-verify")
         assert harness.run(job, Fault("flip", 2, ("write",))).status == 0
         with pytest.raises(SpikeyError):
             spikey_cli.verify(harness.out / "o.spk")
 
-    def test_a_coder_that_errs_is_found(self, tmp_path, random, monkeypatch):
-        honest = compressor.encode_block
+    def test_a_wrong_coder_is_detected(self, tmp_path, random, monkeypatch):
+        original = compressor.encode_block
 
         def wrong(block, *arguments, **options):
             pieces = [bytes([block.pieces[0][0] ^ 1]) + block.pieces[0][1:], *block.pieces[1:]]
-            return honest(replace(block, pieces=pieces), *arguments, **options)
+            return original(replace(block, pieces=pieces), *arguments, **options)
 
         paths = write_session(tmp_path / "in", random)
         paths[0] = paths[0].rename(tmp_path / "in" / "note.txt")
-        paths[0].write_bytes(b"kept as it is")
+        paths[0].write_bytes(b"stored verbatim")
         monkeypatch.setattr(compressor, "encode_block", wrong)
         with pytest.raises(
             ArchiveError, match=r"o.spk: note.txt is damaged: .* file's checksum; the archive is deleted"
@@ -267,18 +267,18 @@ class TestVerifying:
         with pytest.raises(ArchiveError, match=r"note.txt is damaged"):
             spikey_cli.verify(tmp_path / "o.spk")
 
-    def test_another_archive_in_its_place_is_found(self, tmp_path, random, monkeypatch):
+    def test_another_archive_in_its_place_is_detected(self, tmp_path, random, monkeypatch):
         paths = write_session(tmp_path / "in", random)
         spikey_cli.compress(paths[:1], tmp_path / "other.spk")
-        honest = compressor.write_archive
+        original = compressor.write_archive
 
         def replaced(sources, file, *arguments, **options):
-            written = honest(sources, file, *arguments, **options)
+            written = original(sources, file, *arguments, **options)
             file.flush()
             Path(file.name).write_bytes((tmp_path / "other.spk").read_bytes())
             return written
 
         monkeypatch.setattr(compressor, "write_archive", replaced)
-        with pytest.raises(ArchiveError, match=r"o.spk: what was written is not what was read"):
+        with pytest.raises(ArchiveError, match=r"o.spk: what was written differs from what was read"):
             spikey_cli.compress(paths, tmp_path / "o.spk")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "other.spk"]

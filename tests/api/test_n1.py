@@ -1,4 +1,4 @@
-"""The main job on the real recordings."""
+"""Compression of the N1 recordings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from spikey_cli.core.coders import CODERS
 
 @pytest.fixture(scope="module", params=["rice", "range"])
 def everything(request, n1, tmp_path_factory):
-    """All recordings, and the archive of them under each coder that is for use."""
+    """All recordings, and an archive of them."""
     files = sorted(n1.glob("*.wav"))
     archive = tmp_path_factory.mktemp("n1") / "all.spk"
     spikey_cli.compress(files, archive, coder=request.param)
     return files, archive
 
 
-def test_every_byte_of_every_recording_comes_back(everything, tmp_path):
+def test_every_byte_of_every_recording_is_restored(everything, tmp_path):
     files, archive = everything
     assert len(files) == 592
     assert spikey_cli.verify(archive).files == 592
@@ -29,22 +29,22 @@ def test_every_byte_of_every_recording_comes_back(everything, tmp_path):
     assert (len(same), different, missing) == (592, [], [])
 
 
-def test_sessions_stand_in_the_archive(everything, n1_sessions):
-    told = spikey_cli.info(everything[1])["channels"]
-    found = {frozenset([channel["name"], *(peer["name"] for peer in channel["peers"])]) for channel in told}
+def test_sessions_are_found(everything, n1_sessions):
+    channels = spikey_cli.info(everything[1])["channels"]
+    sessions = {frozenset([channel["name"], *(peer["name"] for peer in channel["peers"])]) for channel in channels}
     expected = {frozenset(file.name for file in session) for split in n1_sessions.values() for session in split}
-    assert found == expected
+    assert sessions == expected
 
 
-@pytest.mark.parametrize(("coder", "promised"), [("range", 3.569), ("rice", 3.477), ("huffman", 3.44)])
-def test_val_is_as_small_as_promised(n1_sessions, tmp_path, coder, promised):
+@pytest.mark.parametrize(("coder", "documented"), [("range", 3.569), ("rice", 3.477), ("huffman", 3.44)])
+def test_the_documented_ratio_is_reached(n1_sessions, tmp_path, coder, documented):
     files = [file for session in n1_sessions["val"] for file in session]
     result = spikey_cli.compress(files, tmp_path / "val.spk", coder=coder)
-    assert result.ratio >= promised, f"ratio {result.ratio:.4f}"
+    assert result.ratio >= documented, f"ratio {result.ratio:.4f}"
 
 
 @pytest.mark.parametrize("coder", CODERS)
-def test_one_recording_alone(n1_sessions, tmp_path, coder):
+def test_one_recording(n1_sessions, tmp_path, coder):
     (file, *_) = n1_sessions["val"][3]
     spikey_cli.compress([file], tmp_path / "one.spk", coder=coder)
     spikey_cli.decompress(tmp_path / "one.spk", tmp_path)

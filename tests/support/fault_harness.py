@@ -111,7 +111,7 @@ class FaultHarness:
             found = self.files()
             assert found.keys() >= job.before.keys(), where
             for name, data in found.items():
-                assert data in (job.before.get(name), job.after.get(name)), f"{name} is half written: {where}"
+                assert data in (job.before.get(name), job.after.get(name)), f"{name} is incomplete: {where}"
             yield outcome, where
 
     def files(self) -> dict[str, bytes]:
