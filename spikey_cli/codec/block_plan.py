@@ -1,7 +1,7 @@
-"""Blocks: what is coded together, and how it is spread over lanes.
+"""Block plan: which samples are coded together, and in how many lanes.
 
-Files of one session share a block, cut at the same times, so that a thread can look at its peers; sessions that are
-short fill a block together. What a block holds bounds the memory of both directions.
+Files of one session share blocks and are cut at the same times, so that a channel can reference its peers. Short
+sessions share a block. The size of a block bounds the memory that encoding and decoding take.
 
     block 0                        block 1               block 2
     session A   files a, b         session B   file c    session B   file c
@@ -17,59 +17,68 @@ from collections.abc import Sequence
 from ..container.parts import Part
 
 BLOCK_SAMPLES = 1 << 22
-"""Samples of a block, at most, unless its threads are many; what a worker holds at a time."""
+"""Largest number of samples of a block, unless it has many channels; a worker holds one block at a time."""
 
 WIDE_FRAMES, WIDE_SAMPLES = 1 << 16, 1 << 24
-"""A session of many threads has blocks of up to so many frames and samples: what is learnt of peers begins anew with
-each. A file of more channels has one frame a block.
+"""Largest numbers of frames and samples of a block of many channels. It is larger, since the adaptation starts again with
+each block. A file of more than WIDE_SAMPLES channels has one frame in a block.
 """
 
 PART_FRAMES = 1 << 18
-"""Frames of one part, at most: what is decoded at least to read a sample."""
+"""Largest number of frames of a part, which is the least that is decoded to read a sample."""
 
 LANES_WANTED = 1024
-"""Lanes a block, where it has samples enough: they keep a kernel busy, and fit into a processor's cache."""
+"""Number of lanes of a block that has enough samples; they keep a kernel busy and fit into the processor's cache."""
 
 MIN_STEPS = 1536
-"""Shortest block, in steps: below it the entries and naive deltas of the lanes cost more than the calls they save."""
+"""Least length of a lane; the headers and naive deltas of shorter lanes would cost more than the calls they save."""
 
 
 def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channels: Sequence[int]) -> list[list[Part]]:
-    """Spread files over blocks.
+    """Divide files into blocks.
 
-    `sessions` lists the files recorded together; `frames` and `channels` are those of each file. Files of a session
-    have equal numbers of frames. Returns the parts of each block; a file's parts come in the order of time.
+    Parameters
+    ----------
+    sessions : sequence of sequence of int
+        Files that were recorded together. Files of a session have equal numbers of frames.
+    frames, channels : sequence of int
+        Frames and channels of each file.
+
+    Returns
+    -------
+    list of list of Part
+        The parts of each block; the parts of a file are in order of time.
     """
-    stretches: list[list[Part]] = []
+    segments: list[list[Part]] = []
     for session in sessions:
         total = frames[session[0]]
         width = sum(channels[file] for file in session)
-        wide = min(WIDE_FRAMES, WIDE_SAMPLES // width)
-        at_once = max(1, min(PART_FRAMES, max(wide, BLOCK_SAMPLES // width)))
-        n_stretches = max(1, -(-total // at_once))
-        edges = [total * i // n_stretches for i in range(n_stretches + 1)]
-        stretches += [[Part(f, a, b - a) for f in session] for a, b in itertools.pairwise(edges) if b > a]
+        wide_frames = min(WIDE_FRAMES, WIDE_SAMPLES // width)
+        max_frames = max(1, min(PART_FRAMES, max(wide_frames, BLOCK_SAMPLES // width)))
+        n_segments = max(1, -(-total // max_frames))
+        edges = [total * i // n_segments for i in range(n_segments + 1)]
+        segments += [[Part(f, a, b - a) for f in session] for a, b in itertools.pairwise(edges) if b > a]
 
     def samples(parts: Sequence[Part]) -> int:
         return sum(part.n_frames * channels[part.file] for part in parts)
 
-    total = sum(samples(stretch) for stretch in stretches)
+    total = sum(samples(segment) for segment in segments)
     fair_share = -(-total // max(1, -(-total // BLOCK_SAMPLES)))
     blocks: list[list[Part]] = []
     filled = 0
-    for stretch in stretches:
-        size = samples(stretch)
-        # full blocks of about equal size: a small last one would leave its lanes too few
+    for segment in segments:
+        size = samples(segment)
+        # blocks of about equal size: a small last one would have too few lanes
         if not blocks or filled + size > BLOCK_SAMPLES or filled >= fair_share:
             blocks.append([])
             filled = 0
-        blocks[-1] += stretch
+        blocks[-1] += segment
         filled += size
     return blocks
 
 
 def steps_for(channel_lengths: Sequence[int]) -> int:
-    """Steps of a block whose threads have the given lengths: its longest lane, such that lanes are about equal."""
+    """Return the length of the longest lane of a block whose channels have these lengths, for lanes of about equal length."""
     total = sum(channel_lengths)
-    wanted = max(MIN_STEPS, -(-total // LANES_WANTED))
-    return max(-(-n // max(1, round(n / wanted))) for n in channel_lengths)
+    target = max(MIN_STEPS, -(-total // LANES_WANTED))
+    return max(-(-n // max(1, round(n / target))) for n in channel_lengths)

@@ -1,9 +1,10 @@
-"""Blocks of samples to blocks of streams, and back: the two directions side by side.
+"""Blocks of samples to blocks of streams, and back.
 
-    read_block    source bytes                                      fetch_block   archive -> streams
-    encode_block  -> samples -> codes -> streams (-> archive)       decode_block  -> codes -> samples -> bytes
+    read_block    source -> bytes                        fetch_block     archive -> streams
+    encode_block  bytes -> codes -> streams              decode_block    streams -> codes
+                                                         restore_block   streams -> codes -> bytes
 
-Reading goes block by block; coding may go side by side.
+Blocks are read one after another; several blocks can be encoded or decoded at the same time.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from .streams import decode_channels, encode_channels
 Decoded = TypeVar("Decoded")
 
 _FRAMES_AT_ONCE = 1 << 14
-"""Frames that become bytes at a time: a whole part of them would lie in memory several times over."""
+"""Frames that are converted to bytes at a time, which bounds the memory for intermediate arrays."""
 
 _XZ_PRESET = 3
 _XZ_MEMORY = 64 << 20
@@ -45,13 +46,13 @@ _XZ_MEMORY = 64 << 20
 
 @dataclass(frozen=True)
 class SourceBlock:
-    """What a block is made of, and all that coding it takes: it can be pickled, and is then little more than bytes."""
+    """The samples of a block, and what encoding them takes. It can be pickled, to little more than its bytes."""
 
     parts: Sequence[Part]
     pieces: Sequence[bytes]
     """The bytes of each part."""
     formats: Sequence[SampleFormat]
-    """Of each part; none in a block of verbatim files."""
+    """Sample format of each part; empty in a block of verbatim files."""
     reference_graph: ReferenceGraph
 
     def __reduce_ex__(self, protocol: int) -> tuple[object, ...]:  # type: ignore[override]
@@ -61,30 +62,30 @@ class SourceBlock:
 
 @dataclass(frozen=True)
 class CodedBlock:
-    """What an archive gets of a block."""
+    """The streams of a block."""
 
     parts: Sequence[Part]
     steps: int
-    """The longest that a lane can be; 0 where files are kept verbatim."""
+    """Length of the longest lane; 0 in a block of verbatim files."""
     streams: Sequence[Sequence[Stream]]
-    """One for each channel of each part."""
+    """Streams of the channels of each part."""
 
 
 def _in_pickle(data: Bytes, protocol: int) -> object:
-    """Bytes as whoever pickles them may take them, without a copy."""
+    """Bytes in a sample_format that is pickled without a copy, if the protocol allows that."""
     return bytes(data) if protocol < 5 else pickle.PickleBuffer(data)
 
 
 class FileChangedError(InputError):
-    """A sample is not on the grid that the first look at its file found."""
+    """The scan of a file did not find one of its samples' values."""
 
     def __init__(self, file: int) -> None:
         super().__init__(file)
         self.file = file
-        """The file's place in the directory."""
+        """Index of the file in the directory."""
 
     def __str__(self) -> str:
-        return f"file {self.file} changed while it was read; compress it again once nothing writes to it"
+        return f"file {self.file} changed while it was read; compress it again when nothing writes to it"
 
 
 def read_block(
@@ -94,12 +95,29 @@ def read_block(
     parts: Sequence[Part],
     workers: Workers,
 ) -> SourceBlock:
-    """Read a block's parts, and take their bytes into the digests of their files: blocks must come in order."""
+    """Read the parts of a block, and add their bytes to the digests of their files.
+
+    Blocks must be read in order.
+
+    Parameters
+    ----------
+    sources : sequence of ScannedSource
+    digests : sequence of FileDigest
+        One for each file; updated.
+    directory : Directory
+    parts : sequence of Part
+    workers : Workers
+
+    Raises
+    ------
+    SourceChangedError
+        If a part cannot be read.
+    """
 
     def read_file(positions: list[int]) -> list[bytes]:
-        own = [parts[position] for position in positions]
-        pieces = [sources[part.file].read_frames(part.first_frame, part.n_frames) for part in own]
-        for part, data in zip(own, pieces, strict=True):
+        file_parts = [parts[position] for position in positions]
+        pieces = [sources[part.file].read_frames(part.first_frame, part.n_frames) for part in file_parts]
+        for part, data in zip(file_parts, pieces, strict=True):
             digests[part.file].update(data)
         return pieces
 
@@ -108,33 +126,50 @@ def read_block(
     for positions, read in zip(by_file, workers.map(read_file, by_file), strict=True):
         for position, data in zip(positions, read, strict=True):
             pieces[position] = data
-    formats = [form for part in parts if (form := sources[part.file].format)]
+    formats = [sample_format for part in parts if (sample_format := sources[part.file].format)]
     return SourceBlock(
         parts, pieces, formats, directory.reference_graph(parts) if formats else ReferenceGraph.independent(0)
     )
 
 
 def encode_block(block: SourceBlock, coder: Coder, predictor: Predictor | None, workers: Workers) -> CodedBlock:
-    """Code the threads of a block, or pack it where it is of verbatim files.
+    """Encode a block.
 
-    Raises FileChangedError where a sample is off its grid, and SelfTestError where the model fails its own.
+    Parameters
+    ----------
+    block : SourceBlock
+    coder : Coder
+    predictor : Predictor or None
+        None: naive deltas.
+    workers : Workers
+
+    Returns
+    -------
+    CodedBlock
+
+    Raises
+    ------
+    FileChangedError
+        If the scan of a file did not find one of its samples' values.
+    SelfTestError
+        If the predictor fails its self-test.
     """
     if not block.formats:
         packed = workers.map(_pack_verbatim, block.pieces)
         return CodedBlock(block.parts, 0, [[stream] for stream in packed])
-    places = list(zip(block.parts, block.formats, block.pieces, strict=True))
-    channels = list(itertools.chain.from_iterable(workers.map(_read_channels, places)))
-    quantizers = [form.quantizer for form in block.formats for _ in range(form.channels)]
+    formatted = list(zip(block.parts, block.formats, block.pieces, strict=True))
+    channels = list(itertools.chain.from_iterable(workers.map(_read_channels, formatted)))
+    quantizers = [sample_format.quantizer for sample_format in block.formats for _ in range(sample_format.channels)]
     steps = steps_for([codes.size for codes in channels])
     streams = iter(encode_channels(channels, quantizers, block.reference_graph, steps, coder, predictor, workers))
-    in_parts = [[next(streams) for _ in range(form.channels)] for form in block.formats]
-    return CodedBlock(block.parts, steps, in_parts)
+    part_streams = [[next(streams) for _ in range(sample_format.channels)] for sample_format in block.formats]
+    return CodedBlock(block.parts, steps, part_streams)
 
 
-def _read_channels(place: tuple[Part, SampleFormat, bytes]) -> list[np.ndarray]:
-    part, form, data = place
+def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[np.ndarray]:
+    part, sample_format, data = formatted
     try:
-        return list(form.codes(data))
+        return list(sample_format.codes(data))
     except InputError as error:
         raise FileChangedError(part.file) from error
 
@@ -147,9 +182,9 @@ def _pack_verbatim(data: bytes) -> Stream:
 def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
     if method == Method.XZ:
         try:
-            inflate = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
-            data = inflate.decompress(data, size + 1)
-            if not inflate.eof or inflate.unused_data:
+            decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+            data = decompressor.decompress(data, size + 1)
+            if not decompressor.eof or decompressor.unused_data:
                 return None
         except lzma.LZMAError:
             return None
@@ -158,61 +193,71 @@ def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
 
 @dataclass(frozen=True)
 class DecodedPart:
-    """A part read back: the codes of the channels that were asked for, or the bytes of a verbatim file.
-
-    `codes` maps a channel to int32 of shape (frames,), or to None where its stream is damaged.
-    """
+    """A decoded part: codes of the requested channels, or the bytes of a verbatim file."""
 
     part: Part
     codes: dict[int, np.ndarray | None]
+    """By channel: int32 of shape (frames,), or None if its stream is damaged."""
     verbatim: bytes | None = None
+    """None if the part is not verbatim, or its stream is damaged."""
 
-    def samples(self, form: SampleFormat, channels: Sequence[int]) -> tuple[np.ndarray, list[int]]:
-        """Samples of shape (frames, channels), of the file's own dtype, and which channels' streams are damaged.
+    def samples(self, sample_format: SampleFormat, channels: Sequence[int]) -> tuple[np.ndarray, list[int]]:
+        """Return the samples of some channels.
 
-        Silence stands for them.
+        Parameters
+        ----------
+        sample_format : SampleFormat
+            Format of the file.
+        channels : sequence of int
+
+        Returns
+        -------
+        samples : array of shape (frames, channels) and the file's dtype
+            Zero fill for channels whose streams are damaged.
+        damaged : list of int
+            These channels.
         """
-        columns = np.empty((self.part.n_frames, len(channels)), sample_dtype(form.sample_bytes))
+        columns = np.empty((self.part.n_frames, len(channels)), sample_dtype(sample_format.sample_bytes))
         for first in range(0, len(columns), _FRAMES_AT_ONCE):
-            self._fill(form, channels, first, columns[first : first + _FRAMES_AT_ONCE])
+            self._fill(sample_format, channels, first, columns[first : first + _FRAMES_AT_ONCE])
         return columns, self._damaged(channels)
 
-    def restored(self, form: SampleFormat | None) -> RestoredPart:
-        """The part as bytes."""
-        if form is None:
+    def restored(self, sample_format: SampleFormat | None) -> RestoredPart:
+        """Return the bytes of the part; all channels must be decoded."""
+        if sample_format is None:
             if self.verbatim is None:
                 return RestoredPart(self.part, zero_fill(self.part.n_frames, 0), [0])
             return RestoredPart(self.part, self.verbatim, [])
-        data = bytearray(self.part.n_frames * form.frame_bytes)
-        dtype = sample_dtype(form.sample_bytes)
+        data = bytearray(self.part.n_frames * sample_format.frame_bytes)
+        dtype = sample_dtype(sample_format.sample_bytes)
         for first in range(0, self.part.n_frames, _FRAMES_AT_ONCE):
-            columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), form.channels), dtype)
-            self._fill(form, range(form.channels), first, columns)
-            at = first * form.frame_bytes
-            data[at : at + len(columns) * form.frame_bytes] = samples_to_bytes(columns, form.sample_bytes)
-        return RestoredPart(self.part, data, self._damaged(range(form.channels)))
+            columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), sample_format.channels), dtype)
+            self._fill(sample_format, range(sample_format.channels), first, columns)
+            at = first * sample_format.frame_bytes
+            data[at : at + len(columns) * sample_format.frame_bytes] = samples_to_bytes(columns, sample_format.sample_bytes)
+        return RestoredPart(self.part, data, self._damaged(range(sample_format.channels)))
 
     def _damaged(self, channels: Sequence[int]) -> list[int]:
         return [channel for channel in channels if self.codes[channel] is None]
 
-    def _fill(self, form: SampleFormat, channels: Sequence[int], first: int, columns: np.ndarray) -> None:
-        """Fill in samples from frame `first` of the part on."""
+    def _fill(self, sample_format: SampleFormat, channels: Sequence[int], first: int, columns: np.ndarray) -> None:
+        """Fill `columns` with the samples from frame `first` of the part on."""
         for column, channel in enumerate(channels):
             codes = self.codes[channel]
             if codes is None:
-                columns[:, column] = zero_sample(form.sample_bytes)
+                columns[:, column] = zero_sample(sample_format.sample_bytes)
             else:
-                columns[:, column] = form.quantizer.to_samples(codes[first : first + len(columns)], columns.dtype)
+                columns[:, column] = sample_format.quantizer.to_samples(codes[first : first + len(columns)], columns.dtype)
 
 
 @dataclass(frozen=True)
 class RestoredPart:
-    """A part of a file as its bytes stood there."""
+    """A part as the bytes of its file."""
 
     part: Part
     data: Bytes
     lost: Sequence[int]
-    """Channels whose streams are damaged, for which silence stands; of a file kept verbatim there is but one, 0."""
+    """Channels whose streams are damaged, which have zero fill; a verbatim file has the one channel 0."""
 
     def __reduce_ex__(self, protocol: int) -> tuple[object, ...]:  # type: ignore[override]
         return RestoredPart, (self.part, _in_pickle(self.data, protocol), self.lost)
@@ -220,31 +265,52 @@ class RestoredPart:
 
 @dataclass(frozen=True)
 class FetchedBlock:
-    """What was read of a block, and all that decoding it takes: it can be pickled, and is then little more than bytes.
+    """The streams of a block, and what decoding them takes. It can be pickled, to little more than its bytes.
 
-    Places are (part, channel); positions are theirs in the block.
+    Positions number the channels of all parts of the block, in order.
     """
 
     steps: int
-    places: Sequence[tuple[Part, int]]
+    """Length of the longest lane; 0 in a block of verbatim files."""
+    channels: Sequence[tuple[Part, int]]
+    """Part and channel of each position."""
     chosen: Sequence[int]
-    """Positions of what is wanted of the block."""
+    """Positions of the requested channels."""
     needed: Sequence[int]
-    """Positions of that and of all that it leans on, of which the rest tells."""
+    """Positions of the channels to decode: those requested and every channel they reference."""
     streams: Sequence[Stream]
+    """Stream of each position in `needed`."""
     formats: Mapping[int, SampleFormat]
-    """Of each file; none in a block of verbatim files."""
+    """Sample format of each file; empty in a block of verbatim files."""
     reference_graph: ReferenceGraph
+    """References among the positions in `needed`."""
 
 
 def decode_block(
-    block: FetchedBlock, coder: Coder, predictor: Predictor | None, most_lanes: int, workers: Workers
+    block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers
 ) -> list[DecodedPart]:
-    """The parts of a block that were wanted, in its order; about `most_lanes` are walked together.
+    """Decode the requested channels of a block.
 
-    Raises SelfTestError where the model fails its own.
+    Parameters
+    ----------
+    block : FetchedBlock
+    coder : Coder
+    predictor : Predictor or None
+    max_lanes : int
+        About the largest number of lanes to decode together.
+    workers : Workers
+
+    Returns
+    -------
+    list of DecodedPart
+        In the order of the block.
+
+    Raises
+    ------
+    SelfTestError
+        If the predictor fails its self-test.
     """
-    places = [block.places[position] for position in block.needed]
+    places = [block.channels[position] for position in block.needed]
     if block.steps == 0:
         verbatim = zip(places, block.streams, strict=True)
         return [
@@ -254,26 +320,26 @@ def decode_block(
     lengths = [part.n_frames for part, _ in places]
     quantizers = [block.formats[part.file].quantizer for part, _ in places]
     decoded = decode_channels(
-        block.streams, lengths, quantizers, block.reference_graph, block.steps, coder, predictor, workers, most_lanes
+        block.streams, lengths, quantizers, block.reference_graph, block.steps, coder, predictor, workers, max_lanes
     )
     codes_at = dict(zip(block.needed, decoded, strict=True))
     return [
-        DecodedPart(part, {block.places[position][1]: codes_at[position] for position in group})
-        for part, group in itertools.groupby(block.chosen, lambda position: block.places[position][0])
+        DecodedPart(part, {block.channels[position][1]: codes_at[position] for position in group})
+        for part, group in itertools.groupby(block.chosen, lambda position: block.channels[position][0])
     ]
 
 
 def restore_block(
-    block: FetchedBlock, coder: Coder, predictor: Predictor | None, most_lanes: int, workers: Workers
+    block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers
 ) -> list[RestoredPart]:
-    """The same as bytes: all channels of the files were wanted."""
-    decoded = decode_block(block, coder, predictor, most_lanes, workers)
+    """Decode a block to the bytes of its parts, of which all channels were requested; see `decode_block`."""
+    decoded = decode_block(block, coder, predictor, max_lanes, workers)
     return [part.restored(block.formats.get(part.part.file)) for part in decoded]
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """What decoding an archive needs beside its blocks."""
+    """Decodes the blocks of one archive."""
 
     reader: ArchiveReader
     coder: Coder
@@ -282,9 +348,20 @@ class Decoder:
 
     @classmethod
     def of(cls, reader: ArchiveReader, predictor: Predictor | None = None) -> Decoder:
-        """Find the coder and the model that the archive names: `predictor`, or one that comes with the package.
+        """Return the decoder of an archive.
 
-        Raises ArchiveError or ModelError where this release has them not.
+        Parameters
+        ----------
+        reader : ArchiveReader
+        predictor : Predictor, optional
+            Used if the archive names it; otherwise an embedded or shipped model is.
+
+        Raises
+        ------
+        ArchiveError
+            If this release does not have the coder that the archive names.
+        ModelError
+            If the model that the archive names is not available.
         """
         coder = coder_with_number(reader.coder)
         if coder is None:
@@ -304,10 +381,27 @@ class Decoder:
     def fetch_block(
         self, i: int, wanted: Collection[int] | dict[int, Sequence[int]], first: int = 0, stop: int = 1 << 63
     ) -> FetchedBlock:
-        """Read what is needed of block `i` for the files `wanted`, and for frames between `first` and `stop`.
+        """Read the streams of a block that are needed to decode some of its channels.
 
-        Where `wanted` is a dictionary, it names the channels of each file to decode; otherwise all are. Raises
-        ArchiveError where the block's table is damaged.
+        Parameters
+        ----------
+        i : int
+            Number of the block.
+        wanted : collection of int, or dict of int to sequence of int
+            The requested files; or the requested channels of each file.
+        first, stop : int
+            Parts without any of the frames `first` to `stop` - 1 are left out.
+
+        Returns
+        -------
+        FetchedBlock
+
+        Raises
+        ------
+        ArchiveError
+            If the block's table is damaged.
+        LimitError
+            If decoding it would exceed the limits.
         """
         files = self.reader.directory.files
         table = self.reader.read_table(i)
@@ -327,34 +421,34 @@ class Decoder:
         )
         self._check_work(i, table, places, reference_graph)
         needed = reference_graph.needed(chosen)
-        # an empty stream decodes to nothing: the thread is found damaged
+        # an empty stream stands for a damaged one
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
-        formats = {part.file: form for part in table.parts if (form := files[part.file].format)}
+        formats = {part.file: sample_format for part in table.parts if (sample_format := files[part.file].format)}
         return FetchedBlock(table.steps, places, chosen, needed, streams, formats, reference_graph.part(needed))
 
     def _check_work(
         self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], reference_graph: ReferenceGraph
     ) -> None:
-        """Refuse block `i` where it asks for more memory, or with those before for more time, than is granted."""
+        """Raise LimitError if block `i` needs too much memory, or too much time together with the blocks before."""
         if table.steps == 0:
             return
         limits, model = self.reader.limits, self.predictor
         lanes = np.array([-(-part.n_frames // table.steps) for part, _ in places])
-        most = max(
+        largest_group = max(
             int(lanes[dependency_group.start : dependency_group.stop].sum())
             for dependency_group in reference_graph.dependency_groups
         )
-        if most > limits.lanes(lane_memory(model)):
+        if largest_group > limits.lanes(lane_memory(model)):
             raise LimitError(
-                f"{self.reader.path}: block {i} has {most} lanes that lean on each other, more than the "
+                f"{self.reader.path}: block {i} has {largest_group} lanes that depend on each other, more than the "
                 "memory limit allows; if you trust it, raise Limits.memory",
                 parameter="memory",
             )
         samples = sum(part.n_frames for part, _ in places)
         steps = min(table.steps, max(part.n_frames for part in table.parts))
-        self.budget.add(i, decoding_time(samples, steps, len(set(reference_graph.passes)), self.coder, model))
+        self.budget.add(i, decoding_time(samples, steps, len(set(reference_graph.passes)), model))
         if self.budget.time > limits.decoding_time(self.reader.length):
             raise LimitError(
                 f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "
@@ -369,12 +463,30 @@ class Decoder:
         across: Workers,
         within: Workers,
     ) -> Iterator[list[Decoded]]:
-        """What `decode`, `decode_block` or `restore_block`, makes of blocks, which workers share out among them.
+        """Decode blocks, several at a time.
 
-        Raises SelfTestError, naming the archive, where the model fails its own.
+        Parameters
+        ----------
+        decode : callable
+            `decode_block` or `restore_block`.
+        blocks : iterable of FetchedBlock
+        across : Workers
+            Workers that decode different blocks.
+        within : Workers
+            Workers that decode the channels of one block.
+
+        Yields
+        ------
+        list of DecodedPart or RestoredPart
+            The parts of each block, in order.
+
+        Raises
+        ------
+        SelfTestError
+            If the predictor fails its self-test; it names the archive.
         """
-        most_lanes = self.reader.limits.lanes(lane_memory(self.predictor))
-        decode = partial(decode, coder=self.coder, predictor=self.predictor, most_lanes=most_lanes, workers=within)
+        max_lanes = self.reader.limits.lanes(lane_memory(self.predictor))
+        decode = partial(decode, coder=self.coder, predictor=self.predictor, max_lanes=max_lanes, workers=within)
         try:
             yield from across.in_turn(decode, blocks)
         except SelfTestError as error:

@@ -1,35 +1,45 @@
-"""Effort: what decoding a block takes of memory and time, reckoned before it is begun.
+"""Cost estimate: the memory and time that decoding a block takes, before it is decoded.
 
-An archive says how many samples, lanes and steps a block has, and which network sees them. A few bytes may ask for very
-many of these, so a reader reckons first, and compares with its `limits`.
+An archive states how many samples, lanes and steps a block has, and which network evaluates them. A few bytes can
+claim very many of these, so a reader compares the estimate with its limits (see `container.limits`) first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.coders import Coder
 from ..model.predictor import Predictor
 
 LANE_MEMORY = 1024
-"""Bytes that are known of a lane on its walk, beside what the network makes of it."""
+"""Bytes of the coding state per lane, without the network's tensors."""
 
 SAMPLE_TIME, PRODUCT_TIME = 30, 0.3
-"""Nanoseconds that a sample takes, and each multiply-add of the network for it: on the slow side."""
+"""Nanoseconds per sample, and per multiply-add of the network, on a slow machine."""
 STEP_TIME, CALL_TIME = 2_000, 25_000
-"""Nanoseconds that a wave's step takes beside its samples, and each call of ONNX Runtime."""
+"""Nanoseconds per step of a coding pass in addition to its samples, and per call of ONNX Runtime."""
 
 
 def lane_memory(model: Predictor | None) -> int:
-    """Bytes that a lane takes on its walk."""
+    """Return the bytes that decoding takes per lane with this model."""
     if model is None:
         return LANE_MEMORY
-    # what ONNX Runtime makes of a lane stands in memory a few times over; a chain's lanes take turns
+    # ONNX Runtime holds several tensors of all lanes; a chain is evaluated for some lanes at a time
     return LANE_MEMORY + 4 * model.window + (0 if model.chain else 16 * model.widest)
 
 
-def decoding_time(samples: int, steps: int, passes: int, coder: Coder, model: Predictor | None) -> float:
-    """Nanoseconds, about, that so many samples take where so many waves take so many steps."""
+def decoding_time(samples: int, steps: int, passes: int, model: Predictor | None) -> float:
+    """Estimate the time in nanoseconds that decoding takes.
+
+    Parameters
+    ----------
+    samples : int
+        Samples of all channels.
+    steps : int
+        Length of the longest lane.
+    passes : int
+        Number of coding passes.
+    model : Predictor or None
+    """
     products, calls = 0, 0
     if model is not None:
         products = model.multiply_adds
@@ -40,14 +50,14 @@ def decoding_time(samples: int, steps: int, passes: int, coder: Coder, model: Pr
 
 @dataclass
 class CostBudget:
-    """What decoding an archive took so far."""
+    """Estimated cost of the blocks of an archive that were decoded so far."""
 
     time: float = 0.0
     """Nanoseconds."""
     _blocks: set[int] = field(default_factory=set)
 
     def add(self, block: int, time: float) -> None:
-        """Add a block's time; however often it is decoded, it counts once."""
+        """Add the time of a block, unless it was added before."""
         if block not in self._blocks:
             self._blocks.add(block)
             self.time += time

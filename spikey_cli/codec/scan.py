@@ -1,7 +1,7 @@
-"""A source: one input, looked through once before it is coded.
+"""Scan of a source: one input is read once before it is encoded.
 
-The first look finds the layout of its bytes, the grid its samples lie on, and the spike band by which threads that were
-recorded together know each other. What is read afterwards is coded; a source that changes in between is an error.
+The scan finds the layout of its bytes, the quantizer of its samples, and the spike bands by which channels that were
+recorded together are found. The source is read again to encode it; a source that has changed in between is an error.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from ..io.source import FileSource, Source, Status
 from ..topology.discovery import EXCERPT_SAMPLES, spike_band
 
 _CHUNK_BYTES = 8 << 20
-_CHANGED = "changed while it was read; compress it again once nothing writes to it"
+_CHANGED = "changed while it was read; compress it again when nothing writes to it"
 
 
 @dataclass(frozen=True)
 class ScannedSource:
-    """An input as the first look found it."""
+    """A source and the results of its scan."""
 
     source: Source
     name: str
     """Name in the archive, with forward slashes."""
     status: Status
     layout: Layout | None
-    """None: it has no samples that the predictor can take, and is kept verbatim."""
+    """Layout of its samples; None if it has none that can be predicted, and is kept verbatim."""
     quantizer: Quantizer
     bands: tuple[np.ndarray, ...]
-    """Spike band of each channel; see `topology`."""
+    """Spike band of each channel; see `topology.discovery`."""
 
     @property
     def size(self) -> int:
@@ -44,17 +44,17 @@ class ScannedSource:
 
     @property
     def channels(self) -> int:
-        """Threads in this file."""
+        """Number of channels; 0 if it is kept verbatim."""
         return self.layout.channels if self.layout else 0
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes a frame; a frame of a verbatim file is one byte."""
+        """Bytes per frame; a frame of a verbatim file is one byte."""
         return self.layout.frame_bytes if self.layout else 1
 
     @property
     def format(self) -> SampleFormat | None:
-        """None of a file that is kept verbatim."""
+        """Sample format, or None if it is kept verbatim."""
         return SampleFormat.of(self.layout, self.quantizer)
 
     def _read_bytes(self, offset: int, count: int) -> bytes:
@@ -68,14 +68,17 @@ class ScannedSource:
         return data
 
     def read_frames(self, first: int, count: int) -> bytes:
-        """The bytes of `count` frames from frame `first`. Raises SourceChangedError where they are gone."""
+        """Return the bytes of `count` frames from frame `first` on. Raise SourceChangedError if they cannot be read."""
         data_offset = self.layout.data_offset if self.layout else 0
         return self._read_bytes(data_offset + first * self.frame_bytes, count * self.frame_bytes)
 
     def codes(self, frames: bytes) -> np.ndarray:
-        """Codes of the bytes of some frames, as `SampleFormat.codes` has them.
+        """Return the codes of the bytes of some frames; see `SampleFormat.codes`.
 
-        Raises SourceChangedError where a sample is not on the grid that the first look found.
+        Raises
+        ------
+        SourceChangedError
+            If the scan did not find one of the samples' values.
         """
         assert self.format is not None
         try:
@@ -84,7 +87,7 @@ class ScannedSource:
             raise self.changed() from error
 
     def check_unchanged(self) -> None:
-        """Raise SourceChangedError where size or time differ from the first look."""
+        """Raise SourceChangedError if size or time of modification differ from those of the scan."""
         try:
             status = self.source.status()
         except InputError as error:
@@ -93,12 +96,12 @@ class ScannedSource:
             raise self.changed()
 
     def changed(self) -> SourceChangedError:
-        """The error for a file that is not what it was."""
+        """Return the error for a source that has changed."""
         return SourceChangedError(self, f"{self.source}: {_CHANGED}")
 
 
 class SourceChangedError(InputError):
-    """A source cannot be read again as the first look found it."""
+    """A source has changed since its scan."""
 
     def __init__(self, source: ScannedSource, message: str) -> None:
         super().__init__(message)
@@ -106,7 +109,7 @@ class SourceChangedError(InputError):
 
 
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
-    """Up to `count` bytes from `offset`: fewer where the file ends before. Raises InputError, naming it."""
+    """Read `count` bytes from `offset`, or fewer at the end of the file. Raise InputError if that fails."""
     try:
         file.seek(offset)
         return file.read(count)

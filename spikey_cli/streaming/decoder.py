@@ -138,7 +138,7 @@ class StreamDecoder:
                 if self._predictor is None or not self._predictor.digest.startswith(stream.model):
                     self._predictor = predictor_with_digest(stream.model)
                 passes = len(set(stream.topology.passes))
-                self._frame_time = decoding_time(stream.channels, 1, passes, CODERS["range"], self._predictor)
+                self._frame_time = decoding_time(stream.channels, 1, passes, self._predictor)
                 self._sha.update(stream.header)
                 self.format = stream
             while pos < len(self._input):
