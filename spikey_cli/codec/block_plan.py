@@ -20,8 +20,8 @@ BLOCK_SAMPLES = 1 << 22
 """Largest number of samples of a block, unless it has many channels; a worker holds one block at a time."""
 
 WIDE_FRAMES, WIDE_SAMPLES = 1 << 16, 1 << 24
-"""Largest numbers of frames and samples of a block of many channels. It is larger, since the adaptation starts again with
-each block. A file of more than WIDE_SAMPLES channels has one frame in a block.
+"""Largest numbers of frames and samples of a block of many channels: more than of others, since the adaptation starts
+again with each block. A file of more than WIDE_SAMPLES channels has one frame in a block.
 """
 
 PART_FRAMES = 1 << 18
@@ -78,7 +78,7 @@ def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channe
 
 
 def steps_for(channel_lengths: Sequence[int]) -> int:
-    """Return the length of the longest lane of a block whose channels have these lengths, for lanes of about equal length."""
+    """Return the length of the longest lane of a block with channels of these lengths; lanes are about equally long."""
     total = sum(channel_lengths)
     target = max(MIN_STEPS, -(-total // LANES_WANTED))
     return max(-(-n // max(1, round(n / target))) for n in channel_lengths)

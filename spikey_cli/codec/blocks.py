@@ -234,7 +234,9 @@ class DecodedPart:
             columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), sample_format.channels), dtype)
             self._fill(sample_format, range(sample_format.channels), first, columns)
             at = first * sample_format.frame_bytes
-            data[at : at + len(columns) * sample_format.frame_bytes] = samples_to_bytes(columns, sample_format.sample_bytes)
+            data[at : at + len(columns) * sample_format.frame_bytes] = samples_to_bytes(
+                columns, sample_format.sample_bytes
+            )
         return RestoredPart(self.part, data, self._damaged(range(sample_format.channels)))
 
     def _damaged(self, channels: Sequence[int]) -> list[int]:
@@ -247,7 +249,9 @@ class DecodedPart:
             if codes is None:
                 columns[:, column] = zero_sample(sample_format.sample_bytes)
             else:
-                columns[:, column] = sample_format.quantizer.to_samples(codes[first : first + len(columns)], columns.dtype)
+                columns[:, column] = sample_format.quantizer.to_samples(
+                    codes[first : first + len(columns)], columns.dtype
+                )
 
 
 @dataclass(frozen=True)

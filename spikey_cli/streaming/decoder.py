@@ -9,7 +9,6 @@ import numpy as np
 from ..codec.cost import decoding_time
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.quantizer_table import unpack_quantizer
-from ..core.coders import CODERS
 from ..core.quantizer import Quantizer
 from ..errors import ArchiveError, LimitError, SpikeyError
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
