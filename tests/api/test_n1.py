@@ -10,6 +10,8 @@ import pytest
 import spikey_cli
 from spikey_cli.core.coders import CODERS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["rice", "range"])
 def everything(request, n1, tmp_path_factory):
