@@ -1,10 +1,10 @@
-"""Stress: random files and random options through everything that a caller calls, compared sample by sample.
+"""Stress test: random files with random options through the whole API, compared byte by byte.
 
     python tests/stress.py --minutes 10
-    python tests/stress.py --seed 1234        one case again, as a failure names it
+    python tests/stress.py --seed 1234        one case, as a failure names it
 
-Every case has a seed of its own, from which all of it follows. Counts of what was done stand at the end; the exit
-status is 1 where a case failed.
+Each case follows from its seed. The counts of what was tested are printed at the end; the exit status is 1 if a case
+failed.
 """
 
 from __future__ import annotations
@@ -44,37 +44,37 @@ def made_up_predictors() -> list[Predictor]:
 
 
 def random_samples(random: np.random.Generator) -> tuple[np.ndarray, int]:
-    """Samples of a WAV file, and how many bytes each has."""
+    """Samples of a WAV file, and their width in bytes."""
     sample_bytes, channels = int(random.choice([1, 2, 2, 2, 3])), int(random.choice([1, 1, 1, 2, 3, 7, 33]))
     frames = int(random.choice([0, 1, 2, 19, 100, 1000, 5000, 30_000, 90_000]) * random.uniform(0.5, 1)) // channels
     low, high = {1: (0, 256), 2: (-(2**15), 2**15), 3: (-(2**23), 2**23)}[sample_bytes]
     shape = (frames, channels)
-    kind = random.choice(["n1", "n1", "noise", "walk", "sparse", "steps", "palette", "square", "constant", "jumps"])
+    kind = random.choice(["n1", "n1", "noise", "drift", "sparse", "steps", "palette", "square", "constant", "jumps"])
     if kind == "n1" and sample_bytes == 2:
         return n1_samples(neural(random, frames, channels, float(random.choice([0.2, 3, 6, 40])))), 2
-    walk = np.cumsum(random.normal(0, 10.0 ** random.uniform(-1, np.log10(high) - 1), shape), axis=0)
+    drift = np.cumsum(random.normal(0, 10.0 ** random.uniform(-1, np.log10(high) - 1), shape), axis=0)
     samples = {
         "n1": lambda: random.integers(low, high, shape),
         "noise": lambda: random.integers(low, high, shape),
-        "walk": lambda: walk + (low + high) // 2,
+        "drift": lambda: drift + (low + high) // 2,
         "sparse": lambda: np.where(random.random(shape) < 0.002, random.integers(low, high, shape), (low + high) // 2),
-        "steps": lambda: np.rint(walk / 12) * 12 + 5,
+        "steps": lambda: np.rint(drift / 12) * 12 + 5,
         "palette": lambda: random.integers(low, high, 9)[random.integers(0, 9, shape)],
         "square": lambda: np.where(np.arange(frames)[:, None] // 7 % 2 == 1, high - 1, low) + np.zeros(shape),
         "constant": lambda: np.full(shape, random.integers(low, high)),
-        "jumps": lambda: walk + np.where(np.arange(frames)[:, None] > frames // 2, high // 2, 0),
+        "jumps": lambda: drift + np.where(np.arange(frames)[:, None] > frames // 2, high // 2, 0),
     }[str(kind)]()
     return np.clip(samples, low, high - 1).astype({1: np.uint8, 2: np.int16, 3: np.int32}[sample_bytes]), sample_bytes
 
 
 def random_files(random: np.random.Generator) -> tuple[dict[str, bytes], dict[str, np.ndarray]]:
-    """Files by name, and the samples of those that are whole WAVs."""
+    """Files by name, and the samples of those that are complete WAVs."""
     files, samples_of = {}, {}
     for i in range(int(random.integers(1, 6))):
         samples, sample_bytes = random_samples(random)
         rate = int(random.choice([8000, 19531, 30_000]))
         copies = int(random.choice([1, 1, 1, 2, 4])) if samples.shape[1] == 1 else 1
-        for k in range(copies):  # recorded together: so alike that they are found to be peers
+        for k in range(copies):  # so alike that they are found to be recorded together
             alike = samples.copy()
             alike[k::17] = samples[: len(alike[k::17])]
             chunk = b"LIST\x04\x00\x00\x00abcd" if random.random() < 0.2 else b""
@@ -93,7 +93,7 @@ def assert_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def try_archive(random: np.random.Generator, folder: Path, predictors: list[Predictor]) -> None:
-    """Compress, verify, restore, extract, index; then damage it."""
+    """Compress, verify, decompress, extract and index an archive, then damage it."""
     files, samples_of = random_files(random)
     for name, data in files.items():
         (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def try_archive(random: np.random.Generator, folder: Path, predictors: list[Pred
         assert done.files == len(files)
         assert not done.warnings
         digests.add(archive.read_bytes())
-    assert len(digests) == 1, "the number of workers shows"
+    assert len(digests) == 1, "the archive depends on the number of workers"
     workers = int(random.choice([1, 2, 8]))
     assert spikey_cli.verify(archive, workers=workers, predictor=model).files == len(files)
     spikey_cli.decompress(archive, folder / "back", workers=workers, predictor=model)
@@ -156,7 +156,7 @@ def try_reading(
 def try_damage(
     random: np.random.Generator, folder: Path, archive: Path, model: Predictor | None, files: dict[str, bytes]
 ) -> None:
-    """A changed archive is refused, or gives the same files; no file appears that is wrong."""
+    """A damaged archive is refused or restores the same files; no wrong file appears."""
     data = bytearray(archive.read_bytes())
     kind = random.choice(["flip", "cut", "zeros", "longer"])
     at = int(random.integers(len(data)))
@@ -184,7 +184,7 @@ def try_damage(
 
 
 def try_live(random: np.random.Generator, predictors: list[Predictor]) -> None:
-    """Frames through a live stream in pieces of any size; then the stream damaged."""
+    """Send frames through a live stream in pieces of any size, then damage the stream."""
     samples, sample_bytes = random_samples(random)
     channels = samples.shape[1]
     samples = samples[: 4000 // channels + 1]
@@ -217,14 +217,14 @@ def try_live(random: np.random.Generator, predictors: list[Predictor]) -> None:
     try:
         received = decoder.push(bytes(broken))
         decoder.close()
-        raise AssertionError("a damaged stream was taken for whole")
+        raise AssertionError("a damaged stream was accepted")
     except SpikeyError:
         COUNTS["damaged live streams refused"] += 1
     np.testing.assert_array_equal(received, samples[: len(received)].reshape(received.shape))
 
 
 def try_case(seed: int, predictors: list[Predictor]) -> None:
-    """One case, all of which follows from its seed."""
+    """Run the case of a seed."""
     random = np.random.default_rng(seed)
     small = random.random() < 0.5
     for name, value in LIMITS.items():
