@@ -116,7 +116,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = []
-    client = nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(EXAMPLES)}})
+    client = nbclient.NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(EXAMPLES)}})
     client.execute()
     printed = [output.get("text", "") for output in notebook.cells[-1].outputs]
     assert printed == [f"{len(RECORDINGS)} files restored, byte for byte\n"]

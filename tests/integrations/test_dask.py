@@ -142,7 +142,7 @@ class TestSameResults:
 @pytest.mark.slow
 def test_workers_may_join(harness):
     harness.add_worker()
-    with integration.open_cluster(harness.address, patience=30) as cluster:
+    with integration.open_cluster(harness.address, patience=3600) as cluster:
         assert cluster.max_pending == 2
         harness.add_worker()
         cluster.pool._client.wait_for_workers(2)
@@ -157,7 +157,7 @@ class TestDyingWorkers:
         for _ in range(2):
             harness.add_worker(**{worker_faults.MARK: str(mark)})
         monkeypatch.setattr(compressor, "encode_block", worker_faults.die_once)
-        with integration.open_cluster(harness.address, patience=30) as cluster:
+        with integration.open_cluster(harness.address, patience=3600) as cluster:
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert mark.exists()
         assert (tmp_path / "o.spk").read_bytes() == independent
@@ -175,7 +175,7 @@ class TestDyingWorkers:
         for _ in range(2):
             harness.add_worker()
         monkeypatch.setattr(compressor, "encode_block", worker_faults.die)
-        with integration.open_cluster(harness.address, patience=30) as cluster:
+        with integration.open_cluster(harness.address, patience=3600) as cluster:
             monkeypatch.setattr(cluster.pool, "_patience", 1.0)
             with pytest.raises(
                 ClusterError, match=r"tcp://.*: has had no workers for 1 s; start some with `dask worker"
@@ -198,7 +198,7 @@ class TestDyingWorkers:
     def test_the_scheduler_dies(self, sources, harness, tmp_path):
         harness.add_worker()
         with (
-            integration.open_cluster(harness.address, patience=30) as cluster,
+            integration.open_cluster(harness.address, patience=3600) as cluster,
             pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
         ):
             spikey_cli.compress(
@@ -216,7 +216,7 @@ class TestUnusableWorkers:
             pytest.raises(
                 ClusterError, match=r"has 0\..*, and this is 9.9.9; install .* pip install spikey-cli==9.9.9"
             ),
-            integration.open_cluster(harness.address, patience=30),
+            integration.open_cluster(harness.address, patience=3600),
         ):
             pass
 
@@ -239,7 +239,7 @@ class TestUnusableWorkers:
             pytest.raises(
                 ClusterError, match=r"tcp://.* cannot import spikey-cli \(.*there is none.*\), .* pip install"
             ),
-            integration.open_cluster(harness.address, patience=30),
+            integration.open_cluster(harness.address, patience=3600),
         ):
             pass
 
@@ -257,7 +257,7 @@ class TestUnusableWorkers:
             made.add_worker()
             with (
                 pytest.raises(ClusterError, match=r"the scheduler cannot import spikey-cli \(.*there is none"),
-                integration.open_cluster(made.address, patience=30),
+                integration.open_cluster(made.address, patience=3600),
             ):
                 pass
         finally:
