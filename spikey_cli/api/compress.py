@@ -79,22 +79,39 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Compressed:
-    """The result of `compress`."""
+    """The result of `compress`.
+
+    Attributes
+    ----------
+    files : int
+        Number of files in the archive.
+    source_bytes : int
+        Their total size in bytes.
+    archive_bytes : int
+        Size of the archive in bytes.
+    failures : tuple of SpikeyError
+        One error for each input that was left out, or that was not deleted although `remove_source` was given.
+    removed : int
+        Number of sources that were deleted.
+    warnings : tuple of SpikeyWarning
+        What is complete but probably not as intended: inputs that look like recordings and were stored verbatim, or an
+        archive that was written without the network because its self-test failed on this machine.
+    ratio : float
+        Compression ratio: source bytes per archive byte.
+
+    Examples
+    --------
+    >>> result = spikey_cli.compress(["left.wav", "absent.wav"], "session.spk", skip_failing=True)
+    >>> result.files, [str(failure) for failure in result.failures]
+    (1, ['absent.wav: cannot read: No such file or directory; check the name'])
+    """
 
     files: int
-    """Files in the archive."""
     source_bytes: int
-    """Their total size in bytes."""
     archive_bytes: int
-    """Size of the archive in bytes."""
     failures: tuple[SpikeyError, ...]
-    """One error for each input that was left out, or not removed as requested."""
     removed: int = 0
-    """Sources that were deleted."""
     warnings: tuple[SpikeyWarning, ...] = ()
-    """What is complete but probably not as intended: inputs that look like recordings and were stored verbatim, or an
-    archive that was written without the network because its self-test failed on this machine.
-    """
 
     @property
     def ratio(self) -> float:

@@ -25,18 +25,33 @@ from .inputs import layout_text
 
 @dataclass(frozen=True)
 class Decompressed:
-    """The result of `decompress` or `verify`."""
+    """The result of `decompress` or `verify`.
+
+    Attributes
+    ----------
+    files : int
+        Number of files that were restored completely.
+    bytes : int
+        Their total size in bytes.
+    failures : tuple of SpikeyError
+        One error for each file that was not restored.
+    lost : tuple of LostFrames
+        Frames that could not be salvaged, and are filled with zeros.
+    faults : tuple of str
+        Damage outside the samples, such as in the index, that salvaging worked around.
+
+    Examples
+    --------
+    >>> _ = spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
+    >>> spikey_cli.verify("session.spk")
+    Decompressed(files=2, bytes=240088, failures=(), lost=(), faults=())
+    """
 
     files: int
-    """Files that were restored completely."""
     bytes: int
-    """Their total size in bytes."""
     failures: tuple[SpikeyError, ...]
-    """One error for each file that was not restored."""
     lost: tuple[LostFrames, ...] = ()
-    """Frames that could not be salvaged, and are filled with zeros."""
     faults: tuple[str, ...] = ()
-    """Damage outside the files' samples that salvaging worked around, such as a damaged index."""
 
 
 def decompress(

@@ -38,12 +38,24 @@ _WRITE_NPY = "extract to an .npy file instead"
 
 @dataclass(frozen=True)
 class Extracted:
-    """The result of `extract`."""
+    """The result of `extract`.
+
+    Attributes
+    ----------
+    paths : tuple of pathlib.Path
+        The files that were written; empty if the target is an open file.
+    shapes : tuple of (int, int)
+        (samples, channels) of each file.
+
+    Examples
+    --------
+    >>> _ = spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
+    >>> spikey_cli.extract("session.spk", "piece.npy", frames=(0, 1000)).shapes
+    ((1000, 2),)
+    """
 
     paths: tuple[Path, ...]
-    """The files that were written; none if the target is an open file."""
     shapes: tuple[tuple[int, int], ...]
-    """(samples, channels) of each."""
 
 
 def extract(

@@ -35,18 +35,30 @@ class Target(Protocol):
 class LostFrames:
     """Consecutive frames that could not be salvaged, and are filled with zeros.
 
-    The middle of the range, 128, is the zero of one-byte samples.
+    The zero of one-byte samples, which are unsigned, is 128.
+
+    Attributes
+    ----------
+    file : str
+        Name of the file in the archive.
+    channels : tuple of int
+        Channels of the file that are lost; (0,) for a file stored verbatim, whose frames are its bytes.
+    first_frame, stop_frame : int
+        The range; `stop_frame` is exclusive.
+    sample_rate : int
+        Frames per second; 0 if unknown.
+
+    Examples
+    --------
+    >>> print(spikey_cli.LostFrames("left.wav", (0,), 19531, 39062, 19531))
+    left.wav: frames 19531 to 39062 (1.0000 s to 2.0000 s) of channel 0 are lost
     """
 
     file: str
-    """Name of the file in the archive."""
     channels: tuple[int, ...]
-    """Channels of the file that are lost; (0,) for a file stored verbatim, whose frames are its bytes."""
     first_frame: int
     stop_frame: int
-    """One past the last lost frame."""
     sample_rate: int
-    """Frames per second; 0 if unknown."""
 
     def __str__(self) -> str:
         frames = f"frames {self.first_frame} to {self.stop_frame}"
