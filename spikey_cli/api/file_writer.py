@@ -12,7 +12,7 @@ from typing import Protocol
 from ..codec.blocks import RestoredPart
 from ..container.archive import ArchiveReader, FileDigest
 from ..container.directory import FileEntry
-from ..errors import ArchiveError, SpikeyError
+from ..errors import SpikeyError
 from ..io.layout import Bytes, zero_fill
 
 _FILL_FRAMES = 1 << 16
@@ -122,9 +122,8 @@ class FileWriter:
         if lost:
             stop_frame = part.first_frame + part.n_frames
             if not self._salvage:
-                raise self._damaged(
-                    f"a stream of frames {part.first_frame} to {stop_frame} does not match its checksum"
-                )
+                what = f"a stream of frames {part.first_frame} to {stop_frame} does not match its checksum"
+                raise self._reader.damaged(what, self.entry.name)
             self.lost.append(self._lost_frames(lost, part.first_frame, stop_frame))
         self._write(restored.data, part.n_frames)
 
@@ -174,9 +173,6 @@ class FileWriter:
             self._target.append(data)
         if is_end:
             if not self.lost and self._crc is not None and self.digest.crc != self._crc:
-                raise self._damaged("what was decoded does not match the file's checksum")
+                raise self._reader.damaged("what was decoded does not match the file's checksum", self.entry.name)
             if self._target:
                 self._target.commit()
-
-    def _damaged(self, what: str) -> ArchiveError:
-        return self._reader.damaged(what, self.entry.name)
