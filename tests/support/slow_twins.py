@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from dataclasses import dataclass
@@ -33,18 +34,16 @@ class Converter:
 def ranked_codes(predicted_mean: int, converter: Converter) -> list[int]:
     """Codes in the order of their ranks around `predicted_mean` (1/64 codes)."""
     size = converter.size
-    inside = [code for code in range(size) if converter.edges[code] <= predicted_mean < converter.edges[code + 1]]
-    nearest = inside[0] if inside else (0 if predicted_mean < converter.edges[0] else size - 1)
+    nearest = min(max(bisect.bisect_right(converter.edges, predicted_mean) - 1, 0), size - 1)
     return outwards(nearest, predicted_mean >= converter.value(nearest), size)
 
 
 def outwards(nearest: int, upwards: bool, size: int) -> list[int]:
     """Codes 0..size-1 by their distance from `nearest`, those above first if `upwards`."""
-    near_first = [nearest]
-    for distance in range(1, size):
-        pair = [nearest + distance, nearest - distance]
-        near_first += pair if upwards else pair[::-1]
-    return [code for code in near_first if 0 <= code < size]
+    above, below = range(nearest + 1, size), range(nearest - 1, -1, -1)
+    first, second = (above, below) if upwards else (below, above)
+    pairs = itertools.chain.from_iterable(zip(first, second, strict=False))
+    return [nearest, *pairs, *first[len(second) :], *second[len(first) :]]
 
 
 def rice_bits(rank: int, k: int, width: int) -> str:
