@@ -32,7 +32,7 @@ def test_predictions_are_what_they_were_elsewhere():
     assert_stored(exactness.measure_predictions(exactness.SHARE))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 8))])
 def test_archives_are_what_they_were_elsewhere(workers, monkeypatch):
     """With any number of threads, however few lanes each takes; the smallest ones only with all coders."""
     monkeypatch.setattr("spikey_cli.codec.streams.MIN_LANE_GROUP", 1)
@@ -40,6 +40,7 @@ def test_archives_are_what_they_were_elsewhere(workers, monkeypatch):
     assert_stored(exactness.measure_archives(exactness.FEW_FRAMES, workers))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy 1 takes uint64 plus int for a float")
 def test_kernels_are_what_they_say_in_plain_python():
     """Not compiled at all: nothing rests on what Numba makes of them."""

@@ -30,6 +30,7 @@ def _run(folder: Path) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere other places cannot be written to")
+@pytest.mark.slow
 def test_where_nothing_can_be_kept_kernels_run_all_the_same(tmp_path):
     """As in a container that is read only, for a user without a home."""
     environment = os.environ | {"NUMBA_CACHE_DIR": "/proc/none", "HOME": "/proc/none", "XDG_CACHE_HOME": "/proc/none"}
@@ -44,6 +45,7 @@ def test_where_nothing_can_be_kept_kernels_run_all_the_same(tmp_path):
     assert run.stderr.count("\n") == 1, run.stderr
 
 
+@pytest.mark.slow
 def test_a_changed_package_keeps_kernels_of_its_own(tmp_path):
     package = Path(spikey_cli.__file__).parent
     shutil.copytree(package, tmp_path / "spikey_cli", ignore=shutil.ignore_patterns("__pycache__"))

@@ -18,7 +18,12 @@ from targets import TARGETS, archive_parts_of, chunk_of, live_stream  # noqa: E4
 import spikey_cli  # noqa: E402
 from spikey_cli.api.chunk import decode_chunk  # noqa: E402
 
-REGRESSIONS = sorted(path for path in (HERE / "regressions").iterdir() if path.suffix != ".md")
+SLOW = {"live-one-value"}
+REGRESSIONS = [
+    pytest.param(path, marks=pytest.mark.slow if path.name in SLOW else [], id=path.name)
+    for path in sorted((HERE / "regressions").iterdir())
+    if path.suffix != ".md"
+]
 
 
 @pytest.mark.trials(3, slow=100, exhaustive=10_000)
@@ -31,7 +36,7 @@ def test_seeds_and_mutations_of_them(name, trials):
             TARGETS[name](scratched(random, seed))
 
 
-@pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", REGRESSIONS)
 def test_regressions(path):
     name = max((name for name in TARGETS if path.name.startswith(f"{name}-")), key=len)
     TARGETS[name](path.read_bytes())

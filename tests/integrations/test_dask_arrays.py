@@ -64,6 +64,7 @@ def test_chunks_are_the_parts_of_the_archive(recording):
     assert da.from_array(recording).numblocks == (1, 1)
 
 
+@pytest.mark.slow
 def test_chunks_of_files_with_parts_of_different_lengths(tmp_path):
     noise = np.random.default_rng(2).integers(-500, 500, size=(300_000, 9)).astype(np.int16)
     (tmp_path / "one.wav").write_bytes(wav_bytes(noise[:, 0]))
