@@ -1,0 +1,182 @@
+/* Steps: predict, code, take in, learn; one loop for all coders and both directions. */
+
+#include <string.h>
+
+#include "internal.h"
+
+/* Where the samples of a group's lanes stand among the codes that the caller has. */
+typedef struct {
+    int32_t *codes;
+    int64_t n_codes;
+    int by_step;      /* codes[step][lane], the first being those of the next step */
+} source;
+
+/* Whether each lane's samples from the next step on lie within the codes. */
+static int covers(const spikey_state *state, const source *codes, int64_t n_steps) {
+    if (codes->by_step) return n_steps <= codes->n_codes / state->n_lanes;
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
+        int64_t length = state->length[state->position_of[lane]];
+        if (state->start[lane] > codes->n_codes - length) return 0;
+    }
+    return 1;
+}
+
+/* Copy `n` steps from the codes to the tile; returns 0 if one is not of its channel. Behind its end a lane has zeros. */
+static int gather(spikey_state *state, const source *codes, int64_t row, int64_t n) {
+    int32_t astray = 0;
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
+        int64_t i = state->position_of[lane], left = least(state->length[i] - state->step, n);
+        int32_t most = state->size[state->channel_of[lane]] - 1;
+        int32_t *tile = state->tile + i;
+        const int32_t *from = codes->by_step ? codes->codes + row * state->n_lanes + lane
+                                             : codes->codes + state->start[lane] + state->step;
+        int64_t pace = codes->by_step ? state->n_lanes : 1;
+        int64_t s = 0;
+        for (; s < left; s++) {
+            int32_t code = from[s * pace];
+            astray |= code | (most - code); /* its sign */
+            tile[s * state->n_positions] = code;
+        }
+        for (; s < n; s++) tile[s * state->n_positions] = 0;
+    }
+    return astray >= 0;
+}
+
+static void scatter(const spikey_state *state, const source *codes, int64_t step, int64_t row, int64_t n) {
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
+        int64_t i = state->position_of[lane], left = least(state->length[i] - step, n);
+        const int32_t *tile = state->tile + i;
+        int32_t *to = codes->by_step ? codes->codes + row * state->n_lanes + lane
+                                     : codes->codes + state->start[lane] + step;
+        int64_t pace = codes->by_step ? state->n_lanes : 1;
+        for (int64_t s = 0; s < left; s++) to[s * pace] = tile[s * state->n_positions];
+    }
+}
+
+/* Whether the coder has the lanes of the group, and its streams are of one pass each. */
+static int fits(const spikey_state *state, const spikey_coder *coder) {
+    if (coder->n_lanes != state->n_lanes || coder->n_edges != state->n_edges ||
+        (!coder->is_endless && coder->next_step != state->step) || (coder->decodes && !coder->is_open))
+        return 0;
+    if (coder->n_edges && memcmp(coder->edges, state->edges, (size_t)coder->n_edges * sizeof *coder->edges)) return 0;
+    int64_t stream = 0;
+    for (int64_t pass = 0; pass < state->n_passes; pass++) {
+        int64_t stop = state->first_lane[state->pass_channel[pass + 1]];
+        for (; stream < coder->n_streams && coder->first_lane[stream] < stop; stream++) {
+            if (coder->first_lane[stream + 1] > stop) return 0;
+            for (int64_t lane = coder->first_lane[stream]; lane < coder->first_lane[stream + 1]; lane++) {
+                int64_t channel = state->channel_of[lane];
+                if (coder->size[stream] != state->size[channel] ||
+                    coder->profiled[stream] != state->profiled[channel])
+                    return 0;
+            }
+        }
+    }
+    if (coder->kind == SPIKEY_RANKS || coder->kind == SPIKEY_LOG)
+        for (int64_t lane = 0; lane < state->n_lanes; lane++) {
+            int64_t length = state->length[state->position_of[lane]];
+            if (coder->kind == SPIKEY_RANKS &&
+                coder->first_rank[lane + 1] - coder->first_rank[lane] != length - 1)
+                return 0;
+            if (coder->kind == SPIKEY_LOG && state->start[lane] > coder->log.n - length) return 0;
+        }
+    return 1;
+}
+
+static void code_lanes(spikey_state *state, spikey_coder *coder, int64_t first, int64_t stop, int32_t *codes,
+                       int naive) {
+    switch (coder->kind) {
+    case SPIKEY_RANGE:
+        (coder->decodes ? spikey_range_decode(coder, state, first, stop, codes)
+                        : spikey_range_encode(coder, state, first, stop, codes));
+        break;
+    case SPIKEY_RICE:
+        (coder->decodes ? spikey_rice_decode(coder, state, first, stop, codes)
+                        : spikey_rice_encode(coder, state, first, stop, codes));
+        break;
+    case SPIKEY_RANKS:
+        (coder->decodes ? spikey_ranks_decode(coder, state, first, stop, codes)
+                        : spikey_ranks_encode(coder, state, first, stop, codes));
+        break;
+    case SPIKEY_LOG: spikey_log_record(coder, state, first, stop, codes, naive); break;
+    }
+}
+
+/* Take the state's step of some passes; `stream` is the first one of the first pass, and becomes that behind the last. */
+static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64_t first_pass, int64_t stop_pass,
+                      int64_t *stream, int32_t *codes) {
+    for (int64_t pass = first_pass; pass < stop_pass; pass++) {
+        int64_t stop_lane = state->first_lane[state->pass_channel[pass + 1]], first = *stream;
+        while (*stream < coder->n_streams && coder->first_lane[*stream] < stop_lane) ++*stream;
+        if (naive)
+            spikey_predict_naive(state, pass);
+        else
+            spikey_predict(state, pass);
+        code_lanes(state, coder, first, *stream, codes, naive);
+        spikey_advance(state, pass, codes);
+        if (!naive) spikey_update(state, pass);
+    }
+}
+
+static void go_on(spikey_state *state, spikey_coder *coder) {
+    coder->steps_left--;
+    coder->next_step++;
+    if (++state->step > SPIKEY_FAR) state->step -= SPIKEY_FAR / 2; /* a live stream never ends */
+}
+
+int spikey_take_steps(spikey_state *state, spikey_coder *coder, int32_t *codes, int64_t n_codes, int by_step,
+                      int64_t n_steps) {
+    source from = {codes, n_codes, by_step};
+    if (n_steps < 0 || !fits(state, coder) || !covers(state, &from, n_steps)) return SPIKEY_BAD_ARGUMENT;
+    if (n_steps > coder->steps_left) return SPIKEY_NO_ROOM;
+    if (state->window && !state->network && state->step + n_steps > state->window + 1) return SPIKEY_BAD_ARGUMENT;
+    for (int64_t row = 0; row < n_steps; row += SPIKEY_TILE) {
+        int64_t n = least(SPIKEY_TILE, n_steps - row), first_step = state->step;
+        if (!coder->decodes && !gather(state, &from, row, n)) return SPIKEY_BAD_CODE;
+        for (int64_t i = 0; i < n; i++) {
+            int64_t stream = 0;
+            int naive = state->step <= state->window || state->window == 0;
+            if (!naive)
+                spikey_network_evaluate(state->network, state->history, state->n_history, state->step, 0,
+                                        state->n_positions, state->n_positions, state->scratch, state->outputs);
+            take_step(state, coder, naive, 0, state->n_passes, &stream, state->tile + i * state->n_positions);
+            go_on(state, coder);
+        }
+        if (coder->decodes) scatter(state, &from, first_step, row, n);
+    }
+    return SPIKEY_OK;
+}
+
+int spikey_take_passes(spikey_state *state, spikey_coder *coder, const float *outputs, int64_t first_pass,
+                       int64_t stop_pass, int32_t *codes, int64_t n_codes, int by_step) {
+    source from = {codes, n_codes, by_step};
+    if (first_pass < 0 || first_pass >= stop_pass || stop_pass > state->n_passes || state->window == 0 ||
+        state->step <= state->window || !fits(state, coder) || !covers(state, &from, 1))
+        return SPIKEY_BAD_ARGUMENT;
+    if (coder->steps_left < 1) return SPIKEY_NO_ROOM;
+    if (!coder->decodes && first_pass == 0 && !gather(state, &from, 0, 1)) return SPIKEY_BAD_CODE;
+    int64_t first_lane = state->first_lane[state->pass_channel[first_pass]];
+    int64_t stop_lane = state->first_lane[state->pass_channel[stop_pass]];
+    for (int r = 0; r < 3; r++)
+        for (int64_t lane = first_lane; lane < stop_lane; lane++) {
+            float x = outputs[r * state->n_lanes + lane];
+            int32_t whole = x > -(float)SPIKEY_OUTPUT_LIMIT && x < (float)SPIKEY_OUTPUT_LIMIT ? (int32_t)x : 0;
+            state->outputs[r * state->n_positions + state->position_of[lane]] = whole;
+        }
+    int64_t stream = 0;
+    while (stream < coder->n_streams && coder->first_lane[stream] < first_lane) stream++;
+    take_step(state, coder, 0, first_pass, stop_pass, &stream, state->tile);
+    if (stop_pass == state->n_passes) {
+        if (coder->decodes) scatter(state, &from, state->step, 0, 1);
+        go_on(state, coder);
+    }
+    return SPIKEY_OK;
+}
+
+int spikey_initial_codes(const spikey_state *state, int32_t *codes, int64_t n_codes) {
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
+        if (state->start[lane] >= n_codes) return SPIKEY_BAD_ARGUMENT;
+        codes[state->start[lane]] = state->initial_codes[lane];
+    }
+    return SPIKEY_OK;
+}

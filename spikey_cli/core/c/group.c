@@ -1,0 +1,215 @@
+/* The channels of a group on their way: how their lanes lie, and what is known of them before the first step. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+enum { CONSTANT_RATE = 3328, RATE_LANES = 48 };
+
+static int is_partition(const int64_t *first, int64_t n, int64_t total) {
+    if (n < 1 || first[0] != 0 || first[n] != total) return 0;
+    for (int64_t i = 0; i < n; i++)
+        if (first[i] >= first[i + 1]) return 0;
+    return 1;
+}
+
+int spikey_check_profile(const int32_t *edges, int64_t n_edges) {
+    if (n_edges == 0) return 1;
+    if (n_edges < SPIKEY_ORDERED + 1 || n_edges > SPIKEY_MAX_SMALL + 1) return 0;
+    for (int64_t i = 0; i < n_edges; i++) {
+        int64_t away = edges[i] - (64 * i - 32);
+        if (away < -SPIKEY_MAX_DRIFT || away > SPIKEY_MAX_DRIFT || (i > 0 && edges[i] <= edges[i - 1])) return 0;
+    }
+    return 1;
+}
+
+static int check(const spikey_group *group) {
+    if (!is_partition(group->first_lane, group->n_channels, group->n_lanes) ||
+        !is_partition(group->pass_channel, group->n_passes, group->n_channels) ||
+        !spikey_check_profile(group->edges, group->n_edges) || group->window < 0 ||
+        group->window > SPIKEY_MAX_WINDOW || group->n_lanes > INT32_MAX / 64 ||
+        (group->network && group->window != spikey_network_window(group->network)))
+        return 0;
+    for (int64_t pass = 0; pass < group->n_passes; pass++)
+        for (int64_t channel = group->pass_channel[pass]; channel < group->pass_channel[pass + 1]; channel++) {
+            int64_t first = group->first_lane[channel], stop = group->first_lane[channel + 1];
+            int64_t size = group->size[channel];
+            if (size < 1 || size > SPIKEY_MAX_SIZE || (group->profiled[channel] && size != group->n_edges - 1))
+                return 0;
+            for (int j = 0; j < SPIKEY_REFERENCES; j++) {
+                int64_t other = group->references[channel * SPIKEY_REFERENCES + j];
+                if (other < 0) break;
+                if (other >= group->pass_channel[pass] ||
+                    group->first_lane[other + 1] - group->first_lane[other] != stop - first)
+                    return 0;
+            }
+            for (int64_t lane = first; lane < stop; lane++)
+                if (group->length[lane] < 1 || group->start[lane] < 0 || group->gains[lane] > SPIKEY_MAX_GAIN ||
+                    group->initial_codes[lane] < 0 || group->initial_codes[lane] >= size)
+                    return 0;
+        }
+    return 1;
+}
+
+static void carve(spikey_state *state, spikey_arena *arena) {
+    int64_t channels = state->n_channels, lanes = state->n_lanes, positions = state->n_positions;
+#define TAKE(name, n) state->name = spikey_take(arena, n, sizeof *state->name)
+    TAKE(first_lane, channels + 1);
+    TAKE(position, channels);
+    TAKE(stride, channels);
+    TAKE(pass_channel, state->n_passes + 1);
+    TAKE(pass_position, state->n_passes + 1);
+    TAKE(references, channels);
+    TAKE(n_references, channels);
+    TAKE(size, channels);
+    TAKE(profiled, channels);
+    TAKE(constant_rate, channels);
+    TAKE(edges, state->n_edges + 1);
+    TAKE(values, state->n_edges + 1);
+    TAKE(position_of, lanes);
+    TAKE(channel_of, lanes);
+    TAKE(start, lanes);
+    TAKE(initial_codes, lanes);
+    TAKE(length, positions);
+    TAKE(lowest, positions);
+    TAKE(highest, positions);
+    TAKE(last, positions);
+    TAKE(gain, positions);
+    TAKE(on_profile, positions);
+    TAKE(power, state->gains_follow ? positions : 0);
+    TAKE(mean_whole, positions);
+    TAKE(mean_rest, positions);
+    TAKE(slow_square, positions);
+    TAKE(ring, SPIKEY_RING * positions);
+    TAKE(dc, positions);
+    TAKE(predicted, positions);
+    TAKE(error, positions);
+    TAKE(network_mean, positions);
+    TAKE(scale_index, positions);
+    TAKE(predicted_mean, positions);
+    TAKE(log2_scale, positions);
+    TAKE(outlier_weight, positions);
+    TAKE(outputs, 3 * positions);
+    TAKE(history, state->n_history * positions);
+    TAKE(weights, SPIKEY_TAPS * state->n_weights);
+    TAKE(scratch, state->network ? spikey_network_scratch(state->network) : 0);
+    TAKE(tile, SPIKEY_TILE * positions);
+#undef TAKE
+}
+
+static void fill_channels(spikey_state *state, const spikey_group *group) {
+    memcpy(state->first_lane, group->first_lane, (size_t)(state->n_channels + 1) * sizeof *state->first_lane);
+    memcpy(state->pass_channel, group->pass_channel, (size_t)(state->n_passes + 1) * sizeof *state->pass_channel);
+    memcpy(state->initial_codes, group->initial_codes, (size_t)state->n_lanes * sizeof *state->initial_codes);
+    memcpy(state->start, group->start, (size_t)state->n_lanes * sizeof *state->start);
+    if (state->n_edges) memcpy(state->edges, group->edges, (size_t)state->n_edges * sizeof *state->edges);
+    for (int64_t i = 0; i + 1 < state->n_edges; i++) state->values[i] = (state->edges[i] + state->edges[i + 1]) >> 1;
+    for (int64_t channel = 0; channel < state->n_channels; channel++) {
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        state->position[channel] = state->first_lane[channel];
+        state->stride[channel] = 1;
+        state->size[channel] = (int32_t)group->size[channel];
+        state->profiled[channel] = group->profiled[channel] != 0;
+        state->constant_rate[channel] = (int32_t)(CONSTANT_RATE * least(n_lanes, RATE_LANES) / n_lanes);
+        const int64_t *references = group->references + channel * SPIKEY_REFERENCES;
+        int32_t n = 0;
+        for (; n < SPIKEY_REFERENCES && references[n] >= 0; n++) state->references[channel][n] = references[n];
+        state->n_references[channel] = n;
+    }
+    for (int64_t pass = 0; pass <= state->n_passes; pass++)
+        state->pass_position[pass] = state->first_lane[state->pass_channel[pass]];
+}
+
+static void fill_lanes(spikey_state *state, const spikey_group *group) {
+    for (int64_t channel = 0; channel < state->n_channels; channel++) {
+        int64_t first = state->first_lane[channel], stop = state->first_lane[channel + 1], sum = 0;
+        const int32_t *values = state->profiled[channel] ? state->values : 0;
+        for (int64_t lane = first; lane < stop; lane++) {
+            int64_t i = state->position[channel] + (lane - first) * state->stride[channel];
+            state->position_of[lane] = (int32_t)i;
+            state->channel_of[lane] = (int32_t)channel;
+            state->length[i] = group->length[lane];
+            state->lowest[i] = value_of(0, values);
+            state->highest[i] = value_of(state->size[channel] - 1, values);
+            state->last[i] = value_of(group->initial_codes[lane], values);
+            state->gain[i] = group->gains[lane];
+            state->on_profile[i] = state->profiled[channel];
+            state->slow_square[i] = SPIKEY_UNIT * SPIKEY_UNIT << 7;
+            if (state->gains_follow) state->power[i] = state->tables->mean_square[group->gains[lane]];
+            sum += state->last[i];
+        }
+        int64_t n = stop - first, mean = sum >= 0 ? sum / n : -((n - 1 - sum) / n);
+        for (int64_t lane = first; lane < stop; lane++) state->mean_whole[state->position_of[lane]] = (int32_t)mean;
+    }
+}
+
+spikey_state *spikey_state_new(const spikey_tables *tables, const spikey_group *group, int *error) {
+    *error = SPIKEY_BAD_ARGUMENT;
+    if (!check(group)) return 0;
+    *error = SPIKEY_NO_MEMORY;
+    spikey_state *state = calloc(1, sizeof *state);
+    if (!state) return 0;
+    state->tables = tables;
+    state->network = group->network;
+    state->step = 1;
+    state->window = group->window;
+    state->gains_follow = group->gains_follow != 0;
+    state->n_channels = group->n_channels;
+    state->n_lanes = group->n_lanes;
+    state->n_passes = group->n_passes;
+    state->n_edges = group->n_edges;
+    state->n_positions = group->n_lanes;
+    state->n_weights = group->n_channels;
+    for (state->n_history = 1; state->n_history < state->window + 2;) state->n_history *= 2;
+    spikey_arena arena = {0, 0};
+    carve(state, &arena);
+    state->memory = calloc(1, arena.used + 64);
+    if (!state->memory) {
+        free(state);
+        return 0;
+    }
+    arena.base = (char *)state->memory + (-(uintptr_t)state->memory & 63);
+    arena.used = 0;
+    carve(state, &arena);
+    fill_channels(state, group);
+    fill_lanes(state, group);
+    *error = SPIKEY_OK;
+    return state;
+}
+
+void spikey_state_free(spikey_state *state) {
+    if (!state) return;
+    free(state->memory);
+    free(state);
+}
+
+int64_t spikey_state_step(const spikey_state *state) { return state->step; }
+
+void spikey_state_gains(const spikey_state *state, uint8_t *gains) {
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) gains[lane] = state->gain[state->position_of[lane]];
+}
+
+void spikey_state_windows(const spikey_state *state, float *windows) {
+    for (int64_t k = 0; k < state->window; k++) {
+        int64_t row = (state->step - state->window + k) & (state->n_history - 1);
+        for (int64_t lane = 0; lane < state->n_lanes; lane++)
+            windows[k * state->n_lanes + lane] = state->history[row * state->n_positions + state->position_of[lane]];
+    }
+}
+
+void spikey_state_normalised_errors(const spikey_state *state, int32_t *errors) {
+    const int32_t *row = state->ring + (state->step & (SPIKEY_RING - 1)) * state->n_positions;
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) errors[lane] = row[state->position_of[lane]];
+}
+
+int64_t spikey_state_lanes(const spikey_state *state) { return state->n_lanes; }
+
+int64_t spikey_state_window(const spikey_state *state) { return state->window; }
+
+int spikey_state_is_vector(const spikey_state *state) { return state->vectors; }
+
+const char *const *spikey_simd_names(void) {
+    static const char *const names[] = {"base", 0};
+    return names;
+}

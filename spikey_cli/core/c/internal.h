@@ -1,0 +1,233 @@
+/* What the core's files share; see spikey.h for what they offer. */
+
+#ifndef SPIKEY_INTERNAL_H
+#define SPIKEY_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spikey.h"
+
+enum {
+    SPIKEY_WHOLE = 1 << 24,       /* parts of the range coder are of so much */
+    SPIKEY_MARGIN = 4,            /* that every symbol has at least */
+    SPIKEY_MIXTURE_ZERO = 32 * 32, /* the entry of the mixture's middle */
+    SPIKEY_QUANTILE_BITS = 10,
+    SPIKEY_QUANTILES = 1 << SPIKEY_QUANTILE_BITS,
+    SPIKEY_OUTLIER_WEIGHTS = 32,
+    SPIKEY_MIN_LOG2_SCALE = -64,
+    SPIKEY_MAX_LOG2_SCALE = 255,
+    SPIKEY_SCALES = SPIKEY_MAX_LOG2_SCALE - SPIKEY_MIN_LOG2_SCALE + 1,
+    SPIKEY_SQUARES = 1023 * 1023 / 256 + 1, /* mean squares of errors / 256 */
+    SPIKEY_TILE = 64,             /* steps that are copied together */
+
+    /* adaptation */
+    SPIKEY_REFERENCES = SPIKEY_MAX_REFERENCES,
+    SPIKEY_OWN_LAGS = 4,
+    SPIKEY_PEER_LAGS = 3,
+    SPIKEY_OWN_TAPS = 1 + SPIKEY_OWN_LAGS,
+    SPIKEY_TAPS = SPIKEY_OWN_TAPS + SPIKEY_PEER_LAGS * SPIKEY_REFERENCES,
+    SPIKEY_UNIT = 256,            /* one spread */
+    SPIKEY_LIMIT = 4 * SPIKEY_UNIT - 1,
+    SPIKEY_ERROR_LIMIT = 3 * SPIKEY_UNIT,
+    SPIKEY_INPUT_LIMIT = 1023,
+    SPIKEY_NAIVE_OUTLIER_WEIGHT = 12,
+    SPIKEY_RING = 8,              /* normalised errors of step s stand in row s % SPIKEY_RING */
+    SPIKEY_SPARE_HALVES = 4,      /* words of 32 bits that a stream has beyond those its symbols take */
+    SPIKEY_FAR = 1 << 30,         /* steps after which they are counted anew from the middle */
+    SPIKEY_EAGER_STEPS = 256,
+
+    /* network */
+    SPIKEY_OUTPUT_LIMIT = 1 << 25, /* of the magnitude of outputs */
+    SPIKEY_MAX_WINDOW = 4096,
+    SPIKEY_LANES_AT_ONCE = 512     /* that pass through all layers together: they stay in the cache */
+};
+
+extern const int32_t spikey_root_16[16];
+
+struct spikey_tables {
+    int64_t input_factor[SPIKEY_MAX_GAIN + 1];  /* at most 2**32 */
+    int64_t output_factor[SPIKEY_MAX_GAIN + 1]; /* at most 2**37 */
+    int64_t gain_step[SPIKEY_MAX_GAIN];         /* mean square, in 1/256 code**2, from which on the gain is i + 1 */
+    int64_t mean_square[SPIKEY_MAX_GAIN + 1];   /* that a gain stands for, in (1/64 codes)**2 */
+    int32_t log2_rms[SPIKEY_MAX_GAIN + 1];      /* in 1/16 octaves */
+    int32_t inverse_spread[SPIKEY_SCALES];      /* by log2 scale - SPIKEY_MIN_LOG2_SCALE: at most 2**27 */
+    int64_t spread[SPIKEY_SCALES];              /* below 2**32 */
+    int8_t scale_shift[SPIKEY_SQUARES];         /* by mean square / 256, in 1/16 octaves */
+    /* [t][i]: 2**24 F at (i - 1024) / 32 deviations for outlier weight t, and how much the next entry is above it */
+    int32_t mixture[SPIKEY_OUTLIER_WEIGHTS][2 * SPIKEY_MIXTURE_ZERO + 1][2];
+    int16_t quantile[SPIKEY_OUTLIER_WEIGHTS][SPIKEY_QUANTILES]; /* about where F is (u + 1/2) / 1024, 1/64 deviations */
+};
+
+/* Layers of a network that are one after another; exact in float32 as its maker proved. */
+struct spikey_network {
+    int n_layers, window, n_outputs, widest; /* widest: rows of the widest layer */
+    const int64_t *size;                     /* [n_layers][2]: rows (a multiple of 4), columns */
+    const float *weight, *bias, *low, *high;
+    const uint8_t *floored;
+    /* The same in int16 multiply-adds over int32 sums; NULL if it cannot be. Of each layer: for each row and pair of
+     * columns the pair of weights; for each row bias and shift; then what it clips to. */
+    int32_t *pairs;
+    int32_t *integer_bias, *shift, *integer_low, *integer_high;
+    int64_t bound[3]; /* of the outputs' magnitude; 2**25 if nothing is proven */
+};
+
+/* Channels of a group on their way. A lane has a position: that of lane r of channel c is
+ * position[c] + r * stride[c]. Positions that no lane has are padding, of length 0. */
+struct spikey_state {
+    const spikey_tables *tables;
+    const spikey_network *network; /* NULL: none, or one that the caller evaluates */
+    int64_t step;                  /* the next one, counted anew when it exceeds SPIKEY_FAR */
+    int64_t window;                /* 0: no network; all steps are naive */
+    int64_t n_channels, n_lanes, n_positions, n_passes, n_edges;
+    int gains_follow;
+    int vectors; /* whether positions are in vectors of eight, with proven bounds for 32 bits */
+
+    /* of each channel */
+    int64_t *first_lane, *position, *stride; /* the first has one more entry */
+    int64_t *pass_channel, *pass_position;   /* n_passes + 1 entries: where each pass begins */
+    int64_t (*references)[SPIKEY_REFERENCES];
+    int32_t *n_references;
+    int32_t *size;
+    uint8_t *profiled;
+    int32_t *constant_rate; /* step size that the decaying one never falls below */
+    int32_t *edges, *values;
+
+    /* of each lane */
+    int32_t *position_of, *channel_of;
+    int64_t *start; /* in the flat codes */
+    int32_t *initial_codes;
+
+    /* of each position */
+    int32_t *length, *lowest, *highest, *last;
+    uint8_t *gain, *on_profile;
+    int64_t *power;                 /* if gains follow */
+    int32_t *mean_whole, *mean_rest; /* slow mean: mean_whole + mean_rest / 2048, 0 <= mean_rest < 2048 */
+    int32_t *slow_square;
+    int32_t *ring;                  /* [SPIKEY_RING][n_positions]: normalised errors of the last steps */
+    int32_t *dc, *predicted, *error;
+    int64_t *network_mean;
+    int32_t *scale_index;
+    int32_t *predicted_mean, *log2_scale, *outlier_weight; /* for the coder */
+    int32_t *outputs;               /* [3][n_positions] of the network */
+    int16_t *history;               /* [n_history][n_positions]: normalised differences; step s in row s % n_history */
+    int64_t n_history;              /* a power of two, at least window + 1 */
+    int32_t *weights;               /* [SPIKEY_TAPS][n_weights] */
+    int64_t n_weights;
+    float *scratch;                 /* of the network */
+    int32_t *tile;                  /* [SPIKEY_TILE][n_positions]: codes */
+    void *memory;
+};
+
+typedef struct {
+    uint64_t low, width; /* in a decoder, `low` is the offset of its number */
+    int64_t at, end;     /* the next word; the one behind the last */
+} spikey_interval;
+
+/* An encoder, a decoder or a log. A stream has lanes [first_lane[s], first_lane[s + 1]) of the group. */
+struct spikey_coder {
+    const spikey_tables *tables;
+    spikey_coder_kind kind;
+    int decodes;
+    int64_t n_streams, n_lanes;
+    int64_t steps_left;  /* steps that an encoder has room for */
+    int is_endless;      /* whether it may begin at any step; else `next_step` must be the state's */
+    int64_t next_step;
+    int is_open;         /* whether a decoder has its streams */
+    int64_t longest;     /* lane, in samples */
+    int64_t *first_lane; /* n_streams + 1 */
+    int64_t *samples;    /* of each stream */
+    int32_t *size, *width;
+    uint8_t *profiled;
+    int64_t n_edges;
+    int32_t *edges;
+    /* range */
+    spikey_interval *interval;
+    uint32_t *words;
+    int64_t n_words;
+    int64_t *first_word; /* of each stream, where an encoder writes */
+    int32_t *below, *part; /* of each lane of a step */
+    int16_t *near;         /* by value >> 3, the code whose bin holds it; of the profile */
+    /* rice */
+    uint64_t *bit_words;
+    int64_t *cursor, *end_bit;
+    uint8_t *row_known, (*order)[SPIKEY_ORDERED], (*inverse)[SPIKEY_ORDERED];
+    int64_t n_cells;
+    /* ranks */
+    int32_t *ranks;
+    int64_t n_ranks;
+    int64_t *first_rank; /* of each lane */
+    uint8_t *damaged;    /* of each stream */
+    /* log */
+    spikey_log log;
+    void *memory, *room; /* room: the words */
+};
+
+/* outputs[3][n_positions] of positions first..stop-1 for the windows that end before `step`. */
+void spikey_network_evaluate(const spikey_network *network, const int16_t *history, int64_t n_history, int64_t step,
+                             int64_t first, int64_t stop, int64_t n_positions, float *scratch, int32_t *outputs);
+
+/* Entries of the network's scratch. */
+int64_t spikey_network_scratch(const spikey_network *network);
+
+/* Whether the edges of a profile, if there are any, are those of one. */
+int spikey_check_profile(const int32_t *edges, int64_t n_edges);
+
+/* Rows of the rank table of a profile of `size` codes. */
+int64_t spikey_rank_rows(int64_t size);
+
+/* Parts of one piece of memory. Without a base they are only counted. */
+typedef struct {
+    char *base;
+    size_t used;
+} spikey_arena;
+
+/* Room for `n` things of `size` bytes, 64-byte aligned; NULL for none. */
+static inline void *spikey_take(spikey_arena *arena, int64_t n, size_t size) {
+    size_t at = arena->used;
+    arena->used += ((size_t)n * size + 63) & ~(size_t)63;
+    return arena->base && n > 0 ? arena->base + at : 0;
+}
+
+/* adaptation.c: for all lanes of one pass */
+void spikey_predict_naive(spikey_state *state, int64_t pass);
+void spikey_predict(spikey_state *state, int64_t pass);
+void spikey_advance(spikey_state *state, int64_t pass, const int32_t *codes);
+void spikey_update(spikey_state *state, int64_t pass);
+
+/* range.c, rice.c, ranks.c, residual_log.c: for the streams of one pass */
+void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
+                         const int32_t *codes);
+void spikey_range_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
+void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
+                        const int32_t *codes);
+void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
+void spikey_ranks_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
+                         const int32_t *codes);
+void spikey_ranks_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
+void spikey_log_record(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
+                       const int32_t *codes, int naive);
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t clip(int64_t x, int64_t limit) { return x < -limit ? -limit : x > limit ? limit : x; }
+
+/* Products and sums that may wrap around, as two's complement numbers do. */
+static inline int64_t multiply(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+static inline int64_t add(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static inline int64_t subtract(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+
+/* The entry of a scale in the tables. */
+static inline int32_t scale_index_of(int64_t log2_scale) {
+    return (int32_t)(least(greatest(log2_scale, SPIKEY_MIN_LOG2_SCALE), SPIKEY_MAX_LOG2_SCALE) -
+                     SPIKEY_MIN_LOG2_SCALE);
+}
+
+static inline int32_t outlier_row(int64_t outlier_weight) {
+    return (int32_t)least(greatest(outlier_weight, 0), SPIKEY_OUTLIER_WEIGHTS - 1);
+}
+
+/* Value of a code, in 1/64 codes. */
+static inline int32_t value_of(int32_t code, const int32_t *values) { return values ? values[code] : code * 64; }
+
+#endif

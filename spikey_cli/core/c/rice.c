@@ -1,0 +1,105 @@
+/* Rice codes of ranks, with the parameter k read off the predicted scale.
+ *
+ *     rank r, q = r >> k < 24      q zeros, a one, the low k bits of r
+ *     rank r, q >= 24              24 zeros, then r in `width` bits
+ *
+ * On the converter's profile the first 64 ranks are put in the order of their bins' mass first, likeliest first, for
+ * the middle of the predicted mean's cell and the class of the scale: a row of a table, filled in when it is needed.
+ *
+ * R. F. Rice, "Some practical universal noiseless coding techniques", JPL 79-22, 1979. */
+
+#include "rice.h"
+
+#include "density.h"
+#include "ranks.h"
+
+enum { CELL_SHIFT = 5, CLASS_SHIFT = 3, MIN_CLASS = 1, MAX_CLASS = 11, TABLE_OUTLIER_WEIGHT = 12 };
+
+int64_t spikey_rank_rows(int64_t size) { return (size * 64 >> CELL_SHIFT) * (MAX_CLASS - MIN_CLASS + 1); }
+
+static int32_t cell_middle(int32_t predicted_mean) {
+    return (int32_t)((uint32_t)predicted_mean & ~((1u << CELL_SHIFT) - 1)) + (1 << (CELL_SHIFT - 1));
+}
+
+static void fill_row(spikey_coder *coder, int64_t row, int32_t group, int32_t middle) {
+    const spikey_tables *tables = coder->tables;
+    int32_t size = (int32_t)coder->n_edges - 1;
+    int32_t inverse = tables->inverse_spread[group * (1 << CLASS_SHIFT) + (1 << (CLASS_SHIFT - 1)) -
+                                             SPIKEY_MIN_LOG2_SCALE];
+    const int32_t(*mixture)[2] = tables->mixture[TABLE_OUTLIER_WEIGHT];
+    rank_origin origin = origin_of(middle, coder->edges, size);
+    int32_t masses[SPIKEY_ORDERED];
+    uint8_t *order = coder->order[row];
+    for (int rank = 0; rank < SPIKEY_ORDERED; rank++) {
+        int32_t code = code_from_rank(rank, origin, size);
+        int32_t mass = distribution((int64_t)coder->edges[code + 1] - middle, inverse, mixture) -
+                       distribution((int64_t)coder->edges[code] - middle, inverse, mixture);
+        int i = rank;
+        for (; i > 0 && masses[i - 1] < mass; i--) { /* later ranks go behind those of equal mass */
+            masses[i] = masses[i - 1];
+            order[i] = order[i - 1];
+        }
+        masses[i] = mass;
+        order[i] = (uint8_t)rank;
+    }
+    for (int i = 0; i < SPIKEY_ORDERED; i++) coder->inverse[row][order[i]] = (uint8_t)i;
+    coder->row_known[row] = 1;
+}
+
+/* The row for a predicted mean, between the values of the first and the last code, and a scale. */
+static int64_t row_of(spikey_coder *coder, int32_t predicted_mean, int32_t log2_scale) {
+    int32_t group = log2_scale >> CLASS_SHIFT;
+    group = group < MIN_CLASS ? MIN_CLASS : group > MAX_CLASS ? MAX_CLASS : group;
+    int64_t cell = least(greatest(predicted_mean >> CELL_SHIFT, 0), coder->n_cells - 1);
+    int64_t row = (group - MIN_CLASS) * coder->n_cells + cell;
+    if (!coder->row_known[row]) fill_row(coder, row, group, cell_middle((int32_t)cell << CELL_SHIFT));
+    return row;
+}
+
+static rank_origin origin_at(const spikey_coder *coder, int profiled, int32_t predicted_mean, int32_t size) {
+    return profiled ? origin_of(cell_middle(predicted_mean), coder->edges, size) : origin_of(predicted_mean, 0, size);
+}
+
+void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
+                        const int32_t *codes) {
+    for (int64_t stream = first; stream < stop; stream++) {
+        int32_t size = coder->size[stream];
+        int profiled = coder->profiled[stream];
+        int64_t cursor = coder->cursor[stream];
+        for (int64_t lane = coder->first_lane[stream]; lane < coder->first_lane[stream + 1]; lane++) {
+            int64_t i = state->position_of[lane];
+            if (state->length[i] <= state->step) continue;
+            int32_t mean = state->predicted_mean[i], scale = state->log2_scale[i];
+            int32_t rank = rank_from_code(codes[i], origin_at(coder, profiled, mean, size), size);
+            if (profiled && rank < SPIKEY_ORDERED) rank = coder->inverse[row_of(coder, mean, scale)][rank];
+            cursor = put_rank(coder->bit_words, cursor, rank, rice_parameter(scale), coder->width[stream]);
+        }
+        coder->cursor[stream] = cursor;
+    }
+}
+
+void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
+    for (int64_t stream = first; stream < stop; stream++) {
+        int32_t size = coder->size[stream], rank;
+        int profiled = coder->profiled[stream];
+        int64_t cursor = coder->cursor[stream], end = coder->end_bit[stream];
+        for (int64_t lane = coder->first_lane[stream]; lane < coder->first_lane[stream + 1]; lane++) {
+            int64_t i = state->position_of[lane];
+            if (state->length[i] <= state->step) continue;
+            int32_t mean = state->predicted_mean[i], scale = state->log2_scale[i];
+            codes[i] = 0;
+            if (cursor >= end) {
+                cursor = end + 1;
+                continue;
+            }
+            cursor += get_rank(peek_bits(coder->bit_words, cursor), rice_parameter(scale), coder->width[stream], &rank);
+            if (rank >= size) {
+                cursor = end + 1;
+                continue;
+            }
+            if (profiled && rank < SPIKEY_ORDERED) rank = coder->order[row_of(coder, mean, scale)][rank];
+            codes[i] = code_from_rank(rank, origin_at(coder, profiled, mean, size), size);
+        }
+        coder->cursor[stream] = cursor;
+    }
+}
