@@ -23,7 +23,7 @@ void spikey_predict_naive(spikey_state *state, int64_t pass) {
 
 /* Row of the normalised errors of a step. */
 static inline int32_t *errors_of(const spikey_state *state, int64_t step) {
-    return state->ring + (step & (SPIKEY_RING - 1)) * state->n_positions;
+    return state->ring + (step & (SPIKEY_RING - 1)) * (state->n_positions + LANES);
 }
 
 /* The taps of a lane's channel: for each of its own and of each of the `n_references` channels, where the rows of a
@@ -87,7 +87,7 @@ void spikey_predict(spikey_state *state, int64_t pass) {
     }
 }
 
-static void follow_gains(spikey_state *state, int64_t first, int64_t stop, const int32_t *codes) {
+void spikey_follow_gains(spikey_state *state, int64_t first, int64_t stop, const int32_t *codes) {
     int64_t count = state->step + PRIOR_STEPS;
     for (int64_t i = first; i < stop; i++) {
         int64_t difference = (int64_t)value_of(codes[i], state->on_profile[i] ? state->values : 0) - state->last[i];
@@ -98,14 +98,16 @@ static void follow_gains(spikey_state *state, int64_t first, int64_t stop, const
             state->power[i] += change >> POWER_SHIFT;
     }
     if (state->step <= REGAIN || state->step % REGAIN == 0)
-        for (int64_t i = first; i < stop; i++)
-            state->gain[i] = (uint8_t)spikey_gain_of(state->tables, state->power[i]);
+        for (int64_t i = first; i < stop; i++) {
+            int gain = spikey_gain_of(state->tables, state->power[i]);
+            if (gain != state->gain[i]) spikey_set_gain(state, i, gain);
+        }
 }
 
 void spikey_advance(spikey_state *state, int64_t pass, const int32_t *codes) {
     int64_t first = state->pass_position[pass], stop = state->pass_position[pass + 1];
     int16_t *differences = state->history + (state->step & (state->n_history - 1)) * state->n_positions;
-    if (state->gains_follow) follow_gains(state, first, stop, codes);
+    if (state->gains_follow) spikey_follow_gains(state, first, stop, codes);
     for (int64_t i = first; i < stop; i++) {
         int32_t value = value_of(codes[i], state->on_profile[i] ? state->values : 0);
         int64_t difference = (int64_t)value - state->last[i];

@@ -39,14 +39,18 @@ static void carve(spikey_coder *coder, spikey_arena *arena) {
     TAKE(size, streams);
     TAKE(width, streams);
     TAKE(profiled, streams);
+    TAKE(stream_kind, streams);
     TAKE(damaged, streams);
     TAKE(samples, streams);
     TAKE(edges, coder->n_edges + 8);
     TAKE(near, has_range && has_edges && coder->decodes ? NEAR + 2 : 0);
-    TAKE(interval, has_range ? streams : 0);
+    TAKE(low, has_range ? streams + 8 : 0);
+    TAKE(range_width, has_range ? streams + 8 : 0);
+    TAKE(at, has_range ? streams + 8 : 0);
+    TAKE(end, has_range ? streams + 8 : 0);
+    TAKE(stream_position, streams);
+    TAKE(stream_stride, streams);
     TAKE(first_word, streams + 1);
-    TAKE(below, has_range ? lanes : 0);
-    TAKE(part, has_range ? lanes : 0);
     TAKE(cursor, has_rice ? streams : 0);
     TAKE(end_bit, has_rice ? streams : 0);
     TAKE(row_known, rows);
@@ -72,6 +76,7 @@ static void fill(spikey_coder *coder, const spikey_coding *coding) {
         coder->size[stream] = (int32_t)coding->size[stream];
         coder->width[stream] = spikey_code_width(coder->size[stream]);
         coder->profiled[stream] = coding->profiled[stream] != 0;
+        coder->stream_kind[stream] = spikey_kind_of(coder->size[stream], coder->profiled[stream]);
         for (int64_t lane = coder->first_lane[stream]; lane < coder->first_lane[stream + 1]; lane++)
             coder->samples[stream] += coding->n_steps < 0 ? coding->length[lane] : coding->n_steps;
     }
@@ -94,6 +99,7 @@ static int make_room(spikey_coder *coder, const int64_t *samples, int64_t steps)
                                SPIKEY_SPARE_HALVES;
     }
     coder->first_word[coder->n_streams] = words;
+    if (words >= SPIKEY_LOST) return SPIKEY_NO_MEMORY;
     if (words > coder->n_words || is_rice) {
         void *room = calloc((size_t)words + 1, is_rice ? sizeof(uint64_t) : sizeof(uint32_t));
         if (!room) return SPIKEY_NO_MEMORY;
@@ -111,8 +117,8 @@ static void begin(spikey_coder *coder) {
         if (coder->kind == SPIKEY_RICE) {
             coder->cursor[stream] = coder->first_word[stream] * 64;
         } else {
-            spikey_interval whole = {0, UINT64_MAX, coder->first_word[stream], 0};
-            coder->interval[stream] = whole;
+            spikey_interval whole = {0, UINT64_MAX, (int32_t)coder->first_word[stream], 0};
+            set_interval(coder, stream, whole);
         }
     }
 }
@@ -157,9 +163,30 @@ spikey_coder *spikey_coder_new(const spikey_tables *tables, const spikey_coding 
     return 0;
 }
 
+int spikey_coder_fit(spikey_coder *coder, const spikey_state *state) {
+    if (coder->kind != SPIKEY_RANGE || coder->decodes || coder->n_positions >= state->n_positions) return SPIKEY_OK;
+    spikey_arena arena = {0, 0};
+    for (int pass = 0; pass < 2; pass++) {
+        coder->below = spikey_take(&arena, state->n_positions, sizeof *coder->below);
+        coder->part = spikey_take(&arena, state->n_positions, sizeof *coder->part);
+        coder->rest = spikey_take(&arena, state->n_positions, sizeof *coder->rest);
+        coder->rest_bits = spikey_take(&arena, state->n_positions, sizeof *coder->rest_bits);
+        if (pass) break;
+        free(coder->parts);
+        coder->n_positions = 0;
+        coder->parts = calloc(1, arena.used + 64);
+        if (!coder->parts) return SPIKEY_NO_MEMORY;
+        arena.base = (char *)coder->parts + (-(uintptr_t)coder->parts & 63);
+        arena.used = 0;
+    }
+    coder->n_positions = state->n_positions;
+    return SPIKEY_OK;
+}
+
 void spikey_coder_free(spikey_coder *coder) {
     if (!coder) return;
     free(coder->room);
+    free(coder->parts);
     free(coder->memory);
     free(coder);
 }
@@ -187,8 +214,9 @@ int spikey_coder_open(spikey_coder *coder, const uint8_t *bytes, const int64_t *
     for (int64_t stream = 0; stream < coder->n_streams; stream++) {
         int64_t n = first[stream + 1] - first[stream];
         if (n < 0) return SPIKEY_BAD_ARGUMENT;
-        words += is_rice ? (n + 7) / 8 + SPIKEY_SPARE_WORDS : n / 4;
+        words += is_rice ? (n + 7) / 8 + SPIKEY_SPARE_WORDS : n / 4 + 1;
     }
+    if (words >= SPIKEY_LOST) return SPIKEY_NO_MEMORY;
     if (words + 1 > coder->n_words || !coder->room) {
         void *room = malloc(((size_t)words + 1) * (size_t)size);
         if (!room) return SPIKEY_NO_MEMORY;
@@ -211,8 +239,9 @@ int spikey_coder_open(spikey_coder *coder, const uint8_t *bytes, const int64_t *
             coder->damaged[stream] = n % 4 != 0 || n == 0;
             for (int64_t i = 0; i + 4 <= n; i += 4) coder->words[word++] = (uint32_t)big_endian(from + i, 4, 4);
             uint64_t one = word > at ? coder->words[at] : 0, two = word > at + 1 ? coder->words[at + 1] : 0;
-            spikey_interval interval = {one << 32 | two, UINT64_MAX, at + 2, word};
-            coder->interval[stream] = interval;
+            spikey_interval interval = {one << 32 | two, UINT64_MAX, (int32_t)at + 2, (int32_t)word};
+            set_interval(coder, stream, interval);
+            coder->words[word++] = 0;
         }
         at = word;
     }
@@ -238,8 +267,10 @@ void spikey_coder_close(spikey_coder *coder, int64_t *sizes) {
         sizes[stream] = 0;
         if (coder->decodes) continue;
         if (coder->kind == SPIKEY_RANGE) {
-            fix(&coder->interval[stream], coder->words);
-            sizes[stream] = 4 * (coder->interval[stream].at - coder->first_word[stream]);
+            spikey_interval interval = interval_of(coder, stream);
+            fix(&interval, coder->words);
+            set_interval(coder, stream, interval);
+            sizes[stream] = 4 * (interval.at - coder->first_word[stream]);
         } else if (coder->kind == SPIKEY_RICE) {
             sizes[stream] = (coder->cursor[stream] - 64 * coder->first_word[stream] + 7) / 8;
         }
@@ -251,7 +282,7 @@ void spikey_coder_stream(const spikey_coder *coder, int64_t stream, uint8_t *byt
     int64_t first = coder->first_word[stream];
     if (coder->decodes) return;
     if (coder->kind == SPIKEY_RANGE)
-        for (int64_t i = first; i < coder->interval[stream].at; i++)
+        for (int64_t i = first; i < coder->at[stream]; i++)
             for (int shift = 24; shift >= 0; shift -= 8) *bytes++ = (uint8_t)(coder->words[i] >> shift);
     if (coder->kind == SPIKEY_RICE)
         for (int64_t bit = 64 * first; bit < coder->cursor[stream]; bit += 8)
@@ -262,7 +293,7 @@ void spikey_coder_whole(const spikey_coder *coder, uint8_t *whole) {
     for (int64_t stream = 0; stream < coder->n_streams; stream++) {
         int used_up = 1;
         if (coder->kind == SPIKEY_RANGE) /* the decoder is always one word further than the encoder was */
-            used_up = coder->interval[stream].at == coder->interval[stream].end + 1;
+            used_up = coder->at[stream] == coder->end[stream] + 1;
         if (coder->kind == SPIKEY_RICE) {
             int64_t left = coder->end_bit[stream] - coder->cursor[stream];
             used_up = left >= 0 && left < 8;

@@ -53,8 +53,18 @@ static void scatter(const spikey_state *state, const source *codes, int64_t step
     }
 }
 
+/* Note where a stream's lanes stand, if they are evenly spread. */
+static void place_stream(const spikey_state *state, spikey_coder *coder, int64_t stream) {
+    const int32_t *position = state->position_of + coder->first_lane[stream];
+    int64_t n = coder->first_lane[stream + 1] - coder->first_lane[stream], stride = n > 1 ? position[1] - position[0] : LANES;
+    for (int64_t i = 2; i < n; i++)
+        if (position[i] - position[i - 1] != stride) stride = 0;
+    coder->stream_position[stream] = position[0];
+    coder->stream_stride[stream] = stride;
+}
+
 /* Whether the coder has the lanes of the group, and its streams are of one pass each. */
-static int fits(const spikey_state *state, const spikey_coder *coder) {
+static int fits(const spikey_state *state, spikey_coder *coder) {
     if (coder->n_lanes != state->n_lanes || coder->n_edges != state->n_edges ||
         (!coder->is_endless && coder->next_step != state->step) || (coder->decodes && !coder->is_open))
         return 0;
@@ -70,6 +80,7 @@ static int fits(const spikey_state *state, const spikey_coder *coder) {
                     coder->profiled[stream] != state->profiled[channel])
                     return 0;
             }
+            place_stream(state, coder, stream);
         }
     }
     if (coder->kind == SPIKEY_RANKS || coder->kind == SPIKEY_LOG)
@@ -83,12 +94,12 @@ static int fits(const spikey_state *state, const spikey_coder *coder) {
     return 1;
 }
 
-static void code_lanes(spikey_state *state, spikey_coder *coder, int64_t first, int64_t stop, int32_t *codes,
-                       int naive) {
+static void code_lanes(spikey_state *state, spikey_coder *coder, int64_t pass, int64_t first, int64_t stop,
+                       int32_t *codes, int naive) {
     switch (coder->kind) {
     case SPIKEY_RANGE:
         (coder->decodes ? spikey_range_decode(coder, state, first, stop, codes)
-                        : spikey_range_encode(coder, state, first, stop, codes));
+                        : spikey_range_encode(coder, state, pass, first, stop, codes));
         break;
     case SPIKEY_RICE:
         (coder->decodes ? spikey_rice_decode(coder, state, first, stop, codes)
@@ -110,11 +121,17 @@ static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64
         while (*stream < coder->n_streams && coder->first_lane[*stream] < stop_lane) ++*stream;
         if (naive)
             spikey_predict_naive(state, pass);
+        else if (state->vectors)
+            state->kernels->predict(state, pass);
         else
             spikey_predict(state, pass);
-        code_lanes(state, coder, first, *stream, codes, naive);
-        spikey_advance(state, pass, codes);
-        if (!naive) spikey_update(state, pass);
+        code_lanes(state, coder, pass, first, *stream, codes, naive);
+        if (state->vectors) {
+            state->kernels->take_in(state, pass, codes, naive);
+        } else {
+            spikey_advance(state, pass, codes);
+            if (!naive) spikey_update(state, pass);
+        }
     }
 }
 
@@ -130,13 +147,16 @@ int spikey_take_steps(spikey_state *state, spikey_coder *coder, int32_t *codes, 
     if (n_steps < 0 || !fits(state, coder) || !covers(state, &from, n_steps)) return SPIKEY_BAD_ARGUMENT;
     if (n_steps > coder->steps_left) return SPIKEY_NO_ROOM;
     if (state->window && !state->network && state->step + n_steps > state->window + 1) return SPIKEY_BAD_ARGUMENT;
+    if (spikey_coder_fit(coder, state)) return SPIKEY_NO_MEMORY;
     for (int64_t row = 0; row < n_steps; row += SPIKEY_TILE) {
         int64_t n = least(SPIKEY_TILE, n_steps - row), first_step = state->step;
         if (!coder->decodes && !gather(state, &from, row, n)) return SPIKEY_BAD_CODE;
         for (int64_t i = 0; i < n; i++) {
             int64_t stream = 0;
             int naive = state->step <= state->window || state->window == 0;
-            if (!naive)
+            if (!naive && state->vectors)
+                state->kernels->evaluate(state);
+            else if (!naive)
                 spikey_network_evaluate(state->network, state->history, state->n_history, state->step, 0,
                                         state->n_positions, state->n_positions, state->scratch, state->outputs);
             take_step(state, coder, naive, 0, state->n_passes, &stream, state->tile + i * state->n_positions);
@@ -155,6 +175,7 @@ int spikey_take_passes(spikey_state *state, spikey_coder *coder, const float *ou
         return SPIKEY_BAD_ARGUMENT;
     if (coder->steps_left < 1) return SPIKEY_NO_ROOM;
     if (!coder->decodes && first_pass == 0 && !gather(state, &from, 0, 1)) return SPIKEY_BAD_CODE;
+    if (spikey_coder_fit(coder, state)) return SPIKEY_NO_MEMORY;
     int64_t first_lane = state->first_lane[state->pass_channel[first_pass]];
     int64_t stop_lane = state->first_lane[state->pass_channel[stop_pass]];
     for (int r = 0; r < 3; r++)

@@ -66,4 +66,30 @@ static inline int32_t symbol_of(const symbol_frame *frame, int32_t code) {
     return symbol < 1 || symbol >= SPIKEY_MAX_SMALL ? 0 : symbol;
 }
 
+/* The symbol whose part holds `aim`; the search begins at `symbol`, widens and halves. */
+static inline int32_t search(const symbol_frame *frame, int32_t aim, int32_t symbol, int32_t *below_, int32_t *above_) {
+    int32_t behind = symbol + 1, reach = 1;
+    int32_t below = cumulative(frame, symbol), above = cumulative(frame, behind);
+    while (below > aim) {
+        behind = symbol, above = below;
+        symbol = symbol > reach ? symbol - reach : 0;
+        reach *= 2;
+        below = cumulative(frame, symbol);
+    }
+    for (reach = 1; above <= aim; reach *= 2) {
+        symbol = behind, below = above;
+        behind = behind + reach < frame->symbols ? behind + reach : frame->symbols;
+        above = cumulative(frame, behind);
+    }
+    while (behind - symbol > 1) {
+        int32_t half = (symbol + behind) >> 1, between = cumulative(frame, half);
+        if (between <= aim)
+            symbol = half, below = between;
+        else
+            behind = half, above = between;
+    }
+    *below_ = below, *above_ = above;
+    return symbol;
+}
+
 #endif

@@ -52,6 +52,119 @@ static int check(const spikey_group *group) {
     return 1;
 }
 
+/* ---- vectors ---- */
+
+enum { MAX_VECTOR_GAIN = 144, MAX_VECTOR_LANES = 2700 };
+
+/* The largest gain that any lane has, or can get. */
+static int largest_gain(const spikey_state *state, const spikey_group *group) {
+    int most = 0;
+    for (int64_t lane = 0; lane < group->n_lanes; lane++) most = most > group->gains[lane] ? most : group->gains[lane];
+    for (int64_t channel = 0; group->gains_follow && channel < group->n_channels; channel++) {
+        int64_t span = group->size[channel] * 64 + 2 * SPIKEY_MAX_DRIFT;
+        int gain = spikey_gain_of(state->tables, span * span);
+        most = most > gain ? most : gain;
+    }
+    return most;
+}
+
+/* Whether 32 bits are enough for all that vectors compute; see vector_adaptation.c. */
+static int is_bounded(const spikey_state *state, const spikey_group *group) {
+    for (int64_t channel = 0; channel < group->n_channels; channel++)
+        if (group->first_lane[channel + 1] - group->first_lane[channel] > MAX_VECTOR_LANES) return 0;
+    if (group->window == 0) return 1;
+    if (!group->network || !spikey_network_is_integer(group->network)) return 0;
+    int gain = largest_gain(state, group);
+    return gain <= MAX_VECTOR_GAIN &&
+           group->network->bound[0] * state->tables->output_factor[gain] >> 16 < (int64_t)1 << 29;
+}
+
+static int32_t lanes_in(const spikey_group *group, int64_t channel) {
+    return (int32_t)(group->first_lane[channel + 1] - group->first_lane[channel]);
+}
+
+/* Spread the channels of each pass over vectors, in the way that needs fewer. Without `state->groups` they are counted. */
+static void spread(spikey_state *state, const spikey_group *group) {
+    int64_t position = 0, n_groups = 0;
+    for (int64_t pass = 0; pass < group->n_passes; pass++) {
+        int64_t first = group->pass_channel[pass], stop = group->pass_channel[pass + 1], deep = 0, beside = 0;
+        for (int64_t channel = first; channel < stop; channel += LANES) {
+            int32_t most = 0;
+            for (int64_t c = channel; c < least(channel + LANES, stop); c++) {
+                deep += (lanes_in(group, c) + LANES - 1) / LANES;
+                most = most > lanes_in(group, c) ? most : lanes_in(group, c);
+            }
+            beside += most;
+        }
+        if (state->groups) {
+            state->pass_group[pass] = n_groups;
+            state->pass_position[pass] = position;
+        }
+        int64_t at_once = deep < beside ? 1 : LANES;
+        for (int64_t channel = first; channel < stop; channel += at_once, n_groups++) {
+            int64_t n = least(at_once, stop - channel);
+            int32_t rows = 0;
+            for (int64_t c = channel; c < channel + n; c++) rows = rows > lanes_in(group, c) ? rows : lanes_in(group, c);
+            if (at_once == 1) rows = (rows + LANES - 1) / LANES;
+            if (state->groups) {
+                vector_group *own = &state->groups[n_groups];
+                own->position = position;
+                own->rows = rows;
+                own->deep = at_once == 1;
+                own->first_channel = (int32_t)channel;
+                own->n_channels = (int32_t)n;
+                own->taps = n_groups * SPIKEY_TAPS * LANES;
+                for (int64_t c = channel; c < channel + n; c++) {
+                    state->position[c] = position + (c - channel);
+                    state->stride[c] = at_once;
+                    state->group_of[c] = (int32_t)n_groups;
+                }
+            }
+            position += LANES * (int64_t)rows;
+        }
+    }
+    if (state->groups) {
+        state->pass_group[group->n_passes] = n_groups;
+        state->pass_position[group->n_passes] = position;
+    }
+    state->n_groups = n_groups;
+    state->n_positions = (position + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+}
+
+static void fill_group(spikey_state *state, int64_t g) {
+    vector_group *group = &state->groups[g];
+    group->kind = -1;
+    for (int64_t k = 0; k < LANES; k++) state->lanes_of[g * LANES + k] = 1;
+    for (int64_t k = 0; k < group->n_channels; k++) {
+        int64_t channel = group->first_channel + k;
+        int32_t n_lanes = (int32_t)(state->first_lane[channel + 1] - state->first_lane[channel]);
+        int kind = spikey_kind_of(state->size[channel], state->profiled[channel]);
+        group->kind = group->kind < 0 || group->kind == kind ? kind : SPIKEY_MIXED;
+        group->n_profiled += state->profiled[channel];
+        if (state->n_references[channel] > group->n_references) group->n_references = state->n_references[channel];
+        for (int64_t slot = group->deep ? 0 : k; slot < (group->deep ? LANES : k + 1); slot++) {
+            state->lanes_of[g * LANES + slot] = n_lanes;
+            state->rates[g * LANES + slot] = state->constant_rate[channel];
+        }
+    }
+}
+
+static void fill_references(spikey_state *state) {
+    for (int64_t i = 0; i < SPIKEY_REFERENCES * state->n_positions; i++) state->other[i] = (int32_t)state->n_positions;
+    for (int64_t channel = 0; channel < state->n_channels; channel++) {
+        vector_group *own = &state->groups[state->group_of[channel]];
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        for (int j = 0; j < state->n_references[channel]; j++) {
+            int64_t reference = state->references[channel][j];
+            if (own->deep && state->groups[state->group_of[reference]].deep)
+                own->offset[j] = state->position[reference] - state->position[channel];
+            for (int64_t rank = 0; rank < n_lanes; rank++)
+                state->other[j * state->n_positions + state->position[channel] + rank * state->stride[channel]] =
+                    (int32_t)(state->position[reference] + rank * state->stride[reference]);
+        }
+    }
+}
+
 static void carve(spikey_state *state, spikey_arena *arena) {
     int64_t channels = state->n_channels, lanes = state->n_lanes, positions = state->n_positions;
 #define TAKE(name, n) state->name = spikey_take(arena, n, sizeof *state->name)
@@ -65,8 +178,8 @@ static void carve(spikey_state *state, spikey_arena *arena) {
     TAKE(size, channels);
     TAKE(profiled, channels);
     TAKE(constant_rate, channels);
-    TAKE(edges, state->n_edges + 1);
-    TAKE(values, state->n_edges + 1);
+    TAKE(edges, state->n_edges + LANES);
+    TAKE(values, state->n_edges + LANES);
     TAKE(position_of, lanes);
     TAKE(channel_of, lanes);
     TAKE(start, lanes);
@@ -81,18 +194,38 @@ static void carve(spikey_state *state, spikey_arena *arena) {
     TAKE(mean_whole, positions);
     TAKE(mean_rest, positions);
     TAKE(slow_square, positions);
-    TAKE(ring, SPIKEY_RING * positions);
+    TAKE(ring, SPIKEY_RING * (positions + LANES));
     TAKE(dc, positions);
     TAKE(predicted, positions);
-    TAKE(error, positions);
-    TAKE(network_mean, positions);
-    TAKE(scale_index, positions);
     TAKE(predicted_mean, positions);
     TAKE(log2_scale, positions);
     TAKE(outlier_weight, positions);
     TAKE(outputs, 3 * positions);
     TAKE(history, state->n_history * positions);
-    TAKE(weights, SPIKEY_TAPS * state->n_weights);
+    if (state->vectors) {
+        TAKE(groups, state->n_groups);
+        TAKE(pass_group, state->n_passes + 1);
+        TAKE(group_of, channels);
+        TAKE(group_weights, state->n_groups * SPIKEY_TAPS * LANES);
+        TAKE(rates, state->n_groups * LANES);
+        TAKE(lanes_of, state->n_groups * LANES);
+        TAKE(other, SPIKEY_REFERENCES * positions);
+        TAKE(other_errors, 4 * SPIKEY_REFERENCES * positions);
+        TAKE(profile_mask, positions);
+        TAKE(input_factor, positions);
+        TAKE(input_unit, positions);
+        TAKE(output_factor, positions);
+        TAKE(log2_rms, positions);
+        TAKE(symbols, positions);
+        TAKE(widths, positions);
+        TAKE(mean32, positions);
+        TAKE(inverse32, positions);
+    } else {
+        TAKE(network_mean, positions);
+        TAKE(scale_index, positions);
+        TAKE(error, positions);
+        TAKE(weights, SPIKEY_TAPS * state->n_weights);
+    }
     TAKE(scratch, state->network ? spikey_network_scratch(state->network) : 0);
     TAKE(tile, SPIKEY_TILE * positions);
 #undef TAKE
@@ -107,8 +240,10 @@ static void fill_channels(spikey_state *state, const spikey_group *group) {
     for (int64_t i = 0; i + 1 < state->n_edges; i++) state->values[i] = (state->edges[i] + state->edges[i + 1]) >> 1;
     for (int64_t channel = 0; channel < state->n_channels; channel++) {
         int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        state->position[channel] = state->first_lane[channel];
-        state->stride[channel] = 1;
+        if (!state->vectors) {
+            state->position[channel] = state->first_lane[channel];
+            state->stride[channel] = 1;
+        }
         state->size[channel] = (int32_t)group->size[channel];
         state->profiled[channel] = group->profiled[channel] != 0;
         state->constant_rate[channel] = (int32_t)(CONSTANT_RATE * least(n_lanes, RATE_LANES) / n_lanes);
@@ -117,7 +252,7 @@ static void fill_channels(spikey_state *state, const spikey_group *group) {
         for (; n < SPIKEY_REFERENCES && references[n] >= 0; n++) state->references[channel][n] = references[n];
         state->n_references[channel] = n;
     }
-    for (int64_t pass = 0; pass <= state->n_passes; pass++)
+    for (int64_t pass = 0; pass <= state->n_passes && !state->vectors; pass++)
         state->pass_position[pass] = state->first_lane[state->pass_channel[pass]];
 }
 
@@ -133,8 +268,14 @@ static void fill_lanes(spikey_state *state, const spikey_group *group) {
             state->lowest[i] = value_of(0, values);
             state->highest[i] = value_of(state->size[channel] - 1, values);
             state->last[i] = value_of(group->initial_codes[lane], values);
-            state->gain[i] = group->gains[lane];
             state->on_profile[i] = state->profiled[channel];
+            state->shortest = least(state->shortest, state->length[i]);
+            if (state->vectors) {
+                state->profile_mask[i] = -state->profiled[channel];
+                state->symbols[i] = (int32_t)least(state->size[channel], SPIKEY_MAX_SMALL);
+                state->widths[i] = spikey_code_width(state->size[channel]);
+            }
+            spikey_set_gain(state, i, group->gains[lane]);
             state->slow_square[i] = SPIKEY_UNIT * SPIKEY_UNIT << 7;
             if (state->gains_follow) state->power[i] = state->tables->mean_square[group->gains[lane]];
             sum += state->last[i];
@@ -142,6 +283,18 @@ static void fill_lanes(spikey_state *state, const spikey_group *group) {
         int64_t n = stop - first, mean = sum >= 0 ? sum / n : -((n - 1 - sum) / n);
         for (int64_t lane = first; lane < stop; lane++) state->mean_whole[state->position_of[lane]] = (int32_t)mean;
     }
+}
+
+void spikey_set_gain(spikey_state *state, int64_t i, int gain) {
+    state->gain[i] = (uint8_t)gain;
+    if (!state->vectors) return;
+    /* above 2**31 the factor is even, and 2**32 is the largest: a unit of 2 or 4 makes it fit an int32 */
+    int64_t factor = state->tables->input_factor[gain];
+    int32_t unit = factor >> 32 ? 4 : factor >> 31 ? 2 : 1;
+    state->input_unit[i] = unit;
+    state->input_factor[i] = (int32_t)(factor / unit);
+    state->output_factor[i] = (int32_t)least(state->tables->output_factor[gain], INT32_MAX);
+    state->log2_rms[i] = state->tables->log2_rms[gain];
 }
 
 spikey_state *spikey_state_new(const spikey_tables *tables, const spikey_group *group, int *error) {
@@ -161,6 +314,15 @@ spikey_state *spikey_state_new(const spikey_tables *tables, const spikey_group *
     state->n_edges = group->n_edges;
     state->n_positions = group->n_lanes;
     state->n_weights = group->n_channels;
+    state->shortest = INT32_MAX;
+    state->vectors = !group->plain && is_bounded(state, group);
+    state->kernels = spikey_kernels_of(group->simd);
+    if (!state->kernels) {
+        *error = SPIKEY_BAD_ARGUMENT;
+        free(state);
+        return 0;
+    }
+    if (state->vectors) spread(state, group);
     for (state->n_history = 1; state->n_history < state->window + 2;) state->n_history *= 2;
     spikey_arena arena = {0, 0};
     carve(state, &arena);
@@ -172,7 +334,12 @@ spikey_state *spikey_state_new(const spikey_tables *tables, const spikey_group *
     arena.base = (char *)state->memory + (-(uintptr_t)state->memory & 63);
     arena.used = 0;
     carve(state, &arena);
+    if (state->vectors) spread(state, group);
     fill_channels(state, group);
+    if (state->vectors) {
+        for (int64_t g = 0; g < state->n_groups; g++) fill_group(state, g);
+        fill_references(state);
+    }
     fill_lanes(state, group);
     *error = SPIKEY_OK;
     return state;
@@ -199,8 +366,11 @@ void spikey_state_windows(const spikey_state *state, float *windows) {
 }
 
 void spikey_state_normalised_errors(const spikey_state *state, int32_t *errors) {
-    const int32_t *row = state->ring + (state->step & (SPIKEY_RING - 1)) * state->n_positions;
-    for (int64_t lane = 0; lane < state->n_lanes; lane++) errors[lane] = row[state->position_of[lane]];
+    const int32_t *row = state->ring + (state->step & (SPIKEY_RING - 1)) * (state->n_positions + LANES);
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
+        int32_t error = row[state->position_of[lane]];
+        errors[lane] = state->vectors ? error >> 16 : error; /* see vector_adaptation.c */
+    }
 }
 
 int64_t spikey_state_lanes(const spikey_state *state) { return state->n_lanes; }
@@ -209,7 +379,3 @@ int64_t spikey_state_window(const spikey_state *state) { return state->window; }
 
 int spikey_state_is_vector(const spikey_state *state) { return state->vectors; }
 
-const char *const *spikey_simd_names(void) {
-    static const char *const names[] = {"base", 0};
-    return names;
-}

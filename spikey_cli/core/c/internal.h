@@ -8,6 +8,8 @@
 
 #include "spikey.h"
 
+enum { LANES = 8 }; /* of a vector */
+
 enum {
     SPIKEY_WHOLE = 1 << 24,       /* parts of the range coder are of so much */
     SPIKEY_MARGIN = 4,            /* that every symbol has at least */
@@ -34,6 +36,7 @@ enum {
     SPIKEY_NAIVE_OUTLIER_WEIGHT = 12,
     SPIKEY_RING = 8,              /* normalised errors of step s stand in row s % SPIKEY_RING */
     SPIKEY_SPARE_HALVES = 4,      /* words of 32 bits that a stream has beyond those its symbols take */
+    SPIKEY_LOST = 1 << 30,        /* the next word of a damaged stream: it cannot be used up exactly */
     SPIKEY_FAR = 1 << 30,         /* steps after which they are counted anew from the middle */
     SPIKEY_EAGER_STEPS = 256,
 
@@ -56,7 +59,7 @@ struct spikey_tables {
     int8_t scale_shift[SPIKEY_SQUARES];         /* by mean square / 256, in 1/16 octaves */
     /* [t][i]: 2**24 F at (i - 1024) / 32 deviations for outlier weight t, and how much the next entry is above it */
     int32_t mixture[SPIKEY_OUTLIER_WEIGHTS][2 * SPIKEY_MIXTURE_ZERO + 1][2];
-    int16_t quantile[SPIKEY_OUTLIER_WEIGHTS][SPIKEY_QUANTILES]; /* about where F is (u + 1/2) / 1024, 1/64 deviations */
+    int32_t place[SPIKEY_OUTLIER_WEIGHTS][SPIKEY_QUANTILES + 1]; /* about where F is u / 1024, in 1/4096 deviations */
 };
 
 /* Layers of a network that are one after another; exact in float32 as its maker proved. */
@@ -66,11 +69,29 @@ struct spikey_network {
     const float *weight, *bias, *low, *high;
     const uint8_t *floored;
     /* The same in int16 multiply-adds over int32 sums; NULL if it cannot be. Of each layer: for each row and pair of
-     * columns the pair of weights; for each row bias and shift; then what it clips to. */
+     * columns the pair of weights, [rows / 4][pairs][4]; for each row bias and shift; then what it clips to. */
     int32_t *pairs;
     int32_t *integer_bias, *shift, *integer_low, *integer_high;
     int64_t bound[3]; /* of the outputs' magnitude; 2**25 if nothing is proven */
 };
+
+/* Kinds of alphabets. */
+enum spikey_kind { SPIKEY_EQUAL, SPIKEY_PROFILED, SPIKEY_LARGE, SPIKEY_MIXED };
+
+typedef struct spikey_kernels spikey_kernels;
+
+/* Lanes that stand in vectors of eight, in `rows` rows: either eight channels side by side, row r being lane r of each;
+ * or one channel (`deep`), whose lanes fill rows one after another. Padding has length 0. */
+typedef struct {
+    int64_t position; /* of the first vector */
+    int32_t rows, deep;
+    int32_t first_channel, n_channels;
+    int32_t n_references;                 /* the most of any of its channels */
+    int32_t n_profiled;                   /* of its channels */
+    int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
+    int64_t offset[SPIKEY_REFERENCES];    /* from its positions to the reference's, if both are deep; else 0 */
+    int64_t taps;                         /* place of its weights */
+} vector_group;
 
 /* Channels of a group on their way. A lane has a position: that of lane r of channel c is
  * position[c] + r * stride[c]. Positions that no lane has are padding, of length 0. */
@@ -104,7 +125,7 @@ struct spikey_state {
     int64_t *power;                 /* if gains follow */
     int32_t *mean_whole, *mean_rest; /* slow mean: mean_whole + mean_rest / 2048, 0 <= mean_rest < 2048 */
     int32_t *slow_square;
-    int32_t *ring;                  /* [SPIKEY_RING][n_positions]: normalised errors of the last steps */
+    int32_t *ring;                  /* [SPIKEY_RING][n_positions + LANES]: normalised errors of the last steps */
     int32_t *dc, *predicted, *error;
     int64_t *network_mean;
     int32_t *scale_index;
@@ -114,15 +135,24 @@ struct spikey_state {
     int64_t n_history;              /* a power of two, at least window + 1 */
     int32_t *weights;               /* [SPIKEY_TAPS][n_weights] */
     int64_t n_weights;
+    /* in vectors */
+    const spikey_kernels *kernels;
+    vector_group *groups;
+    int32_t *group_of;              /* of each channel */
+    int64_t n_groups, *pass_group;  /* n_passes + 1 entries: the first group of each pass */
+    int32_t *group_weights;         /* [n_groups][SPIKEY_TAPS][8] */
+    int32_t *rates, *lanes_of;      /* [n_groups][8]: constant_rate and lanes of the channels */
+    int32_t *other;                 /* [SPIKEY_REFERENCES][n_positions]: the reference's position, else n_positions */
+    int32_t *other_errors;          /* [4][SPIKEY_REFERENCES][n_positions]: its errors of the last steps */
+    int32_t *profile_mask;          /* of each position: -1 on the profile, else 0 */
+    int32_t *input_factor, *input_unit, *output_factor, *log2_rms; /* of each position's gain */
+    int32_t *symbols, *widths;      /* of each position's alphabet: symbols, at most 4096; bits of a code */
+    int64_t shortest;               /* lane, in samples */
+    int32_t *mean32, *inverse32;    /* the network's mean, and the inverse of its spread */
     float *scratch;                 /* of the network */
     int32_t *tile;                  /* [SPIKEY_TILE][n_positions]: codes */
     void *memory;
 };
-
-typedef struct {
-    uint64_t low, width; /* in a decoder, `low` is the offset of its number */
-    int64_t at, end;     /* the next word; the one behind the last */
-} spikey_interval;
 
 /* An encoder, a decoder or a log. A stream has lanes [first_lane[s], first_lane[s + 1]) of the group. */
 struct spikey_coder {
@@ -130,6 +160,7 @@ struct spikey_coder {
     spikey_coder_kind kind;
     int decodes;
     int64_t n_streams, n_lanes;
+    int32_t *stream_kind; /* see spikey_kind */
     int64_t steps_left;  /* steps that an encoder has room for */
     int is_endless;      /* whether it may begin at any step; else `next_step` must be the state's */
     int64_t next_step;
@@ -142,11 +173,14 @@ struct spikey_coder {
     int64_t n_edges;
     int32_t *edges;
     /* range */
-    spikey_interval *interval;
+    uint64_t *low, *range_width; /* of each stream's interval; in a decoder, `low` is the offset of its number */
+    int32_t *at, *end;           /* the next word; the one behind the last, which is 0 */
     uint32_t *words;
     int64_t n_words;
     int64_t *first_word; /* of each stream, where an encoder writes */
-    int32_t *below, *part; /* of each lane of a step */
+    int32_t *below, *part, *rest, *rest_bits; /* of each position of a step */
+    int64_t *stream_position, *stream_stride;  /* of a stream's lanes; stride 0: they have none */
+    int64_t n_positions;   /* that there is room for */
     int16_t *near;         /* by value >> 3, the code whose bin holds it; of the profile */
     /* rice */
     uint64_t *bit_words;
@@ -160,8 +194,28 @@ struct spikey_coder {
     uint8_t *damaged;    /* of each stream */
     /* log */
     spikey_log log;
-    void *memory, *room; /* room: the words */
+    void *memory, *room, *parts; /* room: the words; parts: of each position */
 };
+
+/* What is compiled once for each instruction set: see the files vector_*.c. */
+struct spikey_kernels {
+    const char *name;
+    void (*evaluate)(spikey_state *state);
+    void (*predict)(spikey_state *state, int64_t pass);
+    void (*take_in)(spikey_state *state, int64_t pass, const int32_t *codes, int naive);
+    void (*range_parts)(spikey_coder *coder, const spikey_state *state, int64_t pass, const int32_t *codes);
+    /* of up to 8 streams; returns 0 if it has nothing for them */
+    int (*range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
+};
+
+/* Those of this name, or the best ones; NULL if this machine has none of that name. */
+const spikey_kernels *spikey_kernels_of(const char *name);
+
+/* Set what depends on the gain of a position. */
+void spikey_set_gain(spikey_state *state, int64_t position, int gain);
+
+/* Let gains follow the differences of a pass's positions, before its codes are taken in. */
+void spikey_follow_gains(spikey_state *state, int64_t first, int64_t stop, const int32_t *codes);
 
 /* outputs[3][n_positions] of positions first..stop-1 for the windows that end before `step`. */
 void spikey_network_evaluate(const spikey_network *network, const int16_t *history, int64_t n_history, int64_t step,
@@ -172,6 +226,9 @@ int64_t spikey_network_scratch(const spikey_network *network);
 
 /* Whether the edges of a profile, if there are any, are those of one. */
 int spikey_check_profile(const int32_t *edges, int64_t n_edges);
+
+/* Make room for what a coder keeps of each position. */
+int spikey_coder_fit(spikey_coder *coder, const spikey_state *state);
 
 /* Rows of the rank table of a profile of `size` codes. */
 int64_t spikey_rank_rows(int64_t size);
@@ -196,8 +253,10 @@ void spikey_advance(spikey_state *state, int64_t pass, const int32_t *codes);
 void spikey_update(spikey_state *state, int64_t pass);
 
 /* range.c, rice.c, ranks.c, residual_log.c: for the streams of one pass */
-void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
+void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t pass, int64_t first, int64_t stop,
                          const int32_t *codes);
+void spikey_range_parts(spikey_coder *coder, const spikey_state *state, const vector_group *group,
+                        const int32_t *codes); /* for lanes of several kinds of alphabets */
 void spikey_range_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
 void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
                         const int32_t *codes);
@@ -216,6 +275,10 @@ static inline int64_t clip(int64_t x, int64_t limit) { return x < -limit ? -limi
 static inline int64_t multiply(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
 static inline int64_t add(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
 static inline int64_t subtract(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+
+static inline int spikey_kind_of(int32_t size, int profiled) {
+    return size > SPIKEY_MAX_SMALL ? SPIKEY_LARGE : profiled ? SPIKEY_PROFILED : SPIKEY_EQUAL;
+}
 
 /* The entry of a scale in the tables. */
 static inline int32_t scale_index_of(int64_t log2_scale) {

@@ -372,8 +372,8 @@ static PyObject *py_join_regions(PyObject *module, PyObject *args) {
 static PyObject *py_simd(PyObject *module, PyObject *args) {
     (void)module, (void)args;
     PyObject *list = PyList_New(0);
-    for (const char *const *name = spikey_simd_names(); list && *name; name++) {
-        PyObject *text = PyUnicode_FromString(*name);
+    for (int i = 0; list && spikey_simd_name(i); i++) {
+        PyObject *text = PyUnicode_FromString(spikey_simd_name(i));
         if (!text || PyList_Append(list, text) < 0) {
             Py_XDECREF(text);
             Py_CLEAR(list);

@@ -43,7 +43,7 @@ static int make_integer(spikey_network *network, int layer, const float *weight,
             if (fabs(row[k] * unit) > 32767.0) return 0;
             sum += fabs(row[k] * unit) * bounds[k];
             int32_t w = (int32_t)(row[k] * unit);
-            int32_t *pair = pairs + r * n_pairs + k / 2;
+            int32_t *pair = pairs + r / 4 * 4 * n_pairs + k / 2 * 4 + r % 4;
             uint32_t half = (uint32_t)w & 0xFFFF;
             *pair = (int32_t)(k & 1 ? (uint32_t)*pair | half << 16 : half);
         }

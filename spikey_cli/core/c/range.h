@@ -16,14 +16,31 @@
 
 #include "internal.h"
 
+typedef struct {
+    uint64_t low, width; /* in a decoder, `low` is the offset of its number */
+    int32_t at, end;     /* the next word; the one behind the last, which is 0 */
+} spikey_interval;
+
+static inline spikey_interval interval_of(const spikey_coder *coder, int64_t stream) {
+    spikey_interval interval = {coder->low[stream], coder->range_width[stream], coder->at[stream], coder->end[stream]};
+    return interval;
+}
+
+static inline void set_interval(spikey_coder *coder, int64_t stream, spikey_interval interval) {
+    coder->low[stream] = interval.low;
+    coder->range_width[stream] = interval.width;
+    coder->at[stream] = interval.at;
+    coder->end[stream] = interval.end;
+}
+
 /* Add one to the number that ends in word `at`. It never runs out of the stream: low was below 2**64 in all. */
-static inline void carry(uint32_t *words, int64_t at) {
+static inline void carry(uint32_t *words, int32_t at) {
     while (words[at] == UINT32_MAX) words[at--] = 0;
     words[at]++;
 }
 
 /* Narrow an encoder's interval to first..first + part of 2**bits. */
-static inline void narrow(spikey_interval *interval, uint32_t *words, int32_t first, int32_t part, int bits) {
+static inline __attribute__((always_inline)) void narrow(spikey_interval *interval, uint32_t *words, int32_t first, int32_t part, int bits) {
     uint64_t step = interval->width >> bits;
     uint64_t low = interval->low + step * (uint64_t)first;
     if (low < interval->low) carry(words, interval->at - 1);
@@ -50,7 +67,28 @@ static inline void follow(spikey_interval *interval, const uint32_t *words, int3
     int full = width >> 32 == 0, shift = full << 5;
     interval->low = offset << shift | (word & (0 - (uint64_t)full));
     interval->width = width << shift;
-    interval->at += full;
+    if (interval->at < SPIKEY_LOST) interval->at += full;
+}
+
+/* The code of a symbol of a large alphabet, after what follows it: its low bits, or the code as it is. Damage gives some
+ * code of the alphabet, and is found out at the end. */
+static inline int32_t finish_symbol(spikey_interval *interval, const uint32_t *words, int32_t symbol, int32_t first,
+                                    int low_bits, int width, int32_t size) {
+    int64_t code;
+    if (symbol == 0) {
+        code = target(interval, width);
+        follow(interval, words, (int32_t)code, 1, width);
+    } else {
+        code = (int64_t)(first + symbol) * ((int64_t)1 << low_bits);
+        if (low_bits) {
+            int32_t rest = target(interval, low_bits);
+            follow(interval, words, rest, 1, low_bits);
+            code += rest;
+        }
+    }
+    if (code >= 0 && code < size) return (int32_t)code;
+    interval->at = SPIKEY_LOST;
+    return 0;
 }
 
 #endif

@@ -29,9 +29,10 @@ void spikey_log_record(spikey_coder *coder, const spikey_state *state, int64_t f
             int64_t value = value_of(code, coder->profiled[stream] ? state->values : 0);
             log->residual[at] = (int32_t)(value - mean);
             log->corrected[at] = in_spreads(value - mean, tables->inverse_spread[scale_index_of(scale)]);
-            if (!naive)
-                log->normalised_error[at] =
-                    in_spreads(value - state->network_mean[i], tables->inverse_spread[state->scale_index[i]]);
+            if (naive) continue;
+            int64_t away = value - (state->vectors ? state->mean32[i] : state->network_mean[i]);
+            int32_t inverse = state->vectors ? state->inverse32[i] : tables->inverse_spread[state->scale_index[i]];
+            log->normalised_error[at] = in_spreads(away, inverse);
         }
     }
 }

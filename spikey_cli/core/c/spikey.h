@@ -146,7 +146,7 @@ typedef struct {
     int64_t window;              /* samples that the network sees, at most 4096; 0 without network */
     const spikey_network *network; /* NULL: the caller evaluates it; must outlive the state */
     int gains_follow;            /* whether gains follow the differences, as in a live stream */
-    const char *simd;            /* NULL: the best that the machine has; or a name of spikey_simd_names */
+    const char *simd;            /* NULL: the best that the machine has; or a name of spikey_simd_name */
     int plain;                   /* only the plain loops, to compare with */
 } spikey_group;
 
@@ -171,8 +171,8 @@ void spikey_state_windows(const spikey_state *state, float *windows);
 /* Normalised errors, [n_lanes], of the step that is being taken, known for the passes that have taken it. */
 void spikey_state_normalised_errors(const spikey_state *state, int32_t *errors);
 
-/* Names of the instruction sets that this machine has, best first, then NULL. */
-const char *const *spikey_simd_names(void);
+/* Name of the i-th instruction set that this machine has, best first; NULL behind the last. */
+const char *spikey_simd_name(int i);
 
 /* ---- coder.c, range.c, rice.c, ranks.c, residual_log.c: entropy coders, and the log that stands in for one ---- */
 

@@ -109,11 +109,11 @@ static void fill_mixture(spikey_tables *tables) {
         int32_t(*row)[2] = tables->mixture[t];
         for (int i = 0; i < 2 * SPIKEY_MIXTURE_ZERO; i++) row[i][1] = row[i + 1][0] - row[i][0];
         row[2 * SPIKEY_MIXTURE_ZERO][1] = 0;
-        int place = 0;
-        for (int u = 0; u < SPIKEY_QUANTILES; u++) {
-            int32_t target = (2 * u + 1) << (24 - SPIKEY_QUANTILE_BITS - 1);
-            while (place <= 2 * SPIKEY_MIXTURE_ZERO && row[place][0] < target) place++;
-            tables->quantile[t][u] = (int16_t)((place - SPIKEY_MIXTURE_ZERO) * 2 - 1);
+        int at = 0;
+        for (int u = 0; u <= SPIKEY_QUANTILES; u++) {
+            int32_t target = (int32_t)least(greatest((int64_t)u << (24 - SPIKEY_QUANTILE_BITS), 64), SPIKEY_WHOLE - 64);
+            while (row[at][0] + row[at][1] <= target) at++;
+            tables->place[t][u] = (at - SPIKEY_MIXTURE_ZERO) * 128 + (target - row[at][0]) * 128 / row[at][1];
         }
     }
 }
