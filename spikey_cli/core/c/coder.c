@@ -57,7 +57,7 @@ static void carve(spikey_coder *coder, spikey_arena *arena) {
     TAKE(order, rows);
     TAKE(inverse, rows);
     TAKE(first_rank, has_ranks ? lanes + 1 : 0);
-    TAKE(ranks, has_ranks ? coder->n_ranks : 0);
+    TAKE(ranks, has_ranks ? coder->n_ranks + 1 : 0);
 #undef TAKE
 }
 

@@ -145,6 +145,7 @@ int spikey_take_steps(spikey_state *state, spikey_coder *coder, int32_t *codes, 
                       int64_t n_steps) {
     source from = {codes, n_codes, by_step};
     if (n_steps < 0 || !fits(state, coder) || !covers(state, &from, n_steps)) return SPIKEY_BAD_ARGUMENT;
+    if (n_steps == 0) return SPIKEY_OK;
     if (n_steps > coder->steps_left) return SPIKEY_NO_ROOM;
     if (state->window && !state->network && state->step + n_steps > state->window + 1) return SPIKEY_BAD_ARGUMENT;
     if (spikey_coder_fit(coder, state)) return SPIKEY_NO_MEMORY;

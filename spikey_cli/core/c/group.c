@@ -43,6 +43,8 @@ static int check(const spikey_group *group) {
                 if (other >= group->pass_channel[pass] ||
                     group->first_lane[other + 1] - group->first_lane[other] != stop - first)
                     return 0;
+                for (int64_t lane = first; lane < stop; lane++)
+                    if (group->length[lane] != group->length[group->first_lane[other] + lane - first]) return 0;
             }
             for (int64_t lane = first; lane < stop; lane++)
                 if (group->length[lane] < 1 || group->start[lane] < 0 || group->gains[lane] > SPIKEY_MAX_GAIN ||

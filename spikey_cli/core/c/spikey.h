@@ -134,7 +134,8 @@ typedef struct {
     int64_t n_channels, n_lanes, n_passes;
     const int64_t *first_lane;   /* [n_channels + 1]: 0, then the first lane of each channel, then n_lanes */
     const int64_t *pass_channel; /* [n_passes + 1]: 0, then the first channel of each pass, then n_channels */
-    const int64_t *references;   /* [n_channels][SPIKEY_MAX_REFERENCES]: channels of earlier passes, then -1 */
+    const int64_t *references;   /* [n_channels][SPIKEY_MAX_REFERENCES]: channels of earlier passes, with
+                                  lanes of the same lengths, then -1 */
     const int64_t *size;         /* [n_channels]: 1..SPIKEY_MAX_SIZE */
     const uint8_t *profiled;     /* [n_channels]: whether the bins are those of the profile, which has `size` codes */
     const int32_t *edges;        /* [n_edges]: the profile's; n_edges is 0 if there is none */

@@ -192,7 +192,7 @@ static void search_far(const spikey_coder *coder, const frames *f, vec aim, vec 
         if (!off[k]) continue;
         symbol_frame frame = {f->symbols[k], f->mean[k], f->inverse[k], f->scale[k], f->first[k], f->low_bits[k],
                               kind == SPIKEY_LARGE, kind == SPIKEY_PROFILED ? coder->edges : 0,
-                              &coder->tables->mixture[0][f->row[k]]};
+                              (const int32_t(*)[2])(const void *)coder->tables->mixture + f->row[k]};
         int32_t first, behind;
         (*symbol)[k] = search(&frame, aim[k], (*symbol)[k], &first, &behind);
         (*below)[k] = first, (*above)[k] = behind;
