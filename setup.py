@@ -3,15 +3,17 @@
 from setuptools import Extension, setup
 
 FOLDER = "spikey_cli/core/c/"
-SOURCES = (
-    "module tables quantizer packed gain lane_headers network group adaptation coder range rice ranks residual_log "
-    "messages coding_step simd simd_base simd_avx2"
-).split()
+# fmt: off
+SOURCES = [
+    "module", "tables", "quantizer", "packed", "gain", "lane_headers", "network", "group", "adaptation", "coder",
+    "range", "rice", "ranks", "residual_log", "messages", "coding_step", "simd", "simd_base", "simd_avx2",
+]
 # what the sources include: simd_*.c compile the vector files, once for each instruction set
-INCLUDED = (
-    "spikey.h internal.h bits.h density.h range.h ranks.h rice.h simd.h simd.inc vector.h vector_internal.h "
-    "vector_network.c vector_adaptation.c vector_range.c"
-).split()
+INCLUDED = [
+    "spikey.h", "internal.h", "bits.h", "density.h", "range.h", "ranks.h", "rice.h", "simd.h", "simd.inc",
+    "vector.h", "vector_internal.h", "vector_network.c", "vector_adaptation.c", "vector_range.c",
+]
+# fmt: on
 
 setup(
     ext_modules=[
@@ -20,7 +22,7 @@ setup(
             [f"{FOLDER}{name}.c" for name in SOURCES],
             depends=[FOLDER + name for name in INCLUDED],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=["-std=c11", "-O3", "-Wno-psabi"],
+            extra_compile_args=["-std=c11", "-O3", "-g0", "-Wno-psabi"],
             py_limited_api=True,
             optional=True,
         )

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from support import slow_twins
 from support.random_models import PARTS, random_model
 
-from spikey_cli.codec.coding_state import walk
+from spikey_cli.codec.coding_state import run
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
 from spikey_cli.core.gain import MAX_GAIN, lane_gains
+from spikey_cli.core.huffman import pack_ranks
 from spikey_cli.core.lane_headers import decode_lane_headers, encode_lane_headers
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, TableQuantizer, UniformQuantizer, identity
+from spikey_cli.core.residual_log import ResidualLog
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.topology.references import ReferenceTable
@@ -80,7 +82,7 @@ def by_kernels(group, name):
     lanes, bins, codes, predictor, table = group
     gains, initial_codes = lane_gains(codes, lanes, bins), codes[lanes.start]
     encoder = CODERS[name].encoder(lanes, bins)
-    walk(lanes, bins, gains, initial_codes, codes, predictor, table, encoder)
+    run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder)
     return gains, initial_codes, encoder.finish()
 
 
@@ -88,7 +90,7 @@ def streams_of(coder, name, bins):
     if name != "huffman":
         return coder.finish()
     ranks = [np.frombuffer(coder.ranks(i), np.int32) for i in range(bins.size.size)]
-    return [CODERS[name].encoder.pack(own, int(size)) for own, size in zip(ranks, bins.size, strict=True)]
+    return [pack_ranks(own, int(size)) for own, size in zip(ranks, bins.size, strict=True)]
 
 
 @settings(deadline=None)
@@ -117,13 +119,29 @@ def test_damaged_streams_are_decoded_as_by_the_kernels(group, name, seed):
     damaged = [_damage(stream, random) for stream in streams]
     decoder = CODERS[name].decoder(lanes, bins, damaged)
     expected = np.zeros_like(codes)
-    walk(lanes, bins, gains, initial_codes, expected, predictor, table, decoder)
+    run(lanes, bins, gains, initial_codes, expected, predictor, table, decoder)
     for how in HOW:
         found = np.zeros_like(codes)
         core = c_core.decoder_of(name, lanes, bins, damaged)
         c_core.run(lanes, bins, gains, initial_codes, found, predictor, table, core, True, **how)
         assert np.array_equal(found, expected)
         assert np.array_equal(c_core.whole(core, len(damaged)), decoder.finish())
+
+
+@settings(deadline=None, max_examples=40)
+@given(groups())
+def test_residual_log_is_that_of_the_kernels(group):
+    lanes, bins, codes, predictor, table = group
+    gains, initial_codes = lane_gains(codes, lanes, bins), codes[lanes.start]
+    log = ResidualLog(lanes, bins)
+    run(lanes, bins, gains, initial_codes, codes, predictor, table, CODERS["rice"].encoder(lanes, bins), log)
+    expected = log.state[-5:]
+    for how in HOW:
+        found = tuple(np.zeros_like(array) for array in expected)
+        encoder = c_core.encoder_of("rice", lanes, bins)
+        c_core.run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, False, log=found, **how)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert np.array_equal(ours, theirs)
 
 
 def _damage(stream: bytes, random: np.random.Generator) -> bytes:
@@ -148,11 +166,11 @@ class CoreStream(StreamState):
 
     how: dict
 
-    def _begin(self, initial_codes):
+    def _start(self, initial_codes):
         gains = np.full(self._channels, 40, np.uint8)
         bins = self._bins(self._channels)
         core = c_core.CoreState(
-            self._lanes, bins, gains, initial_codes, self._predictor, self._peers, follow=True, **self.how
+            self._lanes, bins, gains, initial_codes, self._predictor, self._references, follow=True, **self.how
         )
 
         class Walk:
@@ -174,7 +192,9 @@ class _Live:
         first_lane = coder.state.first_lane
         channel = np.repeat(np.arange(first_lane.size - 1), np.diff(first_lane)).astype(np.int32)
         count = channel.size
-        lanes = type(cut([1], 1))(channel, np.zeros(count, np.int64), np.full(count, 2**31 - 1, np.int32), channel[-1] + 1)
+        lanes = type(cut([1], 1))(
+            channel, np.zeros(count, np.int64), np.full(count, 2**31 - 1, np.int32), channel[-1] + 1
+        )
         self.state = coder.state
         self.coder = c_core.coder_of(c_core.RANGE, decodes, lanes, bins(lanes.n_channels), 0)
         self._decodes, self._n = decodes, lanes.n_channels
@@ -202,7 +222,9 @@ def test_live_streams_are_those_of_the_kernels(quantizer, name, packets, channel
     random = np.random.default_rng(seed)
     n = sum(packets)
     scale = 2.0 ** random.integers(-2, 20)
-    wave = quantizer.size / 2 + scale * (np.cumsum(random.normal(0, 1, n))[:, None] + random.normal(0, 1, (n, channels)))
+    wave = quantizer.size / 2 + scale * (
+        np.cumsum(random.normal(0, 1, n))[:, None] + random.normal(0, 1, (n, channels))
+    )
     codes = np.clip(wave, 0, quantizer.size - 1).astype(np.int32)
     predictor = predictor_of(name)
     topology = Topology.independent(channels) if channels < 2 or random.random() < 0.3 else _ring(channels)

@@ -13,14 +13,14 @@ from spikey_cli.model.inference import inference_for
 from spikey_cli.model.predictor import OUTPUT_ROWS, Predictor
 from spikey_cli.topology.references import ReferenceTable
 
-RANGE, RICE, RANKS, LOG = range(4)
+RANGE, RICE, RANKS = range(3)
 NAMES = {"range": RANGE, "rice": RICE, "huffman": RANKS}
 NOTHING = np.zeros(0, np.int32)
 
 
-def coder_of(kind: int, decodes: bool, lanes: Lanes, bins: Bins, n_steps: int = -1, log=None):
+def coder_of(kind: int, decodes: bool, lanes: Lanes, bins: Bins, n_steps: int = -1):
     first_lane = lanes.first_of_channels().astype(np.int64)
-    return _core.Coder(kind, decodes, first_lane, bins.size, bins.profiled, bins.edges, lanes.length, n_steps, log)
+    return _core.Coder(kind, decodes, first_lane, bins.size, bins.profiled, bins.edges, lanes.length, n_steps)
 
 
 def encoder_of(name: str, lanes: Lanes, bins: Bins):
@@ -65,6 +65,7 @@ class CoreState:
         table: ReferenceTable,
         *,
         follow: bool = False,
+        log: tuple[np.ndarray, ...] | None = None,
         simd: str | None = None,
         plain: bool = False,
     ) -> None:
@@ -82,6 +83,7 @@ class CoreState:
             predictor.window if predictor else 0,
             network_of(predictor),
             follow,
+            log,
             simd,
             plain,
         )
@@ -98,8 +100,8 @@ class CoreState:
         errors = np.zeros(self.lanes.count, np.int32)
         for i in range(naive, n_steps):
             self.state.windows(windows)
-            self.inference.see(windows)
-            for first, stop in self.inference.turns:
+            self.inference.set_windows(windows)
+            for first, stop in self.inference.pass_groups:
                 self.state.normalised_errors(errors)
                 outputs = np.ascontiguousarray(self.inference.outputs(first, stop, errors), dtype=np.float32)
                 assert outputs.shape == (OUTPUT_ROWS, self.lanes.count)
@@ -119,7 +121,7 @@ def run(
     decodes: bool,
     **how,
 ) -> None:
-    """`walk` by the core."""
+    """`codec.coding_state.run` by the core."""
     state = CoreState(lanes, bins, gains, initial_codes, predictor, table, **how)
     if decodes:
         state.state.initial_codes(codes)

@@ -58,7 +58,7 @@ static void predict_lanes(spikey_state *state, int64_t first, int64_t stop) {
         state->scale_index[i] = scale;
         state->network_mean[i] = last + ((outputs[i] * tables->output_factor[gain] + (1 << 15)) >> 16);
         int64_t away = last - state->mean_whole[i];
-        state->dc[i] = (int32_t)clip(away * tables->inverse_spread[scale] >> 22, SPIKEY_LIMIT);
+        state->dc[i] = (int32_t)clip(away * tables->inverse_scale[scale] >> 22, SPIKEY_LIMIT);
         state->log2_scale[i] = (int32_t)(own_scale + tables->scale_shift[state->slow_square[i] >> (SQUARE_SHIFT + 8)]);
         state->outlier_weight[i] = outputs[2 * n + i];
     }
@@ -82,7 +82,7 @@ void spikey_predict(spikey_state *state, int64_t pass) {
         int64_t p = clip(state->predicted[i] >> 12, SPIKEY_LIMIT << 4);
         state->predicted[i] = (int32_t)(p >> 4);
         int64_t mean = state->network_mean[i] +
-                       ((p * state->tables->spread[state->scale_index[i]] + (1 << 21)) >> 22);
+                       ((p * state->tables->scale[state->scale_index[i]] + (1 << 21)) >> 22);
         state->predicted_mean[i] = (int32_t)least(greatest(mean, state->lowest[i]), state->highest[i]);
     }
 }
@@ -122,7 +122,7 @@ void spikey_update(spikey_state *state, int64_t pass) {
     int32_t *now = errors_of(state, state->step);
     for (int64_t i = first; i < stop; i++) {
         int64_t last = state->last[i], away = last - state->network_mean[i];
-        int64_t scaled = multiply(away, state->tables->inverse_spread[state->scale_index[i]]) >> 21;
+        int64_t scaled = multiply(away, state->tables->inverse_scale[state->scale_index[i]]) >> 21;
         int32_t z = (int32_t)clip(scaled, SPIKEY_LIMIT);
         int32_t off = (int32_t)clip(z - state->predicted[i], SPIKEY_LIMIT);
         int64_t mean = last - state->mean_whole[i] + state->mean_rest[i];

@@ -131,11 +131,10 @@ spikey_coder *spikey_coder_new(const spikey_tables *tables, const spikey_coding 
     if (!coder) return 0;
     coder->tables = tables;
     coder->kind = coding->kind;
-    coder->decodes = coding->decodes && coding->kind != SPIKEY_LOG;
+    coder->decodes = coding->decodes;
     coder->n_streams = coding->n_streams;
     coder->n_lanes = coding->n_lanes;
     coder->n_edges = coding->n_edges;
-    coder->log = coding->log;
     for (int64_t lane = 0; lane < coding->n_lanes; lane++) {
         coder->n_ranks += coding->length[lane] - 1;
         if (coding->length[lane] > coder->longest) coder->longest = coding->length[lane];
@@ -152,7 +151,7 @@ spikey_coder *spikey_coder_new(const spikey_tables *tables, const spikey_coding 
         arena.used = 0;
         carve(coder, &arena);
         fill(coder, coding);
-        int has_room = coder->decodes || coder->kind == SPIKEY_RANKS || coder->kind == SPIKEY_LOG;
+        int has_room = coder->decodes || coder->kind == SPIKEY_RANKS;
         if (has_room || make_room(coder, coder->samples, 0) == SPIKEY_OK) {
             if (!has_room) begin(coder);
             *error = SPIKEY_OK;

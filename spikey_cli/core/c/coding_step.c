@@ -83,19 +83,14 @@ static int fits(const spikey_state *state, spikey_coder *coder) {
             place_stream(state, coder, stream);
         }
     }
-    if (coder->kind == SPIKEY_RANKS || coder->kind == SPIKEY_LOG)
-        for (int64_t lane = 0; lane < state->n_lanes; lane++) {
-            int64_t length = state->length[state->position_of[lane]];
-            if (coder->kind == SPIKEY_RANKS &&
-                coder->first_rank[lane + 1] - coder->first_rank[lane] != length - 1)
-                return 0;
-            if (coder->kind == SPIKEY_LOG && state->start[lane] > coder->log.n - length) return 0;
-        }
+    for (int64_t lane = 0; coder->kind == SPIKEY_RANKS && lane < state->n_lanes; lane++)
+        if (coder->first_rank[lane + 1] - coder->first_rank[lane] != state->length[state->position_of[lane]] - 1)
+            return 0;
     return 1;
 }
 
 static void code_lanes(spikey_state *state, spikey_coder *coder, int64_t pass, int64_t first, int64_t stop,
-                       int32_t *codes, int naive) {
+                       int32_t *codes) {
     switch (coder->kind) {
     case SPIKEY_RANGE:
         (coder->decodes ? spikey_range_decode(coder, state, first, stop, codes)
@@ -109,7 +104,6 @@ static void code_lanes(spikey_state *state, spikey_coder *coder, int64_t pass, i
         (coder->decodes ? spikey_ranks_decode(coder, state, first, stop, codes)
                         : spikey_ranks_encode(coder, state, first, stop, codes));
         break;
-    case SPIKEY_LOG: spikey_log_record(coder, state, first, stop, codes, naive); break;
     }
 }
 
@@ -125,7 +119,8 @@ static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64
             state->kernels->predict(state, pass);
         else
             spikey_predict(state, pass);
-        code_lanes(state, coder, pass, first, *stream, codes, naive);
+        code_lanes(state, coder, pass, first, *stream, codes);
+        if (state->log.n) spikey_record(state, pass, codes, naive);
         if (state->vectors) {
             state->kernels->take_in(state, pass, codes, naive);
         } else {

@@ -36,7 +36,7 @@ static inline symbol_frame frame_of(const spikey_tables *tables, int32_t size, c
         frame.edges = 0;
     }
     frame.scale = scale_index_of((int64_t)log2_scale - (frame.low_bits << 4));
-    frame.inverse = tables->inverse_spread[frame.scale];
+    frame.inverse = tables->inverse_scale[frame.scale];
     frame.mixture = tables->mixture[outlier_row(outlier_weight)];
     return frame;
 }

@@ -48,6 +48,7 @@ static int check(const spikey_group *group) {
             }
             for (int64_t lane = first; lane < stop; lane++)
                 if (group->length[lane] < 1 || group->start[lane] < 0 || group->gains[lane] > SPIKEY_MAX_GAIN ||
+                    (group->log.n && group->start[lane] > group->log.n - group->length[lane]) ||
                     group->initial_codes[lane] < 0 || group->initial_codes[lane] >= size)
                     return 0;
         }
@@ -310,6 +311,7 @@ spikey_state *spikey_state_new(const spikey_tables *tables, const spikey_group *
     state->step = 1;
     state->window = group->window;
     state->gains_follow = group->gains_follow != 0;
+    state->log = group->log;
     state->n_channels = group->n_channels;
     state->n_lanes = group->n_lanes;
     state->n_passes = group->n_passes;

@@ -54,8 +54,8 @@ struct spikey_tables {
     int64_t gain_step[SPIKEY_MAX_GAIN];         /* mean square, in 1/256 code**2, from which on the gain is i + 1 */
     int64_t mean_square[SPIKEY_MAX_GAIN + 1];   /* that a gain stands for, in (1/64 codes)**2 */
     int32_t log2_rms[SPIKEY_MAX_GAIN + 1];      /* in 1/16 octaves */
-    int32_t inverse_spread[SPIKEY_SCALES];      /* by log2 scale - SPIKEY_MIN_LOG2_SCALE: at most 2**27 */
-    int64_t spread[SPIKEY_SCALES];              /* below 2**32 */
+    int32_t inverse_scale[SPIKEY_SCALES];      /* by log2 scale - SPIKEY_MIN_LOG2_SCALE: at most 2**27 */
+    int64_t scale[SPIKEY_SCALES];              /* below 2**32 */
     int8_t scale_shift[SPIKEY_SQUARES];         /* by mean square / 256, in 1/16 octaves */
     /* [t][i]: 2**24 F at (i - 1024) / 32 deviations for outlier weight t, and how much the next entry is above it */
     int32_t mixture[SPIKEY_OUTLIER_WEIGHTS][2 * SPIKEY_MIXTURE_ZERO + 1][2];
@@ -150,11 +150,12 @@ struct spikey_state {
     int64_t shortest;               /* lane, in samples */
     int32_t *mean32, *inverse32;    /* the network's mean, and the inverse of its spread */
     float *scratch;                 /* of the network */
+    spikey_log log;                 /* without entries: none */
     int32_t *tile;                  /* [SPIKEY_TILE][n_positions]: codes */
     void *memory;
 };
 
-/* An encoder, a decoder or a log. A stream has lanes [first_lane[s], first_lane[s + 1]) of the group. */
+/* An encoder or a decoder. A stream has lanes [first_lane[s], first_lane[s + 1]) of the group. */
 struct spikey_coder {
     const spikey_tables *tables;
     spikey_coder_kind kind;
@@ -192,8 +193,6 @@ struct spikey_coder {
     int64_t n_ranks;
     int64_t *first_rank; /* of each lane */
     uint8_t *damaged;    /* of each stream */
-    /* log */
-    spikey_log log;
     void *memory, *room, *parts; /* room: the words; parts: of each position */
 };
 
@@ -252,7 +251,7 @@ void spikey_predict(spikey_state *state, int64_t pass);
 void spikey_advance(spikey_state *state, int64_t pass, const int32_t *codes);
 void spikey_update(spikey_state *state, int64_t pass);
 
-/* range.c, rice.c, ranks.c, residual_log.c: for the streams of one pass */
+/* range.c, rice.c, ranks.c: for the streams of one pass; residual_log.c: for all its lanes */
 void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t pass, int64_t first, int64_t stop,
                          const int32_t *codes);
 void spikey_range_parts(spikey_coder *coder, const spikey_state *state, const vector_group *group,
@@ -264,8 +263,7 @@ void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t 
 void spikey_ranks_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
                          const int32_t *codes);
 void spikey_ranks_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
-void spikey_log_record(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
-                       const int32_t *codes, int naive);
+void spikey_record(const spikey_state *state, int64_t pass, const int32_t *codes, int naive);
 
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -483,7 +483,6 @@ static PyType_Spec network_spec = {"spikey_cli.core._core.Network", sizeof(netwo
 typedef struct {
     PyObject_HEAD
     spikey_coder *coder;
-    buffers log; /* held as long as the coder writes to them */
     int busy;
 } coder_object;
 
@@ -491,12 +490,12 @@ static module_state *state_of_type(PyTypeObject *type) { return PyType_GetModule
 
 static PyObject *coder_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     (void)keywords;
-    PyObject *o[5], *log;
+    PyObject *o[5];
     int kind, decodes, error = 0;
     long long n_steps;
     buffers held = {.n = 0};
     spikey_coding coding = {.n_streams = 0};
-    if (!PyArg_ParseTuple(args, "ipOOOOOLO:Coder", &kind, &decodes, &o[0], &o[1], &o[2], &o[3], &o[4], &n_steps, &log))
+    if (!PyArg_ParseTuple(args, "ipOOOOOL:Coder", &kind, &decodes, &o[0], &o[1], &o[2], &o[3], &o[4], &n_steps))
         return 0;
     coding.size = take(&held, o[1], "i", 8, 0, &coding.n_streams);
     coding.first_lane = take_exactly(&held, o[0], "i", 8, 0, coding.n_streams + 1);
@@ -506,26 +505,11 @@ static PyObject *coder_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     coding.n_steps = n_steps;
     coding.decodes = decodes;
     coder_object *self = 0;
-    if (in_range(&held, kind, SPIKEY_RANGE, SPIKEY_LOG)) self = (coder_object *)allocate(type);
+    if (in_range(&held, kind, SPIKEY_RANGE, SPIKEY_RANKS)) self = (coder_object *)allocate(type);
     if (self) {
         coding.kind = (spikey_coder_kind)kind;
-        if (kind == SPIKEY_LOG) {
-            PyObject *a[5];
-            if (PyTuple_Check(log) && PyArg_ParseTuple(log, "OOOOO:log", &a[0], &a[1], &a[2], &a[3], &a[4])) {
-                coding.log.mass = take(&self->log, a[0], "i", 4, 1, &coding.log.n);
-                coding.log.rest = take_exactly(&self->log, a[1], "u", 1, 1, coding.log.n);
-                coding.log.residual = take_exactly(&self->log, a[2], "i", 4, 1, coding.log.n);
-                coding.log.corrected = take_exactly(&self->log, a[3], "i", 2, 1, coding.log.n);
-                coding.log.normalised_error = take_exactly(&self->log, a[4], "i", 2, 1, coding.log.n);
-            } else {
-                self->log.failed = 1;
-                if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a log needs its arrays");
-            }
-        }
-        if (!self->log.failed) {
-            self->coder = spikey_coder_new(state_of_type(type)->tables, &coding, &error);
-            if (!self->coder) raise_error(error);
-        }
+        self->coder = spikey_coder_new(state_of_type(type)->tables, &coding, &error);
+        if (!self->coder) raise_error(error);
         if (!self->coder) Py_CLEAR(self);
     }
     give_back(&held);
@@ -534,7 +518,6 @@ static PyObject *coder_new(PyTypeObject *type, PyObject *args, PyObject *keyword
 
 static void coder_dealloc(PyObject *self) {
     spikey_coder_free(((coder_object *)self)->coder);
-    give_back(&((coder_object *)self)->log);
     dealloc(self);
 }
 
@@ -656,20 +639,36 @@ typedef struct {
     PyObject_HEAD
     spikey_state *state;
     PyObject *network;
+    buffers log; /* held as long as the state may write to them */
     int busy;
 } state_object;
 
+/* The arrays of a log: mass, rest, residual, corrected, normalised error. */
+static void take_log(buffers *held, PyObject *arrays, spikey_log *log) {
+    PyObject *a[5];
+    if (!PyTuple_Check(arrays) || !PyArg_ParseTuple(arrays, "OOOOO:log", &a[0], &a[1], &a[2], &a[3], &a[4])) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a log is a tuple of five arrays");
+        held->failed = 1;
+        return;
+    }
+    log->mass = take(held, a[0], "i", 4, 1, &log->n);
+    log->raw_bits = take_exactly(held, a[1], "u", 1, 1, log->n);
+    log->residual = take_exactly(held, a[2], "i", 4, 1, log->n);
+    log->corrected = take_exactly(held, a[3], "i", 2, 1, log->n);
+    log->normalised_error = take_exactly(held, a[4], "i", 2, 1, log->n);
+}
+
 static PyObject *state_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     (void)keywords;
-    PyObject *o[10], *network;
+    PyObject *o[10], *network, *log;
     long long window;
     int gains_follow, plain, error = 0;
     const char *simd;
     buffers held = {.n = 0};
     spikey_group group = {.n_channels = 0};
     int64_t n_passes = 0;
-    if (!PyArg_ParseTuple(args, "OOOOOOOOOOLOpzp:State", &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8],
-                          &o[9], &window, &network, &gains_follow, &simd, &plain))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOLOpOzp:State", &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8],
+                          &o[9], &window, &network, &gains_follow, &log, &simd, &plain))
         return 0;
     PyObject *network_type = state_of_type(type)->network_type;
     if (network != Py_None && (PyObject *)Py_TYPE(network) != network_type) {
@@ -693,15 +692,16 @@ static PyObject *state_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     group.simd = simd;
     group.plain = plain;
     state_object *self = held.failed ? 0 : (state_object *)allocate(type);
-    if (self) {
+    if (self && log != Py_None) take_log(&self->log, log, &group.log);
+    if (self && !self->log.failed) {
         self->state = spikey_state_new(state_of_type(type)->tables, &group, &error);
-        if (self->state) {
-            Py_INCREF(network);
-            self->network = network;
-        } else {
-            raise_error(error);
-            Py_CLEAR(self);
-        }
+        if (!self->state) raise_error(error);
+    }
+    if (self && self->state) {
+        Py_INCREF(network);
+        self->network = network;
+    } else {
+        Py_CLEAR(self);
     }
     give_back(&held);
     return (PyObject *)self;
@@ -709,6 +709,7 @@ static PyObject *state_new(PyTypeObject *type, PyObject *args, PyObject *keyword
 
 static void state_dealloc(PyObject *self) {
     spikey_state_free(((state_object *)self)->state);
+    give_back(&((state_object *)self)->log);
     Py_XDECREF(((state_object *)self)->network);
     dealloc(self);
 }

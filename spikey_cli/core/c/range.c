@@ -71,7 +71,7 @@ void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t
 /* About where the code is whose part holds `aim`: where the search begins has no effect on where it ends. */
 static int32_t guess(const spikey_coder *coder, const symbol_frame *frame, int32_t aim, int32_t outlier_weight) {
     int64_t away = coder->tables->place[outlier_row(outlier_weight)][aim >> (BITS - SPIKEY_QUANTILE_BITS)];
-    int64_t value = frame->mean + (away * coder->tables->spread[frame->scale] >> 22);
+    int64_t value = frame->mean + (away * coder->tables->scale[frame->scale] >> 22);
     int64_t symbol = ((value + 32) >> 6) - frame->first;
     if (frame->edges)
         symbol = coder->near[least(greatest(value >> (6 - NEAR_BITS), 0), (SPIKEY_MAX_SMALL << NEAR_BITS) - 1)];

@@ -24,7 +24,7 @@ static int32_t cell_middle(int32_t predicted_mean) {
 static void fill_row(spikey_coder *coder, int64_t row, int32_t group, int32_t middle) {
     const spikey_tables *tables = coder->tables;
     int32_t size = (int32_t)coder->n_edges - 1;
-    int32_t inverse = tables->inverse_spread[group * (1 << CLASS_SHIFT) + (1 << (CLASS_SHIFT - 1)) -
+    int32_t inverse = tables->inverse_scale[group * (1 << CLASS_SHIFT) + (1 << (CLASS_SHIFT - 1)) -
                                              SPIKEY_MIN_LOG2_SCALE];
     const int32_t(*mixture)[2] = tables->mixture[TABLE_OUTLIER_WEIGHT];
     rank_origin origin = origin_of(middle, coder->edges, size);

@@ -130,6 +130,15 @@ int spikey_network_run(const spikey_network *network, const float *windows, int6
 
 typedef struct spikey_state spikey_state;
 
+/* Of each sample, in the flat order of the group's codes: see residual_log.c. */
+typedef struct {
+    int32_t *mass;
+    uint8_t *raw_bits;
+    int32_t *residual;
+    int16_t *corrected, *normalised_error;
+    int64_t n; /* entries of each; 0: no log is kept */
+} spikey_log;
+
 typedef struct {
     int64_t n_channels, n_lanes, n_passes;
     const int64_t *first_lane;   /* [n_channels + 1]: 0, then the first lane of each channel, then n_lanes */
@@ -147,6 +156,7 @@ typedef struct {
     int64_t window;              /* samples that the network sees, at most 4096; 0 without network */
     const spikey_network *network; /* NULL: the caller evaluates it; must outlive the state */
     int gains_follow;            /* whether gains follow the differences, as in a live stream */
+    spikey_log log;              /* filled in; its arrays must outlive the state */
     const char *simd;            /* NULL: the best that the machine has; or a name of spikey_simd_name */
     int plain;                   /* only the plain loops, to compare with */
 } spikey_group;
@@ -175,20 +185,11 @@ void spikey_state_normalised_errors(const spikey_state *state, int32_t *errors);
 /* Name of the i-th instruction set that this machine has, best first; NULL behind the last. */
 const char *spikey_simd_name(int i);
 
-/* ---- coder.c, range.c, rice.c, ranks.c, residual_log.c: entropy coders, and the log that stands in for one ---- */
+/* ---- coder.c, range.c, rice.c, ranks.c: entropy coders ---- */
 
 typedef struct spikey_coder spikey_coder;
 
-typedef enum { SPIKEY_RANGE, SPIKEY_RICE, SPIKEY_RANKS, SPIKEY_LOG } spikey_coder_kind;
-
-/* Of each sample, in the flat order of the group's codes: see residual_log.c. */
-typedef struct {
-    int32_t *mass;
-    uint8_t *rest;
-    int32_t *residual;
-    int16_t *corrected, *normalised_error;
-    int64_t n; /* entries of each */
-} spikey_log;
+typedef enum { SPIKEY_RANGE, SPIKEY_RICE, SPIKEY_RANKS } spikey_coder_kind;
 
 typedef struct {
     spikey_coder_kind kind;
@@ -201,7 +202,6 @@ typedef struct {
     int64_t n_edges;
     const int32_t *length;     /* [n_lanes] */
     int64_t n_steps;           /* steps of endless lanes that an encoder has room for; below 0: of the lanes as they are */
-    spikey_log log;            /* of a log: arrays that must outlive it */
 } spikey_coding;
 
 spikey_coder *spikey_coder_new(const spikey_tables *tables, const spikey_coding *coding, int *error);

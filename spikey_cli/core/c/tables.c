@@ -72,8 +72,8 @@ static void fill_gains(spikey_tables *tables) {
 
 static void fill_scales(spikey_tables *tables) {
     for (int i = 0; i < SPIKEY_SCALES; i++) {
-        tables->inverse_spread[i] = (int32_t)power(i + SPIKEY_MIN_LOG2_SCALE, 23);
-        tables->spread[i] = power(-(i + SPIKEY_MIN_LOG2_SCALE), 16);
+        tables->inverse_scale[i] = (int32_t)power(i + SPIKEY_MIN_LOG2_SCALE, 23);
+        tables->scale[i] = power(-(i + SPIKEY_MIN_LOG2_SCALE), 16);
     }
     /* a shift of n begins at a mean square of 2**((2n - 1)/8) */
     int shift = -40;

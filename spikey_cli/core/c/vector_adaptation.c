@@ -74,7 +74,7 @@ void V(predict)(spikey_state *state, int64_t pass) {
             vec own_scale = load(state->log2_rms + i) + load(outputs + n + i);
             vec scale = scale_index_vec(own_scale);
             vec mean = last + product(load(outputs + i), load(state->output_factor + i), 1 << 15, 16);
-            vec inverse = inverse_spread_of(scale);
+            vec inverse = inverse_scale_of(scale);
             vec away = clip_vec(last - load(state->mean_whole + i), 1 << 25);
             vec dc = tap_pair(clip_vec(product(away, inverse, 0, 22), SPIKEY_LIMIT));
             vec p = multiply_add(weight[0], dc);
@@ -87,7 +87,7 @@ void V(predict)(spikey_state *state, int64_t pass) {
                      multiply_add(weight[k + 2], load(taps[k + 2] + i));
             }
             p = clip_vec(p >> 12, SPIKEY_LIMIT << 4);
-            vec predicted_mean = mean + spread_by(p, scale, 1 << 21);
+            vec predicted_mean = mean + scale_by(p, scale, 1 << 21);
             predicted_mean = smallest(largest(predicted_mean, load(state->lowest + i)), load(state->highest + i));
             store(state->mean32 + i, mean);
             store(state->inverse32 + i, inverse);

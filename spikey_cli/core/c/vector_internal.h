@@ -14,13 +14,13 @@
 #define V(name) V_NAME(name, SPIKEY_SIMD)
 
 /* 2**(23 - scale / 16), rounded down, for entries 0..319 of the tables of scales. */
-INLINE vec inverse_spread_of(vec scale_index) {
+INLINE vec inverse_scale_of(vec scale_index) {
     return shift_right(lookup_16(spikey_root_16, scale_index & splat(15)), (vec)((uvec)scale_index >> 4) + splat(3));
 }
 
 /* (x * 2**(16 + scale / 16) + 2**21) >> 22, the power rounded down, for entries 0..319 of the tables of scales. From
  * 2**31 on the power is a multiple of 2 or 4, which `x`, of at most 2**28, takes over. */
-INLINE vec spread_by(vec x, vec scale_index, int64_t round) {
+INLINE vec scale_by(vec x, vec scale_index, int64_t round) {
     vec m = splat(320) - scale_index, shift = (vec)((uvec)m >> 4) - splat(2);
     vec root = shift_right(lookup_16(spikey_root_16, m & splat(15)), largest(shift, splat(0)));
     vec more = largest(-shift, splat(0));

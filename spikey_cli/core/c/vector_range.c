@@ -25,7 +25,7 @@ INLINE frames frames_of(vec predicted_mean, vec log2_scale, vec outlier_weight, 
         log2_scale -= (vec)((uvec)f.low_bits << 4);
     }
     f.scale = scale_index_vec(log2_scale);
-    f.inverse = inverse_spread_of(f.scale);
+    f.inverse = inverse_scale_of(f.scale);
     vec row = smallest(largest(outlier_weight, splat(0)), splat(SPIKEY_OUTLIER_WEIGHTS - 1));
     f.row = row * splat(ROW);
     f.place_row = row * splat(SPIKEY_QUANTILES + 1);
@@ -175,7 +175,7 @@ INLINE vec guesses(const spikey_coder *coder, const frames *f, vec aim, int kind
     vec place, next, symbol;
     lookup_two(&coder->tables->place[0][0], f->place_row + (aim >> FINE), 1, &place, &next);
     vec z = place + (((next - place) * ((aim & splat((1 << FINE) - 1)) >> 6)) >> 8);
-    vec value = f->mean + spread_by(z, f->scale, 0);
+    vec value = f->mean + scale_by(z, f->scale, 0);
     if (kind == SPIKEY_PROFILED) {
         vec near = smallest(largest(value >> (6 - NEAR_BITS), splat(0)), splat((SPIKEY_MAX_SMALL << NEAR_BITS) - 1));
         symbol = lookup_short(coder->near, near);
