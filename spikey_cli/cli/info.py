@@ -36,11 +36,11 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
         spikey info --json out.spk
     """
     from ..api.info import info as archive_info
-    from ..streaming.pipe import describe_live, is_live
+    from ..streaming.pipe import is_live, live_info
 
     is_stream = is_live(archive)
     description: dict[str, Any]
-    description = describe_live(archive) if is_stream else archive_info(archive, limits=limits)
+    description = live_info(archive) if is_stream else archive_info(archive, limits=limits)
     if as_json:
         click.echo(json.dumps(description, indent=2))
     else:

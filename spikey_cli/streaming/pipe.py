@@ -248,8 +248,8 @@ def live_suffix(path: str | os.PathLike[str]) -> str:
     return ".wav" if _read_header(path)[0].header else ".raw"
 
 
-def describe_live(path: str | os.PathLike[str]) -> dict[str, object]:
-    """Describe a live stream by its header, as JSON data.
+def live_info(path: str | os.PathLike[str]) -> dict[str, object]:
+    """Return what the header of a live stream states, as JSON data; `spikey_cli.info` is the same for archives.
 
     Parameters
     ----------
