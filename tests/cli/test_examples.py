@@ -72,6 +72,7 @@ def test_the_recordings_are_two_sessions_of_two_peers(tmp_path):
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 class TestChallenge:
+    @pytest.mark.slow
     def test_the_loop_of_the_challenge(self, tmp_path, environment):
         (tmp_path / "data").mkdir()
         for path in RECORDINGS[:2]:

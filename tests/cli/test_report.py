@@ -66,13 +66,6 @@ def test_an_empty_bar_is_erased(tmp_path):
     assert left.startswith(f"\x1b[?25hspikey: {tmp_path / 'absent.wav'}: cannot read"), written
 
 
-def test_no_bar_without_a_terminal(tmp_path, wavs):
-    done = subprocess.run(
-        [sys.executable, "-m", "spikey_cli", "compress", *wavs, tmp_path / "out.spk"], capture_output=True
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
 def test_lines_above_the_bar(archive):
     written = on_a_terminal("test", "-v", archive)
     assert "\r\x1b[Kthread0.wav: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz" in written
@@ -115,8 +108,8 @@ def test_durations():
 
 def test_sizes():
     counts = (0, 999, 1000, 999_994, 999_996, 116_967_562, 5e12, 2e16)
-    told = ["0 B", "999 B", "1.00 kB", "999.99 kB", "1.00 MB", "116.97 MB", "5.00 TB", "20000.00 TB"]
-    assert [size(count) for count in counts] == told
+    log = ["0 B", "999 B", "1.00 kB", "999.99 kB", "1.00 MB", "116.97 MB", "5.00 TB", "20000.00 TB"]
+    assert [size(count) for count in counts] == log
 
 
 def run(*arguments: object, status: int = 0) -> tuple[str, str]:
@@ -127,7 +120,7 @@ def run(*arguments: object, status: int = 0) -> tuple[str, str]:
 
 
 def test_the_log_of_archives(tmp_path, wavs):
-    out, told = run("compress", "-v", *wavs, tmp_path / "out.spk")
+    out, log = run("compress", "-v", *wavs, tmp_path / "out.spk")
     assert out.startswith(f"{tmp_path / 'out.spk'}: 2 files")
     for expected in (
         rf"^{wavs[1]}: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz, .*n1$",
@@ -138,28 +131,28 @@ def test_the_log_of_archives(tmp_path, wavs):
         r"^verified in \d+\.\d+ s$",
         r"^\d+\.\d+ s in total",
     ):
-        assert re.search(expected, told, re.MULTILINE), f"{expected} is not in {told}"
+        assert re.search(expected, log, re.MULTILINE), f"{expected} is not in {log}"
     for command in (
         ["decompress", "-v", tmp_path / "out.spk", tmp_path / "back"],
         ["test", "-v", tmp_path / "out.spk"],
     ):
-        told = run(*command)[1]
+        log = run(*command)[1]
         for expected in (
             rf"^{tmp_path / 'out.spk'}: format [\d.]+, coder rice, model n1-[0-9a-f]{{8}}.onnx, files: 2, blocks: 1$",
             r"^thread1\.wav: wav, 1 x 30,000 samples",
             r"^decoded 2 parts, 120000 of 120000 bytes$",
             r"^decoded in \d+\.\d+ s$",
         ):
-            assert re.search(expected, told, re.MULTILINE), f"{expected} is not in {told}"
+            assert re.search(expected, log, re.MULTILINE), f"{expected} is not in {log}"
 
 
 def test_the_log_of_live_streams(tmp_path, wavs):
     with wavs[0].open("rb") as wav:
         spikey = [sys.executable, "-m", "spikey_cli", "compress", "-v", "-", tmp_path / "live.spk"]
-        told = subprocess.run(spikey, stdin=wav, capture_output=True, text=True, check=True).stderr
+        log = subprocess.run(spikey, stdin=wav, capture_output=True, text=True, check=True).stderr
     expected = r".*: 1, 16 bit, 19531 Hz, coder range, model n1-[0-9a-f]{8}\.onnx$"
-    assert re.search(rf"^stdin: {expected}", told, re.MULTILINE), told
-    assert re.search(r"^frames .*packet: 1953$", told, re.MULTILINE), told
+    assert re.search(rf"^stdin: {expected}", log, re.MULTILINE), log
+    assert re.search(r"^frames .*packet: 1953$", log, re.MULTILINE), log
     assert re.search(rf"live\.spk: {expected}", run("test", "-v", tmp_path / "live.spk")[1], re.MULTILINE)
 
 
@@ -171,14 +164,14 @@ def test_the_log_ends_with_the_command(tmp_path, archive):
 
 def test_quiet_prints_errors_only(tmp_path, archive):
     assert run("test", "-q", archive) == ("", "")
-    out, told = run("test", "-q", tmp_path / "absent.spk", status=1)
-    assert (out, told.startswith("spikey: ")) == ("", True)
+    out, log = run("test", "-q", tmp_path / "absent.spk", status=1)
+    assert (out, log.startswith("spikey: ")) == ("", True)
 
 
 def test_callers_in_python_get_the_same_log_and_progress(tmp_path, wavs, caplog):
     calls = []
     with caplog.at_level(logging.INFO, "spikey_cli"):
-        spikey_cli.compress(wavs, tmp_path / "out.spk", progress=lambda *told: calls.append(told))
+        spikey_cli.compress(wavs, tmp_path / "out.spk", progress=lambda *log: calls.append(log))
     assert any("with peers: 2, sessions: 1" in message for message in caplog.messages)
     assert not any(message.startswith("coded") for message in caplog.messages)
     (coded, total, ratio), (verified, _, none) = calls
