@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..errors import SpikeyError
     from ..system.progress import Progress
 
-QUIET = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Print errors and warnings only.")
 _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log each step and its time on stderr.")
 _NO_PROGRESS = click.option(
     "--no-progress", is_flag=True, help="Show no progress bar. Without a terminal there is none."

@@ -108,8 +108,8 @@ def test_durations():
 
 def test_sizes():
     counts = (0, 999, 1000, 999_994, 999_996, 116_967_562, 5e12, 2e16)
-    log = ["0 B", "999 B", "1.00 kB", "999.99 kB", "1.00 MB", "116.97 MB", "5.00 TB", "20000.00 TB"]
-    assert [size(count) for count in counts] == log
+    expected = ["0 B", "999 B", "1.00 kB", "999.99 kB", "1.00 MB", "116.97 MB", "5.00 TB", "20000.00 TB"]
+    assert [size(count) for count in counts] == expected
 
 
 def run(*arguments: object, status: int = 0) -> tuple[str, str]:
@@ -171,7 +171,7 @@ def test_quiet_prints_errors_only(tmp_path, archive):
 def test_callers_in_python_get_the_same_log_and_progress(tmp_path, wavs, caplog):
     calls = []
     with caplog.at_level(logging.INFO, "spikey_cli"):
-        spikey_cli.compress(wavs, tmp_path / "out.spk", progress=lambda *log: calls.append(log))
+        spikey_cli.compress(wavs, tmp_path / "out.spk", progress=lambda *arguments: calls.append(arguments))
     assert any("with peers: 2, sessions: 1" in message for message in caplog.messages)
     assert not any(message.startswith("coded") for message in caplog.messages)
     (coded, total, ratio), (verified, _, none) = calls
