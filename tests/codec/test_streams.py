@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.lane_runs import decode, encode, lane_walks
 from support.random_models import PARTS, random_model
 from support.recordings import neural
 
@@ -24,72 +23,6 @@ from spikey_cli.topology.references import BlockChannel, ReferenceGraph
 from spikey_cli.topology.topology import Topology
 
 
-@pytest.mark.parametrize("coder", CODERS.values(), ids=lambda coder: coder.name)
-class TestCoders:
-    """Alone, whatever was predicted; see `spikey_cli.core.coders`."""
-
-    @given(walk=lane_walks())
-    def test_codes_come_back_whatever_was_predicted(self, coder, walk):
-        lanes, bins, codes, *prediction = walk
-        streams = encode(coder, lanes, bins, codes, *prediction)
-        assert len(streams) == lanes.n_channels
-        assert streams == encode(coder, lanes, bins, codes, *prediction), "not the same twice"
-        found, whole = decode(coder, lanes, bins, streams, *prediction)
-        assert whole.all()
-        for lane in range(lanes.count):
-            coded_group = slice(1, lanes.length[lane])
-            np.testing.assert_array_equal(found[coded_group, lane], codes[coded_group, lane], err_msg=f"lane {lane}")
-
-    @given(walk=lane_walks(), damage=st.integers(0, 2**32), is_noise=st.booleans())
-    def test_damaged_streams_and_noise_give_codes_of_the_grid(self, coder, walk, damage, is_noise):
-        lanes, bins, codes, *prediction = walk
-        random = np.random.default_rng(damage)
-        streams = []
-        for stream in encode(coder, lanes, bins, codes, *prediction):
-            broken = np.frombuffer(stream, dtype=np.uint8).copy()
-            broken[random.random(broken.size) < 0.2] ^= np.uint8(random.integers(1, 256))
-            cut = broken.tobytes()[: random.integers(0, len(stream) + 1)]
-            streams.append(random.bytes(int(random.integers(0, 200))) if is_noise else cut)
-        found, _ = decode(coder, lanes, bins, streams, *prediction)
-        for lane in range(lanes.count):
-            coded_group = found[1 : lanes.length[lane], lane]
-            assert ((coded_group >= 0) & (coded_group < bins.size[lanes.channel[lane]])).all(), (
-                f"lane {lane}: {coded_group}"
-            )
-
-    @given(walk=lane_walks(), behind=st.binary(min_size=1, max_size=9))
-    def test_streams_cut_short_emptied_or_extended_are_noticed(self, coder, walk, behind):
-        """What is left of a `range` stream, in whole words, may by chance be the stream of other codes: checksums are
-        there for that.
-        """
-        lanes, bins, codes, *prediction = walk
-        streams = encode(coder, lanes, bins, codes, *prediction)
-        some = [len(stream) > 0 for stream in streams]
-        changes = [lambda stream: stream[:-1], lambda stream: b""]
-        if coder.name != "range":
-            changes.append(lambda stream: stream[: len(stream) // 2])
-        elif len(behind) % 4 == 0:
-            behind += b"\0"
-        for change in changes:
-            _, whole = decode(coder, lanes, bins, [change(stream) for stream in streams], *prediction)
-            assert not whole[some].any()
-        _, whole = decode(coder, lanes, bins, [stream + behind for stream in streams], *prediction)
-        assert not whole.any()
-
-    @given(walk=lane_walks(), damage=st.integers(0, 2**32))
-    def test_a_thread_is_whole_whatever_becomes_of_others(self, coder, walk, damage):
-        lanes, bins, codes, *prediction = walk
-        random = np.random.default_rng(damage)
-        streams = encode(coder, lanes, bins, codes, *prediction)
-        kept = int(random.integers(lanes.n_channels))
-        streams = [s if i == kept else random.bytes(int(random.integers(60))) for i, s in enumerate(streams)]
-        found, whole = decode(coder, lanes, bins, streams, *prediction)
-        assert whole[kept]
-        for lane in np.flatnonzero(lanes.channel == kept):
-            coded_group = slice(1, lanes.length[lane])
-            np.testing.assert_array_equal(found[coded_group, lane], codes[coded_group, lane])
-
-
 def _predictors() -> dict[str, Predictor | None]:
     shipped = {name: find_model(name) for name in sorted(shipped_models())}
     profile = next(iter(shipped.values())).profile
@@ -102,14 +35,14 @@ PREDICTORS = _predictors()
 QUANTIZERS = [N1, *map(identity, (1, 2, 3)), *(unpack_quantizer(bytes([2, 0, 2, size]), 2)[0] for size in (1, 2, 100))]
 
 
-class _Inline:
+class _SerialExecutor:
     """An executor that runs everything at once, in order."""
 
     def map(self, function, tasks):
         return map(function, tasks)
 
 
-ONE, THREE = Workers(None, 1), Workers(_Inline(), 3)  # type: ignore[arg-type]
+ONE, THREE = Workers(None, 1), Workers(_SerialExecutor(), 3)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -120,7 +53,7 @@ def few_lanes_a_worker():
         yield
 
 
-def company_of(data, lengths: list[int]) -> ReferenceGraph:
+def graph_of(data, lengths: list[int]) -> ReferenceGraph:
     """Any threads of equal lengths as peers, through the directory's own rules."""
     n = len(lengths)
     pairs = [(a, b, 9) for a in range(n) for b in range(a) if data.draw(st.booleans())][:4]
@@ -130,7 +63,7 @@ def company_of(data, lengths: list[int]) -> ReferenceGraph:
     )
 
 
-def thread_of(random: np.random.Generator, kind: str, n: int, size: int) -> np.ndarray:
+def channel_of(random: np.random.Generator, kind: str, n: int, size: int) -> np.ndarray:
     """Codes of a grid of `size`, such as are easy, hard or extreme."""
     codes = {
         "noise": lambda: random.random(n) * size,
@@ -149,14 +82,14 @@ class TestStreams:
 
     @given(data=st.data())
     @settings(max_examples=5)
-    def test_threads_come_back_and_workers_show_nowhere(self, coder, model, data):
+    def test_channels_come_back_with_any_number_of_workers(self, coder, model, data):
         quantizers = data.draw(st.lists(st.sampled_from(QUANTIZERS), min_size=1, max_size=5))
         lengths = data.draw(st.lists(st.sampled_from([1, 40, 300]), min_size=len(quantizers), max_size=len(quantizers)))
-        reference_graph = company_of(data, lengths)
+        reference_graph = graph_of(data, lengths)
         kinds = st.sampled_from(["noise", "walk", "neural", "extremes", "constant"])
         random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
         channels = [
-            thread_of(random, data.draw(kinds), n, quantizer.size)
+            channel_of(random, data.draw(kinds), n, quantizer.size)
             for n, quantizer in zip(lengths, quantizers, strict=True)
         ]
         steps = data.draw(st.integers(1, 120))
@@ -166,13 +99,13 @@ class TestStreams:
             streams = encode_channels(channels, *how, workers)
             found = decode_channels(streams, lengths, *how, workers)
             for i, (channel, codes) in enumerate(zip(channels, found, strict=True)):
-                assert codes is not None, f"thread {i} was called damaged"
-                np.testing.assert_array_equal(codes, channel, err_msg=f"thread {i}")
+                assert codes is not None, f"channel {i} was called damaged"
+                np.testing.assert_array_equal(codes, channel, err_msg=f"channel {i}")
             results.append(streams)
         assert results[0] == results[1], "workers show"
         assert results[0] == results[2], "not the same twice"
 
-    def test_a_stream_depends_on_none_that_its_thread_does_not_lean_on(self, coder, model, random):
+    def test_a_stream_depends_only_on_references(self, coder, model, random):
         reference_graph = ReferenceGraph(
             references=((), (0,), (), (2, 0)),
             metrics=((), (90,), (), (200, 40)),
@@ -188,7 +121,7 @@ class TestStreams:
             again = encode_channels(others, *how, ONE)
             for i in set(range(4)) - {changed}:
                 if changed not in reference_graph.references[i]:
-                    assert again[i] == streams[i], f"thread {i} depends on {changed}"
+                    assert again[i] == streams[i], f"channel {i} depends on {changed}"
             lost = [Stream(s.method, s.data[:-1]) if i == changed else s for i, s in enumerate(streams)]
             found = decode_channels(lost, [200] * 4, *how, ONE)
             for i in range(4):
@@ -198,14 +131,14 @@ class TestStreams:
                     and streams[i].method == Method.CODED
                 )
                 if i == changed or references:
-                    assert found[i] is None, f"thread {i} of a damaged {changed}"
+                    assert found[i] is None, f"channel {i} of a damaged {changed}"
                 else:
                     np.testing.assert_array_equal(found[i], channels[i])
 
     def test_streams_cut_short_emptied_extended_or_made_up_are_refused(self, coder, model, random):
         quantizers = [N1, identity(2), identity(3), QUANTIZERS[-1]]
         channels = [
-            thread_of(random, "neural", n, quantizer.size)
+            channel_of(random, "neural", n, quantizer.size)
             for n, quantizer in zip((150, 40, 30, 99), quantizers, strict=True)
         ]
         lengths = [codes.size for codes in channels]

@@ -58,9 +58,9 @@ def test_what_was_looked_at_by_hand_is_stored():
 
 def test_known_inputs_do_not_depend_on_how_many_are_asked_for():
     rows = {"b": 3, "a": 2}
-    whole = exactness.known_inputs(rows, 0, 50)
+    intact = exactness.known_inputs(rows, 0, 50)
     for name, values in exactness.known_inputs(rows, 20, 9).items():
-        np.testing.assert_array_equal(values, whole[name][:, 20:29])
+        np.testing.assert_array_equal(values, intact[name][:, 20:29])
     assert exactness.mix(0, 2).tolist() == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]  # as published, from seed 0
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import slow_twins
 
+from spikey_cli.core import gain
+from spikey_cli.core.converter import Bins
 from spikey_cli.core.gain import MEAN_SQUARE, STEP_UP, gain_of
+from spikey_cli.core.lanes import cut
+from spikey_cli.core.quantizer import identity
 
 
 @given(st.integers(0, 2**62))
@@ -17,6 +24,27 @@ def test_gain_of_a_mean_square(mean_square):
 
 
 def test_mean_squares_of_gains():
-    for gain, mean_square in enumerate(MEAN_SQUARE):
-        assert mean_square == pytest.approx(4096 * 2 ** (gain / 4 - 4), rel=1e-2)
-        assert gain_of(mean_square) == gain
+    for g, mean_square in enumerate(MEAN_SQUARE):
+        assert mean_square == pytest.approx(4096 * 2 ** (g / 4 - 4), rel=1e-2)
+        assert gain_of(mean_square) == g
+
+
+def test_gain_tables_are_their_formulas():
+    assert [round(2**30 * 2 ** (i / 8)) for i in range(8)] == list(gain.ROOT)
+    for g in range(gain.MAX_GAIN + 1):
+        rms = 2 ** (g / 8 - 2)
+        assert gain.INPUT_FACTOR[g] == pytest.approx(2**24 * 64 / rms, rel=1e-6, abs=1)
+        assert gain.OUTPUT_FACTOR[g] == pytest.approx(2**16 * 64 * rms / 1024, rel=1e-6, abs=1)
+        assert gain.LOG_SCALE[g] == pytest.approx(16 * math.log2(rms))
+    for g in range(1, gain.MAX_GAIN + 1):
+        assert gain.STEP_UP[g - 1] == pytest.approx(2 ** ((g - 0.5) / 4 - 4) * 256, rel=1e-6, abs=1)
+
+
+@given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=20), st.sampled_from([1, 2**8, 2**16]))
+def test_gain_is_the_root_mean_square(values, divisor):
+    codes = np.array(values, dtype=np.int32) // divisor
+    (found,) = gain.lane_gains(codes, cut([codes.size], codes.size), Bins.of([identity(3)], None))
+    assert found == slow_twins.gain_of((64 * codes.astype(np.int64)).tolist())
+    rms = math.sqrt(np.mean(np.diff(codes.astype(float)) ** 2)) if codes.size > 1 else 0.0
+    if rms > 0.5:
+        assert abs(8 * (math.log2(rms) + 2) - found) <= 0.6

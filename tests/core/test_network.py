@@ -81,7 +81,7 @@ def test_a_graph_in_parts_is_no_chain(told):
 
 
 def test_what_follows_a_clip_is_no_chain():
-    """Floor and Add behind a Clip would need an order that layers have not."""
+    """Floor and Add suffix a Clip would need an order that layers have not."""
     graph = read_graph(random_model())
     clip = type(graph.nodes[0])("Clip", ("outputs", "0", "1"), "clipped")
     floor = type(graph.nodes[0])("Floor", ("clipped",), "outputs")

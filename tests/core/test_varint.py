@@ -44,10 +44,10 @@ def test_numbers_out_of_range_are_not_written(n: int) -> None:
 
 @given(uvarints)
 def test_every_truncation_is_noticed(n: int) -> None:
-    whole = packed(n)
-    for length in range(len(whole)):
+    intact = packed(n)
+    for length in range(len(intact)):
         with pytest.raises(ArchiveError, match="cut short"):
-            get_uvarint(whole[:length], 0)
+            get_uvarint(intact[:length], 0)
 
 
 @pytest.mark.parametrize(

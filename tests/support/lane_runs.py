@@ -1,4 +1,4 @@
-"""Lanes with codes and predictions such as no predictor gives, and coders on them alone, without a walk."""
+"""Random lanes, codes and predictions, and coders that run on them without a coding state."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ QUANTIZERS = [
 
 
 @st.composite
-def lane_walks(draw):
-    """Lanes with codes and predictions such as no predictor gives: (lanes, bins, codes, centre, scale, tail)."""
+def lane_runs(draw):
+    """Any lanes, codes and predictions: (lanes, bins, codes, predicted_mean, log2_scale, outlier_weight)."""
     quantizers = draw(st.lists(st.sampled_from(QUANTIZERS), min_size=1, max_size=4))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     edges = np.arange(1025) * 64 - 32 + random.integers(-31, 32, 1025)

@@ -1,0 +1,36 @@
+"""Tables of the predicted density against their formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import slow_twins
+
+from spikey_cli.core import density
+from spikey_cli.core.density import MARGIN
+
+
+def test_density_tables_are_their_formulas():
+    assert [slow_twins._phi(i) for i in range(175)] == [*density.HALF_PHI, 2**24]
+    assert [round(2**30 * 2 ** (-i / 16)) for i in range(16)] == list(density.ROOT_16)
+    for log2_scale in range(density.MIN_LOG2_SCALE, density.MAX_LOG2_SCALE + 1):
+        place = log2_scale - density.MIN_LOG2_SCALE
+        assert density.INVERSE_SCALE[place] == slow_twins.inverse_spread(log2_scale)
+        assert density.INVERSE_SCALE[place] == pytest.approx(2 ** (23 - log2_scale / 16), abs=1)
+        assert density.SCALE[place] == slow_twins.spread_factor(log2_scale)
+        assert density.SCALE[place] == pytest.approx(2 ** (16 + log2_scale / 16), rel=1e-3)
+    assert tuple(round(2**16 * 2 ** ((t - 31) / 4 - 1)) for t in range(32)) == density.OUTLIER_WEIGHT
+    for outlier_weight in (0, 12, 31):
+        assert density.MIXTURE[outlier_weight].tolist() == [
+            slow_twins._mixture(i, outlier_weight) for i in range(-1024, 1025)
+        ]
+
+
+@given(st.integers(-64, 255), st.integers(0, 31), st.integers(0, 64 * 1023))
+def test_every_code_can_be_coded(log2_scale, outlier_weight, predicted_mean):
+    frequencies = [
+        slow_twins.cumulative(c, 1024, 64 * c - 32, predicted_mean, log2_scale, outlier_weight) for c in range(1025)
+    ]
+    assert (np.diff(frequencies) >= MARGIN).all()
