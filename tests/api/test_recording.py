@@ -134,6 +134,7 @@ def test_concurrent_reads(tmp_path: Path, random: np.random.Generator) -> None:
             assert np.array_equal(piece, samples[first : first + 1000]), f"wrong frames from {first}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_forked_processes(tmp_path: Path, random: np.random.Generator, workers: int) -> None:

@@ -70,6 +70,7 @@ def test_the_recordings_are_two_sessions_of_two_peers(tmp_path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 class TestChallenge:
     @pytest.mark.slow

@@ -9,6 +9,7 @@ from support.recordings import wav_bytes
 import spikey_cli
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("coder", "sample_bytes", "n_frames"),
     [("range", 2, 12_000_000), ("rice", 2, 3_000_000), ("range", 3, 9_000_000)],
