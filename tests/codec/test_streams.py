@@ -1,4 +1,4 @@
-"""What every coder and every predictor promises, tried with each of them, and with each of the other."""
+"""Streams of every coder with every predictor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ QUANTIZERS = [N1, *map(identity, (1, 2, 3)), *(unpack_quantizer(bytes([2, 0, 2, 
 
 
 class _SerialExecutor:
-    """An executor that runs everything at once, in order."""
+    """An executor that runs tasks in order, in the caller."""
 
     def map(self, function, tasks):
         return map(function, tasks)
@@ -47,14 +47,14 @@ ONE, THREE = Workers(None, 1), Workers(_SerialExecutor(), 3)  # type: ignore[arg
 
 @pytest.fixture(autouse=True, scope="module")
 def few_lanes_a_worker():
-    """Groups of few lanes are shared out as well."""
+    """Share out groups of few lanes too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("spikey_cli.codec.streams.MIN_LANE_GROUP", 2)
         yield
 
 
 def graph_of(data, lengths: list[int]) -> ReferenceGraph:
-    """Any threads of equal lengths as peers, through the directory's own rules."""
+    """Any channels of equal lengths as peers, by the rules of the directory."""
     n = len(lengths)
     pairs = [(a, b, 9) for a in range(n) for b in range(a) if data.draw(st.booleans())][:4]
     passes = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
@@ -64,7 +64,7 @@ def graph_of(data, lengths: list[int]) -> ReferenceGraph:
 
 
 def channel_of(random: np.random.Generator, kind: str, n: int, size: int) -> np.ndarray:
-    """Codes of a grid of `size`, such as are easy, hard or extreme."""
+    """Codes below `size`: easy, hard or extreme."""
     codes = {
         "noise": lambda: random.random(n) * size,
         "walk": lambda: np.clip(np.cumsum(random.normal(size=n)) * size / 300 + size / 2, 0, size - 1),
@@ -99,10 +99,10 @@ class TestStreams:
             streams = encode_channels(channels, *how, workers)
             found = decode_channels(streams, lengths, *how, workers)
             for i, (channel, codes) in enumerate(zip(channels, found, strict=True)):
-                assert codes is not None, f"channel {i} was called damaged"
+                assert codes is not None, f"channel {i} is reported as damaged"
                 np.testing.assert_array_equal(codes, channel, err_msg=f"channel {i}")
             results.append(streams)
-        assert results[0] == results[1], "workers show"
+        assert results[0] == results[1], "the streams depend on the number of workers"
         assert results[0] == results[2], "not the same twice"
 
     def test_a_stream_depends_only_on_references(self, coder, model, random):

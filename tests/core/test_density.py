@@ -17,9 +17,9 @@ def test_density_tables_are_their_formulas():
     assert [round(2**30 * 2 ** (-i / 16)) for i in range(16)] == list(density.ROOT_16)
     for log2_scale in range(density.MIN_LOG2_SCALE, density.MAX_LOG2_SCALE + 1):
         place = log2_scale - density.MIN_LOG2_SCALE
-        assert density.INVERSE_SCALE[place] == slow_twins.inverse_spread(log2_scale)
+        assert density.INVERSE_SCALE[place] == slow_twins.inverse_scale(log2_scale)
         assert density.INVERSE_SCALE[place] == pytest.approx(2 ** (23 - log2_scale / 16), abs=1)
-        assert density.SCALE[place] == slow_twins.spread_factor(log2_scale)
+        assert density.SCALE[place] == slow_twins.scale_factor(log2_scale)
         assert density.SCALE[place] == pytest.approx(2 ** (16 + log2_scale / 16), rel=1e-3)
     assert tuple(round(2**16 * 2 ** ((t - 31) / 4 - 1)) for t in range(32)) == density.OUTLIER_WEIGHT
     for outlier_weight in (0, 12, 31):

@@ -1,4 +1,4 @@
-"""The same bits on every machine: a share of what `exactness.py` looks at by hand."""
+"""The same bits on every machine: a share of the full run of `tests/support/exactness.py`."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def assert_stored(found: dict[str, str]) -> None:
         assert digest == STORED[exactness.stored_name(name)], f"{name} differs on {exactness.environment()}"
 
 
-def test_predictions_are_what_they_were_elsewhere():
+def test_predictions_equal_the_stored_ones():
     assert_stored(exactness.measure_predictions(exactness.SHARE))
 
 
 @pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 8))])
-def test_archives_are_what_they_were_elsewhere(workers, monkeypatch):
-    """With any number of threads, however few lanes each takes; the smallest ones only with all coders."""
+def test_streams_equal_the_stored_ones(workers, monkeypatch):
+    """With any number of workers, and few lanes for each; all coders only for the shortest recording."""
     monkeypatch.setattr("spikey_cli.codec.streams.MIN_LANE_GROUP", 1)
     assert_stored(exactness.measure_archives(exactness.SHARED_FRAMES, workers, coders=("rice", "range")))
     assert_stored(exactness.measure_archives(exactness.FEW_FRAMES, workers))
@@ -42,15 +42,15 @@ def test_archives_are_what_they_were_elsewhere(workers, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy 1 takes uint64 plus int for a float")
-def test_kernels_are_what_they_say_in_plain_python():
-    """Not compiled at all: nothing rests on what Numba makes of them."""
+def test_kernels_give_the_same_in_plain_python():
+    """Without compilation, so that the results do not depend on Numba."""
     command = [sys.executable, exactness.__file__, "--least"]
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_was_looked_at_by_hand_is_stored():
+def test_results_of_the_full_run_are_stored():
     names = {f"{exactness.PREDICTIONS} predictions, {model}" for model in exactness.shipped_models()}
     names |= {f"streams of {exactness.FRAMES} frames, {c}, {m}" for c in exactness.CODERS for m in exactness.MODELS}
     assert names <= STORED.keys()
@@ -87,7 +87,7 @@ def _dispatchers() -> dict[str, Dispatcher]:
 
 
 @pytest.mark.skipif("numba" in sys.modules and sys.modules["numba"].config.DISABLE_JIT, reason="nothing is compiled")
-def test_no_kernel_is_free_to_round_as_it_likes():
+def test_no_kernel_is_compiled_with_fastmath():
     found = _dispatchers()
     assert len(found) > 60
     assert "spikey_cli.core.coding_step.take_steps" in found
@@ -98,8 +98,8 @@ def test_no_kernel_is_free_to_round_as_it_likes():
         assert not options.get("parallel"), f"{name} is compiled with parallel"
 
 
-def test_no_source_asks_numba_for_more_than_it_may():
-    """Also those that are not imported here, and whatever the decorator is called."""
+def test_sources_pass_numba_only_safe_options():
+    """Also sources that are not imported here."""
     package = Path(spikey_cli.__file__).parent
     allowed = {"inline", "nogil", "cache"}
     sources = [*package.rglob("*.py"), *package.parent.glob("benchmarks/*.py")]
@@ -109,6 +109,6 @@ def test_no_source_asks_numba_for_more_than_it_may():
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 if called in ("njit", "jit", "vectorize", "guvectorize", "stencil", "overload", "register_jitable"):
-                    asked = {keyword.arg for keyword in node.keywords}
-                    assert asked <= allowed, f"{source.name}:{node.lineno} asks {called} for {asked - allowed}"
+                    options = {keyword.arg for keyword in node.keywords}
+                    assert options <= allowed, f"{source.name}:{node.lineno} passes {called} {options - allowed}"
         assert "prange" not in text, source

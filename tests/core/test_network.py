@@ -75,9 +75,9 @@ def test_shipped_models_that_are_chains():
     assert find_model("n1-peers").chain is None, "it passes messages"
 
 
-@pytest.mark.parametrize("told", [{"latent": 4}, {"latent": 4, "recurrent": True}, {"latent": 4, "peers": 2}])
-def test_a_graph_in_parts_is_no_chain(told):
-    assert chain_of(read_graph(random_model(**told))) is None
+@pytest.mark.parametrize("parts", [{"latent": 4}, {"latent": 4, "recurrent": True}, {"latent": 4, "peers": 2}])
+def test_a_graph_in_parts_is_no_chain(parts):
+    assert chain_of(read_graph(random_model(**parts))) is None
 
 
 def test_what_follows_a_clip_is_no_chain():

@@ -45,17 +45,17 @@ def assert_round_trip(quantizer: Quantizer, samples: np.ndarray, sample_bytes: i
     )
     again, taken = unpack_quantizer(pack_quantizer(quantizer) + b"more", sample_bytes)
     assert (again.kind, again.size, taken) == (quantizer.kind, quantizer.size, len(pack_quantizer(quantizer))), (
-        "the packed grid is another"
+        "the unpacked quantizer is another"
     )
     for each in (quantizer, again):
         back = each.to_samples(codes, samples.dtype)
         assert back.dtype == samples.dtype, f"{samples.dtype} samples came back as {back.dtype}"
-        np.testing.assert_array_equal(back, samples, f"{each.kind} grid of {each.size} values lost samples")
+        np.testing.assert_array_equal(back, samples, f"{each.kind}, {each.size} values: samples differ")
 
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[int, np.ndarray]:
-    """Samples of any width, on some kind of grid or on none."""
+    """Samples of any width, of some kind of quantizer or of none."""
     sample_bytes = draw(st.sampled_from([1, 2, 3]))
     low, high = sample_range(sample_bytes)
     step = draw(st.sampled_from([1, 1, 2, 3, 12]))
@@ -185,7 +185,7 @@ def test_a_sample_off_the_grid_is_noticed(kind: int, sample: int, near: bool) ->
     on_grid = -8388608 <= sample <= 8388607 if quantizer.size > 65536 else sample in values
     if on_grid:
         back = quantizer.to_samples(quantizer.to_codes(samples), np.int32)
-        np.testing.assert_array_equal(back, samples, f"{sample} is on the {quantizer.kind} grid")
+        np.testing.assert_array_equal(back, samples, f"{sample} is a value of {quantizer.kind}")
     else:
         with pytest.raises(InputError, match="changed while it was read"):
             quantizer.to_codes(samples)

@@ -31,22 +31,24 @@ def test_the_log_equals_its_twin(random, quantizer):
     edges = predictor.profile.edges.tolist()
     converter = slow_twins.Converter(edges) if quantizer is N1 else slow_twins.Converter.equal(quantizer.size)
     halves = [codes[:60].tolist(), codes[60:].tolist()]
-    learner = slow_twins.ThreadTwin([slow_twins.LaneTwin(half, converter) for half in halves])
+    twin = slow_twins.ChannelTwin([slow_twins.LaneTwin(half, converter) for half in halves])
     assert log.step.tolist() == [*range(60), *range(60)]
     assert log.mass[[0, 60]].tolist() == [0, 0]
     for step in range(1, 60):
-        for i, lane in enumerate(learner.lanes):
+        for i, lane in enumerate(twin.lanes):
             sample, normalised_error = 60 * i + step, 0
             if step <= network.window:
                 mean, scale, outlier_weight = lane.values[step - 1], 2 * lane.gain - 32, 12
             else:
                 lane.see(step, network)
-                said = network.outputs(lane.inputs, lane.latent, [])
-                mean, scale, outlier_weight = lane.predict(step, learner.terms(i, step, []), learner.weights, said)
-                normalised_error = (lane.values[step] - lane.raw) * slow_twins.inverse_spread(lane.place) >> 21
+                outputs = network.outputs(lane.inputs, lane.latent, [])
+                mean, scale, outlier_weight = lane.predict(step, twin.taps(i, step, []), twin.weights, outputs)
+                normalised_error = (lane.values[step] - lane.network_mean) * slow_twins.inverse_scale(
+                    lane.network_log2_scale
+                ) >> 21
             residual = lane.values[step] - mean
             assert log.residual[sample] == residual, f"lane {i}, step {step}"
-            assert log.corrected[sample] == slow_twins.clip(residual * slow_twins.inverse_spread(scale) >> 21, 32767)
+            assert log.corrected[sample] == slow_twins.clip(residual * slow_twins.inverse_scale(scale) >> 21, 32767)
             assert log.normalised_error[sample] == slow_twins.clip(normalised_error, 32767)
             if quantizer is N1:
                 code = lane.codes[step]
@@ -55,7 +57,7 @@ def test_the_log_equals_its_twin(random, quantizer):
                 )
                 assert log.mass[sample] == above - below
         if step > network.window:
-            learner.learn(step, [])
+            twin.update(step, [])
     masses = log.mass[log.mass > 0].tolist()
     assert len(masses) == 118
     assert log.bits() == pytest.approx(sum(24 - math.log2(mass) for mass in masses) + log.raw_bits.sum(dtype=int))

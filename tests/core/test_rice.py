@@ -46,7 +46,7 @@ def test_rice_streams_equal_their_twin(run):
     for step in range(1, lanes.steps):
         for lane in np.flatnonzero(lanes.length > step):
             of = lanes.channel[lane]
-            if bins.size[of] <= 2**16:  # listing all ranks of a wider grid takes too long
+            if bins.size[of] <= 2**16:  # the twin lists all ranks, which takes too long for more codes
                 at = [int(row[step, lane]) for row in (codes, predicted_mean, log2_scale, outlier_weight)]
                 slow_twins.write_code(twins[of], *at, converters[of])
     for of in np.flatnonzero(bins.size <= 2**16):

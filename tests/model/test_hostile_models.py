@@ -134,8 +134,8 @@ def _double(model: onnx.ModelProto) -> None:
     model.graph.initializer[2].data_type = TensorProto.DOUBLE
 
 
-def _metadata(**told: str) -> Change:
-    return lambda model: helper.set_model_props(model, told)
+def _metadata(**text: str) -> Change:
+    return lambda model: helper.set_model_props(model, text)
 
 
 ROWS, COLUMNS = 3, 6
@@ -192,10 +192,10 @@ def test_hostile_models_are_refused(name, monkeypatch):
     assert calls_of(refuse) < 2_000_000
 
 
-@pytest.mark.parametrize("told", ["9" * 5000, "²", "-1", "1e9", ""])
-def test_numbers_of_a_model(told):
+@pytest.mark.parametrize("text", ["9" * 5000, "²", "-1", "1e9", ""])
+def test_numbers_of_a_model(text):
     with pytest.raises(ModelError, match="middle_out_peers"):
-        Predictor(random_model(**PARTS["messages"], metadata={"middle_out_peers": told}))
+        Predictor(random_model(**PARTS["messages"], metadata={"middle_out_peers": text}))
 
 
 def _archive_with(folder: Path, model: bytes, *, coder: str = "range", frames: int = 300, width: int = 2) -> Path:
@@ -225,7 +225,7 @@ def test_embedded_hostile_models_never_run(name, tmp_path, monkeypatch):
     with pytest.raises(ModelError):
         spikey_cli.decompress(path, tmp_path / "back")
     assert not (tmp_path / "back").exists()
-    assert spikey_cli.info(path)["files"], "it is told about without its model"
+    assert spikey_cli.info(path)["files"], "info works without the model"
 
 
 def test_an_embedded_model_that_is_not_the_one_named(tmp_path):
@@ -241,7 +241,7 @@ def test_an_embedded_model_that_is_not_the_one_named(tmp_path):
 @pytest.mark.parametrize("row", range(3))
 @pytest.mark.parametrize("value", [-(2.0**15), 2.0**15, 300.0, -3000.0])
 def test_whatever_a_model_says_is_taken(row, value, coder, tmp_path):
-    """A proven model may give any centre, scale and tail: what is decoded of it is refused, or on its grid."""
+    """A certified model may give any mean, scale and outlier weight: decoding is refused, or gives valid codes."""
     model = onnx.load_model_from_string(random_model())
     (bias,) = [t for t in model.graph.initializer if t.name == "outputsb"]
     values = numpy_helper.to_array(bias).copy()

@@ -1,4 +1,4 @@
-"""A machine that computes wrongly: found before it writes or reads a sample."""
+"""A machine that computes wrongly is found before it encodes or decodes a sample."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def test_shipped_models_hold_their_self_test(name):
 @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
 def test_a_model_may_know_its_own(parts):
     digest = _exact_digest(random_model(**parts))
-    told = dict(load_metadata(random_model(**parts))) | {"self_test": digest}
-    predictor = Predictor(random_model(**parts, metadata=told))
+    properties = dict(load_metadata(random_model(**parts))) | {"self_test": digest}
+    predictor = Predictor(random_model(**parts, metadata=properties))
     predictor.test("it", predictor.evaluate)
-    changed = Predictor(random_model(**parts, metadata=told | {"self_test": "0" * 64}))
+    changed = Predictor(random_model(**parts, metadata=properties | {"self_test": "0" * 64}))
     with pytest.raises(SelfTestError, match="it gives other numbers"):
         changed.test("it", changed.evaluate)
 

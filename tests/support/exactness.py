@@ -1,13 +1,13 @@
-"""The bits do not depend on the machine: prints SHA-256s that must be the same everywhere, and compares them.
+"""Digests of predictions and streams that must be the same on every machine: computes and compares them.
 
-    python tests/support/exactness.py                 all of it: a million predictions by each engine, and archives
-    python tests/support/exactness.py --share         the first 20,000 predictions and the smallest archives
-    python tests/support/exactness.py --session       the first 20,000 predictions by ONNX Runtime: for slow emulations
-    python tests/support/exactness.py --least         the smallest archives: where kernels are interpreted
-    python tests/support/exactness.py --write         take what this machine finds as the reference (exactness.json)
+    python tests/support/exactness.py                 a million predictions by each engine, and archives
+    python tests/support/exactness.py --share         the first 20,000 predictions and shorter archives
+    python tests/support/exactness.py --session       the first 20,000 predictions by ONNX Runtime, for slow emulations
+    python tests/support/exactness.py --least         the shortest archives, for kernels that are not compiled
+    python tests/support/exactness.py --write         store the results of this machine as the reference
 
-Needs the package and what it depends on, nothing of the tests. Inputs are made with integers alone: they depend neither
-on NumPy's random generators, nor on rounding. See docs/exactness.md.
+The script needs only the package and its dependencies. Inputs are made with integers, so they depend neither on NumPy's
+random generators nor on rounding. See docs/exactness.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PREDICTIONS, SHARE = 1_000_000, 20_000
 BATCHES = (1, 7, 4096, 333, 1024)
 CODERS, MODELS = ("rice", "range", "huffman"), ("n1", "n1-peers")
 FRAMES, SHARED_FRAMES, FEW_FRAMES = 40_000, 6_000, 300
-"""Of the recordings: in all, in the share of the suite, and where a kernel is interpreted."""
+"""Frames of the recording: in the full run, in the tests, and for kernels that are not compiled."""
 
 Evaluate = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -50,7 +50,7 @@ def _pass(layers, differences, row, outputs):
 
 
 def engines(predictor: Predictor) -> dict[str, Evaluate]:
-    """What evaluates a model: ONNX Runtime, and the kernel where it is a chain."""
+    """What evaluates a model: ONNX Runtime, and the kernel if it is a chain."""
 
     def by_kernel(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         outputs = np.zeros((3, given["windows"].shape[1]), dtype=np.float32)
@@ -91,8 +91,8 @@ def _noise(first: int, frames: int, channels: int) -> np.ndarray:
 
 
 def recording(frames: int) -> dict[str, bytes]:
-    """WAV files by name, made with integers: threads of one session with spikes, on the N1 grid; a stereo file of 16
-    bits on no grid, one of 24 bits, and a text.
+    """WAV files by name: channels of one session with spikes and the N1 quantizer; a stereo file of 16 bits, one of 24
+    bits, and a text.
     """
     shared = _noise(10**9, frames, 1)
     sources = 2 * _noise(2 * 10**9, frames, 4) + shared
@@ -183,7 +183,7 @@ def main() -> int:
     size.add_argument("--share", action="store_true", help="a small share of it")
     size.add_argument("--session", action="store_true", help="predictions by ONNX Runtime only; nothing is compiled")
     size.add_argument("--least", action="store_true", help="as little as there is, where kernels are interpreted")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processors that archives are made with")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="number of workers")
     parser.add_argument("--write", action="store_true", help=f"write {STORED.name}")
     options = parser.parse_args()
     print(environment())

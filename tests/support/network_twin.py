@@ -1,4 +1,4 @@
-"""A slow, obvious twin of the network: exact rational numbers, one lane at a time."""
+"""Plain-Python twin of the network: exact rational numbers, one lane at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def evaluate(graph: Graph, given: dict[str, list[int]], wanted: str) -> list[int
     tensors = {name: [Fraction(v) for v in rows] for name, rows in given.items()}
     for node in graph.nodes:
         if not any(name in tensors for name in node.inputs):
-            continue  # a part that is not asked for
+            continue  # a part that is not wanted
         if node.operator == "MatMul":
             weights, source = node.inputs
             x = [sum(Fraction(w) * v for w, v in zip(row, tensors[source], strict=True)) for row in constants[weights]]
@@ -33,7 +33,7 @@ def evaluate(graph: Graph, given: dict[str, list[int]], wanted: str) -> list[int
 
 
 class NetworkTwin:
-    """A predictor's graph, and what it says of one lane."""
+    """A predictor's graph, evaluated for one lane."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -43,14 +43,14 @@ class NetworkTwin:
         self.residual = graph.metadata.get("middle_out_residual") == "1"
 
     def latent(self, inputs: list[int], before: list[int]) -> list[int]:
-        """The latent after `inputs`, where that of the step before was `before`; empty without parts."""
+        """The latent for `inputs`, with `before` the latent of the step before; empty if the graph has no parts."""
         if not self.latent_rows:
             return []
         given = {"windows": inputs, "state": before} if "state" in self.graph.inputs else {"windows": inputs}
         return evaluate(self.graph, given, "latent")
 
     def outputs(self, inputs: list[int], latent: list[int], messages: list[tuple[list[int], int, int]]) -> list[int]:
-        """Centre, scale and tail; `messages` are the peers' latents, metrics and innovations, nearest first."""
+        """The three outputs; `messages` are latents, metrics and normalised errors of the references, nearest first."""
         if not self.latent_rows:
             return evaluate(self.graph, {"windows": inputs}, "outputs")
         if self.n_peers:

@@ -45,7 +45,7 @@ def random_model(
         if active:
             nodes.append(helper.make_node("Clip", [f"{name}f", "0", "1"], [name]))
 
-    told = {}
+    properties = {}
     if latent:
         inputs["latents"] = outputs["latent"] = latent
         seen = [("windows", window)]
@@ -55,11 +55,11 @@ def random_model(
         layer(seen, latent, "latent", 1.0, True)
         if peers:
             inputs["messages"], outputs["region"] = 2 * latent + 2, latent
-            told = {"middle_out_peers": str(peers), "middle_out_residual": str(int(residual))}
+            properties = {"middle_out_peers": str(peers), "middle_out_residual": str(int(residual))}
             layer([("messages", 2 * latent + 2)], latent, "region", 1.0, True)
     layer([("latents", latent) if latent else ("windows", window)], 3, "outputs", 0.5, False)
     if edges:
-        told["adc_edges"] = " ".join(map(str, edges))
+        properties["adc_edges"] = " ".join(map(str, edges))
     inputs |= rows or {}
     columns = {"state": "windows", "latent": "windows", "region": "messages"}
     columns["outputs"] = "latents" if latent else "windows"
@@ -76,7 +76,7 @@ def random_model(
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    helper.set_model_props(model, told | (metadata or {}))
+    helper.set_model_props(model, properties | (metadata or {}))
     return model.SerializeToString()
 
 

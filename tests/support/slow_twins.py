@@ -1,4 +1,4 @@
-"""Slow, obvious twins of the kernels, in plain Python integers, written from what the modules promise."""
+"""Plain-Python twins of the kernels, slow and simple, written from the documents of the modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.network_twin import NetworkTwin
 
 @dataclass
 class Converter:
-    """Edges of the bins of a grid, in 1/64 codes."""
+    """Edges of a converter's bins, in 1/64 codes."""
 
     edges: list[int]
     profiled: bool = True
@@ -69,37 +69,39 @@ def expected_streams(
     metrics: list[list[int]],
     passes: list[int],
 ) -> list[bytes]:
-    """Each thread's coded stream: entries, then residuals (see docs/format.md)."""
+    """Each channel's coded stream: lane headers, then residuals (see docs/format.md)."""
     lanes = [_cut(codes, steps) for codes in channels]
-    learners = [
-        ThreadTwin([LaneTwin(lane, converter) for lane in own])
+    twins = [
+        ChannelTwin([LaneTwin(lane, converter) for lane in own])
         for own, converter in zip(lanes, converters, strict=True)
     ]
     writers: list[RangeTwin | list[str]] = [RangeTwin() if coder == "range" else [] for _ in channels]
     for step in range(1, max(len(lane) for own in lanes for lane in own)):
         predicting = network is not None and step > network.window
         if predicting:
-            for lane in (lane for learner in learners for lane in learner.lanes if step < len(lane.codes)):
+            for lane in (lane for twin in twins for lane in twin.lanes if step < len(lane.codes)):
                 lane.see(step, network)
         for coding_pass in sorted(set(passes)):
             here = [channel for channel in range(len(channels)) if passes[channel] == coding_pass]
             for channel in here:
-                learner = learners[channel]
-                for i, lane in enumerate(learner.lanes):
+                twin = twins[channel]
+                for i, lane in enumerate(twin.lanes):
                     if step >= len(lane.codes):
                         continue
-                    peers = [learners[peer] for peer in references[channel]]
+                    peers = [twins[peer] for peer in references[channel]]
                     if not predicting:
                         predicted_mean, log2_scale, outlier_weight = lane.values[step - 1], 2 * lane.gain - 32, 12
                     else:
                         senders = [
                             (peer.lanes[i], metric) for peer, metric in zip(peers, metrics[channel], strict=True)
                         ]
-                        said = network.outputs(
-                            lane.inputs, lane.latent, [(s.latent, metric, s.innovations[step]) for s, metric in senders]
+                        outputs = network.outputs(
+                            lane.inputs,
+                            lane.latent,
+                            [(s.latent, metric, s.normalised_errors[step]) for s, metric in senders],
                         )
-                        terms = learner.terms(i, step, peers)
-                        predicted_mean, log2_scale, outlier_weight = lane.predict(step, terms, learner.weights, said)
+                        taps = twin.taps(i, step, peers)
+                        predicted_mean, log2_scale, outlier_weight = lane.predict(step, taps, twin.weights, outputs)
                     write_code(
                         writers[channel],
                         lane.codes[step],
@@ -110,16 +112,16 @@ def expected_streams(
                     )
             if predicting:
                 for channel in here:
-                    learners[channel].learn(step, [learners[peer] for peer in references[channel]])
+                    twins[channel].update(step, [twins[peer] for peer in references[channel]])
     streams = []
-    for own, writer, converter in zip(learners, writers, converters, strict=True):
-        entries = bits_to_bytes(entry_bits(own.lanes, converter.size))
-        streams.append(entries + (writer.finish() if isinstance(writer, RangeTwin) else bits_to_bytes("".join(writer))))
+    for own, writer, converter in zip(twins, writers, converters, strict=True):
+        headers = bits_to_bytes(lane_header_bits(own.lanes, converter.size))
+        streams.append(headers + (writer.finish() if isinstance(writer, RangeTwin) else bits_to_bytes("".join(writer))))
     return streams
 
 
-def entry_bits(lanes: list[LaneTwin], size: int) -> str:
-    """What a thread's lanes start from."""
+def lane_header_bits(lanes: list[LaneTwin], size: int) -> str:
+    """The headers of a channel's lanes."""
     width = max(1, (size - 1).bit_length())
     bits = format(lanes[0].gain, "08b") + format(lanes[0].codes[0], f"0{width}b")
     for before, lane in itertools.pairwise(lanes):
@@ -162,41 +164,41 @@ def likely_codes(predicted_mean: int, log2_scale: int, converter: Converter) -> 
 
 
 class LaneTwin:
-    """A lane, and what the walk has learnt on it."""
+    """A lane and its adaptive state."""
 
     def __init__(self, codes: list[int], converter: Converter) -> None:
         self.codes, self.converter = codes, converter
         self.values = [converter.value(code) for code in codes]
         self.gain = gain_of(self.values)
-        self.innovations: dict[int, int] = {}
+        self.normalised_errors: dict[int, int] = {}
         self.latent: list[int] = []
         self.mean = 0
         self.square = 65536 << 7
 
-    def level(self, step: int, log2_scale: int) -> int:
-        return clip((self.values[step - 1] - (self.mean >> 11)) * inverse_spread(log2_scale) >> 22, 1023)
+    def dc_term(self, step: int, log2_scale: int) -> int:
+        return clip((self.values[step - 1] - (self.mean >> 11)) * inverse_scale(log2_scale) >> 22, 1023)
 
     def see(self, step: int, network: NetworkTwin) -> None:
-        """Take in the window of a step."""
+        """Set the window of a step."""
         octaves, eighth = divmod(-self.gain, 8)
         factor = math.floor(Fraction(round(2**30 * 2 ** (eighth / 8))) * Fraction(2) ** (octaves + 2))
         past = self.values[step - network.window - 1 : step]
         self.inputs = [clip(((b - a) * factor + 2**29) >> 30, 1023) for a, b in itertools.pairwise(past)]
         self.latent = network.latent(self.inputs, self.latent or [0] * network.latent_rows)
 
-    def predict(self, step: int, terms: list[int], weights: list[int], said: list[int]) -> tuple[int, int, int]:
-        """Centre, scale and tail as the coder is told; the network's outputs are `said`."""
-        shift, spread, outlier_weight = said
+    def predict(self, step: int, taps: list[int], weights: list[int], outputs: list[int]) -> tuple[int, int, int]:
+        """Mean, scale and outlier weight for the coder, from the network's outputs."""
+        shift, spread, outlier_weight = outputs
         octaves, eighth = divmod(self.gain, 8)
         factor = math.floor(Fraction(round(2**30 * 2 ** (eighth / 8))) * Fraction(2) ** (octaves - 20))
-        self.raw = self.values[step - 1] + ((shift * factor + 2**15) >> 16)
+        self.network_mean = self.values[step - 1] + ((shift * factor + 2**15) >> 16)
         log2_scale = 2 * self.gain - 32 + spread
-        self.place = log2_scale
-        terms[0] = self.level(step, log2_scale)
-        self.terms = terms
-        p = clip(sum((w >> 8) * z for w, z in zip(weights, terms, strict=False)) >> 12, 16 * 1023)
+        self.network_log2_scale = log2_scale
+        taps[0] = self.dc_term(step, log2_scale)
+        self.taps = taps
+        p = clip(sum((w >> 8) * z for w, z in zip(weights, taps, strict=False)) >> 12, 16 * 1023)
         self.predicted = p >> 4
-        predicted_mean = self.raw + ((p * spread_factor(log2_scale) + 2**21) >> 22)
+        predicted_mean = self.network_mean + ((p * scale_factor(log2_scale) + 2**21) >> 22)
         predicted_mean = min(
             max(predicted_mean, self.converter.value(0)), self.converter.value(self.converter.size - 1)
         )
@@ -204,17 +206,17 @@ class LaneTwin:
         return predicted_mean, log2_scale + math.floor(4 * math.log2(ratio) + 0.5), outlier_weight
 
     def observe(self, step: int) -> int:
-        """Take in the value of `step`; returns the error that weights learn from."""
-        z = clip((self.values[step] - self.raw) * inverse_spread(self.place) >> 21, 1023)
-        self.innovations[step] = z
+        """Add the value of `step`; return the error that weights are updated with."""
+        z = clip((self.values[step] - self.network_mean) * inverse_scale(self.network_log2_scale) >> 21, 1023)
+        self.normalised_errors[step] = z
         self.mean += self.values[step] - (self.mean >> 11)
         error = clip(z - self.predicted, 1023)
         self.square += error**2 - (self.square >> 7)
         return clip(error, 768)
 
 
-class ThreadTwin:
-    """The weights of a thread: level, four own innovations, then three of each peer."""
+class ChannelTwin:
+    """The weights of a channel: DC term, four own normalised errors, then three of each reference."""
 
     def __init__(self, lanes: list[LaneTwin]) -> None:
         self.lanes = lanes
@@ -222,16 +224,16 @@ class ThreadTwin:
         for lane in lanes:
             lane.mean = (sum(other.values[0] for other in lanes) // len(lanes)) << 11
 
-    def terms(self, i: int, step: int, peers: list[ThreadTwin]) -> list[int]:
-        terms = [0, *(self.lanes[i].innovations.get(step - k, 0) for k in (1, 2, 3, 4))]
-        return terms + [peer.lanes[i].innovations.get(step - k, 0) for peer in peers for k in (0, 1, 2)]
+    def taps(self, i: int, step: int, peers: list[ChannelTwin]) -> list[int]:
+        taps = [0, *(self.lanes[i].normalised_errors.get(step - k, 0) for k in (1, 2, 3, 4))]
+        return taps + [peer.lanes[i].normalised_errors.get(step - k, 0) for peer in peers for k in (0, 1, 2)]
 
-    def learn(self, step: int, peers: list[ThreadTwin]) -> None:
+    def update(self, step: int, peers: list[ChannelTwin]) -> None:
         slopes = [0] * 17
         for lane in self.lanes:
             if step < len(lane.codes):
                 error = lane.observe(step)
-                for k, term in enumerate(lane.terms):
+                for k, term in enumerate(lane.taps):
                     slopes[k] += error * term
         n = len(self.lanes)
         step_size = max(3328 * min(n, 48) // n, 2**27 // (step + 256) // n)
@@ -282,11 +284,11 @@ def _power(log2_scale: int, shift: int) -> int:
     return math.floor(Fraction(round(2**30 * 2 ** (-sixteenth / 16)), 2**30) * Fraction(2) ** (shift - octaves))
 
 
-def inverse_spread(log2_scale: int) -> int:
+def inverse_scale(log2_scale: int) -> int:
     return _power(min(max(log2_scale, -64), 255), 23)
 
 
-def spread_factor(log2_scale: int) -> int:
+def scale_factor(log2_scale: int) -> int:
     return _power(-min(max(log2_scale, -64), 255), 16)
 
 
@@ -300,8 +302,8 @@ def cumulative(symbol: int, symbols: int, edge: int, predicted_mean: int, log2_s
 
 
 def distribution(distance: int, log2_scale: int, outlier_weight: int) -> int:
-    """2**24 F at a distance from the centre, linear between multiples of 1/32."""
-    at = distance * inverse_spread(log2_scale) >> 16
+    """2**24 F at a distance from the mean, linear between multiples of 1/32."""
+    at = distance * inverse_scale(log2_scale) >> 16
     cell, part = divmod(at, 256)
     if cell < -1024:
         return 0
