@@ -42,9 +42,9 @@ GRAPH = ReferenceGraph(
 @pytest.mark.parametrize("model", MODELS)
 def test_streams_equal_their_twin(random, model, coder):
     """Lane headers, naive deltas, network, profile, adaptation and coder, bit for bit."""
-    codes = neural(random, 150, 2)
+    codes = neural(random, 100, 2)
     channels = [np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
-    channels.append(random.integers(0, 2**16, 90).astype(np.int32))
+    channels.append(random.integers(0, 2**16, 60).astype(np.int32))
     channels.append(codes[:, 1] + codes[::-1, 0] + 30_000)
     model = MODELS[model]
     quantizers = [N1, identity(2), N1, identity(2), identity(2)]
