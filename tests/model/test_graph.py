@@ -70,8 +70,8 @@ def test_ranges_are_followed_through_the_chain():
         ([("MatMul", [[2.0**-30, 1.0]]), ("Floor",)], "multiple"),
         ([("MatMul", [[float("nan"), 1.0]]), ("Floor",)], "finite"),
         ([("MatMul", [[float("inf"), 1.0]]), ("Floor",)], "finite"),
-        ([("MatMul", [[0.5, 1.0]])], "integers"),
-        ([("MatMul", [[0.5, 1.0]]), ("Clip", 0, 5)], "integers"),
+        ([("MatMul", [[0.5, 1.0]])], "integer"),
+        ([("MatMul", [[0.5, 1.0]]), ("Clip", 0, 5)], "integer"),
         ([("MatMul", [[1.0, 1.0, 1.0]]), ("Floor",)], "shapes"),
         ([("Floor",), ("Clip", 5, 4)], "limits"),
         ([("Floor",), ("Clip", 0.5, 4)], "limits"),
@@ -95,7 +95,7 @@ def test_the_bound_is_sharp():
 
 def test_idle_branches_are_refused():
     branch = helper.make_node("Floor", ["x"], ["side"])
-    with pytest.raises(ModelError, match=r"nothing comes of 'side'"):
+    with pytest.raises(ModelError, match=r"tensor 'side' is not used"):
         prove(chain(("Floor",), extra_nodes=[branch]))
     with pytest.raises(ModelError, match=r"two tensors"):
         prove(chain(("Floor",), extra_nodes=[helper.make_node("Floor", ["x"], ["t0"])]))
@@ -136,7 +136,7 @@ def test_sums_of_two_branches_are_followed():
 
 def test_fractions_that_grow_too_fine_are_refused():
     quarters = ("MatMul", [[2.0**-20, 0.0], [0.0, 2.0**-20]])
-    with pytest.raises(ModelError, match=r"too fine"):
+    with pytest.raises(ModelError, match=r"too small"):
         prove(chain(quarters, quarters, ("Floor",)))
 
 

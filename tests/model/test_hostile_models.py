@@ -272,7 +272,7 @@ def test_a_model_too_large_to_embed(tmp_path):
     (tmp_path / "a.wav").write_bytes(wav_bytes(np.arange(100)))
     large = Predictor(random_model(window=8, latent=1024, peers=1))
     assert len(large.onnx) > 1 << 20
-    with pytest.raises(spikey_cli.InputError, match="too large to be embedded"):
+    with pytest.raises(spikey_cli.InputError, match="too large to embed"):
         spikey_cli.compress(
             [tmp_path / "a.wav"], tmp_path / "a.spk", coder=spikey_cli.Encoding(predictor=large, embed_model=True)
         )

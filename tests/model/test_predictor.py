@@ -140,7 +140,7 @@ def test_parts_are_found_and_evaluated_exactly(random, parts):
         ({"latent": 4, "rows": {"latents": 5}}, "shapes"),
         ({"latent": 4, "recurrent": True, "rows": {"state": 3}}, "shapes"),
         ({"latent": 4, "peers": 1, "rows": {"messages": 9}}, "shapes"),
-        ({"rows": {"state": 4}}, "nothing comes of 'state'"),
+        ({"rows": {"state": 4}}, "tensor 'state' is not used"),
         ({"latent": 4, "peers": 1, "metadata": {"middle_out_peers": "5"}}, "middle_out_peers"),
         ({"latent": 4, "peers": 1, "metadata": {"middle_out_peers": "two"}}, "middle_out_peers"),
         ({"latent": 4, "peers": 1, "metadata": {"middle_out_residual": ""}}, "middle_out_residual"),
@@ -157,7 +157,7 @@ def test_default_is_there():
 
 
 def test_unknown_digest_tells_what_to_install():
-    with pytest.raises(ModelError, match=r"as --model, or install"):
+    with pytest.raises(ModelError, match=r"pass the predictor .*, or install"):
         predictor_with_digest(bytes(8))
 
 
