@@ -1,0 +1,286 @@
+"""Steps and coding passes: what joins lanes, network, adaptation and coder (docs/format.md, *Window*; docs/live.md).
+
+`encode` and `decode` are the coded streams of a block, `LiveStream` the payloads of a live stream's coded packets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from . import adaptation, gain, lanes, packed
+from .arithmetic import Damage, Reader, clip, uvarint, width_of
+from .bins import Bins
+from .huffman import HuffmanDecoder, HuffmanEncoder
+from .network import LIMIT, Network
+from .range import RangeDecoder, RangeEncoder
+from .rice import Prediction, RiceDecoder, RiceEncoder
+
+ENCODERS: dict[str, Callable[..., Any]] = {"rice": RiceEncoder, "range": RangeEncoder, "huffman": HuffmanEncoder}
+DECODERS: dict[str, Callable[..., Any]] = {"rice": RiceDecoder, "range": RangeDecoder, "huffman": HuffmanDecoder}
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What both directions know of a channel."""
+
+    bins: Bins
+    n_codes: int
+    coding_pass: int = 0
+    references: Sequence[int] = ()
+    """Indices of the channels that it references, all of them coded."""
+    metrics: Sequence[int] = ()
+    """Metric of each reference."""
+
+
+@dataclass
+class Lane:
+    """State of a lane between steps."""
+
+    length: float
+    """Number of codes; infinite in a live stream."""
+    gain: int
+    codes: list[int]
+    values: list[int]
+    adaptive: adaptation.LaneState
+    inputs: list[int] = field(default_factory=list)
+    """The network's inputs of all steps so far."""
+    latent: list[int] = field(default_factory=list)
+    power: int | None = None
+    """Of a live stream's lane: P, which its gain follows."""
+
+    def append(self, code: int, bins: Bins) -> None:
+        """Take in the code of the next step."""
+        step = len(self.codes)
+        self.codes.append(code)
+        self.values.append(bins.value(code))
+        difference = self.values[-1] - self.values[-2]
+        if self.power is not None:
+            self.power = gain.follow(self.power, step, difference)
+            if gain.is_due(step):
+                self.gain = gain.nearest_gain(self.power >> 4)
+        self.inputs.append(clip(difference * gain.input_factor(self.gain) + 2**29 >> 30, LIMIT))
+
+
+class CodedChannel:
+    """State of a channel between steps."""
+
+    def __init__(self, channel: Channel, lengths: Sequence[float], gains: Sequence[int], codes: Sequence[int]) -> None:
+        self.channel, self.weights, self.is_damaged = channel, [0] * adaptation.N_WEIGHTS, False
+        values = [channel.bins.value(code) for code in codes]
+        slow_mean = sum(values) // len(values) << 11
+        self.lanes = [
+            Lane(length, gain, [code], [value], adaptation.LaneState(slow_mean))
+            for length, gain, code, value in zip(lengths, gains, codes, values, strict=True)
+        ]
+
+    def lanes_at(self, step: int) -> list[tuple[int, Lane]]:
+        """Return the lanes that are longer than `step`, with their numbers."""
+        return [(number, lane) for number, lane in enumerate(self.lanes) if lane.length > step]
+
+
+def predict_naive(lane: Lane) -> Prediction:
+    """Return the prediction of the steps that the network does not see."""
+    return Prediction(lane.values[-1], gain.log2_scale(lane.gain), 12)
+
+
+def predict(
+    channel: CodedChannel, number: int, lane: Lane, references: Sequence[CodedChannel], network: Network, step: int
+) -> Prediction:
+    """Return the prediction of the network and the adaptation."""
+    others = [other.lanes[number] for other in references]
+    senders = [
+        (other.latent, metric, other.adaptive.z(step))
+        for other, metric in zip(others, channel.channel.metrics, strict=True)
+    ]
+    y0, y1, y2 = network.outputs(lane.inputs[-network.window :], lane.latent, senders)
+    state, bins = lane.adaptive, channel.channel.bins
+    state.mean = lane.values[-1] + (y0 * gain.output_factor(lane.gain) + 2**15 >> 16)
+    state.log2_scale = gain.log2_scale(lane.gain) + y1
+    state.inputs = adaptation.inputs_of(state, [other.adaptive for other in others], lane.values[-1], step)
+    state.p = adaptation.predict(channel.weights, state.inputs)
+    mean = min(max(adaptation.corrected_mean(state), bins.value(0)), bins.value(bins.size - 1))
+    return Prediction(mean, adaptation.corrected_scale(state), y2)
+
+
+def update(channel: CodedChannel, step: int) -> None:
+    """Update lanes and weights of a channel from the values of a step."""
+    states = [lane.adaptive for _, lane in channel.lanes_at(step)]
+    for _, lane in channel.lanes_at(step):
+        adaptation.observe(lane.adaptive, lane.values[-1], step)
+    rate = adaptation.rate(step, len(channel.lanes))
+    adaptation.update(channel.weights, [state.error for state in states], [state.inputs for state in states], rate)
+
+
+CodeOne = Callable[[int, int, int, Prediction], int]
+"""Codes one code: (channel, lane, step, prediction) to the code, which it encodes or decodes."""
+
+
+def run_step(channels: Sequence[CodedChannel], network: Network | None, step: int, code_one: CodeOne) -> None:
+    """Code a step of all lanes that are longer, pass after pass.
+
+    A channel whose decoder raises Damage is damaged from then on, and so are those that reference it.
+    """
+    network = network if network and step > network.window else None  # only at steps that it sees
+    if network:
+        for channel in channels:
+            for _, lane in channel.lanes_at(step):
+                lane.latent = network.latent(lane.inputs[-network.window :], lane.latent)
+    for coding_pass in sorted({channel.channel.coding_pass for channel in channels}):
+        for index, channel in enumerate(channels):
+            if channel.channel.coding_pass != coding_pass:
+                continue
+            references = [channels[i] for i in channel.channel.references]
+            channel.is_damaged |= any(other.is_damaged for other in references)
+            if channel.is_damaged:
+                channel.lanes = []
+            predictions = [
+                predict(channel, number, lane, references, network, step) if network else predict_naive(lane)
+                for number, lane in channel.lanes_at(step)
+            ]
+            try:
+                for (number, lane), prediction in zip(channel.lanes_at(step), predictions, strict=True):
+                    lane.append(code_one(index, number, step, prediction), channel.channel.bins)
+            except Damage:
+                channel.is_damaged, channel.lanes = True, []
+            if network and not channel.is_damaged:
+                update(channel, step)
+
+
+def encode(
+    codes: Sequence[Sequence[int]], channels: Sequence[Channel], steps: int, coder: str, network: Network | None
+) -> list[bytes]:
+    """Return the coded stream of each channel of a block of `steps` steps."""
+    cut = [lanes.cut(own, steps) for own in codes]
+    states, encoders, headers = [], [], []
+    for own, channel in zip(cut, channels, strict=True):
+        gains = [gain.gain_of([channel.bins.value(code) for code in lane]) for lane in own]
+        lengths, initial_codes = [len(lane) for lane in own], [lane[0] for lane in own]
+        states.append(CodedChannel(channel, lengths, gains, initial_codes))
+        encoders.append(ENCODERS[coder](channel.bins, lengths))
+        headers.append(lanes.encode_headers(gains, initial_codes, channel.bins.size))
+
+    def code_one(channel: int, lane: int, step: int, prediction: Prediction) -> int:
+        encoders[channel].encode(lane, cut[channel][lane][step], prediction)
+        return cut[channel][lane][step]
+
+    for step in range(1, max(len(own[0]) for own in cut)):
+        run_step(states, network, step, code_one)
+    return [header + encoder.finish() for header, encoder in zip(headers, encoders, strict=True)]
+
+
+def decode(
+    streams: Sequence[bytes], channels: Sequence[Channel], steps: int, coder: str, network: Network | None
+) -> list[list[int] | None]:
+    """Return the codes of each channel; None if a decoder must refuse its stream or one that it references."""
+    states, decoders = [], []
+    for stream, channel in zip(streams, channels, strict=True):
+        lengths, reader = lanes.lengths_of_lanes(channel.n_codes, steps), Reader(stream)
+        try:
+            gains, initial_codes = lanes.decode_headers(reader, len(lengths), channel.bins.size)
+            decoders.append(DECODERS[coder](channel.bins, lengths, reader.rest()))
+            states.append(CodedChannel(channel, lengths, gains, initial_codes))
+        except Damage:
+            decoders.append(None)
+            states.append(CodedChannel(channel, [1], [0], [0]))
+            states[-1].is_damaged = True
+
+    def code_one(channel: int, lane: int, step: int, prediction: Prediction) -> int:
+        return decoders[channel].decode(lane, prediction)
+
+    for step in range(1, max(lanes.lengths_of_lanes(channel.n_codes, steps)[0] for channel in channels)):
+        run_step(states, network, step, code_one)
+    decoded: list[list[int] | None] = [None] * len(channels)
+    for i in sorted(range(len(channels)), key=lambda i: channels[i].coding_pass):
+        try:
+            if states[i].is_damaged or any(decoded[other] is None for other in channels[i].references):
+                continue
+            decoders[i].finish()
+            decoded[i] = [code for lane in states[i].lanes for code in lane.codes]
+        except Damage:
+            pass
+    return decoded
+
+
+class LiveStream:
+    """Coding state of a live stream on one quantizer (docs/live.md, *Coded packets*); it encodes or decodes.
+
+    All channels have the same bins, and no length.
+    """
+
+    def __init__(self, channels: Sequence[Channel], network: Network) -> None:
+        self.channels, self.network, self.step = channels, network, 0
+        self.bins = channels[0].bins
+        self.states: list[CodedChannel] = []
+
+    def encode(self, frames: Sequence[Sequence[int]]) -> bytes:
+        """Return the payload of a packet of frames of codes."""
+        payload = b""
+        if self.step == 0:
+            payload = packed.pack(frames[0], self.bins.size)
+            self._start(frames[0])
+            frames = frames[1:]
+        if not frames:
+            return payload
+        stream_of, first = self._streams(len(frames)), self.step
+        encoders = [RangeEncoder(self.bins, []) for _ in range(max(stream_of) + 1)]
+
+        def code_one(channel: int, lane: int, step: int, prediction: Prediction) -> int:
+            encoders[stream_of[channel]].encode(lane, frames[step - first][channel], prediction)
+            return frames[step - first][channel]
+
+        self._run(len(frames), code_one)
+        streams = [encoder.finish() for encoder in encoders]
+        return payload + b"".join(uvarint(len(stream) // 4) for stream in streams[:-1]) + b"".join(streams)
+
+    def decode(self, payload: bytes, n_frames: int) -> list[list[int]]:
+        """Return the frames of a packet. Raises Damage."""
+        reader, frames = Reader(payload), []
+        if self.step == 0:
+            n_bytes = -(-len(self.channels) * width_of(self.bins.size) // 8)
+            frames.append(packed.unpack(payload[:n_bytes], len(self.channels), self.bins.size))
+            self._start(frames[0])
+            reader.position = 8 * n_bytes
+        if len(frames) == n_frames:
+            reader.end()
+            return frames
+        first, stream_of = self.step, self._streams(n_frames - len(frames))
+        sizes = [4 * reader.uvarint() for _ in range(max(stream_of))]
+        rest, ends = reader.rest(), [sum(sizes[:i]) for i in range(len(sizes) + 1)]
+        if ends[-1] > len(rest):
+            raise Damage("a stream is longer than the payload")
+        decoders = [RangeDecoder(self.bins, [], rest[a:b]) for a, b in pairwise([*ends, len(rest)])]
+
+        def code_one(channel: int, lane: int, step: int, prediction: Prediction) -> int:
+            return decoders[stream_of[channel]].decode(lane, prediction)
+
+        self._run(n_frames - len(frames), code_one)
+        if any(state.is_damaged for state in self.states):
+            raise Damage("a code is out of range")
+        for decoder in decoders:
+            decoder.finish()
+        frames += [[state.lanes[0].codes[step] for state in self.states] for step in range(first, self.step)]
+        return frames
+
+    def _start(self, codes: Sequence[int]) -> None:
+        for channel, code in zip(self.channels, codes, strict=True):
+            state = CodedChannel(channel, [float("inf")], [gain.INITIAL_GAIN], [code])
+            state.lanes[0].power = gain.mean_square(gain.INITIAL_GAIN)
+            self.states.append(state)
+        self.step = 1
+
+    def _run(self, n_steps: int, code_one: CodeOne) -> None:
+        for step in range(self.step, self.step + n_steps):
+            run_step(self.states, self.network, step, code_one)
+        self.step += n_steps
+
+    def _streams(self, n_frames: int) -> list[int]:
+        """Return the stream of each channel, for `n_frames` coded frames."""
+        per_pass = min(max(n_frames * len(self.channels) // 8192, 1), 8)
+        keys = []
+        for index, channel in enumerate(self.channels):
+            own = [i for i, other in enumerate(self.channels) if other.coding_pass == channel.coding_pass]
+            keys.append((channel.coding_pass, own.index(index) * per_pass // len(own)))
+        return [sorted(set(keys)).index(key) for key in keys]
