@@ -24,7 +24,6 @@ setup(
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=["-std=c11", "-O3", "-g0", "-Wno-psabi"],
             py_limited_api=True,
-            optional=True,
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -109,7 +109,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # imported on first use: NumPy, Numba and ONNX Runtime take a second, which showing a command's help does not need
+    # imported on first use: showing a command's help needs neither NumPy nor the core
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f".{_MODULES[name]}", __name__)

@@ -14,5 +14,5 @@ def describe_machine() -> str:
     """Number and model of the processors, and versions of Python and of the libraries that do the work."""
     names = [line for line in _CPUINFO.read_text().splitlines() if "model name" in line] if _CPUINFO.exists() else []
     cpu = names[0].split(":")[1].strip() if names else platform.processor()
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "numba", "onnxruntime")]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "onnxruntime")]
     return f"{os.cpu_count()} x {cpu}, Python {platform.python_version()}, {', '.join(versions)}"

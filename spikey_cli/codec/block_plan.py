@@ -28,7 +28,7 @@ PART_FRAMES = 1 << 18
 """Largest number of frames of a part, which is the least that is decoded to read a sample."""
 
 LANES_WANTED = 1024
-"""Number of lanes of a block that has enough samples; they keep a kernel busy and fit into the processor's cache."""
+"""Number of lanes of a block that has enough samples; they keep the core busy and fit into the processor's cache."""
 
 MIN_STEPS = 1536
 """Least length of a lane; the headers and naive deltas of shorter lanes would cost more than the calls they save."""

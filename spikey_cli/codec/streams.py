@@ -260,7 +260,7 @@ def _run_group(
     gains = lane_gains(codes, lanes, bins)
     initial_codes = codes[lanes.start]
     encoder = coder.encoder(lanes, bins)
-    log = ResidualLog(lanes, bins) if with_log else None
+    log = ResidualLog(lanes) if with_log else None
     table = ReferenceTable.of(reference_graph, order)
     run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, log)
     return _CodedGroup(order, encode_lane_headers(lanes, bins.size, gains, initial_codes), encoder, log)

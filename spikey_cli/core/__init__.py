@@ -13,11 +13,12 @@ A sample passes through the modules in this order:
     middle_out          messages between channels, for networks that have them
     adaptation          weights that adapt while coding correct the network's mean and scale
     coders              registry of the entropy coders:
-        rice            ranks, rank_table, bits
-        range           density, symbols, small_alphabet, large_alphabet, interval
-        huffman         ranks, varint
+        rice            Rice codes of ranks
+        range           range coder
+        huffman         Huffman codes of ranks, varint
     packed              codes of equal width, for a channel that a coder would make longer
 
-`coding_step` runs prediction, coder and adaptation for several steps in one kernel; `residual_log` records what was
-predicted; `kernel` compiles and caches.
+The arithmetic is compiled: `_core`, from the C sources in `c/`, whose header `c/spikey.h` documents every function. The
+modules check and prepare what it takes. `coding_step` makes the state that runs prediction, coder and adaptation;
+`residual_log` records what was predicted; `simd` selects an instruction set.
 """

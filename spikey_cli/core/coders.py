@@ -1,25 +1,18 @@
 """Registry of the entropy coders: from codes and their predictions to streams, and back.
 
-A coder knows integers, never the network. Its encoder and its decoder run through the same steps:
+A coder knows integers, never the network. Its encoder and its decoder take the same steps with a coding state of the
+core (see `coding_step`):
 
-    encoder = Encoder(lanes, bins)                     decoder = Decoder(lanes, bins, streams)
-    encode_lanes(encoder.state, step, first, stop,     decode_lanes(decoder.state, step, first, stop,
-        predicted_mean, log2_scale, outlier_weight,        predicted_mean, log2_scale, outlier_weight,
-        codes)                                             codes)
-    streams = encoder.finish()                         intact = decoder.finish()
+    encoder = Encoder(lanes, bins)          decoder = Decoder(lanes, bins, streams)
+    state.take(encoder.core, codes, ...)    state.take(decoder.core, codes, ...)
+    streams = encoder.finish()              intact = decoder.finish()
 
-`lanes` is a `lanes.Lanes`, `bins` the `converter.Bins` of their channels. A call codes step `step` of the lanes `first`
-to `stop` - 1 and skips lanes of no more than `step` samples. There is one stream for each channel.
-
-The arrays are int32 of shape (lanes,):
+`lanes` is a `lanes.Lanes`, `bins` the `converter.Bins` of their channels. There is one stream for each channel. The
+coder takes of each sample
 
     predicted_mean    in 1/64 codes, between the values of the quantizer's first and last code
     log2_scale        log2 of the expected deviation in codes, in 1/16 octaves
     outlier_weight    0..31, how likely outliers are (see `density`)
-    codes             an encoder reads them, a decoder fills them in
-
-`encode_lanes` and `decode_lanes` are kernels of the coder's module; `coding_step` finds them by the type of `state`, a
-named tuple of arrays. They unpack it before their loops, since an access in a loop would cost more than the loop.
 
 Decoders are safe on any bytes: they fill in some code of the quantizer, and `finish` returns for each channel whether
 its stream was used up exactly.

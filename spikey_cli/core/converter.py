@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from ..errors import ModelError
 from .quantizer import Quantizer
@@ -69,7 +68,7 @@ NO_TABLE = np.zeros(0, dtype=np.int32)
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """Bins of the quantizers of a group of channels, as kernels take them."""
+    """Bins of the quantizers of a group of channels, as the core takes them."""
 
     size: np.ndarray
     """Number of codes of each channel's quantizer, int64 of shape (channels,)."""
@@ -97,28 +96,3 @@ class Bins:
         if profiled.any():
             values[profiled] = self.values[codes[profiled]]
         return values
-
-    def range_of_values(self, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the values of the first and the last code of the channels `channel`, int32 of the same shape."""
-        profiled, last = self.profiled[channel], self.size[channel] - 1
-        lowest, highest = self.values_of(np.zeros_like(last), profiled), self.values_of(last, profiled)
-        return lowest.astype(np.int32), highest.astype(np.int32)
-
-
-@njit(inline="always")
-def value_of(code, profiled, values):
-    """Value of a code, in 1/64 codes."""
-    return np.int64(values[code]) if profiled else np.int64(code) << 6
-
-
-@njit(inline="always")
-def nearest_code(value, profiled, edges):
-    """Code whose bin holds `value`, for values between those of the first and the last code."""
-    code = (value + 32) >> 6
-    if profiled:
-        code = min(max(code, 0), edges.size - 2)
-        while code > 0 and edges[code] > value:
-            code -= 1
-        while code < edges.size - 2 and edges[code + 1] <= value:
-            code += 1
-    return code

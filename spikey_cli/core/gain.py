@@ -18,10 +18,9 @@ from __future__ import annotations
 from bisect import bisect_right
 
 import numpy as np
-from numba import njit
 
-from .converter import Bins, value_of
-from .kernel import kernel
+from . import _core
+from .converter import Bins
 from .lanes import Lanes
 
 MAX_GAIN = 216
@@ -65,35 +64,11 @@ STEP_UP = [shifted(ROOT[(2 * g + 31) % 8], (2 * g + 31) // 8 - 30) for g in rang
 
 MEAN_SQUARE = [shifted(ROOT[2 * g % 8], 2 * g // 8 + 8 - 30) for g in range(MAX_GAIN + 1)]
 """Mean square difference, in (1/64 codes)**2, that a gain stands for: 4096 RMS(g)**2."""
-_STEPS_UP = np.array(STEP_UP, dtype=np.int64)
 
 
-@njit
-def gain_of(mean_square):
-    """Gain of differences with this mean square, in (1/64 codes)**2, rounded as in `lane_gains`."""
-    low, high = 0, _STEPS_UP.size
-    while low < high:
-        middle = (low + high) >> 1
-        if _STEPS_UP[middle] <= mean_square >> 4:  # in 1/256 code**2
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@kernel
-def _sum_of_squares(codes, start, length, channel, profiled, values, high, low):
-    # two words a lane, so that 24-bit differences cannot overflow: sum = high * 2**32 + low
-    for lane in range(start.size):
-        first = start[lane]
-        on_profile = profiled[channel[lane]]
-        previous = value_of(codes[first], on_profile, values)
-        for i in range(first + 1, first + length[lane]):
-            value = value_of(codes[i], on_profile, values)
-            square = (value - previous) * (value - previous)
-            previous = value
-            high[lane] += square >> 32
-            low[lane] += square & 0xFFFFFFFF
+def gain_of(mean_square: int) -> int:
+    """Return the gain of differences with this mean square, in (1/64 codes)**2, rounded as in `lane_gains`."""
+    return bisect_right(STEP_UP, mean_square >> 4)  # in 1/256 code**2
 
 
 def lane_gains(codes: np.ndarray, lanes: Lanes, bins: Bins) -> np.ndarray:
@@ -111,14 +86,6 @@ def lane_gains(codes: np.ndarray, lanes: Lanes, bins: Bins) -> np.ndarray:
     uint8 array of shape (lanes,)
         0 for a lane of one sample and for a constant one.
     """
-    high = np.zeros(lanes.count, dtype=np.int64)
-    low = np.zeros(lanes.count, dtype=np.int64)
-    _sum_of_squares(codes, lanes.start, lanes.length, lanes.channel, bins.profiled, bins.values, high, low)
-    return np.array(
-        [
-            # from (1/64 codes)**2 to 1/256 code**2
-            bisect_right(STEP_UP, ((int(h) << 32) + int(w)) // (16 * max(1, int(n) - 1)))
-            for h, w, n in zip(high, low, lanes.length, strict=True)
-        ],
-        dtype=np.uint8,
-    )
+    gains = np.zeros(lanes.count, dtype=np.uint8)
+    _core.lane_gains(codes, lanes.start, lanes.length, lanes.channel, bins.size, bins.profiled, bins.values, gains)
+    return gains

@@ -24,20 +24,19 @@ D. A. Huffman, "A method for the construction of minimum-redundancy codes", Proc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 from bitarray import bitarray
 from bitarray.util import canonical_decode, canonical_huffman
-from numba import njit
 
 from ..errors import ArchiveError
 from .converter import Bins
 from .lanes import Lanes
 from .packed import code_width, pack_codes, packed_bytes, unpack_codes
-from .ranks import code_from_rank, nearest_and_side, rank_from_code
+from .stream_coder import RANKS, coder_of, intact_streams
 from .varint import get_uvarint, put_uvarint
 
 MAX_LOG2_VARIANCE = 10
@@ -86,95 +85,19 @@ def _codebook_for(ranks: np.ndarray) -> tuple[int, int]:
     return log2_variance - 2 * shift, shift
 
 
-class HuffmanEncoderState(NamedTuple):
-    """What `encode_lanes` takes."""
-
-    # of each lane; `start` is the position of its first rank in `ranks`
-    channel: np.ndarray
-    length: np.ndarray
-    start: np.ndarray
-    # of each channel
-    size: np.ndarray
-    profiled: np.ndarray
-    # tables
-    edges: np.ndarray
-    values: np.ndarray
-    ranks: np.ndarray
-    """Ranks of all samples but the first of each lane, int32, flat."""
-
-
-class HuffmanDecoderState(NamedTuple):
-    """What `decode_lanes` takes; the fields of `HuffmanEncoderState`, and `damaged`."""
-
-    channel: np.ndarray
-    length: np.ndarray
-    start: np.ndarray
-    size: np.ndarray
-    profiled: np.ndarray
-    edges: np.ndarray
-    values: np.ndarray
-    ranks: np.ndarray
-    damaged: np.ndarray
-    """Which channels' streams are damaged."""
-
-
-@njit
-def encode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
-    """Collect the ranks of the lanes `first` to `stop` - 1; see `spikey_cli.core.coders`."""
-    channels, length, start, size, profiled, edges, values, ranks = state
-    for lane in range(first, stop):
-        if length[lane] > step:
-            channel = channels[lane]
-            nearest, upwards = nearest_and_side(np.int64(predicted_mean[lane]), profiled[channel], edges, values)
-            rank = rank_from_code(np.int64(codes[lane]), nearest, upwards, size[channel])
-            ranks[start[lane] + step - 1] = rank
-
-
-@njit
-def decode_lanes(state, step, first, stop, predicted_mean, log2_scale, outlier_weight, codes):
-    """Fill in the codes of the lanes `first` to `stop` - 1; see `spikey_cli.core.coders`."""
-    channels, length, start, size, profiled, edges, values, ranks, damaged = state
-    for lane in range(first, stop):
-        if length[lane] > step:
-            channel = channels[lane]
-            nearest, upwards = nearest_and_side(np.int64(predicted_mean[lane]), profiled[channel], edges, values)
-            rank = np.int64(ranks[start[lane] + step - 1])
-            if rank < 0 or rank >= size[channel]:
-                rank = np.int64(0)
-                damaged[channel] = True
-            codes[lane] = code_from_rank(rank, nearest, upwards, size[channel])
-
-
-def _encoder_state(lanes: Lanes, bins: Bins) -> tuple[HuffmanEncoderState, np.ndarray]:
-    """State of lanes, and the position of the first rank of each channel, then the number of ranks."""
-    ends = np.cumsum(lanes.length - 1, dtype=np.int64)
-    state = HuffmanEncoderState(
-        lanes.channel,
-        lanes.length,
-        ends - lanes.length + 1,
-        bins.size,
-        bins.profiled,
-        bins.edges,
-        bins.values,
-        np.zeros(int(ends[-1]), dtype=np.int32),
-    )
-    return state, np.concatenate([[0], ends])[lanes.first_of_channels()]
-
-
 class HuffmanEncoder:
     """Writes the codes of a group of lanes; see `spikey_cli.core.coders` for the contract."""
 
     fills_codes = False
 
     def __init__(self, lanes: Lanes, bins: Bins) -> None:
-        self.state, self._bounds = _encoder_state(lanes, bins)
+        self.core = coder_of(RANKS, lanes, bins)
+        self._sizes = bins.size.tolist()
 
     def finish(self) -> list[bytes]:
         """Return the stream of each channel."""
-        return [
-            pack_ranks(self.state.ranks[a:b], int(size))
-            for a, b, size in zip(self._bounds[:-1], self._bounds[1:], self.state.size, strict=True)
-        ]
+        ranks = (np.frombuffer(self.core.ranks(i), dtype=np.int32) for i in range(len(self._sizes)))
+        return [pack_ranks(own, size) for own, size in zip(ranks, self._sizes, strict=True)]
 
 
 class HuffmanDecoder:
@@ -182,19 +105,16 @@ class HuffmanDecoder:
 
     fills_codes = True
 
-    def __init__(self, lanes: Lanes, bins: Bins, streams: list[bytes]) -> None:
-        state, bounds = _encoder_state(lanes, bins)
-        self.state = HuffmanDecoderState(*state, np.zeros(lanes.n_channels, dtype=np.bool_))
-        for channel, (a, b, size) in enumerate(zip(bounds[:-1], bounds[1:], bins.size, strict=True)):
-            ranks = unpack_ranks(streams[channel], int(b - a), int(size))
-            if ranks is None:
-                self.state.damaged[channel] = True
-            else:
-                self.state.ranks[a:b] = ranks
+    def __init__(self, lanes: Lanes, bins: Bins, streams: Sequence[bytes]) -> None:
+        self.core = coder_of(RANKS, lanes, bins, decodes=True)
+        self._n_streams = lanes.n_channels
+        n_ranks = lanes.samples_of_channels() - np.diff(lanes.first_of_channels())
+        for channel, (stream, n, size) in enumerate(zip(streams, n_ranks.tolist(), bins.size.tolist(), strict=True)):
+            self.core.set_ranks(channel, unpack_ranks(stream, n, size))
 
     def finish(self) -> np.ndarray:
         """Return for each channel whether its stream was intact, as bool of shape (channels,)."""
-        return ~self.state.damaged
+        return intact_streams(self.core, self._n_streams)
 
 
 def pack_ranks(ranks: np.ndarray, size: int) -> bytes:

@@ -11,74 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bits import peek_bits, put_bits, stream_from_words, words_from_streams
-from .gain import LOG_SCALE, MAX_GAIN, OCTAVE
-from .kernel import kernel
+from . import _core
 from .lanes import Lanes
-from .packed import code_widths
-from .ranks import code_from_rank, rank_from_code
-from .rice import MAX_CODE_BITS, get_rank, put_rank, rice_parameter
-
-_GAIN_K = 1
-_GAIN_WIDTH = 9  # zigzag of -216..216
-
-
-@kernel
-def _encode(channels, size, width, gains, initial_codes, words, cursor):
-    previous = -1
-    for lane in range(channels.size):
-        channel = channels[lane]
-        if channel != previous:
-            put_bits(words, cursor[channel], np.uint64(gains[lane]), 8)
-            put_bits(words, cursor[channel] + 8, np.uint64(initial_codes[lane]), width[channel])
-            cursor[channel] += 8 + width[channel]
-        else:
-            change = np.int64(gains[lane]) - gains[lane - 1]
-            cursor[channel] = put_rank(
-                words, cursor[channel], 2 * abs(change) - np.int64(change < 0), _GAIN_K, _GAIN_WIDTH
-            )
-            rank = rank_from_code(np.int64(initial_codes[lane]), np.int64(initial_codes[lane - 1]), True, size[channel])
-            k = rice_parameter(LOG_SCALE[gains[lane]] + OCTAVE)
-            cursor[channel] = put_rank(words, cursor[channel], rank, k, width[channel])
-        previous = channel
-
-
-@kernel
-def _decode(channels, size, width, gains, initial_codes, words, cursor, end):
-    previous = -1
-    for lane in range(channels.size):
-        channel = channels[lane]
-        gain = np.int64(0)
-        first = np.int64(0)
-        if cursor[channel] < end[channel]:
-            if channel != previous:
-                window = peek_bits(words, cursor[channel])
-                gain = np.int64(window >> np.uint64(56))
-                first = np.int64(window << np.uint64(8) >> np.uint64(64 - width[channel]))
-                cursor[channel] += 8 + width[channel]
-            else:
-                change, cursor[channel] = get_rank(words, cursor[channel], _GAIN_K, _GAIN_WIDTH)
-                change = -((change + 1) >> 1) if change & 1 else change >> 1
-                gain = np.int64(gains[lane - 1]) + change
-                if 0 <= gain <= MAX_GAIN and cursor[channel] < end[channel]:
-                    k = rice_parameter(LOG_SCALE[gain] + OCTAVE)
-                    rank, cursor[channel] = get_rank(words, cursor[channel], k, width[channel])
-                    if rank < size[channel]:
-                        first = code_from_rank(rank, np.int64(initial_codes[lane - 1]), True, size[channel])
-                    else:
-                        first = size[channel]
-                else:
-                    gain = np.int64(MAX_GAIN + 1)
-        else:
-            gain = np.int64(MAX_GAIN + 1)
-        if gain < 0 or gain > MAX_GAIN or first >= size[channel]:
-            # damage: move the channel's cursor past its end, and go on with valid values
-            cursor[channel] = end[channel] + 1
-            gain = np.int64(0)
-            first = np.int64(0)
-        gains[lane] = gain
-        initial_codes[lane] = first
-        previous = channel
 
 
 def encode_lane_headers(lanes: Lanes, sizes: np.ndarray, gains: np.ndarray, initial_codes: np.ndarray) -> list[bytes]:
@@ -97,13 +31,10 @@ def encode_lane_headers(lanes: Lanes, sizes: np.ndarray, gains: np.ndarray, init
     list of bytes
         The headers of each channel's lanes.
     """
-    lanes_of_channel = np.bincount(lanes.channel, minlength=lanes.n_channels)
-    words = lanes_of_channel * 2 * MAX_CODE_BITS // 64 + 2
-    first_bit = (np.cumsum(words) - words) * 64
-    cursor = first_bit.copy()
-    buffer = np.zeros(int(words.sum()), dtype=np.uint64)
-    _encode(lanes.channel, sizes, code_widths(sizes), gains, initial_codes, buffer, cursor)
-    return [stream_from_words(buffer, int(a), int(b)) for a, b in zip(first_bit, cursor, strict=True)]
+    return [
+        _core.encode_lane_headers(gains[a:b], initial_codes[a:b], size)
+        for a, b, size in zip(*_bounds(lanes), sizes.tolist(), strict=True)
+    ]
 
 
 def decode_lane_headers(
@@ -118,9 +49,16 @@ def decode_lane_headers(
     used : int64 array of shape (channels,)
         Bytes of the headers; more than the stream has if they are damaged.
     """
-    words, first_bit, end = words_from_streams(streams)
-    cursor = first_bit.copy()
     gains = np.zeros(lanes.count, dtype=np.uint8)
     initial_codes = np.zeros(lanes.count, dtype=np.int32)
-    _decode(lanes.channel, sizes, code_widths(sizes), gains, initial_codes, words, cursor, end)
-    return gains, initial_codes, (cursor - first_bit + 7) // 8
+    used = [
+        _core.decode_lane_headers(stream, size, gains[a:b], initial_codes[a:b])
+        for a, b, size, stream in zip(*_bounds(lanes), sizes.tolist(), streams, strict=True)
+    ]
+    return gains, initial_codes, np.array(used, dtype=np.int64)
+
+
+def _bounds(lanes: Lanes) -> tuple[list[int], list[int]]:
+    """First lane of each channel, and the one after its last."""
+    first = lanes.first_of_channels().tolist()
+    return first[:-1], first[1:]

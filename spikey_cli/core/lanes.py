@@ -18,8 +18,6 @@ from functools import cached_property
 
 import numpy as np
 
-from .kernel import kernel
-
 
 @dataclass(frozen=True)
 class Lanes:
@@ -67,27 +65,3 @@ def cut(channel_lengths: Sequence[int], steps: int) -> Lanes:
     length = base[channel] + (rank_in_channel < longer[channel])
     start = np.cumsum(length) - length
     return Lanes(channel, start, length.astype(np.int32), lengths.size)
-
-
-_LANES_AT_ONCE = 16
-"""Lanes that are copied side by side: a row of them is as long as a cache line."""
-
-
-@kernel
-def gather(codes, start, length, first_step, tile):
-    """Copy the steps from `first_step` on of every lane from flat `codes` to `tile`, int32 of shape (steps, lanes)."""
-    for first in range(0, tile.shape[1], _LANES_AT_ONCE):
-        stop = min(first + _LANES_AT_ONCE, tile.shape[1])
-        for i in range(tile.shape[0]):
-            for lane in range(first, stop):
-                if first_step + i < length[lane]:
-                    tile[i, lane] = codes[start[lane] + first_step + i]
-
-
-@kernel
-def scatter(codes, start, length, first_step, tile):
-    """Copy `tile` to its positions in the flat `codes`; the inverse of `gather`."""
-    for lane in range(tile.shape[1]):
-        position = start[lane] + first_step
-        for i in range(min(tile.shape[0], length[lane] - first_step)):
-            codes[position + i] = tile[i, lane]

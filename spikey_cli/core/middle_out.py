@@ -27,8 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..topology.references import MAX_REFERENCES, ReferenceTable
-from .gain import INPUT_LIMIT
-from .kernel import kernel
+from . import _core
 from .lanes import Lanes
 
 EXTRA_ROWS = 2
@@ -69,36 +68,57 @@ class Messages:
         return cls(np.concatenate(receiver), np.concatenate(sender), np.concatenate(metric), share)
 
 
-@kernel
-def gather_messages(first, receiver, sender, metric, latent, normalised_error, messages):
-    """Fill `messages`, float32 of shape (2 * rows + EXTRA_ROWS, n), with the messages from `first` on.
+def gather_messages(
+    messages: Messages, first: int, stop: int, latent: np.ndarray, normalised_error: np.ndarray
+) -> np.ndarray:
+    """Return the messages `first` to `stop` - 1 as the network takes them.
 
-    `latent` is float32 of shape (rows, lanes), `normalised_error` int32 of shape (lanes,).
+    Parameters
+    ----------
+    messages : Messages
+    first, stop : int
+    latent : float32 array of shape (rows, lanes)
+    normalised_error : int32 array of shape (lanes,)
+
+    Returns
+    -------
+    float32 array of shape (2 * rows + EXTRA_ROWS, stop - first)
     """
-    rows = latent.shape[0]
-    for row in range(rows):
-        for i in range(messages.shape[1]):
-            messages[row, i] = latent[row, receiver[first + i]]
-            messages[rows + row, i] = latent[row, sender[first + i]]
-    for i in range(messages.shape[1]):
-        messages[2 * rows, i] = metric[first + i]
-        messages[2 * rows + 1, i] = normalised_error[sender[first + i]]
+    rows = np.empty((2 * len(latent) + EXTRA_ROWS, stop - first), dtype=np.float32)
+    receiver, sender = messages.receiver[first:stop], messages.sender[first:stop]
+    _core.gather_messages(receiver, sender, messages.metric[first:stop], latent, normalised_error, rows)
+    return rows
 
 
-@kernel
-def join_regions(first_lane, first, receiver, share, region, latent, residual, joined):
-    """Fill `joined`, float32 of shape (rows, n), with the joined latents of the lanes from `first_lane` on.
+def join_regions(
+    messages: Messages,
+    first: int,
+    stop: int,
+    lanes: range,
+    region: np.ndarray,
+    latent: np.ndarray,
+    is_residual: bool,
+) -> np.ndarray:
+    """Return the latents of some lanes, joined with what the network made of their messages.
 
-    `region`, float32 of shape (rows, messages), holds the region latents of the messages from `first` on.
+    Parameters
+    ----------
+    messages : Messages
+    first, stop : int
+        The messages that these lanes receive.
+    lanes : range
+    region : float32 array of shape (rows, stop - first)
+        Region latents of these messages.
+    latent : float32 array of shape (rows, lanes)
+        Latents of all lanes.
+    is_residual : bool
+        Whether a region is added to the latent.
+
+    Returns
+    -------
+    float32 array of shape (rows, len(lanes))
     """
-    for row in range(joined.shape[0]):
-        for i in range(joined.shape[1]):
-            joined[row, i] = 0
-        for i in range(region.shape[1]):
-            joined[row, receiver[first + i] - first_lane] += region[row, i]
-        for i in range(joined.shape[1]):
-            lane = first_lane + i
-            average = np.int64(joined[row, i]) // max(share[lane], 1)
-            if residual:
-                average += np.int64(latent[row, lane])
-            joined[row, i] = min(max(average, -INPUT_LIMIT), INPUT_LIMIT)
+    joined = np.empty((len(latent), len(lanes)), dtype=np.float32)
+    receiver = messages.receiver[first:stop]
+    _core.join_regions(lanes.start, receiver, messages.share, region, latent, is_residual, joined)
+    return joined

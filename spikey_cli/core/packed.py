@@ -7,30 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bits import SPARE_WORDS, peek_bits, put_bits, stream_from_words, words_from_streams
-from .kernel import kernel
-
-
-@kernel
-def _pack(codes, width, words):
-    for i in range(codes.size):
-        put_bits(words, np.int64(i) * width, np.uint64(codes[i]), width)
-
-
-@kernel
-def _unpack(words, width, codes):
-    for i in range(codes.size):
-        codes[i] = peek_bits(words, np.int64(i) * width) >> np.uint64(64 - width)
+from . import _core
 
 
 def code_width(size: int) -> int:
     """Return the bits that hold any of `size` codes, at least 1."""
     return max(1, (size - 1).bit_length())
-
-
-def code_widths(sizes: np.ndarray) -> np.ndarray:
-    """Return `code_width` of each element, int64 of the same shape."""
-    return np.array([code_width(int(size)) for size in sizes], dtype=np.int64)
 
 
 def packed_bytes(n_codes: int, size: int) -> int:
@@ -52,10 +34,7 @@ def pack_codes(codes: np.ndarray, size: int) -> bytes:
     bytes
         The packed stream.
     """
-    width = code_width(size)
-    words = np.zeros(codes.size * width // 64 + SPARE_WORDS, dtype=np.uint64)
-    _pack(codes, width, words)
-    return stream_from_words(words, 0, codes.size * width)
+    return _core.pack(np.ascontiguousarray(codes), code_width(size))
 
 
 def unpack_codes(stream: bytes, n_codes: int, size: int) -> np.ndarray | None:
@@ -68,7 +47,5 @@ def unpack_codes(stream: bytes, n_codes: int, size: int) -> np.ndarray | None:
     """
     if len(stream) != packed_bytes(n_codes, size):
         return None
-    words, _, _ = words_from_streams([stream])
     codes = np.empty(n_codes, dtype=np.int32)
-    _unpack(words, code_width(size), codes)
-    return codes if int(codes.max(initial=0)) < size else None
+    return codes if _core.unpack(stream, code_width(size), size, codes) else None

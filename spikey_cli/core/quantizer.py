@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import ArchiveError, InputError
 from ..io.layout import Layout, sample_range, samples_from_bytes
-from .kernel import kernel
+from . import _core
 
 MAX_PALETTE = 4096
 """Largest number of values of a palette."""
@@ -101,10 +101,10 @@ class UniformQuantizer(Quantizer):
         self.offset, self.step = offset, step
 
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
-        return _uniform_codes(samples, self.offset, self.step, self.size, codes)
+        return _core.uniform_codes(samples, self.offset, self.step, self.size, codes)
 
     def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
-        return _uniform_samples(codes, self.offset, self.step, self.size, samples)
+        return _core.uniform_samples(codes, self.offset, self.step, self.size, samples)
 
 
 class TableQuantizer(Quantizer):
@@ -121,7 +121,7 @@ class TableQuantizer(Quantizer):
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
         # tables kept for many files would take much memory; all files share that of N1
         code_of = self._n1_table if self.kind == "n1" else self._table()
-        return _table_codes(samples, int(self.values[0]), code_of, codes)
+        return _core.table_codes(samples, int(self.values[0]), code_of, codes)
 
     def _table(self) -> np.ndarray:
         """Code + 1 of each value from the lowest one on, 0 for others; pages of zeros take no memory."""
@@ -134,7 +134,7 @@ class TableQuantizer(Quantizer):
         return self._table()
 
     def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
-        return _table_samples(codes, self.values.astype(samples.dtype), samples)
+        return _core.table_samples(codes, self.values, samples)
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class QuantizerSearch:
         if low < self._lowest or high > self._highest:
             raise ValueError(f"samples {low}..{high} are not of {self._sample_bytes} bytes")
         self._min, self._max = min(self._min, low), max(self._max, high)
-        _mark(np.ascontiguousarray(samples).reshape(-1), self._lowest, self._seen)
+        _core.mark(np.ascontiguousarray(samples).reshape(-1), self._lowest, self._seen)
 
     def quantizer(self) -> Quantizer:
         """Return the quantizer of all samples so far: n1, else step, else palette, else identity.
@@ -250,58 +250,3 @@ class QuantizerSearch:
         if count <= MAX_PALETTE and seen.size >= PALETTE_SPARSITY * count:
             return TableQuantizer("palette", values.astype(np.int32))
         return identity(self._sample_bytes)
-
-
-@kernel
-def _mark(samples, lowest, seen):
-    """Set the flag of each sample; all are within lowest..lowest+seen.size-1."""
-    for i in range(samples.size):
-        seen[np.uint64(np.int64(samples[i]) - lowest)] = 1
-
-
-@kernel
-def _uniform_codes(samples, offset, step, size, codes):
-    span = (size - 1) * step
-    per_step = 1.0 / step
-    invalid = False
-    for i in range(samples.size):
-        distance = np.int64(samples[i]) - offset
-        # division by multiplication: exact for multiples below 2**24; the check below refuses all others
-        code = np.int32(np.float64(np.int32(distance)) * per_step + 0.5)
-        invalid |= (distance < 0) | (distance > span) | (code * step != distance)
-        codes[i] = code
-    return not invalid
-
-
-@kernel
-def _uniform_samples(codes, offset, step, size, samples):
-    invalid = False
-    for i in range(codes.size):
-        code = codes[i]
-        invalid |= (code < 0) | (code >= size)
-        samples[i] = offset + code * step
-    return not invalid
-
-
-@kernel
-def _table_codes(samples, lowest, code_of, codes):
-    invalid = False
-    for i in range(samples.size):
-        # a negative distance becomes a huge one
-        distance = np.uint64(np.int64(samples[i]) - lowest)
-        code = np.int32(code_of[distance]) if distance < np.uint64(code_of.size) else np.int32(0)
-        invalid |= code == 0
-        codes[i] = code - 1
-    return not invalid
-
-
-@kernel
-def _table_samples(codes, values, samples):
-    invalid = False
-    for i in range(codes.size):
-        index = np.uint64(np.int64(codes[i]))
-        if index < np.uint64(values.size):
-            samples[i] = values[index]
-        else:
-            invalid = True
-    return not invalid

@@ -12,8 +12,6 @@ in order, so the archive does not depend on the cluster.
 from __future__ import annotations
 
 import asyncio
-import atexit
-import gc
 import itertools
 import logging
 import pickle
@@ -142,7 +140,6 @@ class _LocalWorker(WorkerPlugin):
 
     def setup(self, worker: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the client, which ends its workers
-        atexit.register(gc.freeze)  # a final collection among the objects of Numba takes two seconds
 
 
 async def _close_workers(cluster: LocalCluster) -> None:

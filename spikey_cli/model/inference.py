@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from ..core.lanes import Lanes
-from ..core.middle_out import EXTRA_ROWS, Messages, gather_messages, join_regions
+from ..core.middle_out import Messages, gather_messages, join_regions
 from ..topology.references import ReferenceTable
 from .predictor import OUTPUT_ROWS, Predictor
 
@@ -98,13 +98,6 @@ class LatentInference:
         """Latents of the lanes of these passes, joined with their regions."""
         messages = self._messages
         first, stop = self._first_message[first_pass], self._first_message[stop_pass]
-        rows = np.empty((2 * len(latents) + EXTRA_ROWS, stop - first), dtype=np.float32)
-        gather_messages(
-            first, messages.receiver, messages.sender, messages.metric, self._latent, normalised_error, rows
-        )
-        region = self._predictor.regions(rows)
-        joined = np.empty_like(latents)
-        first_lane = self._first_lane[first_pass]
-        residual = self._predictor.is_residual
-        join_regions(first_lane, first, messages.receiver, messages.share, region, self._latent, residual, joined)
-        return joined
+        region = self._predictor.regions(gather_messages(messages, first, stop, self._latent, normalised_error))
+        lanes = range(self._first_lane[first_pass], self._first_lane[stop_pass])
+        return join_regions(messages, first, stop, lanes, region, self._latent, self._predictor.is_residual)

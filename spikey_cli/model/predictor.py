@@ -191,7 +191,7 @@ class Predictor:
         if self.self_test and digest_of(evaluate(known_inputs(self.inputs))) != self.self_test:
             raise SelfTestError(
                 f"the self-test of the model {self.digest[:8].hex()} failed: {engine} gives other numbers on this "
-                "machine than it must; install another release of onnxruntime and numba, or use another machine"
+                "machine than it must; install another release of onnxruntime and spikey-cli, or use another machine"
             )
         self._passed.add(engine)
 

@@ -18,9 +18,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..codec.coding_state import TILE_STEPS, CodingState
+from ..codec.coding_state import CodingState
 from ..container.table_reader import TableReader
-from ..core.adaptation import init
 from ..core.converter import Bins
 from ..core.lanes import Lanes
 from ..core.packed import pack_codes, packed_bytes, unpack_codes
@@ -82,8 +81,7 @@ class StreamState:
         if len(steps):
             encoder = self._encoder(len(steps))
             encoder.restart(len(steps))
-            for first in range(0, len(steps), TILE_STEPS):
-                self._state.take(encoder, steps[first : first + TILE_STEPS])
+            self._state.take(encoder, steps, len(steps), by_step=True)
             streams = encoder.finish()
             for stream in streams[:-1]:
                 put_uvarint(payload, len(stream) // _WORD_BYTES)
@@ -104,10 +102,9 @@ class StreamState:
             self._state = self._start(self._in_coding_order(codes[:1])[0])
         if len(rows):
             decoder = self._decoder(len(rows))
-            decoder.restart(_split(payload[pos:], decoder.state.size.size))
+            decoder.restart(_split(payload[pos:], decoder.n_streams))
             steps = rows if self._order is None else np.zeros_like(rows)
-            for first in range(0, len(steps), TILE_STEPS):
-                self._state.take(decoder, steps[first : first + TILE_STEPS])
+            self._state.take(decoder, steps, len(steps), by_step=True)
             if not decoder.finish().all():
                 raise _damaged()
             if self._order is not None:
@@ -117,13 +114,14 @@ class StreamState:
         return codes
 
     def _in_coding_order(self, codes: np.ndarray) -> np.ndarray:
-        return codes if self._order is None else np.ascontiguousarray(codes[:, self._order])
+        return np.ascontiguousarray(codes if self._order is None else codes[:, self._order])
 
     def _start(self, initial_codes: np.ndarray) -> CodingState:
         bins = self._bins(self._channels)
         gains = np.full(self._channels, INITIAL_GAIN, dtype=np.uint8)
-        adaptive = init(self._lanes, bins, gains, initial_codes, self._references, gains_follow=True)
-        return CodingState(adaptive, self._lanes, bins, self._predictor, self._references)
+        return CodingState(
+            self._lanes, bins, gains, initial_codes, self._predictor, self._references, gains_follow=True
+        )
 
     def _bins(self, n_channels: int) -> Bins:
         return Bins.of([self._quantizer] * n_channels, self._predictor.profile)
@@ -139,7 +137,9 @@ class StreamState:
         n_streams = streams_per_pass(n_steps * self._channels)
         if n_streams not in self._decoders:
             lanes = self._lanes_by_stream(n_streams)
-            self._decoders[n_streams] = RangeDecoder(lanes, self._bins(lanes.n_channels), [b""] * lanes.n_channels)
+            self._decoders[n_streams] = RangeDecoder(
+                lanes, self._bins(lanes.n_channels), [b""] * lanes.n_channels, is_endless=True
+            )
         return self._decoders[n_streams]
 
     def _lanes_by_stream(self, n_streams: int) -> Lanes:

@@ -148,7 +148,7 @@ def _dependency_groups(linked: Sequence[Iterable[int]]) -> list[range]:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceTable:
-    """The references of some channels as arrays, for the kernels; channels are sorted by coding pass.
+    """The references of some channels as arrays, for the core; channels are sorted by coding pass.
 
     Parameters
     ----------

@@ -15,7 +15,6 @@ import math
 
 import numpy as np
 import torch
-from numba import njit
 
 from ..core.converter import CODE_UNITS, Profile
 from .batches import channel_batch
@@ -34,39 +33,24 @@ SMOOTHING_CODES = 24
 _PHI = np.array([0.5 * (1 + math.erf(i / 64 / math.sqrt(2))) for i in range(-576, 577)])
 """Normal distribution from -9 to 9, 64 entries to one."""
 
-
-@njit
-def _phi(z, table):
-    position = z * 64 + 576
-    if position <= 0:
-        return 0.0
-    if position >= table.size - 1:
-        return 1.0
-    i = int(position)
-    return table[i] + (table[i + 1] - table[i]) * (position - i)
+_DENSITIES_AT_ONCE = 1024
 
 
-@njit
-def _distribution(edge, mean, scale, weight, table):
+def _distribution(edge: np.ndarray, mean: np.ndarray, scale: np.ndarray, weight: np.ndarray) -> np.ndarray:
     z = (edge - mean) / scale
-    return (1 - weight) * _phi(z, table) + weight * _phi(z / 4, table)
+    position = np.arange(_PHI.size) / 64 - 9
+    return (1 - weight) * np.interp(z, position, _PHI) + weight * np.interp(z / 4, position, _PHI)
 
 
-@njit
-def _add_masses(mean, scale, weight, edges, table, expected):
+def _add_masses(
+    mean: np.ndarray, scale: np.ndarray, weight: np.ndarray, edges: np.ndarray, expected: np.ndarray
+) -> None:
     """Add the mass of every bin under each density to `expected`; means and edges are in codes."""
-    size = expected.size
-    for i in range(mean.size):
-        reach = 9 * scale[i] + 2
-        first = min(max(int(mean[i] - reach), 0), size - 1)
-        last = min(max(int(mean[i] + reach), first), size - 1)
-        below = _distribution(edges[first], mean[i], scale[i], weight[i], table) if first > 0 else 0.0
-        for code in range(first, last + 1):
-            above = 1.0
-            if code < size - 1:
-                above = _distribution(edges[code + 1], mean[i], scale[i], weight[i], table)
-            expected[code] += above - below
-            below = above
+    for i in range(0, mean.size, _DENSITIES_AT_ONCE):
+        own = slice(i, i + _DENSITIES_AT_ONCE)
+        below = _distribution(edges[1:-1], mean[own, None], scale[own, None], weight[own, None])
+        total = below.sum(axis=0)
+        expected += np.diff(total, prepend=0.0, append=float(below.shape[0]))
 
 
 def estimate_profile(network: IntegerNetwork, dataset: Dataset, every: int = 1) -> Profile:
@@ -97,7 +81,7 @@ def estimate_profile(network: IntegerNetwork, dataset: Dataset, every: int = 1) 
             mean, scale, weight = (values[:, 0] for values in densities(network(batch), batch.gain))
         codes = dataset.codes[dataset.start[channel] + torch.from_numpy(samples)].long()
         last = dataset.edges[codes] - batch.low[:, 0]
-        _add_masses((mean + last).numpy(), scale.numpy(), weight.numpy(), edges, _PHI, expected)
+        _add_masses((mean + last).numpy(), scale.numpy(), weight.numpy(), edges, expected)
         observed += np.bincount(codes.numpy(), minlength=size)
     edges[0], edges[-1] = edges[1] - 1, edges[-2] + 1
     return _profile(np.diff(edges), expected, observed)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.lane_runs import decode, encode, lane_runs
 
-from spikey_cli.core import coding_step
 from spikey_cli.core.coders import CODERS, coder_with_number
 
 
@@ -20,12 +19,6 @@ def test_numbers_of_coders():
     }
     assert coder_with_number(1) is CODERS["rice"]
     assert coder_with_number(200) is None
-
-
-def test_the_step_kernel_knows_every_coder():
-    kernels = {kernel.__module__ for kernel in coding_step._CODE_LANES.values()}
-    assert kernels == {f"spikey_cli.core.{name}" for name in CODERS}
-    assert len(coding_step._CODE_LANES) == 2 * len(CODERS)
 
 
 @pytest.mark.parametrize("coder", CODERS.values(), ids=lambda coder: coder.name)

@@ -8,24 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import slow_twins
 
-from spikey_cli.core import density
+from spikey_cli.core import _core, density
 from spikey_cli.core.density import MARGIN
 
 
 def test_density_tables_are_their_formulas():
-    assert [slow_twins._phi(i) for i in range(175)] == [*density.HALF_PHI, 2**24]
-    assert [round(2**30 * 2 ** (-i / 16)) for i in range(16)] == list(density.ROOT_16)
+    tables = _core.tables()
+    inverse_scale, scale = np.frombuffer(tables["inverse_scale"], np.int32), np.frombuffer(tables["scale"], np.int64)
     for log2_scale in range(density.MIN_LOG2_SCALE, density.MAX_LOG2_SCALE + 1):
         place = log2_scale - density.MIN_LOG2_SCALE
-        assert density.INVERSE_SCALE[place] == slow_twins.inverse_scale(log2_scale)
-        assert density.INVERSE_SCALE[place] == pytest.approx(2 ** (23 - log2_scale / 16), abs=1)
-        assert density.SCALE[place] == slow_twins.scale_factor(log2_scale)
-        assert density.SCALE[place] == pytest.approx(2 ** (16 + log2_scale / 16), rel=1e-3)
-    assert tuple(round(2**16 * 2 ** ((t - 31) / 4 - 1)) for t in range(32)) == density.OUTLIER_WEIGHT
-    for outlier_weight in (0, 12, 31):
-        assert density.MIXTURE[outlier_weight].tolist() == [
-            slow_twins._mixture(i, outlier_weight) for i in range(-1024, 1025)
-        ]
+        assert inverse_scale[place] == slow_twins.inverse_scale(log2_scale)
+        assert inverse_scale[place] == pytest.approx(2 ** (23 - log2_scale / 16), abs=1)
+        assert scale[place] == slow_twins.scale_factor(log2_scale)
+        assert scale[place] == pytest.approx(2 ** (16 + log2_scale / 16), rel=1e-3)
+    mixture = np.frombuffer(tables["mixture"], np.int32).reshape(32, 2049, 2)[..., 0]
+    for outlier_weight in range(32):
+        assert mixture[outlier_weight].tolist() == [slow_twins._mixture(i, outlier_weight) for i in range(-1024, 1025)]
 
 
 @given(st.integers(-64, 255), st.integers(0, 31), st.integers(0, 64 * 1023))

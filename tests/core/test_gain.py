@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import slow_twins
 
-from spikey_cli.core import gain
+from spikey_cli.core import _core, gain
 from spikey_cli.core.converter import Bins
 from spikey_cli.core.gain import MEAN_SQUARE, STEP_UP, gain_of
 from spikey_cli.core.lanes import cut
@@ -48,3 +48,15 @@ def test_gain_is_the_root_mean_square(values, divisor):
     rms = math.sqrt(np.mean(np.diff(codes.astype(float)) ** 2)) if codes.size > 1 else 0.0
     if rms > 0.5:
         assert abs(8 * (math.log2(rms) + 2) - found) <= 0.6
+
+
+def test_gain_tables_of_the_core():
+    tables = _core.tables()
+    for name, expected in (
+        ("input_factor", gain.INPUT_FACTOR),
+        ("output_factor", gain.OUTPUT_FACTOR),
+        ("gain_step", gain.STEP_UP),
+        ("mean_square", gain.MEAN_SQUARE),
+    ):
+        assert np.frombuffer(tables[name], np.int64).tolist() == list(expected)
+    assert np.frombuffer(tables["log2_rms"], np.int32).tolist() == gain.LOG_SCALE.tolist()

@@ -2,14 +2,11 @@
 
 Without arguments it lists the targets. README.md in this folder says what each of them takes.
 
-atheris is guided by coverage of Python code and sees nothing of compiled code, so kernels run in the interpreter.
-NUMBA_DISABLE_JIT=0 compiles them instead; use that to run inputs found before at full speed.
+atheris is guided by coverage of Python code and sees nothing of the compiled core.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -22,44 +19,25 @@ try:
 except ImportError:
     sys.exit("atheris is not installed: pip install -e '.[fuzz]' (Linux only, not for every version of CPython)")
 
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # Numba reads it on import
-
-import numpy as np  # noqa: E402
-from numba import config  # noqa: E402
-
-
-def _instrumented() -> contextlib.AbstractContextManager[None]:
-    """Within it, modules of the package are instrumented as they are imported."""
-    return atheris.instrument_imports(include=["spikey_cli"]) if config.DISABLE_JIT else contextlib.nullcontext()
-
-
-with _instrumented():
+with atheris.instrument_imports(include=["spikey_cli"]):
     import targets
     from seeds import seeds_of
 
-    from spikey_cli.container.limits import DEFAULT_EXPANSION, Limits
-
 _MIN_LENGTH = 8192
 """Inputs may have at least so many bytes."""
-_SLOWDOWN = 128
-"""Roughly how much slower the interpreter is than compiled kernels; limits are lower by as much."""
 
 
 def fuzz(name: str, arguments: list[str]) -> None:
     """Fuzz a target until libFuzzer's options end it, or it finds something."""
-    if config.DISABLE_JIT:
-        np.seterr(over="ignore")  # kernels rely on integers that wrap around
-        targets.LIMITS = Limits(expansion=DEFAULT_EXPANSION // _SLOWDOWN)
-        targets.CHUNK_BYTES //= _SLOWDOWN
     target = targets.TARGETS[name]
     seeds = seeds_of(name) + [path.read_bytes() for path in sorted((HERE / "regressions").glob(f"{name}-*"))]
     with tempfile.TemporaryDirectory(prefix="spikey-corpus-") as corpus:
         for i, seed in enumerate(seeds):
-            with _instrumented():
-                target(seed)  # imports and compiles what the target needs before its time is limited
+            with atheris.instrument_imports(include=["spikey_cli"]):
+                target(seed)  # imports what the target needs before its time is limited
             (Path(corpus) / f"seed{i}").write_bytes(seed)
         options = [
-            f"-timeout={120 if config.DISABLE_JIT else 20}",
+            "-timeout=20",
             "-rss_limit_mb=3000",
             f"-max_len={max(_MIN_LENGTH, *map(len, seeds))}",
             f"-artifact_prefix={name}-",

@@ -12,7 +12,7 @@ from support.recordings import write_session
 
 import spikey_cli
 from spikey_cli.cli import main
-from spikey_cli.codec import coding_state
+from spikey_cli.core.network import Chain
 from spikey_cli.errors import ModelError, SelfTestError
 from spikey_cli.model.graph import read_graph
 from spikey_cli.model.predictor import Predictor, default_predictor, find_model, predictor_with_digest
@@ -46,17 +46,16 @@ def _one_value_off(call):
     return wrong
 
 
-def _wrong_kernels(monkeypatch):
-    """The kernel of all coders, one value wrong in steps that only evaluate the chain."""
-    take_steps = coding_state.take_steps
+def _wrong_core(monkeypatch):
+    """The compiled core, one value wrong when it evaluates a chain by itself."""
+    evaluate = Chain.evaluate
 
-    def wrong(*arguments):
-        take_steps(*arguments)
-        _, _, first_pass, stop_pass, _, _, _, _, outputs, *_ = arguments
-        if first_pass == stop_pass:
-            outputs[2, 40] -= 1
+    def wrong(chain, windows):
+        outputs = evaluate(chain, windows)
+        outputs[2, 40] -= 1
+        return outputs
 
-    monkeypatch.setattr(coding_state, "take_steps", wrong)
+    monkeypatch.setattr(Chain, "evaluate", wrong)
 
 
 def _exact_digest(model: bytes) -> str:
@@ -98,15 +97,15 @@ def test_a_self_test_that_is_none_is_refused():
         Predictor(random_model(metadata={"self_test": "soon"}))
 
 
-@pytest.mark.parametrize("broken", ["kernel", "session"])
+@pytest.mark.parametrize("broken", ["core", "session"])
 @pytest.mark.parametrize("coder", ["rice", "range", "huffman"])
 def test_the_encoder_falls_back_and_the_decoder_refuses(tmp_path, paths, monkeypatch, broken, coder):
-    model = {"kernel": "n1", "session": "n1-peers"}[broken]
+    model = {"core": "n1", "session": "n1-peers"}[broken]
     good, plain = tmp_path / "good.spk", tmp_path / "plain.spk"
     assert spikey_cli.compress(paths, good, coder=spikey_cli.Encoding(coder, find_model(model))).warnings == ()
     with monkeypatch.context() as patch:
-        if broken == "kernel":
-            _wrong_kernels(patch)
+        if broken == "core":
+            _wrong_core(patch)
         else:
             for name in ("project", "regions", "conclude"):
                 patch.setattr(Predictor, name, _one_value_off(getattr(Predictor, name)))
@@ -134,7 +133,7 @@ def test_the_encoder_falls_back_and_the_decoder_refuses(tmp_path, paths, monkeyp
 
 
 def test_the_command_warns_and_is_done(tmp_path, paths, monkeypatch):
-    _wrong_kernels(monkeypatch)
+    _wrong_core(monkeypatch)
     result = CliRunner().invoke(main, ["compress", *map(str, paths), str(tmp_path / "out.spk")])
     assert result.exit_code == 0
     assert "spikey: warning: the self-test" in result.stderr
@@ -144,22 +143,21 @@ def test_the_command_warns_and_is_done(tmp_path, paths, monkeypatch):
 
 def test_a_live_stream_is_refused(monkeypatch):
     """It names a model in any case: there is nothing to fall back to."""
-    _wrong_kernels(monkeypatch)
+    _wrong_core(monkeypatch)
     encoder = spikey_cli.StreamEncoder(1, 20_000, quantizer="identity")
     with pytest.raises(ModelError, match="self-test"):
         encoder.push(np.zeros((500, 1), dtype=np.int16))
 
 
-def test_a_kernel_passes_once(tmp_path, paths, monkeypatch):
+def test_the_core_is_tested_once(tmp_path, paths, monkeypatch):
     evaluations = []
-    take_steps = coding_state.take_steps
+    evaluate = Chain.evaluate
 
-    def counted(*arguments):
-        if arguments[2] == arguments[3]:
-            evaluations.append(arguments[6])
-        take_steps(*arguments)
+    def counted(chain, windows):
+        evaluations.append(windows.shape)
+        return evaluate(chain, windows)
 
-    monkeypatch.setattr(coding_state, "take_steps", counted)
+    monkeypatch.setattr(Chain, "evaluate", counted)
     predictor = find_model("n1")
     for _ in range(3):
         spikey_cli.compress(

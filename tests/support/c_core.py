@@ -1,4 +1,4 @@
-"""The compiled core in the place of the kernels: the same calls, with its coders and its steps."""
+"""States and coders of the core, with a choice of the instruction set."""
 
 from __future__ import annotations
 
@@ -44,12 +44,7 @@ def whole(decoder, n_streams: int) -> np.ndarray:
 
 
 def network_of(predictor: Predictor | None):
-    chain = predictor.chain if predictor else None
-    if chain is None:
-        return None
-    return _core.Network(
-        np.ascontiguousarray(chain.size), chain.weight, chain.bias, chain.floored, chain.low, chain.high
-    )
+    return predictor.chain.network if predictor and predictor.chain else None
 
 
 class CoreState:

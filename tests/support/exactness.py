@@ -3,7 +3,7 @@
     python tests/support/exactness.py                 a million predictions by each engine, and archives
     python tests/support/exactness.py --share         the first 20,000 predictions and shorter archives
     python tests/support/exactness.py --session       the first 20,000 predictions by ONNX Runtime, for slow emulations
-    python tests/support/exactness.py --least         the shortest archives, for kernels that are not compiled
+    python tests/support/exactness.py --least         the shortest archives, for slow machines
     python tests/support/exactness.py --write         store the results of this machine as the reference
 
 The script needs only the package and its dependencies. Inputs are made with integers, so they depend neither on NumPy's
@@ -28,8 +28,6 @@ import numpy as np
 
 import spikey_cli
 from spikey_cli.container.archive import ArchiveReader
-from spikey_cli.core import network
-from spikey_cli.core.kernel import kernel
 from spikey_cli.model.predictor import Predictor, find_model
 from spikey_cli.model.self_test import known_inputs, mix
 from spikey_cli.model.zoo import shipped_models
@@ -39,26 +37,19 @@ PREDICTIONS, SHARE = 1_000_000, 20_000
 BATCHES = (1, 7, 4096, 333, 1024)
 CODERS, MODELS = ("rice", "range", "huffman"), ("n1", "n1-peers")
 FRAMES, SHARED_FRAMES, FEW_FRAMES = 40_000, 6_000, 300
-"""Frames of the recording: in the full run, in the tests, and for kernels that are not compiled."""
+"""Frames of the recording: in the full run, in the tests, and for slow machines."""
 
 Evaluate = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
-@kernel
-def _pass(layers, differences, row, outputs):
-    network.pass_through(layers, differences, row, outputs)
-
-
 def engines(predictor: Predictor) -> dict[str, Evaluate]:
-    """What evaluates a model: ONNX Runtime, and the kernel if it is a chain."""
+    """What evaluates a model: ONNX Runtime, and the core if it is a chain."""
 
-    def by_kernel(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        outputs = np.zeros((3, given["windows"].shape[1]), dtype=np.float32)
-        _pass(predictor.chain, given["windows"], 0, outputs)
-        return {"outputs": outputs}
+    def by_core(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {"outputs": predictor.chain.evaluate(given["windows"])}
 
     by_session = {"onnxruntime": predictor.evaluate}
-    return by_session | ({"kernel": by_kernel} if predictor.chain else {})
+    return by_session | ({"core": by_core} if predictor.chain else {})
 
 
 def batches(count: int) -> Iterator[tuple[int, int]]:
@@ -143,7 +134,7 @@ def streams(files: dict[str, bytes], coder: str, model: str, workers: int) -> st
     return digest.hexdigest()
 
 
-def measure_predictions(count: int, wanted: tuple[str, ...] = ("onnxruntime", "kernel")) -> dict[str, str]:
+def measure_predictions(count: int, wanted: tuple[str, ...] = ("onnxruntime", "core")) -> dict[str, str]:
     """Those of every shipped model by every engine, by name."""
     found = {}
     for name in sorted(shipped_models()):
@@ -166,12 +157,12 @@ def measure_archives(frames: int, workers: int = 1, coders: tuple[str, ...] = CO
 
 def stored_name(name: str) -> str:
     """The name under which it is stored: engines must agree."""
-    return name.replace(", onnxruntime", "").replace(", kernel", "")
+    return name.replace(", onnxruntime", "").replace(", core", "")
 
 
 def environment() -> str:
     """What this runs with, in words."""
-    names = ("numpy", "onnxruntime", "numba", "llvmlite")
+    names = ("numpy", "onnxruntime")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
     return ", ".join([f"Python {platform.python_version()}", platform.machine(), *versions])
 
@@ -182,7 +173,7 @@ def main() -> int:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--share", action="store_true", help="a small share of it")
     size.add_argument("--session", action="store_true", help="predictions by ONNX Runtime only; nothing is compiled")
-    size.add_argument("--least", action="store_true", help="as little as there is, where kernels are interpreted")
+    size.add_argument("--least", action="store_true", help="as little as there is, for slow machines")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="number of workers")
     parser.add_argument("--write", action="store_true", help=f"write {STORED.name}")
     options = parser.parse_args()

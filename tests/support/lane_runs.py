@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from spikey_cli.container.quantizer_table import unpack_quantizer
-from spikey_cli.core import huffman, rice
-from spikey_cli.core import range as range_coder
+from spikey_cli.core.coding_step import first_state
 from spikey_cli.core.converter import Bins, Profile
 from spikey_cli.core.lanes import Lanes, cut
 from spikey_cli.core.quantizer import N1, identity
+from spikey_cli.topology.references import ReferenceGraph, ReferenceTable
 
 QUANTIZERS = [
     N1,
@@ -33,7 +33,7 @@ def lane_runs(draw):
     shape = (lanes.steps, lanes.count)
     size = bins.size[lanes.channel]
     codes = (random.random(shape) * size).astype(np.int32)
-    lowest, highest = bins.range_of_values(lanes.channel)
+    lowest, highest = _range_of_values(bins, lanes.channel)
     predicted_mean = (lowest + random.random(shape) * (highest - lowest + 1)).astype(np.int32)
     if draw(st.booleans()):  # well predicted
         codes = np.clip((predicted_mean + 32) // 64 + random.integers(-3, 4, shape), 0, size - 1).astype(np.int32)
@@ -41,21 +41,28 @@ def lane_runs(draw):
     return lanes, bins, codes, predicted_mean, log2_scale, random.integers(-5, 40, shape).astype(np.int32)
 
 
-KERNELS = {"rice": rice, "range": range_coder, "huffman": huffman}
-
-
 def encode(coder, lanes: Lanes, bins: Bins, codes, *prediction) -> list[bytes]:
     encoder = coder.encoder(lanes, bins)
-    for step in range(1, lanes.steps):
-        rows = [row[step] for row in prediction]
-        KERNELS[coder.name].encode_lanes(encoder.state, step, 0, lanes.count, *rows, codes[step])
+    _code(encoder, lanes, bins, codes, prediction)
     return encoder.finish()
 
 
 def decode(coder, lanes: Lanes, bins: Bins, streams, *prediction):
     decoder = coder.decoder(lanes, bins, streams)
     codes = np.zeros((lanes.steps, lanes.count), dtype=np.int32)
-    for step in range(1, lanes.steps):
-        rows = [row[step] for row in prediction]
-        KERNELS[coder.name].decode_lanes(decoder.state, step, 0, lanes.count, *rows, codes[step])
+    _code(decoder, lanes, bins, codes, prediction)
     return codes, decoder.finish()
+
+
+def _code(coder, lanes: Lanes, bins: Bins, codes, prediction) -> None:
+    none = ReferenceTable.of(ReferenceGraph.independent(lanes.n_channels), range(lanes.n_channels))
+    zeros = np.zeros(lanes.count, np.int32)
+    state = first_state(lanes, bins, zeros.astype(np.uint8), zeros, none)
+    for step in range(1, lanes.steps):
+        state.code(coder.core, *(np.ascontiguousarray(row[step]) for row in prediction), codes[step])
+
+
+def _range_of_values(bins: Bins, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the first and the last code of these channels."""
+    profiled, last = bins.profiled[channel], bins.size[channel] - 1
+    return bins.values_of(np.zeros_like(last), profiled), bins.values_of(last, profiled)

@@ -190,6 +190,31 @@ int spikey_take_passes(spikey_state *state, spikey_coder *coder, const float *ou
     return SPIKEY_OK;
 }
 
+int spikey_code_step(spikey_state *state, spikey_coder *coder, const int32_t *predicted_mean, const int32_t *log2_scale,
+                     const int32_t *outlier_weight, int32_t *codes) {
+    source from = {codes, state->n_lanes, 1};
+    if (!fits(state, coder)) return SPIKEY_BAD_ARGUMENT;
+    if (coder->steps_left < 1) return SPIKEY_NO_ROOM;
+    if (spikey_coder_fit(coder, state)) return SPIKEY_NO_MEMORY;
+    if (!coder->decodes && !gather(state, &from, 0, 1)) return SPIKEY_BAD_CODE;
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
+        int64_t i = state->position_of[lane];
+        if (predicted_mean[lane] < state->lowest[i] || predicted_mean[lane] > state->highest[i])
+            return SPIKEY_BAD_ARGUMENT;
+        state->predicted_mean[i] = predicted_mean[lane];
+        state->log2_scale[i] = log2_scale[lane];
+        state->outlier_weight[i] = outlier_weight[lane];
+    }
+    for (int64_t pass = 0, stream = 0; pass < state->n_passes; pass++) {
+        int64_t stop_lane = state->first_lane[state->pass_channel[pass + 1]], first = stream;
+        while (stream < coder->n_streams && coder->first_lane[stream] < stop_lane) stream++;
+        code_lanes(state, coder, pass, first, stream, state->tile);
+    }
+    if (coder->decodes) scatter(state, &from, state->step, 0, 1);
+    go_on(state, coder);
+    return SPIKEY_OK;
+}
+
 int spikey_initial_codes(const spikey_state *state, int32_t *codes, int64_t n_codes) {
     for (int64_t lane = 0; lane < state->n_lanes; lane++) {
         if (state->start[lane] >= n_codes) return SPIKEY_BAD_ARGUMENT;

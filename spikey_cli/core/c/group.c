@@ -357,6 +357,13 @@ void spikey_state_free(spikey_state *state) {
 
 int64_t spikey_state_step(const spikey_state *state) { return state->step; }
 
+int spikey_state_set_step(spikey_state *state, int64_t step) {
+    int64_t period = greatest(state->n_history, 64);
+    if (step < 1 || step > SPIKEY_FAR || (step - state->step) % period) return SPIKEY_BAD_ARGUMENT;
+    state->step = step;
+    return SPIKEY_OK;
+}
+
 void spikey_state_gains(const spikey_state *state, uint8_t *gains) {
     for (int64_t lane = 0; lane < state->n_lanes; lane++) gains[lane] = state->gain[state->position_of[lane]];
 }

@@ -384,6 +384,20 @@ static PyObject *py_simd(PyObject *module, PyObject *args) {
     return list;
 }
 
+static PyObject *py_tables(PyObject *module, PyObject *args) {
+    (void)args;
+    PyObject *tables = PyDict_New();
+    const char *name;
+    const void *data;
+    int64_t n = 0;
+    for (int i = 0; tables && (data = spikey_table(tables_of(module), i, &name, &n)) != 0; i++) {
+        PyObject *bytes = PyBytes_FromStringAndSize(data, (Py_ssize_t)n);
+        if (!bytes || PyDict_SetItemString(tables, name, bytes) < 0) Py_CLEAR(tables);
+        Py_XDECREF(bytes);
+    }
+    return tables;
+}
+
 /* ---- Network ---- */
 
 typedef struct {
@@ -440,14 +454,15 @@ static PyObject *network_run(PyObject *self, PyObject *args) {
     buffers held = {.n = 0};
     int64_t n = 0, n_outputs = 0;
     int error = 0;
-    if (!PyArg_ParseTuple(args, "OO:run", &windows, &outputs)) return 0;
+    const char *simd;
+    if (!PyArg_ParseTuple(args, "OOz:run", &windows, &outputs, &simd)) return 0;
     float *from = take(&held, windows, "f", 4, 0, &n);
     float *to = take(&held, outputs, "f", 4, 1, &n_outputs);
     if (in_range(&held, n % spikey_network_window(network), 0, 0)) {
         n /= spikey_network_window(network);
         if (in_range(&held, n_outputs, 3 * n, 3 * n)) {
             Py_BEGIN_ALLOW_THREADS
-            error = spikey_network_run(network, from, n, to);
+            error = spikey_network_run(network, from, n, to, simd);
             Py_END_ALLOW_THREADS
         }
     }
@@ -465,7 +480,7 @@ static PyObject *network_is_integer(PyObject *self, void *unused) {
 }
 
 static PyMethodDef network_methods[] = {
-    {"run", network_run, METH_VARARGS, "run(windows, outputs): outputs float32 [3, n] for windows float32 [window, n]"},
+    {"run", network_run, METH_VARARGS, "run(windows, outputs, simd): outputs float32 [3, n] for windows float32 [window, n]"},
     {0, 0, 0, 0}};
 static PyGetSetDef network_attributes[] = {{"window", network_window, 0, "Rows of the windows.", 0},
                                            {"is_integer", network_is_integer, 0, "Whether it runs in integers.", 0},
@@ -774,6 +789,23 @@ static PyObject *state_take_passes(PyObject *self, PyObject *args) {
     return outcome(&held, error);
 }
 
+static PyObject *state_code(PyObject *self, PyObject *args) {
+    PyObject *coder_argument, *o[4];
+    int error = 0;
+    buffers held = {.n = 0};
+    if (!PyArg_ParseTuple(args, "OOOOO:code", &coder_argument, &o[0], &o[1], &o[2], &o[3])) return 0;
+    spikey_coder *coder = coder_for(self, coder_argument);
+    if (!coder) return 0;
+    spikey_state *state = ((state_object *)self)->state;
+    int64_t n = spikey_state_lanes(state);
+    int32_t *mean = take_exactly(&held, o[0], "i", 4, 0, n);
+    int32_t *scale = take_exactly(&held, o[1], "i", 4, 0, n);
+    int32_t *weight = take_exactly(&held, o[2], "i", 4, 0, n);
+    int32_t *codes = take_exactly(&held, o[3], "i", 4, spikey_coder_decodes(coder), n);
+    if (!held.failed) error = spikey_code_step(state, coder, mean, scale, weight, codes);
+    return outcome(&held, error);
+}
+
 static PyObject *state_initial_codes(PyObject *self, PyObject *args) {
     PyObject *codes;
     buffers held = {.n = 0};
@@ -821,6 +853,16 @@ static PyObject *state_step(PyObject *self, void *unused) {
     return PyLong_FromLongLong(spikey_state_step(((state_object *)self)->state));
 }
 
+static int state_set_step(PyObject *self, PyObject *value, void *unused) {
+    (void)unused;
+    long long step = value ? PyLong_AsLongLong(value) : 0;
+    spikey_state *state = idle_state(self);
+    if (!state || PyErr_Occurred()) return -1;
+    int error = spikey_state_set_step(state, step);
+    if (error) raise_error(error);
+    return error ? -1 : 0;
+}
+
 static PyObject *state_is_vector(PyObject *self, void *unused) {
     (void)unused;
     return PyBool_FromLong(spikey_state_is_vector(((state_object *)self)->state));
@@ -830,13 +872,15 @@ static PyMethodDef state_methods[] = {
     {"take", state_take, METH_VARARGS, "take(coder, codes, by_step, n_steps): take steps of all lanes"},
     {"take_passes", state_take_passes, METH_VARARGS,
      "take_passes(coder, outputs, first_pass, stop_pass, codes, by_step): one step of some passes"},
+    {"code", state_code, METH_VARARGS,
+     "code(coder, predicted_mean, log2_scale, outlier_weight, codes): code a step under given predictions"},
     {"initial_codes", state_initial_codes, METH_VARARGS, "initial_codes(codes): set each lane's first code"},
     {"gains", state_gains, METH_VARARGS, "gains(out): gains of all lanes as they are now"},
     {"windows", state_windows, METH_VARARGS, "windows(out): float32 [window, lanes] before the next step"},
     {"normalised_errors", state_errors, METH_VARARGS, "normalised_errors(out): those of the step that is being taken"},
     {0, 0, 0, 0}};
 static PyGetSetDef state_attributes[] = {
-    {"step", state_step, 0, "The step to take next.", 0},
+    {"step", state_step, state_set_step, "The step to take next.", 0},
     {"is_vector", state_is_vector, 0, "Whether vectors of proven bounds run it.", 0},
     {0, 0, 0, 0, 0}};
 static PyType_Slot state_slots[] = {{Py_tp_new, (void *)state_new},
@@ -866,6 +910,7 @@ static PyMethodDef module_methods[] = {
      "gather_messages(receiver, sender, metric, latent, normalised_error, messages)"},
     {"join_regions", py_join_regions, METH_VARARGS,
      "join_regions(first_lane, receiver, share, region, latent, is_residual, joined)"},
+    {"tables", py_tables, METH_NOARGS, "tables(): the constant tables by name, as bytes"},
     {"simd", py_simd, METH_NOARGS, "simd(): names of the instruction sets that this machine has, best first"},
     {0, 0, 0, 0}};
 

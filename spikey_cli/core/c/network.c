@@ -201,24 +201,37 @@ void spikey_network_evaluate(const spikey_network *network, const int16_t *histo
     }
 }
 
-int spikey_network_run(const spikey_network *network, const float *windows, int64_t n, float *outputs) {
-    int64_t n_history = 1;
-    while (n_history < network->window + 2) n_history *= 2;
-    int64_t padded = (n + 31) / 16 * 16;
-    int16_t *history = calloc((size_t)(n_history * padded), sizeof *history);
-    int32_t *results = calloc((size_t)(3 * padded), sizeof *results);
-    float *scratch = calloc((size_t)spikey_network_scratch(network), sizeof *scratch);
-    if (history && results && scratch) {
-        for (int64_t k = 0; k < network->window; k++)
-            for (int64_t i = 0; i < n; i++) {
-                float x = windows[k * n + i];
-                history[k * padded + i] = (int16_t)(x >= -1023.0f ? x <= 1023.0f ? x : 1023.0f : -1023.0f);
-            }
-        spikey_network_evaluate(network, history, n_history, network->window, 0, n, padded, scratch, results);
-        for (int r = 0; r < 3; r++)
-            for (int64_t i = 0; i < n; i++) outputs[r * n + i] = (float)results[r * padded + i];
+int spikey_network_run(const spikey_network *network, const float *windows, int64_t n, float *outputs,
+                       const char *simd) {
+    spikey_state state = {.network = network, .step = network->window, .n_history = 1};
+    state.kernels = spikey_kernels_of(simd);
+    if (!state.kernels) return SPIKEY_BAD_ARGUMENT;
+    while (state.n_history < network->window + 2) state.n_history *= 2;
+    state.n_positions = (n + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+    spikey_arena arena = {0, 0};
+    void *memory = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        state.history = spikey_take(&arena, state.n_history * state.n_positions, sizeof *state.history);
+        state.outputs = spikey_take(&arena, 3 * state.n_positions, sizeof *state.outputs);
+        state.scratch = spikey_take(&arena, spikey_network_scratch(network), sizeof *state.scratch);
+        if (pass) break;
+        memory = calloc(1, arena.used + 64);
+        if (!memory) return SPIKEY_NO_MEMORY;
+        arena.base = (char *)memory + (-(uintptr_t)memory & 63);
+        arena.used = 0;
     }
-    int error = history && results && scratch ? SPIKEY_OK : SPIKEY_NO_MEMORY;
-    free(history), free(results), free(scratch);
-    return error;
+    for (int64_t k = 0; k < network->window; k++)
+        for (int64_t i = 0; i < n; i++) {
+            float x = windows[k * n + i];
+            state.history[k * state.n_positions + i] = (int16_t)(x >= -1023.0f ? x <= 1023.0f ? x : 1023.0f : -1023.0f);
+        }
+    if (network->pairs)
+        state.kernels->evaluate(&state);
+    else
+        spikey_network_evaluate(network, state.history, state.n_history, state.step, 0, n, state.n_positions,
+                                state.scratch, state.outputs);
+    for (int r = 0; r < 3; r++)
+        for (int64_t i = 0; i < n; i++) outputs[r * n + i] = (float)state.outputs[r * state.n_positions + i];
+    free(memory);
+    return SPIKEY_OK;
 }

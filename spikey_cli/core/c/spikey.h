@@ -44,6 +44,9 @@ int64_t spikey_tables_size(void);
 /* Fill in the tables, once; they are constant from then on. */
 void spikey_fill_tables(spikey_tables *tables);
 
+/* The i-th table, its name and its length, to compare with formulas; NULL behind the last. */
+const void *spikey_table(const spikey_tables *tables, int i, const char **name, int64_t *n_bytes);
+
 /* ---- quantizer.c: samples and their codes; all of these return 1, or 0 if a value is off the grid ---- */
 
 /* Set seen[sample - lowest] for each of `n` samples; 0 if one is outside lowest..lowest+n_seen-1. */
@@ -123,8 +126,10 @@ int64_t spikey_network_window(const spikey_network *network);
 /* Whether it runs in integers. */
 int spikey_network_is_integer(const spikey_network *network);
 
-/* outputs[3][n] of the network for windows[window][n], integers of -1023..1023 (others are clipped). */
-int spikey_network_run(const spikey_network *network, const float *windows, int64_t n, float *outputs);
+/* outputs[3][n] of the network for windows[window][n], integers of -1023..1023 (others are clipped), by the loops that
+ * take_steps uses. `simd` as in spikey_group. */
+int spikey_network_run(const spikey_network *network, const float *windows, int64_t n, float *outputs,
+                       const char *simd);
 
 /* ---- group.c: the channels of a group on their way ---- */
 
@@ -167,6 +172,10 @@ void spikey_state_free(spikey_state *state);
 
 /* The step to take next, 1..2**30. */
 int64_t spikey_state_step(const spikey_state *state);
+
+/* Count steps from another number, 1..2**30, on: for tests of streams that are longer than can be waited for. It must
+ * be a multiple of 64, and of the network's window rounded up, away from the step's own. */
+int spikey_state_set_step(spikey_state *state, int64_t step);
 
 /* Its lanes; samples that the network sees; whether it runs in vectors, with proven bounds for 32 bits. */
 int64_t spikey_state_lanes(const spikey_state *state);
@@ -249,6 +258,12 @@ int spikey_take_steps(spikey_state *state, spikey_coder *coder, int32_t *codes, 
  * passes' lanes count. `codes` as above, by_step = 1 being one row. The last pass completes the step. */
 int spikey_take_passes(spikey_state *state, spikey_coder *coder, const float *outputs, int64_t first_pass,
                        int64_t stop_pass, int32_t *codes, int64_t n_codes, int by_step);
+
+/* Code one step of all lanes under these predictions, each [n_lanes] and of any value but the predicted mean, which lies
+ * between the values of the first and the last code; codes[n_lanes]. Nothing is predicted, and nothing learnt: for tests
+ * of coders. */
+int spikey_code_step(spikey_state *state, spikey_coder *coder, const int32_t *predicted_mean, const int32_t *log2_scale,
+                     const int32_t *outlier_weight, int32_t *codes);
 
 /* Set the first code of each lane in the flat codes, as a decoder must. */
 int spikey_initial_codes(const spikey_state *state, int32_t *codes, int64_t n_codes);

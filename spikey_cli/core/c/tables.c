@@ -126,3 +126,18 @@ void spikey_fill_tables(spikey_tables *tables) {
     fill_scales(tables);
     fill_mixture(tables);
 }
+
+const void *spikey_table(const spikey_tables *tables, int i, const char **name, int64_t *n_bytes) {
+#define TABLE(field) {#field, tables->field, sizeof tables->field}
+    const struct {
+        const char *name;
+        const void *data;
+        size_t n_bytes;
+    } all[] = {TABLE(input_factor),  TABLE(output_factor), TABLE(gain_step), TABLE(mean_square), TABLE(log2_rms),
+               TABLE(inverse_scale), TABLE(scale),         TABLE(scale_shift), TABLE(mixture)};
+#undef TABLE
+    if (i < 0 || i >= (int)(sizeof all / sizeof all[0])) return 0;
+    *name = all[i].name;
+    *n_bytes = (int64_t)all[i].n_bytes;
+    return all[i].data;
+}

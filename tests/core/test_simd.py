@@ -1,4 +1,4 @@
-"""The compiled core beside the kernels: the same bits, for all that those accept."""
+"""Instruction sets: each gives the bits of the plain loops; and which arguments are refused."""
 
 from __future__ import annotations
 
@@ -8,30 +8,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import slow_twins
+from support import c_core, slow_twins
 from support.random_models import PARTS, random_model
 
-from spikey_cli.codec.coding_state import run
-from spikey_cli.core.coders import CODERS
+from spikey_cli.core import _core, coding_step
 from spikey_cli.core.converter import Bins
 from spikey_cli.core.gain import MAX_GAIN, lane_gains
 from spikey_cli.core.huffman import pack_ranks
 from spikey_cli.core.lane_headers import decode_lane_headers, encode_lane_headers
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, TableQuantizer, UniformQuantizer, identity
-from spikey_cli.core.residual_log import ResidualLog
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.topology.references import ReferenceTable
 from spikey_cli.topology.topology import Topology
 
-_core = pytest.importorskip("spikey_cli.core._core")
-from support import c_core  # noqa: E402  (it needs the extension)
-
 EDGES = (np.arange(1025) * 64 - 32 + np.random.default_rng(5).integers(-31, 32, 1025)).tolist()
 SMALL = [UniformQuantizer("step", 0, 2, size) for size in (1, 2, 3, 100, 4096)]
 QUANTIZERS = [N1, identity(1), identity(2), identity(3), *SMALL, UniformQuantizer("step", 0, 1, 4097)]
-HOW = [{"simd": name} for name in _core.simd()] + [{"plain": True}]
+HOW = [{"simd": name} for name in _core.simd()]
 
 
 @lru_cache
@@ -78,12 +73,12 @@ def groups(draw, predictors=("none", "default", "chain", *PARTS)):
     return lanes, bins, np.concatenate(codes), predictor, table
 
 
-def by_kernels(group, name):
+def by_plain_loops(group, name):
     lanes, bins, codes, predictor, table = group
     gains, initial_codes = lane_gains(codes, lanes, bins), codes[lanes.start]
-    encoder = CODERS[name].encoder(lanes, bins)
-    run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder)
-    return gains, initial_codes, encoder.finish()
+    encoder = c_core.encoder_of(name, lanes, bins)
+    c_core.run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, False, plain=True)
+    return gains, initial_codes, streams_of(encoder, name, bins)
 
 
 def streams_of(coder, name, bins):
@@ -95,9 +90,9 @@ def streams_of(coder, name, bins):
 
 @settings(deadline=None)
 @given(groups(), st.sampled_from(["range", "rice", "huffman"]))
-def test_streams_are_those_of_the_kernels(group, name):
+def test_streams_are_those_of_the_plain_loops(group, name):
     lanes, bins, codes, predictor, table = group
-    gains, initial_codes, streams = by_kernels(group, name)
+    gains, initial_codes, streams = by_plain_loops(group, name)
     for how in HOW:
         encoder = c_core.encoder_of(name, lanes, bins)
         c_core.run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, False, **how)
@@ -112,30 +107,31 @@ def test_streams_are_those_of_the_kernels(group, name):
 
 @settings(deadline=None)
 @given(groups(), st.sampled_from(["range", "rice"]), st.integers(0, 2**32))
-def test_damaged_streams_are_decoded_as_by_the_kernels(group, name, seed):
+def test_damaged_streams_are_decoded_as_by_the_plain_loops(group, name, seed):
     lanes, bins, codes, predictor, table = group
-    gains, initial_codes, streams = by_kernels(group, name)
+    gains, initial_codes, streams = by_plain_loops(group, name)
     random = np.random.default_rng(seed)
     damaged = [_damage(stream, random) for stream in streams]
-    decoder = CODERS[name].decoder(lanes, bins, damaged)
+    decoder = c_core.decoder_of(name, lanes, bins, damaged)
     expected = np.zeros_like(codes)
-    run(lanes, bins, gains, initial_codes, expected, predictor, table, decoder)
+    c_core.run(lanes, bins, gains, initial_codes, expected, predictor, table, decoder, True, plain=True)
     for how in HOW:
         found = np.zeros_like(codes)
         core = c_core.decoder_of(name, lanes, bins, damaged)
         c_core.run(lanes, bins, gains, initial_codes, found, predictor, table, core, True, **how)
         assert np.array_equal(found, expected)
-        assert np.array_equal(c_core.whole(core, len(damaged)), decoder.finish())
+        assert np.array_equal(c_core.whole(core, len(damaged)), c_core.whole(decoder, len(damaged)))
 
 
 @settings(deadline=None, max_examples=40)
 @given(groups())
-def test_residual_log_is_that_of_the_kernels(group):
+def test_residual_log_is_that_of_the_plain_loops(group):
     lanes, bins, codes, predictor, table = group
     gains, initial_codes = lane_gains(codes, lanes, bins), codes[lanes.start]
-    log = ResidualLog(lanes, bins)
-    run(lanes, bins, gains, initial_codes, codes, predictor, table, CODERS["rice"].encoder(lanes, bins), log)
-    expected = log.state[-5:]
+    dtypes = (np.int32, np.uint8, np.int32, np.int16, np.int16)
+    expected = tuple(np.zeros(codes.size, dtype) for dtype in dtypes)
+    encoder = c_core.encoder_of("rice", lanes, bins)
+    c_core.run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, False, log=expected, plain=True)
     for how in HOW:
         found = tuple(np.zeros_like(array) for array in expected)
         encoder = c_core.encoder_of("rice", lanes, bins)
@@ -161,56 +157,7 @@ def _damage(stream: bytes, random: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-class CoreStream(StreamState):
-    """A live stream that the core codes."""
-
-    how: dict
-
-    def _start(self, initial_codes):
-        gains = np.full(self._channels, 40, np.uint8)
-        bins = self._bins(self._channels)
-        core = c_core.CoreState(
-            self._lanes, bins, gains, initial_codes, self._predictor, self._references, follow=True, **self.how
-        )
-
-        class Walk:
-            @staticmethod
-            def take(coder, rows):
-                core.take(coder.coder, rows, True, len(rows))
-
-        return Walk
-
-    def _encoder(self, n_steps):
-        return _Live(super()._encoder(n_steps), self._bins, False)
-
-    def _decoder(self, n_steps):
-        return _Live(super()._decoder(n_steps), self._bins, True)
-
-
-class _Live:
-    def __init__(self, coder, bins, decodes):
-        first_lane = coder.state.first_lane
-        channel = np.repeat(np.arange(first_lane.size - 1), np.diff(first_lane)).astype(np.int32)
-        count = channel.size
-        lanes = type(cut([1], 1))(
-            channel, np.zeros(count, np.int64), np.full(count, 2**31 - 1, np.int32), channel[-1] + 1
-        )
-        self.state = coder.state
-        self.coder = c_core.coder_of(c_core.RANGE, decodes, lanes, bins(lanes.n_channels), 0)
-        self._decodes, self._n = decodes, lanes.n_channels
-
-    def restart(self, given_):
-        if self._decodes:
-            c_core.give_streams(self.coder, given_)
-            self._aligned = np.array([len(stream) % 4 == 0 for stream in given_])
-        else:
-            self.coder.restart(given_)
-
-    def finish(self):
-        return c_core.whole(self.coder, self._n) if self._decodes else self.coder.finish()
-
-
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from([N1, identity(1), identity(2), identity(3), *SMALL]),
     st.sampled_from(["default", "chain", "messages"]),
@@ -218,24 +165,34 @@ class _Live:
     st.integers(1, 40),
     st.integers(0, 2**32),
 )
-def test_live_streams_are_those_of_the_kernels(quantizer, name, packets, channels, seed):
+def test_live_streams_are_those_of_the_plain_loops(quantizer, name, packets, channels, seed):
     random = np.random.default_rng(seed)
     n = sum(packets)
     scale = 2.0 ** random.integers(-2, 20)
-    wave = quantizer.size / 2 + scale * (
-        np.cumsum(random.normal(0, 1, n))[:, None] + random.normal(0, 1, (n, channels))
-    )
+    shared = np.cumsum(random.normal(0, 1, n))[:, None]
+    wave = quantizer.size / 2 + scale * (shared + random.normal(0, 1, (n, channels)))
     codes = np.clip(wave, 0, quantizer.size - 1).astype(np.int32)
     predictor = predictor_of(name)
     topology = Topology.independent(channels) if channels < 2 or random.random() < 0.3 else _ring(channels)
     for how in HOW:
-        CoreStream.how = how
-        kernels, core = (kind(channels, quantizer, predictor, topology) for kind in (StreamState, CoreStream))
-        back = CoreStream(channels, quantizer, predictor, topology)
-        for rows in np.split(codes, np.cumsum(packets)[:-1]):
-            payload = kernels.encode(rows)
-            assert core.encode(rows) == payload
-            assert np.array_equal(back.decode(payload, len(rows)), rows)
+        with pytest.MonkeyPatch.context() as patch:
+            plain, core, back = (StreamState(channels, quantizer, predictor, topology) for _ in range(3))
+            for rows in np.split(codes, np.cumsum(packets)[:-1]):
+                patch.setattr(coding_step, "_core", _Plain)
+                payload = plain.encode(rows)
+                patch.undo()
+                patch.setattr(coding_step, "SIMD", how["simd"])
+                assert core.encode(rows) == payload
+                assert np.array_equal(back.decode(payload, len(rows)), rows)
+                patch.undo()
+
+
+class _Plain:
+    """The core, whose states run in the plain loops."""
+
+    @staticmethod
+    def State(*arguments):  # noqa: N802
+        return _core.State(*arguments[:-1], True)
 
 
 def _ring(channels: int) -> Topology:
@@ -283,14 +240,13 @@ def test_uniform_codes(dtype, offset, step, size):
     info = np.iinfo(dtype)
     samples = np.arange(max(info.min, offset - 50), min(info.max, offset + step * size + 50) + 1).astype(dtype)
     codes = np.zeros(samples.size, np.int32)
-    quantizer = UniformQuantizer("step", offset, step, size)
     for sample in (samples, *samples[:, None][::7]):
         own = codes[: sample.size]
         on_grid = _core.uniform_codes(sample, offset, step, size, own)
-        expected = np.zeros(sample.size, np.int32)
-        assert on_grid == quantizer._encode(sample, expected)
+        distance = sample.astype(int) - offset
+        assert on_grid == bool(((distance >= 0) & (distance % step == 0) & (distance // step < size)).all())
         if on_grid:
-            assert np.array_equal(own, expected)
+            assert np.array_equal(own, distance // step)
             back = np.zeros_like(sample)
             assert _core.uniform_samples(own, offset, step, size, back)
             assert np.array_equal(back, sample)
@@ -322,8 +278,9 @@ def test_network_is_that_of_onnx_runtime(name):
     predictor = predictor_of(name)
     windows = np.random.default_rng(1).integers(-1023, 1024, (predictor.window, 700)).astype(np.float32)
     outputs = np.zeros((3, 700), np.float32)
-    c_core.network_of(predictor).run(windows, outputs)
-    assert np.array_equal(outputs, predictor.predict(windows))
+    for how in HOW:
+        c_core.network_of(predictor).run(windows, outputs, how["simd"])
+        assert np.array_equal(outputs, predictor.predict(windows))
 
 
 def test_arguments_are_checked():
