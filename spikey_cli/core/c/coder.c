@@ -42,6 +42,7 @@ static void carve(spikey_coder *coder, spikey_arena *arena) {
     TAKE(stream_kind, streams);
     TAKE(damaged, streams);
     TAKE(samples, streams);
+    TAKE(length, lanes);
     TAKE(edges, coder->n_edges + 8);
     TAKE(near, has_range && has_edges && coder->decodes ? NEAR + 2 : 0);
     TAKE(low, has_range ? streams + 8 : 0);
@@ -71,6 +72,7 @@ static void fill_near(spikey_coder *coder) {
 
 static void fill(spikey_coder *coder, const spikey_coding *coding) {
     memcpy(coder->first_lane, coding->first_lane, (size_t)(coder->n_streams + 1) * sizeof *coder->first_lane);
+    memcpy(coder->length, coding->length, (size_t)coder->n_lanes * sizeof *coder->length);
     if (coder->n_edges) memcpy(coder->edges, coding->edges, (size_t)coder->n_edges * sizeof *coder->edges);
     for (int64_t stream = 0; stream < coder->n_streams; stream++) {
         coder->size[stream] = (int32_t)coding->size[stream];
@@ -87,18 +89,19 @@ static void fill(spikey_coder *coder, const spikey_coding *coding) {
             coder->first_rank[lane + 1] = coder->first_rank[lane] + coding->length[lane] - 1;
 }
 
-/* Words for streams of so many bits at most each; `spare` more behind each. */
+/* Words that a stream takes at most, with some to spare. */
+static int64_t words_of(const spikey_coder *coder, int64_t stream, const int64_t *samples, int64_t steps) {
+    int64_t n = samples ? samples[stream] : steps * (coder->first_lane[stream + 1] - coder->first_lane[stream]);
+    if (coder->kind == SPIKEY_RICE) return n * SPIKEY_MAX_CODE_BITS / 64 + SPIKEY_SPARE_WORDS;
+    int bits = coder->size[stream] <= SPIKEY_MAX_SMALL ? SYMBOL_BITS : SYMBOL_BITS + REST_BITS;
+    return n * bits / 32 + SPIKEY_SPARE_HALVES;
+}
+
+/* Room for all streams of an encoder. */
 static int make_room(spikey_coder *coder, const int64_t *samples, int64_t steps) {
     int is_rice = coder->kind == SPIKEY_RICE;
     int64_t words = 0;
-    for (int64_t stream = 0; stream < coder->n_streams; stream++) {
-        int64_t n = !samples ? steps * (coder->first_lane[stream + 1] - coder->first_lane[stream]) : samples[stream];
-        coder->first_word[stream] = words;
-        words += is_rice ? n * SPIKEY_MAX_CODE_BITS / 64 + SPIKEY_SPARE_WORDS
-                         : n * (coder->size[stream] <= SPIKEY_MAX_SMALL ? SYMBOL_BITS : SYMBOL_BITS + REST_BITS) / 32 +
-                               SPIKEY_SPARE_HALVES;
-    }
-    coder->first_word[coder->n_streams] = words;
+    for (int64_t stream = 0; stream < coder->n_streams; stream++) words += words_of(coder, stream, samples, steps);
     if (words >= SPIKEY_LOST) return SPIKEY_NO_MEMORY;
     if (words > coder->n_words || is_rice) {
         void *room = calloc((size_t)words + 1, is_rice ? sizeof(uint64_t) : sizeof(uint32_t));
@@ -109,6 +112,8 @@ static int make_room(spikey_coder *coder, const int64_t *samples, int64_t steps)
         coder->words = room;
         coder->bit_words = room;
     }
+    for (int64_t stream = 0; stream < coder->n_streams; stream++)
+        coder->first_word[stream + 1] = coder->first_word[stream] + words_of(coder, stream, samples, steps);
     return SPIKEY_OK;
 }
 
@@ -193,9 +198,13 @@ void spikey_coder_free(spikey_coder *coder) {
 int spikey_coder_restart(spikey_coder *coder, int64_t n_steps) {
     if (coder->kind != SPIKEY_RANGE || coder->decodes || n_steps < 1 || n_steps > SPIKEY_FAR)
         return SPIKEY_BAD_ARGUMENT;
+    coder->steps_left = 0;
+    coder->is_closed = 1;
     int error = make_room(coder, 0, n_steps);
     if (error) return error;
     coder->steps_left = n_steps;
+    coder->next_stream = 0;
+    coder->is_closed = 0;
     begin(coder);
     return SPIKEY_OK;
 }
@@ -211,8 +220,8 @@ int spikey_coder_open(spikey_coder *coder, const uint8_t *bytes, const int64_t *
     if (!coder->decodes || (!is_rice && coder->kind != SPIKEY_RANGE)) return SPIKEY_BAD_ARGUMENT;
     int64_t words = 0;
     for (int64_t stream = 0; stream < coder->n_streams; stream++) {
+        if (first[stream] < 0 || first[stream + 1] < first[stream]) return SPIKEY_BAD_ARGUMENT;
         int64_t n = first[stream + 1] - first[stream];
-        if (n < 0) return SPIKEY_BAD_ARGUMENT;
         words += is_rice ? (n + 7) / 8 + SPIKEY_SPARE_WORDS : n / 4 + 1;
     }
     if (words >= SPIKEY_LOST) return SPIKEY_NO_MEMORY;
@@ -246,6 +255,7 @@ int spikey_coder_open(spikey_coder *coder, const uint8_t *bytes, const int64_t *
     }
     coder->is_open = 1;
     coder->next_step = 1;
+    coder->next_stream = 0;
     return SPIKEY_OK;
 }
 
@@ -267,7 +277,7 @@ void spikey_coder_close(spikey_coder *coder, int64_t *sizes) {
         if (coder->decodes) continue;
         if (coder->kind == SPIKEY_RANGE) {
             spikey_interval interval = interval_of(coder, stream);
-            fix(&interval, coder->words);
+            if (!coder->is_closed) fix(&interval, coder->words); /* again would write behind the stream's room */
             set_interval(coder, stream, interval);
             sizes[stream] = 4 * (interval.at - coder->first_word[stream]);
         } else if (coder->kind == SPIKEY_RICE) {
@@ -275,6 +285,7 @@ void spikey_coder_close(spikey_coder *coder, int64_t *sizes) {
         }
     }
     coder->steps_left = 0;
+    coder->is_closed = 1;
 }
 
 void spikey_coder_stream(const spikey_coder *coder, int64_t stream, uint8_t *bytes) {

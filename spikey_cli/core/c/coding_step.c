@@ -63,14 +63,15 @@ static void place_stream(const spikey_state *state, spikey_coder *coder, int64_t
     coder->stream_stride[stream] = stride;
 }
 
-/* Whether the coder has the lanes of the group, and its streams are of one pass each. */
-static int fits(const spikey_state *state, spikey_coder *coder) {
-    if (coder->n_lanes != state->n_lanes || coder->n_edges != state->n_edges ||
+/* Whether the coder has the lanes of the group, its streams are of one pass each, and both come to this pass next. */
+static int fits(const spikey_state *state, spikey_coder *coder, int64_t next_pass) {
+    if (coder->n_lanes != state->n_lanes || coder->n_edges != state->n_edges || state->next_pass != next_pass ||
         (!coder->is_endless && coder->next_step != state->step) || (coder->decodes && !coder->is_open))
         return 0;
     if (coder->n_edges && memcmp(coder->edges, state->edges, (size_t)coder->n_edges * sizeof *coder->edges)) return 0;
     int64_t stream = 0;
     for (int64_t pass = 0; pass < state->n_passes; pass++) {
+        if (pass == next_pass && stream != coder->next_stream) return 0;
         int64_t stop = state->first_lane[state->pass_channel[pass + 1]];
         for (; stream < coder->n_streams && coder->first_lane[stream] < stop; stream++) {
             if (coder->first_lane[stream + 1] > stop) return 0;
@@ -83,9 +84,9 @@ static int fits(const spikey_state *state, spikey_coder *coder) {
             place_stream(state, coder, stream);
         }
     }
-    for (int64_t lane = 0; coder->kind == SPIKEY_RANKS && lane < state->n_lanes; lane++)
-        if (coder->first_rank[lane + 1] - coder->first_rank[lane] != state->length[state->position_of[lane]] - 1)
-            return 0;
+    /* an encoder has room for lanes as long as it was told, or for a number of steps */
+    for (int64_t lane = 0; (!coder->is_endless || coder->kind == SPIKEY_RANKS) && lane < state->n_lanes; lane++)
+        if (coder->length[lane] != state->length[state->position_of[lane]]) return 0;
     return 1;
 }
 
@@ -133,13 +134,14 @@ static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64
 static void go_on(spikey_state *state, spikey_coder *coder) {
     coder->steps_left--;
     coder->next_step++;
+    coder->next_stream = state->next_pass = 0;
     if (++state->step > SPIKEY_FAR) state->step -= SPIKEY_FAR / 2; /* a live stream never ends */
 }
 
 int spikey_take_steps(spikey_state *state, spikey_coder *coder, int32_t *codes, int64_t n_codes, int by_step,
                       int64_t n_steps) {
     source from = {codes, n_codes, by_step};
-    if (n_steps < 0 || !fits(state, coder) || !covers(state, &from, n_steps)) return SPIKEY_BAD_ARGUMENT;
+    if (n_steps < 0 || n_steps > SPIKEY_FAR || !fits(state, coder, 0) || !covers(state, &from, n_steps)) return SPIKEY_BAD_ARGUMENT;
     if (n_steps == 0) return SPIKEY_OK;
     if (n_steps > coder->steps_left) return SPIKEY_NO_ROOM;
     if (state->window && !state->network && state->step + n_steps > state->window + 1) return SPIKEY_BAD_ARGUMENT;
@@ -167,7 +169,7 @@ int spikey_take_passes(spikey_state *state, spikey_coder *coder, const float *ou
                        int64_t stop_pass, int32_t *codes, int64_t n_codes, int by_step) {
     source from = {codes, n_codes, by_step};
     if (first_pass < 0 || first_pass >= stop_pass || stop_pass > state->n_passes || state->window == 0 ||
-        state->step <= state->window || !fits(state, coder) || !covers(state, &from, 1))
+        state->step <= state->window || !fits(state, coder, first_pass) || !covers(state, &from, 1))
         return SPIKEY_BAD_ARGUMENT;
     if (coder->steps_left < 1) return SPIKEY_NO_ROOM;
     if (!coder->decodes && first_pass == 0 && !gather(state, &from, 0, 1)) return SPIKEY_BAD_CODE;
@@ -183,6 +185,8 @@ int spikey_take_passes(spikey_state *state, spikey_coder *coder, const float *ou
     int64_t stream = 0;
     while (stream < coder->n_streams && coder->first_lane[stream] < first_lane) stream++;
     take_step(state, coder, 0, first_pass, stop_pass, &stream, state->tile);
+    state->next_pass = stop_pass;
+    coder->next_stream = stream;
     if (stop_pass == state->n_passes) {
         if (coder->decodes) scatter(state, &from, state->step, 0, 1);
         go_on(state, coder);

@@ -43,10 +43,13 @@ int spikey_lane_gains(const spikey_tables *tables, const int32_t *codes, int64_t
                       const int32_t *length, const int32_t *channel, int64_t n_lanes, const int64_t *size,
                       const uint8_t *profiled, int64_t n_channels, const int32_t *values, int64_t n_values,
                       uint8_t *gains) {
+    if (n_values > SPIKEY_MAX_SMALL) return SPIKEY_BAD_ARGUMENT;
+    for (int64_t i = 0; i < n_values; i++) /* squares of greater differences would not fit */
+        if (values[i] < 64 * i - SPIKEY_MAX_DRIFT || values[i] > 64 * i + SPIKEY_MAX_DRIFT) return SPIKEY_BAD_ARGUMENT;
     for (int64_t lane = 0; lane < n_lanes; lane++) {
         int64_t n = length[lane], own = channel[lane];
         if (own < 0 || own >= n_channels || n < 1 || start[lane] < 0 || start[lane] > n_codes - n ||
-            size[own] < 1 || size[own] > SPIKEY_MAX_SIZE || (profiled[own] && (size[own] > n_values || size[own] > SPIKEY_MAX_SMALL)))
+            size[own] < 1 || size[own] > SPIKEY_MAX_SIZE || (profiled[own] && size[own] > n_values))
             return SPIKEY_BAD_ARGUMENT;
         const int32_t *first = codes + start[lane];
         int32_t most = (int32_t)size[own] - 1, astray = 0;

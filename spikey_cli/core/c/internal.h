@@ -99,6 +99,7 @@ struct spikey_state {
     const spikey_tables *tables;
     const spikey_network *network; /* NULL: none, or one that the caller evaluates */
     int64_t step;                  /* the next one, counted anew when it exceeds SPIKEY_FAR */
+    int64_t next_pass;             /* of that step, which passes may take one after another */
     int64_t window;                /* 0: no network; all steps are naive */
     int64_t n_channels, n_lanes, n_positions, n_passes, n_edges;
     int gains_follow;
@@ -166,6 +167,9 @@ struct spikey_coder {
     int is_endless;      /* whether it may begin at any step; else `next_step` must be the state's */
     int64_t next_step;
     int is_open;         /* whether a decoder has its streams */
+    int is_closed;       /* whether an encoder's streams are finished */
+    int64_t next_stream; /* the first one of the next pass */
+    int32_t *length;     /* of each lane, in samples */
     int64_t longest;     /* lane, in samples */
     int64_t *first_lane; /* n_streams + 1 */
     int64_t *samples;    /* of each stream */

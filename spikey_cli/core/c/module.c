@@ -61,9 +61,14 @@ static void *take(buffers *held, PyObject *object, const char *kinds, Py_ssize_t
         held->failed = 1;
         return 0;
     }
+    if ((uintptr_t)view->buf % (uintptr_t)view->itemsize) {
+        PyErr_SetString(PyExc_ValueError, "an array is not aligned; copy it");
+        held->failed = 1;
+        return 0;
+    }
     *n = view->len / view->itemsize;
-    static char nothing[8];
-    return view->buf ? view->buf : nothing;
+    static int64_t nothing;
+    return view->buf ? view->buf : &nothing;
 }
 
 /* The same, for a buffer of exactly `expected` items. */
@@ -323,6 +328,8 @@ static PyObject *py_decode_lane_headers(PyObject *module, PyObject *args) {
 
 /* ---- messages ---- */
 
+enum { MAX_ROWS = 1 << 20 }; /* of latents: sizes of messages fit an int64 */
+
 static PyObject *py_gather_messages(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *o[6];
@@ -337,7 +344,8 @@ static PyObject *py_gather_messages(PyObject *module, PyObject *args) {
     int32_t *normalised_error = take(&held, o[4], "i", 4, 0, &n_lanes);
     if (in_range(&held, n_lanes, 1, INT32_MAX) && in_range(&held, n_latent % n_lanes, 0, 0)) {
         int64_t rows = n_latent / n_lanes;
-        float *messages = take_exactly(&held, o[5], "f", 4, 1, (2 * rows + 2) * n);
+        float *messages = 0;
+        if (in_range(&held, rows, 0, MAX_ROWS)) messages = take_exactly(&held, o[5], "f", 4, 1, (2 * rows + 2) * n);
         if (!held.failed)
             error = spikey_gather_messages(receiver, sender, metric, n, latent, rows, n_lanes, normalised_error,
                                            messages);
@@ -361,7 +369,8 @@ static PyObject *py_join_regions(PyObject *module, PyObject *args) {
     if (in_range(&held, n_lanes, 1, INT32_MAX) && in_range(&held, n_latent, n_lanes, INT64_MAX) &&
         in_range(&held, n_latent % n_lanes, 0, 0)) {
         int64_t rows = n_latent / n_lanes;
-        float *region = take_exactly(&held, o[2], "f", 4, 0, rows * n);
+        float *region = 0;
+        if (in_range(&held, rows, 1, MAX_ROWS)) region = take_exactly(&held, o[2], "f", 4, 0, rows * n);
         if (in_range(&held, n_joined % rows, 0, 0))
             error = spikey_join_regions(first_lane, receiver, share, n, region, latent, rows, n_lanes, is_residual,
                                         joined, n_joined / rows);
@@ -543,10 +552,16 @@ static spikey_coder *idle_coder(PyObject *self) {
     return 0;
 }
 
+/* The same, once all arguments are taken: taking one may run any code, in other threads too. */
+static int coder_is_idle(buffers *held, PyObject *self) {
+    if (!held->failed && !idle_coder(self)) held->failed = 1;
+    return !held->failed;
+}
+
 static PyObject *coder_restart(PyObject *self, PyObject *args) {
     long long n_steps;
-    spikey_coder *coder = idle_coder(self);
-    if (!coder || !PyArg_ParseTuple(args, "L:restart", &n_steps)) return 0;
+    spikey_coder *coder = 0;
+    if (!PyArg_ParseTuple(args, "L:restart", &n_steps) || !(coder = idle_coder(self))) return 0;
     int error = spikey_coder_restart(coder, n_steps);
     if (error) return raise_error(error);
     Py_RETURN_NONE;
@@ -557,11 +572,11 @@ static PyObject *coder_open(PyObject *self, PyObject *args) {
     buffers held = {.n = 0};
     int64_t n_bytes = 0;
     int error = 0;
-    spikey_coder *coder = idle_coder(self);
-    if (!coder || !PyArg_ParseTuple(args, "OO:open", &bytes, &first)) return 0;
+    spikey_coder *coder = ((coder_object *)self)->coder;
+    if (!PyArg_ParseTuple(args, "OO:open", &bytes, &first)) return 0;
     uint8_t *from = take(&held, bytes, "u", 1, 0, &n_bytes);
     int64_t *firsts = take_exactly(&held, first, "i", 8, 0, spikey_coder_streams(coder) + 1);
-    if (!held.failed) {
+    if (coder_is_idle(&held, self)) {
         if (firsts[0] < 0 || firsts[spikey_coder_streams(coder)] > n_bytes)
             error = SPIKEY_BAD_ARGUMENT;
         else
@@ -598,18 +613,18 @@ static PyObject *coder_finish(PyObject *self, PyObject *args) {
 static PyObject *coder_whole(PyObject *self, PyObject *args) {
     PyObject *whole;
     buffers held = {.n = 0};
-    spikey_coder *coder = idle_coder(self);
-    if (!coder || !PyArg_ParseTuple(args, "O:whole", &whole)) return 0;
+    spikey_coder *coder = ((coder_object *)self)->coder;
+    if (!PyArg_ParseTuple(args, "O:whole", &whole)) return 0;
     uint8_t *to = take_exactly(&held, whole, "?u", 1, 1, spikey_coder_streams(coder));
-    if (!held.failed) spikey_coder_whole(coder, to);
+    if (coder_is_idle(&held, self)) spikey_coder_whole(coder, to);
     return outcome(&held, 0);
 }
 
 static PyObject *coder_ranks(PyObject *self, PyObject *args) {
     long long stream;
     int64_t n = 0;
-    spikey_coder *coder = idle_coder(self);
-    if (!coder || !PyArg_ParseTuple(args, "L:ranks", &stream)) return 0;
+    spikey_coder *coder = 0;
+    if (!PyArg_ParseTuple(args, "L:ranks", &stream) || !(coder = idle_coder(self))) return 0;
     int32_t *ranks = spikey_coder_ranks(coder, stream, &n);
     if (!ranks) return raise_error(SPIKEY_BAD_ARGUMENT);
     return PyBytes_FromStringAndSize((char *)ranks, (Py_ssize_t)n * (Py_ssize_t)sizeof *ranks);
@@ -620,8 +635,8 @@ static PyObject *coder_set_ranks(PyObject *self, PyObject *args) {
     PyObject *ranks;
     int64_t n = 0;
     buffers held = {.n = 0};
-    spikey_coder *coder = idle_coder(self);
-    if (!coder || !PyArg_ParseTuple(args, "LO:set_ranks", &stream, &ranks)) return 0;
+    spikey_coder *coder = 0;
+    if (!PyArg_ParseTuple(args, "LO:set_ranks", &stream, &ranks) || !(coder = idle_coder(self))) return 0;
     int32_t *to = spikey_coder_ranks(coder, stream, &n);
     if (!to) return raise_error(SPIKEY_BAD_ARGUMENT);
     if (ranks == Py_None) {
@@ -629,7 +644,7 @@ static PyObject *coder_set_ranks(PyObject *self, PyObject *args) {
         Py_RETURN_NONE;
     }
     int32_t *from = take_exactly(&held, ranks, "i", 4, 0, n);
-    if (!held.failed) memcpy(to, from, (size_t)n * sizeof *to);
+    if (coder_is_idle(&held, self)) memcpy(to, from, (size_t)n * sizeof *to);
     return outcome(&held, 0);
 }
 
@@ -735,13 +750,18 @@ static spikey_state *idle_state(PyObject *self) {
     return 0;
 }
 
-/* The coder of an argument, if both it and the state are idle. */
+static int state_is_idle(buffers *held, PyObject *self) {
+    if (!held->failed && !idle_state(self)) held->failed = 1;
+    return !held->failed;
+}
+
+/* The coder of an argument. */
 static spikey_coder *coder_for(PyObject *self, PyObject *coder) {
     if ((PyObject *)Py_TYPE(coder) != state_of_type(Py_TYPE(self))->coder_type) {
         PyErr_SetString(PyExc_TypeError, "the coder must be a Coder");
         return 0;
     }
-    return idle_state(self) ? idle_coder(coder) : 0;
+    return ((coder_object *)coder)->coder;
 }
 
 static PyObject *state_take(PyObject *self, PyObject *args) {
@@ -754,7 +774,7 @@ static PyObject *state_take(PyObject *self, PyObject *args) {
     spikey_coder *coder = coder_for(self, coder_argument);
     if (!coder) return 0;
     int32_t *to = take(&held, codes, "i", 4, spikey_coder_decodes(coder), &n);
-    if (!held.failed) {
+    if (state_is_idle(&held, self) && coder_is_idle(&held, coder_argument)) {
         spikey_state *state = ((state_object *)self)->state;
         ((state_object *)self)->busy = ((coder_object *)coder_argument)->busy = 1;
         Py_BEGIN_ALLOW_THREADS
@@ -779,7 +799,7 @@ static PyObject *state_take_passes(PyObject *self, PyObject *args) {
     spikey_state *state = ((state_object *)self)->state;
     int32_t *to = take(&held, codes, "i", 4, spikey_coder_decodes(coder), &n);
     float *from = take_exactly(&held, outputs, "f", 4, 0, 3 * spikey_state_lanes(state));
-    if (!held.failed) {
+    if (state_is_idle(&held, self) && coder_is_idle(&held, coder_argument)) {
         ((state_object *)self)->busy = ((coder_object *)coder_argument)->busy = 1;
         Py_BEGIN_ALLOW_THREADS
         error = spikey_take_passes(state, coder, from, first_pass, stop_pass, to, n, by_step);
@@ -811,40 +831,40 @@ static PyObject *state_initial_codes(PyObject *self, PyObject *args) {
     buffers held = {.n = 0};
     int64_t n = 0;
     int error = 0;
-    spikey_state *state = idle_state(self);
-    if (!state || !PyArg_ParseTuple(args, "O:initial_codes", &codes)) return 0;
+    spikey_state *state = ((state_object *)self)->state;
+    if (!PyArg_ParseTuple(args, "O:initial_codes", &codes)) return 0;
     int32_t *to = take(&held, codes, "i", 4, 1, &n);
-    if (!held.failed) error = spikey_initial_codes(state, to, n);
+    if (state_is_idle(&held, self)) error = spikey_initial_codes(state, to, n);
     return outcome(&held, error);
 }
 
 static PyObject *state_gains(PyObject *self, PyObject *args) {
     PyObject *gains;
     buffers held = {.n = 0};
-    spikey_state *state = idle_state(self);
-    if (!state || !PyArg_ParseTuple(args, "O:gains", &gains)) return 0;
+    spikey_state *state = ((state_object *)self)->state;
+    if (!PyArg_ParseTuple(args, "O:gains", &gains)) return 0;
     uint8_t *to = take_exactly(&held, gains, "u", 1, 1, spikey_state_lanes(state));
-    if (!held.failed) spikey_state_gains(state, to);
+    if (state_is_idle(&held, self)) spikey_state_gains(state, to);
     return outcome(&held, 0);
 }
 
 static PyObject *state_windows(PyObject *self, PyObject *args) {
     PyObject *windows;
     buffers held = {.n = 0};
-    spikey_state *state = idle_state(self);
-    if (!state || !PyArg_ParseTuple(args, "O:windows", &windows)) return 0;
+    spikey_state *state = ((state_object *)self)->state;
+    if (!PyArg_ParseTuple(args, "O:windows", &windows)) return 0;
     float *to = take_exactly(&held, windows, "f", 4, 1, spikey_state_window(state) * spikey_state_lanes(state));
-    if (!held.failed) spikey_state_windows(state, to);
+    if (state_is_idle(&held, self)) spikey_state_windows(state, to);
     return outcome(&held, 0);
 }
 
 static PyObject *state_errors(PyObject *self, PyObject *args) {
     PyObject *errors;
     buffers held = {.n = 0};
-    spikey_state *state = idle_state(self);
-    if (!state || !PyArg_ParseTuple(args, "O:normalised_errors", &errors)) return 0;
+    spikey_state *state = ((state_object *)self)->state;
+    if (!PyArg_ParseTuple(args, "O:normalised_errors", &errors)) return 0;
     int32_t *to = take_exactly(&held, errors, "i", 4, 1, spikey_state_lanes(state));
-    if (!held.failed) spikey_state_normalised_errors(state, to);
+    if (state_is_idle(&held, self)) spikey_state_normalised_errors(state, to);
     return outcome(&held, 0);
 }
 

@@ -106,10 +106,8 @@ int spikey_table_samples(const int32_t *codes, int64_t n, const int32_t *values,
         T *to = samples;                                      \
         for (int64_t i = 0; i < n; i++) {                     \
             uint32_t code = (uint32_t)codes[i];               \
-            if (code < (uint32_t)size)                        \
-                to[i] = (T)values[code];                      \
-            else                                              \
-                astray = 1;                                   \
+            astray |= code >= (uint32_t)size;                 \
+            to[i] = code < (uint32_t)size ? (T)values[code] : 0; \
         }                                                     \
     }
     EACH_SAMPLE_TYPE(BODY)
