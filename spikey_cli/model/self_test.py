@@ -1,8 +1,8 @@
 """Self-test: whether a model gives the same numbers on this machine as where it was frozen.
 
 `certify` proves the result that correct arithmetic gives. Whether this machine, with this build of the core or this
-release of ONNX Runtime, computes correctly can only be tested: the model evaluates COLUMNS columns of known integers, and
-the SHA-256 of its outputs must equal the one in its metadata, which was computed when it was frozen.
+release of ONNX Runtime, computes correctly can only be tested: the model evaluates COLUMNS columns of known integers,
+and the SHA-256 of its outputs must equal the one in its metadata, which was computed when it was frozen.
 
 The test runs once per process, with what evaluates the model: if it is a chain, the core, which takes the steps
 (see `codec.coding_state`), else the ONNX Runtime session.
