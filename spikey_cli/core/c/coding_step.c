@@ -197,7 +197,7 @@ int spikey_take_passes(spikey_state *state, spikey_coder *coder, const float *ou
 int spikey_code_step(spikey_state *state, spikey_coder *coder, const int32_t *predicted_mean, const int32_t *log2_scale,
                      const int32_t *outlier_weight, int32_t *codes) {
     source from = {codes, state->n_lanes, 1};
-    if (!fits(state, coder)) return SPIKEY_BAD_ARGUMENT;
+    if (!fits(state, coder, 0)) return SPIKEY_BAD_ARGUMENT;
     if (coder->steps_left < 1) return SPIKEY_NO_ROOM;
     if (spikey_coder_fit(coder, state)) return SPIKEY_NO_MEMORY;
     if (!coder->decodes && !gather(state, &from, 0, 1)) return SPIKEY_BAD_CODE;
