@@ -822,7 +822,8 @@ static PyObject *state_code(PyObject *self, PyObject *args) {
     int32_t *scale = take_exactly(&held, o[1], "i", 4, 0, n);
     int32_t *weight = take_exactly(&held, o[2], "i", 4, 0, n);
     int32_t *codes = take_exactly(&held, o[3], "i", 4, spikey_coder_decodes(coder), n);
-    if (!held.failed) error = spikey_code_step(state, coder, mean, scale, weight, codes);
+    if (state_is_idle(&held, self) && coder_is_idle(&held, coder_argument))
+        error = spikey_code_step(state, coder, mean, scale, weight, codes);
     return outcome(&held, error);
 }
 

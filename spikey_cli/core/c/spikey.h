@@ -227,7 +227,7 @@ int spikey_coder_restart(spikey_coder *coder, int64_t n_steps);
  * spikey_coder_ranks instead. */
 int spikey_coder_open(spikey_coder *coder, const uint8_t *bytes, const int64_t *first);
 
-/* Finish the streams of an encoder, once; sizes[i] becomes the bytes of stream i. */
+/* Finish the streams of an encoder (once: later calls change nothing); sizes[i] becomes the bytes of stream i. */
 void spikey_coder_close(spikey_coder *coder, int64_t *sizes);
 
 /* Copy the bytes of a closed encoder's stream. */
@@ -255,7 +255,8 @@ int spikey_take_steps(spikey_state *state, spikey_coder *coder, int32_t *codes, 
                       int64_t n_steps);
 
 /* Take one step of some passes, for which the caller evaluated the network: outputs[3][n_lanes], of which those of the
- * passes' lanes count. `codes` as above, by_step = 1 being one row. The last pass completes the step. */
+ * passes' lanes count. `codes` as above, by_step = 1 being one row. The last pass completes the step.
+ * Passes are taken in order, each once, by one coder. */
 int spikey_take_passes(spikey_state *state, spikey_coder *coder, const float *outputs, int64_t first_pass,
                        int64_t stop_pass, int32_t *codes, int64_t n_codes, int by_step);
 
