@@ -1,4 +1,4 @@
-"""The compiled core refuses calls that do not fit together; every test here once wrote or read beyond an array."""
+"""The compiled core refuses calls that do not fit together; most of these once wrote or read beyond an array."""
 
 from __future__ import annotations
 
@@ -82,17 +82,17 @@ def test_encoder_has_room_for_the_lengths_it_was_made_for():
 @pytest.mark.parametrize("n_steps", [-1, 4])
 def test_passes_follow_one_another(n_steps):
     encoder, codes = coder(n_steps=n_steps), np.zeros(18, np.int32)
-    walk, outputs = state(window=1), np.zeros((3, 2), np.float32)
-    walk.take(encoder, codes, False, 1)
+    running, outputs = state(window=1), np.zeros((3, 2), np.float32)
+    running.take(encoder, codes, False, 1)
     with pytest.raises(ValueError, match="do not fit"):
-        walk.take_passes(encoder, outputs, 1, 2, codes, False)
-    walk.take_passes(encoder, outputs, 0, 1, codes, False)
+        running.take_passes(encoder, outputs, 1, 2, codes, False)
+    running.take_passes(encoder, outputs, 0, 1, codes, False)
     with pytest.raises(ValueError, match="do not fit"):
-        walk.take_passes(encoder, outputs, 0, 1, codes, False)
+        running.take_passes(encoder, outputs, 0, 1, codes, False)
     with pytest.raises(ValueError, match="do not fit"):
-        walk.take_passes(coder(n_steps=4), outputs, 1, 2, codes, False)
-    walk.take_passes(encoder, outputs, 1, 2, codes, False)
-    assert walk.step == 3
+        running.take_passes(coder(n_steps=4), outputs, 1, 2, codes, False)
+    running.take_passes(encoder, outputs, 1, 2, codes, False)
+    assert running.step == 3
 
 
 def test_steps_are_counted_in_64_bits():
@@ -160,7 +160,7 @@ def test_profile_of_any_values():
 
 
 class Late:
-    """A number that is known only after another thread has begun to use the coder."""
+    """A number whose conversion starts another thread that uses the coder."""
 
     def __init__(self, begin):
         self.begin = begin
