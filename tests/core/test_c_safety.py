@@ -188,3 +188,11 @@ def test_coder_in_use_is_left_alone():
     with pytest.raises(RuntimeError, match="in use by another thread"):
         encoder.restart(Late(begin))
     thread.join()
+
+
+def test_network_in_integers_has_the_outputs_of_the_plain_loops():
+    weight, bias = np.full(4, 32767, np.float32), np.full(4, 2**27, np.float32)
+    limits = np.array([-np.inf], np.float32), np.array([np.inf], np.float32)
+    net, outputs = _core.Network(np.array([4, 1]), weight, bias, np.ones(1, bool), *limits), np.zeros(3, np.float32)
+    net.run(np.full(1, 1023, np.float32), outputs, None)
+    assert outputs.tolist() == [2**25] * 3

@@ -75,7 +75,14 @@ static void make_integers(spikey_network *network, double *bounds) {
         weight += rows * columns, bias += rows, integer_bias += rows, shift += rows;
         pairs += rows * ((columns + 1) / 2);
     }
-    for (int r = 0; r < 3; r++) network->bound[r] = (int64_t)bounds[r];
+    for (int r = 0; r < 3; r++) {
+        if (bounds[r] > SPIKEY_OUTPUT_LIMIT) { /* the plain loops would clip them */
+            free(network->pairs);
+            network->pairs = 0;
+            return;
+        }
+        network->bound[r] = (int64_t)bounds[r];
+    }
 }
 
 spikey_network *spikey_network_new(int n_layers, const int64_t *size, const float *weight, int64_t n_weight,
