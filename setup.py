@@ -7,6 +7,7 @@ FOLDER = "spikey_cli/core/c/"
 SOURCES = [
     "module", "tables", "quantizer", "packed", "gain", "lane_headers", "network", "group", "adaptation", "coder",
     "range", "rice", "ranks", "residual_log", "messages", "coding_step", "simd", "simd_base", "simd_avx2",
+    "simd_avx512",
 ]
 # what the sources include: simd_*.c compile the vector files, once for each instruction set
 INCLUDED = [

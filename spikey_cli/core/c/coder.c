@@ -9,8 +9,7 @@
 
 enum {
     SYMBOL_BITS = 23, /* a margin of 2**24 is 22 bits, and a hundredth is lost where the width is cut down to steps */
-    REST_BITS = 25,
-    NEAR = SPIKEY_MAX_SMALL << 3
+    REST_BITS = 25
 };
 
 static int check(const spikey_coding *coding) {
@@ -44,7 +43,9 @@ static void carve(spikey_coder *coder, spikey_arena *arena) {
     TAKE(samples, streams);
     TAKE(length, lanes);
     TAKE(edges, coder->n_edges + 8);
-    TAKE(near, has_range && has_edges && coder->decodes ? NEAR + 2 : 0);
+    coder->n_near = has_range && has_edges && coder->decodes ? (int32_t)(coder->n_edges - 1) << 3 : 0;
+    TAKE(near, coder->n_near);
+    TAKE(near_edges, 2 * coder->n_near);
     TAKE(low, has_range ? streams + 8 : 0);
     TAKE(range_width, has_range ? streams + 8 : 0);
     TAKE(at, has_range ? streams + 8 : 0);
@@ -64,9 +65,11 @@ static void carve(spikey_coder *coder, spikey_arena *arena) {
 
 static void fill_near(spikey_coder *coder) {
     int32_t code = 0;
-    for (int32_t i = 0; i < NEAR; i++) {
+    for (int32_t i = 0; i < coder->n_near; i++) {
         while (code < coder->n_edges - 2 && coder->edges[code + 1] <= i * 8 + 4) code++;
         coder->near[i] = (int16_t)code;
+        coder->near_edges[2 * i] = coder->edges[code];
+        coder->near_edges[2 * i + 1] = coder->edges[code + 1];
     }
 }
 

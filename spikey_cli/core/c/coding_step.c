@@ -21,35 +21,55 @@ static int covers(const spikey_state *state, const source *codes, int64_t n_step
     return 1;
 }
 
+enum { LANES_AT_ONCE = 16 }; /* that are copied side by side: a row of them fills a line of the cache */
+
+/* Where the samples of a lane's next steps stand, and how far they are apart. */
+static int32_t *samples_of(const spikey_state *state, const source *codes, int64_t lane, int64_t step, int64_t row,
+                           int64_t *pace) {
+    *pace = codes->by_step ? state->n_lanes : 1;
+    return codes->codes + (codes->by_step ? row * state->n_lanes + lane : state->start[lane] + step);
+}
+
 /* Copy `n` steps from the codes to the tile; returns 0 if one is not of its channel. Behind its end a lane has zeros. */
 static int gather(spikey_state *state, const source *codes, int64_t row, int64_t n) {
     int32_t astray = 0;
-    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
-        int64_t i = state->position_of[lane], left = least(state->length[i] - state->step, n);
-        int32_t most = state->size[state->channel_of[lane]] - 1;
-        int32_t *tile = state->tile + i;
-        const int32_t *from = codes->by_step ? codes->codes + row * state->n_lanes + lane
-                                             : codes->codes + state->start[lane] + state->step;
-        int64_t pace = codes->by_step ? state->n_lanes : 1;
-        int64_t s = 0;
-        for (; s < left; s++) {
-            int32_t code = from[s * pace];
-            astray |= code | (most - code); /* its sign */
-            tile[s * state->n_positions] = code;
+    for (int64_t first = 0; first < state->n_lanes; first += LANES_AT_ONCE) {
+        int64_t lanes = least(LANES_AT_ONCE, state->n_lanes - first), pace = 1, shared = n;
+        const int32_t *from[LANES_AT_ONCE];
+        int32_t *to[LANES_AT_ONCE], most[LANES_AT_ONCE];
+        for (int64_t k = 0; k < lanes; k++) {
+            int64_t i = state->position_of[first + k];
+            from[k] = samples_of(state, codes, first + k, state->step, row, &pace);
+            to[k] = state->tile + i;
+            most[k] = state->size[state->channel_of[first + k]] - 1;
+            shared = least(shared, greatest(state->length[i] - state->step, 0));
         }
-        for (; s < n; s++) tile[s * state->n_positions] = 0;
+        for (int64_t s = 0; s < n; s++)
+            for (int64_t k = 0; k < lanes; k++) {
+                int32_t code = 0;
+                if (s < shared || s < state->length[to[k] - state->tile] - state->step) code = from[k][s * pace];
+                astray |= code | (int32_t)((uint32_t)most[k] - (uint32_t)code); /* its sign */
+                to[k][s * state->n_positions] = code;
+            }
     }
     return astray >= 0;
 }
 
 static void scatter(const spikey_state *state, const source *codes, int64_t step, int64_t row, int64_t n) {
-    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
-        int64_t i = state->position_of[lane], left = least(state->length[i] - step, n);
-        const int32_t *tile = state->tile + i;
-        int32_t *to = codes->by_step ? codes->codes + row * state->n_lanes + lane
-                                     : codes->codes + state->start[lane] + step;
-        int64_t pace = codes->by_step ? state->n_lanes : 1;
-        for (int64_t s = 0; s < left; s++) to[s * pace] = tile[s * state->n_positions];
+    for (int64_t first = 0; first < state->n_lanes; first += LANES_AT_ONCE) {
+        int64_t lanes = least(LANES_AT_ONCE, state->n_lanes - first), pace = 1, shared = n;
+        int32_t *to[LANES_AT_ONCE];
+        const int32_t *from[LANES_AT_ONCE];
+        for (int64_t k = 0; k < lanes; k++) {
+            int64_t i = state->position_of[first + k];
+            to[k] = samples_of(state, codes, first + k, step, row, &pace);
+            from[k] = state->tile + i;
+            shared = least(shared, greatest(state->length[i] - step, 0));
+        }
+        for (int64_t s = 0; s < n; s++)
+            for (int64_t k = 0; k < lanes; k++)
+                if (s < shared || s < state->length[from[k] - state->tile] - step)
+                    to[k][s * pace] = from[k][s * state->n_positions];
     }
 }
 

@@ -59,7 +59,8 @@ struct spikey_tables {
     int8_t scale_shift[SPIKEY_SQUARES];         /* by mean square / 256, in 1/16 octaves */
     /* [t][i]: 2**24 F at (i - 1024) / 32 deviations for outlier weight t, and how much the next entry is above it */
     int32_t mixture[SPIKEY_OUTLIER_WEIGHTS][2 * SPIKEY_MIXTURE_ZERO + 1][2];
-    int32_t place[SPIKEY_OUTLIER_WEIGHTS][SPIKEY_QUANTILES + 1]; /* about where F is u / 1024, in 1/4096 deviations */
+    /* about where F is u / 1024, in 1/4096 deviations, and how far the next one is, at most 32767 */
+    int32_t place[SPIKEY_OUTLIER_WEIGHTS][SPIKEY_QUANTILES][2];
 };
 
 /* Layers of a network that are one after another; exact in float32 as its maker proved. */
@@ -187,6 +188,8 @@ struct spikey_coder {
     int64_t *stream_position, *stream_stride;  /* of a stream's lanes; stride 0: they have none */
     int64_t n_positions;   /* that there is room for */
     int16_t *near;         /* by value >> 3, the code whose bin holds it; of the profile */
+    int32_t *near_edges;   /* and the edges of its bin */
+    int32_t n_near;
     /* rice */
     uint64_t *bit_words;
     int64_t *cursor, *end_bit;
@@ -207,8 +210,8 @@ struct spikey_kernels {
     void (*predict)(spikey_state *state, int64_t pass);
     void (*take_in)(spikey_state *state, int64_t pass, const int32_t *codes, int naive);
     void (*range_parts)(spikey_coder *coder, const spikey_state *state, int64_t pass, const int32_t *codes);
-    /* of up to 8 streams; returns 0 if it has nothing for them */
-    int (*range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
+    /* returns for how many streams, from the first on, it did */
+    int64_t (*range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
 };
 
 /* Those of this name, or the best ones; NULL if this machine has none of that name. */

@@ -70,11 +70,11 @@ void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t
 
 /* About where the code is whose part holds `aim`: where the search begins has no effect on where it ends. */
 static int32_t guess(const spikey_coder *coder, const symbol_frame *frame, int32_t aim, int32_t outlier_weight) {
-    int64_t away = coder->tables->place[outlier_row(outlier_weight)][aim >> (BITS - SPIKEY_QUANTILE_BITS)];
+    int64_t away = coder->tables->place[outlier_row(outlier_weight)][aim >> (BITS - SPIKEY_QUANTILE_BITS)][0];
     int64_t value = frame->mean + (away * coder->tables->scale[frame->scale] >> 22);
     int64_t symbol = ((value + 32) >> 6) - frame->first;
     if (frame->edges)
-        symbol = coder->near[least(greatest(value >> (6 - NEAR_BITS), 0), (SPIKEY_MAX_SMALL << NEAR_BITS) - 1)];
+        symbol = coder->near[least(greatest(value >> (6 - NEAR_BITS), 0), coder->n_near - 1)];
     return (int32_t)least(greatest(symbol, 0), frame->symbols - 1);
 }
 
@@ -101,9 +101,12 @@ static void decode_streams(spikey_coder *coder, const spikey_state *state, int64
 }
 
 void spikey_range_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
-    for (; first < stop; first += STREAMS) {
-        int64_t end = least(first + STREAMS, stop);
-        if (!state->vectors || !state->kernels->range_decode(coder, state, first, end, codes))
-            decode_streams(coder, state, first, end, codes);
+    while (first < stop) {
+        int64_t n = state->vectors ? state->kernels->range_decode(coder, state, first, stop, codes) : 0;
+        if (n == 0) {
+            decode_streams(coder, state, first, first + 1, codes);
+            n = 1;
+        }
+        first += n;
     }
 }

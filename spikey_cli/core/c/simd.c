@@ -7,13 +7,19 @@
 
 static int has(const spikey_kernels *kernels) {
 #if defined(__x86_64__)
-    if (kernels == &spikey_kernels_avx2) return __builtin_cpu_supports("avx2");
+    if (kernels == &spikey_kernels_avx2)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    if (kernels == &spikey_kernels_avx512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2");
 #endif
     return kernels == &spikey_kernels_base;
 }
 
 static const spikey_kernels *const all[] = {
 #if defined(__x86_64__)
+    &spikey_kernels_avx512,
     &spikey_kernels_avx2,
 #endif
     &spikey_kernels_base,

@@ -7,7 +7,7 @@
 
 extern const spikey_kernels spikey_kernels_base;
 #if defined(__x86_64__)
-extern const spikey_kernels spikey_kernels_avx2;
+extern const spikey_kernels spikey_kernels_avx2, spikey_kernels_avx512;
 #endif
 
 #endif

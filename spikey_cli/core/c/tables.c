@@ -113,7 +113,9 @@ static void fill_mixture(spikey_tables *tables) {
         for (int u = 0; u <= SPIKEY_QUANTILES; u++) {
             int32_t target = (int32_t)least(greatest((int64_t)u << (24 - SPIKEY_QUANTILE_BITS), 64), SPIKEY_WHOLE - 64);
             while (row[at][0] + row[at][1] <= target) at++;
-            tables->place[t][u] = (at - SPIKEY_MIXTURE_ZERO) * 128 + (target - row[at][0]) * 128 / row[at][1];
+            int32_t place = (at - SPIKEY_MIXTURE_ZERO) * 128 + (target - row[at][0]) * 128 / row[at][1];
+            if (u > 0) tables->place[t][u - 1][1] = (int32_t)least(place - tables->place[t][u - 1][0], INT16_MAX);
+            if (u < SPIKEY_QUANTILES) tables->place[t][u][0] = place;
         }
     }
 }

@@ -29,6 +29,7 @@ INLINE vec choose(vec mask, vec a, vec b) { return (mask & a) | (~mask & b); }
 
 #define M(x) ((__m256i)(x))
 
+INLINE vec is_above(vec a, vec b) { return a > b; }
 INLINE vec smallest(vec a, vec b) { return (vec)_mm256_min_epi32(M(a), M(b)); }
 INLINE vec largest(vec a, vec b) { return (vec)_mm256_max_epi32(M(a), M(b)); }
 
@@ -65,8 +66,21 @@ INLINE int any(vec mask) { return !_mm256_testz_si256(M(mask), M(mask)); }
 
 #else
 
-INLINE vec smallest(vec a, vec b) { return choose(a < b, a, b); }
-INLINE vec largest(vec a, vec b) { return choose(a > b, a, b); }
+/* Halves of vectors: what processors without vectors of 32 bytes have. */
+typedef int32_t half __attribute__((vector_size(16), may_alias));
+typedef union {
+    vec all;
+    half part[2];
+} halves;
+
+INLINE vec is_above(vec a, vec b) {
+    halves x = {a}, y = {b};
+    x.part[0] = x.part[0] > y.part[0];
+    x.part[1] = x.part[1] > y.part[1];
+    return x.all;
+}
+INLINE vec smallest(vec a, vec b) { return choose(is_above(b, a), a, b); }
+INLINE vec largest(vec a, vec b) { return choose(is_above(a, b), a, b); }
 
 INLINE vec product(vec a, vec b, int64_t round, int shift) {
     vec result;

@@ -49,9 +49,9 @@ INLINE vec scale_shift_of(vec slow_square) {
 #endif
     vec mantissa = bits & splat(0x7FFFFF);
     /* the mantissas of 2**(1/8), 2**(3/8), 2**(5/8), 2**(7/8), rounded up: ROOT_8 >> 7, less the leading one */
-    return (((bits >> 23) - splat(127 + 16)) << 2) - (mantissa >= splat(9147842 - 8388608)) -
-           (mantissa >= splat(10878679 - 8388608)) - (mantissa >= splat(12937003 - 8388608)) -
-           (mantissa >= splat(15384775 - 8388608));
+    return (((bits >> 23) - splat(127 + 16)) << 2) - is_above(mantissa, splat(9147842 - 8388608 - 1)) -
+           is_above(mantissa, splat(10878679 - 8388608 - 1)) - is_above(mantissa, splat(12937003 - 8388608 - 1)) -
+           is_above(mantissa, splat(15384775 - 8388608 - 1));
 }
 
 void V(predict)(spikey_state *state, int64_t pass) {
@@ -149,7 +149,7 @@ void V(take_in)(spikey_state *state, int64_t pass, const int32_t *codes, int nai
             store(state->mean_whole + i, whole + (mean >> 11));
             store(state->mean_rest + i, mean & splat((1 << 11) - 1));
             store(state->slow_square + i, square + multiply_add(off & splat(0xFFFF), off) - (square >> 7));
-            vec teaches = load(state->length + i) > steps; /* a lane that has ended does not */
+            vec teaches = is_above(load(state->length + i), steps); /* a lane that has ended does not */
             store(now + i, tap_pair(z & teaches));
             vec error = (vec)((uvec)(clip_vec(off, SPIKEY_ERROR_LIMIT) & teaches) << 16);
             slope[0] += multiply_add(error, load(state->dc + i));

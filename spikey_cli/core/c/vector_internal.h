@@ -24,7 +24,7 @@ INLINE vec scale_by(vec x, vec scale_index, int64_t round) {
     vec m = splat(320) - scale_index, shift = (vec)((uvec)m >> 4) - splat(2);
     vec root = shift_right(lookup_16(spikey_root_16, m & splat(15)), largest(shift, splat(0)));
     vec more = largest(-shift, splat(0));
-    return product(x + (x & (more > splat(0))) + ((x + x) & (more > splat(1))), root, round, 22);
+    return product(x + (x & is_above(more, splat(0))) + ((x + x) & is_above(more, splat(1))), root, round, 22);
 }
 
 /* The entry of a scale in the tables. */
@@ -37,6 +37,6 @@ void V(evaluate)(spikey_state *state);
 void V(predict)(spikey_state *state, int64_t pass);
 void V(take_in)(spikey_state *state, int64_t pass, const int32_t *codes, int naive);
 void V(range_parts)(spikey_coder *coder, const spikey_state *state, int64_t pass, const int32_t *codes);
-int V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
+int64_t V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
 
 #endif

@@ -27,6 +27,21 @@ INLINE void in_order(vec *x, vec *y) {
 }
 
 /* Four rows of one layer for two vectors of lanes: pairs of inputs x[2 k] and x[2 k + 1]. */
+#ifdef SPIKEY_AVX512
+INLINE void four_rows(const int32_t *pairs, int64_t n_pairs, const int32_t *bias, const int32_t *shift, int32_t low,
+                      int32_t high, const vec *x, vec y[8]) {
+    __m512i a[4], limit_low = _mm512_set1_epi32(low), limit_high = _mm512_set1_epi32(high);
+    for (int r = 0; r < 4; r++) a[r] = _mm512_set1_epi32(bias[r]);
+    for (int64_t k = 0; k < n_pairs; k++, pairs += 4) {
+        __m512i p = _mm512_loadu_si512(&x[2 * k]);
+        for (int r = 0; r < 4; r++) a[r] = _mm512_dpwssd_epi32(a[r], p, _mm512_set1_epi32(pairs[r]));
+    }
+    for (int r = 0; r < 4; r++) {
+        __m512i z = _mm512_sra_epi32(a[r], _mm_cvtsi32_si128(shift[r]));
+        _mm512_storeu_si512(&y[2 * r], _mm512_min_epi32(_mm512_max_epi32(z, limit_low), limit_high));
+    }
+}
+#else
 INLINE void four_rows(const int32_t *pairs, int64_t n_pairs, const int32_t *bias, const int32_t *shift, int32_t low,
                       int32_t high, const vec *x, vec y[8]) {
     vec a0 = splat(bias[0]), a1 = splat(bias[1]), a2 = splat(bias[2]), a3 = splat(bias[3]);
@@ -44,6 +59,7 @@ INLINE void four_rows(const int32_t *pairs, int64_t n_pairs, const int32_t *bias
     y[4] = FINISH(a2, 2), y[5] = FINISH(b2, 2), y[6] = FINISH(a3, 3), y[7] = FINISH(b3, 3);
 #undef FINISH
 }
+#endif
 
 INLINE vec pair_up(vec low, vec high) { return (low & splat(0xFFFF)) | (vec)((uvec)high << 16); }
 

@@ -28,7 +28,7 @@ INLINE frames frames_of(vec predicted_mean, vec log2_scale, vec outlier_weight, 
     f.inverse = inverse_scale_of(f.scale);
     vec row = smallest(largest(outlier_weight, splat(0)), splat(SPIKEY_OUTLIER_WEIGHTS - 1));
     f.row = row * splat(ROW);
-    f.place_row = row * splat(SPIKEY_QUANTILES + 1);
+    f.place_row = row * splat(SPIKEY_QUANTILES);
     return f;
 }
 
@@ -41,8 +41,8 @@ INLINE vec cumulatives(const spikey_tables *tables, const frames *f, vec symbol,
     vec mass = below + ((more * (at & splat(255))) >> 8);
     vec result = unsigned_product(mass, splat(SPIKEY_WHOLE) - (vec)((uvec)f->symbols << 2), 24);
     result += (vec)((uvec)symbol << 2);
-    result &= symbol > splat(0);
-    return choose(symbol >= f->symbols, splat(SPIKEY_WHOLE), result);
+    result &= is_above(symbol, splat(0));
+    return choose(is_above(f->symbols, symbol), result, splat(SPIKEY_WHOLE));
 }
 
 /* Lower edges of symbols (0..symbols) and of the next ones. */
@@ -63,8 +63,8 @@ INLINE void parts_of_group(spikey_coder *coder, const spikey_state *state, const
         vec code = load(codes + i), symbol = code, lower, upper;
         if (kind == SPIKEY_LARGE) {
             symbol = (code >> f.low_bits) - f.first;
-            symbol &= (symbol > splat(0)) & (symbol < splat(SPIKEY_MAX_SMALL));
-            vec bits = choose(symbol == splat(0), load(state->widths + i), f.low_bits);
+            symbol &= is_above(symbol, splat(0)) & is_above(splat(SPIKEY_MAX_SMALL), symbol);
+            vec bits = choose(is_above(symbol, splat(0)), f.low_bits, load(state->widths + i));
             store(coder->rest_bits + i, bits);
             store(coder->rest + i, code & ((vec)((uvec)splat(1) << (uvec)bits) - splat(1)));
         }
@@ -134,23 +134,30 @@ INLINE __m256d double_of(__m256i x) { /* of an unsigned number of 64 bits, round
     return _mm256_add_pd(top, _mm256_castsi256_pd(low));
 }
 
-INLINE __m128i quotient(__m256i number, __m256i step) { /* within one of the floor, or 2**24 if it is above */
+INLINE __m128i quotient(__m256i number, __m256i step) {
     __m256d q = _mm256_div_pd(double_of(number), double_of(step));
-    return _mm256_cvttpd_epi32(_mm256_min_pd(q, _mm256_set1_pd(0x1p24)));
+    return _mm256_cvttpd_epi32(_mm256_min_pd(q, _mm256_set1_pd(0x1p24 - 1)));
 }
 
-/* Where eight numbers lie in their intervals, of 2**24. */
+/* About where eight numbers lie in their intervals, of 2**24: 0..2**24 - 1. */
 INLINE vec targets(wide offset, wide step) {
-    vec aim = (vec)_mm256_inserti128_si256(_mm256_castsi128_si256(quotient(offset.a, step.a)),
-                                           quotient(offset.b, step.b), 1);
-    vec most = aim >= splat(SPIKEY_WHOLE - 1);
-    wide product_ = times_wide(step, widen(aim));
-    wide rest = {_mm256_sub_epi64(offset.a, product_.a), _mm256_sub_epi64(offset.b, product_.b)};
-    /* one too many: the rest is below 0; one too few: it is not below the step. Both fit in 42 bits. */
-    vec under = high_halves(rest) >> 31;
-    wide enough = {_mm256_cmpgt_epi64(step.a, rest.a), _mm256_cmpgt_epi64(step.b, rest.b)};
-    vec right = aim + under + splat(1) + low_halves(enough);
-    return smallest(choose(most & (under == splat(0)), splat(SPIKEY_WHOLE - 1), right), splat(SPIKEY_WHOLE - 1));
+    return (vec)_mm256_inserti128_si256(_mm256_castsi128_si256(quotient(offset.a, step.a)),
+                                        quotient(offset.b, step.b), 1);
+}
+
+INLINE __m256i is_less(__m256i a, __m256i b) { /* of unsigned numbers */
+    __m256i sign = _mm256_set1_epi64x(INT64_MIN);
+    return _mm256_cmpgt_epi64(_mm256_xor_si256(b, sign), _mm256_xor_si256(a, sign));
+}
+
+INLINE vec is_less_wide(wide a, wide b) {
+    wide w = {is_less(a.a, b.a), is_less(a.b, b.b)};
+    return low_halves(w);
+}
+
+INLINE wide minus(wide a, wide b) {
+    wide w = {_mm256_sub_epi64(a.a, b.a), _mm256_sub_epi64(a.b, b.b)};
+    return w;
 }
 
 INLINE wide blend(wide mask, wide yes, wide no) {
@@ -169,49 +176,60 @@ INLINE void store_wide(uint64_t *to, wide x) {
     _mm256_storeu_si256((__m256i *)(void *)(to + 4), x.b);
 }
 
-/* About where the symbols are whose parts hold `aim`. */
-INLINE vec guesses(const spikey_coder *coder, const frames *f, vec aim, int kind) {
+/* About where the symbols are whose parts hold `aim`, and their edges. */
+INLINE vec guesses(const spikey_coder *coder, const frames *f, vec aim, int kind, vec *lower, vec *upper) {
     enum { FINE = BITS - SPIKEY_QUANTILE_BITS };
-    vec place, next, symbol;
-    lookup_two(&coder->tables->place[0][0], f->place_row + (aim >> FINE), 1, &place, &next);
-    vec z = place + (((next - place) * ((aim & splat((1 << FINE) - 1)) >> 6)) >> 8);
-    vec value = f->mean + scale_by(z, f->scale, 0);
-    if (kind == SPIKEY_PROFILED) {
-        vec near = smallest(largest(value >> (6 - NEAR_BITS), splat(0)), splat((SPIKEY_MAX_SMALL << NEAR_BITS) - 1));
+    vec place, more, symbol;
+    lookup_two(&coder->tables->place[0][0][0], f->place_row + (aim >> FINE), 2, &place, &more);
+    vec part = (aim & splat((1 << FINE) - 1)) >> 6;
+    vec value = f->mean + scale_by(place + (multiply_add(more, part) >> 8), f->scale, 0);
+    if (kind == SPIKEY_PROFILED) { /* the table has the edges beside the code: no need to wait for it */
+        vec near = smallest(largest(value >> (6 - NEAR_BITS), splat(0)), splat(coder->n_near - 1));
         symbol = lookup_short(coder->near, near);
-    } else {
-        symbol = ((value + splat(32)) >> 6) - f->first;
+        lookup_two(coder->near_edges, near, 2, lower, upper);
+        return symbol;
     }
-    return smallest(largest(symbol, splat(0)), f->symbols - splat(1));
+    symbol = ((value + splat(32)) >> 6) - f->first;
+    symbol = smallest(largest(symbol, splat(0)), f->symbols - splat(1));
+    edges_of(coder->edges, f, symbol, kind, lower, upper);
+    return symbol;
 }
 
 /* The plain search for the lanes whose symbols are still off. */
-static void search_far(const spikey_coder *coder, const frames *f, vec aim, vec off, int kind, vec *symbol, vec *below,
-                       vec *above) {
+static void search_far(const spikey_coder *coder, const frames *f, wide offset, wide step, vec off, int kind,
+                       vec *symbol, vec *below, vec *above) {
+    uint64_t offsets[LANES], steps[LANES];
+    store_wide(offsets, offset), store_wide(steps, step);
     for (int k = 0; k < LANES; k++) {
         if (!off[k]) continue;
         symbol_frame frame = {f->symbols[k], f->mean[k], f->inverse[k], f->scale[k], f->first[k], f->low_bits[k],
                               kind == SPIKEY_LARGE, kind == SPIKEY_PROFILED ? coder->edges : 0,
                               (const int32_t(*)[2])(const void *)coder->tables->mixture + f->row[k]};
+        uint64_t aim = offsets[k] / steps[k];
         int32_t first, behind;
-        (*symbol)[k] = search(&frame, aim[k], (*symbol)[k], &first, &behind);
+        (*symbol)[k] = search(&frame, aim < SPIKEY_WHOLE ? (int32_t)aim : SPIKEY_WHOLE - 1, (*symbol)[k], &first,
+                              &behind);
         (*below)[k] = first, (*above)[k] = behind;
     }
 }
 
 /* Symbols of eight streams of one kind; `on` has those that code. Their intervals are narrowed, but not refilled. */
 INLINE vec decode_symbols(spikey_coder *coder, const frames *f, vec on, int kind, wide *offset, wide *width) {
-    wide step = {_mm256_srli_epi64(width->a, BITS), _mm256_srli_epi64(width->b, BITS)};
-    vec aim = targets(*offset, step);
-    vec symbol = guesses(coder, f, aim, kind), lower, upper;
-    edges_of(coder->edges, f, symbol, kind, &lower, &upper);
+    wide step = {_mm256_srli_epi64(width->a, BITS), _mm256_srli_epi64(width->b, BITS)}, left, part;
+    vec lower, upper, symbol = guesses(coder, f, targets(*offset, step), kind, &lower, &upper);
     vec below = cumulatives(coder->tables, f, symbol, lower);
     vec above = cumulatives(coder->tables, f, symbol + splat(1), upper);
     for (int tries = 0;; tries++) {
-        vec down = (below > aim) & on, up = (above <= aim) & on, off = down | up;
-        if (!any(off)) break;
+        /* a symbol is right if the number lies in its part; behind the interval, where only damage leads, the last is */
+        wide moved = times_wide(step, widen(below));
+        left = minus(*offset, moved), part = times_wide(step, widen(above - below));
+        vec down = is_less_wide(*offset, moved) & on;
+        vec up = ~(is_less_wide(left, part) | down) & (above < splat(SPIKEY_WHOLE)) & on;
+        if (!any(down | up)) break;
         if (tries == 6) {
-            search_far(coder, f, aim, off, kind, &symbol, &below, &above);
+            search_far(coder, f, *offset, step, down | up, kind, &symbol, &below, &above);
+            moved = times_wide(step, widen(below));
+            left = minus(*offset, moved), part = times_wide(step, widen(above - below));
             break;
         }
         symbol += down - up;
@@ -222,9 +240,9 @@ INLINE vec decode_symbols(spikey_coder *coder, const frames *f, vec on, int kind
         above = choose(down, below, choose(up, found, above));
         below = next_below;
     }
-    wide mask = widen_mask(on), moved = times_wide(step, widen(below & on));
-    offset->a = _mm256_sub_epi64(offset->a, moved.a), offset->b = _mm256_sub_epi64(offset->b, moved.b);
-    *width = blend(mask, times_wide(step, widen(above - below)), *width);
+    wide mask = widen_mask(on);
+    *offset = blend(mask, left, *offset);
+    *width = blend(mask, part, *width);
     return symbol;
 }
 
@@ -265,6 +283,14 @@ static vec finish_large(spikey_coder *coder, const frames *f, vec on, int64_t fi
     return symbol;
 }
 
+/* Up to eight streams that take turns, and where their lanes stand. */
+typedef struct {
+    decoders d;
+    vec position, stride, count, size;
+    int64_t first, n;
+    int side_by_side;
+} batch;
+
 INLINE int is_side_by_side(const spikey_coder *coder, int64_t first, int64_t n) {
     if (n < LANES || coder->stream_position[first] % LANES) return 0;
     for (int64_t k = 0; k < n; k++)
@@ -274,64 +300,98 @@ INLINE int is_side_by_side(const spikey_coder *coder, int64_t first, int64_t n) 
     return 1;
 }
 
-INLINE void decode_streams(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t n, int32_t *codes,
-                           int kind) {
-    vec position = splat((int32_t)coder->stream_position[first]), stride = splat(0), count = splat(0), size = splat(1);
+INLINE int32_t begin_batch(const spikey_coder *coder, int64_t first, int64_t n, batch *b) {
     int32_t most = 0;
+    b->position = splat((int32_t)coder->stream_position[first]);
+    b->stride = b->count = splat(0), b->size = splat(1);
     for (int64_t k = 0; k < n; k++) {
-        position[k] = (int32_t)coder->stream_position[first + k];
-        stride[k] = (int32_t)coder->stream_stride[first + k];
-        count[k] = (int32_t)(coder->first_lane[first + k + 1] - coder->first_lane[first + k]);
-        size[k] = coder->size[first + k];
-        most = count[k] > most ? count[k] : most;
+        b->position[k] = (int32_t)coder->stream_position[first + k];
+        b->stride[k] = (int32_t)coder->stream_stride[first + k];
+        b->count[k] = (int32_t)(coder->first_lane[first + k + 1] - coder->first_lane[first + k]);
+        b->size[k] = coder->size[first + k];
+        most = b->count[k] > most ? b->count[k] : most;
     }
-    int side_by_side = is_side_by_side(coder, first, n), all_run = state->shortest > state->step;
-    decoders d = {load_wide(coder->low + first), load_wide(coder->range_width + first),
-                  load_any(coder->at + first), load_any(coder->end + first)};
-    for (int32_t rank = 0; rank < most; rank++, position += stride) {
-        vec on = count > splat(rank), mean, scale, weight;
-        vec where = choose(on, position, splat((int32_t)coder->stream_position[first]));
-        if (!all_run) on &= lookup(state->length, where) > splat((int32_t)state->step);
-        if (side_by_side) {
-            mean = load(state->predicted_mean + position[0]);
-            scale = load(state->log2_scale + position[0]);
-            weight = load(state->outlier_weight + position[0]);
-        } else {
-            mean = lookup(state->predicted_mean, where);
-            scale = lookup(state->log2_scale, where);
-            weight = lookup(state->outlier_weight, where);
-        }
-        frames f = frames_of(mean, scale, weight, size, kind == SPIKEY_LARGE);
-        vec code = decode_symbols(coder, &f, on, kind, &d.offset, &d.width);
-        refill(&d, coder->words, on);
-        if (kind == SPIKEY_LARGE) code = finish_large(coder, &f, on, first, &d, code);
-        if (side_by_side) {
-            int32_t *to = codes + position[0];
-            store(to, choose(on, code, load(to)));
-        } else {
-            for (int64_t k = 0; k < n; k++)
-                if (on[k]) codes[where[k]] = code[k];
-        }
-    }
-    store_wide(coder->low + first, d.offset), store_wide(coder->range_width + first, d.width);
-    *(vec_unaligned *)(coder->at + first) = d.at;
+    b->first = first, b->n = n;
+    b->side_by_side = is_side_by_side(coder, first, n);
+    b->d.offset = load_wide(coder->low + first), b->d.width = load_wide(coder->range_width + first);
+    b->d.at = load_any(coder->at + first), b->d.end = load_any(coder->end + first);
+    return most;
 }
 
-int V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
-    int kind = coder->stream_kind[first];
-    for (int64_t stream = first; stream < stop; stream++)
-        if (coder->stream_kind[stream] != kind || coder->stream_stride[stream] == 0) return 0;
-    switch (kind) {
-    case SPIKEY_EQUAL: decode_streams(coder, state, first, stop - first, codes, SPIKEY_EQUAL); break;
-    case SPIKEY_PROFILED: decode_streams(coder, state, first, stop - first, codes, SPIKEY_PROFILED); break;
-    default: decode_streams(coder, state, first, stop - first, codes, SPIKEY_LARGE);
+INLINE void end_batch(spikey_coder *coder, const batch *b) {
+    uint64_t offset[LANES], width[LANES];
+    store_wide(offset, b->d.offset), store_wide(width, b->d.width);
+    for (int64_t k = 0; k < b->n; k++) {
+        coder->low[b->first + k] = offset[k], coder->range_width[b->first + k] = width[k];
+        coder->at[b->first + k] = b->d.at[k];
     }
-    return 1;
+}
+
+INLINE void decode_rank(spikey_coder *coder, const spikey_state *state, batch *b, int32_t rank, int all_run,
+                        int32_t *codes, int kind) {
+    vec on = b->count > splat(rank), mean, scale, weight;
+    vec where = choose(on, b->position, splat((int32_t)coder->stream_position[b->first]));
+    if (!all_run) on &= lookup(state->length, where) > splat((int32_t)state->step);
+    if (b->side_by_side) {
+        mean = load(state->predicted_mean + b->position[0]);
+        scale = load(state->log2_scale + b->position[0]);
+        weight = load(state->outlier_weight + b->position[0]);
+    } else {
+        mean = lookup(state->predicted_mean, where);
+        scale = lookup(state->log2_scale, where);
+        weight = lookup(state->outlier_weight, where);
+    }
+    frames f = frames_of(mean, scale, weight, b->size, kind == SPIKEY_LARGE);
+    vec code = decode_symbols(coder, &f, on, kind, &b->d.offset, &b->d.width);
+    refill(&b->d, coder->words, on);
+    if (kind == SPIKEY_LARGE) code = finish_large(coder, &f, on, b->first, &b->d, code);
+    if (b->side_by_side) {
+        int32_t *to = codes + b->position[0];
+        store(to, choose(on, code, load(to)));
+    } else {
+        int32_t mask[LANES], to[LANES], found[LANES];
+        memcpy(mask, &on, sizeof on), memcpy(to, &where, sizeof where), memcpy(found, &code, sizeof code);
+        for (int64_t k = 0; k < b->n; k++)
+            if (mask[k]) codes[to[k]] = found[k];
+    }
+    b->position += b->stride;
+}
+
+enum { MIN_STREAMS = 3 }; /* fewer are decoded faster one after another */
+enum { MAX_BATCHES = 2 }; /* that are decoded in turns: one waits for memory and multiplications while the other computes */
+
+INLINE void decode_streams(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t n, int32_t *codes,
+                           int kind) {
+    batch b[MAX_BATCHES];
+    int n_batches = n > LANES ? 2 : 1, all_run = state->shortest > state->step;
+    int32_t most = begin_batch(coder, first, n > LANES ? LANES : n, &b[0]);
+    if (n_batches == 2) {
+        int32_t second = begin_batch(coder, first + LANES, n - LANES, &b[1]);
+        most = most > second ? most : second;
+    }
+    for (int32_t rank = 0; rank < most; rank++)
+        for (int i = 0; i < n_batches; i++) decode_rank(coder, state, &b[i], rank, all_run, codes, kind);
+    for (int i = 0; i < n_batches; i++) end_batch(coder, &b[i]);
+}
+
+int64_t V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
+    int kind = coder->stream_kind[first];
+    int64_t n = 0;
+    while (first + n < stop && n < MAX_BATCHES * LANES && coder->stream_kind[first + n] == kind &&
+           coder->stream_stride[first + n] != 0)
+        n++;
+    if (n < MIN_STREAMS) return 0;
+    switch (kind) {
+    case SPIKEY_EQUAL: decode_streams(coder, state, first, n, codes, SPIKEY_EQUAL); break;
+    case SPIKEY_PROFILED: decode_streams(coder, state, first, n, codes, SPIKEY_PROFILED); break;
+    default: decode_streams(coder, state, first, n, codes, SPIKEY_LARGE);
+    }
+    return n;
 }
 
 #else
 
-int V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
+int64_t V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
     (void)coder, (void)state, (void)first, (void)stop, (void)codes;
     return 0;
 }
