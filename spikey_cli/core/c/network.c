@@ -228,6 +228,10 @@ int spikey_network_run(const spikey_network *network, const float *windows, int6
         arena.base = (char *)memory + (-(uintptr_t)memory & 63);
         arena.used = 0;
     }
+    if (!state.history || !state.outputs || !state.scratch) { /* no lanes */
+        free(memory);
+        return SPIKEY_OK;
+    }
     for (int64_t k = 0; k < network->window; k++)
         for (int64_t i = 0; i < n; i++) {
             float x = windows[k * n + i];
