@@ -22,6 +22,10 @@ ENCODERS: dict[str, Callable[..., Any]] = {"rice": RiceEncoder, "range": RangeEn
 DECODERS: dict[str, Callable[..., Any]] = {"rice": RiceDecoder, "range": RangeDecoder, "huffman": HuffmanDecoder}
 
 
+SAMPLES_PER_STREAM = 8192
+"""Samples of a live stream's packet for each range coder stream of a pass."""
+
+
 @dataclass(frozen=True)
 class Channel:
     """What both directions know of a channel."""
@@ -278,7 +282,7 @@ class LiveStream:
 
     def _streams(self, n_frames: int) -> list[int]:
         """Return the stream of each channel, for `n_frames` coded frames."""
-        per_pass = min(max(n_frames * len(self.channels) // 8192, 1), 8)
+        per_pass = min(max(n_frames * len(self.channels) // SAMPLES_PER_STREAM, 1), 8)
         keys = []
         for index, channel in enumerate(self.channels):
             own = [i for i, other in enumerate(self.channels) if other.coding_pass == channel.coding_pass]

@@ -1,0 +1,306 @@
+"""The core against `spikey_cli.core.reference`, bit for bit, in both directions; damaged streams, too."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import reference
+from support.random_models import PARTS, random_model
+from support.recordings import neural
+
+from spikey_cli.codec.streams import decode_channels, encode_channels
+from spikey_cli.container.parts import Method, Stream
+from spikey_cli.core import huffman
+from spikey_cli.core.coders import CODERS
+from spikey_cli.core.lane_headers import decode_lane_headers, encode_lane_headers
+from spikey_cli.core.lanes import cut
+from spikey_cli.core.packed import pack_codes, unpack_codes
+from spikey_cli.core.quantizer import N1, Quantizer, TableQuantizer, UniformQuantizer, identity
+from spikey_cli.core.reference import coding, lanes, packed, quantizer
+from spikey_cli.core.reference import huffman as huffman_reference
+from spikey_cli.core.reference.arithmetic import Damage, Reader
+from spikey_cli.errors import ArchiveError, InputError
+from spikey_cli.model.predictor import Predictor, default_predictor
+from spikey_cli.model.zoo import shipped_models
+from spikey_cli.streaming import stream_state
+from spikey_cli.streaming.stream_state import StreamState
+from spikey_cli.system.workers import Workers
+from spikey_cli.topology.references import ReferenceGraph
+from spikey_cli.topology.topology import Topology
+
+SIZES = [1, 2, 3, 255, 256, 1024, 4096, 4097, 2**16, 2**24]
+STEPS = [UniformQuantizer("step", -7, 3, size) for size in (1, 2, 100, 4097)]
+PALETTE = TableQuantizer("palette", np.array([-9, -5, -4, 0, 300, 32_000], dtype=np.int32))
+QUANTIZERS = [N1, identity(1), identity(2), identity(3), *STEPS, PALETTE]
+MODELS = ("none", "n1", "n1-peers", *PARTS)
+seeds = st.integers(0, 2**32)
+
+
+@lru_cache
+def model_named(name: str) -> bytes | None:
+    """An .onnx file: a shipped one, or one with random weights, with the converter's profile or without."""
+    if name == "none":
+        return None
+    if name in shipped_models():
+        return shipped_models()[name].read_bytes()
+    edges = default_predictor().profile.edges.tolist()
+    return random_model(**PARTS[name], edges=edges if len(name) % 2 else (), seed=len(name))
+
+
+@lru_cache
+def predictor_named(name: str) -> Predictor | None:
+    model = model_named(name)
+    return Predictor(model) if model else None
+
+
+@lru_cache
+def network_named(name: str) -> reference.Network | None:
+    model = model_named(name)
+    return reference.network_of(model) if model else None
+
+
+def random_codes(random: np.random.Generator, frames: int, quantizers: list[Quantizer]) -> list[np.ndarray]:
+    """Codes of channels with a common signal: quiet ones, loud ones, some noise, some constant."""
+    shared = np.cumsum(random.normal(0, 3, frames))
+    channels = []
+    for each in quantizers:
+        scale = 2.0 ** random.integers(-3, 18)
+        codes = each.size * random.random() + scale * (shared * random.random() + random.normal(0, 1, frames))
+        if random.random() < 0.1:
+            codes = random.random(frames) * each.size
+        channels.append(np.clip(codes, 0, each.size - 1).astype(np.int32))
+    return channels
+
+
+def damage(random: np.random.Generator, stream: bytes) -> bytes:
+    """The stream with some bits flipped, a part replaced, cut off, or longer; one time in three as it is."""
+    kind, at = random.integers(0, 6), int(random.integers(0, len(stream) + 1))
+    if kind == 0:
+        return stream[:at]
+    if kind == 1:
+        return stream[:at] + random.bytes(int(random.integers(0, 9)))
+    if kind == 2:
+        return stream[:at] + b"\xff" * (len(stream) - at)
+    if kind == 3 and stream:
+        at = int(random.integers(0, len(stream)))
+        return stream[:at] + bytes([stream[at] ^ 1 << int(random.integers(0, 8))]) + stream[at + 1 :]
+    return stream
+
+
+def found_or_none(function, *arguments):
+    """The result, or None if the reference refuses the stream."""
+    try:
+        return function(*arguments)
+    except Damage:
+        return None
+
+
+@given(st.sampled_from([1, 2, 3]), seeds)
+def test_quantizers(sample_bytes, seed):
+    random = np.random.default_rng(seed)
+    whole = quantizer.identity(sample_bytes)
+    size = int(random.integers(1, 200))
+    step = int(random.integers(1, len(whole) // size + 1))
+    offset = int(random.integers(whole[0], whole[-1] - step * (size - 1) + 1))
+    gaps = random.integers(0, max(1, len(whole) // 300), size - 1).tolist()
+    table = quantizer.palette(whole[0], gaps)
+    pairs = [
+        (identity(sample_bytes), whole),
+        (UniformQuantizer("step", offset, step, size), quantizer.step(offset, step, size)),
+        (TableQuantizer("palette", np.array(table, dtype=np.int32)), table),
+        *([(N1, quantizer.n1())] if sample_bytes == 2 else []),
+    ]
+    dtype = {1: np.uint8, 2: np.int16, 3: np.int32}[sample_bytes]
+    for core, values in pairs:
+        assert core.size == len(values)
+        codes = random.integers(0, core.size, 20).tolist()
+        samples = quantizer.to_samples(codes, values)
+        assert core.to_samples(np.array(codes, dtype=np.int32), dtype).tolist() == samples
+        assert core.to_codes(np.array(samples, dtype=dtype)).tolist() == quantizer.to_codes(samples, values) == codes
+        others = random.integers(whole[0], whole[-1] + 1, 3).tolist()
+        try:
+            expected = quantizer.to_codes(others, values)
+        except ValueError:
+            with pytest.raises(InputError):
+                core.to_codes(np.array(others, dtype=dtype))
+        else:
+            assert core.to_codes(np.array(others, dtype=dtype)).tolist() == expected
+        with pytest.raises(ArchiveError):
+            core.to_samples(np.array([0, core.size], dtype=np.int32), dtype)
+
+
+@given(st.sampled_from(SIZES), st.integers(0, 30), seeds)
+def test_packed_streams(size, n, seed):
+    random = np.random.default_rng(seed)
+    codes = random.integers(0, size, n).astype(np.int32)
+    stream = pack_codes(codes, size)
+    assert stream == packed.pack(codes.tolist(), size)
+    for _ in range(10):
+        damaged = damage(random, stream)
+        found = unpack_codes(damaged, n, size)
+        assert (None if found is None else found.tolist()) == found_or_none(packed.unpack, damaged, n, size)
+
+
+@given(st.sampled_from(SIZES), st.integers(1, 60), st.integers(1, 12), seeds)
+def test_lanes_and_their_headers(size, n, steps, seed):
+    random = np.random.default_rng(seed)
+    core = cut([n], steps)
+    assert core.length.tolist() == lanes.lengths_of_lanes(n, steps)
+    gains = random.integers(0, 217, core.count).astype(np.uint8)
+    codes = np.clip(random.normal(size / 2, 2.0 ** random.integers(0, 22), core.count), 0, size - 1).astype(np.int32)
+    (stream,) = encode_lane_headers(core, np.array([size]), gains, codes)
+    assert stream == lanes.encode_headers(gains.tolist(), codes.tolist(), size)
+    for _ in range(10):
+        damaged = damage(random, stream)
+        found_gains, found_codes, (used,) = decode_lane_headers(core, np.array([size]), [damaged])
+        found = (found_gains.tolist(), found_codes.tolist()) if used <= len(damaged) else None
+        assert found == found_or_none(lanes.decode_headers, Reader(damaged), core.count, size)
+
+
+@given(st.sampled_from(SIZES), st.integers(0, 60), st.integers(0, 20), seeds)
+def test_huffman_streams(size, n, log2_deviation, seed):
+    random = np.random.default_rng(seed)
+    ranks = np.minimum(np.abs(random.normal(0, 2.0**log2_deviation, n)), size - 1).astype(np.int32)
+    stream = huffman.pack_ranks(ranks, size)
+    assert stream == huffman_reference.encode_ranks(ranks.tolist(), size)
+    for _ in range(10):
+        damaged = damage(random, stream)
+        found = huffman.unpack_ranks(damaged, n, size)
+        expected = found_or_none(huffman_reference.decode_ranks, damaged, n, size)
+        assert (None if found is None else found.tolist()) == expected
+
+
+def test_huffman_codes():
+    for log2_variance in range(huffman.MAX_LOG2_VARIANCE + 1):
+        assert list(huffman.code_counts(log2_variance)) == huffman_reference.code_counts(log2_variance)
+
+
+class Block:
+    """Channels of a block, coded by the core and by the reference."""
+
+    def __init__(self, quantizers, codes, graph, steps, coder, model) -> None:
+        self.codes, self.coder = codes, coder
+        self.plan = (graph, steps, CODERS[coder], predictor_named(model), Workers(None, 1))
+        self.quantizers = quantizers
+        self.bins = [reference.bins_of(each, model_named(model)) for each in quantizers]
+        self.reference_plan = (self.bins, graph, steps, coder, network_named(model))
+        self.lengths = [own.size for own in codes]
+
+    def encoded(self) -> list[Stream]:
+        """The streams, which must be those of the reference."""
+        streams = encode_channels(self.codes, self.quantizers, *self.plan)
+        assert streams == reference.encode_block(self.codes, *self.reference_plan)
+        return streams
+
+    def decoded(self, streams: list[Stream]) -> list[list[int] | None]:
+        """The codes, which must be those of the reference, and so must be the channels that are refused."""
+        found = decode_channels(streams, self.lengths, self.quantizers, *self.plan)
+        as_lists = [None if own is None else own.tolist() for own in found]
+        assert as_lists == reference.decode_block(streams, self.lengths, *self.reference_plan)
+        return as_lists
+
+
+@st.composite
+def blocks(draw) -> Block:
+    """Channels of one dependency group; random references between those of equal length."""
+    random = np.random.default_rng(draw(seeds))
+    quantizers = draw(st.lists(st.sampled_from(QUANTIZERS), min_size=1, max_size=4))
+    if draw(st.booleans()):
+        quantizers = quantizers[:1] * len(quantizers)
+    n, frames = len(quantizers), draw(st.integers(1, 70))
+    lengths = [frames if random.random() < 0.8 else int(random.integers(1, 70)) for _ in range(n)]
+    codes = [own[:k].copy() for own, k in zip(random_codes(random, 70, quantizers), lengths, strict=True)]
+    passes = random.integers(0, 3, n).tolist()
+    references, metrics = [], []
+    for i in range(n):
+        possible = [j for j in range(n) if passes[j] < passes[i] and lengths[j] == lengths[i]]
+        references.append(tuple(int(j) for j in random.permutation(possible)[: random.integers(0, 5)]))
+        metrics.append(tuple(random.integers(0, 256, len(references[-1])).tolist()))
+    graph = ReferenceGraph(tuple(references), tuple(metrics), tuple(passes), (range(n),))
+    return Block(
+        *(quantizers, codes, graph, draw(st.integers(1, 50))),
+        *(draw(st.sampled_from([*CODERS])), draw(st.sampled_from(MODELS))),
+    )
+
+
+@given(blocks(), seeds)
+def test_blocks(block, seed):
+    """Streams; codes; and with damaged streams, the codes of all channels and which are refused."""
+    streams = block.encoded()
+    assert block.decoded(streams) == [own.tolist() for own in block.codes]
+    random = np.random.default_rng(seed)
+    for _ in range(2):
+        block.decoded([Stream(stream.method, damage(random, stream.data)) for stream in streams])
+
+
+@pytest.mark.parametrize("coder", CODERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_coder_with_every_model(random, model, coder):
+    """A neural recording, with references, on the profile and beside it, with a packed channel."""
+    codes = neural(random, 100, 2)
+    channels = [np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
+    channels += [random.integers(0, 2**16, 100).astype(np.int32), codes[:, 1] + codes[::-1, 0] + 30_000]
+    graph = ReferenceGraph(
+        references=((), (0,), (), (), (1, 0)),
+        metrics=((), (90,), (), (), (255, 7)),
+        passes=(0, 1, 0, 1, 2),
+        dependency_groups=(range(5),),
+    )
+    block = Block([N1, identity(2), N1, identity(2), identity(2)], channels, graph, 50, coder, model)
+    streams = block.encoded()
+    assert (streams[1].method, streams[3].method) == (Method.CODED, Method.PACKED)
+    assert block.decoded(streams) == [own.tolist() for own in channels]
+
+
+LIVE_MODELS = [name for name in MODELS if name != "none"]
+
+
+def compare_live_streams(quantizer: Quantizer, topology: Topology, model: str, packets: list[np.ndarray], seed: int):
+    """Payloads and codes of both, packet by packet; then the decoders' verdicts on the last payload, damaged."""
+    n = len(topology.passes)
+    graph = ReferenceGraph.of(topology, [stream_state.BlockChannel(i, 0, 1) for i in range(n)])
+    bins = [reference.bins_of(quantizer, model_named(model))] * n
+    channels = reference.channels_of([0] * n, bins, graph, range(n))
+    encoder = StreamState(n, quantizer, predictor_named(model), topology)
+    expected = coding.LiveStream(channels, network_named(model))
+    payloads = [encoder.encode(frames) for frames in packets]
+    assert payloads == [expected.encode(frames.tolist()) for frames in packets]
+    random = np.random.default_rng(seed)
+    for last in (payloads[-1], damage(random, payloads[-1])):
+        decoder = StreamState(n, quantizer, predictor_named(model), topology)
+        by_reference = coding.LiveStream(channels, network_named(model))
+        for payload, frames in zip([*payloads[:-1], last], packets, strict=True):
+            try:
+                decoded = decoder.decode(payload, len(frames)).tolist()
+            except ArchiveError:
+                decoded = None
+            assert decoded == found_or_none(by_reference.decode, payload, len(frames))
+            assert decoded == frames.tolist() or last is not payloads[-1]
+
+
+@given(st.data())
+def test_live_streams(data):
+    """Gains that follow the signal, several streams a pass, references."""
+    random = np.random.default_rng(data.draw(seeds))
+    model, quantizer = data.draw(st.sampled_from(LIVE_MODELS)), data.draw(st.sampled_from(QUANTIZERS))
+    n = data.draw(st.integers(1, 5))
+    links = [(i, j, int(random.integers(0, 256))) for i in range(n) for j in range(i) if random.random() < 0.5]
+    topology = Topology.from_pairs(links, random.integers(0, 3, n).tolist())
+    lengths = data.draw(st.lists(st.sampled_from([1, 2, 9, 30]), min_size=1, max_size=4))
+    frames = np.stack(random_codes(random, sum(lengths), [quantizer] * n), axis=1)
+    packets = np.split(frames, np.cumsum(lengths)[:-1])
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (stream_state, coding):
+            patch.setattr(module, "SAMPLES_PER_STREAM", 32)
+        compare_live_streams(quantizer, topology, model, packets, data.draw(seeds))
+
+
+def test_a_long_live_stream(random):
+    """Gains are set every 64 steps, and the mean power forgets."""
+    codes = neural(random, 1100, 1)
+    codes[600:] //= 4
+    compare_live_streams(N1, Topology.independent(1), "n1", np.split(codes, [500, 501]), 0)
