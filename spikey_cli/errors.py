@@ -1,7 +1,8 @@
 """Errors and warnings that this package raises or returns.
 
-A message names the file or part, the reason and the remedy. The remedy is stated in terms of the Python API; the
-command line appends the option that stands for `SpikeyError.parameter`.
+A message names the file or part, the reason and the remedy. The parameter that applies the remedy is an attribute.
+`str` appends its name in Python if it belongs to another function or class than the one that was called; the command
+line appends its option.
 """
 
 from __future__ import annotations
@@ -11,9 +12,17 @@ import errno
 import os
 from collections.abc import Iterable
 from itertools import islice
+from typing import Self
 
 _CHECK_THE_DISK = "check the disk and try again"
 _NAMES_COMPARED = 10_000
+_IN_PYTHON = {
+    "embed_model": "embed_model=True of Encoding",
+    "embed_model=False": "embed_model=False of Encoding",
+    "expansion": "Limits.expansion",
+    "keep_going": "keep_going=True of decompress",
+    "memory": "Limits.memory",
+}
 _REMEDIES = {
     errno.ENOENT: "check the name",
     errno.ENOTDIR: "check the name",
@@ -58,14 +67,14 @@ class SpikeyError(Exception):
 
     Parameters
     ----------
-    *message : object
+    message : str
         What is wrong: the name of the file, the reason and the remedy.
     parameter : str, optional
         The API parameter that remedies the error, for example ``"memory"`` (of `Limits`) or ``"force"``.
 
     Attributes
     ----------
-    parameter : str or None
+    message, parameter
         As given.
 
     Examples
@@ -80,9 +89,18 @@ class SpikeyError(Exception):
     force
     """
 
-    def __init__(self, *message: object, parameter: str | None = None) -> None:
-        super().__init__(*message)
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
         self.parameter = parameter
+
+    def __str__(self) -> str:
+        hint = _IN_PYTHON.get(self.parameter or "")
+        return f"{self.message} ({hint})" if hint else self.message
+
+    def within(self, name: object) -> Self:
+        """Return the error with a name before its message."""
+        return type(self)(f"{name}: {self.message}", parameter=self.parameter)
 
 
 class InputError(SpikeyError):
@@ -117,6 +135,38 @@ def unknown_name(archive: object, what: str, name: str, known: Iterable[str]) ->
 
 class ArchiveError(SpikeyError):
     """An archive is damaged, malformed, or of a version that this release cannot read."""
+
+
+class DamageError(ArchiveError):
+    """Bytes of an archive or a live stream contradict their checksum or the format.
+
+    Functions that parse bytes know the reason only. The reader of the file raises the error again with its name.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong.
+    path : object, optional
+        Name of the archive or stream.
+    file : str, optional
+        The damaged file in it.
+    remedy : str, optional
+        What to do.
+    parameter : str, optional
+        As in `SpikeyError`.
+
+    Attributes
+    ----------
+    reason : str
+        As given.
+    """
+
+    def __init__(
+        self, reason: str, *, path: object = "", file: str = "", remedy: str = "", parameter: str | None = None
+    ) -> None:
+        message = f"{path}: {f'{file} ' if file else ''}is damaged: {reason}; {remedy}" if path else reason
+        super().__init__(message, parameter=parameter)
+        self.reason = reason
 
 
 class LimitError(ArchiveError):

@@ -17,10 +17,10 @@ import math
 import numpy as np
 
 from ..codec.scan import scan
-from ..container.archive import ArchiveReader
+from ..container.archive import FROM_COPY, ArchiveReader
 from ..container.limits import NO_LIMITS
 from ..core.coders import CODERS
-from ..errors import ArchiveError, LimitError, SelfTestError
+from ..errors import ArchiveError, DamageError, LimitError, SelfTestError
 from ..io.layout import Bytes, Layout
 from ..io.npy import FAULTS, is_predictable, parse_header
 from ..io.source import ArraySource, BytesSource, Source
@@ -33,10 +33,10 @@ from .decompress import restore
 MAX_CHUNK_BYTES = 2**31 - 1
 """Largest array in a chunk, in bytes: the limit of Zarr's codecs."""
 
+_CHUNK = "a chunk"  # in error messages
 _ARRAY, _METADATA = "chunk.npy", "chunk.json"
 _MAX_OVERHEAD = 1 << 16  # header of chunk.npy, and chunk.json
 _MAX_NPY_HEADER = 1 << 20  # a structured dtype may have thousands of fields
-_REMEDY = "restore it from a copy"
 
 
 def encode_chunk(
@@ -142,7 +142,7 @@ def decode_chunk(
     ModelError
         The network that it was encoded with is not installed.
     """
-    with ArchiveReader(io.BytesIO(data), NO_LIMITS, called="a chunk", remedy=_REMEDY) as reader:
+    with ArchiveReader(io.BytesIO(data), NO_LIMITS, called=_CHUNK, remedy=FROM_COPY) as reader:
         sizes = {entry.name: entry.size for entry in reader.directory.files}
         if _ARRAY not in sizes or not sizes.keys() <= {_ARRAY, _METADATA}:
             raise ArchiveError(f"a chunk: is an archive of {', '.join(sizes)}, not of an array; decompress it instead")
@@ -167,7 +167,7 @@ def _allocate(layout: Layout, out: np.ndarray | None) -> np.ndarray:
     """Return an array in C order for the samples of a chunk: `out` if they fit."""
     fields = parse_header(layout.header)
     if fields is None:
-        raise ArchiveError(f"a chunk: has no header that states the shape of its array; {_REMEDY}")
+        raise _damaged("it has no header that states the shape of its array")
     _, shape, dtype, is_fortran = fields
     # the archive states the number of samples: the header must agree with it before its shape is trusted
     stated = (shape[0], shape[1] if len(shape) == 2 else 1) if shape and is_predictable(shape, dtype) else None
@@ -176,11 +176,9 @@ def _allocate(layout: Layout, out: np.ndarray | None) -> np.ndarray:
         or dtype.itemsize != layout.sample_bytes
         or fields.length != len(layout.header)
     ):
-        raise ArchiveError(
-            f"a chunk: states an array of {dtype} and shape {shape}, which its samples do not match; {_REMEDY}"
-        )
+        raise _damaged(f"it states an array of {dtype} and shape {shape}, which its samples do not match")
     if is_fortran or layout.trailer:
-        raise ArchiveError(f"a chunk: holds more than an array in C order; {_REMEDY}")
+        raise _damaged("it holds more than an array in C order")
     size = math.prod(shape) * dtype.itemsize
     if out is not None and out.nbytes == size and out.flags.c_contiguous and out.flags.writeable:
         return out.reshape(-1).view(np.uint8).view(dtype).reshape(shape)
@@ -192,7 +190,7 @@ def _load(file: np.ndarray) -> np.ndarray:
     try:
         return np.load(io.BytesIO(file.data), allow_pickle=False, max_header_size=_MAX_NPY_HEADER)
     except FAULTS as error:
-        raise ArchiveError(f"a chunk: chunk.npy is malformed: {error}; {_REMEDY}") from error
+        raise _damaged(f"chunk.npy is malformed: {error}") from error
 
 
 def _rebuild(samples: np.ndarray, packed: bytes, max_bytes: int) -> np.ndarray:
@@ -202,8 +200,12 @@ def _rebuild(samples: np.ndarray, packed: bytes, max_bytes: int) -> np.ndarray:
             raise _too_large(max_bytes)
         return metadata.rebuild(samples)
     except ValueError as error:
-        raise ArchiveError(f"a chunk: chunk.json is malformed: {error}; {_REMEDY}") from error
+        raise _damaged(f"chunk.json is malformed: {error}") from error
+
+
+def _damaged(reason: str) -> DamageError:
+    return DamageError(reason, path=_CHUNK, remedy=FROM_COPY)
 
 
 def _too_large(max_bytes: int) -> LimitError:
-    return LimitError(f"a chunk: claims more than the {max_bytes} bytes that it may have; {_REMEDY}")
+    return LimitError(f"{_CHUNK}: has more than {max_bytes} bytes; if you trust it, raise max_bytes")

@@ -19,7 +19,7 @@ from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, content_
 from ..container.directory import MAX_MODEL_BYTES, Directory, FileEntry
 from ..container.limits import NO_LIMITS
 from ..core.coders import CODERS, DEFAULT_CODER, Coder
-from ..errors import ArchiveError, InputError, SelfTestError, SpikeyError, SpikeyWarning
+from ..errors import InputError, SelfTestError, SpikeyError, SpikeyWarning
 from ..io.source import FileSource, Source
 from ..model.predictor import Predictor, default_predictor
 from ..model.zoo import model_name
@@ -219,7 +219,7 @@ def compress(
     named = without_collisions(find_sources(inputs, recursive=recursive, fail=fail), fail)
     sources, warnings = without_archive(named, path)
     predictor: Predictor | None = encoding.predictor or default_predictor()
-    passes = stages(progress, 1 + verify + remove_source)
+    progress_stages = stages(progress, 1 + verify + remove_source)
     target = WholeFile(path, force=force)
     try:
         with open_workers(workers) as pool:
@@ -238,7 +238,7 @@ def compress(
                             pool,
                             peers=encoding.peers,
                             embed_model=encoding.embed_model,
-                            progress=passes[0],
+                            progress=progress_stages[0],
                         )
                     break
                 except SourceChangedError as error:
@@ -251,14 +251,14 @@ def compress(
                     predictor = None
         if verify:
             with timed("verified"):
-                _verify(target, written, workers, predictor, passes[1])
+                _verify(target, written, workers, predictor, progress_stages[1])
         target.commit()
     finally:
         target.discard()
     removed = 0
     if remove_source:
         with timed("compared with the sources and deleted them"):
-            removed, not_removed = remove_sources(scanned, path, workers, progress=passes[2])
+            removed, not_removed = remove_sources(scanned, path, workers, progress=progress_stages[2])
         for reason in not_removed:
             fail(reason)
     warnings += warn_about(scanned)
@@ -403,4 +403,4 @@ def _verify(
         if restored.failures:
             raise restored.failures[0]
         if reader.content_digest != written.content_digest:
-            raise ArchiveError(f"{target.path}: what was written differs from what was read; {_REMEDY}")
+            raise reader.damaged("what was written differs from what was read")

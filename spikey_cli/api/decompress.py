@@ -13,7 +13,7 @@ from ..container.archive import ArchiveReader, content_digest
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.parts import positions_by_file
 from ..container.salvage import SalvageReader
-from ..errors import ArchiveError, InputError, LimitError, SpikeyError, unknown_name
+from ..errors import InputError, LimitError, SpikeyError, unknown_name
 from ..model.predictor import Predictor
 from ..model.zoo import model_name
 from ..system.progress import Progress, logger, timed
@@ -256,10 +256,7 @@ def restore(
     complete = [writer for writer in writers.values() if writer.is_complete]
     is_whole_archive = len(complete) == len(reader.directory.files) and reader.content_digest
     if is_whole_archive and content_digest([writer.digest for writer in complete]) != reader.content_digest:
-        raise ArchiveError(
-            f"{reader.path}: what was decoded does not match the archive's SHA-256; do not trust the files; "
-            f"{reader.remedy}"
-        )
+        raise reader.damaged("what was decoded does not match the archive's SHA-256; do not trust the files")
     # one reason, such as a full disk, may keep many files from being written: report it once
     failures = {str(writer.failure): writer.failure for writer in writers.values() if writer.failure}
     lost = join_lost(item for writer in writers.values() if writer.failure is None for item in writer.lost)

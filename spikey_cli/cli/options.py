@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ OPTIONS = {
     "coders": ("bench", "--coders"),
     "dataset": ("compress", "--dataset"),
     "embed_model": ("compress", "--embed-model"),
+    "embed_model=False": ("compress", "--no-embed-model"),
     "expansion": (None, "--max-expansion"),
     "files": ("decompress", "--file"),
     "force": (None, "--force"),
@@ -148,28 +148,17 @@ def refuse(*parameters: str, reason: str) -> None:
         raise click.UsageError(f"{reason}; leave out {', '.join(given)}")
 
 
-def with_option(message: str, parameter: str | None) -> str:
-    """An error message of the library, with the option that sets `parameter`.
-
-    The option replaces the parameter in phrases such as "pass force=True" and "raise Limits.memory"; otherwise it
-    follows the message.
-    """
+def with_option(problem: object) -> str:
+    """The message of an error, followed by the option that sets the error's `parameter`."""
+    message = getattr(problem, "message", str(problem))
+    parameter = getattr(problem, "parameter", None)
     command = _running_command()
     if command is None or parameter not in OPTIONS:
         return message
     home, option = OPTIONS[parameter]
-    is_own = any(option in known.opts for known in command.params)
+    is_own = any(option in (*known.opts, *known.secondary_opts) for known in command.params)
     if not is_own and home is None:
         return message
-
-    def phrase(match: re.Match[str]) -> str:
-        chosen = option.replace("--", "--no-") if match[1] == "False" else option
-        return f"give {chosen}" if is_own else f"run `spikey {home} {chosen}`"
-
-    replaced = re.sub(rf"pass {parameter}=(True|False)", phrase, message)
-    replaced = replaced.replace(f"Limits.{parameter}", option)
-    if replaced != message:
-        return replaced
     suffix = option if is_own else f"spikey {home} {option}"
     if parameter in _LISTED_BY:
         suffix += f"; see `{_LISTED_BY[parameter]}`"

@@ -160,8 +160,7 @@ def _with_salvage(fault: SpikeyError, frames: int) -> SpikeyError:
     """The fault, and the remedy that restores the frames before it, if there are any."""
     if not frames:
         return fault
-    remedy = f"pass keep_going=True to restore the {counted(frames, 'frame')} before"
-    return type(fault)(f"{fault}; {remedy}", parameter="keep_going")
+    return type(fault)(f"{fault.message}, or restore the {counted(frames, 'frame')} before", parameter="keep_going")
 
 
 def _stdin() -> BinaryIO:
@@ -246,7 +245,7 @@ def _write_to(
     except Exception as error:
         if not (written and is_worth_keeping and is_worth_keeping()):
             raise
-        cause = error if isinstance(error, SpikeyError) else f"{target}: {error!r}"
+        cause = error.message if isinstance(error, SpikeyError) else f"{target}: {error!r}"
         state = "is complete" if is_complete else "is cut off; restore it with `spikey decompress --keep-going`"
         raise InputError(
             f"{cause}; what was received is in {output.keep()}, and {state}",

@@ -32,7 +32,7 @@ _SHOW_CURSOR = "\033[?25h"
 
 def complain(problem: object, *, kind: str = "") -> None:
     """Print a line on stderr. If `problem` is an error that an option remedies, the line names that option."""
-    click.echo(f"spikey: {kind}{with_option(str(problem), getattr(problem, 'parameter', None))}", err=True)
+    click.echo(f"spikey: {kind}{with_option(problem)}", err=True)
 
 
 def report_failures(failures: Sequence[SpikeyError], *, is_damaged: bool = False) -> None:
@@ -45,7 +45,7 @@ def report_failures(failures: Sequence[SpikeyError], *, is_damaged: bool = False
 
 def report_losses(archive: Path, faults: Sequence[str], lost: Sequence[object]) -> None:
     """Print a line for each fault of an archive and for each range of samples that is lost."""
-    for line in (*(f"damaged: {fault}" for fault in faults), *lost):
+    for line in (*(f"is damaged: {fault}" for fault in faults), *lost):
         complain(f"{archive}: {line}")
 
 

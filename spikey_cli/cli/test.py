@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ArchiveError
+from ..errors import DamageError
 from .options import MODEL, PATH, THREADS, find_model, limited, refuse
 from .pipe import test_live
 from .report import Report, complain, counted, report_failures, report_losses, reporting, size
@@ -48,5 +48,6 @@ def test(archive: Path, model: str | None, limits: Limits, workers: int | None, 
     report.say(f"{archive}: {counted(result.files, 'file')}, {size(result.bytes)} decoded and compared: {verdict}")
     report_losses(archive, result.faults, result.lost)
     if result.faults or result.lost:
-        complain(ArchiveError(f"{archive}: is damaged; {REMEDY}", parameter="keep_going"))
+        reason = f"{counted(len(result.faults), 'fault')}, {counted(len(result.lost), 'range')} of lost samples"
+        complain(DamageError(reason, path=archive, remedy=REMEDY, parameter="keep_going"))
     report_failures(result.failures, is_damaged=is_damaged)

@@ -72,7 +72,7 @@ class CodedBlock:
 
 
 def _in_pickle(data: Bytes, protocol: int) -> object:
-    """Bytes in a sample_format that is pickled without a copy, if the protocol allows that."""
+    """Wrap bytes so that they are pickled without a copy, if the protocol allows that."""
     return bytes(data) if protocol < 5 else pickle.PickleBuffer(data)
 
 
@@ -80,12 +80,9 @@ class FileChangedError(InputError):
     """The scan of a file did not find one of its samples' values."""
 
     def __init__(self, file: int) -> None:
-        super().__init__(file)
+        super().__init__(f"file {file} changed while it was read; compress it again when nothing writes to it")
         self.file = file
         """Index of the file in the directory."""
-
-    def __str__(self) -> str:
-        return f"file {self.file} changed while it was read; compress it again when nothing writes to it"
 
 
 def read_block(
@@ -379,7 +376,7 @@ class Decoder:
             elif predictor is None or not predictor.digest.startswith(reader.model):
                 predictor = predictor_with_digest(reader.model, reader.directory.model)
         except ModelError as error:
-            raise ModelError(f"{reader.path}: {error}", parameter=error.parameter) from error
+            raise error.within(reader.path) from error
         return cls(reader, coder, predictor)
 
     def fetch_block(
@@ -447,7 +444,7 @@ class Decoder:
         if largest_group > limits.lanes(lane_memory(model)):
             raise LimitError(
                 f"{self.reader.path}: block {i} has {largest_group} lanes that depend on each other, more than the "
-                "memory limit allows; if you trust it, raise Limits.memory",
+                "memory limit allows; if you trust it, raise the limit",
                 parameter="memory",
             )
         samples = sum(part.n_frames for part, _ in places)
@@ -456,7 +453,7 @@ class Decoder:
         if self.budget.time > limits.decoding_time(self.reader.length):
             raise LimitError(
                 f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "
-                "if you trust it, raise Limits.expansion",
+                "if you trust it, raise the limit",
                 parameter="expansion",
             )
 

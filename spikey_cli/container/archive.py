@@ -40,7 +40,7 @@ from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from ..errors import ArchiveError, LimitError, system_fault
+from ..errors import ArchiveError, DamageError, LimitError, system_fault
 from ..io.layout import Bytes
 from ..system.random_access import RandomAccess
 from .block_table import BlockTable, StreamEntry, count_samples, pack_block_table, unpack_block_table
@@ -59,7 +59,9 @@ BLOCK_MARK = b"SPKB"
 END_MARK = b"SPKE"
 NO_MODEL = bytes(8)
 """Stands in the header for the model of an archive in which nothing is predicted."""
-REMEDY = "restore the archive from a copy, or pass keep_going=True to recover what is intact"
+FROM_COPY = "restore it from a copy"
+"""What to do about damage if nothing can be salvaged."""
+REMEDY = f"{FROM_COPY}, or recover what is intact"
 
 _HEADER = struct.Struct("<8sBBH8sII")
 _BLOCK = struct.Struct("<4sIIII")
@@ -238,11 +240,10 @@ class ArchiveReader:
         """Close the file. Reading from it afterwards raises ValueError."""
         self._file.close()
 
-    def damaged(self, what: str, file: str = "") -> ArchiveError:
+    def damaged(self, reason: str, file: str = "") -> DamageError:
         """Return the error for damage to the archive, or to one file in it."""
         parameter = "keep_going" if self.remedy == REMEDY else None
-        part = f"{file} is damaged" if file else "damaged"
-        return ArchiveError(f"{self.path}: {part}: {what}; {self.remedy}", parameter=parameter)
+        return DamageError(reason, path=self.path, file=file, remedy=self.remedy, parameter=parameter)
 
     def read(self, offset: int, count: int, what: str) -> bytes:
         """Read `count` bytes, which are `what`. Raises ArchiveError if the archive does not have them."""
@@ -278,7 +279,7 @@ class ArchiveReader:
         if restored > allowed:
             raise LimitError(
                 f"{self.path}: its {self.length} bytes claim to hold {restored}, more than {self.limits.expansion} "
-                "times as many; if you trust it, raise Limits.expansion",
+                "times as many; if you trust it, raise the limit",
                 parameter="expansion",
             )
 
@@ -304,9 +305,9 @@ class ArchiveReader:
         try:
             self.directory = unpack_directory(packed, self.limits, self.length)
         except LimitError as error:
-            raise LimitError(f"{self.path}: {error}", parameter=error.parameter) from error
-        except ArchiveError as error:
-            raise self.damaged(str(error)) from error
+            raise error.within(self.path) from error
+        except DamageError as error:
+            raise self.damaged(error.reason) from error
 
     def _read_end(self, directory_bytes: int) -> None:
         """Read trailer and index."""
@@ -324,8 +325,8 @@ class ArchiveReader:
             raise self.damaged("the index does not match its checksum")
         try:
             self.index = unpack_index(index, self.directory, self.first_block, index_at)
-        except ArchiveError as error:
-            raise self.damaged(str(error)) from error
+        except DamageError as error:
+            raise self.damaged(error.reason) from error
         blocks = self.index.blocks
         if (samples, n_blocks) != (
             sum(count_samples(block.parts, self.directory.files) for block in blocks),
@@ -364,9 +365,9 @@ class ArchiveReader:
         try:
             table = unpack_block_table(packed, self.directory, payload_bytes, self.limits.block_samples(self.length))
         except LimitError as error:
-            raise LimitError(f"{self.path}: {what}: {error}", parameter=error.parameter) from error
-        except ArchiveError as error:
-            raise self.damaged(f"{what}: {error}") from error
+            raise error.within(f"{self.path}: {what}") from error
+        except DamageError as error:
+            raise self.damaged(f"{what}: {error.reason}") from error
         return number, BLOCK_HEADER_BYTES + table_bytes + payload_bytes, table
 
     def read_streams(

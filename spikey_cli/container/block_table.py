@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..core.varint import put_uvarint
-from ..errors import ArchiveError
+from ..errors import DamageError
 from .directory import Directory, FileEntry
 from .limits import beyond_memory
 from .parts import Part
@@ -57,12 +57,12 @@ def put_part(out: bytearray, part: Part) -> None:
 
 
 def read_part(table: TableReader, files: Sequence[FileEntry]) -> Part:
-    """Read a part of one of `files`. Raises ArchiveError if it is out of range or empty."""
+    """Read a part of one of `files`. Raises DamageError if it is out of range or empty."""
     file = table.number(len(files) - 1, "the file of a part")
     first = table.number(files[file].frames, "the first frame of a part")
     frames = table.number(files[file].frames - first, "the length of a part")
     if frames == 0:
-        raise ArchiveError("a part is empty")
+        raise DamageError("a part is empty")
     return Part(file, first, frames)
 
 
@@ -97,7 +97,7 @@ def unpack_block_table(
 
     Raises
     ------
-    ArchiveError
+    DamageError
         The bytes are not a valid table.
     LimitError
         The block has more than `max_samples`.
@@ -111,7 +111,7 @@ def unpack_block_table(
         part = read_part(reader, directory.files)
         file = directory.files[part.file]
         if (file.layout is None) != (steps == 0):
-            raise ArchiveError("a block holds both channels and verbatim bytes")
+            raise DamageError("a block holds both channels and verbatim bytes")
         samples += part.n_frames * file.channels
         lanes += -(-part.n_frames // steps) * file.channels if steps else 0
         widest_frame = max(widest_frame, file.channels)
@@ -125,9 +125,9 @@ def unpack_block_table(
         streams.append(tuple(entries))
     reader.end("the table")
     if unclaimed:
-        raise ArchiveError(f"{unclaimed} bytes belong to no stream")
+        raise DamageError(f"{unclaimed} bytes belong to no stream")
     if lanes > MAX_LANES or samples > max(MAX_BLOCK_SAMPLES, widest_frame):
-        raise ArchiveError(f"a block of {samples} samples in {lanes} lanes is larger than the format allows")
+        raise DamageError(f"a block of {samples} samples in {lanes} lanes is larger than the format allows")
     if samples > max(max_samples, widest_frame):
         raise beyond_memory(f"it has a block of {samples} samples")
     return BlockTable(steps, tuple(parts), tuple(streams))

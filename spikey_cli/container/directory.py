@@ -24,7 +24,7 @@ from functools import cached_property
 
 from ..core.quantizer import IDENTITY, Quantizer, SampleFormat
 from ..core.varint import put_uvarint
-from ..errors import ArchiveError, InputError
+from ..errors import DamageError, InputError
 from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout
 from ..topology.references import BlockChannel, ReferenceGraph
 from ..topology.topology import Topology
@@ -142,8 +142,8 @@ def pack_directory(directory: Directory) -> bytes:
     """Serialise a directory. Raises InputError if it, or its model, is larger than the format allows."""
     if len(directory.model) > MAX_MODEL_BYTES:
         raise InputError(
-            f"a model of {len(directory.model)} bytes is too large to embed; pass embed_model=False",
-            parameter="embed_model",
+            f"a model of {len(directory.model)} bytes is too large to embed; leave it out",
+            parameter="embed_model=False",
         )
     out = bytearray()
     _put_bytes(out, directory.model)
@@ -181,7 +181,7 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
 
     Raises
     ------
-    ArchiveError
+    DamageError
         The bytes are not a valid directory.
     LimitError
         It exceeds `limits`.
@@ -191,16 +191,16 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
     try:
         data = inflate.decompress(packed, max_bytes + 1)
     except zlib.error as error:
-        raise ArchiveError(f"the directory cannot be inflated: {error}") from error
+        raise DamageError(f"the directory cannot be inflated: {error}") from error
     if len(data) > max_bytes:
         raise beyond_memory(f"its directory has more than {max_bytes} bytes")
     if not inflate.eof or inflate.unused_data:
-        raise ArchiveError("the directory does not end where its compressed bytes do")
+        raise DamageError("the directory does not end where its compressed bytes do")
     table = TableReader(data)
     model = table.take(table.number(MAX_MODEL_BYTES, "the length of the model"), "the model")
     n_files = table.count("the number of files")
     if n_files > archive_bytes // _CHECKSUM_BYTES:
-        raise ArchiveError(f"it has {n_files} files, but no room for their checksums")
+        raise DamageError(f"it has {n_files} files, but no room for their checksums")
     if n_files > limits.entries:
         raise beyond_memory(f"it has {n_files} files")
     files = tuple(_unpack_file(table) for _ in range(n_files))
@@ -213,23 +213,23 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
 
 
 def _check_names(names: Iterable[str]) -> None:
-    """Raise ArchiveError if two files of these case-folded names cannot be restored into one folder."""
+    """Raise DamageError if two files of these case-folded names cannot be restored into one folder."""
     # names have no control characters, so the files of a folder sort directly after a file of the folder's name
     for name, following in itertools.pairwise(sorted(name.replace("/", "\0") for name in names)):
         if name == following:
-            raise ArchiveError("two files have the same name")
+            raise DamageError("two files have the same name")
         if following.startswith(f"{name}\0"):
-            raise ArchiveError("a file has the same name as the folder of another file")
+            raise DamageError("a file has the same name as the folder of another file")
 
 
 def _unpack_file(table: TableReader) -> FileEntry:
     try:
         name = table.take(table.count("the length of a name"), "a name").decode()
     except UnicodeDecodeError as error:
-        raise ArchiveError("a file name is not UTF-8") from error
+        raise DamageError("a file name is not UTF-8") from error
     fault = name_fault(name)
     if fault:
-        raise ArchiveError(f"the file name {name!r} {fault}")
+        raise DamageError(f"the file name {name!r} {fault}")
     sample_bytes = table.number(3, "the width of a sample")
     if sample_bytes == 0:
         return FileEntry(name, table.number(MAX_FRAMES, "the size of a file"))
@@ -237,7 +237,7 @@ def _unpack_file(table: TableReader) -> FileEntry:
     channels = table.number(2**16 - 1, "the number of channels")
     frames = table.number(MAX_FRAMES, "the number of frames")
     if channels == 0:
-        raise ArchiveError("a file of samples has no channel")
+        raise DamageError("a file of samples has no channel")
     header = table.take(table.number(MAX_HEADER_BYTES, "the length of a header"), "a header")
     trailer = table.take(table.number(MAX_TRAILER_BYTES, "the length of a trailer"), "a trailer")
     layout = Layout(header, trailer, rate, channels, sample_bytes, frames)

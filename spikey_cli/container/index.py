@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.varint import put_uvarint
-from ..errors import ArchiveError
+from ..errors import DamageError
 from .block_table import put_part, read_part
 from .directory import Directory
 from .parts import Part
@@ -69,7 +69,7 @@ def unpack_index(packed: bytes, directory: Directory, first_block: int, index_at
 
     Raises
     ------
-    ArchiveError
+    DamageError
         The bytes are not an index, blocks do not fill the archive, or the parts of a file do not cover it once, in
         order of time.
     """
@@ -80,19 +80,19 @@ def unpack_index(packed: bytes, directory: Directory, first_block: int, index_at
     for number in range(reader.count("the number of blocks")):
         length = reader.number(index_at - offset, "the length of a block")
         if length < _MIN_BLOCK_BYTES:
-            raise ArchiveError(f"a block of {length} bytes is too short")
+            raise DamageError(f"a block of {length} bytes is too short")
         parts = tuple(read_part(reader, directory.files) for _ in range(reader.count("the number of parts")))
         for part in parts:
             if part.first_frame != covered[part.file]:
-                raise ArchiveError(f"the parts of {directory.files[part.file].name!r} are not in order")
+                raise DamageError(f"the parts of {directory.files[part.file].name!r} are not in order")
             covered[part.file] += part.n_frames
         blocks.append(IndexEntry(offset, length, parts, number))
         offset += length
     if offset != index_at:
-        raise ArchiveError(f"{index_at - offset} bytes before the index belong to no block")
+        raise DamageError(f"{index_at - offset} bytes before the index belong to no block")
     for file, frames in zip(directory.files, covered, strict=True):
         if frames != file.frames:
-            raise ArchiveError(f"the blocks hold {frames} of the {file.frames} frames of {file.name!r}")
+            raise DamageError(f"the blocks hold {frames} of the {file.frames} frames of {file.name!r}")
     crcs = tuple(reader.crc() for _ in directory.files)
     reader.end("the index")
     return Index(tuple(blocks), crcs)

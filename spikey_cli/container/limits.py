@@ -86,6 +86,4 @@ NO_LIMITS = Limits(memory=1 << 50, expansion=1 << 50)
 
 def beyond_memory(what: str) -> LimitError:
     """The error for an archive that `what` puts beyond `Limits.memory`; the message starts with `what`."""
-    return LimitError(
-        f"{what}, which exceeds the memory limit; if you trust it, raise Limits.memory", parameter="memory"
-    )
+    return LimitError(f"{what}, which exceeds the memory limit; if you trust it, raise the limit", parameter="memory")

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.quantizer import MAX_PALETTE, N1, Quantizer, TableQuantizer, UniformQuantizer, identity
 from ..core.varint import get_uvarint, put_uvarint, unzigzag, zigzag
-from ..errors import ArchiveError
+from ..errors import DamageError
 from ..io.layout import SAMPLE_BYTES, sample_range
 
 
@@ -67,11 +67,11 @@ def unpack_quantizer(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quanti
 
     Raises
     ------
-    ArchiveError
+    DamageError
         The bytes are not a quantizer, or its values do not fit into `sample_bytes`.
     """
     if sample_bytes not in SAMPLE_BYTES or len(buf) == 0:
-        raise _damaged("is missing" if len(buf) == 0 else f"is for samples of {sample_bytes} bytes")
+        raise DamageError(f"there is no quantizer for samples of {sample_bytes} bytes")
     lowest, highest = sample_range(sample_bytes)
     kind = buf[0]
     if kind == _Kind.IDENTITY:
@@ -84,42 +84,38 @@ def unpack_quantizer(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quanti
         size, pos = get_uvarint(buf, pos)
         offset = unzigzag(folded)
         if not 1 <= step <= highest - lowest or size < 1 or offset < lowest or offset + (size - 1) * step > highest:
-            raise _damaged("has values beyond its samples")
+            raise DamageError("the quantizer has values beyond its samples")
         return UniformQuantizer("step", offset, step, size), pos
     if kind == _Kind.PALETTE:
         size, pos = get_uvarint(buf, 1)
         if not 1 <= size <= MAX_PALETTE:
-            raise _damaged(f"has {size} values")
+            raise DamageError(f"the quantizer has {size} values")
         folded, pos = get_uvarint(buf, pos)
         first = unzigzag(folded)
         gaps, pos = _gaps(buf, pos, size - 1)
         if first < lowest or first + int(gaps.sum()) > highest:
-            raise _damaged("has values beyond its samples")
+            raise DamageError("the quantizer has values beyond its samples")
         return TableQuantizer("palette", np.cumsum([first, *gaps]).astype(np.int32)), pos
-    raise _damaged(f"is of kind {kind}, unknown for samples of {sample_bytes} bytes")
+    raise DamageError(f"the quantizer is of kind {kind}, unknown for samples of {sample_bytes} bytes")
 
 
 def _gaps(buf: bytes | memoryview, pos: int, count: int) -> tuple[np.ndarray, int]:
     """Parse the next `count` gaps of a palette, each stored less 1: int64 gaps, and the position after them.
 
-    Vectorised, because an archive may hold thousands of palettes. Raises ArchiveError as `get_uvarint` does.
+    Vectorised, because an archive may hold thousands of palettes. Raises DamageError as `get_uvarint` does.
     """
     data = np.frombuffer(buf, np.uint8)[pos : pos + _GAP_BYTES * count]
     last = np.flatnonzero(data < 0x80)[:count]
     if last.size < count:
-        raise _damaged("is cut short" if data.size < _GAP_BYTES * count else "has values beyond its samples")
+        raise DamageError("the quantizer is cut short, or has values beyond its samples")
     if count == 0:
         return np.zeros(0, np.int64), pos
     first = np.concatenate([[0], last[:-1] + 1])
     length = last - first + 1
     if length.max() > _GAP_BYTES:
-        raise _damaged("has values beyond its samples")
+        raise DamageError("the quantizer has values beyond its samples")
     if ((data[last] == 0) & (length > 1)).any():
-        raise _damaged("has a gap that is not in its shortest form")
+        raise DamageError("the quantizer has a gap that is not in its shortest form")
     end = int(last[-1]) + 1
     byte_of_gap = np.arange(end) - np.repeat(first, length)
     return np.add.reduceat((data[:end].astype(np.int64) & 0x7F) << 7 * byte_of_gap, first) + 1, pos + end
-
-
-def _damaged(reason: str) -> ArchiveError:
-    return ArchiveError(f"quantizer {reason}: the archive is damaged; fetch it again")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from ..errors import ArchiveError, LimitError
+from ..errors import ArchiveError, DamageError, LimitError
 from .archive import BLOCK_HEADER_BYTES, BLOCK_MARK, HEADER_BYTES, MAGIC, TRAILER_BYTES, ArchiveReader
 from .index import Index, IndexEntry
 
@@ -130,5 +130,5 @@ class SalvageReader(ArchiveReader):
 
 
 def _reason(error: ArchiveError) -> str:
-    """What is wrong, without the archive's name and the remedy."""
-    return str(error).split(": damaged: ", 1)[-1].rsplit("; ", 1)[0]
+    """What is wrong, without the archive's name and the remedy if it is damage."""
+    return error.reason if isinstance(error, DamageError) else error.message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.varint import get_uvarint
-from ..errors import ArchiveError
+from ..errors import DamageError
 
 
 class TableReader:
@@ -17,7 +17,7 @@ class TableReader:
         """Read a uvarint of at most `limit`."""
         value, self._at = get_uvarint(self._data, self._at)
         if value > limit:
-            raise ArchiveError(f"{what} is {value}, above the maximum of {limit}")
+            raise DamageError(f"{what} is {value}, above the maximum of {limit}")
         return value
 
     def count(self, what: str) -> int:
@@ -27,7 +27,7 @@ class TableReader:
     def take(self, n: int, what: str) -> bytes:
         """Read `n` bytes."""
         if n > len(self._data) - self._at:
-            raise ArchiveError(f"{what} runs past the end of its table")
+            raise DamageError(f"{what} runs past the end of its table")
         self._at += n
         return self._data[self._at - n : self._at]
 
@@ -42,4 +42,4 @@ class TableReader:
     def end(self, what: str) -> None:
         """Check that no bytes are left."""
         if self._at != len(self._data):
-            raise ArchiveError(f"{what} has {len(self._data) - self._at} extra bytes")
+            raise DamageError(f"{what} has {len(self._data) - self._at} extra bytes")

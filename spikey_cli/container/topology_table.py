@@ -9,7 +9,7 @@ for each of those peers, in ascending order:
 from __future__ import annotations
 
 from ..core.varint import get_uvarint, put_uvarint
-from ..errors import ArchiveError
+from ..errors import DamageError
 from ..topology.topology import MAX_PASSES, MAX_PEERS, Topology
 
 
@@ -40,41 +40,41 @@ def unpack_topology(buf: bytes | bytearray | memoryview, n_channels: int, max_pa
 
     Raises
     ------
-    ArchiveError
+    DamageError
         A peer, the number of peers or a coding pass is out of range, or `buf` is too short or too long.
     """
     pos = 0
     pairs: list[tuple[int, int, int]] = []
     passes: list[int] = []
     if len(buf) < n_channels:
-        raise ArchiveError(f"the topology of {n_channels} channels is cut short")
+        raise DamageError(f"the topology of {n_channels} channels is cut short")
     degree = [0] * n_channels
     for channel in range(n_channels):
         if pos >= len(buf):
-            raise ArchiveError(f"the topology is cut short at channel {channel}")
+            raise DamageError(f"the topology is cut short at channel {channel}")
         coding_pass, n_later = divmod(buf[pos], MAX_PEERS + 1)
         pos += 1
         if coding_pass >= MAX_PASSES:
-            raise ArchiveError(f"channel {channel} is in coding pass {coding_pass}; the last one is {MAX_PASSES - 1}")
+            raise DamageError(f"channel {channel} is in coding pass {coding_pass}; the last one is {MAX_PASSES - 1}")
         passes.append(coding_pass)
         index = channel
         for _ in range(n_later):
             gap, pos = get_uvarint(buf, pos)
             index += gap + 1
             if index >= n_channels:
-                raise ArchiveError(f"channel {channel} has peer {index}, but there are {n_channels} channels")
+                raise DamageError(f"channel {channel} has peer {index}, but there are {n_channels} channels")
             if pos >= len(buf):
-                raise ArchiveError(f"the topology is cut short at channel {channel}")
+                raise DamageError(f"the topology is cut short at channel {channel}")
             pairs.append((channel, index, buf[pos]))
             pos += 1
             degree[channel] += 1
             degree[index] += 1
         if max_pairs is not None and len(pairs) > max_pairs:
-            raise ArchiveError(
+            raise DamageError(
                 f"the topology has more than {max_pairs} pairs of peers, too many for an archive this small"
             )
         if degree[channel] > MAX_PEERS:
-            raise ArchiveError(f"channel {channel} has more than {MAX_PEERS} peers")
+            raise DamageError(f"channel {channel} has more than {MAX_PEERS} peers")
     if pos != len(buf):
-        raise ArchiveError(f"the topology has {len(buf) - pos} extra bytes")
+        raise DamageError(f"the topology has {len(buf) - pos} extra bytes")
     return Topology.from_pairs(pairs, passes)

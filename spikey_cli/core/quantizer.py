@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import ArchiveError, InputError
+from ..errors import DamageError, InputError
 from ..io.layout import Layout, sample_range, samples_from_bytes
 from . import _core
 
@@ -76,12 +76,12 @@ class Quantizer(ABC):
 
         Raises
         ------
-        ArchiveError
+        DamageError
             If a code is not in 0..size-1.
         """
         samples = np.empty(codes.shape, dtype)
         if not self._decode(np.ascontiguousarray(codes).reshape(-1), samples.reshape(-1)):
-            raise ArchiveError(f"a code is not below {self.size}, the number of its values: the archive is damaged")
+            raise DamageError(f"a code is not below {self.size}, the number of its values")
         return samples
 
     @abstractmethod

@@ -9,7 +9,7 @@ refused. Signed numbers are mapped by `zigzag` first: 0, -1, 1, -2, 2 ... become
 
 from __future__ import annotations
 
-from ..errors import ArchiveError
+from ..errors import DamageError
 
 MAX_UVARINT = (1 << 63) - 1
 _MAX_BYTES = 9
@@ -35,7 +35,7 @@ def get_uvarint(data: bytes | bytearray | memoryview, position: int) -> tuple[in
 
     Raises
     ------
-    ArchiveError
+    DamageError
         If the number is cut short, is longer than nine bytes, or is not in its shortest form.
     """
     value = 0
@@ -43,10 +43,10 @@ def get_uvarint(data: bytes | bytearray | memoryview, position: int) -> tuple[in
         value |= (byte & 0x7F) << 7 * i
         if byte < 0x80:
             if byte == 0 and i > 0:
-                raise ArchiveError(f"number at byte {position} is not in its shortest form: the archive is damaged")
+                raise DamageError(f"number at byte {position} is not in its shortest form")
             return value, position + i + 1
     reason = "is too long" if len(data) - position >= _MAX_BYTES else "is cut short"
-    raise ArchiveError(f"number at byte {position} {reason}: the archive is damaged")
+    raise DamageError(f"number at byte {position} {reason}")
 
 
 def zigzag(n: int) -> int:

@@ -14,8 +14,8 @@ import numpy as np
 from ..api.block_cache import BlockCache
 from ..api.recording import Recording, read_bytes
 from ..codec.blocks import Decoder
-from ..container.archive import ArchiveReader
-from ..errors import ArchiveError, LimitError
+from ..container.archive import FROM_COPY, ArchiveReader
+from ..errors import DamageError, LimitError
 from ..io.layout import MAX_HEADER_BYTES
 from ..io.npy import parse_header
 
@@ -113,7 +113,7 @@ class ArchivedVector:
         self._name = name
         header = parse_header(self._read(0, MAX_HEADER_BYTES))
         if header is None or len(header[1]) != 1 or header[2].kind not in "fiu":
-            raise ArchiveError(f"{path}: {name} is not a vector of numbers; restore the archive from a copy")
+            raise DamageError(f"{name} is not a vector of numbers", path=path, remedy=FROM_COPY)
         self._header_bytes, self.shape, self.dtype, _ = header
 
     def __len__(self) -> int:
@@ -143,5 +143,5 @@ class ArchivedVector:
     def _read(self, first: int, stop: int) -> bytes:
         data = read_file(self._path, self._name, first, stop)
         if data is None:
-            raise ArchiveError(f"{self._path}: the file {self._name} is missing; restore the archive from a copy")
+            raise DamageError(f"{self._name} is missing", path=self._path, remedy=FROM_COPY)
         return data

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..api.chunk import decode_chunk
-from ..errors import ArchiveError, MissingPackageError
+from ..errors import DamageError, MissingPackageError
 from .numcodecs import Spikey
 
 try:
@@ -133,9 +133,10 @@ def _as_specified(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) ->
         return array.astype(dtype, copy=False)
     if array.shape == shape and array.dtype.kind == "V" and array.dtype.itemsize == dtype.itemsize:
         return array.view(dtype)  # a dtype of another package, which an NPY file stores as void
-    raise ArchiveError(
-        f"a chunk: holds an array of {array.dtype} and shape {array.shape}, but the metadata state {dtype} and "
-        f"{shape}; restore both from the same copy"
+    raise DamageError(
+        f"it holds an array of {array.dtype} and shape {array.shape}, but the metadata state {dtype} and {shape}",
+        path="a chunk",
+        remedy="restore both from the same copy",
     )
 
 

@@ -10,10 +10,10 @@ from ..codec.cost import decoding_time
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.quantizer_table import unpack_quantizer
 from ..core.quantizer import Quantizer
-from ..errors import ArchiveError, LimitError, SpikeyError
+from ..errors import DamageError, LimitError, SpikeyError
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..model.predictor import Predictor, predictor_with_digest
-from .packets import CODED, END, QUANTIZER, LiveFormat, Packet, unpack_end, unpack_header, unpack_packet
+from .packets import CODED, END, QUANTIZER, LiveFormat, Packet, named, unpack_end, unpack_header, unpack_packet
 from .stream_state import StreamState
 
 TIME_FACTOR = 8
@@ -32,6 +32,8 @@ class StreamDecoder:
         The network that the stream was written with. Needed only if the package does not include it.
     limits : Limits, optional
         Bytes and decoding time granted for each byte received.
+    name : str, optional
+        What error messages call the stream.
 
     Attributes
     ----------
@@ -57,7 +59,10 @@ class StreamDecoder:
     True
     """
 
-    def __init__(self, predictor: Predictor | None = None, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, predictor: Predictor | None = None, *, limits: Limits | None = None, name: str = "live stream"
+    ) -> None:
+        self._name = name
         self.format: LiveFormat | None = None
         self.frames = 0
         self.trailer = b""
@@ -105,9 +110,9 @@ class StreamDecoder:
         try:
             self._decode_input(pieces)
         except SpikeyError as error:
-            self._failure = error
+            self._failure = named(error, self._name)
             if not pieces:
-                raise
+                raise self._failure from error
         if not pieces:
             stream = self.format
             return np.zeros((0, stream.channels if stream else 0), sample_dtype(stream.sample_bytes if stream else 2))
@@ -124,7 +129,7 @@ class StreamDecoder:
         if self._failure is not None:
             raise self._failure
         if not self.finished:
-            raise ArchiveError(f"is cut off after {self.frames} frames: its end is missing; transmit it again")
+            raise named(DamageError(f"its end is missing after {self.frames} frames"), self._name)
 
     def _decode_input(self, pieces: list[np.ndarray]) -> None:
         pos = 0
@@ -142,7 +147,7 @@ class StreamDecoder:
                 self.format = stream
             while pos < len(self._input):
                 if self.finished:
-                    raise ArchiveError("is damaged: bytes follow its end; remove them or transmit it again")
+                    raise DamageError("bytes follow its end")
                 next_packet = unpack_packet(self._input, pos, self.format, self._crc)
                 if next_packet is None:
                     return
@@ -159,7 +164,7 @@ class StreamDecoder:
         if packet.kind == QUANTIZER:
             self._quantizer, used = unpack_quantizer(packet.payload, stream.sample_bytes)
             if used != len(packet.payload):
-                raise ArchiveError("is damaged: bytes follow the quantizer in its packet; transmit it again")
+                raise DamageError("bytes follow the quantizer in its packet")
             self._state = None
             return None
         if packet.kind == END:
@@ -167,8 +172,8 @@ class StreamDecoder:
             return None
         if (self.frames + packet.frames) * stream.frame_bytes > self._limits.restored_bytes(self._packet_bytes):
             raise LimitError(
-                f"claims to hold more than {self._limits.expansion} times as many bytes as were received; if you trust "
-                "it, raise Limits.expansion",
+                f"it claims to hold more than {self._limits.expansion} times as many bytes as were received; if you "
+                "trust it, raise the limit",
                 parameter="expansion",
             )
         if packet.kind == CODED:
@@ -176,7 +181,7 @@ class StreamDecoder:
             self._sha.update(samples_to_bytes(samples, stream.sample_bytes))
         else:
             if len(packet.payload) != packet.frames * stream.frame_bytes:
-                raise ArchiveError("is damaged: a packet of samples is too short; transmit it again")
+                raise DamageError("a packet of samples is too short")
             samples = samples_from_bytes(packet.payload, stream.channels, stream.sample_bytes)
             self._sha.update(packet.payload)
         self.frames += packet.frames
@@ -186,11 +191,11 @@ class StreamDecoder:
         self._time += packet.frames * self._frame_time
         if self._time > TIME_FACTOR * self._limits.decoding_time(self._packet_bytes):
             raise LimitError(
-                "takes longer to decode than its size justifies; if you trust it, raise Limits.expansion",
+                "it takes longer to decode than its size justifies; if you trust it, raise the limit",
                 parameter="expansion",
             )
         if self._quantizer is None:
-            raise ArchiveError("is damaged: a coded packet precedes the first quantizer; transmit it again")
+            raise DamageError("a coded packet precedes the first quantizer")
         if self._state is None:  # created only when needed: a hostile stream may send any number of quantizers
             assert self._predictor is not None
             self._state = StreamState(stream.channels, self._quantizer, self._predictor, stream.topology)
@@ -201,6 +206,6 @@ class StreamDecoder:
         frames, sha256, trailer = unpack_end(payload)
         self._sha.update(trailer)
         if frames != self.frames or sha256 != self._sha.digest():
-            raise ArchiveError("is damaged: the decoded bytes do not match its SHA-256; do not trust them")
+            raise DamageError("the decoded bytes do not match its SHA-256: do not trust them")
         self.trailer = trailer
         self.finished = True

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from ..container.table_reader import TableReader
 from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint
-from ..errors import ArchiveError
+from ..errors import ArchiveError, DamageError, SpikeyError
 from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, SAMPLE_BYTES
 from ..topology.topology import Topology
 
@@ -84,6 +84,13 @@ def pack_header(stream: LiveFormat) -> tuple[bytes, int]:
     return fixed + _CRC.pack(crc) + out, crc
 
 
+def named(error: SpikeyError, name: str) -> SpikeyError:
+    """The error of a function that parses bytes, with the name of the stream and the remedy."""
+    if isinstance(error, DamageError):
+        return DamageError(error.reason, path=name, remedy="transmit it again")
+    return error.within(name)
+
+
 def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None:
     """Parse the header at the start of `data`.
 
@@ -98,29 +105,29 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
         It is not a header of a live stream, is damaged, or has a version that this release does not read.
     """
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
-        raise ArchiveError("is not a live stream; name one that `compress` or StreamEncoder wrote")
+        raise ArchiveError("not a live stream; name one that `compress` or StreamEncoder wrote")
     start = _HEADER.size + _CRC.size
     if len(data) < start:
         return None
     _, version, sample_bytes, reserved, model, size = _HEADER.unpack_from(data)
     if version != VERSION or reserved:
         raise ArchiveError(
-            f"is a live stream of version {version}{' with extensions' * bool(reserved)}, an older draft or a newer "
+            f"its format is version {version}{' with extensions' * bool(reserved)}, an older draft or a newer "
             f"version, and this release reads version {VERSION}; use the release that wrote it"
         )
     if size > MAX_STREAM_HEADER_BYTES - start:
-        raise ArchiveError("is damaged: its header claims to be longer than the format allows; transmit it again")
+        raise DamageError("its header claims to be longer than the format allows")
     if len(data) < start + size:
         return None
     description = bytes(data[start : start + size])
     crc = zlib.crc32(description, zlib.crc32(data[: _HEADER.size]))
     if crc != _CRC.unpack_from(data, _HEADER.size)[0] or sample_bytes not in SAMPLE_BYTES:
-        raise ArchiveError("is damaged: its header does not match its checksum; transmit it again")
+        raise DamageError("its header does not match its checksum")
     table = TableReader(description)
     rate = table.number(MAX_RATE, "its sample rate")
     channels = table.number(MAX_CHANNELS, "its number of channels")
     if channels == 0:
-        raise ArchiveError("is damaged: its header states no channels; transmit it again")
+        raise DamageError("its header states no channels")
     header = table.take(table.number(MAX_HEADER_BYTES, "the size of the file's header"), "the file's header")
     topology = unpack_topology(table.rest(), channels)
     return LiveFormat(sample_bytes, rate, channels, model, topology, header), start + size, crc
@@ -172,15 +179,13 @@ def unpack_packet(data: bytearray, start: int, stream: LiveFormat, crc: int) -> 
         QUANTIZER: MAX_TRAILER_BYTES,
     }[kind]
     if frames > stream.max_frames or size > max_size or (frames > 0) != (kind in (CODED, SAMPLES)):
-        raise ArchiveError("is damaged: a packet claims more than the format allows; transmit it again")
+        raise DamageError("a packet claims more than the format allows")
     payload, stop = start + pos, start + pos + size
     if len(data) < stop + _CRC.size:
         return None
     crc = zlib.crc32(memoryview(data)[start:stop], crc)
     if crc != _CRC.unpack_from(data, stop)[0]:
-        raise ArchiveError(
-            "is damaged: a packet does not match its checksum, or the one before it is missing; transmit it again"
-        )
+        raise DamageError("a packet does not match its checksum, or the one before it is missing")
     return Packet(frames, kind, bytes(data[payload:stop])), stop + _CRC.size, crc
 
 
@@ -195,5 +200,5 @@ def unpack_end(payload: bytes) -> tuple[int, bytes, bytes]:
     """Number of frames, SHA-256 and trailer of the last packet's payload. Raises ArchiveError."""
     frames, pos = get_uvarint(payload, 0)
     if len(payload) < pos + _SHA256_BYTES:
-        raise ArchiveError("is damaged: its last packet is too short; transmit it again")
+        raise DamageError("its last packet is too short")
     return frames, payload[pos : pos + _SHA256_BYTES], payload[pos + _SHA256_BYTES :]

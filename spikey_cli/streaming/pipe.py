@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..container.limits import Limits
-from ..errors import ArchiveError, InputError, LimitError, SpikeyError, system_fault
+from ..errors import ArchiveError, DamageError, InputError, LimitError, SpikeyError, system_fault
 from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, samples_from_bytes, samples_to_bytes
 from ..io.raw import RawFormat
 from ..io.wav import WavStart, parse_start
@@ -20,7 +20,7 @@ from ..model.zoo import model_name
 from ..system.progress import logger
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
-from .packets import MAGIC, MAX_STREAM_HEADER_BYTES, VERSION, LiveFormat, unpack_header
+from .packets import MAGIC, MAX_STREAM_HEADER_BYTES, VERSION, LiveFormat, named, unpack_header
 
 PACKET_SAMPLES = 1 << 16
 _READ_BYTES = 1 << 16
@@ -204,7 +204,7 @@ def decompress_pipe(
     InputError
         If `source` cannot be read.
     """
-    decoder = StreamDecoder(predictor, limits=limits)
+    decoder = StreamDecoder(predictor, limits=limits, name=name)
     source_bytes = stream_bytes = 0
     is_header_written = False
     fault: SpikeyError | None = None
@@ -227,12 +227,10 @@ def decompress_pipe(
                 put(decoder.format.header)
             put(samples_to_bytes(frames, decoder.format.sample_bytes))
         decoder.close()
-    except LimitError as error:
-        raise LimitError(f"{name}: {error}", parameter=error.parameter) from error
     except (ArchiveError, InputError) as error:
-        fault = ArchiveError(f"{name}: {error}") if isinstance(error, ArchiveError) else error
-        if decoder.format is None or not keep_going:
-            raise fault  # noqa: B904 (it is the error, with a name)
+        if isinstance(error, LimitError) or decoder.format is None or not keep_going:
+            raise
+        fault = error
         if not is_header_written:
             put(decoder.format.header)
     put(decoder.trailer)
@@ -327,9 +325,9 @@ def _read_header(path: str | os.PathLike[str]) -> tuple[LiveFormat, int]:
     except OSError as error:
         raise ArchiveError(system_fault(path, "read", error)) from error
     except ArchiveError as error:
-        raise ArchiveError(f"{os.fspath(path)}: {error}") from error
+        raise named(error, os.fspath(path)) from error
     if unpacked is None:
-        raise ArchiveError(f"{os.fspath(path)}: is damaged: its header is cut off; transmit it again")
+        raise named(DamageError("its header is cut off"), os.fspath(path))
     return unpacked[0], length
 
 

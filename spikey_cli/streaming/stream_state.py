@@ -26,7 +26,7 @@ from ..core.packed import pack_codes, packed_bytes, unpack_codes
 from ..core.quantizer import Quantizer
 from ..core.range import RangeDecoder, RangeEncoder
 from ..core.varint import put_uvarint
-from ..errors import ArchiveError
+from ..errors import DamageError
 from ..model.predictor import Predictor
 from ..topology.references import BlockChannel, ReferenceGraph, ReferenceTable
 from ..topology.topology import Topology
@@ -89,14 +89,14 @@ class StreamState:
         return bytes(payload)
 
     def decode(self, payload: bytes, n_frames: int) -> np.ndarray:
-        """Codes of a packet's payload, int32 of shape (frames, channels). Raises ArchiveError if it is damaged."""
+        """Codes of a packet's payload, int32 of shape (frames, channels). Raises DamageError if it is damaged."""
         codes = np.zeros((n_frames, self._channels), dtype=np.int32)
         rows, pos = codes, 0
         if self._state is None:
             pos = packed_bytes(self._channels, self._quantizer.size)
             initial_codes = unpack_codes(payload[:pos], self._channels, self._quantizer.size)
             if initial_codes is None:
-                raise _damaged()
+                raise DamageError("the initial codes of a packet are invalid")
             codes[0] = initial_codes
             rows = codes[1:]
             self._state = self._start(self._in_coding_order(codes[:1])[0])
@@ -106,11 +106,11 @@ class StreamState:
             steps = rows if self._order is None else np.zeros_like(rows)
             self._state.take(decoder, steps, len(steps), by_step=True)
             if not decoder.finish().all():
-                raise _damaged()
+                raise DamageError("the streams of a packet are invalid")
             if self._order is not None:
                 rows[:, self._order] = steps
         elif pos != len(payload):
-            raise _damaged()
+            raise DamageError("bytes follow the initial codes of a packet")
         return codes
 
     def _in_coding_order(self, codes: np.ndarray) -> np.ndarray:
@@ -170,7 +170,3 @@ def _split(data: bytes, n_streams: int) -> list[bytes]:
     table = TableReader(data)
     lengths = [_WORD_BYTES * table.count("the length of a stream") for _ in range(n_streams - 1)]
     return [*(table.take(length, "a stream") for length in lengths), bytes(table.rest())]
-
-
-def _damaged() -> ArchiveError:
-    return ArchiveError("is damaged: the payload of a packet is invalid; transmit it again")

@@ -67,7 +67,7 @@ def train(config: Config, data: Path, name: str, folder: Path, *, force: bool = 
     existing = [path for path in sorted(folder.glob(f"{name}-????????.*")) if path.suffix in (".onnx", ".json")]
     if existing and not force:
         raise InputError(
-            f"{existing[0]}: exists already; choose another name, or pass force=True to replace it", parameter="force"
+            f"{existing[0]}: exists already; choose another name, or force overwriting it", parameter="force"
         )
     split = read_split(data, config.training.seed)
     training, held_out = split.hold_out(config.training.held_out, config.training.seed)

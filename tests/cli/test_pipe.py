@@ -82,7 +82,7 @@ def test_a_damaged_pipe(tmp_path: Path, stream: PacketStream) -> None:
     cut = stream.data[: stream.ends[11] + 3]
     kept = run("decompress", "--keep-going", "-", tmp_path / "b.wav", stdin=cut)
     assert kept.exit_code == 1
-    assert "stdin: is cut off after 1200 frames" in kept.stderr
+    assert "stdin: is damaged: its end is missing after 1200 frames" in kept.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / "b.wav"]
     assert (tmp_path / "b.wav").read_bytes() == stream.restored(1200)
     through = run("decompress", "--keep-going", "-", stdin=cut)

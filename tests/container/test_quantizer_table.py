@@ -24,7 +24,7 @@ def packed(kind: int, *numbers: int) -> bytes:
 @pytest.mark.parametrize(
     ("buf", "sample_bytes", "reason"),
     [
-        (b"", 2, "missing"),
+        (b"", 2, "no quantizer"),
         (packed(4), 2, "kind 4"),
         (packed(0), 4, "samples of 4 bytes"),
         (packed(1), 3, "kind 1"),
