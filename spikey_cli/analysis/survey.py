@@ -11,6 +11,7 @@ from pathlib import Path
 from ..api.compress import find_sessions
 from ..api.inputs import find_sources, scan_sources
 from ..codec.scan import ScannedSource
+from ..container.directory import channel_name
 from ..errors import InputError, SpikeyError
 from ..io.source import FileSource
 from ..system.workers import Workers
@@ -22,7 +23,7 @@ class Channel:
     """One channel of one file."""
 
     name: str
-    """Name of the file, followed by `:0`, `:1`, ... if it has several channels."""
+    """See `container.directory.channel_name`."""
     file: int
     """Index in the survey's `sources`."""
     channel: int
@@ -92,7 +93,7 @@ def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recurs
         )
     topology, sessions = find_sessions(scanned)
     channels = tuple(
-        Channel(source.name if source.channels == 1 else f"{source.name}:{channel}", file, channel)
+        Channel(channel_name(source.name, source.channels, channel), file, channel)
         for file, source in enumerate(scanned)
         for channel in range(source.channels)
     )

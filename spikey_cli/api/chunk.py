@@ -19,7 +19,7 @@ import numpy as np
 from ..codec.scan import scan
 from ..container.archive import FROM_COPY, ArchiveReader
 from ..container.limits import NO_LIMITS
-from ..core.coders import CODERS
+from ..core.coders import find_coder
 from ..errors import ArchiveError, DamageError, LimitError, SelfTestError
 from ..io.layout import Bytes, Layout
 from ..io.npy import FAULTS, is_predictable, parse_header
@@ -57,13 +57,14 @@ def encode_chunk(
 
     Raises
     ------
+    TypeError
+        The array holds Python objects.
     ValueError
-        The array holds Python objects or more than MAX_CHUNK_BYTES, or there is no such coder.
+        It has more than MAX_CHUNK_BYTES, or there is no such coder.
     """
-    if coder not in CODERS:
-        raise ValueError(f"there is no coder {coder!r}; choose one of {', '.join(CODERS)}")
+    entropy_coder = find_coder(coder)
     if array.dtype.hasobject:
-        raise ValueError(f"an array of {array.dtype} holds references to Python objects, which cannot be stored")
+        raise TypeError(f"an array of {array.dtype} holds Python objects, which cannot be stored; convert them")
     if array.nbytes > MAX_CHUNK_BYTES:
         raise ValueError(f"an array of {array.nbytes} bytes is too large: a chunk has {MAX_CHUNK_BYTES} at most")
     sources = [scan(source) for source in _sources(array)]
@@ -73,7 +74,7 @@ def encode_chunk(
     while True:
         file = io.BytesIO()
         try:
-            write_archive(sources, file, CODERS[coder], predictor, Workers(None, 1), peers=peers, embed_model=False)
+            write_archive(sources, file, entropy_coder, predictor, Workers(None, 1), peers=peers, embed_model=False)
             return file.getvalue()
         except SelfTestError:
             predictor = None  # no other machine could read what it predicted

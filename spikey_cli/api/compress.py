@@ -18,7 +18,7 @@ from ..codec.scan import ScannedSource, SourceChangedError
 from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, content_digest
 from ..container.directory import MAX_MODEL_BYTES, Directory, FileEntry
 from ..container.limits import NO_LIMITS
-from ..core.coders import CODERS, DEFAULT_CODER, Coder
+from ..core.coders import DEFAULT_CODER, Coder, find_coder
 from ..errors import InputError, SelfTestError, SpikeyError, SpikeyWarning
 from ..io.source import FileSource, Source
 from ..model.predictor import Predictor, default_predictor
@@ -73,8 +73,7 @@ class Encoding:
     embed_model: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.coder not in CODERS:
-            raise ValueError(f"there is no coder {self.coder!r}; choose one of {', '.join(CODERS)}")
+        find_coder(self.coder)
 
 
 @dataclass(frozen=True)
@@ -233,7 +232,7 @@ def compress(
                         written = write_archive(
                             scanned,
                             file,
-                            CODERS[encoding.coder],
+                            find_coder(encoding.coder),
                             predictor,
                             pool,
                             peers=encoding.peers,

@@ -6,22 +6,27 @@ from collections.abc import Sequence
 
 from ..codec.scan import ScannedSource
 from ..errors import SpikeyWarning
-from ..io.formats import FORMATS, format_name, resembled_format
+from ..io.formats import FORMATS, HDF5_SUFFIXES, format_name, resembled_format, suffix
 from ..io.source import FileSource
+
+_HDF5_WARNING = (
+    "stored byte for byte with little gain; to compress the samples of one dataset, and nothing else of the file, name "
+    "that dataset (an unknown name lists those that fit)"
+)
 
 
 def warn_about(sources: Sequence[ScannedSource]) -> list[SpikeyWarning]:
     """Return one warning for each kind of oversight; it names the first file it concerns."""
     warnings = []
-    resembled = [
-        (source, resembled_format(source.source))
-        for source in sources
-        if source.layout is None and isinstance(source.source, FileSource)
-    ]
+    verbatim = [source for source in sources if source.layout is None and isinstance(source.source, FileSource)]
+    resembled = [(source, resembled_format(source.source)) for source in verbatim]
     for file_format in FORMATS:
         files = [source for source, similar in resembled if similar is file_format]
         if files:
             warnings.append(_warning(files, file_format.warning, file_format.parameter))
+    hdf5 = [source for source in verbatim if source.size and suffix(source.name) in HDF5_SUFFIXES]
+    if hdf5:
+        warnings.append(_warning(hdf5, _HDF5_WARNING, "dataset"))
     odd = [(s, s.layout) for s in sources if s.layout and format_name(s.layout) == "raw" and s.layout.trailer]
     if odd:
         layout = odd[0][1]

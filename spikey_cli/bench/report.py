@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.coders import CODERS
+from ..core.coders import find_coder
 from ..errors import InputError
 from .comparison import OTHER_CODECS, Comparison, time_in_process
 from .machine import describe_machine
@@ -91,8 +91,10 @@ def run_bench(
         A name is unknown, a file cannot be coded, or a restored file differs.
     """
     for coder in coders:
-        if coder.partition(":")[0] not in CODERS:
-            raise InputError(f"unknown coder {coder!r}; choose from: {', '.join(CODERS)}", parameter="coders")
+        try:
+            find_coder(coder.partition(":")[0])
+        except ValueError as error:
+            raise InputError(str(error), parameter="coders") from error
     chosen = choose_codecs(rivals)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import FORCE, MODEL, PATH, RECORDINGS, RECURSIVE, THREADS, find_model
+from .options import FORCE, MODEL, PATH, RECORDINGS, RECURSIVE, THREADS, chosen_predictor
 from .report import Report, report_failures, reporting
 
 
@@ -48,7 +48,7 @@ def analyze(
     from ..model.predictor import default_predictor
     from ..system.workers import open_workers
 
-    predictor = find_model(model) or default_predictor()
+    predictor = chosen_predictor(model) or default_predictor()
     with write_report(out, force=force) as write, open_workers(workers) as pool:
         result = survey(inputs, pool, recursive=recursive)
         with report.progress("analysing") as progress:

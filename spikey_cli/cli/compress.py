@@ -10,7 +10,7 @@ import click
 from ..core.coders import CODERS, DEFAULT_CODER
 from .cluster import DASK, ClusterCommand, cluster_at
 from .inputs import DATASET, RATE, RAW, find_inputs
-from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, find_model, refuse
+from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, chosen_predictor, refuse
 from .pipe import PIPE, compress_stdin
 from .report import Report, complain, counted, report_failures, reporting, size
 
@@ -116,10 +116,10 @@ def compress(
     if archive == PIPE:
         raise click.UsageError("an archive of files cannot be written to stdout; name a file, or - as the input too")
     refuse("packet_frames", reason="files have no packets; live streams have")
-    from ..io.formats import FORMATS
+    from ..io.formats import FORMATS, HDF5_SUFFIXES, suffix
 
     coder = coder or DEFAULT_CODER
-    if archive.suffix.lower() in {suffix for file_format in FORMATS for suffix in file_format.suffixes}:
+    if suffix(archive.name) in HDF5_SUFFIXES or any(suffix(archive.name) in known.suffixes for known in FORMATS):
         raise click.UsageError(
             f"{archive} is taken as the archive, and has the name of a recording; name the archive last, as .spk"
         )
@@ -135,7 +135,7 @@ def compress(
     sources, failures = find_inputs(inputs, recursive=recursive, raw=raw, rate=rate, dataset=dataset)
     if not sources:
         report_failures(failures)
-    predictor = find_model(model)
+    predictor = chosen_predictor(model)
     with cluster_at(address, workers) as cluster, report.progress("compressing") as progress:
         result = run(
             sources,

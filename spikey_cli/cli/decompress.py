@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FORCE, MODEL, PATH, THREADS, find_model, limited, refuse
+from .options import FORCE, MODEL, PATH, THREADS, chosen_predictor, limited, refuse
 from .pipe import PIPE, decompress_live, decompress_through
 from .report import Report, counted, report_failures, report_losses, reporting, size, write_losses
 
@@ -81,7 +81,7 @@ def decompress(
             force=force,
             skip_failing=True,
             keep_going=keep_going,
-            predictor=find_model(model),
+            predictor=chosen_predictor(model),
             progress=progress,
             limits=limits,
         )

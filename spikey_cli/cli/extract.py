@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ..errors import InputError
-from .options import CHANNELS, FORCE, MODEL, PATH, START, STOP, THREADS, check_range, find_model, limited, refuse
+from .options import CHANNELS, FORCE, MODEL, PATH, START, STOP, THREADS, check_range, chosen_predictor, limited, refuse
 from .pipe import PIPE, binary_stdout
 from .report import Report, counted, reporting
 
@@ -89,7 +89,7 @@ def extract(
             frames=None if (first_frame, stop_frame) == (None, None) else (first_frame, stop_frame),
             workers=workers,
             force=force,
-            predictor=find_model(model),
+            predictor=chosen_predictor(model),
             limits=limits,
             progress=progress,
         )

@@ -60,14 +60,15 @@ def find_inputs(
     Raises UsageError if --raw, --rate or --dataset is given and no input is of the kind that it describes.
     """
     from ..api.inputs import find_sources
-    from ..io.formats import HDF5_SUFFIXES
+    from ..io.formats import FORMATS, HDF5_SUFFIXES, suffix
     from ..io.raw import SUFFIXES as RAW_SUFFIXES
 
     failures: list[SpikeyError] = []
     sources = find_sources(inputs, recursive=recursive, sample_rate=rate or 0, raw=raw, fail=failures.append)
     if not sources:
         return [], failures
-    suffixes = {_suffix(source) for source in sources}
+    suffixes = {suffix(source.name) for source in sources}
+    rate_suffixes = [each for known in FORMATS if known.takes_rate for each in known.suffixes]
     if raw is not None and suffixes.isdisjoint(RAW_SUFFIXES):
         raise click.UsageError(
             f"--raw describes files without a header, and no input has such a name ({', '.join(RAW_SUFFIXES)}); "
@@ -78,8 +79,11 @@ def find_inputs(
             f"--dataset names a dataset of HDF5 files, and no input has such a name ({', '.join(HDF5_SUFFIXES)}); "
             "leave it out"
         )
-    if rate is not None and dataset is None and ".npy" not in suffixes:
-        raise click.UsageError("--rate is for NumPy files, and no input has such a name (.npy); leave it out")
+    if rate is not None and dataset is None and suffixes.isdisjoint(rate_suffixes):
+        raise click.UsageError(
+            "--rate is for files that do not state their sample rate, and no input has such a name "
+            f"({', '.join(rate_suffixes)}); leave it out"
+        )
     if dataset is not None:
         sources = _replace_by_datasets(sources, dataset, failures)
     return sources, failures
@@ -88,12 +92,12 @@ def find_inputs(
 def _replace_by_datasets(sources: Sequence[Source], dataset: str, failures: list[SpikeyError]) -> list[Source]:
     """The sources, with the dataset in place of each HDF5 file."""
     from ..integrations.hdf5 import dataset_sources
-    from ..io.formats import HDF5_SUFFIXES
+    from ..io.formats import HDF5_SUFFIXES, suffix
     from ..io.source import FileSource
 
     chosen: list[Source] = []
     for source in sources:
-        if _suffix(source) not in HDF5_SUFFIXES or not isinstance(source, FileSource):
+        if suffix(source.name) not in HDF5_SUFFIXES or not isinstance(source, FileSource):
             chosen.append(source)
             continue
         try:
@@ -101,7 +105,3 @@ def _replace_by_datasets(sources: Sequence[Source], dataset: str, failures: list
         except InputError as error:
             failures.append(error)
     return chosen
-
-
-def _suffix(source: Source) -> str:
-    return Path(source.name).suffix.lower()

@@ -100,13 +100,13 @@ _MAX_EXPANSION = click.option(
 )
 
 
-def find_model(name: str | None) -> Predictor | None:
+def chosen_predictor(name: str | None) -> Predictor | None:
     """The predictor that --model names; None if the option is not given."""
     if name is None:
         return None
-    from ..model.predictor import find_model as find
+    from ..model.predictor import find_model
 
-    return find(name)
+    return find_model(name)
 
 
 def limited(command: Callable[..., None]) -> Callable[..., None]:

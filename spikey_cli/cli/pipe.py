@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from ..container.limits import Limits
 from ..errors import InputError, SpikeyError, system_fault
 from ..system import signals
-from .options import find_model
+from .options import chosen_predictor
 from .report import Report, counted, report_failures, size, write_losses
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def compress_stdin(
 
     if target != PIPE:
         check_replaceable(target)
-    predictor = find_model(model)
+    predictor = chosen_predictor(model)
     source = _stdin()
     result: Piped | None = None
     is_recorder = _is_recorder(source)
@@ -127,7 +127,7 @@ def test_live(archive: Path, *, model: str | None, report: Report, limits: Limit
     from ..streaming.pipe import decompress_pipe
 
     with archive.open("rb") as file:
-        predictor, name = find_model(model), str(archive)
+        predictor, name = chosen_predictor(model), str(archive)
         result = decompress_pipe(
             file, lambda data: None, predictor=predictor, name=name, limits=limits, keep_going=True
         )
@@ -142,7 +142,7 @@ def _decompress(
     """Decompress a live stream. With `keep_going` the result has the fault; without, the fault is raised."""
     from ..streaming.pipe import decompress_pipe
 
-    predictor = find_model(model)
+    predictor = chosen_predictor(model)
     result: Piped | None = None
 
     def run(write: _Write) -> None:

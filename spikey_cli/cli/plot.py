@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import CHANNELS, FORCE, MODEL, PATH, PICTURE, START, STOP, THREADS, check_range, find_model, limited
+from .options import CHANNELS, FORCE, MODEL, PATH, PICTURE, START, STOP, THREADS, check_range, chosen_predictor, limited
 from .report import Report, counted, reporting
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def plot(
                 stop,
                 max_channels=_DEFAULT_CHANNELS,
                 workers=workers,
-                predictor=find_model(model),
+                predictor=chosen_predictor(model),
                 limits=limits,
                 progress=progress,
             )

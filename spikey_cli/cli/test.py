@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import DamageError
-from .options import MODEL, PATH, THREADS, find_model, limited, refuse
+from .options import MODEL, PATH, THREADS, chosen_predictor, limited, refuse
 from .pipe import test_live
 from .report import Report, complain, counted, report_failures, report_losses, reporting, size
 
@@ -41,7 +41,12 @@ def test(archive: Path, model: str | None, limits: Limits, workers: int | None, 
 
     with report.progress("testing") as progress:
         result = verify(
-            archive, workers=workers, keep_going=True, predictor=find_model(model), progress=progress, limits=limits
+            archive,
+            workers=workers,
+            keep_going=True,
+            predictor=chosen_predictor(model),
+            progress=progress,
+            limits=limits,
         )
     is_damaged = bool(result.failures or result.lost or result.faults)
     verdict = "damaged" if is_damaged else "OK"

@@ -427,7 +427,7 @@ class Decoder:
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
         formats = {part.file: sample_format for part in table.parts if (sample_format := files[part.file].format)}
-        return FetchedBlock(table.steps, places, chosen, needed, streams, formats, reference_graph.part(needed))
+        return FetchedBlock(table.steps, places, chosen, needed, streams, formats, reference_graph.subset(needed))
 
     def _check_work(
         self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], reference_graph: ReferenceGraph

@@ -132,7 +132,7 @@ def run(
     initial_codes: np.ndarray,
     codes: np.ndarray,
     predictor: Predictor | None,
-    peers: ReferenceTable,
+    references: ReferenceTable,
     coder: EntropyCoder,
     log: ResidualLog | None = None,
 ) -> None:
@@ -148,7 +148,7 @@ def run(
     codes : int32 array, flat
         Codes of all lanes: read if `coder` encodes, filled in if it decodes.
     predictor : Predictor or None
-    peers : ReferenceTable
+    references : ReferenceTable
     coder : EntropyCoder
     log : ResidualLog, optional
         Filled in with what is predicted of each sample.
@@ -158,7 +158,7 @@ def run(
     SelfTestError
         If the predictor fails its self-test.
     """
-    state = CodingState(lanes, bins, gains, initial_codes, predictor, peers, log=log)
+    state = CodingState(lanes, bins, gains, initial_codes, predictor, references, log=log)
     if coder.fills_codes:
         state.core.initial_codes(codes)
     state.take(coder, codes, lanes.steps - 1, by_step=False)

@@ -100,7 +100,7 @@ def encode_channels(
 
     def encode_group(group: range) -> list[Stream]:
         own = slice(group.start, group.stop)
-        return _encode_group(channels[own], quantizers[own], reference_graph.part(group), steps, coder, predictor)
+        return _encode_group(channels[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor)
 
     groups = share_channels(workers.count, [codes.size for codes in channels], steps, reference_graph.dependency_groups)
     return [stream for group in workers.map(encode_group, groups) for stream in group]
@@ -138,7 +138,7 @@ def decode_channels(
     def decode_group(group: range) -> list[np.ndarray | None]:
         own = slice(group.start, group.stop)
         return _decode_group(
-            streams[own], lengths[own], quantizers[own], reference_graph.part(group), steps, coder, predictor
+            streams[own], lengths[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor
         )
 
     groups = share_channels(
@@ -171,7 +171,7 @@ def log_channels(
 
     def log_group(group: range) -> list[tuple[ChannelLog, int]]:
         own = slice(group.start, group.stop)
-        graph, chosen = reference_graph.part(group), range(len(group))
+        graph, chosen = reference_graph.subset(group), range(len(group))
         coded = _run_group(channels[own], quantizers[own], graph, chosen, steps, coder, predictor, with_log=True)
         assert coded.log is not None
         header_bits = [8 * len(header) for header in coded.lane_headers]

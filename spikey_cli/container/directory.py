@@ -25,7 +25,7 @@ from functools import cached_property
 from ..core.quantizer import IDENTITY, Quantizer, SampleFormat
 from ..core.varint import put_uvarint
 from ..errors import DamageError, InputError
-from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout
+from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, SAMPLE_BYTES, Layout
 from ..topology.references import BlockChannel, ReferenceGraph
 from ..topology.topology import Topology
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
@@ -82,16 +82,18 @@ class FileEntry:
         return SampleFormat.of(self.layout, self.quantizer)
 
 
-def channel_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
-    """Map the name of every channel to (file, channel), in the order of the topology.
+def channel_name(file: str, n_channels: int, channel: int) -> str:
+    """Name of one of a file's channels: the file's name if it has one channel, else `name:0`, `name:1` and so on."""
+    return file if n_channels == 1 else f"{file}:{channel}"
 
-    The channel of a mono file has the file's name; the channels of other files are `name:0`, `name:1` and so on.
-    """
+
+def channel_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
+    """Map the name of every channel to (file, channel), in the order of the topology."""
     names = {}
     for i, file in enumerate(files):
         if file.layout:
             for channel in range(file.channels):
-                names[file.name if file.channels == 1 else f"{file.name}:{channel}"] = (i, channel)
+                names[channel_name(file.name, file.channels, channel)] = (i, channel)
     return names
 
 
@@ -230,11 +232,11 @@ def _unpack_file(table: TableReader) -> FileEntry:
     fault = name_fault(name)
     if fault:
         raise DamageError(f"the file name {name!r} {fault}")
-    sample_bytes = table.number(3, "the width of a sample")
+    sample_bytes = table.number(max(SAMPLE_BYTES), "the width of a sample")
     if sample_bytes == 0:
         return FileEntry(name, table.number(MAX_FRAMES, "the size of a file"))
-    rate = table.number(2**32 - 1, "the sample rate")
-    channels = table.number(2**16 - 1, "the number of channels")
+    rate = table.number(MAX_RATE, "the sample rate")
+    channels = table.number(MAX_CHANNELS, "the number of channels")
     frames = table.number(MAX_FRAMES, "the number of frames")
     if channels == 0:
         raise DamageError("a file of samples has no channel")

@@ -58,6 +58,13 @@ CODERS = {coder.name: coder for coder in (Coder("rice", 1), Coder("range", 2), C
 DEFAULT_CODER = "rice"
 
 
+def find_coder(name: str) -> Coder:
+    """Return the coder of this name. Raises ValueError if there is none."""
+    if name not in CODERS:
+        raise ValueError(f"there is no coder {name!r}; choose one of {', '.join(CODERS)}")
+    return CODERS[name]
+
+
 def coder_with_number(number: int) -> Coder | None:
     """Return the coder with the number that an archive names, or None if this release has none."""
     return next((coder for coder in CODERS.values() if coder.number == number), None)

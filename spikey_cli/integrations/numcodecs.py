@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..api.chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
-from ..core.coders import CODERS
+from ..core.coders import find_coder
 from ..errors import LimitError, MissingPackageError
 from ..model.predictor import Predictor, default_predictor, find_model
 from ..model.zoo import shipped_models
@@ -75,8 +75,7 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
     """Greatest size of a chunk in bytes, as for other codecs of numcodecs."""
 
     def __init__(self, coder: str = "range", peers: bool = True, model: str | None = None) -> None:
-        if coder not in CODERS:
-            raise ValueError(f"unknown coder {coder!r}; choose one of {', '.join(CODERS)}")
+        find_coder(coder)
         if model is not None and model not in shipped_models():
             raise ValueError(
                 f"spikey-cli has no model {model!r}; choose one of {', '.join(sorted(shipped_models()))}. A model file "
@@ -107,10 +106,6 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
             If it has more than `max_buffer_size` bytes.
         """
         array = ensure_ndarray(buf)
-        if array.dtype.hasobject:
-            raise TypeError(f"arrays of {array.dtype} hold Python objects; give Zarr an object codec")
-        if array.nbytes > self.max_buffer_size:
-            raise ValueError(f"a chunk has {array.nbytes} bytes; {self.max_buffer_size} is the most")
         return encode_chunk(array, coder=self.coder, predictor=shipped_predictor(self.model), peers=self.peers)
 
     def decode(self, buf: Any, out: Any = None) -> Any:

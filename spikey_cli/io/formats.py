@@ -1,4 +1,8 @@
-"""The registry of input formats: how samples are found in a file, and the warning if they are not."""
+"""The registry of input formats: how samples are found in a file, and the warning if they are not.
+
+Two kinds of input bypass it: WAVs from a pipe, whose header `wav.parse_start` reads as it arrives, and datasets of HDF5
+files, which are sources of their own (see `integrations.hdf5`).
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,8 @@ class FileFormat:
     """Why a file that looks like this format is stored verbatim, and the remedy."""
     parameter: str | None = None
     """The API parameter of that remedy."""
+    takes_rate: bool = False
+    """Whether such files do not state their sample rate, so that `Source.sample_rate` does."""
     looks_like: Callable[[bytes], bool] = bool
     """Whether a file with one of the suffixes and these first bytes deserves the warning; by default if not empty."""
 
@@ -43,6 +49,7 @@ def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | None:
 
 
 HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")
+"""How the names of HDF5 files end."""
 
 FORMATS = (
     # first: a stated raw format takes precedence over bytes that resemble a header
@@ -70,16 +77,8 @@ FORMATS = (
         lambda file, size, source: npy.parse(file, size, source.sample_rate),
         "stored byte for byte with little gain; 16-bit samples are predicted if they are int16 of shape "
         "(frames, channels), little endian, in C order and complete",
+        takes_rate=True,
         looks_like=npy.holds_16_bit_integers,
-    ),
-    FileFormat(
-        "hdf5",
-        HDF5_SUFFIXES,
-        (),
-        lambda file, size, source: None,  # a dataset of it is an input: see integrations.hdf5
-        "stored byte for byte with little gain; to compress the samples of one dataset, and nothing else of the file, "
-        "name that dataset (an unknown name lists those that fit)",
-        "dataset",
     ),
 )
 
@@ -101,7 +100,7 @@ def format_name(layout: Layout) -> str:
     return "raw"
 
 
-def resembled_format(source: FileSource) -> FileFormat | None:
+def resembled_format(source: Source) -> FileFormat | None:
     """Return the format that a file stored verbatim resembles by its name and first bytes, or None."""
     for file_format in FORMATS:
         if suffix(source.name) in file_format.suffixes:

@@ -46,6 +46,12 @@ class Layout:
     """Bytes per sample: 1, 2 or 3."""
     n_frames: int
 
+    def __post_init__(self) -> None:
+        if len(self.header) > MAX_HEADER_BYTES or len(self.trailer) > MAX_TRAILER_BYTES:
+            raise ValueError(f"{len(self.header)} bytes of header or {len(self.trailer)} of trailer are too many")
+        if self.sample_bytes not in SAMPLE_BYTES:
+            raise ValueError(f"a sample has 1, 2 or 3 bytes, not {self.sample_bytes}")
+
     def __str__(self) -> str:
         samples = f"{self.channels} x {self.n_frames:,} samples"
         return f"{samples}, {8 * self.sample_bytes} bit, {self.sample_rate:,} Hz"

@@ -45,16 +45,20 @@ class Inference(Protocol):
         ...
 
 
-def inference_for(predictor: Predictor, lanes: Lanes, peers: ReferenceTable) -> Inference:
+def inference_for(predictor: Predictor, lanes: Lanes, references: ReferenceTable) -> Inference:
     """Return the inference of a predictor for these lanes."""
-    return LatentInference(predictor, lanes, peers) if predictor.latent_rows else DirectInference(predictor, peers)
+    return (
+        LatentInference(predictor, lanes, references)
+        if predictor.latent_rows
+        else DirectInference(predictor, references)
+    )
 
 
 class DirectInference:
     """Inference with a graph from windows to outputs."""
 
-    def __init__(self, predictor: Predictor, peers: ReferenceTable) -> None:
-        self.pass_groups = [(0, peers.passes.size - 1)]
+    def __init__(self, predictor: Predictor, references: ReferenceTable) -> None:
+        self.pass_groups = [(0, references.passes.size - 1)]
         self._predictor = predictor
 
     def set_windows(self, windows: np.ndarray) -> None:
@@ -69,12 +73,12 @@ class DirectInference:
 class LatentInference:
     """Inference with a graph that has latents, and messages if it has MiddleOut."""
 
-    def __init__(self, predictor: Predictor, lanes: Lanes, peers: ReferenceTable) -> None:
-        n_passes = peers.passes.size - 1
+    def __init__(self, predictor: Predictor, lanes: Lanes, references: ReferenceTable) -> None:
+        n_passes = references.passes.size - 1
         self.pass_groups = [(i, i + 1) for i in range(n_passes)] if predictor.message_peers else [(0, n_passes)]
         self._predictor = predictor
-        self._first_lane = lanes.first_of_channels()[peers.passes]
-        self._messages = Messages.along(lanes, peers, predictor.message_peers)
+        self._first_lane = lanes.first_of_channels()[references.passes]
+        self._messages = Messages.along(lanes, references, predictor.message_peers)
         self._first_message = np.searchsorted(self._messages.receiver, self._first_lane)
         self._latent = np.zeros((predictor.latent_rows, lanes.count), dtype=np.float32)
         self._outputs = np.zeros((OUTPUT_ROWS, lanes.count), dtype=np.float32)

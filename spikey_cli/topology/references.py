@@ -97,7 +97,7 @@ class ReferenceGraph:
         ]
         return ReferenceGraph(_keys(references), _values(references), self.passes, self.dependency_groups)
 
-    def part(self, positions: Sequence[int]) -> ReferenceGraph:
+    def subset(self, positions: Sequence[int]) -> ReferenceGraph:
         """Return the graph of sorted `positions` only, renumbered from 0; references to other channels are dropped."""
         new = {position: i for i, position in enumerate(positions)}
         references = [

@@ -25,8 +25,6 @@ from .fit import Evaluation, fit
 from .recordings import load_recordings, read_split
 from .run_log import RunLog
 
-Report = Callable[[str], None]
-
 _PROFILE_STEPS = 4000
 _PROFILE_ROUNDS = 2
 _PROFILE_STRIDES = (5, 1)
@@ -35,7 +33,9 @@ _PROFILE_STRIDES = (5, 1)
 _MEASURED_CODERS = ("rice", "range")
 
 
-def train(config: Config, data: Path, name: str, folder: Path, *, force: bool = False, report: Report = print) -> Path:
+def train(
+    config: Config, data: Path, name: str, folder: Path, *, force: bool = False, report: Callable[[str], None] = print
+) -> Path:
     """Train a predictor, export it, and measure it on the validation recordings.
 
     An interrupted training resumes from its checkpoint when it is called again.
@@ -121,7 +121,9 @@ def _line(evaluation: Evaluation, steps: int) -> str:
     )
 
 
-def _profile(config: Config, training: list[Path], held_out: list[Path], report: Report) -> Profile | None:
+def _profile(
+    config: Config, training: list[Path], held_out: list[Path], report: Callable[[str], None]
+) -> Profile | None:
     """The converter's profile: none, the default model's, or one estimated with a small network, in two rounds."""
     if config.profile == "none" or scan(training[0]).quantizer.kind != N1.kind:
         return None

@@ -197,10 +197,7 @@ def test_out_that_cannot_be_written() -> None:
 def test_chunks_are_limited_in_size(monkeypatch) -> None:
     assert Spikey.max_buffer_size == 2**31 - 1
     monkeypatch.setattr(Spikey, "max_buffer_size", 64)
-    Spikey("rice").encode(np.zeros(64, "i1"))
     for buffer in (b"x" * 65, np.zeros(65, "i1"), np.zeros(33, "i2")):
-        with pytest.raises(ValueError, match="64 is the most"):
-            Spikey().encode(buffer)
         with pytest.raises(ValueError, match="64 bytes"):
             Spikey().decode(buffer)
 

@@ -71,7 +71,6 @@ def test_the_header_names_the_format(header, name):
         ("a.bin", b"1", "raw"),
         ("a.bin", b"", None),
         ("a.WAV", b"no header", "wav"),
-        ("a.nwb", b"1", "hdf5"),
         ("a.txt", b"1", None),
         ("a.npy", b"1", None),
     ],

@@ -72,12 +72,12 @@ def test_needed_channels_are_closed_under_references(case, data):
     assert set(wanted) <= set(needed)
     for i in needed:
         assert set(graph.references[i]) <= set(needed)
-    part = graph.part(needed)
+    subset = graph.subset(needed)
     for new, old in enumerate(needed):
-        assert [needed[j] for j in part.references[new]] == list(graph.references[old])
-        assert part.metrics[new] == graph.metrics[old]
-        assert part.passes[new] == graph.passes[old]
-    assert [i for group in part.dependency_groups for i in group] == list(range(len(needed)))
+        assert [needed[j] for j in subset.references[new]] == list(graph.references[old])
+        assert subset.metrics[new] == graph.metrics[old]
+        assert subset.passes[new] == graph.passes[old]
+    assert [i for group in subset.dependency_groups for i in group] == list(range(len(needed)))
 
 
 def test_reference_tables_are_sorted_by_pass():
