@@ -219,7 +219,7 @@ def test_options_without_effect_on_live_streams_are_refused(tmp_path, option):
         (["--packet", "9"], "leave out --packet"),
         (["--raw", "2:1000"], "--raw describes files without a header"),
         (["--raw", "2"], "is not CHANNELS:RATE"),
-        (["--rate", "1000"], "--rate is for NumPy files"),
+        (["--rate", "1000"], "--rate is for files that do not state"),
         (["--dataset", "data"], "--dataset names a dataset of HDF5 files"),
         (["--remove-source", "--force"], "leave out --force"),
         (["--remove-source", "--no-verify"], "leave out --no-verify"),

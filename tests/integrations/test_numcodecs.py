@@ -156,7 +156,7 @@ def test_pickles_contain_no_model() -> None:
 
 
 def test_invalid_parameters(tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"unknown coder 'zip'; choose one of rice, range"):
+    with pytest.raises(ValueError, match=r"there is no coder 'zip'; choose one of rice, range"):
         Spikey("zip")
     own = tmp_path / "own.onnx"
     own.write_bytes(next(iter(shipped_models().values())).read_bytes())

@@ -154,7 +154,7 @@ def test_codecs_are_immutable_values() -> None:
 
 
 def test_invalid_parameters() -> None:
-    with pytest.raises(ValueError, match="unknown coder 'zip'"):
+    with pytest.raises(ValueError, match="there is no coder 'zip'"):
         SpikeyCodec("zip")
     with pytest.raises(ValueError, match=r"spikey-cli has no model 'own\.onnx'"):
         SpikeyCodec(model="own.onnx")
