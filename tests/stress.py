@@ -199,7 +199,7 @@ def try_live(random: np.random.Generator, predictors: list[Predictor]) -> None:
         count = int(random.choice([1, 1, 2, 50, 3000]))
         sent.append(encoder.push(samples[at : at + count]))
         at += count
-    sent.append(encoder.finish(b"tail"))
+    sent.append(encoder.finish(b"trailer"))
     data = b"".join(sent)
     decoder, found, at = spikey_cli.StreamDecoder(predictor), [], 0
     while at < len(data):
@@ -209,7 +209,7 @@ def try_live(random: np.random.Generator, predictors: list[Predictor]) -> None:
     decoder.close()
     whole = [piece for piece in found if len(piece)]
     np.testing.assert_array_equal(np.concatenate(whole) if whole else samples[:0], samples)
-    assert decoder.trailer == b"tail"
+    assert decoder.trailer == b"trailer"
     COUNTS.update({"live streams": 1, "samples": samples.size})
     broken = bytearray(data)
     broken[random.integers(len(data))] ^= 1 << random.integers(8)

@@ -126,7 +126,7 @@ def _lives() -> list[bytes]:
         size = int.from_bytes(header[20:24], "little")
         descriptions.append(header[28 : 28 + size])
         pieces = [b"\0\2", descriptions[-1]]
-        rest = header[28 + size :] + encoder.push(frames[:16]) + encoder.push(frames[16:]) + encoder.finish(b"tail")
+        rest = header[28 + size :] + encoder.push(frames[:16]) + encoder.push(frames[16:]) + encoder.finish(b"trailer")
         at = 0
         while at < len(rest):
             _, after_tag = get_uvarint(rest, at)

@@ -240,7 +240,7 @@ def test_an_embedded_model_that_is_not_the_one_named(tmp_path):
 @pytest.mark.parametrize("coder", ["range", "rice", "huffman"])
 @pytest.mark.parametrize("row", range(3))
 @pytest.mark.parametrize("value", [-(2.0**15), 2.0**15, 300.0, -3000.0])
-def test_whatever_a_model_says_is_taken(row, value, coder, tmp_path):
+def test_any_output_of_a_certified_model_is_accepted(row, value, coder, tmp_path):
     """A certified model may give any mean, scale and outlier weight: decoding is refused, or gives valid codes."""
     model = onnx.load_model_from_string(random_model())
     (bias,) = [t for t in model.graph.initializer if t.name == "outputsb"]
