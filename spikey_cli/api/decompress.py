@@ -256,7 +256,7 @@ def restore(
     complete = [writer for writer in writers.values() if writer.is_complete]
     is_whole_archive = len(complete) == len(reader.directory.files) and reader.content_digest
     if is_whole_archive and content_digest([writer.digest for writer in complete]) != reader.content_digest:
-        raise reader.damaged("what was decoded does not match the archive's SHA-256; do not trust the files")
+        raise reader.damaged("what was decoded does not match the archive's SHA-256: do not trust the files")
     # one reason, such as a full disk, may keep many files from being written: report it once
     failures = {str(writer.failure): writer.failure for writer in writers.values() if writer.failure}
     lost = join_lost(item for writer in writers.values() if writer.failure is None for item in writer.lost)

@@ -279,6 +279,6 @@ class TestVerifying:
             return written
 
         monkeypatch.setattr(compressor, "write_archive", replaced)
-        with pytest.raises(ArchiveError, match=r"o.spk: what was written differs from what was read"):
+        with pytest.raises(ArchiveError, match=r"o.spk: is damaged: what was written differs from what was read"):
             spikey_cli.compress(paths, tmp_path / "o.spk")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "other.spk"]
