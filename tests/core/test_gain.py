@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import slow_twins
 
 from spikey_cli.core import _core, gain
 from spikey_cli.core.converter import Bins
 from spikey_cli.core.gain import MEAN_SQUARE, STEP_UP, gain_of
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import identity
+from spikey_cli.core.reference import gain as reference
 
 
 @given(st.integers(0, 2**62))
@@ -44,7 +44,7 @@ def test_gain_tables_are_their_formulas():
 def test_gain_is_the_root_mean_square(values, divisor):
     codes = np.array(values, dtype=np.int32) // divisor
     (found,) = gain.lane_gains(codes, cut([codes.size], codes.size), Bins.of([identity(3)], None))
-    assert found == slow_twins.gain_of((64 * codes.astype(np.int64)).tolist())
+    assert found == reference.gain_of((64 * codes.astype(np.int64)).tolist())
     rms = math.sqrt(np.mean(np.diff(codes.astype(float)) ** 2)) if codes.size > 1 else 0.0
     if rms > 0.5:
         assert abs(8 * (math.log2(rms) + 2) - found) <= 0.6

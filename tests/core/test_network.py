@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from support.network_twin import evaluate
 from support.random_models import random_model
+from support.reference import network_of
 
 from spikey_cli.core.gain import INPUT_LIMIT
 from spikey_cli.model.chain import chain_of
@@ -64,8 +64,8 @@ def test_a_chain_is_what_onnx_runtime_says(widths, lanes, seed):
     windows = np.ascontiguousarray(differences[2 : 2 + widths[0]])
     outputs = predictor.chain.evaluate(windows)
     np.testing.assert_array_equal(outputs, predictor.predict(windows))
-    twin = evaluate(read_graph(model), {"windows": windows[:, lanes - 1].astype(int).tolist()}, "outputs")
-    assert outputs[:, lanes - 1].tolist() == twin
+    expected = network_of(model).evaluate("outputs", windows=windows[:, lanes - 1].astype(int).tolist())
+    assert outputs[:, lanes - 1].tolist() == expected
 
 
 def test_shipped_models_that_are_chains():

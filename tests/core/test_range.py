@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from support import slow_twins
 from support.lane_runs import encode, lane_runs
+from support.reference import encode_lanes
 
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
@@ -15,19 +15,9 @@ from spikey_cli.core.quantizer import N1
 
 
 @given(run=lane_runs())
-def test_range_streams_equal_their_twin(run):
-    """Frequencies and interval by the definition, in big integers."""
-    lanes, bins, codes, predicted_mean, log2_scale, outlier_weight = run
-    streams = encode(CODERS["range"], lanes, bins, codes, predicted_mean, log2_scale, outlier_weight)
-    twins = [slow_twins.RangeTwin() for _ in range(lanes.n_channels)]
-    for step in range(1, lanes.steps):
-        for lane in np.flatnonzero(lanes.length > step):
-            of = lanes.channel[lane]
-            size = int(bins.size[of])
-            edges = bins.edges.tolist() if bins.profiled[of] else None
-            at = [int(row[step, lane]) for row in (codes, predicted_mean, log2_scale, outlier_weight)]
-            slow_twins.encode_code(twins[of], *at, size, edges)
-    assert streams == [twin.finish() for twin in twins]
+def test_range_streams_equal_the_reference(run):
+    """Shares and interval by the definition, in big integers."""
+    assert encode(CODERS["range"], *run) == encode_lanes("range", *run)
 
 
 def test_range_codes_are_as_long_as_the_density_says(random):

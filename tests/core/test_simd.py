@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import c_core, slow_twins
+from support import c_core
 from support.random_models import PARTS, random_model
 
 from spikey_cli.core import _core, coding_step
@@ -18,6 +18,7 @@ from spikey_cli.core.huffman import pack_ranks
 from spikey_cli.core.lane_headers import decode_lane_headers, encode_lane_headers
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, TableQuantizer, UniformQuantizer, identity
+from spikey_cli.core.reference.arithmetic import bytes_from_bits
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.topology.references import ReferenceTable
@@ -204,7 +205,7 @@ def _ring(channels: int) -> Topology:
 def test_packed_codes(codes, width):
     codes = [code % 2**width for code in codes]
     packed = _core.pack(np.array(codes, np.int32), width)
-    assert packed == slow_twins.bits_to_bytes("".join(format(code, f"0{width}b") for code in codes))
+    assert packed == bytes_from_bits("".join(format(code, f"0{width}b") for code in codes))
     back = np.zeros(len(codes), np.int32)
     assert _core.unpack(packed, width, 2**width, back)
     assert back.tolist() == codes

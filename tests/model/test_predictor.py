@@ -8,8 +8,8 @@ import json
 import numpy as np
 import onnxruntime
 import pytest
-from support.network_twin import evaluate
 from support.random_models import PARTS, random_model
+from support.reference import network_of
 
 from spikey_cli.core.gain import INPUT_LIMIT
 from spikey_cli.errors import ModelError
@@ -49,10 +49,10 @@ def inputs(model) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def exact(model, inputs) -> dict[str, np.ndarray]:
     """Outputs in exact rational arithmetic."""
-    graph = read_graph(model)
+    graph, network = read_graph(model), network_of(model)
     columns = [{name: rows[:, i].astype(int).tolist() for name, rows in inputs.items()} for i in range(COLUMNS)]
     return {
-        name: np.array([evaluate(graph, column, name) for column in columns], dtype=np.int64).T
+        name: np.array([network.evaluate(name, **column) for column in columns], dtype=np.int64).T
         for name in graph.outputs
     }
 
@@ -109,7 +109,7 @@ def test_name_and_card_agree_with_the_file(path):
 @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
 def test_parts_are_found_and_evaluated_exactly(random, parts):
     model = random_model(**parts)
-    predictor, graph = Predictor(model), read_graph(model)
+    predictor, graph, network = Predictor(model), read_graph(model), network_of(model)
     assert predictor.window == 6
     assert predictor.latent_rows == parts.get("latent", 0)
     assert predictor.is_recurrent == parts.get("recurrent", False)
@@ -131,7 +131,7 @@ def test_parts_are_found_and_evaluated_exactly(random, parts):
     for name, values in found.items():
         for column in range(50):
             inputs = {key: rows[:, column].astype(int).tolist() for key, rows in given.items()}
-            assert values[:, column].tolist() == evaluate(graph, inputs, name), f"{name}, column {column}"
+            assert values[:, column].tolist() == network.evaluate(name, **inputs), f"{name}, column {column}"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from onnx import load_from_string
-from support.network_twin import evaluate
 from support.random_models import PARTS, random_model
 from support.recordings import write_session
+from support.reference import network_of
 
 import spikey_cli
 from spikey_cli.cli import main
@@ -63,7 +63,9 @@ def _exact_digest(model: bytes) -> str:
     graph = read_graph(model)
     given = known_inputs(graph.inputs)
     columns = [{name: rows[:, i].astype(int).tolist() for name, rows in given.items()} for i in range(COLUMNS)]
-    return digest_of({name: np.array([evaluate(graph, c, name) for c in columns]).T for name in graph.outputs})
+    return digest_of(
+        {name: np.array([network_of(graph).evaluate(name, **c) for c in columns]).T for name in graph.outputs}
+    )
 
 
 @pytest.mark.parametrize("name", sorted(shipped_models()))

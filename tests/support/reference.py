@@ -8,11 +8,13 @@ import numpy as np
 
 from spikey_cli.container.parts import Method, Stream
 from spikey_cli.core.converter import Bins as CoreBins
+from spikey_cli.core.lanes import Lanes
 from spikey_cli.core.quantizer import Quantizer
 from spikey_cli.core.reference import coding, packed
 from spikey_cli.core.reference.arithmetic import Damage
 from spikey_cli.core.reference.bins import Bins
 from spikey_cli.core.reference.network import Network, Operator
+from spikey_cli.core.reference.rice import Prediction
 from spikey_cli.model.graph import Graph, read_graph
 from spikey_cli.topology.references import ReferenceGraph
 
@@ -39,6 +41,19 @@ def each_channels_bins(bins: CoreBins) -> list[Bins]:
         Bins(tuple(bins.edges.tolist()), True) if profiled else Bins.equal(int(size))
         for size, profiled in zip(bins.size, bins.profiled, strict=True)
     ]
+
+
+def encode_lanes(coder: str, lanes: Lanes, bins: CoreBins, codes: np.ndarray, *prediction: np.ndarray) -> list[bytes]:
+    """Streams of lanes under any predictions; see `support.lane_runs`."""
+    lengths = [lanes.length[lanes.channel == i].tolist() for i in range(lanes.n_channels)]
+    first = lanes.first_of_channels().tolist()
+    encoders = [coding.ENCODERS[coder](*each) for each in zip(each_channels_bins(bins), lengths, strict=True)]
+    for step in range(1, lanes.steps):
+        for lane in np.flatnonzero(lanes.length > step).tolist():
+            channel = int(lanes.channel[lane])
+            at = Prediction(*(int(row[step, lane]) for row in prediction))
+            encoders[channel].encode(lane - first[channel], int(codes[step, lane]), at)
+    return [encoder.finish() for encoder in encoders]
 
 
 def channels_of(
