@@ -1,31 +1,15 @@
 """The compiled core; everything else stands in setup.cfg."""
 
-from setuptools import Extension, setup
+from pathlib import Path
 
-FOLDER = "spikey_cli/core/c/"
-# fmt: off
-SOURCES = [
-    "module", "tables", "quantizer", "packed", "gain", "lane_headers", "network", "group", "adaptation", "coder",
-    "range", "rice", "ranks", "residual_log", "messages", "coding_step", "simd", "simd_base", "simd_avx2",
-    "simd_avx512",
-]
-# what the sources include: simd_*.c compile the vector files, once for each instruction set
-INCLUDED = [
-    "spikey.h", "internal.h", "bits.h", "density.h", "range.h", "ranks.h", "rice.h", "simd.h", "simd.inc",
-    "vector.h", "vector_internal.h", "vector_network.c", "vector_adaptation.c", "vector_range.c",
-]
-# fmt: on
+from setuptools import Extension, setup
+from spikey_build import PLATFORM, BuildCore
+
+# simd_*.c include the vector files, once for each instruction set
+SOURCES = sorted(str(path) for path in Path("spikey_cli/core/c").glob("*.c") if not path.name.startswith("vector_"))
 
 setup(
-    ext_modules=[
-        Extension(
-            "spikey_cli.core._core",
-            [f"{FOLDER}{name}.c" for name in SOURCES],
-            depends=[FOLDER + name for name in INCLUDED],
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=["-std=c11", "-O3", "-g0", "-Wno-psabi"],
-            py_limited_api=True,
-        )
-    ],
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    ext_modules=[Extension("spikey_cli.core._core", SOURCES, py_limited_api=True)],
+    cmdclass={"build_ext": BuildCore},
+    options={"bdist_wheel": {"py_limited_api": "cp311"} | ({"plat_name": PLATFORM} if PLATFORM else {})},
 )

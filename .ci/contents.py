@@ -15,6 +15,7 @@ missing = {name for name in tracked if name and name != ".gitignore"} - in_sdist
 assert not missing, f"the sdist lacks {missing}"
 needed = {name for name in tracked if name.startswith("spikey_cli/") and "/core/c/" not in name}  # c/ is compiled
 needed |= {f"spikey_cli/{name}" for name in tracked if name.startswith("models/") and not name.endswith(".md")}
+needed.add("spikey_cli/core/_core." + ("pyd" if "-win_" in wheel else "abi3.so"))
 assert not needed - in_wheel, f"the wheel lacks {needed - in_wheel}"
 assert all(name.startswith("spikey_cli") for name in in_wheel), in_wheel
 print(f"the sdist has {len(in_sdist)} files and folders, the wheel {len(in_wheel)}")

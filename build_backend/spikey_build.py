@@ -1,0 +1,122 @@
+"""Build backend: setuptools, and a C compiler even where none is installed.
+
+Without a C compiler the build asks for `ziglang`, a wheel that contains clang and the C libraries of every platform.
+`SPIKEY_PLATFORM`, a wheel's platform tag from `TARGETS`, builds for another platform with the same compiler.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import build_meta
+from setuptools.build_meta import *  # noqa: F403  (the hooks that are not replaced below)
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
+
+TARGETS = {
+    "manylinux_2_17_x86_64": "x86_64-linux-gnu.2.17",
+    "manylinux_2_17_aarch64": "aarch64-linux-gnu.2.17",
+    "musllinux_1_2_x86_64": "x86_64-linux-musl",
+    "musllinux_1_2_aarch64": "aarch64-linux-musl",
+    "macosx_11_0_arm64": "aarch64-macos.11.0",
+    "macosx_10_15_x86_64": "x86_64-macos.10.15",
+    "win_amd64": "x86_64-windows-gnu",
+}
+PLATFORM = os.environ.get("SPIKEY_PLATFORM")
+WINDOWS = PLATFORM.startswith("win") if PLATFORM else os.name == "nt"
+MACOS = PLATFORM.startswith("macosx") if PLATFORM else sys.platform == "darwin"
+
+FLAGS = ["-std=c11", "-O3", "-g0", "-Wno-psabi", "-ffp-contract=off", "-fvisibility=hidden", "-DPy_LIMITED_API=0x030B0000"]
+# What pyconfig.h of another 64-bit platform says, as far as the limited API needs it; the first keeps this platform's out.
+CONFIG = ["Py_PYCONFIG_H", "HAVE_SSIZE_T=1", "SIZEOF_VOID_P=8", "SIZEOF_SIZE_T=8", "SIZEOF_INT=4", "SIZEOF_LONG_LONG=8"]
+if WINDOWS:
+    CONFIG += ["SIZEOF_LONG=4", "SIZEOF_WCHAR_T=2", "MS_WINDOWS", "MS_WIN64", "HAVE_DECLSPEC_DLL", "Py_ENABLE_SHARED=1"]
+else:
+    CONFIG += ["SIZEOF_LONG=8", "SIZEOF_WCHAR_T=4"]
+
+# The sources use GCC's vector extensions; a command can exist without libc's headers, or as a stub.
+TRIAL = b"#include <stdlib.h>\ntypedef int eight __attribute__((vector_size(32)));\n"
+
+
+def installed_compiler():
+    """Return the command of an installed C compiler, or None."""
+    if PLATFORM:
+        return None
+    if os.environ.get("CC"):
+        return shlex.split(os.environ["CC"])
+    for name in ("cc", "gcc", "clang"):
+        if shutil.which(name):
+            trial = subprocess.run([name, "-fsyntax-only", "-xc", "-"], input=TRIAL, capture_output=True)
+            if trial.returncode == 0:
+                return [name]
+    return None
+
+
+def zig(tool):
+    """Return the command of a tool of `ziglang`."""
+    return [sys.executable, "-m", "ziglang", tool]
+
+
+def compiler():
+    """Return the command of the C compiler that builds for the platform, with the arguments that select it."""
+    return installed_compiler() or [*zig("cc"), *(["-target", TARGETS[PLATFORM]] if PLATFORM else ["-mcpu=baseline"])]
+
+
+class BuildCore(build_ext):
+    """Compiles the core with one command, the same on every platform."""
+
+    def get_ext_filename(self, ext_name):
+        """Return the path of an extension for the stable ABI."""
+        return os.path.join(*ext_name.split(".")) + (".pyd" if WINDOWS else ".abi3.so")
+
+    def build_extension(self, ext):
+        """Compile and link an extension."""
+        built = Path(self.build_temp, Path(self.get_ext_filename(ext.name)).name)
+        built.parent.mkdir(parents=True, exist_ok=True)
+        command = [*compiler(), "-shared", *FLAGS, f"-I{sysconfig.get_path('include')}"]
+        if PLATFORM:
+            command += [f"-D{definition}" for definition in CONFIG]
+        command += [*shlex.split(os.environ.get("CFLAGS", "")), *ext.sources]
+        if WINDOWS:
+            library = str(built.with_name("python3.lib"))
+            names = str(Path(__file__).with_name("python3.def"))
+            self.call([*zig("dlltool"), "-m", "i386:x86-64", "-d", names, "-l", library])
+            command += [library]
+        elif MACOS:
+            command += ["-fPIC", "-undefined", "dynamic_lookup", f"-Wl,-install_name,{built.name}"]
+        else:
+            command += ["-fPIC", "-Wl,-s"]
+        self.call([*command, *shlex.split(os.environ.get("LDFLAGS", "")), "-o", str(built)])
+        target = self.get_ext_fullpath(ext.name)
+        self.mkpath(os.path.dirname(target))
+        self.copy_file(str(built), target)
+
+    def call(self, command):
+        """Run a command of the build."""
+        self.announce(shlex.join(command), level=2)
+        try:
+            subprocess.run(command, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise CompileError(
+                f"Spikey's core was not compiled: {error}. It needs GCC or clang, and Python's headers (on Debian: "
+                "python3-dev). The variable CC names the compiler. Without one, the build uses the package ziglang."
+            ) from error
+
+
+def requirements():
+    """Return what the build needs beside setuptools."""
+    return [] if installed_compiler() else ["ziglang>=0.13"]
+
+
+def get_requires_for_build_wheel(config_settings=None):
+    """Return what a wheel needs."""
+    return build_meta.get_requires_for_build_wheel(config_settings) + requirements()
+
+
+def get_requires_for_build_editable(config_settings=None):
+    """Return what an editable installation needs."""
+    return build_meta.get_requires_for_build_editable(config_settings) + requirements()
