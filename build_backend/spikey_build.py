@@ -30,7 +30,15 @@ PLATFORM = os.environ.get("SPIKEY_PLATFORM")
 WINDOWS = PLATFORM.startswith("win") if PLATFORM else os.name == "nt"
 MACOS = PLATFORM.startswith("macosx") if PLATFORM else sys.platform == "darwin"
 
-FLAGS = ["-std=c11", "-O3", "-g0", "-Wno-psabi", "-ffp-contract=off", "-fvisibility=hidden", "-DPy_LIMITED_API=0x030B0000"]
+FLAGS = [
+    "-std=c11",
+    "-O3",
+    "-g0",
+    "-Wno-psabi",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
+    "-DPy_LIMITED_API=0x030B0000",
+]
 # What pyconfig.h of another 64-bit platform says, as far as the limited API needs it; the first keeps this platform's out.
 CONFIG = ["Py_PYCONFIG_H", "HAVE_SSIZE_T=1", "SIZEOF_VOID_P=8", "SIZEOF_SIZE_T=8", "SIZEOF_INT=4", "SIZEOF_LONG_LONG=8"]
 if WINDOWS:
