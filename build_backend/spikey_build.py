@@ -5,6 +5,7 @@ Without a C compiler the build asks for `ziglang`, a wheel that contains clang a
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -39,12 +40,16 @@ FLAGS = [
     "-fvisibility=hidden",
     "-DPy_LIMITED_API=0x030B0000",
 ]
-# What pyconfig.h of another 64-bit platform says, as far as the limited API needs it; the first keeps this platform's out.
+# pyconfig.h of another 64-bit platform, as far as the limited API needs it; the first keeps this platform's file out.
 CONFIG = ["Py_PYCONFIG_H", "HAVE_SSIZE_T=1", "SIZEOF_VOID_P=8", "SIZEOF_SIZE_T=8", "SIZEOF_INT=4", "SIZEOF_LONG_LONG=8"]
 if WINDOWS:
     CONFIG += ["SIZEOF_LONG=4", "SIZEOF_WCHAR_T=2", "MS_WINDOWS", "MS_WIN64", "HAVE_DECLSPEC_DLL", "Py_ENABLE_SHARED=1"]
 else:
     CONFIG += ["SIZEOF_LONG=8", "SIZEOF_WCHAR_T=4"]
+
+# What Python.h's macros call, for the import library of python3.dll.
+BEHIND_MACROS = ["_Py_Dealloc", "_Py_NoneStruct", "_Py_TrueStruct", "_Py_FalseStruct", "_PyArg_ParseTuple_SizeT"]
+BEHIND_MACROS += ["_Py_BuildValue_SizeT", "PyType_GetFlags", "PyEval_SaveThread", "PyEval_RestoreThread"]
 
 # The sources use GCC's vector extensions; a command can exist without libc's headers, or as a stub.
 TRIAL = b"#include <stdlib.h>\ntypedef int eight __attribute__((vector_size(32)));\n"
@@ -91,8 +96,13 @@ class BuildCore(build_ext):
         command += [*shlex.split(os.environ.get("CFLAGS", "")), *ext.sources]
         if WINDOWS:
             library = str(built.with_name("python3.lib"))
-            names = str(Path(__file__).with_name("python3.def"))
-            self.call([*zig("dlltool"), "-m", "i386:x86-64", "-d", names, "-l", library])
+            names = built.with_name("python3.def")
+            module = Path("spikey_cli/core/c/module.c").read_text(encoding="utf-8")
+            used = sorted(
+                {*re.findall(r"\b_?Py\w+", module), *BEHIND_MACROS}
+            )  # a name that is no function does no harm
+            names.write_text("\n".join(["LIBRARY python3.dll", "EXPORTS", *used, ""]))
+            self.call([*zig("dlltool"), "-m", "i386:x86-64", "-d", str(names), "-l", library])
             command += [library]
         elif MACOS:
             command += ["-fPIC", "-undefined", "dynamic_lookup", f"-Wl,-install_name,{built.name}"]
@@ -110,7 +120,7 @@ class BuildCore(build_ext):
             subprocess.run(command, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise CompileError(
-                f"Spikey's core was not compiled: {error}. It needs GCC or clang, and Python's headers (on Debian: "
+                f"Spikey's core was not compiled: {command[0]} failed (see above). It needs GCC or clang, and Python's headers (on Debian: "
                 "python3-dev). The variable CC names the compiler. Without one, the build uses the package ziglang."
             ) from error
 
