@@ -20,7 +20,7 @@ def check(wheel):
     assert (python, abi) == ("cp311", "abi3"), wheel
     kind = next(kind for kind in LIBRARIES if platform.startswith(kind))
     with zipfile.ZipFile(wheel) as file:
-        (name,) = [name for name in file.namelist() if "/core/_core." in name]
+        (name,) = [name for name in file.namelist() if name.endswith((".so", ".pyd"))]
         binary = lief.parse(file.read(name))
     oldest = ()
     if kind == "win":

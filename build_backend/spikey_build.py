@@ -120,8 +120,9 @@ class BuildCore(build_ext):
             subprocess.run(command, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise CompileError(
-                f"Spikey's core was not compiled: {command[0]} failed (see above). It needs GCC or clang, and Python's headers (on Debian: "
-                "python3-dev). The variable CC names the compiler. Without one, the build uses the package ziglang."
+                f"Spikey's core was not compiled: {command[0]} failed (see above). It needs GCC or clang, and Python's "
+                "headers (on Debian: python3-dev). The variable CC names the compiler. Without one, the build uses the "
+                "package ziglang."
             ) from error
 
 
