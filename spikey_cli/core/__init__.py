@@ -20,5 +20,6 @@ A sample passes through the modules in this order:
 
 The arithmetic is compiled: `_core`, from the C sources in `c/`, whose header `c/spikey.h` documents every function. The
 modules check and prepare what it takes. `coding_step` makes the state that runs prediction, coder and adaptation;
-`residual_log` records what was predicted; `simd` selects an instruction set.
+`residual_log` records what was predicted; `simd` selects an instruction set. `reference/` is the same arithmetic in
+plain Python; only tests import it.
 """

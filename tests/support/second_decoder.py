@@ -249,7 +249,7 @@ class BlockChannel:
         low, high = shares(symbol) if symbol else 0, shares(symbol + 1) if symbol + 1 < count else 2**bits
         self.offset, self.range = self.offset - step * low, step * (high - low)
         while self.range < 2**32:
-            self.offset, self.range = self.offset << 32 | self.stream.bits(32), self.range << 32
+            self.offset, self.range = (self.offset << 32 | self.stream.bits(32)) % 2**64, self.range << 32
         return symbol
 
     def huffman_ranks(self, count: int) -> list[int]:
@@ -257,7 +257,8 @@ class BlockChannel:
         h = stream.number()
         for length in range(1, stream.number() + 1):
             n_codes = stream.uvarint()
-            require(length <= 31 and len(symbols) + n_codes <= 386, "a stream has too many codes, or too long ones")
+            allowed = length <= 31 and n_codes <= 2**length and len(symbols) + n_codes <= 386
+            require(allowed and h <= self.file.width, "a stream has too many codes, or too long ones")
             symbols |= {(length, code + i): len(symbols) + i for i in range(n_codes)}
             code = code + n_codes << 1
         escaped = iter(stream.packed(stream.uvarint(), self.file.width))

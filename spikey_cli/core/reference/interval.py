@@ -15,8 +15,8 @@ class IntervalEncoder:
 
     def encode(self, first: int, size: int, bits: int) -> None:
         """Narrow to the symbol that owns first..first + size of 2**bits."""
-        step = self.range >> bits
-        self.low, self.range = self.low + step * first, step * size
+        unit = self.range >> bits
+        self.low, self.range = self.low + unit * first, unit * size
         while self.range < 2**32:
             self.low, self.range, self.words = self.low << 32, self.range << 32, self.words + 1
 
@@ -42,13 +42,13 @@ class IntervalDecoder:
 
     def decode(self, bits: int, count: int, below: Callable[[int], int]) -> int:
         """Return the next of `count` symbols; symbol i owns below(i)..below(i + 1) of 2**bits."""
-        step = self.range >> bits
-        target = min(self.offset // step, 2**bits - 1)
+        unit = self.range >> bits
+        target = min(self.offset // unit, 2**bits - 1)
         symbol, after = 0, count  # below(symbol) <= target < below(after)
         while after - symbol > 1:
             middle = (symbol + after) // 2
             symbol, after = (middle, after) if below(middle) <= target else (symbol, middle)
-        self.offset, self.range = self.offset - step * below(symbol), step * (below(symbol + 1) - below(symbol))
+        self.offset, self.range = self.offset - unit * below(symbol), unit * (below(symbol + 1) - below(symbol))
         while self.range < 2**32:
             self.range <<= 32
             self._shift_in(1)
