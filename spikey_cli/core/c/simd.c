@@ -5,14 +5,28 @@
 #include "internal.h"
 #include "simd.h"
 
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+
+/* CPUID and XGETBV themselves: __builtin_cpu_supports needs a run-time library that not every compiler brings. */
+static int has_avx2(int with_512) {
+    unsigned a, b, c, d, xcr0, unused;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+    __asm__("xgetbv" : "=a"(xcr0), "=d"(unused) : "c"(0)); /* which registers the system saves */
+    const unsigned saved = with_512 ? 0xE6 : 0x06;
+    if ((xcr0 & saved) != saved || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    const unsigned avx2 = 1u << 3 | 1u << 5 | 1u << 8;                  /* BMI1, AVX2, BMI2 */
+    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  /* F, DQ, BW, VL */
+    return (b & avx2) == avx2 && (!with_512 || ((b & avx512) == avx512 && (c & 1u << 11))); /* VNNI */
+}
+
+#endif
+
 static int has(const spikey_kernels *kernels) {
 #if defined(__x86_64__)
-    if (kernels == &spikey_kernels_avx2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-    if (kernels == &spikey_kernels_avx512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2");
+    if (kernels == &spikey_kernels_avx2) return has_avx2(0);
+    if (kernels == &spikey_kernels_avx512) return has_avx2(1);
 #endif
     return kernels == &spikey_kernels_base;
 }
