@@ -34,7 +34,7 @@ def pack_codes(codes: np.ndarray, size: int) -> bytes:
     bytes
         The packed stream.
     """
-    return _core.pack(np.ascontiguousarray(codes), code_width(size))
+    return _core.pack(np.require(codes, requirements=["C", "A"]), code_width(size))
 
 
 def unpack_codes(stream: bytes, n_codes: int, size: int) -> np.ndarray | None:

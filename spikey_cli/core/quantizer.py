@@ -28,6 +28,11 @@ PALETTE_SPARSITY = 4
 """A palette's values span at least this many times their number; otherwise its gaps may be chance in a short file."""
 
 
+def _contiguous(array: np.ndarray) -> np.ndarray:
+    """Return an array as the core takes it: flat, in C order and aligned."""
+    return np.require(array, requirements=["C", "A"]).reshape(-1)
+
+
 class Quantizer(ABC):
     """The values of one file's samples. Immutable; made by `identity`, `QuantizerSearch` and `unpack_quantizer`."""
 
@@ -54,7 +59,7 @@ class Quantizer(ABC):
             If a sample is none of the quantizer's values.
         """
         codes = np.empty(samples.shape, np.int32)
-        if not self._encode(np.ascontiguousarray(samples).reshape(-1), codes.reshape(-1)):
+        if not self._encode(_contiguous(samples), codes.reshape(-1)):
             raise InputError(
                 "a sample is none of the values that its file had: the file changed while it was read; "
                 "compress it again once nothing writes to it"
@@ -80,7 +85,7 @@ class Quantizer(ABC):
             If a code is not in 0..size-1.
         """
         samples = np.empty(codes.shape, dtype)
-        if not self._decode(np.ascontiguousarray(codes).reshape(-1), samples.reshape(-1)):
+        if not self._decode(_contiguous(codes), samples.reshape(-1)):
             raise DamageError(f"a code is not below {self.size}, the number of its values")
         return samples
 
@@ -228,7 +233,7 @@ class QuantizerSearch:
         if low < self._lowest or high > self._highest:
             raise ValueError(f"samples {low}..{high} are not of {self._sample_bytes} bytes")
         self._min, self._max = min(self._min, low), max(self._max, high)
-        _core.mark(np.ascontiguousarray(samples).reshape(-1), self._lowest, self._seen)
+        _core.mark(_contiguous(samples), self._lowest, self._seen)
 
     def quantizer(self) -> Quantizer:
         """Return the quantizer of all samples so far: n1, else step, else palette, else identity.

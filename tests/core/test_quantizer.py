@@ -209,3 +209,11 @@ def test_strided_samples_and_codes_are_taken() -> None:
 def test_samples_beyond_their_width_are_refused() -> None:
     with pytest.raises(ValueError, match="are not of 3 bytes"):
         QuantizerSearch(3).add(np.array([0, 1 << 23], np.int32))
+
+
+def test_arrays_that_are_not_aligned_are_copied() -> None:
+    bytes_ = np.zeros(2 * 100 + 1, dtype=np.uint8)
+    samples = bytes_[1:].view(np.int16)
+    assert not samples.flags.aligned
+    samples[:] = N1.to_samples(np.arange(100, dtype=np.int32), np.int16)
+    assert N1.to_codes(samples).tolist() == list(range(100))
