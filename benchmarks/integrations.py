@@ -5,7 +5,7 @@ written to an array of Zarr 2 in memory, in chunks of one second and all channel
 compared. FLAC also gets chunks of one channel, because its package concatenates the channels of a chunk. Codecs take
 turns on a recording, with one thread each. Speeds are by processor time, the median of several runs after a warm-up.
 
-Requires `pip install "spikey-cli[spikeinterface]" wavpack-numcodecs flac-numcodecs`.
+Requires `pip install spikeinterface wavpack-numcodecs flac-numcodecs`.
 """
 
 from __future__ import annotations

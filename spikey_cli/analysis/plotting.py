@@ -18,7 +18,7 @@ def check_installed() -> None:
     Call it before long work whose result is a plot.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise MissingPackageError("plots need Matplotlib: pip install 'spikey-cli[plot]'")
+        raise MissingPackageError("plots need Matplotlib: pip install matplotlib")
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -47,7 +47,9 @@ def train(
         from ..training.config import read_config
         from ..training.train import train as run
     except ModuleNotFoundError as error:
-        raise MissingPackageError(f"training needs {error.name}: pip install 'spikey-cli[train]'") from error
+        raise MissingPackageError(
+            f"training needs {error.name}: pip install torch onnx pydantic PyYAML tensorboard matplotlib"
+        ) from error
     if workers:
         torch.set_num_threads(workers)
     recipe = read_config(config)

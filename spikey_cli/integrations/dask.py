@@ -36,7 +36,7 @@ try:
     import dask
     from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, get_worker
 except ImportError as error:
-    raise MissingPackageError("a cluster needs Dask: pip install 'spikey-cli[dask]'") from error
+    raise MissingPackageError("a cluster needs Dask: pip install dask distributed") from error
 
 LOCAL = "local"
 """Instead of an address: processes on this machine, which end with the context."""

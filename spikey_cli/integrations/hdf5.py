@@ -31,7 +31,7 @@ from ..io.source import ArraySource, BytesSource, FileSource, Source, Status
 try:
     import h5py
 except ImportError as error:
-    raise MissingPackageError("datasets of HDF5 files need h5py: pip install 'spikey-cli[hdf5]'") from error
+    raise MissingPackageError("datasets of HDF5 files need h5py: pip install h5py") from error
 
 with contextlib.suppress(ImportError):
     import hdf5plugin  # noqa: F401 - registers compression filters

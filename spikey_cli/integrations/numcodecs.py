@@ -22,7 +22,7 @@ try:
     from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray
     from numcodecs.registry import register_codec
 except ImportError as error:
-    raise MissingPackageError("Spikey as a codec needs numcodecs: pip install 'spikey-cli[zarr]'") from error
+    raise MissingPackageError("Spikey as a codec needs numcodecs: pip install numcodecs zarr") from error
 
 
 class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where types are checked

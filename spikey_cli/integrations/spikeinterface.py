@@ -29,9 +29,7 @@ from .lazy_recording import ArchivedVector, LazyRecording, read_file
 try:
     from spikeinterface.core import BaseRecording, BaseRecordingSegment
 except ModuleNotFoundError as error:
-    raise MissingPackageError(
-        f"recordings of SpikeInterface need {error.name}: pip install 'spikey-cli[spikeinterface]'"
-    ) from error
+    raise MissingPackageError(f"recordings of SpikeInterface need {error.name}: pip install spikeinterface") from error
 
 from .spikeinterface_metadata import (
     FILE,

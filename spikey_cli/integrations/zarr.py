@@ -23,7 +23,7 @@ try:
     from zarr.registry import register_codec
 except ImportError as error:
     raise MissingPackageError(
-        "SpikeyCodec needs Zarr 3.1 or later: pip install 'spikey-cli[zarr]'; with Zarr 2 use compressor=Spikey()"
+        "SpikeyCodec needs Zarr 3.1 or later: pip install numcodecs zarr; with Zarr 2 use compressor=Spikey()"
     ) from error
 
 if TYPE_CHECKING:

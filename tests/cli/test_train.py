@@ -11,4 +11,4 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "some.yaml").write_text("window: 16")
     printed = run("train", tmp_path / "some.yaml", "name", "--data", tmp_path, status=1)
-    assert "training needs torch: pip install 'spikey-cli[train]'" in printed
+    assert "training needs torch: pip install torch onnx pydantic PyYAML tensorboard matplotlib" in printed

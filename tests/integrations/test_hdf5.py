@@ -284,7 +284,7 @@ def test_long_lists_of_datasets_are_cut_off(tmp_path, nwb):
 def test_h5py_is_missing(tmp_path, nwb, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.delitem(sys.modules, "spikey_cli.integrations.hdf5")
-    message = "datasets of HDF5 files need h5py: pip install 'spikey-cli[hdf5]'"
+    message = "datasets of HDF5 files need h5py: pip install h5py"
     assert message in run("compress", "--dataset", DATA, nwb, tmp_path / "out.spk", status=1)
     assert "--dataset" in run("compress", nwb, tmp_path / "out.spk")
     with pytest.raises(MissingPackageError):
