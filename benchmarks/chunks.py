@@ -72,7 +72,7 @@ def run(recording: np.ndarray, frames: int, coder: str, peers: bool, seconds: fl
     """Encode and decode a recording in chunks of `frames` frames."""
     chunks = [recording[first : first + frames] for first in range(0, len(recording), frames)]
     options: dict[str, Any] = {"coder": coder, "peers": peers}
-    encode_chunk(chunks[0], **options)  # loads kernels
+    encode_chunk(chunks[0], **options)  # loads the network
     data, encode_s = least_time(lambda: [encode_chunk(chunk, **options) for chunk in chunks], seconds)
     restored, decode_s = least_time(lambda: [decode_chunk(coded) for coded in data], seconds)
     if not all(np.array_equal(decoded, chunk) for decoded, chunk in zip(restored, chunks, strict=True)):
@@ -168,7 +168,7 @@ def print_scaling(chunk: np.ndarray) -> None:
                 for direction, (work, inputs) in enumerate(directions):
                     started = time.perf_counter()
                     list(pool.map(work, inputs))
-                    if i:  # the first round loads kernels and starts processes
+                    if i:  # the first round starts processes
                         times[name][direction].append(time.perf_counter() - started)
     for name in pools:
         speeds = [f"{N_CHUNKS * chunk.nbytes / 1e6 / min(seconds):.0f}" for seconds in times[name]]

@@ -18,7 +18,7 @@ from spikey_cli import StreamDecoder, StreamEncoder
 from spikey_cli.bench.machine import describe_machine
 
 WARM_UP = 64
-"""Packets that are not measured: kernels are loaded and windows are incomplete."""
+"""Packets that are not measured: the network is loaded and windows are incomplete."""
 
 
 def frames_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndarray:

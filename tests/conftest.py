@@ -17,7 +17,7 @@ from support.recordings import write_session
 if TYPE_CHECKING:
     from support.fault_harness import FaultHarness
 
-# The first example may compile kernels, so no example has a deadline.
+# No test has a time limit, so no example has a deadline.
 _COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("default", _COMMON, max_examples=20, derandomize=True)
 settings.register_profile("ci", _COMMON, max_examples=50, derandomize=False)

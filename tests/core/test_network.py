@@ -1,4 +1,4 @@
-"""Chains: what the kernel makes of a network is what ONNX Runtime and exact arithmetic make of it."""
+"""Chains: what the core makes of a network is what ONNX Runtime and exact arithmetic make of it."""
 
 from __future__ import annotations
 

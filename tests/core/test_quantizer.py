@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from support.paths import ROOT
@@ -18,9 +18,6 @@ from spikey_cli.container.quantizer_table import pack_quantizer, unpack_quantize
 from spikey_cli.core.quantizer import IDENTITY, MAX_PALETTE, N1, Quantizer, QuantizerSearch, identity
 from spikey_cli.errors import ArchiveError, InputError
 from spikey_cli.io.layout import sample_dtype, sample_range
-
-# kernels are compiled at their first call, which no deadline foresees
-compiles = settings(deadline=None)
 
 N1_FOLDER = Path(os.environ.get("SPIKEY_N1") or ROOT.parent / "shared" / "n1")
 
@@ -67,14 +64,12 @@ def files(draw: st.DrawFn) -> tuple[int, np.ndarray]:
     return sample_bytes, draw(arrays(sample_dtype(sample_bytes), shape, elements=elements))
 
 
-@compiles
 @given(files(), st.integers(1, 3))
 def test_samples_come_back(file: tuple[int, np.ndarray], chunks: int) -> None:
     sample_bytes, samples = file
     assert_round_trip(survey(samples, sample_bytes, chunks), samples, sample_bytes)
 
 
-@compiles
 @given(st.lists(st.integers(0, 1023), min_size=2))
 def test_n1_is_found_and_comes_back(codes: list[int]) -> None:
     samples = values_of(N1, np.int16)[codes]
@@ -161,7 +156,7 @@ N_KINDS = 8
 
 @functools.cache
 def quantizers_of_each_kind() -> list[Quantizer]:
-    """Made when a test runs: making them loads kernels."""
+    """Made when a test runs, not when tests are collected."""
     return [
         identity(1),
         IDENTITY,
@@ -174,7 +169,6 @@ def quantizers_of_each_kind() -> list[Quantizer]:
     ]
 
 
-@compiles
 @given(st.integers(0, N_KINDS - 1), st.integers(-(2**31), 2**31 - 1), st.booleans())
 def test_a_sample_off_the_grid_is_noticed(kind: int, sample: int, near: bool) -> None:
     quantizer = quantizers_of_each_kind()[kind]

@@ -1,7 +1,7 @@
 """Run trials in forked processes and measure what each of them takes: memory, and work.
 
-Work is counted in calls of Python and C functions, which do not depend on the machine or its load. A compiled kernel is
-one call; its callers pass it bounded pieces of work (64 steps of a block), so long decoding takes many calls.
+Work is counted in calls of Python and C functions, which do not depend on the machine or its load. A call of the
+compiled core is one call, whatever it does: what a block may ask of it is bounded by the cost estimate (`codec.cost`).
 """
 
 from __future__ import annotations
