@@ -77,9 +77,27 @@ class CodingState:
             gains_follow=gains_follow,
             log=log,
         )
-        self._n_lanes = lanes.count
+        self._lanes = lanes
         self._predictor = predictor
         self._inference = inference_for(predictor, lanes, references) if predictor and not predictor.chain else None
+
+    def run(self, coder: EntropyCoder, codes: np.ndarray) -> None:
+        """Code all lanes from their second sample to their last.
+
+        Parameters
+        ----------
+        coder : EntropyCoder
+        codes : int32 array, flat
+            Codes of all lanes: read if `coder` encodes, filled in if it decodes.
+
+        Raises
+        ------
+        SelfTestError
+            If the predictor fails its self-test.
+        """
+        if coder.fills_codes:
+            self.core.initial_codes(codes)
+        self.take(coder, codes, self._lanes.steps - 1, by_step=False)
 
     def take(self, coder: EntropyCoder, codes: np.ndarray, n_steps: int, *, by_step: bool) -> None:
         """Take the next steps.
@@ -105,8 +123,8 @@ class CodingState:
             return
         n_naive = min(max(self._window + 1 - self.core.step, 0), n_steps)
         self.core.take(coder.core, codes, by_step, n_naive)
-        windows = np.empty((self._window, self._n_lanes), dtype=np.float32)
-        errors = np.zeros(self._n_lanes, dtype=np.int32)
+        windows = np.empty((self._window, self._lanes.count), dtype=np.float32)
+        errors = np.zeros(self._lanes.count, dtype=np.int32)
         for i in range(n_naive, n_steps):
             self.core.windows(windows)
             self._inference.set_windows(windows)
@@ -123,42 +141,3 @@ class CodingState:
             predictor.test("ONNX Runtime", predictor.evaluate)
         else:
             predictor.test("the compiled core", lambda inputs: {"outputs": chain.evaluate(inputs["windows"])})
-
-
-def run(
-    lanes: Lanes,
-    bins: Bins,
-    gains: np.ndarray,
-    initial_codes: np.ndarray,
-    codes: np.ndarray,
-    predictor: Predictor | None,
-    references: ReferenceTable,
-    coder: EntropyCoder,
-    log: ResidualLog | None = None,
-) -> None:
-    """Code all lanes from their second sample to their last.
-
-    Parameters
-    ----------
-    lanes : Lanes
-    bins : Bins
-    gains : uint8 array of shape (lanes,)
-    initial_codes : int32 array of shape (lanes,)
-        The lane headers.
-    codes : int32 array, flat
-        Codes of all lanes: read if `coder` encodes, filled in if it decodes.
-    predictor : Predictor or None
-    references : ReferenceTable
-    coder : EntropyCoder
-    log : ResidualLog, optional
-        Filled in with what is predicted of each sample.
-
-    Raises
-    ------
-    SelfTestError
-        If the predictor fails its self-test.
-    """
-    state = CodingState(lanes, bins, gains, initial_codes, predictor, references, log=log)
-    if coder.fills_codes:
-        state.core.initial_codes(codes)
-    state.take(coder, codes, lanes.steps - 1, by_step=False)

@@ -10,9 +10,9 @@ Dependency groups are divided among workers. A channel's stream depends on no co
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -28,7 +28,9 @@ from ..core.residual_log import ChannelLog, ResidualLog
 from ..model.predictor import Predictor
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph, ReferenceTable
-from .coding_state import EntropyCoder, run
+from .coding_state import CodingState, EntropyCoder
+
+Result = TypeVar("Result")
 
 MIN_LANE_GROUP = 256
 """Least number of lanes that are worth another worker: a call of the network costs about as much as this many."""
@@ -102,8 +104,7 @@ def encode_channels(
         own = slice(group.start, group.stop)
         return _encode_group(channels[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor)
 
-    groups = share_channels(workers.count, [codes.size for codes in channels], steps, reference_graph.dependency_groups)
-    return [stream for group in workers.map(encode_group, groups) for stream in group]
+    return _by_group(encode_group, [codes.size for codes in channels], steps, reference_graph, workers)
 
 
 def decode_channels(
@@ -141,10 +142,7 @@ def decode_channels(
             streams[own], lengths[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor
         )
 
-    groups = share_channels(
-        workers.count, lengths, steps, reference_graph.dependency_groups, min(max_lanes, MAX_LANE_GROUP)
-    )
-    return [codes for group in workers.map(decode_group, groups) for codes in group]
+    return _by_group(decode_group, lengths, steps, reference_graph, workers, min(max_lanes, MAX_LANE_GROUP))
 
 
 def log_channels(
@@ -178,8 +176,20 @@ def log_channels(
         by_channel = dict(zip(coded.order, zip(coded.log.channels(), header_bits, strict=True), strict=True))
         return [by_channel[i] for i in chosen]
 
-    groups = share_channels(workers.count, [codes.size for codes in channels], steps, reference_graph.dependency_groups)
-    return [log for group in workers.map(log_group, groups) for log in group]
+    return _by_group(log_group, [codes.size for codes in channels], steps, reference_graph, workers)
+
+
+def _by_group(
+    code_group: Callable[[range], list[Result]],
+    lengths: Sequence[int],
+    steps: int,
+    reference_graph: ReferenceGraph,
+    workers: Workers,
+    max_lanes: int = MAX_LANE_GROUP,
+) -> list[Result]:
+    """Divide a block's channels into groups for the workers; return the results of `code_group` of all channels."""
+    groups = share_channels(workers.count, lengths, steps, reference_graph.dependency_groups, max_lanes)
+    return list(itertools.chain.from_iterable(workers.map(code_group, groups)))
 
 
 def _encode_group(
@@ -192,7 +202,11 @@ def _encode_group(
 ) -> list[Stream]:
     packed: set[int] = set()
     while True:
-        coded = _encode_coded(channels, quantizers, reference_graph, packed, steps, coder, predictor)
+        coded: dict[int, bytes] = {}
+        if chosen := [i for i in range(len(channels)) if i not in packed]:
+            group = _run_group(channels, quantizers, reference_graph, chosen, steps, coder, predictor)
+            streams = zip(group.lane_headers, group.encoder.finish(), strict=True)
+            coded = dict(zip(group.order, (header + data for header, data in streams), strict=True))
         not_shorter = {
             i for i, data in coded.items() if len(data) >= packed_bytes(channels[i].size, quantizers[i].size)
         }
@@ -204,24 +218,6 @@ def _encode_group(
         Stream(Method.PACKED, pack_codes(codes, quantizer.size)) if i in packed else Stream(Method.CODED, coded[i])
         for i, (codes, quantizer) in enumerate(zip(channels, quantizers, strict=True))
     ]
-
-
-def _encode_coded(
-    channels: Sequence[np.ndarray],
-    quantizers: Sequence[Quantizer],
-    reference_graph: ReferenceGraph,
-    packed: Container[int],
-    steps: int,
-    coder: Coder,
-    predictor: Predictor | None,
-) -> dict[int, bytes]:
-    """Coded streams of the channels that are not `packed`."""
-    chosen = [i for i in range(len(channels)) if i not in packed]
-    if not chosen:
-        return {}
-    coded = _run_group(channels, quantizers, reference_graph, chosen, steps, coder, predictor)
-    streams = coded.encoder.finish()
-    return {i: header + data for i, header, data in zip(coded.order, coded.lane_headers, streams, strict=True)}
 
 
 class _Encoder(EntropyCoder, Protocol):
@@ -262,7 +258,7 @@ def _run_group(
     encoder = coder.encoder(lanes, bins)
     log = ResidualLog(lanes) if with_log else None
     table = ReferenceTable.of(reference_graph, order)
-    run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, log)
+    CodingState(lanes, bins, gains, initial_codes, predictor, table, log=log).run(encoder, codes)
     return _CodedGroup(order, encode_lane_headers(lanes, bins.size, gains, initial_codes), encoder, log)
 
 
@@ -289,7 +285,8 @@ def _decode_group(
     gains, initial_codes, used = decode_lane_headers(lanes, bins.size, [streams[i].data for i in order])
     decoder = coder.decoder(lanes, bins, [streams[i].data[n:] for i, n in zip(order, used, strict=True)])
     codes = np.zeros(int(lanes.length.sum(dtype=np.int64)), dtype=np.int32)
-    run(lanes, bins, gains, initial_codes, codes, predictor, ReferenceTable.of(reference_graph, order), decoder)
+    table = ReferenceTable.of(reference_graph, order)
+    CodingState(lanes, bins, gains, initial_codes, predictor, table).run(decoder, codes)
     ends = np.cumsum([lengths[i] for i in order])
     intact = decoder.finish()
     for k, i in enumerate(order):

@@ -24,6 +24,8 @@ def first_state(
     chain: Chain | None = None,
     gains_follow: bool = False,
     log: ResidualLog | None = None,
+    simd: str | None = SIMD,
+    plain: bool = False,
 ) -> _core.State:
     """Return the state of a group of lanes before step 1.
 
@@ -45,6 +47,10 @@ def first_state(
         Whether `gains` are only initial values and follow the signal.
     log : ResidualLog, optional
         Filled in while steps are taken.
+    simd : str, optional
+        One of `_core.simd()`; None for the best.
+    plain : bool
+        Whether to use only the plain loops, with which tests compare the instruction sets.
 
     Returns
     -------
@@ -66,6 +72,6 @@ def first_state(
         chain.network if chain else None,
         gains_follow,
         log.arrays if log else None,
-        SIMD,
-        False,
+        simd,
+        plain,
     )

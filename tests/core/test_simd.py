@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import c_core
+from support.c_core import state_of
 from support.random_models import PARTS, random_model
 
 from spikey_cli.core import _core, coding_step
+from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
 from spikey_cli.core.gain import MAX_GAIN, lane_gains
-from spikey_cli.core.huffman import pack_ranks
 from spikey_cli.core.lane_headers import decode_lane_headers, encode_lane_headers
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, TableQuantizer, UniformQuantizer, identity
 from spikey_cli.core.reference.arithmetic import bytes_from_bits
+from spikey_cli.core.residual_log import ResidualLog
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.topology.references import ReferenceTable
@@ -77,16 +78,9 @@ def groups(draw, predictors=("none", "default", "chain", *PARTS)):
 def by_plain_loops(group, name):
     lanes, bins, codes, predictor, table = group
     gains, initial_codes = lane_gains(codes, lanes, bins), codes[lanes.start]
-    encoder = c_core.encoder_of(name, lanes, bins)
-    c_core.run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, False, plain=True)
-    return gains, initial_codes, streams_of(encoder, name, bins)
-
-
-def streams_of(coder, name, bins):
-    if name != "huffman":
-        return coder.finish()
-    ranks = [np.frombuffer(coder.ranks(i), np.int32) for i in range(bins.size.size)]
-    return [pack_ranks(own, int(size)) for own, size in zip(ranks, bins.size, strict=True)]
+    encoder = CODERS[name].encoder(lanes, bins)
+    state_of(lanes, bins, gains, initial_codes, predictor, table, plain=True).run(encoder, codes)
+    return gains, initial_codes, encoder.finish()
 
 
 @settings(deadline=None)
@@ -95,15 +89,14 @@ def test_streams_are_those_of_the_plain_loops(group, name):
     lanes, bins, codes, predictor, table = group
     gains, initial_codes, streams = by_plain_loops(group, name)
     for how in HOW:
-        encoder = c_core.encoder_of(name, lanes, bins)
-        c_core.run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, False, **how)
-        assert streams_of(encoder, name, bins) == streams
-        if name != "huffman":
-            decoder = c_core.decoder_of(name, lanes, bins, streams)
-            back = np.zeros_like(codes)
-            c_core.run(lanes, bins, gains, initial_codes, back, predictor, table, decoder, True, **how)
-            assert np.array_equal(back, codes)
-            assert c_core.whole(decoder, len(streams)).all()
+        encoder = CODERS[name].encoder(lanes, bins)
+        state_of(lanes, bins, gains, initial_codes, predictor, table, **how).run(encoder, codes)
+        assert encoder.finish() == streams
+        decoder = CODERS[name].decoder(lanes, bins, streams)
+        back = np.zeros_like(codes)
+        state_of(lanes, bins, gains, initial_codes, predictor, table, **how).run(decoder, back)
+        assert np.array_equal(back, codes)
+        assert decoder.finish().all()
 
 
 @settings(deadline=None)
@@ -113,15 +106,15 @@ def test_damaged_streams_are_decoded_as_by_the_plain_loops(group, name, seed):
     gains, initial_codes, streams = by_plain_loops(group, name)
     random = np.random.default_rng(seed)
     damaged = [_damage(stream, random) for stream in streams]
-    decoder = c_core.decoder_of(name, lanes, bins, damaged)
+    decoder = CODERS[name].decoder(lanes, bins, damaged)
     expected = np.zeros_like(codes)
-    c_core.run(lanes, bins, gains, initial_codes, expected, predictor, table, decoder, True, plain=True)
+    state_of(lanes, bins, gains, initial_codes, predictor, table, plain=True).run(decoder, expected)
     for how in HOW:
         found = np.zeros_like(codes)
-        core = c_core.decoder_of(name, lanes, bins, damaged)
-        c_core.run(lanes, bins, gains, initial_codes, found, predictor, table, core, True, **how)
+        other = CODERS[name].decoder(lanes, bins, damaged)
+        state_of(lanes, bins, gains, initial_codes, predictor, table, **how).run(other, found)
         assert np.array_equal(found, expected)
-        assert np.array_equal(c_core.whole(core, len(damaged)), c_core.whole(decoder, len(damaged)))
+        assert np.array_equal(other.finish(), decoder.finish())
 
 
 @settings(deadline=None, max_examples=40)
@@ -129,15 +122,14 @@ def test_damaged_streams_are_decoded_as_by_the_plain_loops(group, name, seed):
 def test_residual_log_is_that_of_the_plain_loops(group):
     lanes, bins, codes, predictor, table = group
     gains, initial_codes = lane_gains(codes, lanes, bins), codes[lanes.start]
-    dtypes = (np.int32, np.uint8, np.int32, np.int16, np.int16)
-    expected = tuple(np.zeros(codes.size, dtype) for dtype in dtypes)
-    encoder = c_core.encoder_of("rice", lanes, bins)
-    c_core.run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, False, log=expected, plain=True)
+    expected = ResidualLog(lanes)
+    encoder = CODERS["rice"].encoder(lanes, bins)
+    state_of(lanes, bins, gains, initial_codes, predictor, table, log=expected, plain=True).run(encoder, codes)
     for how in HOW:
-        found = tuple(np.zeros_like(array) for array in expected)
-        encoder = c_core.encoder_of("rice", lanes, bins)
-        c_core.run(lanes, bins, gains, initial_codes, codes, predictor, table, encoder, False, log=found, **how)
-        for ours, theirs in zip(found, expected, strict=True):
+        found = ResidualLog(lanes)
+        encoder = CODERS["rice"].encoder(lanes, bins)
+        state_of(lanes, bins, gains, initial_codes, predictor, table, log=found, **how).run(encoder, codes)
+        for ours, theirs in zip(found.arrays, expected.arrays, strict=True):
             assert np.array_equal(ours, theirs)
 
 
@@ -280,7 +272,7 @@ def test_network_is_that_of_onnx_runtime(name):
     windows = np.random.default_rng(1).integers(-1023, 1024, (predictor.window, 700)).astype(np.float32)
     outputs = np.zeros((3, 700), np.float32)
     for how in HOW:
-        c_core.network_of(predictor).run(windows, outputs, how["simd"])
+        predictor.chain.network.run(windows, outputs, how["simd"])
         assert np.array_equal(outputs, predictor.predict(windows))
 
 
@@ -294,13 +286,13 @@ def test_arguments_are_checked():
         _core.unpack(b"", 3, 8, codes)
     lanes, bins = cut([8], 4), Bins.of([identity(1)], None)
     table = ReferenceTable(np.array([0, 1]), np.full((1, 4), -1), np.zeros((1, 4), np.int64))
-    state = c_core.CoreState(lanes, bins, np.zeros(2, np.uint8), np.zeros(2, np.int32), None, table)
-    encoder = c_core.encoder_of("range", lanes, bins)
+    state = state_of(lanes, bins, np.zeros(2, np.uint8), np.zeros(2, np.int32), None, table)
+    encoder = CODERS["range"].encoder(lanes, bins)
     with pytest.raises(ValueError, match="not on its grid"):
-        state.take(encoder, codes - 1, False, 3)
+        state.take(encoder, codes - 1, 3, by_step=False)
     with pytest.raises(ValueError, match="do not fit"):
-        state.take(encoder, codes[:7], False, 3)
+        state.take(encoder, codes[:7], 3, by_step=False)
     with pytest.raises(ValueError, match="more steps"):
-        state.take(encoder, codes, False, 4)
+        state.take(encoder, codes, 4, by_step=False)
     with pytest.raises(ValueError, match="do not fit"):
-        c_core.CoreState(lanes, bins, np.full(2, 217, np.uint8), np.zeros(2, np.int32), None, table)
+        state_of(lanes, bins, np.full(2, 217, np.uint8), np.zeros(2, np.int32), None, table)

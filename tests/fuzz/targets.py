@@ -20,7 +20,7 @@ from support.archive_builder import ArchiveParts, Block, deflated
 import spikey_cli
 from spikey_cli.api.chunk import decode_chunk
 from spikey_cli.api.compress import write_archive
-from spikey_cli.codec.coding_state import run
+from spikey_cli.codec.coding_state import CodingState
 from spikey_cli.codec.scan import scan
 from spikey_cli.container.archive import NO_MODEL
 from spikey_cli.container.limits import Limits
@@ -205,16 +205,8 @@ def coder(name: str, data: bytes) -> None:
     decoder = CODERS[name].decoder(lanes, bins, [s[n:] for s, n in zip(streams, used, strict=True)])
     codes = np.zeros(sum(lengths), dtype=np.int32)
     reference_graph = ReferenceGraph.independent(n_channels)
-    run(
-        lanes,
-        bins,
-        gains,
-        initial_codes,
-        codes,
-        predictor,
-        ReferenceTable.of(reference_graph, range(n_channels)),
-        decoder,
-    )
+    table = ReferenceTable.of(reference_graph, range(n_channels))
+    CodingState(lanes, bins, gains, initial_codes, predictor, table).run(decoder, codes)
     decoder.finish()
     at = 0
     for length, quantizer in zip(lengths, quantizers, strict=True):
