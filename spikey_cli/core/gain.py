@@ -15,8 +15,6 @@ Three integer tables, indexed by g, are derived from eight constants, ROOT[i] = 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 import numpy as np
 
 from . import _core
@@ -28,9 +26,6 @@ MAX_GAIN = 216
 
 INPUT_LIMIT = 1023
 """Network inputs are clipped to -INPUT_LIMIT..INPUT_LIMIT, about sixteen times the RMS."""
-
-OCTAVE = 16
-"""Scales are log2 in 1/16 octaves."""
 
 # ROOT[i] = round(2**30 * 2**(i/8))
 ROOT = (1073741824, 1170923762, 1276901417, 1392470869, 1518500250, 1655936265, 1805811301, 1969251188)
@@ -56,19 +51,6 @@ def _output_factor(gain: int) -> int:
 INPUT_FACTOR = np.array([_input_factor(g) for g in range(MAX_GAIN + 1)], dtype=np.int64)
 OUTPUT_FACTOR = np.array([_output_factor(g) for g in range(MAX_GAIN + 1)], dtype=np.int64)
 LOG_SCALE = np.array([2 * g - 32 for g in range(MAX_GAIN + 1)], dtype=np.int32)
-
-# Least mean squares, in 1/256 code**2, of gain g, for g = 1..MAX_GAIN:
-# RMS(g - 1/2)**2 * 256 = 2**((2 * g + 31) / 8), rounded down
-STEP_UP = [shifted(ROOT[(2 * g + 31) % 8], (2 * g + 31) // 8 - 30) for g in range(1, MAX_GAIN + 1)]
-
-
-MEAN_SQUARE = [shifted(ROOT[2 * g % 8], 2 * g // 8 + 8 - 30) for g in range(MAX_GAIN + 1)]
-"""Mean square difference, in (1/64 codes)**2, that a gain stands for: 4096 RMS(g)**2."""
-
-
-def gain_of(mean_square: int) -> int:
-    """Return the gain of differences with this mean square, in (1/64 codes)**2, rounded as in `lane_gains`."""
-    return bisect_right(STEP_UP, mean_square >> 4)  # in 1/256 code**2
 
 
 def lane_gains(codes: np.ndarray, lanes: Lanes, bins: Bins) -> np.ndarray:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from spikey_cli.core import _core, gain
 from spikey_cli.core.converter import Bins
-from spikey_cli.core.gain import MEAN_SQUARE, STEP_UP, gain_of
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import identity
 from spikey_cli.core.reference import gain as reference
@@ -20,13 +19,14 @@ from spikey_cli.core.reference import gain as reference
 
 @given(st.integers(0, 2**62))
 def test_gain_of_a_mean_square(mean_square):
-    assert gain_of(mean_square) == bisect_right(STEP_UP, mean_square >> 4)
+    assert reference.nearest_gain(mean_square >> 4) == bisect_right(reference.THRESHOLDS, mean_square >> 4)
 
 
 def test_mean_squares_of_gains():
-    for g, mean_square in enumerate(MEAN_SQUARE):
+    for g in range(gain.MAX_GAIN + 1):
+        mean_square = reference.mean_square(g)
         assert mean_square == pytest.approx(4096 * 2 ** (g / 4 - 4), rel=1e-2)
-        assert gain_of(mean_square) == g
+        assert reference.nearest_gain(mean_square >> 4) == g
 
 
 def test_gain_tables_are_their_formulas():
@@ -37,7 +37,7 @@ def test_gain_tables_are_their_formulas():
         assert gain.OUTPUT_FACTOR[g] == pytest.approx(2**16 * 64 * rms / 1024, rel=1e-6, abs=1)
         assert gain.LOG_SCALE[g] == pytest.approx(16 * math.log2(rms))
     for g in range(1, gain.MAX_GAIN + 1):
-        assert gain.STEP_UP[g - 1] == pytest.approx(2 ** ((g - 0.5) / 4 - 4) * 256, rel=1e-6, abs=1)
+        assert reference.threshold(g) == pytest.approx(2 ** ((g - 0.5) / 4 - 4) * 256, rel=1e-6, abs=1)
 
 
 @given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=20), st.sampled_from([1, 2**8, 2**16]))
@@ -55,8 +55,8 @@ def test_gain_tables_of_the_core():
     for name, expected in (
         ("input_factor", gain.INPUT_FACTOR),
         ("output_factor", gain.OUTPUT_FACTOR),
-        ("gain_step", gain.STEP_UP),
-        ("mean_square", gain.MEAN_SQUARE),
+        ("gain_step", reference.THRESHOLDS),
+        ("mean_square", map(reference.mean_square, range(gain.MAX_GAIN + 1))),
     ):
         assert np.frombuffer(tables[name], np.int64).tolist() == list(expected)
     assert np.frombuffer(tables["log2_rms"], np.int32).tolist() == gain.LOG_SCALE.tolist()

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from support.recordings import neural
 
-from spikey_cli.core.gain import MEAN_SQUARE
 from spikey_cli.core.quantizer import N1, identity
+from spikey_cli.core.reference.gain import mean_square
 from spikey_cli.model.predictor import default_predictor
 from spikey_cli.streaming.stream_state import INITIAL_GAIN, StreamState, streams_per_pass
 from spikey_cli.topology.topology import Topology
@@ -30,7 +30,7 @@ def test_gains_follow_the_differences(random):
     state.encode(codes + 32768 - 512)
     assert state._state is not None
     for channel, gain in enumerate(_gains(state, 4)):
-        power = float(MEAN_SQUARE[INITIAL_GAIN])
+        power = float(mean_square(INITIAL_GAIN))
         power_at_update = power
         for step, difference in enumerate(np.diff(codes[:, channel].astype(float) * 64), start=1):
             power += (difference**2 - power) / min(step + 3, 1024)
