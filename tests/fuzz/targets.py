@@ -145,12 +145,12 @@ def npy(data: bytes) -> None:
 
 
 def sidecar(data: bytes) -> None:
-    """Parse a file beside raw samples: a format found must be within the limits of a WAV."""
+    """Parse a file beside raw samples: a format found must be within the limits of a WAV; rate 0 is unknown."""
     with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
         for name, samples in (("a.meta", "a.bin"), ("structure.oebin", "continuous/0/continuous.dat")):
             (Path(folder) / name).write_bytes(data)
             found = raw_format_beside(Path(folder) / samples)
-            assert found is None or (1 <= found.channels <= MAX_CHANNELS and 1 <= found.sample_rate <= MAX_RATE), found
+            assert found is None or (1 <= found.channels <= MAX_CHANNELS and 0 <= found.sample_rate <= MAX_RATE), found
 
 
 def model(data: bytes) -> None:
