@@ -46,12 +46,7 @@ def main(files: tuple[Path, ...], model: str, coder: str) -> None:
             compress(files, path, coder=Encoding(coder, predictor, peers), verify=False)
             archives[peers], bits[peers] = info(path), stream_bits(path)
     channels: list[dict] = archives[True]["channels"]  # type: ignore[assignment, type-arg]
-    passes = {channel["name"]: channel["coding_pass"] for channel in channels}
-    dependent = [
-        channel["name"]
-        for channel in channels
-        if any(passes[peer["name"]] < channel["coding_pass"] for peer in channel["peers"])
-    ]
+    dependent = [channel["name"] for channel in channels if channel["references"]]
     frames = {file["name"]: file["frames"] for file in archives[True]["files"] if file["kind"] == "wav"}  # type: ignore[attr-defined]
     samples = sum(frames[name if name in frames else name.rsplit(":", 1)[0]] for name in dependent)
     rates = {peers: sum(counts[name] for name in dependent) / max(1, samples) for peers, counts in bits.items()}

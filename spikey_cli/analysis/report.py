@@ -131,13 +131,13 @@ def _whiteness(w: dict, plot: str | None) -> Section:
 
 
 def _correlation(c: dict, plot: str | None) -> Section:
-    if not c["peer_pairs"]:
+    if not c["linked_pairs"]:
         text = "No two channels have common activity: all channels are independent."
     else:
         text = (
-            f"Pairs of peers: {c['peer_pairs']}. Their prediction errors correlate by {c['peer_mean']:.3f} on "
-            f"average and by at most {c['peer_max']:.3f}. A channel that refers to the present sample of a peer saves "
-            "about -log2(1 - r**2) / 2 bits/sample."
+            f"Pairs of channels of which one references the other: {c['linked_pairs']}. Their prediction errors "
+            f"correlate by {c['linked_mean']:.3f} on average and by at most {c['linked_max']:.3f}. The present sample "
+            "of another channel saves about -log2(1 - r**2) / 2 bits/sample."
         )
     return Section("Correlation of channels", (text,), plot)
 

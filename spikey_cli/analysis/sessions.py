@@ -1,4 +1,4 @@
-"""The topology of recordings as JSON data and as text: sessions, their channels, coding passes and peers."""
+"""The topology of recordings as JSON data and as text: sessions, their channels, coding passes and references."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def describe_sessions(survey: Survey) -> dict[str, object]:
     -------
     dict
         "files" and "channels" are counts. "sessions" lists the channels of each session: name, file, channel (index
-        within the file), coding_pass, and peers with name and metric (0 to 255). "skipped" has a message for each file
-        without samples that can be predicted.
+        within the file), coding_pass, references to channels of earlier passes with name and metric (0 to 255),
+        later_references (names of channels of the same or of later passes) and long_lag (in samples, or null).
+        "skipped" has a message for each file without samples that can be predicted.
     """
     channels, topology = survey.channels, survey.topology
     return {
@@ -29,7 +30,11 @@ def describe_sessions(survey: Survey) -> dict[str, object]:
                     "file": str(survey.sources[channels[i].file].source),
                     "channel": channels[i].channel,
                     "coding_pass": topology.passes[i],
-                    "peers": [{"name": channels[p.channel].name, "metric": p.metric} for p in topology.peers[i]],
+                    "references": [
+                        {"name": channels[one.channel].name, "metric": one.metric} for one in topology.earlier[i]
+                    ],
+                    "later_references": [channels[other].name for other in topology.later[i]],
+                    "long_lag": topology.lags[i] or None,
                 }
                 for i in session
             ]
@@ -46,12 +51,11 @@ def summarise_sessions(description: dict) -> str:
     lines = [
         f"channels: {description['channels']}, files: {description['files']}, "
         f"sessions of several channels: {joint}, independent channels: {len(sessions) - joint}",
-        "channel, coding pass: peers with metric 0 to 255 (255 is nearest)",
+        "channel, coding pass: references with metric 0 to 255 (255 is nearest), later references",
     ]
     for number, session in enumerate(sessions, 1):
         described = [
-            f"{channel['name']}, pass {channel['coding_pass']}: "
-            + (", ".join(f"{peer['name']} at {peer['metric']}" for peer in channel["peers"]) or "independent")
+            f"{channel['name']}, pass {channel['coding_pass']}: " + (", ".join(_references(channel)) or "independent")
             for channel in session
         ]
         if len(session) <= _ONE_LINE:
@@ -59,3 +63,8 @@ def summarise_sessions(description: dict) -> str:
         else:
             lines += [f"session {number}  {len(session)} channels", *(f"    {line}" for line in described)]
     return "\n".join(lines)
+
+
+def _references(channel: dict) -> list[str]:
+    earlier = [f"{reference['name']} at {reference['metric']}" for reference in channel["references"]]
+    return earlier + [f"later {name}" for name in channel["later_references"]]

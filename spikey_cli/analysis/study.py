@@ -240,17 +240,12 @@ def _whiteness(excerpts: Sequence[ChannelExcerpt]) -> tuple[dict, np.ndarray]:
 
 def _correlation(matrix: np.ndarray, order: Sequence[int], survey: Survey) -> dict:
     row = {channel: k for k, channel in enumerate(order)}
-    peers: list[float] = [
-        float(matrix[row[i], row[peer.channel]])
-        for i in order
-        for peer in survey.topology.peers[i]
-        if peer.channel in row and i < peer.channel
-    ]
+    linked = [float(matrix[row[a], row[b]]) for a, b in survey.topology.links() if a in row and b in row]
     return {
         "channels": [survey.channels[i].name for i in order],
-        "peer_pairs": len(peers),
-        "peer_mean": round(float(np.mean(peers)), 4) if peers else None,
-        "peer_max": round(sorted(peers, key=abs)[-1], 4) if peers else None,
+        "linked_pairs": len(linked),
+        "linked_mean": round(float(np.mean(linked)), 4) if linked else None,
+        "linked_max": round(sorted(linked, key=abs)[-1], 4) if linked else None,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ _MAX_INCHES = 40
 
 
 def draw_topology(survey: Survey) -> bytes:
-    """Draw each session as a circle of channels, coloured by coding pass, with lines between peers.
+    """Draw each session as a circle of channels, coloured by coding pass, with lines along references.
 
     A line is the wider and darker the larger its metric is.
 
@@ -47,7 +48,7 @@ def draw_topology(survey: Survey) -> bytes:
         for k, channel in enumerate(_circle_order(survey, session)):
             angle = 2 * math.pi * k / len(session) + math.pi / 2
             positions[channel] = x + radius * math.cos(angle), y + radius * math.sin(angle)
-    _draw_peers(axes, survey, positions)
+    _draw_links(axes, survey, positions)
     x_of, y_of = positions.T
     dots = axes.scatter(
         x_of, y_of, c=survey.topology.passes, cmap="viridis", s=60 * scale, zorder=3, edgecolors="k", lw=0.4
@@ -59,7 +60,7 @@ def draw_topology(survey: Survey) -> bytes:
     axes.legend(handles, labels, title="coding pass", loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     joint = sum(len(session) > 1 for session in sessions)
     axes.set_title(
-        f"{len(survey.channels)} channels, {joint} sessions of several; darker lines: nearer peers", fontsize=10
+        f"{len(survey.channels)} channels, {joint} sessions of several; darker lines: nearer channels", fontsize=10
     )
     axes.set_aspect("equal")
     axes.set_axis_off()
@@ -67,23 +68,25 @@ def draw_topology(survey: Survey) -> bytes:
 
 
 def _circle_order(survey: Survey, session: Sequence[int]) -> list[int]:
-    """The channels of a session, each followed by its nearest peer that is not placed yet."""
+    """The channels of a session, each followed by its nearest linked channel that is not placed yet."""
+    linked = defaultdict(list)
+    for (a, b), metric in survey.topology.links().items():
+        linked[a].append((-metric, b))
+        linked[b].append((-metric, a))
     remaining, order = set(session), []
     channel: int | None = session[0]
     while remaining:
         channel = min(remaining) if channel is None else channel
         remaining.discard(channel)
         order.append(channel)
-        channel = next((peer.channel for peer in survey.topology.peers[channel] if peer.channel in remaining), None)
+        channel = next((other for _, other in sorted(linked[channel]) if other in remaining), None)
     return order
 
 
-def _draw_peers(axes: Axes, survey: Survey, positions: np.ndarray) -> None:
+def _draw_links(axes: Axes, survey: Survey, positions: np.ndarray) -> None:
     from matplotlib.collections import LineCollection
 
-    pairs = [
-        (i, p.channel, p.metric / 255) for i, peers in enumerate(survey.topology.peers) for p in peers if i < p.channel
-    ]
+    pairs = [(a, b, metric / 255) for (a, b), metric in survey.topology.links().items()]
     if pairs:
         lines = [(positions[a], positions[b]) for a, b, _ in pairs]
         widths = [0.4 + 4 * metric for _, _, metric in pairs]

@@ -365,6 +365,8 @@ def write_archive(
     model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]
     logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
     done, total = 0, sum(entry.frames * entry.frame_bytes for entry in files)
+    if predictor is None or not predictor.message_peers:
+        topology = topology.without_metrics()
     embedded = _embedded_model(predictor, embed_model, sum(entry.size for entry in files))
     writer = ArchiveWriter(file, coder.number, model, Directory(files, topology, embedded))
 

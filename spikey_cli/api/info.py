@@ -33,7 +33,9 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
         ``files``: for each, ``name``, ``bytes``, ``crc32`` (hexadecimal), ``kind`` (wav, npy, raw or verbatim) and,
         unless verbatim, ``sample_rate``, ``channels``, ``frames``, ``sample_bits`` and ``quantizer``;
 
-        ``channels``: for each, ``name``, ``coding_pass`` and ``peers`` (``name`` and ``metric``).
+        ``channels``: for each, ``name``, ``coding_pass``, ``references`` to channels of earlier passes (``name`` and
+        ``metric``, which is None unless the model uses metrics), ``later_references`` (names of channels of the same or
+        of later passes, of which only past samples are used) and ``long_lag`` (in samples, or None).
 
     Raises
     ------
@@ -46,8 +48,8 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
     >>> report = spikey_cli.info("session.spk")
     >>> report["coder"], report["samples"], report["sessions"]
     ('rice', 120000, 1)
-    >>> [peer["name"] for peer in report["channels"][0]["peers"]]
-    ['right.wav']
+    >>> [reference["name"] for reference in report["channels"][1]["references"]]
+    ['left.wav']
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader:
         directory = reader.directory
@@ -82,9 +84,13 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
                 {
                     "name": name,
                     "coding_pass": coding_pass,
-                    "peers": [{"name": names[peer.channel], "metric": peer.metric} for peer in peers],
+                    "references": [{"name": names[one.channel], "metric": one.metric or None} for one in earlier],
+                    "later_references": [names[other] for other in later],
+                    "long_lag": lag or None,
                 }
-                for name, coding_pass, peers in zip(names, topology.passes, topology.peers, strict=True)
+                for name, coding_pass, earlier, later, lag in zip(
+                    names, topology.passes, topology.earlier, topology.later, topology.lags, strict=True
+                )
             ],
         }
 

@@ -22,7 +22,10 @@ _FILES_LISTED = 20
 @click.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
 @click.option(
-    "--all", "is_all", is_flag=True, help=f"List all files, not only {_FILES_LISTED}, and the peers of each channel."
+    "--all",
+    "is_all",
+    is_flag=True,
+    help=f"List all files, not only {_FILES_LISTED}, and the references of each channel.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @limited
@@ -48,7 +51,7 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
 
 
 def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
-    """A summary, the files and, if `is_all`, the peers."""
+    """A summary, the files and, if `is_all`, the references."""
     files, channels = archive["files"], archive["channels"]
     recordings = [file for file in files if file["kind"] != "verbatim"]
     bits = "" if archive["bits_per_sample"] is None else f", {archive['bits_per_sample']:.4f} bits/sample"
@@ -61,19 +64,19 @@ def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
         f"ratio {archive['ratio']:.4f}{bits}"
     )
     yield f"  coded      {archive['coder']}, model {_model(archive['model'])}, {counted(archive['blocks'], 'block')}"
-    with_peers = [channel for channel in channels if channel["peers"]]
+    linked = [channel for channel in channels if channel["references"] or channel["later_references"]]
     if channels:
-        share = f"{len(with_peers):,} of {counted(len(channels), 'channel')}"
-        yield f"  topology   {counted(archive['sessions'], 'session')}; {share} with peers"
+        share = f"{len(linked):,} of {counted(len(channels), 'channel')}"
+        yield f"  topology   {counted(archive['sessions'], 'session')}; {share} with references"
     yield ""
     listed = files if is_all else files[:_FILES_LISTED]
     yield from _file_table(listed)
     if len(listed) < len(files):
         yield f"  and {len(files) - len(listed)} more (--all)"
-    if is_all and with_peers:
+    if is_all and linked:
         yield ""
-        heads = ("channel", "coding pass", "peers (metric, 1 to 255)")
-        yield from _aligned([heads, *map(_peer_row, with_peers)], "<><")
+        heads = ("channel", "coding pass", "references", "later references", "long lag")
+        yield from _aligned([heads, *map(_channel_row, linked)], "<><<>")
 
 
 def _stream_lines(stream: dict[str, Any]) -> Iterator[str]:
@@ -136,9 +139,10 @@ def _file_row(file: dict[str, Any]) -> tuple[str, ...]:
     return file["name"], channels, frames, bits, rate, duration, size(file["bytes"]), file["quantizer"]
 
 
-def _peer_row(channel: dict[str, Any]) -> tuple[str, ...]:
-    peers = ", ".join(f"{peer['name']} ({peer['metric']})" for peer in channel["peers"])
-    return channel["name"], str(channel["coding_pass"]), peers
+def _channel_row(channel: dict[str, Any]) -> tuple[str, ...]:
+    references = ", ".join(reference["name"] for reference in channel["references"])
+    later, lag = ", ".join(channel["later_references"]), str(channel["long_lag"] or "")
+    return channel["name"], str(channel["coding_pass"]), references, later, lag
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:

@@ -133,7 +133,7 @@ def decode_channels(
     Returns
     -------
     list of int32 arrays of shape (samples,) or None
-        None for a channel whose stream is damaged, or which references such a channel.
+        None for a channel whose stream is damaged, or which depends on such a channel.
     """
 
     def decode_group(group: range) -> list[np.ndarray | None]:
@@ -211,8 +211,8 @@ def _encode_group(
             i for i, data in coded.items() if len(data) >= packed_bytes(channels[i].size, quantizers[i].size)
         }
         packed |= not_shorter
-        # a packed channel cannot be referenced: encode again if one is
-        if not any(other in not_shorter for i in coded for other in reference_graph.references[i]):
+        # no other channel may depend on a packed one: encode again if one does
+        if not any(not_shorter & reference_graph.sources(i) for i in coded):
             break
     return [
         Stream(Method.PACKED, pack_codes(codes, quantizer.size)) if i in packed else Stream(Method.CODED, coded[i])
@@ -289,10 +289,12 @@ def _decode_group(
     CodingState(lanes, bins, gains, initial_codes, predictor, table).run(decoder, codes)
     ends = np.cumsum([lengths[i] for i in order])
     intact = decoder.finish()
+    good = {i for k, i in enumerate(order) if intact[k] and used[k] <= len(streams[i].data)}
+    packed = {i for i, stream in enumerate(streams) if stream.method == Method.PACKED}
+    damaged = set(range(len(streams))) - packed - good
+    lost = set(reference_graph.without(packed).dependent(damaged)) if damaged else damaged
     for k, i in enumerate(order):
-        references = reference_graph.references[i]
-        references_damage = any(streams[j].method == Method.CODED and channels[j] is None for j in references)
-        if intact[k] and used[k] <= len(streams[i].data) and not references_damage:
+        if i not in lost:
             channels[i] = codes[ends[k] - lengths[i] : ends[k]]
     return channels
 

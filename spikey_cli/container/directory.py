@@ -179,7 +179,7 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
     limits : Limits
         Bounds on its size, and on the number of files and channels.
     archive_bytes : int
-        Size of the archive, which bounds the number of files and of peers.
+        Size of the archive, which bounds the number of files and of references.
 
     Raises
     ------
@@ -210,8 +210,8 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
     n_channels = sum(file.layout.channels for file in files if file.layout)
     if n_channels > limits.entries:
         raise beyond_memory(f"it has {n_channels} channels")
-    # a channel with peers has a stream, whose entry in a block's table is larger than a pair of peers is here
-    return Directory(files, unpack_topology(table.rest(), n_channels, archive_bytes), model)
+    # a channel with references has a stream: at least 6 bytes in a block's table for at most 10 references
+    return Directory(files, unpack_topology(table.rest(), n_channels, 2 * archive_bytes), model)
 
 
 def _check_names(names: Iterable[str]) -> None:

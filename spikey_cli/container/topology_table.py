@@ -1,33 +1,48 @@
 """The topology as it stands in an archive, channel after channel.
 
-1 byte    5 * coding pass + number of peers with a higher index
-for each of those peers, in ascending order:
-  uvarint   index - previous index - 1; the previous index of the first peer is the channel's own
-  1 byte    metric
+uvarint   (((references to earlier passes * 3 + later references) * 2 + 1 if there is a long lag) * 2
+          + 1 if there are metrics) * 16 + coding pass
+for each reference to an earlier pass, the nearest first:
+  zigzag uvarint   its index - the channel's
+  1 byte           metric, if there are metrics
+for each later reference, the nearest first:
+  zigzag uvarint   its index - the channel's
+uvarint   long lag - MIN_LAG, if there is one
 """
 
 from __future__ import annotations
 
-from ..core.varint import get_uvarint, put_uvarint
+from ..core.varint import put_uvarint, unzigzag, zigzag
 from ..errors import DamageError
-from ..topology.topology import MAX_PASSES, MAX_PEERS, Topology
+from ..topology.topology import MAX_EARLIER, MAX_LAG, MAX_LATER, MAX_PASSES, MIN_LAG, Reference, Topology
+from .table_reader import TableReader
+
+_MAX_HEAD = ((MAX_EARLIER * (MAX_LATER + 1) + MAX_LATER) * 4 + 3) * MAX_PASSES + MAX_PASSES - 1
+_MAX_OFFSET = 1 << 32
 
 
 def pack_topology(topology: Topology) -> bytes:
     """Serialise a topology."""
     out = bytearray()
-    for channel, (peers, coding_pass) in enumerate(zip(topology.peers, topology.passes, strict=True)):
-        later = sorted((peer.channel, peer.metric) for peer in peers if peer.channel > channel)
-        out.append((MAX_PEERS + 1) * coding_pass + len(later))
-        previous = channel
-        for index, metric in later:
-            put_uvarint(out, index - previous - 1)
-            out.append(metric)
-            previous = index
+    columns = zip(topology.passes, topology.earlier, topology.later, topology.lags, strict=True)
+    for channel, (coding_pass, earlier, later, lag) in enumerate(columns):
+        has_metrics = any(reference.metric for reference in earlier)
+        counts = len(earlier) * (MAX_LATER + 1) + len(later)
+        put_uvarint(out, ((counts * 2 + (lag > 0)) * 2 + has_metrics) * MAX_PASSES + coding_pass)
+        for reference in earlier:
+            put_uvarint(out, zigzag(reference.channel - channel))
+            if has_metrics:
+                out.append(reference.metric)
+        for other in later:
+            put_uvarint(out, zigzag(other - channel))
+        if lag:
+            put_uvarint(out, lag - MIN_LAG)
     return bytes(out)
 
 
-def unpack_topology(buf: bytes | bytearray | memoryview, n_channels: int, max_pairs: int | None = None) -> Topology:
+def unpack_topology(
+    buf: bytes | bytearray | memoryview, n_channels: int, max_references: int | None = None
+) -> Topology:
     """Parse a topology that fills `buf`.
 
     Parameters
@@ -35,46 +50,60 @@ def unpack_topology(buf: bytes | bytearray | memoryview, n_channels: int, max_pa
     buf : bytes-like
     n_channels : int
         Number of channels that it must describe.
-    max_pairs : int, optional
-        Maximum number of pairs of peers.
+    max_references : int, optional
+        Maximum number of references.
 
     Raises
     ------
     DamageError
-        A peer, the number of peers or a coding pass is out of range, or `buf` is too short or too long.
+        A reference, the number of references, a coding pass or a lag is out of range, or `buf` is too short or too
+        long.
     """
-    pos = 0
-    pairs: list[tuple[int, int, int]] = []
-    passes: list[int] = []
     if len(buf) < n_channels:
         raise DamageError(f"the topology of {n_channels} channels is cut short")
-    degree = [0] * n_channels
+    table = TableReader(bytes(buf))
+    passes: list[int] = []
+    earlier: list[tuple[Reference, ...]] = []
+    later: list[tuple[int, ...]] = []
+    lags: list[int] = []
+    n_references = 0
+
+    def index() -> int:
+        other = channel + unzigzag(table.number(_MAX_OFFSET, "the distance of a reference"))
+        if not 0 <= other < n_channels:
+            raise DamageError(f"channel {channel} references channel {other}, but there are {n_channels} channels")
+        return other
+
     for channel in range(n_channels):
-        if pos >= len(buf):
-            raise DamageError(f"the topology is cut short at channel {channel}")
-        coding_pass, n_later = divmod(buf[pos], MAX_PEERS + 1)
-        pos += 1
-        if coding_pass >= MAX_PASSES:
-            raise DamageError(f"channel {channel} is in coding pass {coding_pass}; the last one is {MAX_PASSES - 1}")
-        passes.append(coding_pass)
-        index = channel
-        for _ in range(n_later):
-            gap, pos = get_uvarint(buf, pos)
-            index += gap + 1
-            if index >= n_channels:
-                raise DamageError(f"channel {channel} has peer {index}, but there are {n_channels} channels")
-            if pos >= len(buf):
-                raise DamageError(f"the topology is cut short at channel {channel}")
-            pairs.append((channel, index, buf[pos]))
-            pos += 1
-            degree[channel] += 1
-            degree[index] += 1
-        if max_pairs is not None and len(pairs) > max_pairs:
+        head, coding_pass = divmod(table.number(_MAX_HEAD, "the head of a channel's references"), MAX_PASSES)
+        head, has_metrics = divmod(head, 2)
+        counts, has_lag = divmod(head, 2)
+        n_earlier, n_later = divmod(counts, MAX_LATER + 1)
+        n_references += n_earlier + n_later
+        if max_references is not None and n_references > max_references:
             raise DamageError(
-                f"the topology has more than {max_pairs} pairs of peers, too many for an archive this small"
+                f"the topology has more than {max_references} references, too many for an archive this small"
             )
-        if degree[channel] > MAX_PEERS:
-            raise DamageError(f"channel {channel} has more than {MAX_PEERS} peers")
-    if pos != len(buf):
-        raise DamageError(f"the topology has {len(buf) - pos} extra bytes")
-    return Topology.from_pairs(pairs, passes)
+        passes.append(coding_pass)
+        earlier.append(
+            tuple(Reference(index(), table.take(1, "a metric")[0] if has_metrics else 0) for _ in range(n_earlier))
+        )
+        later.append(tuple(index() for _ in range(n_later)))
+        lags.append(MIN_LAG + table.number(MAX_LAG - MIN_LAG, "a long lag") if has_lag else 0)
+        if has_metrics and not any(reference.metric for reference in earlier[-1]):
+            raise DamageError(f"channel {channel} has metrics, but none above 0")
+    table.end("the topology")
+    _check(passes, earlier, later)
+    return Topology(tuple(passes), tuple(earlier), tuple(later), tuple(lags))
+
+
+def _check(passes: list[int], earlier: list[tuple[Reference, ...]], later: list[tuple[int, ...]]) -> None:
+    """Raise DamageError if a reference is to the channel itself, to a wrong pass, or there twice."""
+    for channel, (references, others) in enumerate(zip(earlier, later, strict=True)):
+        before = [reference.channel for reference in references]
+        if len({channel, *before, *others}) != 1 + len(before) + len(others):
+            raise DamageError(f"channel {channel} references itself, or a channel twice")
+        if any(passes[other] >= passes[channel] for other in before):
+            raise DamageError(f"channel {channel} references a channel that is not in an earlier pass")
+        if any(passes[other] < passes[channel] for other in others):
+            raise DamageError(f"channel {channel} has a later reference to a channel of an earlier pass")

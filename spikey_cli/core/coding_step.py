@@ -60,7 +60,7 @@ def first_state(
     return _core.State(
         lanes.first_of_channels(),
         references.passes,
-        references.references,
+        np.ascontiguousarray(references.references[:, :4]),  # so many the core takes
         bins.size,
         bins.profiled,
         bins.edges,

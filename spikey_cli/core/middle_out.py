@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..topology.references import MAX_REFERENCES, ReferenceTable
+from ..topology.references import ReferenceTable
 from . import _core
 from .lanes import Lanes
 
@@ -54,7 +54,7 @@ class Messages:
         share = np.zeros(lanes.count, dtype=np.int64)
         receiver, sender, metric = [], [], []
         for channel in range(lanes.n_channels):
-            for k in range(min(n_peers, MAX_REFERENCES)):
+            for k in range(n_peers):
                 other = peers.references[channel, k]
                 if other >= 0:
                     own = np.arange(first[channel], first[channel + 1])

@@ -17,7 +17,7 @@ from `windows`, or it has parts, each with its own columns:
 The file's metadata may hold, in decimal:
 
     adc_edges              profile of the N1 converter (see `core.converter`) used for training: 1025 numbers
-    middle_out_peers       number of references of a channel that send it messages: 1..4
+    middle_out_peers       number of references of a channel that send it messages: 1..8
     middle_out_residual    1: the region is added to the latent; 0: it replaces the latent
 
 and in hexadecimal:
@@ -43,7 +43,7 @@ from ..core.gain import INPUT_LIMIT
 from ..core.middle_out import EXTRA_ROWS
 from ..core.quantizer import N1
 from ..errors import ModelError, SelfTestError, system_fault
-from ..topology.references import MAX_REFERENCES
+from ..topology.topology import MAX_EARLIER
 from .certify import Span, certify
 from .chain import chain_of
 from .graph import Graph, read_graph
@@ -88,7 +88,7 @@ class Predictor:
         """Rows of the latent, or 0 if the graph has no parts."""
         self.is_recurrent = "state" in graph.inputs
         """Whether the latent of a step depends on that of the step before."""
-        self.message_peers = _number(graph, "middle_out_peers", 1, MAX_REFERENCES) if "messages" in graph.inputs else 0
+        self.message_peers = _number(graph, "middle_out_peers", 1, MAX_EARLIER) if "messages" in graph.inputs else 0
         """Number of references of a channel that send it messages."""
         self.is_residual = bool(self.message_peers and _number(graph, "middle_out_residual", 0, 1))
         """Whether the region is added to the latent."""

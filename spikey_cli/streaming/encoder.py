@@ -46,8 +46,8 @@ class StreamEncoder:
     quantizer : {"n1", "identity"}, optional
         Value grid of the samples. By default it is found from the first 1024 samples.
     topology : Topology, optional
-        Peers of each channel, as `spikey_cli.topology.discovery.find_topology` finds them in a recording of the same
-        probe. By default channels are predicted independently.
+        References of each channel, as `spikey_cli.topology.discovery.find_topology` finds them in a recording of the
+        same probe. By default channels are predicted independently.
     predictor : Predictor, optional
         Network that predicts the samples; by default the package's default model.
     header : bytes, optional
@@ -97,8 +97,8 @@ class StreamEncoder:
             raise InputError(
                 f"no quantizer {quantizer!r} for samples of {sample_bytes} bytes; choose one of {', '.join(QUANTIZERS)}"
             )
-        if topology is not None and len(topology.peers) != channels:
-            raise InputError(f"the topology has {len(topology.peers)} channels and the stream has {channels}")
+        if topology is not None and len(topology.passes) != channels:
+            raise InputError(f"the topology has {len(topology.passes)} channels and the stream has {channels}")
         if len(header) > MAX_HEADER_BYTES:
             raise InputError(f"the header has {len(header)} bytes; {MAX_HEADER_BYTES} is the most")
         self._predictor = predictor or default_predictor()

@@ -56,7 +56,7 @@ class StreamState:
     predictor : Predictor
         Network that predicts the codes.
     topology : Topology
-        Peers and coding pass of each channel.
+        References and coding pass of each channel.
     """
 
     def __init__(self, channels: int, quantizer: Quantizer, predictor: Predictor, topology: Topology) -> None:

@@ -46,7 +46,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .topology import MAX_PASSES, MAX_PEERS, Topology
+from .topology import MAX_PASSES, Topology
+
+MAX_PEERS = 4
+"""Maximum peers of a channel."""
 
 EXCERPT_SAMPLES = 1 << 16
 """Samples at the start of a channel that are compared."""
@@ -186,8 +189,7 @@ def find_topology(bands: Sequence[np.ndarray | None], keys: Sequence[Hashable]) 
             rows = np.stack([band for band in (bands[channel] for channel in channels) if band is not None])
             candidates += [(metric, channels[a], channels[b]) for metric, a, b in _correlated(rows, limit)]
     pairs = _choose(len(bands), sorted(candidates, key=lambda c: (-c[0], c[1], c[2])))
-    independent = Topology.from_pairs(pairs, (0,) * len(bands))
-    return Topology(independent.peers, _passes(independent))
+    return Topology.from_pairs(pairs, _passes(len(bands), pairs))
 
 
 def _correlated(bands: np.ndarray, limit: float) -> Iterable[tuple[int, int, int]]:
@@ -244,11 +246,15 @@ def _choose(n_channels: int, candidates: Sequence[tuple[int, int, int]]) -> list
     return chosen
 
 
-def _passes(topology: Topology) -> tuple[int, ...]:
+def _passes(n_channels: int, pairs: Iterable[tuple[int, int, int]]) -> tuple[int, ...]:
     """Coding pass of each channel: its rank in its session in Prim's order, modulo MAX_PASSES."""
-    passes = [0] * len(topology.peers)
-    seen = [False] * len(topology.peers)
-    for first in range(len(topology.peers)):
+    peers: list[list[tuple[int, int]]] = [[] for _ in range(n_channels)]
+    for a, b, metric in pairs:
+        peers[a].append((-metric, b))
+        peers[b].append((-metric, a))
+    passes = [0] * n_channels
+    seen = [False] * n_channels
+    for first in range(n_channels):
         rank = 0
         queue = [(0, first)]
         while queue:
@@ -257,6 +263,6 @@ def _passes(topology: Topology) -> tuple[int, ...]:
                 seen[channel] = True
                 passes[channel] = rank % MAX_PASSES
                 rank += 1
-                for peer in topology.peers[channel]:
-                    heappush(queue, (-peer.metric, peer.channel))
+                for peer in peers[channel]:
+                    heappush(queue, peer)
     return tuple(passes)

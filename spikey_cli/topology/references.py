@@ -1,31 +1,32 @@
-"""References: the peers in the same block from whose current sample a channel is predicted.
+"""References: the channels of the same block from whose samples a channel is predicted.
 
-A channel references a peer (see `topology`) if
+A channel may reference another one, as the topology says, if
 
-    the peer is in an earlier coding pass       its sample of the current step is decoded first
     their parts cover the same frames           their lanes are aligned
     they are in the same dependency group       one worker decodes both
-    the peer's stream is coded                  a packed channel has no prediction errors
+    the other one's stream is coded             a packed channel has no prediction errors
 
 A dependency group is a run of channels in the order of the block. A new group starts at a channel if no channel before
 it in the block is linked with it or with a later one, and after MAX_GROUP_CHANNELS channels. Two channels are linked if
-they are peers and their parts cover the same frames.
+one references the other in the topology and their parts cover the same frames.
+
+Channels of a dependency group that links connect, directly or through others, are a joint group. In addition to its
+references, a channel may be predicted from all channels of its joint group in earlier coding passes: from their mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from .topology import MAX_PEERS, Topology
+from .topology import MAX_EARLIER, MAX_LATER, Topology
 
 MAX_GROUP_CHANNELS = 64
 """Maximum channels of a dependency group."""
-
-MAX_REFERENCES = MAX_PEERS
-"""Maximum references of a channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,67 +44,108 @@ class ReferenceGraph:
 
     Parameters
     ----------
-    references : tuple of tuple of int
-        Positions that each channel may reference, by descending metric.
-    metrics : tuple of tuple of int
-        Metric of each reference, 0 to 255.
     passes : tuple of int
         Coding pass of each channel.
+    references : tuple of tuple of int
+        Positions of earlier passes that each channel references, the nearest first.
+    metrics : tuple of tuple of int
+        Metric of each of these references, 0 to 255.
+    later : tuple of tuple of int
+        Positions of the same or of later passes that each channel references, the nearest first.
+    lags : tuple of int
+        Long lag of each channel in samples; 0 for none.
+    joint_groups : tuple of int
+        A number that the channels of a joint group share.
     dependency_groups : tuple of range
         Consecutive ranges that cover all positions. No channel references one of another group.
     """
 
+    passes: tuple[int, ...]
     references: tuple[tuple[int, ...], ...]
     metrics: tuple[tuple[int, ...], ...]
-    passes: tuple[int, ...]
+    later: tuple[tuple[int, ...], ...]
+    lags: tuple[int, ...]
+    joint_groups: tuple[int, ...]
     dependency_groups: tuple[range, ...]
 
     @classmethod
     def independent(cls, n_channels: int) -> ReferenceGraph:
         """Return the graph of channels without references."""
-        none = ((),) * n_channels
-        return cls(none, none, (0,) * n_channels, tuple(range(i, i + 1) for i in range(n_channels)))
+        none, zeros = ((),) * n_channels, (0,) * n_channels
+        alone = tuple(range(i, i + 1) for i in range(n_channels))
+        return cls(zeros, none, none, none, zeros, tuple(range(n_channels)), alone)
 
     @classmethod
     def of(cls, topology: Topology, channels: Sequence[BlockChannel]) -> ReferenceGraph:
         """Return the graph of a block with these channels, in its order."""
-        position = {(channel.channel, channel.first_frame): i for i, channel in enumerate(channels)}
-        linked = [_linked(topology, channel, channels, position) for channel in channels]
-        dependency_groups = _dependency_groups(linked)
-        group_of = [number for number, group in enumerate(dependency_groups) for _ in group]
-        passes = tuple(topology.passes[channel.channel] for channel in channels)
-        references = [
-            {j: metric for j, metric in others.items() if group_of[j] == group_of[i] and passes[j] < passes[i]}
-            for i, others in enumerate(linked)
-        ]
-        return cls(_keys(references), _values(references), passes, tuple(dependency_groups))
+        position = {(channel.channel, channel.first_frame, channel.n_frames): i for i, channel in enumerate(channels)}
 
-    def needed(self, wanted: Sequence[int]) -> list[int]:
-        """Return the wanted positions and all that they reference, directly or through others, sorted."""
-        needed = set(wanted)
-        pending = list(needed)
-        while pending:
-            for other in self.references[pending.pop()]:
-                if other not in needed:
-                    needed.add(other)
-                    pending.append(other)
-        return sorted(needed)
+        def position_of(other: int, channel: BlockChannel) -> int:
+            return position.get((other, channel.first_frame, channel.n_frames), -1)
+
+        earlier = [
+            {
+                position_of(reference.channel, channel): reference.metric
+                for reference in topology.earlier[channel.channel]
+            }
+            for channel in channels
+        ]
+        later = [[position_of(other, channel) for other in topology.later[channel.channel]] for channel in channels]
+        dependency_groups = _dependency_groups(
+            [{*own, *others} - {-1} for own, others in zip(earlier, later, strict=True)]
+        )
+        group_of = [group for group in dependency_groups for _ in group]
+        earlier = [
+            {j: metric for j, metric in others.items() if j in group}
+            for others, group in zip(earlier, group_of, strict=True)
+        ]
+        later = [[j for j in others if j in group] for others, group in zip(later, group_of, strict=True)]
+        return cls(
+            passes=tuple(topology.passes[channel.channel] for channel in channels),
+            references=tuple(tuple(others) for others in earlier),
+            metrics=tuple(tuple(others.values()) for others in earlier),
+            later=tuple(tuple(others) for others in later),
+            lags=tuple(topology.lags[channel.channel] for channel in channels),
+            joint_groups=_joint_groups([{*own, *others} for own, others in zip(earlier, later, strict=True)]),
+            dependency_groups=tuple(dependency_groups),
+        )
+
+    @cached_property
+    def _members(self) -> Mapping[int, Sequence[int]]:
+        members = defaultdict(list)
+        for i, group in enumerate(self.joint_groups):
+            members[group].append(i)
+        return members
+
+    def sources(self, i: int) -> set[int]:
+        """Return the positions whose samples enter the prediction of position `i` directly."""
+        before = (j for j in self._members[self.joint_groups[i]] if self.passes[j] < self.passes[i])
+        return {*before, *self.references[i], *self.later[i]}
+
+    def needed(self, wanted: Collection[int]) -> list[int]:
+        """Return the wanted positions and all that they depend on, directly or through others, sorted."""
+        if len(wanted) == len(self.passes):
+            return sorted(wanted)
+        return _closure(wanted, self.sources)
+
+    def dependent(self, positions: Collection[int]) -> list[int]:
+        """Return the positions and all that depend on them, directly or through others, sorted."""
+        dependent = defaultdict(set)
+        for i in range(len(self.passes)):
+            for j in self.sources(i):
+                dependent[j].add(i)
+        return _closure(positions, lambda i: dependent[i])
 
     def without(self, positions: Collection[int]) -> ReferenceGraph:
-        """Return the same graph without references to `positions`."""
-        references = [
-            {j: metric for j, metric in zip(others, metrics, strict=True) if j not in positions}
-            for others, metrics in zip(self.references, self.metrics, strict=True)
-        ]
-        return ReferenceGraph(_keys(references), _values(references), self.passes, self.dependency_groups)
+        """Return the same graph in which nothing depends on `positions`."""
+        n = len(self.passes)
+        kept = {j: j for j in range(n) if j not in positions}
+        joint_groups = tuple(group if i in kept else n + i for i, group in enumerate(self.joint_groups))
+        return replace(self._renumbered(range(n), kept), joint_groups=joint_groups)
 
     def subset(self, positions: Sequence[int]) -> ReferenceGraph:
         """Return the graph of sorted `positions` only, renumbered from 0; references to other channels are dropped."""
         new = {position: i for i, position in enumerate(positions)}
-        references = [
-            {new[j]: metric for j, metric in zip(self.references[i], self.metrics[i], strict=True) if j in new}
-            for i in positions
-        ]
         dependency_groups = []
         start = 0
         for group in self.dependency_groups:
@@ -111,32 +153,48 @@ class ReferenceGraph:
             if stop > start:
                 dependency_groups.append(range(start, stop))
             start = stop
+        return replace(self._renumbered(positions, new), dependency_groups=tuple(dependency_groups))
+
+    def _renumbered(self, positions: Sequence[int], new: Mapping[int, int]) -> ReferenceGraph:
+        """The channels at `positions`, with references to those in `new` only, by their new numbers."""
+        references = [
+            {new[j]: metric for j, metric in zip(self.references[i], self.metrics[i], strict=True) if j in new}
+            for i in positions
+        ]
         return ReferenceGraph(
-            _keys(references), _values(references), tuple(self.passes[i] for i in positions), tuple(dependency_groups)
+            passes=tuple(self.passes[i] for i in positions),
+            references=tuple(tuple(others) for others in references),
+            metrics=tuple(tuple(others.values()) for others in references),
+            later=tuple(tuple(new[j] for j in self.later[i] if j in new) for i in positions),
+            lags=tuple(self.lags[i] for i in positions),
+            joint_groups=tuple(self.joint_groups[i] for i in positions),
+            dependency_groups=self.dependency_groups,
         )
 
 
-def _keys(tables: Sequence[dict[int, int]]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(table) for table in tables)
+def _closure(positions: Iterable[int], following: Callable[[int], Iterable[int]]) -> list[int]:
+    """Return the positions and all that follow from them, sorted."""
+    found = set(positions)
+    pending = list(found)
+    while pending:
+        more = set(following(pending.pop())) - found
+        found |= more
+        pending += more
+    return sorted(found)
 
 
-def _values(tables: Sequence[dict[int, int]]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(table.values()) for table in tables)
-
-
-def _linked(
-    topology: Topology, channel: BlockChannel, channels: Sequence[BlockChannel], position: dict[tuple[int, int], int]
-) -> dict[int, int]:
-    """Positions of the channel's peers whose parts cover the same frames, by descending metric, with their metrics."""
-    peers = topology.peers[channel.channel]
-    positions = ((position.get((peer.channel, channel.first_frame)), peer.metric) for peer in peers)
-    return {j: metric for j, metric in positions if j is not None and channels[j].n_frames == channel.n_frames}
+def _mutual(linked: Sequence[Iterable[int]]) -> list[set[int]]:
+    mutual = [set(others) for others in linked]
+    for i, others in enumerate(linked):
+        for j in others:
+            mutual[j].add(i)
+    return mutual
 
 
 def _dependency_groups(linked: Sequence[Iterable[int]]) -> list[range]:
     groups = []
     start, reach = 0, -1
-    for i, others in enumerate(linked):
+    for i, others in enumerate(_mutual(linked)):
         if i > start and (i > reach or i - start == MAX_GROUP_CHANNELS):
             groups.append(range(start, i))
             start = i
@@ -144,6 +202,17 @@ def _dependency_groups(linked: Sequence[Iterable[int]]) -> list[range]:
     if linked:
         groups.append(range(start, len(linked)))
     return groups
+
+
+def _joint_groups(linked: Sequence[Iterable[int]]) -> tuple[int, ...]:
+    """Return for each position the first one of those that links connect with it."""
+    mutual = _mutual(linked)
+    groups = [-1] * len(linked)
+    for first in range(len(linked)):
+        if groups[first] < 0:
+            for i in _closure([first], mutual.__getitem__):
+                groups[i] = first
+    return tuple(groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,26 +223,45 @@ class ReferenceTable:
     ----------
     passes : ndarray of int64, shape (passes + 1,)
         Index of the first channel of each coding pass that has any, then the number of channels.
-    references : ndarray of int64, shape (channels, MAX_REFERENCES)
-        Channels that each channel references, by descending metric; then -1.
-    metrics : ndarray of int64, shape (channels, MAX_REFERENCES)
-        Metrics of the references, 0 to 255; then 0.
+    references : ndarray of int64, shape (channels, MAX_EARLIER)
+        Channels of earlier passes that each channel references, the nearest first; then -1.
+    metrics : ndarray of int64, shape (channels, MAX_EARLIER)
+        Metrics of these references, 0 to 255; then 0.
+    later : ndarray of int64, shape (channels, MAX_LATER)
+        Channels of the same or of later passes that each channel references, the nearest first; then -1.
+    lags : ndarray of int64, shape (channels,)
+        Long lag of each channel in samples; 0 for none.
+    groups : ndarray of int64, shape (channels,)
+        Joint group of each channel, numbered from 0.
     """
 
     passes: np.ndarray
     references: np.ndarray
     metrics: np.ndarray
+    later: np.ndarray
+    lags: np.ndarray
+    groups: np.ndarray
 
     @classmethod
     def of(cls, graph: ReferenceGraph, order: Sequence[int]) -> ReferenceTable:
         """Return the table of the positions in `order`, sorted by coding pass; other references are dropped."""
         new = {position: channel for channel, position in enumerate(order)}
-        references = np.full((len(order), MAX_REFERENCES), -1, dtype=np.int64)
-        metrics = np.zeros((len(order), MAX_REFERENCES), dtype=np.int64)
+        references = np.full((len(order), MAX_EARLIER), -1, dtype=np.int64)
+        metrics = np.zeros((len(order), MAX_EARLIER), dtype=np.int64)
+        later = np.full((len(order), MAX_LATER), -1, dtype=np.int64)
         for channel, i in enumerate(order):
             entries = zip(graph.references[i], graph.metrics[i], strict=True)
             for k, (other, metric) in enumerate((new[j], metric) for j, metric in entries if j in new):
                 references[channel, k], metrics[channel, k] = other, metric
+            for k, other in enumerate(new[j] for j in graph.later[i] if j in new):
+                later[channel, k] = other
         passes = [graph.passes[i] for i in order]
         starts = [i for i, coding_pass in enumerate(passes) if i == 0 or coding_pass != passes[i - 1]]
-        return cls(np.array([*starts, len(passes)], dtype=np.int64), references, metrics)
+        return cls(
+            np.array([*starts, len(passes)], dtype=np.int64),
+            references,
+            metrics,
+            later,
+            np.array([graph.lags[i] for i in order], dtype=np.int64),
+            np.unique(np.array([graph.joint_groups[i] for i in order], dtype=np.int64), return_inverse=True)[1],
+        )

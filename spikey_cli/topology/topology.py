@@ -1,97 +1,142 @@
-"""The topology: which channels were recorded together, and in which order they are coded.
+"""The topology: which channels are predicted from which others, and in which order they are coded.
 
-Two channels with common activity are peers. Channels that peers connect, directly or through others, are a session.
+Two channels are linked if one references the other. Channels that links connect, directly or through others, are a
+session: they were recorded together.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MAX_PEERS = 4
-"""Maximum peers of a channel."""
+MAX_EARLIER = 8
+"""Maximum references of a channel to channels of earlier coding passes."""
+
+MAX_LATER = 2
+"""Maximum references of a channel to channels of its own and of later coding passes."""
 
 MAX_PASSES = 16
 """Maximum number of coding passes; they are numbered from 0."""
 
+MIN_LAG, MAX_LAG = 32, 4096
+"""Bounds of a long lag, in samples. Shorter lags are those of the adaptation; a coder keeps a lag's samples at hand."""
+
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """Another channel of the same session."""
+class Reference:
+    """A channel of an earlier coding pass, from whose present and past samples another channel is predicted."""
 
     channel: int
     """Index of that channel."""
     metric: int
-    """Common activity, 0 to 255: |correlation| * 255, rounded."""
+    """Common activity, 0 to 255: |correlation| * 255, rounded; 0 if it is not known."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Peers and coding pass of every channel.
-
-    Peers are mutual, with one metric for both. They are sorted by descending metric, then by index; `from_pairs`
-    builds them so.
+    """Coding pass, references and long lag of every channel.
 
     Parameters
     ----------
-    peers : tuple of tuple of Peer
-        Peers of each channel, at most MAX_PEERS.
     passes : tuple of int
-        Coding pass of each channel, 0 to MAX_PASSES - 1. Within a time step, a channel is predicted from the current
-        samples of the peers in earlier passes.
+        Coding pass of each channel, 0 to MAX_PASSES - 1.
+    earlier : tuple of tuple of Reference
+        Channels of earlier passes that each channel references, the nearest first, at most MAX_EARLIER. Within a time
+        step, their samples are known.
+    later : tuple of tuple of int
+        Channels of the same or of later passes that each channel references, the nearest first, at most MAX_LATER. Only
+        their samples of earlier time steps are known.
+    lags : tuple of int
+        A long lag in samples at which each channel resembles itself, MIN_LAG to MAX_LAG; 0 for none.
 
     Examples
     --------
     >>> topology = Topology.from_pairs([(0, 2, 200)], (0, 0, 1))
-    >>> topology.peers[2]
-    (Peer(channel=0, metric=200),)
+    >>> topology.earlier[2], topology.later[0]
+    ((Reference(channel=0, metric=200),), (2,))
     >>> topology.sessions()
     [[0, 2], [1]]
     """
 
-    peers: tuple[tuple[Peer, ...], ...]
     passes: tuple[int, ...]
+    earlier: tuple[tuple[Reference, ...], ...]
+    later: tuple[tuple[int, ...], ...]
+    lags: tuple[int, ...]
 
     @classmethod
     def independent(cls, n_channels: int) -> Topology:
-        """Return the topology of `n_channels` channels without peers."""
-        return cls(((),) * n_channels, (0,) * n_channels)
+        """Return the topology of `n_channels` channels without references."""
+        none = ((),) * n_channels
+        return cls((0,) * n_channels, none, none, (0,) * n_channels)
 
     @classmethod
-    def from_pairs(cls, pairs: Iterable[tuple[int, int, int]], passes: Sequence[int]) -> Topology:
-        """Build a topology.
+    def from_pairs(
+        cls, pairs: Iterable[tuple[int, int, int]], passes: Sequence[int], lags: Sequence[int] | None = None
+    ) -> Topology:
+        """Return the topology in which the channels of each pair reference each other.
 
         Parameters
         ----------
         pairs : iterable of (int, int, int)
-            Two channels and their metric; each pair once.
+            Two channels and their metric; each pair once. A channel references those with the largest metrics.
         passes : sequence of int
             Coding pass of each channel.
+        lags : sequence of int, optional
+            Long lag of each channel.
         """
-        peers: list[list[Peer]] = [[] for _ in passes]
-        for a, b, metric in pairs:
-            peers[a].append(Peer(b, metric))
-            peers[b].append(Peer(a, metric))
-        return cls(tuple(tuple(sorted(p, key=lambda q: (-q.metric, q.channel))) for p in peers), tuple(passes))
+        earlier: list[list[Reference]] = [[] for _ in passes]
+        later: list[list[int]] = [[] for _ in passes]
+        for a, b, metric in sorted(pairs, key=lambda pair: (-pair[2], pair[:2])):
+            for channel, other in ((a, b), (b, a)):
+                if passes[other] >= passes[channel]:
+                    later[channel].append(other)
+                else:
+                    earlier[channel].append(Reference(other, metric))
+        return cls(
+            tuple(passes),
+            tuple(tuple(references[:MAX_EARLIER]) for references in earlier),
+            tuple(tuple(others[:MAX_LATER]) for others in later),
+            tuple(lags) if lags is not None else (0,) * len(passes),
+        )
 
     def __str__(self) -> str:
-        connected = sum(bool(peers) for peers in self.peers)
-        return f"channels: {len(self.peers)}, with peers: {connected}, sessions: {len(self.sessions())}"
+        connected = sum(bool(earlier or later) for earlier, later in zip(self.earlier, self.later, strict=True))
+        return f"channels: {len(self.passes)}, with references: {connected}, sessions: {len(self.sessions())}"
+
+    def without_metrics(self) -> Topology:
+        """Return the same topology with metrics of 0; only models that pass messages take metrics."""
+        earlier = tuple(tuple(Reference(one.channel, 0) for one in references) for references in self.earlier)
+        return Topology(self.passes, earlier, self.later, self.lags)
+
+    def links(self) -> dict[tuple[int, int], int]:
+        """Return the metrics of all linked pairs of channels, the lower index first; 0 where none is known."""
+        links: dict[tuple[int, int], int] = {}
+        for channel, (earlier, later) in enumerate(zip(self.earlier, self.later, strict=True)):
+            metrics = {reference.channel: reference.metric for reference in earlier} | dict.fromkeys(later, 0)
+            for other, metric in metrics.items():
+                pair = (min(channel, other), max(channel, other))
+                links[pair] = max(metric, links.get(pair, 0))
+        return links
 
     def sessions(self) -> list[list[int]]:
         """Return the channels of each session, in order of the sessions' first channels."""
+        linked: dict[int, list[int]] = defaultdict(list)
+        for a, b in self.links():
+            linked[a].append(b)
+            linked[b].append(a)
         sessions: list[list[int]] = []
-        seen = [False] * len(self.peers)
-        for first in range(len(self.peers)):
+        seen = [False] * len(self.passes)
+        for first in range(len(self.passes)):
             if seen[first]:
                 continue
             seen[first] = True
             session = [first]
             for channel in session:  # grows during the loop
-                for peer in self.peers[channel]:
-                    if not seen[peer.channel]:
-                        seen[peer.channel] = True
-                        session.append(peer.channel)
+                for other in linked[channel]:
+                    if not seen[other]:
+                        seen[other] = True
+                        session.append(other)
             sessions.append(sorted(session))
         return sessions
 
@@ -101,7 +146,7 @@ class Topology:
         Parameters
         ----------
         file_of_channel : sequence of int
-            File of each channel. All channels of a file belong to one session, with or without peers.
+            File of each channel. All channels of a file belong to one session, with or without references.
         """
         sessions: list[list[int]] = []
         session_of: dict[int, list[int]] = {}

@@ -27,7 +27,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import InputError, system_fault
-from ..topology.references import MAX_REFERENCES
+from ..topology.topology import MAX_EARLIER
 
 Size = Annotated[int, Field(ge=1, le=1024)]
 
@@ -87,7 +87,7 @@ class Projector(_Part):
 class MiddleOut(_Part):
     """Messages from peers; see `core.middle_out`."""
 
-    peers: Annotated[int, Field(ge=1, le=MAX_REFERENCES)] = 1
+    peers: Annotated[int, Field(ge=1, le=MAX_EARLIER)] = 1
     """Largest number of references of a channel that send it messages, nearest first."""
     shape: tuple[Size, ...] = ()
     """Sizes of the hidden layers from a message to the region latent."""

@@ -49,8 +49,8 @@ def test_peers_make_its_archive_smaller(samples, tmp_path):
     assert size[True] < 0.92 * size[False], size
     channels = spikey_cli.info(tmp_path / "True.spk")["channels"]
     distances = [
-        abs(int(channel["name"].rsplit(":")[-1]) - int(peer["name"].rsplit(":")[-1]))
+        abs(int(channel["name"].rsplit(":")[-1]) - int(reference["name"].rsplit(":")[-1]))
         for channel in channels
-        for peer in channel["peers"]
+        for reference in channel["references"]
     ]
-    assert np.median(distances) <= 2, "peers are neighbours"
+    assert np.median(distances) <= 2, "references are neighbours"

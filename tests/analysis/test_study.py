@@ -19,8 +19,8 @@ def test_a_study_measures_known_statistics(recordings, workers):
     assert statistics["quantizers"] == [
         {"kind": "n1", "values": 1024, "sample_bits": 16, "files": 5, "steps": {"64": 958, "65": 64, "63": 1}}
     ]
-    assert statistics["correlation"]["peer_pairs"] == 2
-    assert statistics["correlation"]["peer_mean"] == pytest.approx(0.36 / 1.36, abs=0.05)
+    assert statistics["correlation"]["linked_pairs"] == 2
+    assert statistics["correlation"]["linked_mean"] == pytest.approx(0.36 / 1.36, abs=0.05)
     model, order_0 = statistics["model"], statistics["entropy"]["order_0"]
     assert model["ideal_bits_per_sample"] < order_0["corrected"]
     assert model["ideal_bits_per_sample"] == pytest.approx(model["range_bits_per_sample"], rel=0.01)

@@ -59,7 +59,10 @@ def test_independent_channels(tmp_path, session):
         encoding = spikey_cli.Encoding(peers=peers)
         sizes[peers] = spikey_cli.compress(session, tmp_path / f"{peers}.spk", coder=encoding).archive_bytes
         channels = spikey_cli.info(tmp_path / f"{peers}.spk")["channels"]
-        assert [bool(channel["peers"]) for channel in channels] == [peers, peers]
+        assert [[bool(channel["references"]), bool(channel["later_references"])] for channel in channels] == [
+            [False, peers],
+            [peers, False],
+        ]
     assert sizes[True] < sizes[False]
 
 

@@ -62,8 +62,13 @@ def test_the_files(archive):
 def test_the_channels(archive):
     channels = {channel["name"]: channel for channel in spikey_cli.info(archive)["channels"]}
     assert list(channels) == ["a.wav:0", "a.wav:1", "b.npy", "c.bin:0", "c.bin:1", "c.bin:2"]
-    peers = {peer["name"] for peer in channels["b.npy"]["peers"]}
-    assert peers == {"a.wav:0", "a.wav:1"}
+    last = next(channel for channel in channels.values() if channel["coding_pass"] == 2)
+    assert {reference["name"] for reference in last["references"]} == {"a.wav:0", "a.wav:1", "b.npy"} - {last["name"]}
+    first = next(
+        channel for channel in channels.values() if channel["coding_pass"] == 0 and channel["later_references"]
+    )
+    assert set(first["later_references"]) <= {"a.wav:0", "a.wav:1", "b.npy"} - {first["name"]}
+    assert [channel["long_lag"] for channel in channels.values()] == [None] * 6
     assert sorted(channels[name]["coding_pass"] for name in ("a.wav:0", "a.wav:1", "b.npy")) == [0, 1, 2]
 
 

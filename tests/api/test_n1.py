@@ -33,7 +33,10 @@ def test_every_byte_of_every_recording_is_restored(everything, tmp_path):
 
 def test_sessions_are_found(everything, n1_sessions):
     channels = spikey_cli.info(everything[1])["channels"]
-    sessions = {frozenset([channel["name"], *(peer["name"] for peer in channel["peers"])]) for channel in channels}
+    sessions = {
+        frozenset([channel["name"], *(one["name"] for one in channel["references"]), *channel["later_references"]])
+        for channel in channels
+    }
     expected = {frozenset(file.name for file in session) for split in n1_sessions.values() for session in split}
     assert sessions == expected
 

@@ -65,9 +65,9 @@ def test_the_recordings_are_two_sessions_of_two_peers(tmp_path):
     spikey_cli.compress(RECORDINGS, tmp_path / "out.spk", verify=False)
     info = spikey_cli.info(tmp_path / "out.spk")
     assert [file["quantizer"] for file in info["files"]] == ["n1"] * 4
-    assert [[peer["name"] for peer in channel["peers"]] for channel in info["channels"]] == [
-        [RECORDINGS[i ^ 1].name] for i in range(4)
-    ]
+    for first, second in ((0, 1), (2, 3)):
+        assert info["channels"][first]["later_references"] == [RECORDINGS[second].name]
+        assert [one["name"] for one in info["channels"][second]["references"]] == [RECORDINGS[first].name]
 
 
 @pytest.mark.slow

@@ -23,13 +23,15 @@ def test_json_is_what_the_function_returns(archive):
     assert printed["model"]["name"].startswith("n1-")
     assert [file["quantizer"] for file in printed["files"]] == ["n1", "n1"]
     assert [channel["coding_pass"] for channel in printed["channels"]] == [0, 1]
-    assert printed["channels"][1]["peers"][0]["name"] == "thread0.wav"
+    assert printed["channels"][1]["references"] == [{"name": "thread0.wav", "metric": None}], (
+        "the model takes no metric"
+    )
+    assert printed["channels"][0]["later_references"] == ["thread1.wav"]
     assert printed["sessions"] == 1
 
 
-def test_the_summary_and_all_peers(archive):
+def test_the_summary_and_all_references(archive):
     info = json.loads(run("info", "--json", archive))
-    metric = info["channels"][1]["peers"][0]["metric"]
     assert run("info", "--all", archive).splitlines() == [
         f"{archive}: Spikey archive, format {info['format']}",
         "  content    2 files, 2 channels at 19,531 Hz, 16 bit, 60,000 samples",
@@ -37,15 +39,15 @@ def test_the_summary_and_all_peers(archive):
         f"  size       120.09 kB -> {archive.stat().st_size / 1000:.2f} kB, ratio {info['ratio']:.4f}, "
         f"{info['bits_per_sample']:.4f} bits/sample",
         f"  coded      rice, model {info['model']['name']}, 1 block",
-        "  topology   1 session; 2 of 2 channels with peers",
+        "  topology   1 session; 2 of 2 channels with references",
         "",
         "  file         channels  frames  bits      Hz  duration      size  quantizer",
         "  thread0.wav         1  30,000    16  19,531    1.54 s  60.04 kB  n1",
         "  thread1.wav         1  30,000    16  19,531    1.54 s  60.04 kB  n1",
         "",
-        "  channel      coding pass  peers (metric, 1 to 255)",
-        f"  thread0.wav            0  thread1.wav ({metric})",
-        f"  thread1.wav            1  thread0.wav ({metric})",
+        "  channel      coding pass  references   later references  long lag",
+        "  thread0.wav            0               thread1.wav",
+        "  thread1.wav            1  thread0.wav",
     ]
 
 

@@ -107,30 +107,34 @@ class TestStreams:
 
     def test_a_stream_depends_only_on_references(self, coder, model, random):
         reference_graph = ReferenceGraph(
-            references=((), (0,), (), (2, 0)),
-            metrics=((), (90,), (), (200, 40)),
-            passes=(0, 1, 0, 1),
-            dependency_groups=(range(4),),
+            passes=(0, 1, 0, 1, 0),
+            references=((), (0,), (), (2,), ()),
+            metrics=((), (90,), (), (200,), ()),
+            later=((), (), (3,), (), ()),
+            lags=(0,) * 5,
+            joint_groups=(0, 0, 2, 2, 4),
+            dependency_groups=(range(5),),
         )
-        channels = [np.ascontiguousarray(codes) for codes in neural(random, 200, 4).T]
-        how = ([N1] * 4, reference_graph, 60, CODERS[coder], PREDICTORS[model])
+        depends = {(0, 1), (2, 3), (3, 2)}
+        channels = [np.ascontiguousarray(codes) for codes in neural(random, 200, 5).T]
+        how = ([N1] * 5, reference_graph, 60, CODERS[coder], PREDICTORS[model])
         streams = encode_channels(channels, *how, ONE)
-        for changed in range(4):
+        for changed in range(5):
             others = list(channels)
             others[changed] = np.ascontiguousarray(channels[changed][::-1])
             again = encode_channels(others, *how, ONE)
-            for i in set(range(4)) - {changed}:
-                if changed not in reference_graph.references[i]:
+            for i in set(range(5)) - {changed}:
+                if (changed, i) not in depends:
                     assert again[i] == streams[i], f"channel {i} depends on {changed}"
             lost = [Stream(s.method, s.data[:-1]) if i == changed else s for i, s in enumerate(streams)]
-            found = decode_channels(lost, [200] * 4, *how, ONE)
-            for i in range(4):
-                references = (
+            found = decode_channels(lost, [200] * 5, *how, ONE)
+            for i in range(5):
+                is_lost = (
                     streams[changed].method == Method.CODED
-                    and changed in reference_graph.references[i]
+                    and (changed, i) in depends
                     and streams[i].method == Method.CODED
                 )
-                if i == changed or references:
+                if i == changed or is_lost:
                     assert found[i] is None, f"channel {i} of a damaged {changed}"
                 else:
                     np.testing.assert_array_equal(found[i], channels[i])

@@ -29,7 +29,7 @@ from spikey_cli.model.zoo import shipped_models
 from spikey_cli.streaming import stream_state
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.system.workers import Workers
-from spikey_cli.topology.references import ReferenceGraph
+from spikey_cli.topology.references import BlockChannel, ReferenceGraph
 from spikey_cli.topology.topology import Topology
 
 SIZES = [1, 2, 3, 255, 256, 1024, 4096, 4097, 2**16, 2**24]
@@ -204,6 +204,11 @@ class Block:
         return as_lists
 
 
+def random_topology(random: np.random.Generator, n: int) -> Topology:
+    links = [(i, j, int(random.integers(0, 256))) for i in range(n) for j in range(i) if random.random() < 0.5]
+    return Topology.from_pairs(links, random.integers(0, 3, n).tolist())
+
+
 @st.composite
 def blocks(draw) -> Block:
     """Channels of one dependency group; random references between those of equal length."""
@@ -214,13 +219,9 @@ def blocks(draw) -> Block:
     n, frames = len(quantizers), draw(st.integers(1, 70))
     lengths = [frames if random.random() < 0.8 else int(random.integers(1, 70)) for _ in range(n)]
     codes = [own[:k].copy() for own, k in zip(random_codes(random, 70, quantizers), lengths, strict=True)]
-    passes = random.integers(0, 3, n).tolist()
-    references, metrics = [], []
-    for i in range(n):
-        possible = [j for j in range(n) if passes[j] < passes[i] and lengths[j] == lengths[i]]
-        references.append(tuple(int(j) for j in random.permutation(possible)[: random.integers(0, 5)]))
-        metrics.append(tuple(random.integers(0, 256, len(references[-1])).tolist()))
-    graph = ReferenceGraph(tuple(references), tuple(metrics), tuple(passes), (range(n),))
+    graph = ReferenceGraph.of(
+        random_topology(random, n), [BlockChannel(i, 0, length) for i, length in enumerate(lengths)]
+    )
     return Block(
         *(quantizers, codes, graph, draw(st.integers(1, 50))),
         *(draw(st.sampled_from([*CODERS])), draw(st.sampled_from(MODELS))),
@@ -244,12 +245,8 @@ def test_every_coder_with_every_model(random, model, coder):
     codes = neural(random, 100, 2)
     channels = [np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
     channels += [random.integers(0, 2**16, 100).astype(np.int32), codes[:, 1] + codes[::-1, 0] + 30_000]
-    graph = ReferenceGraph(
-        references=((), (0,), (), (), (1, 0)),
-        metrics=((), (90,), (), (), (255, 7)),
-        passes=(0, 1, 0, 1, 2),
-        dependency_groups=(range(5),),
-    )
+    topology = Topology.from_pairs([(0, 1, 90), (1, 4, 255), (0, 4, 7)], (0, 1, 0, 1, 2))
+    graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 3 if i == 2 else 100) for i in range(5)])
     block = Block([N1, identity(2), N1, identity(2), identity(2)], channels, graph, 50, coder, model)
     streams = block.encoded()
     assert (streams[1].method, streams[3].method) == (Method.CODED, Method.PACKED)
@@ -262,7 +259,7 @@ LIVE_MODELS = [name for name in MODELS if name != "none"]
 def compare_live_streams(quantizer: Quantizer, topology: Topology, model: str, packets: list[np.ndarray], seed: int):
     """Payloads and codes of both, packet by packet; then the decoders' verdicts on the last payload, damaged."""
     n = len(topology.passes)
-    graph = ReferenceGraph.of(topology, [stream_state.BlockChannel(i, 0, 1) for i in range(n)])
+    graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 1) for i in range(n)])
     bins = [reference.bins_of(quantizer, model_named(model))] * n
     channels = reference.channels_of([0] * n, bins, graph, range(n))
     encoder = StreamState(n, quantizer, predictor_named(model), topology)
@@ -288,8 +285,7 @@ def test_live_streams(data):
     random = np.random.default_rng(data.draw(seeds))
     model, quantizer = data.draw(st.sampled_from(LIVE_MODELS)), data.draw(st.sampled_from(QUANTIZERS))
     n = data.draw(st.integers(1, 5))
-    links = [(i, j, int(random.integers(0, 256))) for i in range(n) for j in range(i) if random.random() < 0.5]
-    topology = Topology.from_pairs(links, random.integers(0, 3, n).tolist())
+    topology = random_topology(random, n)
     lengths = data.draw(st.lists(st.sampled_from([1, 2, 9, 30]), min_size=1, max_size=4))
     frames = np.stack(random_codes(random, sum(lengths), [quantizer] * n), axis=1)
     packets = np.split(frames, np.cumsum(lengths)[:-1])

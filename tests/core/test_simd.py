@@ -22,8 +22,8 @@ from spikey_cli.core.reference.arithmetic import bytes_from_bits
 from spikey_cli.core.residual_log import ResidualLog
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.streaming.stream_state import StreamState
-from spikey_cli.topology.references import ReferenceTable
-from spikey_cli.topology.topology import Topology
+from spikey_cli.topology.references import ReferenceGraph, ReferenceTable
+from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, Topology
 
 EDGES = (np.arange(1025) * 64 - 32 + np.random.default_rng(5).integers(-31, 32, 1025)).tolist()
 SMALL = [UniformQuantizer("step", 0, 2, size) for size in (1, 2, 3, 100, 4096)]
@@ -56,14 +56,16 @@ def groups(draw, predictors=("none", "default", "chain", *PARTS)):
     lanes = cut(lengths, draw(st.integers(1, 90)))
     bins = Bins.of(quantizers, predictor.profile if predictor else None)
     passes = np.sort(random.integers(0, draw(st.integers(1, 4)), n_channels))
-    references, metrics = np.full((n_channels, 4), -1, np.int64), np.zeros((n_channels, 4), np.int64)
+    references = np.full((n_channels, MAX_EARLIER), -1, np.int64)
+    metrics = np.zeros_like(references)
     for channel in range(n_channels):
         near = [c for c in range(n_channels) if passes[c] < passes[channel] and lengths[c] == lengths[channel]]
         chosen = random.permutation(near)[: int(random.integers(0, 5))]
         references[channel, : len(chosen)] = chosen
         metrics[channel, : len(chosen)] = random.integers(0, 256, len(chosen))
     starts = np.flatnonzero(np.diff(passes, prepend=-1))
-    table = ReferenceTable(np.array([*starts, n_channels], np.int64), references, metrics)
+    later, zeros = np.full((n_channels, MAX_LATER), -1, np.int64), np.zeros(n_channels, np.int64)
+    table = ReferenceTable(np.array([*starts, n_channels], np.int64), references, metrics, later, zeros, zeros)
     shared = np.cumsum(random.normal(0, 3, max(lengths)))
     codes = []
     for n, quantizer in zip(lengths, quantizers, strict=True):
@@ -285,7 +287,7 @@ def test_arguments_are_checked():
     with pytest.raises(ValueError, match="must have"):
         _core.unpack(b"", 3, 8, codes)
     lanes, bins = cut([8], 4), Bins.of([identity(1)], None)
-    table = ReferenceTable(np.array([0, 1]), np.full((1, 4), -1), np.zeros((1, 4), np.int64))
+    table = ReferenceTable.of(ReferenceGraph.independent(1), [0])
     state = state_of(lanes, bins, np.zeros(2, np.uint8), np.zeros(2, np.int32), None, table)
     encoder = CODERS["range"].encoder(lanes, bins)
     with pytest.raises(ValueError, match="not on its grid"):

@@ -141,7 +141,7 @@ def test_parts_are_found_and_evaluated_exactly(random, parts):
         ({"latent": 4, "recurrent": True, "rows": {"state": 3}}, "shapes"),
         ({"latent": 4, "peers": 1, "rows": {"messages": 9}}, "shapes"),
         ({"rows": {"state": 4}}, "tensor 'state' is not used"),
-        ({"latent": 4, "peers": 1, "metadata": {"middle_out_peers": "5"}}, "middle_out_peers"),
+        ({"latent": 4, "peers": 1, "metadata": {"middle_out_peers": "9"}}, "middle_out_peers"),
         ({"latent": 4, "peers": 1, "metadata": {"middle_out_peers": "two"}}, "middle_out_peers"),
         ({"latent": 4, "peers": 1, "metadata": {"middle_out_residual": ""}}, "middle_out_residual"),
         ({"metadata": {"adc_edges": "1 2 3"}}, "linear in the large|3 bins|2 bins"),

@@ -32,7 +32,7 @@ from spikey_cli.container.quantizer_table import unpack_quantizer
 from spikey_cli.core.quantizer import IDENTITY
 from spikey_cli.core.varint import put_uvarint
 from spikey_cli.io.layout import Layout
-from spikey_cli.topology.topology import Topology
+from spikey_cli.topology.topology import MAX_LAG, MIN_LAG, Topology
 
 MOST_BYTES = 16 << 10
 _STREAM_BYTES = 6  # of an entry in a block's table
@@ -268,14 +268,15 @@ def _quantizers(random: np.random.Generator, content: Content) -> None:
 
 
 def _topology(random: np.random.Generator, content: Content) -> None:
-    channels = len(content.directory.topology.peers)
+    channels = len(content.directory.topology.passes)
     passes = tuple(int(coding_pass) for coding_pass in random.integers(0, 16, channels))
     pairs = {}
     for _ in range(int(random.integers(0, 2 * channels + 1))):
         a, b = sorted(int(i) for i in random.integers(0, channels, 2))
         if a != b:
             pairs[a, b] = int(random.integers(256))
-    topology = Topology.from_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes)
+    lags = [int(lag) if lag >= MIN_LAG else 0 for lag in random.integers(0, MAX_LAG + 1, channels)]
+    topology = Topology.from_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
     content.directory = replace(content.directory, topology=topology)
 
 

@@ -64,9 +64,17 @@ def channels_of(
     channels = []
     for i in new:
         kept = [(new[j], metric) for j, metric in zip(graph.references[i], graph.metrics[i], strict=True) if j in new]
-        references, metrics = zip(*kept, strict=True) if kept else ((), ())
+        references, metrics = zip(*kept[:4], strict=True) if kept else ((), ())  # so many the core takes
         channels.append(coding.Channel(bins[i], lengths[i], graph.passes[i], references, metrics))
     return channels
+
+
+def dependencies(graph: ReferenceGraph, coded: Collection[int]) -> dict[int, set[int]]:
+    """The coded channels on which each coded channel depends directly."""
+    joint, passes = graph.joint_groups, graph.passes
+    return {
+        i: {j for j in coded if (joint[j] == joint[i] and passes[j] < passes[i]) or j in graph.later[i]} for i in coded
+    }
 
 
 def encode_block(
@@ -91,7 +99,7 @@ def encode_block(
             )
         )
         longer = {i for i in coded if len(found[i]) >= len(streams[i])}
-        if not any(j in longer for i in coded - longer for j in graph.references[i]):
+        if not any(longer & dependencies(graph, coded)[i] for i in coded - longer):
             return [Stream(Method.CODED, found[i]) if i in coded - longer else chosen[i] for i in streams]
         coded -= longer
     return chosen
@@ -116,6 +124,11 @@ def decode_block(
             strict=True,
         )
     )
+    needed = dependencies(graph, set(coded))
+    refused = {i for i in coded if by_channel[i] is None}
+    while more := {i for i in coded if needed[i] & refused} - refused:
+        refused |= more
+    by_channel |= dict.fromkeys(refused)
     for i, stream in enumerate(streams):
         if i not in by_channel:
             try:

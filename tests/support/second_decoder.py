@@ -108,7 +108,7 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
 
 
 def read_directory(directory: Reader, coder: int, model: bytes, models: list[bytes]) -> list["File"]:
-    """Return the files. Their channels have a number, a coding pass, and peers with their metrics."""
+    """Return the files. Their channels have a number, a coding pass, and references."""
     embedded = directory.take(directory.uvarint())
     onnx = {bytes(8): b""} | {sha256(each).digest()[:8]: each for each in (*models, embedded)}
     require(model in onnx, f"the model is missing whose SHA-256 begins with {model.hex()}")
@@ -119,10 +119,17 @@ def read_directory(directory: Reader, coder: int, model: bytes, models: list[byt
     require(len(names) == len(files) and not names & folders, "two names are equal, or one is a folder of the other")
     channels = [*chain(*(file.channels for file in files if not file.is_verbatim))]
     for number, channel in enumerate(channels):
-        channel.number, (channel.coding_pass, n_later), peer = number, divmod(directory.number(), 5), number
-        for _ in range(n_later):
-            peer += directory.uvarint() + 1
-            channel.peers[peer] = channels[peer].peers[number] = directory.number()
+        channel.number, (head, channel.coding_pass) = number, divmod(directory.uvarint(), 16)
+        (head, has_metrics), other = divmod(head, 2), lambda i=number: i + unzigzag(directory.uvarint())  # type: ignore[misc]
+        n_earlier, n_later, has_lag = head // 6, head // 2 % 3, head % 2
+        channel.earlier = [(other(), directory.number() if has_metrics else 0) for _ in range(n_earlier)]
+        channel.later = [other() for _ in range(n_later)]
+        channel.lag = directory.uvarint() + 32 if has_lag else 0
+        require(n_earlier <= 8 and channel.lag <= 4096, f"channel {number} has too many references, or too long a lag")
+    for channel in channels:
+        earlier, later = ([channels[i] for i in of] for of in (dict(channel.earlier), channel.later))
+        is_earlier = [other.coding_pass < channel.coding_pass for other in (*earlier, *later)]
+        require(is_earlier == [True] * len(earlier) + [False] * len(later), "a reference is to a wrong coding pass")
     directory.end()
     return files
 
@@ -135,7 +142,9 @@ class File:
         require(not UNSAFE.search(self.name), f"{self.name!r} is not a safe name")
         self.is_verbatim, self.sample_bytes, self.signed = size == 0, max(size, 1), size > 1
         _, n_channels = (0, 1) if self.is_verbatim else (entry.uvarint(), entry.uvarint())
-        self.channels = [SimpleNamespace(number=-1, coding_pass=0, peers={}, codes=[]) for _ in range(n_channels)]
+        self.channels = [
+            SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], codes=[]) for _ in range(n_channels)
+        ]
         self.coder, self.network, self.frames = coder, network, entry.uvarint()
         self.header, self.trailer = (b"" if self.is_verbatim else entry.take(entry.uvarint()) for _ in range(2))
         kind = 0 if self.is_verbatim else entry.number()
@@ -339,15 +348,19 @@ def below(distance: int, scale: int, outlier_weight: int) -> int:  # D
 
 def find_references(channels: list[BlockChannel]) -> None:
     positions = {(channel.channel.number, channel.span): i for i, channel in enumerate(channels)}
-    groups, reach = [0], 0  # groups[i + 1]: first channel of the dependency group of channel i
+    groups, reach, linked = [0], 0, [{i} for i in range(len(channels))]
     for i, channel in enumerate(channels):
-        peers = sorted(channel.channel.peers.items(), key=lambda peer: (-peer[1], peer[0]))
-        channel.references = [(positions.get((peer, channel.span), -1), metric) for peer, metric in peers]
+        for number in (*dict(channel.channel.earlier), *channel.channel.later):
+            if (j := positions.get((number, channel.span))) is not None:
+                linked[i].add(j)
+                linked[j].add(i)
+    for i, others in enumerate(linked):  # groups[i + 1]: first channel of the dependency group of channel i
         groups.append(i if i > reach or i - groups[-1] == 64 else groups[-1])
-        reach = max([reach, i, *(j for j, _ in channel.references)])
+        reach = max(reach, *others)
     for channel, group in zip(channels, groups[1:], strict=True):
-        linked = [(channels[j], metric) for j, metric in channel.references if j >= 0 and groups[j + 1] == group]
-        channel.references = [pair for pair in linked if pair[0].coding_pass < channel.coding_pass and pair[0].lanes]
+        earlier = [(positions.get((number, channel.span), -1), metric) for number, metric in channel.channel.earlier]
+        linked_ones = [(channels[j], metric) for j, metric in earlier if j >= 0 and groups[j + 1] == group]
+        channel.references = [pair for pair in linked_ones if pair[0].lanes][:4]
 
 
 def fields(message: bytes, *path: int) -> list[Any]:

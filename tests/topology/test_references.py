@@ -12,41 +12,42 @@ from spikey_cli.topology.topology import Topology
 @st.composite
 def _graphs(draw):
     n = draw(st.integers(1, 150))
-    pairs, degree = {}, [0] * n
+    pairs = {}
     for _ in range(draw(st.integers(0, 60))):
         a, b = sorted(draw(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))))
         if draw(st.booleans()):
             b = min(a + 1, n - 1)
-        if a != b and (a, b) not in pairs and degree[a] < 4 and degree[b] < 4:
+        if a != b:
             pairs[a, b] = draw(st.integers(1, 255))
-            degree[a] += 1
-            degree[b] += 1
     passes = draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
-    topology = Topology.from_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes)
+    lags = draw(st.lists(st.sampled_from([0, 50]), min_size=n, max_size=n))
+    topology = Topology.from_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
     channels = [
         BlockChannel(i, draw(st.sampled_from([0, 0, 0, 50])), draw(st.sampled_from([9, 9, 9, 10]))) for i in range(n)
     ]
     return topology, channels, ReferenceGraph.of(topology, channels)
 
 
+def _linked(topology, channels, i, others):
+    """Those of `others` whose parts cover the same frames as channel `i`; positions are numbers of channels."""
+    span = channels[i].first_frame, channels[i].n_frames
+    return [j for j in others if (channels[j].first_frame, channels[j].n_frames) == span]
+
+
 @given(_graphs())
-def test_channels_reference_linked_channels_of_earlier_passes_in_their_group(case):
+def test_channels_reference_linked_channels_in_their_group(case):
     topology, channels, graph = case
     covered = [i for group in graph.dependency_groups for i in group]
     assert covered == list(range(len(channels)))
     assert all(1 <= len(group) <= MAX_GROUP_CHANNELS for group in graph.dependency_groups)
     for group in graph.dependency_groups:
         for i in group:
-            linked = [
-                peer.channel
-                for peer in topology.peers[i]
-                if (channels[peer.channel].first_frame, channels[peer.channel].n_frames)
-                == (channels[i].first_frame, channels[i].n_frames)
-            ]
-            expected = [j for j in linked if j in group and topology.passes[j] < topology.passes[i]]
+            metric_of = {one.channel: one.metric for one in topology.earlier[i]}
+            expected = [j for j in _linked(topology, channels, i, metric_of) if j in group]
             assert list(graph.references[i]) == expected, f"channel {i}"
-            metric_of = {peer.channel: peer.metric for peer in topology.peers[i]}
             assert list(graph.metrics[i]) == [metric_of[j] for j in expected], f"channel {i}"
+            assert list(graph.later[i]) == [j for j in _linked(topology, channels, i, topology.later[i]) if j in group]
+    assert graph.lags == topology.lags
 
 
 @given(_graphs())
@@ -54,36 +55,74 @@ def test_groups_end_where_no_link_crosses(case):
     topology, channels, graph = case
     for group in graph.dependency_groups[:-1]:
         across = [
-            (i, peer.channel)
-            for i in group
-            for peer in topology.peers[i]
-            if peer.channel >= group.stop
-            and (channels[peer.channel].first_frame, channels[peer.channel].n_frames)
-            == (channels[i].first_frame, channels[i].n_frames)
+            (i, j)
+            for pair in topology.links()
+            for i, j in (pair,)
+            if i in group and j >= group.stop and _linked(topology, channels, i, [j])
         ]
         assert not across or len(group) == MAX_GROUP_CHANNELS
 
 
-@given(_graphs(), st.data())
-def test_needed_channels_are_closed_under_references(case, data):
+@given(_graphs())
+def test_joint_groups_are_what_references_connect(case):
     _, channels, graph = case
-    wanted = data.draw(st.lists(st.integers(0, len(channels) - 1), unique=True))
+    for i in range(len(channels)):
+        for j in (*graph.references[i], *graph.later[i]):
+            assert graph.joint_groups[i] == graph.joint_groups[j]
+    for number in set(graph.joint_groups):
+        members = {i for i, group in enumerate(graph.joint_groups) if group == number}
+        reached = {min(members)}
+        for _ in members:
+            reached |= {j for i in reached for j in (*graph.references[i], *graph.later[i])}
+            reached |= {i for i in members if reached & {*graph.references[i], *graph.later[i]}}
+        assert reached == members
+
+
+@given(_graphs(), st.data())
+def test_needed_channels_are_closed_under_dependence(case, data):
+    _, channels, graph = case
+    n = len(channels)
+    wanted = data.draw(st.lists(st.integers(0, n - 1), unique=True))
     needed = graph.needed(wanted)
     assert set(wanted) <= set(needed)
     for i in needed:
-        assert set(graph.references[i]) <= set(needed)
+        assert {*graph.references[i], *graph.later[i]} <= set(needed)
+        joint = {j for j in range(n) if graph.joint_groups[j] == graph.joint_groups[i]}
+        assert {j for j in joint if graph.passes[j] < graph.passes[i]} <= set(needed)
+    for i in range(n):
+        assert (i in needed) == bool(set(wanted) & set(graph.dependent([i]))), "the two are inverse to each other"
     subset = graph.subset(needed)
     for new, old in enumerate(needed):
         assert [needed[j] for j in subset.references[new]] == list(graph.references[old])
+        assert [needed[j] for j in subset.later[new]] == list(graph.later[old])
         assert subset.metrics[new] == graph.metrics[old]
-        assert subset.passes[new] == graph.passes[old]
+        assert (subset.passes[new], subset.lags[new]) == (graph.passes[old], graph.lags[old])
+        assert {needed[j] for j in subset.sources(new)} == graph.sources(old)
     assert [i for group in subset.dependency_groups for i in group] == list(range(len(needed)))
 
 
+@given(_graphs(), st.data())
+def test_nothing_depends_on_channels_that_are_left_out(case, data):
+    _, channels, graph = case
+    n = len(channels)
+    out = set(data.draw(st.lists(st.integers(0, n - 1), unique=True)))
+    rest = graph.without(out)
+    for i in set(range(n)) - out:
+        assert rest.sources(i) == graph.sources(i) - out
+    assert all(rest.dependent([i]) == [i] for i in out)
+
+
 def test_reference_tables_are_sorted_by_pass():
-    graph = ReferenceGraph(((1,), (), (), (1, 0)), ((9,), (), (), (8, 7)), (2, 0, 1, 3), (range(4),))
-    peers = ReferenceTable.of(graph, [1, 0, 3])
-    assert peers.passes.tolist() == [0, 1, 2, 3]
-    assert peers.references.tolist() == [[-1] * 4, [0, -1, -1, -1], [0, 1, -1, -1]]
-    assert peers.metrics.tolist() == [[0] * 4, [9, 0, 0, 0], [8, 7, 0, 0]]
-    assert ReferenceTable.of(graph, [0]).references.tolist() == [[-1] * 4]
+    topology = Topology.from_pairs([(0, 1, 9), (1, 3, 8), (0, 3, 7)], (2, 0, 1, 3), (0, 0, 77, 50))
+    graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 9) for i in range(4)])
+    table = ReferenceTable.of(graph, [1, 2, 0, 3])
+    assert table.passes.tolist() == [0, 1, 2, 3, 4]
+    none = [-1] * 8
+    assert table.references.tolist() == [none, none, [0, *none[1:]], [0, 2, *none[2:]]]
+    assert table.metrics.tolist() == [[0] * 8, [0] * 8, [9, *[0] * 7], [8, 7, *[0] * 6]]
+    assert table.later.tolist() == [[2, 3], [-1, -1], [3, -1], [-1, -1]]
+    assert table.lags.tolist() == [0, 77, 0, 50]
+    assert table.groups.tolist() == [0, 1, 0, 0]
+    assert all(array.dtype == "int64" for array in vars(table).values())
+    without = ReferenceTable.of(graph, [2, 0])
+    assert (without.references.tolist(), without.later.tolist()) == ([none] * 2, [[-1, -1]] * 2)

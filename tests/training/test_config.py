@@ -32,7 +32,7 @@ def test_examples_are_valid_and_say_what_they_show(path):
         ("features: [{kind: wavelet, name: mayer}]", "no discrete wavelet 'mayer'"),
         ("features: [{kind: chirp}]", "features.0"),
         ("features: []", "features"),
-        ("middle_out: {peers: 5}", "middle_out.peers"),
+        ("middle_out: {peers: 9}", "middle_out.peers"),
         ("{predictor: {delta_shift: false}, middle_out: {peers: 1}}", "delta_shift"),
         ("a: b: c", "is not YAML"),
     ],
