@@ -7,7 +7,6 @@ line appends its option.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 from collections.abc import Iterable
@@ -121,6 +120,8 @@ def unknown_name(archive: object, what: str, name: str, known: Iterable[str]) ->
     known : iterable of str
         The names in the archive; the message suggests the nearest one.
     """
+    import difflib
+
     nearest = difflib.get_close_matches(name, islice(known, _NAMES_COMPARED), n=1)
     file = name.rpartition(":")[0]
     # FILE:7 for FILE:70 is no typing error: the message lists how channels are named instead

@@ -56,7 +56,7 @@ def decompress(
     \b
         receive | spikey decompress - restored.wav
     """
-    from ..streaming.pipe import is_live
+    from ..streaming.packets import is_live
 
     if archive == PIPE or is_live(archive):
         refuse("files", "workers", reason="a live stream is one file, decoded by one processor")

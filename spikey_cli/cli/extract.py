@@ -63,7 +63,7 @@ def extract(
     With - as the target, an array (.npy) is written to stdout.
     """
     from ..api.extract import SUFFIXES
-    from ..streaming.pipe import is_live
+    from ..streaming.packets import is_live
 
     is_stdout = target == str(PIPE)
     is_folder = target.endswith(("/", os.sep)) or os.path.isdir(target)

@@ -39,7 +39,8 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
         spikey info --json out.spk
     """
     from ..api.info import info as archive_info
-    from ..streaming.pipe import is_live, live_info
+    from ..streaming.packets import is_live
+    from ..streaming.pipe import live_info
 
     is_stream = is_live(archive)
     description: dict[str, Any]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
 from ..model.zoo import shipped_models
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ..container.limits import Limits
     from ..model.predictor import Predictor
 
@@ -76,6 +77,8 @@ RECURSIVE = click.option("-r", "--recursive", is_flag=True, help="Read all files
 
 def _complete_model(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of the models that come with the package, or else file names."""
+    from click.shell_completion import CompletionItem
+
     names = [CompletionItem(name) for name in sorted(shipped_models()) if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="file")]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +58,8 @@ def write_losses(
     list of SpikeyError
         Why the report was not written: empty, or one error.
     """
+    import json
+
     from ..errors import InputError
     from ..system.whole_file import write_whole
 

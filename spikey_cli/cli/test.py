@@ -30,7 +30,7 @@ def test(archive: Path, model: str | None, limits: Limits, workers: int | None, 
     \b
         spikey test out.spk
     """
-    from ..streaming.pipe import is_live
+    from ..streaming.packets import is_live
 
     if is_live(archive):
         refuse("workers", reason="a live stream is decoded by one processor")

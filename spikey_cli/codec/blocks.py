@@ -10,7 +10,6 @@ Blocks are read one after another; several blocks can be encoded or decoded at t
 from __future__ import annotations
 
 import itertools
-import lzma
 import pickle
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -172,12 +171,16 @@ def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[np.ndarr
 
 
 def _pack_verbatim(data: bytes) -> Stream:
+    import lzma  # here and below: most archives hold nothing verbatim
+
     packed = lzma.compress(data, check=lzma.CHECK_NONE, preset=_XZ_PRESET)
     return Stream(Method.XZ, packed) if len(packed) < len(data) else Stream(Method.STORED, data)
 
 
 def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
     if method == Method.XZ:
+        import lzma
+
         try:
             decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
             data = decompressor.decompress(data, size + 1)

@@ -16,6 +16,7 @@ doubled or moved packet therefore does not match.
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -71,6 +72,15 @@ class LiveFormat:
     def max_frames(self) -> int:
         """Maximum frames of a packet."""
         return max(1, MAX_SAMPLES // self.channels)
+
+
+def is_live(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins with the magic bytes of a live stream."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def pack_header(stream: LiveFormat) -> tuple[bytes, int]:

@@ -20,7 +20,7 @@ from ..model.zoo import model_name
 from ..system.progress import logger
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
-from .packets import MAGIC, MAX_STREAM_HEADER_BYTES, VERSION, LiveFormat, named, unpack_header
+from .packets import MAX_STREAM_HEADER_BYTES, VERSION, LiveFormat, named, unpack_header
 
 PACKET_SAMPLES = 1 << 16
 _READ_BYTES = 1 << 16
@@ -276,15 +276,6 @@ def live_info(path: str | os.PathLike[str]) -> dict[str, object]:
         "kind": "wav" if stream.header else "raw",
         "model": {"name": model_name(stream.model), "sha256_prefix": stream.model.hex()},
     }
-
-
-def is_live(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins with the magic bytes of a live stream."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
 
 
 def _pieces(source: BinaryIO, name: str) -> Iterator[bytes]:

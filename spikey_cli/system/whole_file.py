@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +68,7 @@ class WholeFile:
         self._force = force
         self._flush_folder = flush_folder
         self._check_target()
-        name = f".{path.name[:_NAME_LENGTH]}.{secrets.token_hex(4)}.part"
+        name = f".{path.name[:_NAME_LENGTH]}.{os.urandom(4).hex()}.part"
         self.temporary = path.with_name(name).absolute()
         _temporaries.add(self.temporary)
         try:

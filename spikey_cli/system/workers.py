@@ -11,22 +11,58 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from . import signals
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class Pool(Protocol):
+    """What `Workers` need of an executor, such as those of `concurrent.futures`."""
+
+    def submit(self, function: Callable[[Task], Result], task: Task, /) -> Future[Result]:
+        """Queue a task."""
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], /) -> Iterator[Result]:
+        """Yield the results of `function` for each task, in order."""
+
+
+class _Threads:
+    """A pool of threads that starts with its first task, because a single short file has none for it."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    @cached_property
+    def _executor(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(self._count)
+
+    def submit(self, function: Callable[[Task], Result], task: Task, /) -> Future[Result]:
+        return self._executor.submit(function, task)
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], /) -> Iterator[Result]:
+        return self._executor.map(function, tasks)
+
+    def close(self) -> None:
+        if "_executor" in vars(self):
+            self._executor.shutdown(cancel_futures=True)  # after an error the queued tasks are not needed
 
 
 @dataclass(frozen=True)
 class Workers:
     """Workers of a pool. A pickled one becomes a single worker where it is unpickled."""
 
-    pool: Executor | None
+    pool: Pool | None
     """None for a single worker, which is the calling thread."""
     count: int
     cluster: Workers | None = None
@@ -75,7 +111,7 @@ class Workers:
         cluster, it takes the blocks, and these workers do the rest of the work.
         """
         if self.cluster:
-            return self.cluster, replace(self, cluster=None)
+            return self.cluster, Workers(self.pool, self.count)
         one = Workers(None, 1)
         return (self, one) if n_blocks >= 2 * self.count else (one, self)
 
@@ -99,8 +135,8 @@ def open_workers(workers: int | Workers | None) -> Iterator[Workers]:
     if count == 1:
         yield Workers(None, 1, cluster)
         return
-    pool = ThreadPoolExecutor(count)
+    pool = _Threads(count)
     try:
         yield Workers(pool, count, cluster)
     finally:
-        pool.shutdown(cancel_futures=True)  # after an error the queued tasks are not needed
+        pool.close()

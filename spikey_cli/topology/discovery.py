@@ -42,7 +42,6 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from heapq import heappop, heappush
-from statistics import NormalDist
 
 import numpy as np
 
@@ -181,6 +180,8 @@ def find_topology(bands: Sequence[np.ndarray | None], keys: Sequence[Hashable]) 
     tested = sum(len(group) * (len(group) - 1) // 2 for group in groups.values())
     if tested == 0:
         return Topology.independent(len(bands))
+    from statistics import NormalDist  # a single channel has no pairs
+
     limit = -NormalDist().inv_cdf(FALSE_PAIRS / 2 / tested)
     candidates: list[tuple[int, int, int]] = []
     for channels in groups.values():
