@@ -36,10 +36,11 @@ FLAGS = [
     "-O3",
     "-g0",
     "-Wno-psabi",
-    "-ffp-contract=off",
     "-fvisibility=hidden",
     "-DPy_LIMITED_API=0x030B0000",
 ]
+# Behind CFLAGS: bits of the format depend on them.
+EXACT = ["-ffp-contract=off", "-fno-fast-math"]
 # pyconfig.h of another 64-bit platform, as far as the limited API needs it; the first keeps this platform's file out.
 CONFIG = ["Py_PYCONFIG_H", "HAVE_SSIZE_T=1", "SIZEOF_VOID_P=8", "SIZEOF_SIZE_T=8", "SIZEOF_INT=4", "SIZEOF_LONG_LONG=8"]
 if WINDOWS:
@@ -93,7 +94,7 @@ class BuildCore(build_ext):
         command = [*compiler(), "-shared", *FLAGS, f"-I{sysconfig.get_path('include')}"]
         if PLATFORM:
             command += [f"-D{definition}" for definition in CONFIG]
-        command += [*shlex.split(os.environ.get("CFLAGS", "")), *ext.sources]
+        command += [*shlex.split(os.environ.get("CFLAGS", "")), *EXACT, *ext.sources]
         if WINDOWS:
             library = str(built.with_name("python3.lib"))
             names = built.with_name("python3.def")

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "exact_floats.h"
 #include "spikey.h"
 
 enum { LANES = 8 }; /* of a vector */

@@ -1,9 +1,11 @@
-/* The core as a Python module: checks types and sizes of buffers, releases the interpreter's lock, raises errors. */
+/* The core as a Python module: checks types and sizes of buffers, releases the interpreter's lock, sets the floating-point
+ * arithmetic that coding needs, raises errors. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <string.h>
 
+#include "exact_floats.h"
 #include "spikey.h"
 
 typedef struct {
@@ -21,6 +23,14 @@ static PyObject *raise_error(int error) {
     default: PyErr_SetString(PyExc_ValueError, "the arguments do not fit together"); return 0;
     }
 }
+
+/* Around what computes in floats: another library may have set this thread to round or to flush otherwise. */
+#define EXACTLY(...)                                         \
+    do {                                                     \
+        spikey_float_mode before = spikey_begin_exact();     \
+        __VA_ARGS__;                                         \
+        spikey_end_exact(before);                            \
+    } while (0)
 
 enum { MAX_BUFFERS = 16 };
 
@@ -347,8 +357,8 @@ static PyObject *py_gather_messages(PyObject *module, PyObject *args) {
         float *messages = 0;
         if (in_range(&held, rows, 0, MAX_ROWS)) messages = take_exactly(&held, o[5], "f", 4, 1, (2 * rows + 2) * n);
         if (!held.failed)
-            error = spikey_gather_messages(receiver, sender, metric, n, latent, rows, n_lanes, normalised_error,
-                                           messages);
+            EXACTLY(error = spikey_gather_messages(receiver, sender, metric, n, latent, rows, n_lanes, normalised_error,
+                                                   messages));
     }
     return outcome(&held, error);
 }
@@ -372,8 +382,8 @@ static PyObject *py_join_regions(PyObject *module, PyObject *args) {
         float *region = 0;
         if (in_range(&held, rows, 1, MAX_ROWS)) region = take_exactly(&held, o[2], "f", 4, 0, rows * n);
         if (in_range(&held, n_joined % rows, 0, 0))
-            error = spikey_join_regions(first_lane, receiver, share, n, region, latent, rows, n_lanes, is_residual,
-                                        joined, n_joined / rows);
+            EXACTLY(error = spikey_join_regions(first_lane, receiver, share, n, region, latent, rows, n_lanes, is_residual,
+                                                joined, n_joined / rows));
     }
     return outcome(&held, error);
 }
@@ -442,7 +452,7 @@ static PyObject *network_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     network_object *self = 0;
     if (in_range(&held, n, 1, 64)) self = (network_object *)allocate(type);
     if (self) {
-        self->network = spikey_network_new((int)n, size, weight, n_weight, bias, n_bias, floored, low, high);
+        EXACTLY(self->network = spikey_network_new((int)n, size, weight, n_weight, bias, n_bias, floored, low, high));
         if (!self->network) {
             raise_error(SPIKEY_BAD_ARGUMENT);
             Py_CLEAR(self);
@@ -471,7 +481,7 @@ static PyObject *network_run(PyObject *self, PyObject *args) {
         n /= spikey_network_window(network);
         if (in_range(&held, n_outputs, 3 * n, 3 * n)) {
             Py_BEGIN_ALLOW_THREADS
-            error = spikey_network_run(network, from, n, to, simd);
+            EXACTLY(error = spikey_network_run(network, from, n, to, simd));
             Py_END_ALLOW_THREADS
         }
     }
@@ -724,7 +734,7 @@ static PyObject *state_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     state_object *self = held.failed ? 0 : (state_object *)allocate(type);
     if (self && log != Py_None) take_log(&self->log, log, &group.log);
     if (self && !self->log.failed) {
-        self->state = spikey_state_new(state_of_type(type)->tables, &group, &error);
+        EXACTLY(self->state = spikey_state_new(state_of_type(type)->tables, &group, &error));
         if (!self->state) raise_error(error);
     }
     if (self && self->state) {
@@ -778,7 +788,7 @@ static PyObject *state_take(PyObject *self, PyObject *args) {
         spikey_state *state = ((state_object *)self)->state;
         ((state_object *)self)->busy = ((coder_object *)coder_argument)->busy = 1;
         Py_BEGIN_ALLOW_THREADS
-        error = spikey_take_steps(state, coder, to, n, by_step, n_steps);
+        EXACTLY(error = spikey_take_steps(state, coder, to, n, by_step, n_steps));
         Py_END_ALLOW_THREADS
         ((state_object *)self)->busy = ((coder_object *)coder_argument)->busy = 0;
     }
@@ -802,7 +812,7 @@ static PyObject *state_take_passes(PyObject *self, PyObject *args) {
     if (state_is_idle(&held, self) && coder_is_idle(&held, coder_argument)) {
         ((state_object *)self)->busy = ((coder_object *)coder_argument)->busy = 1;
         Py_BEGIN_ALLOW_THREADS
-        error = spikey_take_passes(state, coder, from, first_pass, stop_pass, to, n, by_step);
+        EXACTLY(error = spikey_take_passes(state, coder, from, first_pass, stop_pass, to, n, by_step));
         Py_END_ALLOW_THREADS
         ((state_object *)self)->busy = ((coder_object *)coder_argument)->busy = 0;
     }
@@ -823,7 +833,7 @@ static PyObject *state_code(PyObject *self, PyObject *args) {
     int32_t *weight = take_exactly(&held, o[2], "i", 4, 0, n);
     int32_t *codes = take_exactly(&held, o[3], "i", 4, spikey_coder_decodes(coder), n);
     if (state_is_idle(&held, self) && coder_is_idle(&held, coder_argument))
-        error = spikey_code_step(state, coder, mean, scale, weight, codes);
+        EXACTLY(error = spikey_code_step(state, coder, mean, scale, weight, codes));
     return outcome(&held, error);
 }
 
@@ -835,7 +845,7 @@ static PyObject *state_initial_codes(PyObject *self, PyObject *args) {
     spikey_state *state = ((state_object *)self)->state;
     if (!PyArg_ParseTuple(args, "O:initial_codes", &codes)) return 0;
     int32_t *to = take(&held, codes, "i", 4, 1, &n);
-    if (state_is_idle(&held, self)) error = spikey_initial_codes(state, to, n);
+    if (state_is_idle(&held, self)) EXACTLY(error = spikey_initial_codes(state, to, n));
     return outcome(&held, error);
 }
 
@@ -937,6 +947,11 @@ static PyMethodDef module_methods[] = {
 
 static int module_exec(PyObject *module) {
     module_state *state = PyModule_GetState(module);
+    if (!spikey_is_exact()) {
+        PyErr_SetString(PyExc_ImportError, "Spikey's core was compiled with fused multiply-adds, which change what it "
+                                           "decodes; compile it with -ffp-contract=off");
+        return -1;
+    }
     state->tables = PyMem_Malloc((size_t)spikey_tables_size());
     if (!state->tables) {
         PyErr_NoMemory();

@@ -23,30 +23,48 @@ static int has_avx2(int with_512) {
 
 #endif
 
+#define SET(set) {&spikey_kernels_##set, spikey_floats_fuse_##set}
+
+static const struct {
+    const spikey_kernels *kernels;
+    int (*floats_fuse)(void);
+} sets[] = {
+#if defined(__x86_64__)
+    SET(avx512), SET(avx2), SET(base),
+#elif defined(__aarch64__)
+    SET(neon),
+#else
+    SET(base),
+#endif
+};
+
+enum { N_SETS = sizeof sets / sizeof sets[0] };
+
 static int has(const spikey_kernels *kernels) {
 #if defined(__x86_64__)
     if (kernels == &spikey_kernels_avx2) return has_avx2(0);
     if (kernels == &spikey_kernels_avx512) return has_avx2(1);
 #endif
-    return kernels == &spikey_kernels_base;
+    (void)kernels;
+    return 1;
 }
 
-static const spikey_kernels *const all[] = {
-#if defined(__x86_64__)
-    &spikey_kernels_avx512,
-    &spikey_kernels_avx2,
-#endif
-    &spikey_kernels_base,
-};
-
 const spikey_kernels *spikey_kernels_of(const char *name) {
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (has(all[i]) && (!name || strcmp(name, all[i]->name) == 0)) return all[i];
+    for (int i = 0; i < N_SETS; i++)
+        if (has(sets[i].kernels) && (!name || strcmp(name, sets[i].kernels->name) == 0)) return sets[i].kernels;
     return 0;
 }
 
 const char *spikey_simd_name(int i) {
-    for (size_t at = 0; at < sizeof all / sizeof all[0]; at++)
-        if (has(all[at]) && i-- == 0) return all[at]->name;
+    for (int at = 0; at < N_SETS; at++)
+        if (has(sets[at].kernels) && i-- == 0) return sets[at].kernels->name;
     return 0;
+}
+
+int spikey_is_exact(void) {
+    spikey_float_mode before = spikey_begin_exact();
+    int fuse = spikey_floats_fuse();
+    for (int i = 0; i < N_SETS; i++) fuse |= has(sets[i].kernels) && sets[i].floats_fuse();
+    spikey_end_exact(before);
+    return !fuse;
 }

@@ -194,6 +194,9 @@ void spikey_state_normalised_errors(const spikey_state *state, int32_t *errors);
 /* Name of the i-th instruction set that this machine has, best first; NULL behind the last. */
 const char *spikey_simd_name(int i);
 
+/* Whether the core was compiled for exact floating-point arithmetic; if not, it must not be used. */
+int spikey_is_exact(void);
+
 /* ---- coder.c, range.c, rice.c, ranks.c: entropy coders ---- */
 
 typedef struct spikey_coder spikey_coder;
