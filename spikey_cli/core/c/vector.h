@@ -11,6 +11,8 @@
 
 #if defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 typedef int32_t vec __attribute__((vector_size(32), may_alias));
@@ -79,8 +81,30 @@ INLINE vec is_above(vec a, vec b) {
     x.part[1] = x.part[1] > y.part[1];
     return x.all;
 }
+
+#ifdef __aarch64__ /* GCC and clang find the instructions for the other plain forms themselves */
+typedef union {
+    vec all;
+    int32x4_t words[2];
+    int16x8_t shorts[2];
+} neon;
+
+INLINE vec smallest(vec a, vec b) {
+    neon x = {a}, y = {b};
+    x.words[0] = vminq_s32(x.words[0], y.words[0]);
+    x.words[1] = vminq_s32(x.words[1], y.words[1]);
+    return x.all;
+}
+INLINE vec largest(vec a, vec b) {
+    neon x = {a}, y = {b};
+    x.words[0] = vmaxq_s32(x.words[0], y.words[0]);
+    x.words[1] = vmaxq_s32(x.words[1], y.words[1]);
+    return x.all;
+}
+#else
 INLINE vec smallest(vec a, vec b) { return choose(is_above(b, a), a, b); }
 INLINE vec largest(vec a, vec b) { return choose(is_above(a, b), a, b); }
+#endif
 
 INLINE vec product(vec a, vec b, int64_t round, int shift) {
     vec result;
@@ -102,6 +126,16 @@ INLINE vec multiply_add(vec a, vec b) {
     } x = {a}, y = {b};
     x.half[0] = _mm_madd_epi16(x.half[0], y.half[0]);
     x.half[1] = _mm_madd_epi16(x.half[1], y.half[1]);
+    return x.all;
+}
+#elif defined(__aarch64__)
+INLINE int32x4_t add_products(int16x8_t a, int16x8_t b) {
+    return vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_high_s16(a, b));
+}
+INLINE vec multiply_add(vec a, vec b) {
+    neon x = {a}, y = {b};
+    x.words[0] = add_products(x.shorts[0], y.shorts[0]);
+    x.words[1] = add_products(x.shorts[1], y.shorts[1]);
     return x.all;
 }
 #else
