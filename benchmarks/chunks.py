@@ -32,8 +32,8 @@ N_CHUNKS, ROUNDS = 16, 10
 
 STAGES = {
     "finding the quantizer (`QuantizerSearch`)": ("quantizer.py", ("add", "quantizer")),
-    "spike bands": ("discovery.py", ("spike_band",)),
-    "finding peers": ("discovery.py", ("find_topology",)),
+    "residuals": ("residual.py", ("residuals",)),
+    "finding references": ("discovery.py", ("find_topology",)),
     "samples to codes": ("quantizer.py", ("to_codes",)),
     "codes to samples": ("quantizer.py", ("to_samples",)),
     "gains of lanes": ("gain.py", ("lane_gains",)),

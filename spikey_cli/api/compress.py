@@ -26,7 +26,7 @@ from ..model.zoo import model_name
 from ..system.progress import Progress, logger, stages, timed
 from ..system.whole_file import WholeFile
 from ..system.workers import Workers, open_workers
-from ..topology.discovery import find_topology
+from ..topology.discovery import USUAL_EARLIER, find_topology
 from ..topology.references import MAX_GROUP_CHANNELS
 from ..topology.topology import Topology
 from .decompress import restore
@@ -35,6 +35,11 @@ from .remove_source import check_removable, remove_sources
 from .warnings import warn_about
 
 _REMEDY = "the archive is deleted; compress again, check memory and disk, and report it if it happens twice"
+
+_GROUP_CHANNELS, _GROUP_SAMPLES = 64, 1 << 20
+"""Channels of a wide file that depend on each other: so many, or as many as have so many samples. Reading one of them
+decodes all, and each worker takes whole groups.
+"""
 
 
 @dataclass(frozen=True)
@@ -276,8 +281,8 @@ def find_sessions(
     peers : bool, optional
         False makes all channels independent.
     within_groups : bool, optional
-        Cut the channels of a file into groups of MAX_GROUP_CHANNELS, and search for peers within a group only, as an
-        archive's blocks can refer to no others.
+        Cut the channels of a wide file into groups that are decoded apart, and search for references within a group
+        only, as an archive's blocks have no others.
 
     Returns
     -------
@@ -286,21 +291,26 @@ def find_sessions(
     sessions : list of list of int
         Indices of the files with samples that were recorded together.
     """
-    bands: list[np.ndarray] = []
+    residuals: list[np.ndarray] = []
     keys: list[tuple[int, ...]] = []
     file_of_channel: list[int] = []
     for i, source in enumerate(sources):
         if source.layout:
-            bands += source.bands
-            is_cut = within_groups and source.channels > MAX_GROUP_CHANNELS
-            for channel, band in enumerate(source.bands):
-                group = (i, channel // MAX_GROUP_CHANNELS) if is_cut else ()
-                # files with many channels have shorter excerpts, and only bands of equal length can be compared
-                keys.append((source.layout.n_frames, source.layout.sample_rate, band.size, *group))
+            residuals += source.residuals
+            n_groups = -(-source.channels // _group_channels(source.layout.n_frames)) if within_groups else 1
+            for channel, residual in enumerate(source.residuals):
+                group = (i, channel * n_groups // source.channels) if n_groups > 1 else ()
+                # files with many channels have shorter excerpts, and only those of equal length can be compared
+                keys.append((source.layout.n_frames, source.layout.sample_rate, residual.size, *group))
             file_of_channel += [i] * source.channels
-    topology = find_topology(bands, keys) if peers else Topology.independent(len(bands))
+    topology = find_topology(residuals, keys, USUAL_EARLIER if peers else 0)
     logger.info("%s", topology)
     return topology, topology.sessions_of_files(file_of_channel)
+
+
+def _group_channels(n_frames: int) -> int:
+    """Largest number of a file's channels that depend on each other."""
+    return min(MAX_GROUP_CHANNELS, max(_GROUP_CHANNELS, _GROUP_SAMPLES // max(n_frames, 1)))
 
 
 def _embedded_model(predictor: Predictor | None, embed: bool | None, source_bytes: int) -> bytes:

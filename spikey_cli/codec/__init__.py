@@ -2,7 +2,7 @@
 
 It may import `container`, `model`, `core`, `topology`, `io`, `system` and `errors`.
 
-    scan            scans an input before it is compressed: layout, quantizer, spike bands
+    scan            scans an input before it is compressed: layout, quantizer, residuals
     block_plan      divides files into blocks, and a block's channels into lanes
     blocks          reads and encodes a block; fetches and decodes one
     streams         from the codes of a block's channels to one stream per channel, and back

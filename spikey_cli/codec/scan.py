@@ -1,6 +1,6 @@
 """Scan of a source: one input is read once before it is encoded.
 
-The scan finds the layout of its bytes, the quantizer of its samples, and the spike bands by which channels that were
+The scan finds the layout of its bytes, the quantizer of its samples, and the residuals by which channels that were
 recorded together are found. The source is read again to encode it; a source that has changed in between is an error.
 """
 
@@ -13,11 +13,11 @@ from typing import BinaryIO
 import numpy as np
 
 from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat
+from ..core.residual import EXCERPT_SAMPLES, residuals
 from ..errors import InputError, system_fault
 from ..io.formats import find_layout
 from ..io.layout import Layout, samples_from_bytes
 from ..io.source import FileSource, Source, Status
-from ..topology.discovery import EXCERPT_SAMPLES, spike_band
 
 _CHUNK_BYTES = 8 << 20
 _CHANGED = "changed while it was read; compress it again when nothing writes to it"
@@ -34,8 +34,8 @@ class ScannedSource:
     layout: Layout | None
     """Layout of its samples; None if it has none that can be predicted, and is kept verbatim."""
     quantizer: Quantizer
-    bands: tuple[np.ndarray, ...]
-    """Spike band of each channel; see `topology.discovery`."""
+    residuals: tuple[np.ndarray, ...]
+    """Residuals of each channel; see `core.residual`."""
 
     @property
     def size(self) -> int:
@@ -118,7 +118,7 @@ def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
 
 
 def scan(source: Path | Source) -> ScannedSource:
-    """Scan an input before it is compressed: its layout, its quantizer and its spike bands.
+    """Scan an input before it is compressed: its layout, its quantizer and its residuals.
 
     Raises
     ------
@@ -149,4 +149,4 @@ def scan(source: Path | Source) -> ScannedSource:
                 if first == 0:
                     excerpt = samples[:EXCERPT_SAMPLES]
             quantizer = search.quantizer()
-    return ScannedSource(source, source.name, status, layout, quantizer, spike_band(excerpt))
+    return ScannedSource(source, source.name, status, layout, quantizer, residuals(excerpt))

@@ -25,7 +25,7 @@ import numpy as np
 
 from .topology import MAX_EARLIER, MAX_LATER, Topology
 
-MAX_GROUP_CHANNELS = 64
+MAX_GROUP_CHANNELS = 256
 """Maximum channels of a dependency group."""
 
 

@@ -355,7 +355,7 @@ def find_references(channels: list[BlockChannel]) -> None:
                 linked[i].add(j)
                 linked[j].add(i)
     for i, others in enumerate(linked):  # groups[i + 1]: first channel of the dependency group of channel i
-        groups.append(i if i > reach or i - groups[-1] == 64 else groups[-1])
+        groups.append(i if i > reach or i - groups[-1] == 256 else groups[-1])
         reach = max(reach, *others)
     for channel, group in zip(channels, groups[1:], strict=True):
         earlier = [(positions.get((number, channel.span), -1), metric) for number, metric in channel.channel.earlier]

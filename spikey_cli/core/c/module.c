@@ -135,7 +135,29 @@ static PyObject *outcome(buffers *held, int error) {
     Py_RETURN_NONE;
 }
 
-/* ---- quantizer and packed codes ---- */
+/* ---- residuals, quantizer and packed codes ---- */
+
+static PyObject *py_residuals(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *samples, *residuals;
+    long long n_channels;
+    buffers held = {.n = 0};
+    int64_t n = 0;
+    int error = 0;
+    spikey_sample_type type = SPIKEY_UINT8;
+    if (!PyArg_ParseTuple(args, "OLO:residuals", &samples, &n_channels, &residuals)) return 0;
+    void *from = take_samples(&held, samples, 0, &n, &type);
+    if (in_range(&held, n_channels, 1, n) && in_range(&held, n % n_channels, 0, 0)) {
+        int64_t n_frames = n / n_channels;
+        int8_t *to = take_exactly(&held, residuals, "i", 1, 1, n);
+        if (!held.failed) {
+            Py_BEGIN_ALLOW_THREADS
+            error = spikey_residuals(from, type, n_frames, n_channels, to);
+            Py_END_ALLOW_THREADS
+        }
+    }
+    return outcome(&held, error);
+}
 
 static PyObject *py_mark(PyObject *module, PyObject *args) {
     (void)module;
@@ -925,6 +947,7 @@ static PyType_Spec state_spec = {"spikey_cli.core._core.State", sizeof(state_obj
 /* ---- the module ---- */
 
 static PyMethodDef module_methods[] = {
+    {"residuals", py_residuals, METH_VARARGS, "residuals(samples, n_channels, residuals): int8 [channel, frame]"},
     {"mark", py_mark, METH_VARARGS, "mark(samples, lowest, seen): set the flag of each sample"},
     {"uniform_codes", py_uniform_codes, METH_VARARGS, "uniform_codes(samples, offset, step, size, codes)"},
     {"uniform_samples", py_uniform_samples, METH_VARARGS, "uniform_samples(codes, offset, step, size, samples)"},

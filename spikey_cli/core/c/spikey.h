@@ -47,6 +47,12 @@ void spikey_fill_tables(spikey_tables *tables);
 /* The i-th table, its name and its length, to compare with formulas; NULL behind the last. */
 const void *spikey_table(const spikey_tables *tables, int i, const char **name, int64_t *n_bytes);
 
+/* ---- residual.c: what an encoder compares channels by ---- */
+
+/* residuals[channel][t], -127..127, of interleaved samples[t][channel]; at least one frame. SPIKEY_NO_MEMORY. */
+int spikey_residuals(const void *samples, spikey_sample_type type, int64_t n_frames, int64_t n_channels,
+                     int8_t *residuals);
+
 /* ---- quantizer.c: samples and their codes; all of these return 1, or 0 if a value is off the grid ---- */
 
 /* Set seen[sample - lowest] for each of `n` samples; 0 if one is outside lowest..lowest+n_seen-1. */
