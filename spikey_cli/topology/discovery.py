@@ -11,9 +11,9 @@ Passes         Within a time step, a channel sees the current samples of channel
                those in its own. The channels of a session are put in Prim's order [3]_: the one nearest to those before
                comes next. Each takes the pass whose channels correlate least with it; no pass gets more than its share.
 References     Of earlier passes: forward selection [4]_. The first is the channel with the largest correlation; each
-               further one has the largest partial correlation, given those before. Four chosen so are worth eight that
-               are chosen by their correlations. Of the same and of later passes: the largest correlations. The edge of
-               Prim's tree is always among them, so that a session does not fall apart.
+               further one has the largest partial correlation, given those before. Of the same and of later passes: the
+               largest correlations. The edge of Prim's tree is always among them, so that a session does not fall
+               apart.
 Long lag       The largest autocorrelation of the residual at long lags, such as the period of mains hum.
 
 Residuals are integers, so the order of summation does not change a correlation.
@@ -37,7 +37,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
-from .topology import MAX_EARLIER, MAX_LAG, MAX_LATER, MAX_PASSES, MIN_LAG, Reference, Topology
+from .topology import MAX_EARLIER, MAX_LATER, MAX_PASSES, MIN_LAG, Reference, Topology
 
 FALSE_PAIRS = 1e-4
 """Expected number of unrelated pairs of channels that a run links."""
@@ -51,10 +51,10 @@ _EXACT_SAMPLES = 1024  # 1024 * 127**2 < 2**24: float32 sums that many products 
 _BLOCK_CELLS = 1 << 22  # numbers in memory at a time
 _LEAST_VARIANCE = 1e-4  # of a channel, given those chosen before; it adds nothing
 
-_LAG_SAMPLES = 1 << 13
-_LAGS_PER_SAMPLE = 1 / 8  # longer lags are of no use in a short recording
-_LAG_CHANNELS = 16
-_LAG_CORRELATION, _LAG_DEVIATIONS = 0.05, 6.0
+_LAG_SAMPLES, _LAGS = 1 << 12, 1 << 11
+_SAMPLES_PER_LAG = 8  # longer lags are of no use in a short recording
+_LAG_CHANNELS = 32
+_LAG_CORRELATION, _LAG_DEVIATIONS = 0.15, 8.0  # weaker ones cost as much as they save
 
 
 def find_topology(
@@ -261,22 +261,22 @@ class _Session:
 def _long_lags(residuals: Sequence[np.ndarray]) -> tuple[int, ...]:
     """Long lag of each channel, or 0."""
     lags = [0] * len(residuals)
-    by_length: dict[int, list[int]] = defaultdict(list)
+    by_length: dict[tuple[int, int], list[int]] = defaultdict(list)
     for channel, residual in enumerate(residuals):
-        by_length[min(residual.size, _LAG_SAMPLES)].append(channel)
-    for n, channels in by_length.items():
-        longest = min(MAX_LAG, int(n * _LAGS_PER_SAMPLE))
-        if longest < MIN_LAG:
-            continue
+        longest = min(_LAGS, residual.size // _SAMPLES_PER_LAG)
+        if longest >= MIN_LAG:
+            by_length[min(residual.size, _LAG_SAMPLES), longest].append(channel)
+    for (n, longest), channels in by_length.items():
         size = -(-(n + longest) // _EXACT_SAMPLES) * _EXACT_SAMPLES
+        overlap = n / (n - np.arange(MIN_LAG, longest + 1))
         least = max(_LAG_CORRELATION, _LAG_DEVIATIONS / np.sqrt(n))
         for first in range(0, len(channels), _LAG_CHANNELS):
             batch = channels[first : first + _LAG_CHANNELS]
             spectrum = np.fft.rfft(np.stack([residuals[channel][:n] for channel in batch]).astype(np.float32), size)
             power = spectrum.real**2 + spectrum.imag**2
             products = np.fft.irfft(power, size)[:, : longest + 1]
-            size_at = np.abs(products[:, MIN_LAG:]) / np.maximum(products[:, :1], 1)
-            for channel, sizes in zip(batch, size_at, strict=True):
+            correlations = np.abs(products[:, MIN_LAG:]) * overlap / np.maximum(products[:, :1], 1)
+            for channel, sizes in zip(batch, correlations, strict=True):
                 lag = int(np.argmax(sizes))
                 if sizes[lag] >= least:
                     lags[channel] = MIN_LAG + lag

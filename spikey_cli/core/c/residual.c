@@ -34,10 +34,12 @@ static void differences_of(const void *samples, spikey_sample_type type, int64_t
 #undef BODY
 }
 
-/* Sums of d(t) d(t - k). Partial sums side by side: a compiler may not reorder a single one. */
+/* Sums of d(t) d(t - k), over every second run of a long excerpt. Partial sums side by side: a compiler may not reorder a
+ * single one. */
 static void autocorrelate(const float *d, int64_t n, double sums[ORDER + 1]) {
     for (int k = 0; k <= ORDER; k++) sums[k] = 0;
-    for (int64_t first = 0; first < n; first += RUN * RUNS) {
+    int64_t every = n < 1 << 14 ? 1 : 2;
+    for (int64_t first = 0; first < n; first += every * RUN * RUNS) {
         int64_t stop = first + RUN * RUNS < n ? first + RUN * RUNS : n;
         for (int k = 0; k <= ORDER; k++) {
             float partial[RUN] = {0};
