@@ -27,11 +27,13 @@ again with each block. A file of more than WIDE_SAMPLES channels has one frame i
 PART_FRAMES = 1 << 18
 """Largest number of frames of a part, which is the least that is decoded to read a sample."""
 
-LANES_WANTED = 1024
-"""Number of lanes of a block that has enough samples; they keep the core busy and fit into the processor's cache."""
+LANES_WANTED = 8
+"""Number of lanes of a block that has enough samples: as many as the core's vectors take. More would cost more headers,
+and statistics change within a long lane as within the recording.
+"""
 
-MIN_STEPS = 1536
-"""Least length of a lane; the headers and naive deltas of shorter lanes would cost more than the calls they save."""
+MIN_STEPS = 4096
+"""Least length of a lane."""
 
 
 def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channels: Sequence[int]) -> list[list[Part]]:

@@ -32,8 +32,8 @@ from .coding_state import CodingState, EntropyCoder
 
 Result = TypeVar("Result")
 
-MIN_LANE_GROUP = 256
-"""Least number of lanes that are worth another worker: a call of the network costs about as much as this many."""
+MIN_LANE_GROUP = 4
+"""Least number of lanes that are worth another worker."""
 
 MAX_LANE_GROUP = 1 << 14
 """Number of lanes above which channels are coded one group after another, which bounds the memory."""

@@ -57,10 +57,15 @@ def first_state(
     _core.State
         See `c/spikey.h`.
     """
+    first_of_group = np.unique(references.groups, return_index=True)[1]
+    leaders = first_of_group[references.groups]
     return _core.State(
         lanes.first_of_channels(),
         references.passes,
-        np.ascontiguousarray(references.references[:, :4]),  # so many the core takes
+        references.references,
+        references.later,
+        references.lags,
+        leaders,
         bins.size,
         bins.profiled,
         bins.edges,

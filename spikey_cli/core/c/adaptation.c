@@ -1,96 +1,128 @@
-/* Adaptation: what the network's errors on a channel say about its next sample, learnt on the way.
- *
- *     normalised error   z = (value - the network's mean) / spread
- *     prediction         p = sum of weight * tap; the taps are the lane's DC term, its own last errors, and those of
- *                        the channels that it references, of this step and the steps before
- *     learning           weight += step size * sum over the channel's lanes of (z - p) * tap
- *
- * These are the plain loops, in 64 bits, for any gain, network and size; vector_adaptation.c has the same for proven
- * bounds. Here the lanes of a channel stand side by side. */
+/* What the adaptation of each channel is made of; its steps are in vector_adaptation.c. */
+
+#include <string.h>
 
 #include "internal.h"
 
-enum { MEAN_SHIFT = 11, SQUARE_SHIFT = 7, RATE_SHIFT = 16, WEIGHT_LIMIT = (1 << 24) - 1 };
 enum { PRIOR_STEPS = 3, POWER_SHIFT = 10, REGAIN = 64 };
+enum { MIN_ROWS = 8, FIRST_DUE = 16, FIRST_DUE_OF_MANY = 8 };
+static const float RIDGE = 15.0f;
+static const double FORGETTING = 1.0 / 8192;
 
-void spikey_predict_naive(spikey_state *state, int64_t pass) {
-    for (int64_t i = state->pass_position[pass]; i < state->pass_position[pass + 1]; i++) {
-        state->predicted_mean[i] = state->last[i];
-        state->log2_scale[i] = state->tables->log2_rms[state->gain[i]];
-        state->outlier_weight[i] = SPIKEY_NAIVE_OUTLIER_WEIGHT;
+static void *take_floats(spikey_arena *arena, int64_t n) { return spikey_take(arena, n, sizeof(float)); }
+
+/* Terms, ridge and room of a channel. Without a base they are only counted. */
+static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_beside *beside,
+                        spikey_arena *arena, int64_t *past) {
+    spikey_solver counted, *solver = state->solvers ? &state->solvers[channel] : &counted;
+    memset(solver, 0, sizeof *solver);
+    const int64_t *earlier = group->references + channel * SPIKEY_REFERENCES;
+    const int64_t *later = group->later + channel * SPIKEY_MAX_LATER;
+    int64_t n_lanes = group->first_lane[channel + 1] - group->first_lane[channel];
+    while (solver->n_earlier < SPIKEY_REFERENCES && earlier[solver->n_earlier] >= 0) solver->n_earlier++;
+    while (solver->n_later < SPIKEY_MAX_LATER && later[solver->n_later] >= 0) solver->n_later++;
+    solver->number = beside->known++;
+    solver->n_before = beside->before < 2 ? 0 : (int32_t)beside->before;
+    solver->in_group = beside->total > 2;
+    solver->lag = group->lags[channel];
+    solver->own_lags = solver->n_earlier || solver->n_later ? SPIKEY_OWN_LAGS : SPIKEY_LONE_LAGS;
+    solver->n_terms = 1 + solver->own_lags + 3 * solver->n_earlier + 2 * solver->n_later + (solver->n_before ? 3 : 0) +
+                      (solver->lag ? 2 : 0);
+    if (state->window) solver->n_terms += 1 + SPIKEY_ERROR_LAGS + (solver->n_earlier ? SPIKEY_ERROR_LAGS : 0);
+    solver->blocks = (solver->n_terms + 1 + LANES - 1) / LANES;
+    solver->capacity = n_lanes * ((MIN_ROWS + n_lanes - 1) / n_lanes);
+    solver->due = n_lanes >= SPIKEY_MANY_LANES ? FIRST_DUE_OF_MANY : FIRST_DUE;
+    solver->forgetting = n_lanes > 1 ? 0.0 : FORGETTING;
+    solver->past = *past;
+    for (solver->past_length = 1; solver->past_length <= solver->lag;) solver->past_length *= 2;
+    if (solver->lag) *past += 2 * n_lanes * solver->past_length;
+    int64_t width = solver->blocks * LANES, n_sums = solver->blocks * (solver->blocks + 1) / 2 * 64;
+    solver->weights = take_floats(arena, width);
+    solver->ridge = take_floats(arena, width);
+    solver->rows = take_floats(arena, solver->capacity * width);
+    solver->row_weight = take_floats(arena, solver->capacity);
+    solver->batch_sums = take_floats(arena, n_sums);
+    solver->sums = spikey_take(arena, n_sums, sizeof(double));
+    if (!solver->ridge) return;
+    int k = 0;
+    for (int lag = 0; lag < solver->own_lags; lag++) solver->ridge[k++] = RIDGE * (1.0f + (float)(lag * lag) / 9.0f);
+    for (int j = 0; j < (state->window ? 2 + SPIKEY_ERROR_LAGS : 1); j++) solver->ridge[k++] = RIDGE;
+    for (int j = 0; j < solver->n_earlier; j++, k += 3)
+        solver->ridge[k] = RIDGE, solver->ridge[k + 1] = 2 * RIDGE, solver->ridge[k + 2] = 2 * RIDGE;
+    for (int j = 0; j < SPIKEY_ERROR_LAGS && solver->n_earlier && state->window; j++) solver->ridge[k++] = RIDGE;
+    for (int j = 0; j < solver->n_later; j++, k += 2) solver->ridge[k] = 2 * RIDGE, solver->ridge[k + 1] = 2 * RIDGE;
+    if (solver->n_before) {
+        solver->share = 1.0f / (float)solver->n_before;
+        solver->ridge[k] = RIDGE, solver->ridge[k + 1] = 2 * RIDGE, solver->ridge[k + 2] = 2 * RIDGE, k += 3;
     }
+    if (solver->lag) solver->ridge[k] = RIDGE, solver->ridge[k + 1] = RIDGE, k+=2;
+ for (; k < solver->n_terms; k++) solver->ridge[k] = RIDGE;
 }
 
-/* Row of the normalised errors of a step. */
-static inline int32_t *errors_of(const spikey_state *state, int64_t step) {
-    return state->ring + (step & (SPIKEY_RING - 1)) * (state->n_positions + LANES);
-}
-
-/* The taps of a lane's channel: for each of its own and of each of the `n_references` channels, where the rows of a
- * step stand. */
-typedef struct {
-    const int32_t *row[SPIKEY_TAPS];
-    int n;
-} tap_rows;
-
-static tap_rows taps_of(const spikey_state *state, int64_t channel) {
-    tap_rows taps;
-    int64_t own = state->position[channel];
-    taps.row[0] = state->dc + own;
-    for (int lag = 1; lag <= SPIKEY_OWN_LAGS; lag++) taps.row[lag] = errors_of(state, state->step - lag) + own;
-    taps.n = SPIKEY_OWN_TAPS;
-    for (int j = 0; j < state->n_references[channel]; j++) {
-        int64_t other = state->position[state->references[channel][j]];
-        for (int lag = 0; lag < SPIKEY_PEER_LAGS; lag++)
-            taps.row[taps.n++] = errors_of(state, state->step - lag) + other;
+void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_beside *beside) {
+    int64_t past = 0;
+    memset(beside, 0, (size_t)state->n_channels * sizeof *beside);
+    for (int64_t channel = 0; channel < state->n_channels; channel++) beside[group->mean_group[channel]].total++;
+    state->solvers = spikey_take(arena, state->n_channels, sizeof *state->solvers);
+    for (int64_t pass = 0; pass < state->n_passes; pass++) {
+        int64_t first = group->pass_channel[pass], stop = group->pass_channel[pass + 1];
+        for (int64_t channel = first; channel < stop; channel++)
+            fill_solver(state, group, channel, &beside[group->mean_group[channel]], arena, &past);
+        for (int64_t channel = first; channel < stop; channel++) beside[group->mean_group[channel]].before++;
     }
-    return taps;
+    state->past = take_floats(arena, past);
+    state->equations = spikey_take(arena, (SPIKEY_MAX_TERMS + 1) * SPIKEY_MAX_TERMS, sizeof(double));
 }
 
-static void predict_lanes(spikey_state *state, int64_t first, int64_t stop) {
-    const spikey_tables *tables = state->tables;
-    const int32_t *outputs = state->outputs;
+void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
     int64_t n = state->n_positions;
-    for (int64_t i = first; i < stop; i++) {
-        int gain = state->gain[i];
-        int64_t last = state->last[i], own_scale = tables->log2_rms[gain] + (int64_t)outputs[n + i];
-        int32_t scale = scale_index_of(own_scale);
-        state->scale_index[i] = scale;
-        state->network_mean[i] = last + ((outputs[i] * tables->output_factor[gain] + (1 << 15)) >> 16);
-        int64_t away = last - state->mean_whole[i];
-        state->dc[i] = (int32_t)clip(away * tables->inverse_scale[scale] >> 22, SPIKEY_LIMIT);
-        state->log2_scale[i] = (int32_t)(own_scale + tables->scale_shift[state->slow_square[i] >> (SQUARE_SHIFT + 8)]);
-        state->outlier_weight[i] = outputs[2 * n + i];
-    }
-}
-
-void spikey_predict(spikey_state *state, int64_t pass) {
-    int64_t first = state->pass_position[pass], stop = state->pass_position[pass + 1];
-    predict_lanes(state, first, stop);
-    for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        int32_t *predicted = state->predicted + state->position[channel];
-        tap_rows taps = taps_of(state, channel);
-        for (int64_t i = 0; i < n_lanes; i++) predicted[i] = 0;
-        for (int tap = 0; tap < taps.n; tap++) { /* all sums are below 2**31 */
-            int32_t weight = state->weights[tap * state->n_weights + channel] >> 8;
-            const int32_t *row = taps.row[tap];
-            for (int64_t i = 0; i < n_lanes; i++) predicted[i] += weight * row[i];
+    state->recent_at = SPIKEY_RECENT - SPIKEY_LONE_LAGS;
+    for (int64_t channel = 0; channel < state->n_channels; channel++) {
+        spikey_solver *solver = &state->solvers[channel];
+        solver->sum_slot = state->first_lane[group->mean_group[channel]];
+        for (int j = 0; j < solver->n_earlier; j++) {
+            int64_t other = group->references[channel * SPIKEY_REFERENCES + j];
+            solver->earlier[j] = state->position[other], solver->earlier_stride[j] = state->stride[other];
+        }
+        for (int j = 0; j < solver->n_later; j++) {
+            int64_t other = group->later[channel * SPIKEY_MAX_LATER + j];
+            solver->later[j] = state->position[other], solver->later_stride[j] = state->stride[other];
         }
     }
-    for (int64_t i = first; i < stop; i++) {
-        int64_t p = clip(state->predicted[i] >> 12, SPIKEY_LIMIT << 4);
-        state->predicted[i] = (int32_t)(p >> 4);
-        int64_t mean = state->network_mean[i] +
-                       ((p * state->tables->scale[state->scale_index[i]] + (1 << 21)) >> 22);
-        state->predicted_mean[i] = (int32_t)least(greatest(mean, state->lowest[i]), state->highest[i]);
+    for (int64_t lane = 0; lane < state->n_lanes; lane++) {
+        int64_t i = state->position_of[lane];
+        float variance = (float)state->tables->mean_square[group->gains[lane]] * (1.0f / 4096);
+        state->origin[i] = state->last[i];
+        for (int k = 0; k < SPIKEY_TRACKS; k++) {
+            state->variance[k * n + i] = k == SPIKEY_TRACKS - 1 ? 1.0f : variance + 0.02f;
+            state->share[k * n + i] = 1.0f / SPIKEY_TRACKS;
+        }
     }
 }
 
-void spikey_follow_gains(spikey_state *state, int64_t first, int64_t stop, const int32_t *codes) {
+void spikey_begin_step(spikey_state *state) {
+    memset(state->sum_differences, 0, (size_t)state->n_lanes * sizeof *state->sum_differences);
+    memset(state->sum_levels, 0, (size_t)state->n_lanes * sizeof *state->sum_levels);
+    if (state->recent_at > 0) return;
+    state->recent_at = SPIKEY_RECENT - SPIKEY_LONE_LAGS;
+    for (int64_t i = 0; i < state->n_positions; i++) {
+        float *differences = state->recent + i * SPIKEY_RECENT, *errors = state->recent_errors + i * SPIKEY_RECENT;
+        memcpy(differences + state->recent_at, differences, SPIKEY_LONE_LAGS * sizeof *differences);
+        memcpy(errors + state->recent_at, errors, SPIKEY_ERROR_LAGS * sizeof *errors);
+    }
+}
+
+void spikey_end_step(spikey_state *state) { state->recent_at--; }
+
+void spikey_shift_steps(spikey_state *state, int64_t by) {
+    state->step += by;
+    for (int64_t channel = 0; channel < state->n_channels; channel++) state->solvers[channel].due += by;
+}
+
+void spikey_follow_gains(spikey_state *state) {
     int64_t count = state->step + PRIOR_STEPS;
-    for (int64_t i = first; i < stop; i++) {
-        int64_t difference = (int64_t)value_of(codes[i], state->on_profile[i] ? state->values : 0) - state->last[i];
+    for (int64_t i = 0; i < state->n_positions; i++) {
+        int64_t difference = state->moved[i];
         int64_t change = difference * difference - state->power[i];
         if (count < 1 << POWER_SHIFT)
             state->power[i] += change >= 0 ? change / count : -((count - 1 - change) / count);
@@ -98,53 +130,8 @@ void spikey_follow_gains(spikey_state *state, int64_t first, int64_t stop, const
             state->power[i] += change >> POWER_SHIFT;
     }
     if (state->step <= REGAIN || state->step % REGAIN == 0)
-        for (int64_t i = first; i < stop; i++) {
+        for (int64_t i = 0; i < state->n_positions; i++) {
             int gain = spikey_gain_of(state->tables, state->power[i]);
             if (gain != state->gain[i]) spikey_set_gain(state, i, gain);
         }
-}
-
-void spikey_advance(spikey_state *state, int64_t pass, const int32_t *codes) {
-    int64_t first = state->pass_position[pass], stop = state->pass_position[pass + 1];
-    int16_t *differences = state->history + (state->step & (state->n_history - 1)) * state->n_positions;
-    if (state->gains_follow) spikey_follow_gains(state, first, stop, codes);
-    for (int64_t i = first; i < stop; i++) {
-        int32_t value = value_of(codes[i], state->on_profile[i] ? state->values : 0);
-        int64_t difference = (int64_t)value - state->last[i];
-        int64_t x = (difference * state->tables->input_factor[state->gain[i]] + (1 << 29)) >> 30;
-        differences[i] = (int16_t)clip(x, SPIKEY_INPUT_LIMIT);
-        state->last[i] = value;
-    }
-}
-
-void spikey_update(spikey_state *state, int64_t pass) {
-    int64_t first = state->pass_position[pass], stop = state->pass_position[pass + 1];
-    int32_t *now = errors_of(state, state->step);
-    for (int64_t i = first; i < stop; i++) {
-        int64_t last = state->last[i], away = last - state->network_mean[i];
-        int64_t scaled = multiply(away, state->tables->inverse_scale[state->scale_index[i]]) >> 21;
-        int32_t z = (int32_t)clip(scaled, SPIKEY_LIMIT);
-        int32_t off = (int32_t)clip(z - state->predicted[i], SPIKEY_LIMIT);
-        int64_t mean = last - state->mean_whole[i] + state->mean_rest[i];
-        state->mean_whole[i] += (int32_t)(mean >> MEAN_SHIFT);
-        state->mean_rest[i] = (int32_t)(mean & ((1 << MEAN_SHIFT) - 1));
-        state->slow_square[i] += off * off - (state->slow_square[i] >> SQUARE_SHIFT);
-        int teaches = state->length[i] > state->step; /* a lane that has ended does not */
-        now[i] = teaches ? z : 0;
-        state->error[i] = teaches ? (int32_t)clip(off, SPIKEY_ERROR_LIMIT) : 0;
-    }
-    int64_t decaying = ((int64_t)1 << 27) / (state->step + SPIKEY_EAGER_STEPS);
-    for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        const int32_t *error = state->error + state->position[channel];
-        int64_t rate = greatest(state->constant_rate[channel], decaying / n_lanes);
-        tap_rows taps = taps_of(state, channel);
-        for (int tap = 0; tap < taps.n; tap++) {
-            const int32_t *row = taps.row[tap];
-            int32_t *weight = &state->weights[tap * state->n_weights + channel];
-            int64_t slope = 0;
-            for (int64_t i = 0; i < n_lanes; i++) slope += error[i] * row[i];
-            *weight = (int32_t)clip(*weight + (slope * rate >> RATE_SHIFT), WEIGHT_LIMIT);
-        }
-    }
 }

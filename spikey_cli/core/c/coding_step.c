@@ -110,12 +110,11 @@ static int fits(const spikey_state *state, spikey_coder *coder, int64_t next_pas
     return 1;
 }
 
-static void code_lanes(spikey_state *state, spikey_coder *coder, int64_t pass, int64_t first, int64_t stop,
-                       int32_t *codes) {
+static void code_streams(spikey_state *state, spikey_coder *coder, int64_t first, int64_t stop, int32_t *codes) {
     switch (coder->kind) {
     case SPIKEY_RANGE:
         (coder->decodes ? spikey_range_decode(coder, state, first, stop, codes)
-                        : spikey_range_encode(coder, state, pass, first, stop, codes));
+                        : spikey_range_encode(coder, state, first, stop, codes));
         break;
     case SPIKEY_RICE:
         (coder->decodes ? spikey_rice_decode(coder, state, first, stop, codes)
@@ -128,26 +127,30 @@ static void code_lanes(spikey_state *state, spikey_coder *coder, int64_t pass, i
     }
 }
 
-/* Take the state's step of some passes; `stream` is the first one of the first pass, and becomes that behind the last. */
+/* Take the state's step of some passes; `stream` is the first one of the first pass, and becomes that behind the last.
+ * An encoder knows all codes, and codes the passes together. */
 static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64_t first_pass, int64_t stop_pass,
                       int64_t *stream, int32_t *codes) {
+    const spikey_kernels *kernels = state->kernels;
+    int64_t first = *stream;
+    if (first_pass == 0) spikey_begin_step(state);
+    kernels->predict_scales(state, naive);
     for (int64_t pass = first_pass; pass < stop_pass; pass++) {
-        int64_t stop_lane = state->first_lane[state->pass_channel[pass + 1]], first = *stream;
+        int64_t stop_lane = state->first_lane[state->pass_channel[pass + 1]];
         while (*stream < coder->n_streams && coder->first_lane[*stream] < stop_lane) ++*stream;
-        if (naive)
-            spikey_predict_naive(state, pass);
-        else if (state->vectors)
-            state->kernels->predict(state, pass);
-        else
-            spikey_predict(state, pass);
-        code_lanes(state, coder, pass, first, *stream, codes);
-        if (state->log.n) spikey_record(state, pass, codes, naive);
-        if (state->vectors) {
-            state->kernels->take_in(state, pass, codes, naive);
-        } else {
-            spikey_advance(state, pass, codes);
-            if (!naive) spikey_update(state, pass);
+        kernels->predict_means(state, pass);
+        if (coder->decodes) {
+            code_streams(state, coder, first, *stream, codes);
+            first = *stream;
         }
+        kernels->advance(state, pass, codes);
+    }
+    if (!coder->decodes) code_streams(state, coder, first, *stream, codes);
+    if (state->log.n)
+        for (int64_t pass = first_pass; pass < stop_pass; pass++) spikey_record(state, pass, codes, naive);
+    if (stop_pass == state->n_passes) {
+        kernels->update(state, codes);
+        spikey_end_step(state);
     }
 }
 
@@ -155,7 +158,7 @@ static void go_on(spikey_state *state, spikey_coder *coder) {
     coder->steps_left--;
     coder->next_step++;
     coder->next_stream = state->next_pass = 0;
-    if (++state->step > SPIKEY_FAR) state->step -= SPIKEY_FAR / 2; /* a live stream never ends */
+    if (++state->step > SPIKEY_FAR) spikey_shift_steps(state, -SPIKEY_FAR / 2); /* a live stream never ends */
 }
 
 int spikey_take_steps(spikey_state *state, spikey_coder *coder, int32_t *codes, int64_t n_codes, int by_step,
@@ -229,11 +232,7 @@ int spikey_code_step(spikey_state *state, spikey_coder *coder, const int32_t *pr
         state->log2_scale[i] = log2_scale[lane];
         state->outlier_weight[i] = outlier_weight[lane];
     }
-    for (int64_t pass = 0, stream = 0; pass < state->n_passes; pass++) {
-        int64_t stop_lane = state->first_lane[state->pass_channel[pass + 1]], first = stream;
-        while (stream < coder->n_streams && coder->first_lane[stream] < stop_lane) stream++;
-        code_lanes(state, coder, pass, first, stream, state->tile);
-    }
+    code_streams(state, coder, 0, coder->n_streams, state->tile);
     if (coder->decodes) scatter(state, &from, state->step, 0, 1);
     go_on(state, coder);
     return SPIKEY_OK;

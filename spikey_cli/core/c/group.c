@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "float32.h"
 #include "internal.h"
-
-enum { CONSTANT_RATE = 3328, RATE_LANES = 48 };
 
 static int is_partition(const int64_t *first, int64_t n, int64_t total) {
     if (n < 1 || first[0] != 0 || first[n] != total) return 0;
@@ -21,6 +20,15 @@ int spikey_check_profile(const int32_t *edges, int64_t n_edges) {
         int64_t away = edges[i] - (64 * i - 32);
         if (away < -SPIKEY_MAX_DRIFT || away > SPIKEY_MAX_DRIFT || (i > 0 && edges[i] <= edges[i - 1])) return 0;
     }
+    return 1;
+}
+
+/* Whether two channels have as many lanes, of the same lengths. */
+static int have_equal_lanes(const spikey_group *group, int64_t a, int64_t b) {
+    int64_t first = group->first_lane[a], other = group->first_lane[b], n = group->first_lane[a + 1] - first;
+    if (group->first_lane[b + 1] - other != n) return 0;
+    for (int64_t i = 0; i < n; i++)
+        if (group->length[first + i] != group->length[other + i]) return 0;
     return 1;
 }
 
@@ -40,12 +48,22 @@ static int check(const spikey_group *group) {
             for (int j = 0; j < SPIKEY_REFERENCES; j++) {
                 int64_t other = group->references[channel * SPIKEY_REFERENCES + j];
                 if (other < 0) break;
-                if (other >= group->pass_channel[pass] ||
-                    group->first_lane[other + 1] - group->first_lane[other] != stop - first)
-                    return 0;
-                for (int64_t lane = first; lane < stop; lane++)
-                    if (group->length[lane] != group->length[group->first_lane[other] + lane - first]) return 0;
+                if (other >= group->pass_channel[pass] || !have_equal_lanes(group, channel, other)) return 0;
             }
+            for (int j = 0; j < SPIKEY_MAX_LATER; j++) {
+                int64_t other = group->later[channel * SPIKEY_MAX_LATER + j];
+                if (other < 0) break;
+                if (other < group->pass_channel[pass] || other >= group->n_channels ||
+                    !have_equal_lanes(group, channel, other))
+                    return 0;
+            }
+            int64_t leader = group->mean_group[channel];
+            if (leader < 0 || leader > channel || group->mean_group[leader] != leader ||
+                !have_equal_lanes(group, channel, leader))
+                return 0;
+            if (group->lags[channel] < 0 || group->lags[channel] > SPIKEY_MAX_LAG ||
+                (group->lags[channel] && group->lags[channel] < SPIKEY_MIN_LAG))
+                return 0;
             for (int64_t lane = first; lane < stop; lane++)
                 if (group->length[lane] < 1 || group->start[lane] < 0 || group->gains[lane] > SPIKEY_MAX_GAIN ||
                     (group->log.n && group->start[lane] > group->log.n - group->length[lane]) ||
@@ -57,78 +75,46 @@ static int check(const spikey_group *group) {
 
 /* ---- vectors ---- */
 
-enum { MAX_VECTOR_GAIN = 144, MAX_VECTOR_LANES = 2700 };
-
-/* The largest gain that any lane has, or can get. */
-static int largest_gain(const spikey_state *state, const spikey_group *group) {
-    int most = 0;
-    for (int64_t lane = 0; lane < group->n_lanes; lane++) most = most > group->gains[lane] ? most : group->gains[lane];
-    for (int64_t channel = 0; group->gains_follow && channel < group->n_channels; channel++) {
-        int64_t span = group->size[channel] * 64 + 2 * SPIKEY_MAX_DRIFT;
-        int gain = spikey_gain_of(state->tables, span * span);
-        most = most > gain ? most : gain;
-    }
-    return most;
-}
-
-/* Whether 32 bits are enough for all that vectors compute; see vector_adaptation.c. */
-static int is_bounded(const spikey_state *state, const spikey_group *group) {
-    for (int64_t channel = 0; channel < group->n_channels; channel++)
-        if (group->first_lane[channel + 1] - group->first_lane[channel] > MAX_VECTOR_LANES) return 0;
-    if (group->window == 0) return 1;
-    if (!group->network || !spikey_network_is_integer(group->network)) return 0;
-    int gain = largest_gain(state, group);
-    return gain <= MAX_VECTOR_GAIN &&
-           group->network->bound[0] * state->tables->output_factor[gain] >> 16 < (int64_t)1 << 29;
+/* Whether the network runs in vectors. */
+static int is_bounded(const spikey_group *group) {
+    return group->window == 0 || (group->network && spikey_network_is_integer(group->network));
 }
 
 static int32_t lanes_in(const spikey_group *group, int64_t channel) {
     return (int32_t)(group->first_lane[channel + 1] - group->first_lane[channel]);
 }
 
-/* Spread the channels of each pass over vectors, in the way that needs fewer. Without `state->groups` they are counted. */
+/* Spread the channels over vectors, in the way that needs fewer. Without `state->groups` they are counted. */
 static void spread(spikey_state *state, const spikey_group *group) {
-    int64_t position = 0, n_groups = 0;
-    for (int64_t pass = 0; pass < group->n_passes; pass++) {
-        int64_t first = group->pass_channel[pass], stop = group->pass_channel[pass + 1], deep = 0, beside = 0;
-        for (int64_t channel = first; channel < stop; channel += LANES) {
-            int32_t most = 0;
-            for (int64_t c = channel; c < least(channel + LANES, stop); c++) {
-                deep += (lanes_in(group, c) + LANES - 1) / LANES;
-                most = most > lanes_in(group, c) ? most : lanes_in(group, c);
-            }
-            beside += most;
+    int64_t position = 0, n_groups = 0, deep = 0, beside = 0;
+    for (int64_t channel = 0; channel < group->n_channels; channel += LANES) {
+        int32_t most = 0;
+        for (int64_t c = channel; c < least(channel + LANES, group->n_channels); c++) {
+            deep += (lanes_in(group, c) + LANES - 1) / LANES;
+            most = most > lanes_in(group, c) ? most : lanes_in(group, c);
         }
-        if (state->groups) {
-            state->pass_group[pass] = n_groups;
-            state->pass_position[pass] = position;
-        }
-        int64_t at_once = deep < beside ? 1 : LANES;
-        for (int64_t channel = first; channel < stop; channel += at_once, n_groups++) {
-            int64_t n = least(at_once, stop - channel);
-            int32_t rows = 0;
-            for (int64_t c = channel; c < channel + n; c++) rows = rows > lanes_in(group, c) ? rows : lanes_in(group, c);
-            if (at_once == 1) rows = (rows + LANES - 1) / LANES;
-            if (state->groups) {
-                vector_group *own = &state->groups[n_groups];
-                own->position = position;
-                own->rows = rows;
-                own->deep = at_once == 1;
-                own->first_channel = (int32_t)channel;
-                own->n_channels = (int32_t)n;
-                own->taps = n_groups * SPIKEY_TAPS * LANES;
-                for (int64_t c = channel; c < channel + n; c++) {
-                    state->position[c] = position + (c - channel);
-                    state->stride[c] = at_once;
-                    state->group_of[c] = (int32_t)n_groups;
-                }
-            }
-            position += LANES * (int64_t)rows;
-        }
+        beside += most;
     }
-    if (state->groups) {
-        state->pass_group[group->n_passes] = n_groups;
-        state->pass_position[group->n_passes] = position;
+    int64_t at_once = deep < beside ? 1 : LANES;
+    for (int64_t channel = 0; channel < group->n_channels; channel += at_once, n_groups++) {
+        int64_t n = least(at_once, group->n_channels - channel);
+        int32_t rows = 0;
+        for (int64_t c = channel; c < channel + n; c++) rows = rows > lanes_in(group, c) ? rows : lanes_in(group, c);
+        if (at_once == 1) rows = (rows + LANES - 1) / LANES;
+        if (state->groups) {
+            vector_group *own = &state->groups[n_groups];
+            own->position = position;
+            own->rows = rows;
+            own->deep = at_once == 1;
+            own->first_channel = (int32_t)channel;
+            own->n_channels = (int32_t)n;
+            for (int64_t c = channel; c < channel + n; c++) {
+                state->position[c] = position + (c - channel);
+                state->stride[c] = at_once;
+                state->group_of[c] = (int32_t)n_groups;
+            }
+        }
+        position += LANES * (int64_t)rows;
     }
     state->n_groups = n_groups;
     state->n_positions = (position + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
@@ -137,50 +123,25 @@ static void spread(spikey_state *state, const spikey_group *group) {
 static void fill_group(spikey_state *state, int64_t g) {
     vector_group *group = &state->groups[g];
     group->kind = -1;
-    for (int64_t k = 0; k < LANES; k++) state->lanes_of[g * LANES + k] = 1;
     for (int64_t k = 0; k < group->n_channels; k++) {
         int64_t channel = group->first_channel + k;
-        int32_t n_lanes = (int32_t)(state->first_lane[channel + 1] - state->first_lane[channel]);
+        float limit = 0.035f / (float)(state->first_lane[channel + 1] - state->first_lane[channel]);
+        for (int64_t slot = group->deep ? 0 : k; slot < (group->deep ? LANES : k + 1); slot++) group->mix_limit[slot] = limit;
         int kind = spikey_kind_of(state->size[channel], state->profiled[channel]);
         group->kind = group->kind < 0 || group->kind == kind ? kind : SPIKEY_MIXED;
         group->n_profiled += state->profiled[channel];
-        if (state->n_references[channel] > group->n_references) group->n_references = state->n_references[channel];
-        for (int64_t slot = group->deep ? 0 : k; slot < (group->deep ? LANES : k + 1); slot++) {
-            state->lanes_of[g * LANES + slot] = n_lanes;
-            state->rates[g * LANES + slot] = state->constant_rate[channel];
-        }
     }
 }
 
-static void fill_references(spikey_state *state) {
-    for (int64_t i = 0; i < SPIKEY_REFERENCES * state->n_positions; i++) state->other[i] = (int32_t)state->n_positions;
-    for (int64_t channel = 0; channel < state->n_channels; channel++) {
-        vector_group *own = &state->groups[state->group_of[channel]];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        for (int j = 0; j < state->n_references[channel]; j++) {
-            int64_t reference = state->references[channel][j];
-            if (own->deep && state->groups[state->group_of[reference]].deep)
-                own->offset[j] = state->position[reference] - state->position[channel];
-            for (int64_t rank = 0; rank < n_lanes; rank++)
-                state->other[j * state->n_positions + state->position[channel] + rank * state->stride[channel]] =
-                    (int32_t)(state->position[reference] + rank * state->stride[reference]);
-        }
-    }
-}
-
-static void carve(spikey_state *state, spikey_arena *arena) {
+static void carve(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_beside *beside) {
     int64_t channels = state->n_channels, lanes = state->n_lanes, positions = state->n_positions;
 #define TAKE(name, n) state->name = spikey_take(arena, n, sizeof *state->name)
     TAKE(first_lane, channels + 1);
     TAKE(position, channels);
     TAKE(stride, channels);
     TAKE(pass_channel, state->n_passes + 1);
-    TAKE(pass_position, state->n_passes + 1);
-    TAKE(references, channels);
-    TAKE(n_references, channels);
     TAKE(size, channels);
     TAKE(profiled, channels);
-    TAKE(constant_rate, channels);
     TAKE(edges, state->n_edges + LANES);
     TAKE(values, state->n_edges + LANES);
     TAKE(position_of, lanes);
@@ -194,43 +155,45 @@ static void carve(spikey_state *state, spikey_arena *arena) {
     TAKE(gain, positions);
     TAKE(on_profile, positions);
     TAKE(power, state->gains_follow ? positions : 0);
-    TAKE(mean_whole, positions);
-    TAKE(mean_rest, positions);
-    TAKE(slow_square, positions);
-    TAKE(ring, SPIKEY_RING * (positions + LANES));
-    TAKE(dc, positions);
-    TAKE(predicted, positions);
+    TAKE(moved, positions);
+    TAKE(origin, positions);
+    TAKE(input_factor, positions);
+    TAKE(output_factor, positions);
+    TAKE(gain_scale, positions);
+    TAKE(net_term, positions);
+    TAKE(net_scale, positions);
+    TAKE(difference, positions);
+    TAKE(error, positions);
+    TAKE(square, positions);
+    TAKE(teaching_variance, positions);
+    TAKE(slow_mean, positions);
+    TAKE(above_mean, positions);
+    TAKE(level, 2 * positions);
+    TAKE(recent, SPIKEY_RECENT * positions);
+    TAKE(recent_errors, SPIKEY_RECENT * positions);
+    TAKE(sum_differences, lanes);
+    TAKE(sum_levels, lanes);
+    TAKE(mean_before, positions);
+    TAKE(variance, SPIKEY_TRACKS * positions);
+    TAKE(track, SPIKEY_TRACKS * positions);
+    TAKE(share, (SPIKEY_TRACKS + 1) * positions);
+    TAKE(gradient, (SPIKEY_TRACKS + 1) * positions);
+    TAKE(scale, positions);
     TAKE(predicted_mean, positions);
     TAKE(log2_scale, positions);
     TAKE(outlier_weight, positions);
     TAKE(outputs, 3 * positions);
     TAKE(history, state->n_history * positions);
-    if (state->vectors) {
+    {
         TAKE(groups, state->n_groups);
-        TAKE(pass_group, state->n_passes + 1);
         TAKE(group_of, channels);
-        TAKE(group_weights, state->n_groups * SPIKEY_TAPS * LANES);
-        TAKE(rates, state->n_groups * LANES);
-        TAKE(lanes_of, state->n_groups * LANES);
-        TAKE(other, SPIKEY_REFERENCES * positions);
-        TAKE(other_errors, 4 * SPIKEY_REFERENCES * positions);
         TAKE(profile_mask, positions);
-        TAKE(input_factor, positions);
-        TAKE(input_unit, positions);
-        TAKE(output_factor, positions);
-        TAKE(log2_rms, positions);
         TAKE(symbols, positions);
         TAKE(widths, positions);
-        TAKE(mean32, positions);
-        TAKE(inverse32, positions);
-    } else {
-        TAKE(network_mean, positions);
-        TAKE(scale_index, positions);
-        TAKE(error, positions);
-        TAKE(weights, SPIKEY_TAPS * state->n_weights);
     }
     TAKE(scratch, state->network ? spikey_network_scratch(state->network) : 0);
     TAKE(tile, SPIKEY_TILE * positions);
+    spikey_carve_solvers(state, group, arena, beside);
 #undef TAKE
 }
 
@@ -242,26 +205,14 @@ static void fill_channels(spikey_state *state, const spikey_group *group) {
     if (state->n_edges) memcpy(state->edges, group->edges, (size_t)state->n_edges * sizeof *state->edges);
     for (int64_t i = 0; i + 1 < state->n_edges; i++) state->values[i] = (state->edges[i] + state->edges[i + 1]) >> 1;
     for (int64_t channel = 0; channel < state->n_channels; channel++) {
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        if (!state->vectors) {
-            state->position[channel] = state->first_lane[channel];
-            state->stride[channel] = 1;
-        }
         state->size[channel] = (int32_t)group->size[channel];
         state->profiled[channel] = group->profiled[channel] != 0;
-        state->constant_rate[channel] = (int32_t)(CONSTANT_RATE * least(n_lanes, RATE_LANES) / n_lanes);
-        const int64_t *references = group->references + channel * SPIKEY_REFERENCES;
-        int32_t n = 0;
-        for (; n < SPIKEY_REFERENCES && references[n] >= 0; n++) state->references[channel][n] = references[n];
-        state->n_references[channel] = n;
     }
-    for (int64_t pass = 0; pass <= state->n_passes && !state->vectors; pass++)
-        state->pass_position[pass] = state->first_lane[state->pass_channel[pass]];
 }
 
 static void fill_lanes(spikey_state *state, const spikey_group *group) {
     for (int64_t channel = 0; channel < state->n_channels; channel++) {
-        int64_t first = state->first_lane[channel], stop = state->first_lane[channel + 1], sum = 0;
+        int64_t first = state->first_lane[channel], stop = state->first_lane[channel + 1];
         const int32_t *values = state->profiled[channel] ? state->values : 0;
         for (int64_t lane = first; lane < stop; lane++) {
             int64_t i = state->position[channel] + (lane - first) * state->stride[channel];
@@ -273,31 +224,22 @@ static void fill_lanes(spikey_state *state, const spikey_group *group) {
             state->last[i] = value_of(group->initial_codes[lane], values);
             state->on_profile[i] = state->profiled[channel];
             state->shortest = least(state->shortest, state->length[i]);
-            if (state->vectors) {
+            {
                 state->profile_mask[i] = -state->profiled[channel];
                 state->symbols[i] = (int32_t)least(state->size[channel], SPIKEY_MAX_SMALL);
                 state->widths[i] = spikey_code_width(state->size[channel]);
             }
             spikey_set_gain(state, i, group->gains[lane]);
-            state->slow_square[i] = SPIKEY_UNIT * SPIKEY_UNIT << 7;
             if (state->gains_follow) state->power[i] = state->tables->mean_square[group->gains[lane]];
-            sum += state->last[i];
         }
-        int64_t n = stop - first, mean = sum >= 0 ? sum / n : -((n - 1 - sum) / n);
-        for (int64_t lane = first; lane < stop; lane++) state->mean_whole[state->position_of[lane]] = (int32_t)mean;
     }
 }
 
 void spikey_set_gain(spikey_state *state, int64_t i, int gain) {
     state->gain[i] = (uint8_t)gain;
-    if (!state->vectors) return;
-    /* above 2**31 the factor is even, and 2**32 is the largest: a unit of 2 or 4 makes it fit an int32 */
-    int64_t factor = state->tables->input_factor[gain];
-    int32_t unit = factor >> 32 ? 4 : factor >> 31 ? 2 : 1;
-    state->input_unit[i] = unit;
-    state->input_factor[i] = (int32_t)(factor / unit);
-    state->output_factor[i] = (int32_t)least(state->tables->output_factor[gain], INT32_MAX);
-    state->log2_rms[i] = state->tables->log2_rms[gain];
+    state->input_factor[i] = (float)state->tables->input_factor[gain] * (1.0f / (1 << 30));
+    state->output_factor[i] = (float)state->tables->output_factor[gain] * (1.0f / (1 << 22));
+    state->gain_scale[i] = (float)state->tables->log2_rms[gain] * 0.0625f;
 }
 
 spikey_state *spikey_state_new(const spikey_tables *tables, const spikey_group *group, int *error) {
@@ -317,34 +259,38 @@ spikey_state *spikey_state_new(const spikey_tables *tables, const spikey_group *
     state->n_passes = group->n_passes;
     state->n_edges = group->n_edges;
     state->n_positions = group->n_lanes;
-    state->n_weights = group->n_channels;
     state->shortest = INT32_MAX;
-    state->vectors = !group->plain && is_bounded(state, group);
+    state->vectors = !group->plain && is_bounded(group);
     state->kernels = spikey_kernels_of(group->simd);
     if (!state->kernels) {
         *error = SPIKEY_BAD_ARGUMENT;
         free(state);
         return 0;
     }
-    if (state->vectors) spread(state, group);
+    spread(state, group);
     for (state->n_history = 1; state->n_history < state->window + 2;) state->n_history *= 2;
+    spikey_beside *beside = malloc((size_t)group->n_channels * sizeof *beside);
+    if (!beside) {
+        free(state);
+        return 0;
+    }
     spikey_arena arena = {0, 0};
-    carve(state, &arena);
+    carve(state, group, &arena, beside);
     state->memory = calloc(1, arena.used + 64);
     if (!state->memory) {
+        free(beside);
         free(state);
         return 0;
     }
     arena.base = (char *)state->memory + (-(uintptr_t)state->memory & 63);
     arena.used = 0;
-    carve(state, &arena);
-    if (state->vectors) spread(state, group);
+    carve(state, group, &arena, beside);
+    free(beside);
+    spread(state, group);
     fill_channels(state, group);
-    if (state->vectors) {
-        for (int64_t g = 0; g < state->n_groups; g++) fill_group(state, g);
-        fill_references(state);
-    }
+    for (int64_t g = 0; g < state->n_groups; g++) fill_group(state, g);
     fill_lanes(state, group);
+    spikey_fill_adaptation(state, group);
     *error = SPIKEY_OK;
     return state;
 }
@@ -360,7 +306,7 @@ int64_t spikey_state_step(const spikey_state *state) { return state->step; }
 int spikey_state_set_step(spikey_state *state, int64_t step) {
     int64_t period = greatest(state->n_history, 64);
     if (step < 1 || step > SPIKEY_FAR || (step - state->step) % period) return SPIKEY_BAD_ARGUMENT;
-    state->step = step;
+    spikey_shift_steps(state, step - state->step);
     return SPIKEY_OK;
 }
 
@@ -377,10 +323,10 @@ void spikey_state_windows(const spikey_state *state, float *windows) {
 }
 
 void spikey_state_normalised_errors(const spikey_state *state, int32_t *errors) {
-    const int32_t *row = state->ring + (state->step & (SPIKEY_RING - 1)) * (state->n_positions + LANES);
     for (int64_t lane = 0; lane < state->n_lanes; lane++) {
-        int32_t error = row[state->position_of[lane]];
-        errors[lane] = state->vectors ? error >> 16 : error; /* see vector_adaptation.c */
+        int64_t i = state->position_of[lane];
+        float z = normalised(state->difference[i] - state->net_term[i], state->net_scale[i]);
+        errors[lane] = (int32_t)at_least(at_most(z, SPIKEY_LIMIT), -SPIKEY_LIMIT);
     }
 }
 

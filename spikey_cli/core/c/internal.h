@@ -21,25 +21,28 @@ enum {
     SPIKEY_MIN_LOG2_SCALE = -64,
     SPIKEY_MAX_LOG2_SCALE = 255,
     SPIKEY_SCALES = SPIKEY_MAX_LOG2_SCALE - SPIKEY_MIN_LOG2_SCALE + 1,
-    SPIKEY_SQUARES = 1023 * 1023 / 256 + 1, /* mean squares of errors / 256 */
     SPIKEY_TILE = 64,             /* steps that are copied together */
 
     /* adaptation */
     SPIKEY_REFERENCES = SPIKEY_MAX_REFERENCES,
-    SPIKEY_OWN_LAGS = 4,
-    SPIKEY_PEER_LAGS = 3,
-    SPIKEY_OWN_TAPS = 1 + SPIKEY_OWN_LAGS,
-    SPIKEY_TAPS = SPIKEY_OWN_TAPS + SPIKEY_PEER_LAGS * SPIKEY_REFERENCES,
+    SPIKEY_OWN_LAGS = 8,
+    SPIKEY_LONE_LAGS = 16,        /* of a channel without references */
+    SPIKEY_MAX_TERMS = 64,        /* with the target, and rounded up to vectors */
+    SPIKEY_TRACKS = 5,            /* of the scale */
+    SPIKEY_ERROR_LAGS = 3,
+    SPIKEY_LOWEST_SCALE = -6,     /* log2 of the deviation */
+    SPIKEY_HIGHEST_SCALE = 26,
+    SPIKEY_EVERY_STEP = 512,      /* up to which every step teaches */
+    SPIKEY_MANY_LANES = 8,        /* of a channel, of which fewer steps teach */
+    SPIKEY_LONGEST_GAP = 256,     /* between solutions, in steps */
+    SPIKEY_RECENT = 64,           /* differences that are kept of a lane, the last ones first */
     SPIKEY_UNIT = 256,            /* one spread */
     SPIKEY_LIMIT = 4 * SPIKEY_UNIT - 1,
-    SPIKEY_ERROR_LIMIT = 3 * SPIKEY_UNIT,
     SPIKEY_INPUT_LIMIT = 1023,
     SPIKEY_NAIVE_OUTLIER_WEIGHT = 12,
-    SPIKEY_RING = 8,              /* normalised errors of step s stand in row s % SPIKEY_RING */
     SPIKEY_SPARE_HALVES = 4,      /* words of 32 bits that a stream has beyond those its symbols take */
     SPIKEY_LOST = 1 << 30,        /* the next word of a damaged stream: it cannot be used up exactly */
     SPIKEY_FAR = 1 << 30,         /* steps after which they are counted anew from the middle */
-    SPIKEY_EAGER_STEPS = 256,
 
     /* network */
     SPIKEY_OUTPUT_LIMIT = 1 << 25, /* of the magnitude of outputs */
@@ -57,7 +60,6 @@ struct spikey_tables {
     int32_t log2_rms[SPIKEY_MAX_GAIN + 1];      /* in 1/16 octaves */
     int32_t inverse_scale[SPIKEY_SCALES];      /* by log2 scale - SPIKEY_MIN_LOG2_SCALE: at most 2**27 */
     int64_t scale[SPIKEY_SCALES];              /* below 2**32 */
-    int8_t scale_shift[SPIKEY_SQUARES];         /* by mean square / 256, in 1/16 octaves */
     /* [t][i]: 2**24 F at (i - 1024) / 32 deviations for outlier weight t, and how much the next entry is above it */
     int32_t mixture[SPIKEY_OUTLIER_WEIGHTS][2 * SPIKEY_MIXTURE_ZERO + 1][2];
     /* about where F is u / 1024, in 1/4096 deviations, and how far the next one is, at most 32767 */
@@ -88,12 +90,27 @@ typedef struct {
     int64_t position; /* of the first vector */
     int32_t rows, deep;
     int32_t first_channel, n_channels;
-    int32_t n_references;                 /* the most of any of its channels */
     int32_t n_profiled;                   /* of its channels */
+    float mix_limit[8];                   /* how fast the mix of each channel's scale may change */
     int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
-    int64_t offset[SPIKEY_REFERENCES];    /* from its positions to the reference's, if both are deep; else 0 */
-    int64_t taps;                         /* place of its weights */
 } vector_group;
+
+/* Least squares of one channel. */
+typedef struct {
+    int32_t n_terms, blocks;        /* blocks of eight that hold the terms and, behind them, the target */
+    int32_t own_lags, n_earlier, n_later, n_before;
+    int64_t earlier[SPIKEY_REFERENCES], earlier_stride[SPIKEY_REFERENCES]; /* position of its first lane; to the next */
+    int64_t later[SPIKEY_MAX_LATER], later_stride[SPIKEY_MAX_LATER];
+    int64_t sum_slot;               /* of its group's sums over channels; one slot a lane */
+    int32_t in_group;               /* whether it counts among the group's channels */
+    float share;                    /* 1 / n_before, the channels of its group in earlier passes */
+    int64_t lag, past, past_length; /* long lag; where its lanes' past lies; a power of two above the lag */
+    int64_t due, number;            /* samples of a lane after which it is solved next; rank in its group */
+    int64_t n_rows, capacity;
+    double forgetting;              /* part of the sums that is lost a step */
+    float *weights, *ridge, *rows, *row_weight, *batch_sums; /* sums of the last rows, in blocks of 8 x 8 */
+    double *sums;
+} spikey_solver;
 
 /* Channels of a group on their way. A lane has a position: that of lane r of channel c is
  * position[c] + r * stride[c]. Positions that no lane has are padding, of length 0. */
@@ -109,12 +126,12 @@ struct spikey_state {
 
     /* of each channel */
     int64_t *first_lane, *position, *stride; /* the first has one more entry */
-    int64_t *pass_channel, *pass_position;   /* n_passes + 1 entries: where each pass begins */
+    int64_t *pass_channel;         /* n_passes + 1 entries: where each pass begins */
     int64_t (*references)[SPIKEY_REFERENCES];
     int32_t *n_references;
     int32_t *size;
     uint8_t *profiled;
-    int32_t *constant_rate; /* step size that the decaying one never falls below */
+    spikey_solver *solvers;
     int32_t *edges, *values;
 
     /* of each lane */
@@ -126,32 +143,36 @@ struct spikey_state {
     int32_t *length, *lowest, *highest, *last;
     uint8_t *gain, *on_profile;
     int64_t *power;                 /* if gains follow */
-    int32_t *mean_whole, *mean_rest; /* slow mean: mean_whole + mean_rest / 2048, 0 <= mean_rest < 2048 */
-    int32_t *slow_square;
-    int32_t *ring;                  /* [SPIKEY_RING][n_positions + LANES]: normalised errors of the last steps */
-    int32_t *dc, *predicted, *error;
-    int64_t *network_mean;
-    int32_t *scale_index;
+    int32_t *moved, *origin;        /* difference of the step, and first value of the lane, in 1/64 codes */
+    /* the rest is in codes or octaves */
+    float *input_factor, *output_factor, *gain_scale; /* of each gain: the network's units, and log2 of the deviation */
+    float *net_term, *net_scale;    /* what the network adds to the last value, and its log2 scale */
+    float *difference, *error, *square, *teaching_variance;
+    float *slow_mean, *above_mean;  /* of the value less the origin */
+    float *level;                   /* [2][n_positions]: last value less the slow mean, at steps of either parity */
+    float *recent_errors;           /* the same of the differences' errors under the network */
+    float *recent;                  /* [n_positions][SPIKEY_RECENT]: the last differences, from recent_at on */
+    int64_t recent_at;
+    float *past;                    /* differences and values above the slow mean, of lanes with a long lag */
+    float *sum_differences, *sum_levels; /* of a group's channels: differences of this step, and levels */
+    float *mean_before;             /* difference of the channels before, one step ago */
+    float *variance, *track;        /* [SPIKEY_TRACKS][n_positions] */
+    float *share;                   /* [SPIKEY_TRACKS + 1][n_positions]: weights of the tracks, and a bias */
+    float *gradient;                /* [SPIKEY_TRACKS + 1][n_positions] */
+    float *scale;
+    double *equations;
     int32_t *predicted_mean, *log2_scale, *outlier_weight; /* for the coder */
     int32_t *outputs;               /* [3][n_positions] of the network */
     int16_t *history;               /* [n_history][n_positions]: normalised differences; step s in row s % n_history */
     int64_t n_history;              /* a power of two, at least window + 1 */
-    int32_t *weights;               /* [SPIKEY_TAPS][n_weights] */
-    int64_t n_weights;
     /* in vectors */
     const spikey_kernels *kernels;
     vector_group *groups;
     int32_t *group_of;              /* of each channel */
-    int64_t n_groups, *pass_group;  /* n_passes + 1 entries: the first group of each pass */
-    int32_t *group_weights;         /* [n_groups][SPIKEY_TAPS][8] */
-    int32_t *rates, *lanes_of;      /* [n_groups][8]: constant_rate and lanes of the channels */
-    int32_t *other;                 /* [SPIKEY_REFERENCES][n_positions]: the reference's position, else n_positions */
-    int32_t *other_errors;          /* [4][SPIKEY_REFERENCES][n_positions]: its errors of the last steps */
+    int64_t n_groups;
     int32_t *profile_mask;          /* of each position: -1 on the profile, else 0 */
-    int32_t *input_factor, *input_unit, *output_factor, *log2_rms; /* of each position's gain */
     int32_t *symbols, *widths;      /* of each position's alphabet: symbols, at most 4096; bits of a code */
     int64_t shortest;               /* lane, in samples */
-    int32_t *mean32, *inverse32;    /* the network's mean, and the inverse of its spread */
     float *scratch;                 /* of the network */
     spikey_log log;                 /* without entries: none */
     int32_t *tile;                  /* [SPIKEY_TILE][n_positions]: codes */
@@ -208,9 +229,13 @@ struct spikey_coder {
 struct spikey_kernels {
     const char *name;
     void (*evaluate)(spikey_state *state);
-    void (*predict)(spikey_state *state, int64_t pass);
-    void (*take_in)(spikey_state *state, int64_t pass, const int32_t *codes, int naive);
-    void (*range_parts)(spikey_coder *coder, const spikey_state *state, int64_t pass, const int32_t *codes);
+    /* The adaptation of a step: scales of all lanes; means of a pass; what a pass's values are to later ones; what all
+     * lanes learn from the step. */
+    void (*predict_scales)(spikey_state *state, int naive);
+    void (*predict_means)(spikey_state *state, int64_t pass);
+    void (*advance)(spikey_state *state, int64_t pass, const int32_t *codes);
+    void (*update)(spikey_state *state, const int32_t *codes);
+    void (*range_parts)(spikey_coder *coder, const spikey_state *state, const int32_t *codes);
     /* returns for how many streams, from the first on, it did */
     int64_t (*range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
 };
@@ -221,8 +246,8 @@ const spikey_kernels *spikey_kernels_of(const char *name);
 /* Set what depends on the gain of a position. */
 void spikey_set_gain(spikey_state *state, int64_t position, int gain);
 
-/* Let gains follow the differences of a pass's positions, before its codes are taken in. */
-void spikey_follow_gains(spikey_state *state, int64_t first, int64_t stop, const int32_t *codes);
+/* Let gains follow the differences that the step has just taken in. */
+void spikey_follow_gains(spikey_state *state);
 
 /* outputs[3][n_positions] of positions first..stop-1 for the windows that end before `step`. */
 void spikey_network_evaluate(const spikey_network *network, const int16_t *history, int64_t n_history, int64_t step,
@@ -253,14 +278,23 @@ static inline void *spikey_take(spikey_arena *arena, int64_t n, size_t size) {
     return arena->base && n > 0 ? arena->base + at : 0;
 }
 
-/* adaptation.c: for all lanes of one pass */
-void spikey_predict_naive(spikey_state *state, int64_t pass);
-void spikey_predict(spikey_state *state, int64_t pass);
-void spikey_advance(spikey_state *state, int64_t pass, const int32_t *codes);
-void spikey_update(spikey_state *state, int64_t pass);
+/* Channels of a group, by its first one: all of them, those that were gone through, and those of earlier passes. */
+typedef struct {
+    int64_t total, known, before;
+} spikey_beside;
+
+/* adaptation.c: what channels know before their first step; and what is done between steps. Both passes of a carving. */
+void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_beside *beside);
+void spikey_fill_adaptation(spikey_state *state, const spikey_group *group);
+void spikey_begin_step(spikey_state *state);
+void spikey_end_step(spikey_state *state);
+void spikey_shift_steps(spikey_state *state, int64_t by); /* count steps from another number on */
+
+/* solver.c: set a channel's weights by what its sums say */
+void spikey_solve(spikey_state *state, int64_t channel);
 
 /* range.c, rice.c, ranks.c: for the streams of one pass; residual_log.c: for all its lanes */
-void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t pass, int64_t first, int64_t stop,
+void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
                          const int32_t *codes);
 void spikey_range_parts(spikey_coder *coder, const spikey_state *state, const vector_group *group,
                         const int32_t *codes); /* for lanes of several kinds of alphabets */

@@ -55,11 +55,11 @@ void spikey_range_parts(spikey_coder *coder, const spikey_state *state, const ve
         }
 }
 
-void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t pass, int64_t first, int64_t stop,
+void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
                          const int32_t *codes) {
     /* what need not wait for the symbol before is done apart from what must */
     if (state->vectors)
-        state->kernels->range_parts(coder, state, pass, codes);
+        state->kernels->range_parts(coder, state, codes);
     else
         for (int64_t stream = first; stream < stop; stream++)
             for (int64_t lane = coder->first_lane[stream]; lane < coder->first_lane[stream + 1]; lane++)

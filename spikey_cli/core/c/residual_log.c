@@ -7,6 +7,7 @@
  *     normalised_error   value less the network's mean, 256 to one of its spreads, clipped; 0 in naive steps */
 
 #include "density.h"
+#include "float32.h"
 
 static int16_t in_scales(int64_t away, int32_t inverse) {
     return (int16_t)clip(multiply(away, inverse) >> 21, INT16_MAX);
@@ -26,13 +27,12 @@ void spikey_record(const spikey_state *state, int64_t pass, const int32_t *codes
             int32_t symbol = symbol_of(&frame, code);
             log->mass[at] = cumulative(&frame, symbol + 1) - cumulative(&frame, symbol);
             if (frame.is_large) log->raw_bits[at] = (uint8_t)(symbol == 0 ? spikey_code_width(size) : frame.low_bits);
-            int64_t value = value_of(code, edges ? state->values : 0);
+            int64_t value = value_of(code, edges ? state->values : 0), before = state->last[i];
             log->residual[at] = (int32_t)(value - mean);
             log->corrected[at] = in_scales(value - mean, tables->inverse_scale[scale_index_of(scale)]);
             if (naive) continue;
-            int64_t away = value - (state->vectors ? state->mean32[i] : state->network_mean[i]);
-            int32_t inverse = state->vectors ? state->inverse32[i] : tables->inverse_scale[state->scale_index[i]];
-            log->normalised_error[at] = in_scales(away, inverse);
+            float z = normalised((float)(value - before) * 0.015625f - state->net_term[i], state->net_scale[i]);
+            log->normalised_error[at] = (int16_t)at_least(at_most(z, INT16_MAX), -INT16_MAX);
         }
     }
 }

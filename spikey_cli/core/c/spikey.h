@@ -27,7 +27,10 @@ enum {
     SPIKEY_MAX_SIZE = 1 << 24,  /* codes of a quantizer, at most */
     SPIKEY_MAX_SMALL = 4096,    /* codes of a small alphabet, at most, and thus of a profile */
     SPIKEY_MAX_GAIN = 216,
-    SPIKEY_MAX_REFERENCES = 4,  /* of a channel */
+    SPIKEY_MAX_REFERENCES = 8, /* of a channel to channels of earlier passes */
+    SPIKEY_MAX_LATER = 2,       /* to others */
+    SPIKEY_MIN_LAG = 32,
+    SPIKEY_MAX_LAG = 1 << 15,
     SPIKEY_MAX_DRIFT = 64 * 64, /* of an edge from its place among equal bins, in 1/64 codes */
     SPIKEY_ORDERED = 64         /* ranks that a rank table orders; a profile has at least so many codes */
 };
@@ -156,6 +159,10 @@ typedef struct {
     const int64_t *pass_channel; /* [n_passes + 1]: 0, then the first channel of each pass, then n_channels */
     const int64_t *references;   /* [n_channels][SPIKEY_MAX_REFERENCES]: channels of earlier passes, with
                                   lanes of the same lengths, then -1 */
+    const int64_t *later;        /* [n_channels][SPIKEY_MAX_LATER]: the same of this pass and later ones */
+    const int64_t *lags;         /* [n_channels]: a long lag, SPIKEY_MIN_LAG..SPIKEY_MAX_LAG steps; 0: none */
+    const int64_t *mean_group;   /* [n_channels]: the first channel of those, with lanes of the same lengths, whose mean the
+                                  later ones among them see */
     const int64_t *size;         /* [n_channels]: 1..SPIKEY_MAX_SIZE */
     const uint8_t *profiled;     /* [n_channels]: whether the bins are those of the profile, which has `size` codes */
     const int32_t *edges;        /* [n_edges]: the profile's; n_edges is 0 if there is none */

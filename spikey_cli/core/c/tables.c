@@ -75,18 +75,6 @@ static void fill_scales(spikey_tables *tables) {
         tables->inverse_scale[i] = (int32_t)power(i + SPIKEY_MIN_LOG2_SCALE, 23);
         tables->scale[i] = power(-(i + SPIKEY_MIN_LOG2_SCALE), 16);
     }
-    /* a shift of n begins at a mean square of 2**((2n - 1)/8) */
-    int shift = -40;
-    for (int i = 0; i < SPIKEY_SQUARES; i++) {
-        int64_t square = 128 + 256 * (int64_t)i;
-        for (; shift < 19; shift++) {
-            int eighths = 2 * (shift + 1) - 1, octaves = floor_quotient(eighths, 8);
-            int64_t unit = (int64_t)1 << (14 - octaves);
-            int64_t start = (ROOT_8[eighths - 8 * octaves] + unit - 1) / unit;
-            if (start > square) break;
-        }
-        tables->scale_shift[i] = (int8_t)shift;
-    }
 }
 
 static int32_t phi_of(int at) { /* 2**24 Phi at (at / 32) deviations */
@@ -136,7 +124,7 @@ const void *spikey_table(const spikey_tables *tables, int i, const char **name, 
         const void *data;
         size_t n_bytes;
     } all[] = {TABLE(input_factor),  TABLE(output_factor), TABLE(gain_step), TABLE(mean_square), TABLE(log2_rms),
-               TABLE(inverse_scale), TABLE(scale),         TABLE(scale_shift), TABLE(mixture)};
+               TABLE(inverse_scale), TABLE(scale),         TABLE(mixture)};
 #undef TABLE
     if (i < 0 || i >= (int)(sizeof all / sizeof all[0])) return 0;
     *name = all[i].name;

@@ -1,172 +1,321 @@
-/* Adaptation in vectors of eight lanes; the same numbers as in adaptation.c, in 32 bits.
+/* Adaptation: least squares that learn on the way how a sample follows from what is known before it.
  *
- * group.c has proven of every lane: gains of at most 144; network means within 2**31; at most 2700
- * lanes a channel. So these hold, which the code below relies on:
+ *     row          what a prediction is made of, in codes: the channel's last differences and its level, the network's
+ *                  difference and its last errors, differences and levels of referenced channels, ...; see fill_row
+ *     prediction   sum of weight * term, added to the last value
+ *     learning     sums of weighted products of terms, over all lanes of a channel; now and then the weights become the
+ *                  solution of the regularised normal equations (solver.c)
+ *     scale        log2 of the predicted deviation: a mix of slow means of squared errors and of the network's scale,
+ *                  whose shares follow the gradient of the code length
  *
- *     values                      |v| <= 2**30, and so do the slow means
- *     difference * input factor   clipped to 2**26 first: 2**26 * 2**32 >> 30 = 2**28, and still clipped to the limit,
- *                                 since 2**26 * 2**14 >> 30 = 2**10
- *     away * inverse spread       clipped to 2**24 (2**25) first: 2**24 * 2**27 >> 21 = 2**30, and still clipped, since
- *                                 2**24 * 2**7.06 >> 21 > 1023
- *     sums of weight * tap        17 * 2**16 * 2**10 < 2**31
- *     slopes                      2700 * 768 * 1023 < 2**31; times the rate and >> 16: below 2**23
- *
- * Taps are kept as pairs of int16 (2 t, t): of a weight w = 2 h + b, the pair (h, b) times a tap's pair is w t, and of an
- * error e the pair (0, e) times it is e t. */
+ * Every operation is one of IEEE 754 on float32 in the order written: + - * / are rounded alike on every machine. Sums
+ * over terms have eight partial sums, by position modulo 8; sums over samples are in the order of steps, then lanes. */
 
+#include <math.h>
+
+#include "float32.h"
 #include "vector_internal.h"
 
-enum { WEIGHT_LIMIT = (1 << 24) - 1 };
+typedef float fvec __attribute__((vector_size(32), may_alias));
 
-INLINE int32_t *errors_of(const spikey_state *state, int64_t step) {
-    return state->ring + (step & (SPIKEY_RING - 1)) * (state->n_positions + LANES);
-}
+INLINE fvec load_float(const float *from) { return *(const fvec *)(const void *)from; }
+INLINE void store_float(float *to, fvec x) { *(fvec *)(void *)to = x; }
+INLINE fvec floats(float x) { return (fvec){x, x, x, x, x, x, x, x}; }
+INLINE fvec float_of(vec x) { return __builtin_convertvector(x, fvec); }
+INLINE vec whole_of(fvec x) { return __builtin_convertvector(x, vec); } /* rounded towards zero */
 
-INLINE int32_t *others_of(const spikey_state *state, int64_t step, int j) {
-    return state->other_errors + ((step & 3) * SPIKEY_REFERENCES + j) * state->n_positions;
-}
-
-INLINE vec tap_pair(vec t) { return ((t + t) & splat(0xFFFF)) | (vec)((uvec)t << 16); }
-
-INLINE vec weight_pair(vec weight) { /* the upper bits, -65536..65535 */
-    vec w = weight >> 8;
-    return ((w >> 1) & splat(0xFFFF)) | (vec)((uvec)(w & splat(1)) << 16);
-}
-
-/* round(4 log2(mean square / 2**16)), of a mean square 128 + 256 i < 2**20. */
-INLINE vec scale_shift_of(vec slow_square) {
-    vec square = ((slow_square >> 15) << 8) + splat(128);
+/* As at_most and at_least in float32.h. */
 #ifdef SPIKEY_AVX2
-    vec bits = (vec)_mm256_castps_si256(_mm256_cvtepi32_ps(M(square)));
+INLINE fvec lesser(fvec a, fvec b) { return (fvec)_mm256_min_ps((__m256)a, (__m256)b); }
+INLINE fvec greater(fvec a, fvec b) { return (fvec)_mm256_max_ps((__m256)a, (__m256)b); }
 #else
-    vec bits;
-    for (int i = 0; i < LANES; i++) {
-        float x = (float)square[i];
-        int32_t b;
-        memcpy(&b, &x, sizeof b);
-        bits[i] = b;
-    }
+INLINE fvec lesser(fvec a, fvec b) { return (fvec)choose((vec)(a < b), (vec)a, (vec)b); }
+INLINE fvec greater(fvec a, fvec b) { return (fvec)choose((vec)(a > b), (vec)a, (vec)b); }
 #endif
-    vec mantissa = bits & splat(0x7FFFFF);
-    /* the mantissas of 2**(1/8), 2**(3/8), 2**(5/8), 2**(7/8), rounded up: ROOT_8 >> 7, less the leading one */
-    return (((bits >> 23) - splat(127 + 16)) << 2) - is_above(mantissa, splat(9147842 - 8388608 - 1)) -
-           is_above(mantissa, splat(10878679 - 8388608 - 1)) - is_above(mantissa, splat(12937003 - 8388608 - 1)) -
-           is_above(mantissa, splat(15384775 - 8388608 - 1));
+INLINE fvec within(fvec x, float low, float high) { return greater(lesser(x, floats(high)), floats(low)); }
+
+INLINE fvec log2_of(fvec x) { /* log2_about */
+    vec bits = (vec)x;
+    fvec m = (fvec)((bits & splat(0x7FFFFF)) | splat(0x3F800000)) - floats(1.0f);
+    return float_of((bits >> 23) - splat(127)) + m * (floats(1.34375f) - floats(0.34375f) * m);
 }
 
-void V(predict)(spikey_state *state, int64_t pass) {
-    int64_t n = state->n_positions, step = state->step;
+INLINE fvec exp2_of(fvec x) { /* exp2_about */
+    vec whole = whole_of(x + floats(128.0f)) - splat(128);
+    fvec m = x - float_of(whole);
+    return (fvec)((whole + splat(127)) << 23) * (floats(1.0f) + m * (floats(0.65625f) + floats(0.34375f) * m));
+}
+
+/* What a lane's prediction is made of, in the order of docs/format.md. */
+INLINE void fill_row(spikey_state *state, const spikey_solver *solver, int64_t i, int64_t rank, float *restrict row) {
+    const int64_t n = state->n_positions, at = state->recent_at;
+    const float *own = state->recent + i * SPIKEY_RECENT + at, *level = state->level + (state->step & 1) * n;
+    int k = 0;
+    for (; k < SPIKEY_OWN_LAGS; k++) row[k] = own[k];
+    for (; k < solver->own_lags; k++) row[k] = own[k];
+    row[k++] = level[i] * 0.25f;
+    if (state->window) {
+        const float *errors = state->recent_errors + i * SPIKEY_RECENT + at;
+        row[k++] = state->net_term[i];
+        for (int j = 0; j < SPIKEY_ERROR_LAGS; j++) row[k++] = errors[j];
+    }
+    for (int j = 0; j < solver->n_earlier; j++) {
+        int64_t other = solver->earlier[j] + rank * solver->earlier_stride[j];
+        const float *differences = state->recent + other * SPIKEY_RECENT + at;
+        row[k++] = differences[-1];
+        row[k++] = differences[0];
+        row[k++] = level[other];
+    }
+    if (solver->n_earlier && state->window) {
+        int64_t other = solver->earlier[0] + rank * solver->earlier_stride[0];
+        const float *errors = state->recent_errors + other * SPIKEY_RECENT + at;
+        for (int j = 0; j < SPIKEY_ERROR_LAGS; j++) row[k++] = errors[j - 1];
+    }
+    for (int j = 0; j < solver->n_later; j++) {
+        int64_t other = solver->later[j] + rank * solver->later_stride[j];
+        row[k++] = state->recent[other * SPIKEY_RECENT + at];
+        row[k++] = level[other];
+    }
+    if (solver->n_before) {
+        int64_t slot = solver->sum_slot + rank;
+        float mean = state->sum_differences[slot] * solver->share;
+        row[k++] = mean;
+        row[k++] = state->mean_before[i];
+        row[k++] = state->sum_levels[slot] * solver->share;
+        state->mean_before[i] = mean;
+    }
+    if (solver->lag) {
+        const float *past = state->past + solver->past + rank * 2 * solver->past_length;
+        int64_t where = (state->step - solver->lag) & (solver->past_length - 1);
+        row[k++] = past[2 * where];
+        row[k++] = past[2 * where + 1];
+    }
+    for (; k < solver->blocks * LANES; k++) row[k] = 0;
+}
+
+INLINE float dot(const float *restrict weights, const float *restrict row, int blocks) {
+    fvec sum = load_float(weights) * load_float(row);
+    for (int b = 1; b < blocks; b++) sum += load_float(weights + b * LANES) * load_float(row + b * LANES);
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+void V(predict_scales)(spikey_state *state, int naive) {
+    const int64_t n = state->n_positions;
     const int32_t *outputs = state->outputs;
-    for (int64_t g = state->pass_group[pass]; g < state->pass_group[pass + 1]; g++) {
-        const vector_group *group = &state->groups[g];
-        int n_references = group->n_references;
-        vec weight[SPIKEY_TAPS];
-        const int32_t *taps[SPIKEY_TAPS];
-        for (int k = 0; k < SPIKEY_OWN_TAPS + SPIKEY_PEER_LAGS * n_references; k++)
-            weight[k] = weight_pair(load(state->group_weights + group->taps + k * LANES));
-        for (int lag = 1; lag <= SPIKEY_OWN_LAGS; lag++) taps[lag] = errors_of(state, step - lag);
-        for (int j = 0; j < n_references; j++)
-            for (int lag = 0; lag < SPIKEY_PEER_LAGS; lag++)
-                taps[SPIKEY_OWN_TAPS + SPIKEY_PEER_LAGS * j + lag] =
-                    group->offset[j] ? errors_of(state, step - lag) + group->offset[j] : others_of(state, step - lag, j);
-        for (int64_t i = group->position; i < group->position + LANES * (int64_t)group->rows; i += LANES) {
-            vec last = load(state->last + i);
-            vec own_scale = load(state->log2_rms + i) + load(outputs + n + i);
-            vec scale = scale_index_vec(own_scale);
-            vec mean = last + product(load(outputs + i), load(state->output_factor + i), 1 << 15, 16);
-            vec inverse = inverse_scale_of(scale);
-            vec away = clip_vec(last - load(state->mean_whole + i), 1 << 25);
-            vec dc = tap_pair(clip_vec(product(away, inverse, 0, 22), SPIKEY_LIMIT));
-            vec p = multiply_add(weight[0], dc);
-            for (int k = 1; k < SPIKEY_OWN_TAPS; k++) p += multiply_add(weight[k], load(taps[k] + i));
-            for (int j = 0; j < n_references; j++) {
-                const int k = SPIKEY_OWN_TAPS + SPIKEY_PEER_LAGS * j;
-                if (!group->offset[j])
-                    store(others_of(state, step, j) + i, lookup(errors_of(state, step), load(state->other + j * n + i)));
-                p += multiply_add(weight[k], load(taps[k] + i)) + multiply_add(weight[k + 1], load(taps[k + 1] + i)) +
-                     multiply_add(weight[k + 2], load(taps[k + 2] + i));
-            }
-            p = clip_vec(p >> 12, SPIKEY_LIMIT << 4);
-            vec predicted_mean = mean + scale_by(p, scale, 1 << 21);
-            predicted_mean = smallest(largest(predicted_mean, load(state->lowest + i)), load(state->highest + i));
-            store(state->mean32 + i, mean);
-            store(state->inverse32 + i, inverse);
-            store(state->dc + i, dc);
-            store(state->predicted + i, p >> 4);
-            store(state->predicted_mean + i, predicted_mean);
-            store(state->log2_scale + i, own_scale + scale_shift_of(load(state->slow_square + i)));
-            store(state->outlier_weight + i, load(outputs + 2 * n + i));
+    for (int64_t i = 0; i < n; i += LANES) {
+        fvec net_scale = load_float(state->gain_scale + i), term = floats(0);
+        vec weight = splat(SPIKEY_NAIVE_OUTLIER_WEIGHT);
+        if (!naive) {
+            term = float_of(load(outputs + i)) * load_float(state->output_factor + i);
+            net_scale += float_of(load(outputs + n + i)) * floats(1.0f / 16);
+            weight = smallest(largest(load(outputs + 2 * n + i), splat(0)), splat(SPIKEY_OUTLIER_WEIGHTS - 1));
+        }
+        store_float(state->net_term + i, term);
+        store_float(state->net_scale + i, net_scale);
+        store(state->outlier_weight + i, weight);
+        fvec scale = load_float(state->share + SPIKEY_TRACKS * n + i);
+        for (int k = 0; k < SPIKEY_TRACKS; k++) {
+            fvec track = floats(0.5f) * log2_of(load_float(state->variance + k * n + i));
+            if (k == SPIKEY_TRACKS - 1) track += net_scale;
+            store_float(state->track + k * n + i, track);
+            scale += load_float(state->share + k * n + i) * track;
+        }
+        scale = within(scale, SPIKEY_LOWEST_SCALE, SPIKEY_HIGHEST_SCALE);
+        store_float(state->scale + i, scale);
+        store(state->log2_scale + i, whole_of(scale * floats(16.0f) + floats(1024.5f)) - splat(1024));
+    }
+}
+
+void V(predict_means)(spikey_state *state, int64_t pass) {
+    for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
+        spikey_solver *solver = &state->solvers[channel];
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
+        for (int64_t rank = 0; rank < n_lanes; rank++, row += solver->blocks * LANES) {
+            int64_t i = state->position[channel] + rank * state->stride[channel];
+            fill_row(state, solver, i, rank, row);
+            float p = dot(solver->weights, row, solver->blocks) * 64.0f;
+            int32_t mean = state->last[i] + (int32_t)at_least(at_most(p, 1e9f), -1e9f);
+            mean = mean < state->lowest[i] ? state->lowest[i] : mean;
+            state->predicted_mean[i] = mean < state->highest[i] ? mean : state->highest[i];
         }
     }
 }
 
-/* Values of codes of one vector. */
-INLINE vec values_at(const spikey_state *state, const vector_group *group, int64_t i, vec code) {
-    vec value = (vec)((uvec)code << 6);
-    if (group->n_profiled == 0) return value;
-    vec mask = load(state->profile_mask + i);
-    return choose(mask, lookup(state->values, code & mask), value);
+/* What later passes see of a pass's values: differences, and their sums over all channels so far. */
+void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
+    const float *level = state->level + (state->step & 1) * state->n_positions;
+    for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
+        const spikey_solver *solver = &state->solvers[channel];
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        const int32_t *values = state->profiled[channel] ? state->values : 0;
+        for (int64_t rank = 0; rank < n_lanes; rank++) {
+            int64_t i = state->position[channel] + rank * state->stride[channel];
+            int64_t at = i * SPIKEY_RECENT + state->recent_at - 1;
+            float difference = (float)(value_of(codes[i], values) - state->last[i]) * (1.0f / 64);
+            state->recent[at] = difference;
+            state->recent_errors[at] = difference - state->net_term[i];
+            if (solver->in_group) {
+                state->sum_differences[solver->sum_slot + rank] += difference;
+                state->sum_levels[solver->sum_slot + rank] += level[i];
+            }
+        }
+    }
 }
 
-void V(take_in)(spikey_state *state, int64_t pass, const int32_t *codes, int naive) {
-    int64_t n = state->n_positions, step = state->step;
-    int16_t *differences = state->history + (step & (state->n_history - 1)) * n;
-    int32_t *now = errors_of(state, step);
-    vec steps = splat((int32_t)step);
-    int32_t decaying = (int32_t)(((int64_t)1 << 27) / (step + SPIKEY_EAGER_STEPS));
-    if (state->gains_follow)
-        spikey_follow_gains(state, state->pass_position[pass], state->pass_position[pass + 1], codes);
-    for (int64_t g = state->pass_group[pass]; g < state->pass_group[pass + 1]; g++) {
-        const vector_group *group = &state->groups[g];
-        int n_references = group->n_references, n_taps = SPIKEY_OWN_TAPS + SPIKEY_PEER_LAGS * n_references;
-        vec slope[SPIKEY_TAPS];
-        const int32_t *taps[SPIKEY_TAPS];
-        for (int k = 0; k < n_taps; k++) slope[k] = splat(0);
-        for (int lag = 1; lag <= SPIKEY_OWN_LAGS; lag++) taps[lag] = errors_of(state, step - lag);
-        for (int j = 0; j < n_references; j++)
-            for (int lag = 0; lag < SPIKEY_PEER_LAGS; lag++)
-                taps[SPIKEY_OWN_TAPS + SPIKEY_PEER_LAGS * j + lag] =
-                    group->offset[j] ? errors_of(state, step - lag) + group->offset[j] : others_of(state, step - lag, j);
-        for (int64_t i = group->position; i < group->position + LANES * (int64_t)group->rows; i += LANES) {
-            vec value = values_at(state, group, i, load(codes + i)), last = load(state->last + i);
-            store(state->last + i, value);
-            if (state->window) {
-                vec moved = clip_vec(value - last, 1 << 26) * load(state->input_unit + i);
-                vec x = clip_vec(product(moved, load(state->input_factor + i), 1 << 29, 30), SPIKEY_INPUT_LIMIT);
+/* Take in the values of a step: differences, the network's input, and levels. */
+INLINE void observe(spikey_state *state, const int32_t *codes) {
+    const int64_t n = state->n_positions, step = state->step;
+    float *next_level = state->level + (~step & 1) * n;
+    int16_t *history = state->history + (step & (state->n_history - 1)) * n;
+    const fvec rate = floats(step + 2 < 1024 ? 1.0f / (float)(step + 2) : 1.0f / 1024), unit = floats(1.0f / 64);
+    for (int64_t i = 0; i < n; i += LANES) {
+        vec code = load(codes + i), value = (vec)((uvec)code << 6);
+        if (state->n_edges) {
+            vec mask = load(state->profile_mask + i);
+            if (any(mask)) value = choose(mask, lookup(state->values, code & mask), value);
+        }
+        vec moved = value - load(state->last + i);
+        store(state->moved + i, moved);
+        store(state->last + i, value);
+        store_float(state->difference + i, float_of(moved) * unit);
+        store_float(state->error + i, float_of(value - load(state->predicted_mean + i)) * unit);
+        fvec relative = float_of(value - load(state->origin + i)) * unit, mean = load_float(state->slow_mean + i);
+        store_float(state->above_mean + i, relative - mean);
+        mean += (relative - mean) * rate;
+        store_float(state->slow_mean + i, mean);
+        store_float(next_level + i, relative - mean);
+    }
+    if (state->gains_follow) spikey_follow_gains(state);
+    for (int64_t i = 0; i < n && state->window; i += LANES) {
+        fvec x = float_of(load(state->moved + i)) * load_float(state->input_factor + i);
+        vec input = whole_of(within(x, -SPIKEY_INPUT_LIMIT, SPIKEY_INPUT_LIMIT) + floats(1024.5f)) - splat(1024);
 #ifdef SPIKEY_AVX2
-                __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(M(x)), _mm256_extracti128_si256(M(x), 1));
-                _mm_store_si128((__m128i *)(void *)(differences + i), packed);
+        __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(M(input)), _mm256_extracti128_si256(M(input), 1));
+        _mm_store_si128((__m128i *)(void *)(history + i), packed);
 #else
-                for (int lane = 0; lane < LANES; lane++) differences[i + lane] = (int16_t)x[lane];
+        for (int lane = 0; lane < LANES; lane++) history[i + lane] = (int16_t)input[lane];
 #endif
+    }
+}
+
+/* What the errors of a step say about the scale: gradients of its mix, and slow means of squared errors. */
+INLINE void follow_scale(spikey_state *state) {
+    const int64_t n = state->n_positions;
+    static const float rates[SPIKEY_TRACKS] = {1.0f / 8, 1.0f / 32, 1.0f / 128, 1.0f / 512, 1.0f / 512};
+    const float eager = 1.0f / (float)(state->step + 3);
+    for (int64_t i = 0; i < n; i += LANES) {
+        fvec error = load_float(state->error + i), square = error * error, rounded = square + floats(0.02f);
+        fvec inverse = exp2_of(-load_float(state->scale + i)), mean = floats(0);
+        fvec surprise = lesser(rounded * (inverse * inverse), floats(9.0f)) - floats(1.0f);
+        for (int k = 0; k < SPIKEY_TRACKS; k++) mean += load_float(state->track + k * n + i);
+        mean *= floats(1.0f / SPIKEY_TRACKS);
+        for (int k = 0; k < SPIKEY_TRACKS; k++)
+            store_float(state->gradient + k * n + i, surprise * (load_float(state->track + k * n + i) - mean));
+        store_float(state->gradient + SPIKEY_TRACKS * n + i, surprise);
+        store_float(state->square + i, square);
+        store_float(state->teaching_variance + i, load_float(state->variance + 2 * n + i) + floats(0.3f));
+        inverse = exp2_of(-within(load_float(state->net_scale + i), -30.0f, 30.0f));
+        for (int k = 0; k < SPIKEY_TRACKS; k++) {
+            fvec variance = load_float(state->variance + k * n + i), seen = lesser(rounded, floats(100.0f) * variance);
+            if (k == SPIKEY_TRACKS - 1) seen = lesser(square * (inverse * inverse) + floats(0.001f), floats(25.0f));
+            variance += floats(eager > rates[k] ? eager : rates[k]) * (seen - variance);
+            store_float(state->variance + k * n + i, variance);
+        }
+    }
+}
+
+/* Move the mix of each channel's scale along the sum of its lanes' gradients. */
+INLINE void mix_scales(spikey_state *state) {
+    const int64_t n = state->n_positions;
+    const float rate = 0.0007f + 0.14f / (float)(state->step + 50);
+    const vec step = splat((int32_t)state->step);
+    for (int64_t g = 0; g < state->n_groups; g++) {
+        const vector_group *group = &state->groups[g];
+        int64_t first = group->position, stop = first + LANES * (int64_t)group->rows;
+        fvec rates;
+        memcpy(&rates, group->mix_limit, sizeof rates);
+        rates = lesser(floats(rate), rates);
+        for (int k = 0; k <= SPIKEY_TRACKS; k++) {
+            const float *gradient = state->gradient + k * n;
+            float *share = state->share + k * n;
+            fvec sum = floats(0);
+            for (int64_t i = first; i < stop; i += LANES) {
+                fvec row = (fvec)((vec)load_float(gradient + i) & is_above(load(state->length + i), step));
+                if (group->deep)
+                    for (int lane = 0; lane < LANES; lane++) sum += floats(row[lane]);
+                else
+                    sum += row;
             }
-            if (naive) continue;
-            vec away = clip_vec(value - load(state->mean32 + i), 1 << 24);
-            vec z = clip_vec(product(away, load(state->inverse32 + i), 0, 21), SPIKEY_LIMIT);
-            vec off = clip_vec(z - load(state->predicted + i), SPIKEY_LIMIT);
-            vec whole = load(state->mean_whole + i), square = load(state->slow_square + i);
-            vec mean = value - whole + load(state->mean_rest + i);
-            store(state->mean_whole + i, whole + (mean >> 11));
-            store(state->mean_rest + i, mean & splat((1 << 11) - 1));
-            store(state->slow_square + i, square + multiply_add(off & splat(0xFFFF), off) - (square >> 7));
-            vec teaches = is_above(load(state->length + i), steps); /* a lane that has ended does not */
-            store(now + i, tap_pair(z & teaches));
-            vec error = (vec)((uvec)(clip_vec(off, SPIKEY_ERROR_LIMIT) & teaches) << 16);
-            slope[0] += multiply_add(error, load(state->dc + i));
-            for (int k = 1; k < n_taps; k++) slope[k] += multiply_add(error, load(taps[k] + i));
+            fvec moved = load_float(share + first) + rates * sum;
+            for (int64_t i = first; i < stop; i += LANES) store_float(share + i, moved);
         }
-        if (naive) continue;
-        int32_t rates[LANES] __attribute__((aligned(32)));
-        for (int k = 0; k < LANES; k++) {
-            int32_t lanes = state->lanes_of[g * LANES + k], constant = state->rates[g * LANES + k];
-            /* most of the time the constant step size is the larger one, and nothing need be divided */
-            rates[k] = decaying >= (constant + 1) * lanes ? decaying / lanes : constant;
+    }
+}
+
+/* Add the rows that a channel holds to its sums of products. */
+static void add_rows(spikey_solver *solver) {
+    const int blocks = solver->blocks;
+    for (int ib = 0; ib < blocks; ib++)
+        for (int jb = 0; jb <= ib; jb++) {
+            float *sums = solver->batch_sums + (ib * (ib + 1) / 2 + jb) * LANES * LANES;
+            fvec sum[LANES];
+            for (int k = 0; k < LANES; k++) sum[k] = load_float(sums + k * LANES);
+            const float *row = solver->rows;
+            for (int64_t r = 0; r < solver->n_rows; r++, row += blocks * LANES) {
+                fvec x = load_float(row + jb * LANES), y = load_float(row + ib * LANES) * floats(solver->row_weight[r]);
+                for (int k = 0; k < LANES; k++) sum[k] += floats(y[k]) * x;
+            }
+            for (int k = 0; k < LANES; k++) store_float(sums + k * LANES, sum[k]);
         }
-        vec rate = load(rates);
-        for (int k = 0; k < n_taps; k++) {
-            int32_t *weight = state->group_weights + group->taps + k * LANES;
-            vec s = group->deep ? sum_of(slope[k]) : slope[k];
-            store(weight, clip_vec(load(weight) + product(s, rate, 0, 16), WEIGHT_LIMIT));
+    solver->n_rows = 0;
+}
+
+/* The power of two that is nearest to 1 / x on a logarithmic scale. */
+INLINE float inverse_power(float x) {
+    int32_t exponent = (float_to_bits(x * 1.41421354f) >> 23) - 127;
+    return bits_to_float((127 - exponent) << 23);
+}
+
+/* Let a channel learn from the step's rows: samples weigh the less, the more is expected to be wrong with them. */
+INLINE void learn(spikey_state *state, int64_t channel) {
+    spikey_solver *solver = &state->solvers[channel];
+    const int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], step = state->step;
+    const int every = step < SPIKEY_EVERY_STEP ? 1 : n_lanes >= SPIKEY_MANY_LANES ? 4 : 2;
+    if (step % every == 0) {
+        float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
+        for (int64_t rank = 0; rank < n_lanes; rank++, row += solver->blocks * LANES) {
+            int64_t i = state->position[channel] + rank * state->stride[channel];
+            float weight = 0, variance = state->teaching_variance[i], square = state->square[i];
+            if (state->length[i] > step) {
+                weight = inverse_power(variance) * (float)every;
+                if (square > 9.0f * variance) weight *= 3.0f * sqrtf(variance / square);
+            }
+            row[solver->n_terms] = state->difference[i];
+            solver->row_weight[solver->n_rows++] = weight;
         }
+        if (solver->n_rows + n_lanes > solver->capacity) add_rows(solver);
+    }
+    if (step + 1 >= solver->due) {
+        if (solver->n_rows) add_rows(solver);
+        spikey_solve(state, channel);
+    }
+}
+
+/* Let all lanes learn from a step. */
+void V(update)(spikey_state *state, const int32_t *codes) {
+    observe(state, codes);
+    follow_scale(state);
+    mix_scales(state);
+    for (int64_t channel = 0; channel < state->n_channels; channel++) {
+        const spikey_solver *solver = &state->solvers[channel];
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++) {
+            int64_t i = state->position[channel] + rank * state->stride[channel];
+            int64_t at = rank * solver->past_length + (state->step & (solver->past_length - 1));
+            state->past[solver->past + 2 * at] = state->difference[i];
+            state->past[solver->past + 2 * at + 1] = state->above_mean[i];
+        }
+        learn(state, channel);
     }
 }

@@ -34,9 +34,11 @@ INLINE vec scale_index_vec(vec log2_scale) {
 }
 
 void V(evaluate)(spikey_state *state);
-void V(predict)(spikey_state *state, int64_t pass);
-void V(take_in)(spikey_state *state, int64_t pass, const int32_t *codes, int naive);
-void V(range_parts)(spikey_coder *coder, const spikey_state *state, int64_t pass, const int32_t *codes);
+void V(predict_scales)(spikey_state *state, int naive);
+void V(predict_means)(spikey_state *state, int64_t pass);
+void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes);
+void V(update)(spikey_state *state, const int32_t *codes);
+void V(range_parts)(spikey_coder *coder, const spikey_state *state, const int32_t *codes);
 int64_t V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
 
 #endif

@@ -76,8 +76,8 @@ INLINE void parts_of_group(spikey_coder *coder, const spikey_state *state, const
     }
 }
 
-void V(range_parts)(spikey_coder *coder, const spikey_state *state, int64_t pass, const int32_t *codes) {
-    for (int64_t g = state->pass_group[pass]; g < state->pass_group[pass + 1]; g++) {
+void V(range_parts)(spikey_coder *coder, const spikey_state *state, const int32_t *codes) {
+    for (int64_t g = 0; g < state->n_groups; g++) {
         const vector_group *group = &state->groups[g];
         switch (group->kind) {
         case SPIKEY_EQUAL: parts_of_group(coder, state, group, codes, SPIKEY_EQUAL); break;
