@@ -22,6 +22,7 @@ def first_state(
     *,
     window: int = 0,
     chain: Chain | None = None,
+    effort: int = 2,
     gains_follow: bool = False,
     log: ResidualLog | None = None,
     simd: str | None = SIMD,
@@ -43,6 +44,8 @@ def first_state(
         Samples that the network sees; 0 if there is none, and all steps are naive deltas.
     chain : Chain, optional
         The network, if the core evaluates it.
+    effort : int
+        How much the adaptation learns: 1 fast, 2 normal, 3 best; see `c/spikey.h`.
     gains_follow : bool
         Whether `gains` are only initial values and follow the signal.
     log : ResidualLog, optional
@@ -75,6 +78,7 @@ def first_state(
         np.ascontiguousarray(initial_codes),
         window,
         chain.network if chain else None,
+        effort,
         gains_follow,
         log.arrays if log else None,
         simd,

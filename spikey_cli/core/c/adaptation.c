@@ -25,7 +25,15 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
     solver->n_before = beside->before < 2 ? 0 : (int32_t)beside->before;
     solver->in_group = beside->total > 2;
     solver->lag = group->lags[channel];
-    solver->own_lags = solver->n_earlier || solver->n_later ? SPIKEY_OWN_LAGS : SPIKEY_LONE_LAGS;
+    int is_alone = !solver->n_earlier && !solver->n_later;
+    switch (group->effort) {
+    case SPIKEY_FAST: solver->own_lags = SPIKEY_OWN_LAGS, solver->every = 8, solver->longest_gap = 256; break;
+    case SPIKEY_NORMAL:
+        solver->own_lags = is_alone ? SPIKEY_MORE_OWN_LAGS : SPIKEY_OWN_LAGS;
+        solver->every = n_lanes >= SPIKEY_MANY_LANES ? 4 : 2, solver->longest_gap = 256;
+        break;
+    case SPIKEY_BEST: solver->own_lags = SPIKEY_MORE_OWN_LAGS, solver->every = 1, solver->longest_gap = 64; break;
+    }
     solver->n_terms = 1 + solver->own_lags + 3 * solver->n_earlier + 2 * solver->n_later + (solver->n_before ? 3 : 0) +
                       (solver->lag ? 2 : 0);
     if (state->window) solver->n_terms += 1 + SPIKEY_ERROR_LAGS + (solver->n_earlier ? SPIKEY_ERROR_LAGS : 0);
@@ -76,7 +84,7 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
 
 void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
     int64_t n = state->n_positions;
-    state->recent_at = SPIKEY_RECENT - SPIKEY_LONE_LAGS;
+    state->recent_at = SPIKEY_RECENT - SPIKEY_MORE_OWN_LAGS;
     for (int64_t channel = 0; channel < state->n_channels; channel++) {
         spikey_solver *solver = &state->solvers[channel];
         solver->sum_slot = state->first_lane[group->mean_group[channel]];
@@ -104,10 +112,10 @@ void spikey_begin_step(spikey_state *state) {
     memset(state->sum_differences, 0, (size_t)state->n_lanes * sizeof *state->sum_differences);
     memset(state->sum_levels, 0, (size_t)state->n_lanes * sizeof *state->sum_levels);
     if (state->recent_at > 0) return;
-    state->recent_at = SPIKEY_RECENT - SPIKEY_LONE_LAGS;
+    state->recent_at = SPIKEY_RECENT - SPIKEY_MORE_OWN_LAGS;
     for (int64_t i = 0; i < state->n_positions; i++) {
         float *differences = state->recent + i * SPIKEY_RECENT, *errors = state->recent_errors + i * SPIKEY_RECENT;
-        memcpy(differences + state->recent_at, differences, SPIKEY_LONE_LAGS * sizeof *differences);
+        memcpy(differences + state->recent_at, differences, SPIKEY_MORE_OWN_LAGS * sizeof *differences);
         memcpy(errors + state->recent_at, errors, SPIKEY_ERROR_LAGS * sizeof *errors);
     }
 }

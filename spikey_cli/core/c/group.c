@@ -36,7 +36,7 @@ static int check(const spikey_group *group) {
     if (!is_partition(group->first_lane, group->n_channels, group->n_lanes) ||
         !is_partition(group->pass_channel, group->n_passes, group->n_channels) ||
         !spikey_check_profile(group->edges, group->n_edges) || group->window < 0 ||
-        group->window > SPIKEY_MAX_WINDOW || group->n_lanes > INT32_MAX / 64 ||
+        group->window > SPIKEY_MAX_WINDOW || group->effort < SPIKEY_FAST || group->effort > SPIKEY_BEST || group->n_lanes > INT32_MAX / 64 ||
         (group->network && group->window != spikey_network_window(group->network)))
         return 0;
     for (int64_t pass = 0; pass < group->n_passes; pass++)

@@ -26,7 +26,7 @@ enum {
     /* adaptation */
     SPIKEY_REFERENCES = SPIKEY_MAX_REFERENCES,
     SPIKEY_OWN_LAGS = 8,
-    SPIKEY_LONE_LAGS = 16,        /* of a channel without references */
+    SPIKEY_MORE_OWN_LAGS = 16,
     SPIKEY_MAX_TERMS = 64,        /* with the target, and rounded up to vectors */
     SPIKEY_TRACKS = 5,            /* of the scale */
     SPIKEY_ERROR_LAGS = 3,
@@ -34,7 +34,6 @@ enum {
     SPIKEY_HIGHEST_SCALE = 26,
     SPIKEY_EVERY_STEP = 512,      /* up to which every step teaches */
     SPIKEY_MANY_LANES = 8,        /* of a channel, of which fewer steps teach */
-    SPIKEY_LONGEST_GAP = 256,     /* between solutions, in steps */
     SPIKEY_RECENT = 64,           /* differences that are kept of a lane, the last ones first */
     SPIKEY_UNIT = 256,            /* one spread */
     SPIKEY_LIMIT = 4 * SPIKEY_UNIT - 1,
@@ -105,6 +104,7 @@ typedef struct {
     int32_t in_group;               /* whether it counts among the group's channels */
     float share;                    /* 1 / n_before, the channels of its group in earlier passes */
     int64_t lag, past, past_length; /* long lag; where its lanes' past lies; a power of two above the lag */
+    int64_t every, longest_gap;     /* steps between those that teach; the most between solutions */
     int64_t due, number;            /* samples of a lane after which it is solved next; rank in its group */
     int64_t n_rows, capacity;
     double forgetting;              /* part of the sums that is lost a step */

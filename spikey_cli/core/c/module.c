@@ -724,13 +724,13 @@ static PyObject *state_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     (void)keywords;
     PyObject *o[13], *network, *log;
     long long window;
-    int gains_follow, plain, error = 0;
+    int effort, gains_follow, plain, error = 0;
     const char *simd;
     buffers held = {.n = 0};
     spikey_group group = {.n_channels = 0};
     int64_t n_passes = 0;
-    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOOOLOpOzp:State", &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8],
-                          &o[9], &o[10], &o[11], &o[12], &window, &network, &gains_follow, &log, &simd, &plain))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOOOLOipOzp:State", &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8],
+                          &o[9], &o[10], &o[11], &o[12], &window, &network, &effort, &gains_follow, &log, &simd, &plain))
         return 0;
     PyObject *network_type = state_of_type(type)->network_type;
     if (network != Py_None && (PyObject *)Py_TYPE(network) != network_type) {
@@ -753,6 +753,7 @@ static PyObject *state_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     group.n_passes = n_passes - 1;
     group.window = window;
     group.network = network == Py_None ? 0 : ((network_object *)network)->network;
+    group.effort = (spikey_effort)effort;
     group.gains_follow = gains_follow;
     group.simd = simd;
     group.plain = plain;

@@ -56,9 +56,9 @@ void spikey_solve(spikey_state *state, int64_t channel) {
     int is_sound = 1;
     for (int i = 0; i < solver->n_terms; i++) is_sound &= fabs(b[i]) < WEIGHT_LIMIT;
     for (int i = 0; i < solver->n_terms && is_sound; i++) solver->weights[i] = (float)b[i];
-    int64_t gap = least(greatest(solver->due / 8, 2), SPIKEY_LONGEST_GAP);
+    int64_t gap = least(greatest(solver->due / 8, 2), solver->longest_gap);
     solver->due += gap;
-    if (gap == SPIKEY_LONGEST_GAP) solver->due += (SPIKEY_LONGEST_GAP - 1) & -(solver->due + 37 * (int64_t)solver->number);
+    if (gap == solver->longest_gap) solver->due += (solver->longest_gap - 1) & -(solver->due + 37 * (int64_t)solver->number);
     double keep = 1.0 - (double)gap * solver->forgetting;
     for (int64_t i = 0; i < n_sums; i++) solver->sums[i] *= keep;
 }

@@ -35,6 +35,13 @@ enum {
     SPIKEY_ORDERED = 64         /* ranks that a rank table orders; a profile has at least so many codes */
 };
 
+/* How much the adaptation learns:
+ *                                        fast       normal             best
+ *     own differences of a channel        8          8, alone 16        16
+ *     teaching steps after the first 512  every 8th  every 2nd, 4th     each       (4th: of a channel of 8 lanes or more)
+ *     steps between solutions, at most    256        256                64 */
+typedef enum { SPIKEY_FAST = 1, SPIKEY_NORMAL, SPIKEY_BEST } spikey_effort;
+
 typedef enum { SPIKEY_UINT8, SPIKEY_INT16, SPIKEY_INT32 } spikey_sample_type;
 
 /* ---- tables.c: constant tables, which everything below takes ---- */
@@ -173,6 +180,7 @@ typedef struct {
     const int32_t *initial_codes; /* [n_lanes] */
     int64_t window;              /* samples that the network sees, at most 4096; 0 without network */
     const spikey_network *network; /* NULL: the caller evaluates it; must outlive the state */
+    spikey_effort effort;        /* how much the adaptation learns */
     int gains_follow;            /* whether gains follow the differences, as in a live stream */
     spikey_log log;              /* filled in; its arrays must outlive the state */
     const char *simd;            /* NULL: the best that the machine has; or a name of spikey_simd_name */

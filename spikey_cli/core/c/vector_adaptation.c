@@ -281,7 +281,7 @@ INLINE float inverse_power(float x) {
 INLINE void learn(spikey_state *state, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
     const int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], step = state->step;
-    const int every = step < SPIKEY_EVERY_STEP ? 1 : n_lanes >= SPIKEY_MANY_LANES ? 4 : 2;
+    const int64_t every = step < SPIKEY_EVERY_STEP ? 1 : solver->every;
     if (step % every == 0) {
         float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
         for (int64_t rank = 0; rank < n_lanes; rank++, row += solver->blocks * LANES) {
