@@ -14,11 +14,12 @@ import numpy as np
 
 from ..codec.block_plan import plan_blocks
 from ..codec.blocks import FileChangedError, encode_block, read_block
+from ..codec.presets import DEFAULT_PRESET, PRESETS, Preset, find_preset
 from ..codec.scan import ScannedSource, SourceChangedError
 from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, content_digest
 from ..container.directory import MAX_MODEL_BYTES, Directory, FileEntry
 from ..container.limits import NO_LIMITS
-from ..core.coders import DEFAULT_CODER, Coder, find_coder
+from ..core.coders import Coder, find_coder
 from ..errors import InputError, SelfTestError, SpikeyError, SpikeyWarning
 from ..io.source import FileSource, Source
 from ..model.predictor import Predictor, default_predictor
@@ -49,7 +50,7 @@ class Encoding:
     Parameters
     ----------
     coder : {"rice", "range", "huffman"}, optional
-        The entropy coder. "range" compresses best, "rice" is fastest.
+        The entropy coder: "range" compresses best, "rice" is fastest. By default that of the preset.
     predictor : Predictor, optional
         The prediction network; by default the one that comes with the package.
     peers : bool, optional
@@ -58,27 +59,31 @@ class Encoding:
     embed_model : bool, optional
         Store the network in the archive, so that it can be read where the network is not installed. By default it is
         stored if that takes less than a thousandth of the archive.
+    preset : {"default", "fast", "best"}, optional
+        How much time is spent on small archives, in both directions.
 
     Raises
     ------
     ValueError
-        There is no such coder.
+        There is no such coder or preset.
 
     Examples
     --------
     >>> spikey_cli.Encoding("range", peers=False)
-    Encoding(coder='range', predictor=None, peers=False, embed_model=None)
+    Encoding(coder='range', predictor=None, peers=False, embed_model=None, preset='default')
     >>> spikey_cli.compress(["left.wav", "right.wav"], "small.spk", coder=spikey_cli.Encoding("range")).files
     2
     """
 
-    coder: str = DEFAULT_CODER
+    coder: str | None = None
     predictor: Predictor | None = None
     peers: bool = True
     embed_model: bool | None = None
+    preset: str = DEFAULT_PRESET
 
     def __post_init__(self) -> None:
-        find_coder(self.coder)
+        preset = find_preset(self.preset)
+        find_coder(self.coder or preset.coder)
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def compress(
     inputs: Iterable[str | os.PathLike[str] | Source],
     archive: str | os.PathLike[str],
     *,
-    coder: str | Encoding = DEFAULT_CODER,
+    coder: str | Encoding | None = None,
     recursive: bool = False,
     force: bool = False,
     verify: bool = True,
@@ -149,7 +154,7 @@ def compress(
     archive : path
         The `.spk` file to write. It appears under this name only when it is complete.
     coder : str or Encoding, optional
-        The name of the entropy coder, or an `Encoding` with the coder, predictor and peers.
+        The name of the entropy coder, or an `Encoding` with preset, coder, predictor and peers.
     recursive : bool, optional
         Take all files below folders.
     force : bool, optional
@@ -203,6 +208,7 @@ def compress(
         raise TypeError(f"inputs are a list of files: pass [{os.fspath(inputs)!r}]")
     inputs = list(inputs)
     encoding = coder if isinstance(coder, Encoding) else Encoding(coder)
+    preset = find_preset(encoding.preset)
     if remove_source:
         if force or not verify:
             raise ValueError("remove_source cannot be combined with force=True or verify=False")
@@ -237,9 +243,10 @@ def compress(
                         written = write_archive(
                             scanned,
                             file,
-                            find_coder(encoding.coder),
+                            find_coder(encoding.coder or preset.coder),
                             predictor,
                             pool,
+                            preset=preset,
                             peers=encoding.peers,
                             embed_model=encoding.embed_model,
                             progress=progress_stages[0],
@@ -343,6 +350,7 @@ def write_archive(
     predictor: Predictor | None,
     workers: Workers,
     *,
+    preset: Preset = PRESETS[DEFAULT_PRESET],
     peers: bool = True,
     embed_model: bool | None = None,
     progress: Progress | None = None,
@@ -356,8 +364,10 @@ def write_archive(
         Open for writing, empty.
     coder : Coder
     predictor : Predictor or None
-        None codes differences without prediction.
+        None: the adaptation alone predicts.
     workers : Workers
+    preset : Preset
+        Its coder is not looked at.
     peers, embed_model, progress
         As in `Encoding` and `compress`.
 
@@ -378,14 +388,14 @@ def write_archive(
     if predictor is None or not predictor.message_peers:
         topology = topology.without_metrics()
     embedded = _embedded_model(predictor, embed_model, sum(entry.size for entry in files))
-    writer = ArchiveWriter(file, coder.number, model, Directory(files, topology, embedded))
+    writer = ArchiveWriter(file, coder.number, preset.effort, model, Directory(files, topology, embedded))
 
     for digest, source in zip(writer.digests, sources, strict=True):
         digest.update(source.layout.header if source.layout else b"")
     blocks = plan_blocks(sessions, frames, channels) + plan_blocks(verbatim, frames, channels)
     across, within = workers.for_blocks(len(blocks))
     source_blocks = (read_block(sources, writer.digests, writer.directory, parts, within) for parts in blocks)
-    encode = partial(encode_block, coder=coder, predictor=predictor, workers=within)
+    encode = partial(encode_block, coder=coder, predictor=predictor, workers=within, effort=preset.effort)
     try:
         for block in across.in_turn(encode, source_blocks):
             writer.add_block(block.steps, block.parts, block.streams)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..core.coders import CODERS, DEFAULT_CODER
+from ..codec.presets import DEFAULT_PRESET
+from ..core.coders import CODERS
 from .cluster import DASK, ClusterCommand, cluster_at
 from .inputs import DATASET, RATE, RAW, find_inputs
 from .options import FORCE, MODEL, PATH, RECURSIVE, THREADS, chosen_predictor, refuse
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 @click.command(cls=ClusterCommand)
 @click.argument("inputs", nargs=-1, type=PATH, metavar="IN.wav...")
 @click.argument("archive", type=PATH, metavar="OUT.spk")
+@click.option("-1", "--fast", "preset", flag_value="fast", help="Fastest: a short adaptation, and the coder rice.")
+@click.option("-9", "--best", "preset", flag_value="best", help="Smallest: a long adaptation, and the coder range.")
 @click.option(
     "--coder",
     type=click.Choice(list(CODERS)),
     metavar="NAME",
-    help="Entropy coder: range (smallest), rice (default) or huffman. Pipes use range.",
+    help="Entropy coder instead of the preset's: range (smallest), rice or huffman. Pipes use range.",
 )
 @RAW
 @RATE
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
 def compress(
     inputs: tuple[Path, ...],
     archive: Path,
+    preset: str | None,
     coder: str | None,
     raw: RawFormat | None,
     rate: int | None,
@@ -104,7 +108,17 @@ def compress(
         if coder == "range":
             coder = None
         refuse(
-            *("rate", "dataset", "no_peers", "embed_model", "no_verify", "remove_source", "recursive", "workers"),
+            *(
+                "preset",
+                "rate",
+                "dataset",
+                "no_peers",
+                "embed_model",
+                "no_verify",
+                "remove_source",
+                "recursive",
+                "workers",
+            ),
             *(["coder"] if coder else []),
             "address",
             reason="stdin is compressed as it arrives, by one processor, with the range coder and independent channels",
@@ -118,7 +132,6 @@ def compress(
     refuse("packet_frames", reason="files have no packets; live streams have")
     from ..io.formats import FORMATS, HDF5_SUFFIXES, suffix
 
-    coder = coder or DEFAULT_CODER
     if suffix(archive.name) in HDF5_SUFFIXES or any(suffix(archive.name) in known.suffixes for known in FORMATS):
         raise click.UsageError(
             f"{archive} is taken as the archive, and has the name of a recording; name the archive last, as .spk"
@@ -140,7 +153,7 @@ def compress(
         result = run(
             sources,
             archive,
-            coder=Encoding(coder, predictor, not no_peers, embed_model),
+            coder=Encoding(coder, predictor, not no_peers, embed_model, preset or DEFAULT_PRESET),
             workers=workers if cluster is None else cluster,
             force=force,
             skip_failing=True,

@@ -64,7 +64,10 @@ def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
         f"  size       {size(archive['source_bytes'])} -> {size(archive['archive_bytes'])}, "
         f"ratio {archive['ratio']:.4f}{bits}"
     )
-    yield f"  coded      {archive['coder']}, model {_model(archive['model'])}, {counted(archive['blocks'], 'block')}"
+    yield (
+        f"  coded      {archive['coder']}, preset {archive['preset']}, model {_model(archive['model'])}, "
+        f"{counted(archive['blocks'], 'block')}"
+    )
     linked = [channel for channel in channels if channel["references"] or channel["later_references"]]
     if channels:
         share = f"{len(linked):,} of {counted(len(channels), 'channel')}"

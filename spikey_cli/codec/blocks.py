@@ -31,6 +31,7 @@ from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
 from .block_plan import steps_for
 from .cost import CostBudget, decoding_time, lane_memory
+from .presets import EFFORT, EFFORTS
 from .scan import ScannedSource
 from .streams import decode_channels, encode_channels
 
@@ -128,7 +129,9 @@ def read_block(
     )
 
 
-def encode_block(block: SourceBlock, coder: Coder, predictor: Predictor | None, workers: Workers) -> CodedBlock:
+def encode_block(
+    block: SourceBlock, coder: Coder, predictor: Predictor | None, workers: Workers, effort: int = EFFORT
+) -> CodedBlock:
     """Encode a block.
 
     Parameters
@@ -136,8 +139,10 @@ def encode_block(block: SourceBlock, coder: Coder, predictor: Predictor | None, 
     block : SourceBlock
     coder : Coder
     predictor : Predictor or None
-        None: naive deltas.
+        None: the adaptation alone.
     workers : Workers
+    effort : int
+        How much the adaptation learns; see `presets`.
 
     Returns
     -------
@@ -157,7 +162,9 @@ def encode_block(block: SourceBlock, coder: Coder, predictor: Predictor | None, 
     channels = list(itertools.chain.from_iterable(workers.map(_read_channels, formatted)))
     quantizers = [sample_format.quantizer for sample_format in block.formats for _ in range(sample_format.channels)]
     steps = steps_for([codes.size for codes in channels])
-    streams = iter(encode_channels(channels, quantizers, block.reference_graph, steps, coder, predictor, workers))
+    streams = iter(
+        encode_channels(channels, quantizers, block.reference_graph, steps, coder, predictor, workers, effort)
+    )
     part_streams = [[next(streams) for _ in range(sample_format.channels)] for sample_format in block.formats]
     return CodedBlock(block.parts, steps, part_streams)
 
@@ -291,7 +298,7 @@ class FetchedBlock:
 
 
 def decode_block(
-    block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers
+    block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers, effort: int
 ) -> list[DecodedPart]:
     """Decode the requested channels of a block.
 
@@ -303,6 +310,8 @@ def decode_block(
     max_lanes : int
         About the largest number of lanes to decode together.
     workers : Workers
+    effort : int
+        How much the adaptation learns; see `presets`.
 
     Returns
     -------
@@ -324,7 +333,16 @@ def decode_block(
     lengths = [part.n_frames for part, _ in places]
     quantizers = [block.formats[part.file].quantizer for part, _ in places]
     decoded = decode_channels(
-        block.streams, lengths, quantizers, block.reference_graph, block.steps, coder, predictor, workers, max_lanes
+        block.streams,
+        lengths,
+        quantizers,
+        block.reference_graph,
+        block.steps,
+        coder,
+        predictor,
+        workers,
+        max_lanes,
+        effort,
     )
     codes_at = dict(zip(block.needed, decoded, strict=True))
     return [
@@ -334,10 +352,10 @@ def decode_block(
 
 
 def restore_block(
-    block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers
+    block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers, effort: int
 ) -> list[RestoredPart]:
     """Decode a block to the bytes of its parts, of which all channels were requested; see `decode_block`."""
-    decoded = decode_block(block, coder, predictor, max_lanes, workers)
+    decoded = decode_block(block, coder, predictor, max_lanes, workers, effort)
     return [part.restored(block.formats.get(part.part.file)) for part in decoded]
 
 
@@ -348,6 +366,7 @@ class Decoder:
     reader: ArchiveReader
     coder: Coder
     predictor: Predictor | None
+    effort: int = EFFORT
     budget: CostBudget = field(default_factory=CostBudget, repr=False)
 
     @classmethod
@@ -380,7 +399,12 @@ class Decoder:
                 predictor = predictor_with_digest(reader.model, reader.directory.model)
         except ModelError as error:
             raise error.within(reader.path) from error
-        return cls(reader, coder, predictor)
+        if reader.effort not in EFFORTS:
+            raise ArchiveError(
+                f"{reader.path}: its effort, number {reader.effort}, is newer than this release; "
+                "install a newer spikey-cli"
+            )
+        return cls(reader, coder, predictor, reader.effort)
 
     def fetch_block(
         self, i: int, wanted: Collection[int] | dict[int, Sequence[int]], first: int = 0, stop: int = 1 << 63
@@ -490,7 +514,14 @@ class Decoder:
             If the predictor fails its self-test; it names the archive.
         """
         max_lanes = self.reader.limits.lanes(lane_memory(self.predictor))
-        decode = partial(decode, coder=self.coder, predictor=self.predictor, max_lanes=max_lanes, workers=within)
+        decode = partial(
+            decode,
+            coder=self.coder,
+            predictor=self.predictor,
+            max_lanes=max_lanes,
+            workers=within,
+            effort=self.effort,
+        )
         try:
             yield from across.in_turn(decode, blocks)
         except SelfTestError as error:

@@ -24,6 +24,7 @@ from ..core.residual_log import ResidualLog
 from ..model.inference import inference_for
 from ..model.predictor import Predictor
 from ..topology.references import ReferenceTable
+from .presets import EFFORT
 
 
 class EntropyCoder(Protocol):
@@ -47,6 +48,8 @@ class CodingState:
     predictor : Predictor or None
         Without a predictor all steps are naive deltas.
     references : ReferenceTable
+    effort : int
+        How much the adaptation learns; see `presets`.
     gains_follow : bool
         Whether `gains` are only initial values and follow the signal, as in a live stream.
     log : ResidualLog, optional
@@ -62,6 +65,7 @@ class CodingState:
         predictor: Predictor | None,
         references: ReferenceTable,
         *,
+        effort: int = EFFORT,
         gains_follow: bool = False,
         log: ResidualLog | None = None,
     ) -> None:
@@ -74,6 +78,7 @@ class CodingState:
             references,
             window=self._window,
             chain=predictor.chain if predictor else None,
+            effort=effort,
             gains_follow=gains_follow,
             log=log,
         )

@@ -29,6 +29,7 @@ from ..model.predictor import Predictor
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph, ReferenceTable
 from .coding_state import CodingState, EntropyCoder
+from .presets import EFFORT
 
 Result = TypeVar("Result")
 
@@ -78,6 +79,7 @@ def encode_channels(
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
+    effort: int = EFFORT,
 ) -> list[Stream]:
     """Encode the channels of one block.
 
@@ -93,6 +95,8 @@ def encode_channels(
     coder : Coder
     predictor : Predictor or None
     workers : Workers
+    effort : int
+        How much the adaptation learns; see `presets`.
 
     Returns
     -------
@@ -102,7 +106,9 @@ def encode_channels(
 
     def encode_group(group: range) -> list[Stream]:
         own = slice(group.start, group.stop)
-        return _encode_group(channels[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor)
+        return _encode_group(
+            channels[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor, effort
+        )
 
     return _by_group(encode_group, [codes.size for codes in channels], steps, reference_graph, workers)
 
@@ -117,6 +123,7 @@ def decode_channels(
     predictor: Predictor | None,
     workers: Workers,
     max_lanes: int = MAX_LANE_GROUP,
+    effort: int = EFFORT,
 ) -> list[np.ndarray | None]:
     """Decode the channels of one block; the inverse of `encode_channels`.
 
@@ -125,7 +132,7 @@ def decode_channels(
     streams : sequence of Stream
     lengths : sequence of int
         Samples of each channel.
-    quantizers, reference_graph, steps, coder, predictor, workers
+    quantizers, reference_graph, steps, coder, predictor, workers, effort
         As in `encode_channels`.
     max_lanes : int
         About the largest number of lanes to decode together, unless a dependency group has more.
@@ -139,7 +146,7 @@ def decode_channels(
     def decode_group(group: range) -> list[np.ndarray | None]:
         own = slice(group.start, group.stop)
         return _decode_group(
-            streams[own], lengths[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor
+            streams[own], lengths[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor, effort
         )
 
     return _by_group(decode_group, lengths, steps, reference_graph, workers, min(max_lanes, MAX_LANE_GROUP))
@@ -153,12 +160,13 @@ def log_channels(
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
+    effort: int = EFFORT,
 ) -> list[tuple[ChannelLog, int]]:
     """Encode the channels of one block, all of them coded, and record the predictions.
 
     Parameters
     ----------
-    channels, quantizers, reference_graph, steps, coder, predictor, workers
+    channels, quantizers, reference_graph, steps, coder, predictor, workers, effort
         As in `encode_channels`.
 
     Returns
@@ -170,7 +178,9 @@ def log_channels(
     def log_group(group: range) -> list[tuple[ChannelLog, int]]:
         own = slice(group.start, group.stop)
         graph, chosen = reference_graph.subset(group), range(len(group))
-        coded = _run_group(channels[own], quantizers[own], graph, chosen, steps, coder, predictor, with_log=True)
+        coded = _run_group(
+            channels[own], quantizers[own], graph, chosen, steps, coder, predictor, effort, with_log=True
+        )
         assert coded.log is not None
         header_bits = [8 * len(header) for header in coded.lane_headers]
         by_channel = dict(zip(coded.order, zip(coded.log.channels(), header_bits, strict=True), strict=True))
@@ -199,12 +209,13 @@ def _encode_group(
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
+    effort: int,
 ) -> list[Stream]:
     packed: set[int] = set()
     while True:
         coded: dict[int, bytes] = {}
         if chosen := [i for i in range(len(channels)) if i not in packed]:
-            group = _run_group(channels, quantizers, reference_graph, chosen, steps, coder, predictor)
+            group = _run_group(channels, quantizers, reference_graph, chosen, steps, coder, predictor, effort)
             streams = zip(group.lane_headers, group.encoder.finish(), strict=True)
             coded = dict(zip(group.order, (header + data for header, data in streams), strict=True))
         not_shorter = {
@@ -245,6 +256,7 @@ def _run_group(
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
+    effort: int,
     *,
     with_log: bool = False,
 ) -> _CodedGroup:
@@ -258,7 +270,7 @@ def _run_group(
     encoder = coder.encoder(lanes, bins)
     log = ResidualLog(lanes) if with_log else None
     table = ReferenceTable.of(reference_graph, order)
-    CodingState(lanes, bins, gains, initial_codes, predictor, table, log=log).run(encoder, codes)
+    CodingState(lanes, bins, gains, initial_codes, predictor, table, effort=effort, log=log).run(encoder, codes)
     return _CodedGroup(order, encode_lane_headers(lanes, bins.size, gains, initial_codes), encoder, log)
 
 
@@ -270,6 +282,7 @@ def _decode_group(
     steps: int,
     coder: Coder,
     predictor: Predictor | None,
+    effort: int,
 ) -> list[np.ndarray | None]:
     channels: list[np.ndarray | None] = [
         unpack_codes(stream.data, n, quantizer.size) if stream.method == Method.PACKED else None
@@ -286,7 +299,7 @@ def _decode_group(
     decoder = coder.decoder(lanes, bins, [streams[i].data[n:] for i, n in zip(order, used, strict=True)])
     codes = np.zeros(int(lanes.length.sum(dtype=np.int64)), dtype=np.int32)
     table = ReferenceTable.of(reference_graph, order)
-    CodingState(lanes, bins, gains, initial_codes, predictor, table).run(decoder, codes)
+    CodingState(lanes, bins, gains, initial_codes, predictor, table, effort=effort).run(decoder, codes)
     ends = np.cumsum([lengths[i] for i in order])
     intact = decoder.finish()
     good = {i for k, i in enumerate(order) if intact[k] and used[k] <= len(streams[i].data)}

@@ -12,11 +12,12 @@
                     0     8  magic 89 "SPK" 0D 0A 1A 0A              0    32  SHA-256 of the files' SHA-256s, in order
                     8     1  format version, 1                      32     8  size of the archive
                     9     1  coder                                  40     8  samples, or verbatim bytes, in all blocks
-                   10     2  reserved, 0                            48     4  number of blocks
-                   12     8  model: SHA-256, first 8 bytes          52     4  size of the index
-                   20     4  size of the directory                  56     4  CRC-32 of the index
-                   24     4  CRC-32 of the directory                60     4  CRC-32 of bytes 0..59
-                   28     4  CRC-32 of bytes 0..27                  64     4  "SPKE"
+                   10     1  effort                                 48     4  number of blocks
+                   11     1  reserved, 0                            52     4  size of the index
+                   12     8  model: SHA-256, first 8 bytes          56     4  CRC-32 of the index
+                   20     4  size of the directory                  60     4  CRC-32 of bytes 0..59
+                   24     4  CRC-32 of the directory                64     4  "SPKE"
+                   28     4  CRC-32 of bytes 0..27
 
     Block      offset  size
                     0     4  "SPKB"
@@ -63,7 +64,7 @@ FROM_COPY = "restore it from a copy"
 """What to do about damage if nothing can be salvaged."""
 REMEDY = f"{FROM_COPY}, or recover what is intact"
 
-_HEADER = struct.Struct("<8sBBH8sII")
+_HEADER = struct.Struct("<8sBBBB8sII")
 _BLOCK = struct.Struct("<4sIIII")
 _TRAILER = struct.Struct("<32sQQIII")
 _CRC = struct.Struct("<I")
@@ -109,6 +110,8 @@ class ArchiveWriter:
         Where the archive goes.
     coder : int
         Number of the coder (see `core.coders`).
+    effort : int
+        How much the adaptation learns (see `codec.presets`).
     model : bytes
         First 8 bytes of the SHA-256 of the model's ONNX file, or NO_MODEL.
     directory : Directory
@@ -122,7 +125,7 @@ class ArchiveWriter:
         One for each file. The caller updates them with all bytes of the files before it calls `finish`.
     """
 
-    def __init__(self, file: BinaryIO, coder: int, model: bytes, directory: Directory) -> None:
+    def __init__(self, file: BinaryIO, coder: int, effort: int, model: bytes, directory: Directory) -> None:
         self._file = file
         self.length = 0
         self._samples = 0
@@ -131,7 +134,9 @@ class ArchiveWriter:
         self.digests = tuple(FileDigest() for _ in directory.files)
         self._packed = pack_directory(directory)
         self._directory_crc = zlib.crc32(self._packed)
-        self._header = _with_crc(_HEADER.pack(MAGIC, VERSION, coder, 0, model, len(self._packed), self._directory_crc))
+        self._header = _with_crc(
+            _HEADER.pack(MAGIC, VERSION, coder, effort, 0, model, len(self._packed), self._directory_crc)
+        )
         self._write(self._header, self._packed)
 
     def _write(self, *pieces: bytes) -> None:
@@ -184,6 +189,8 @@ class ArchiveReader:
         Version of the format.
     coder : int
         Number of the coder.
+    effort : int
+        How much the adaptation learns.
     model : bytes
         First 8 bytes of the SHA-256 of the model, or NO_MODEL.
     directory : Directory
@@ -287,8 +294,8 @@ class ArchiveReader:
         """Read the header at offset `at`; return the size of the directory."""
         if self.read(at, min(len(MAGIC), self.length - at), "the header") != MAGIC:
             raise ArchiveError(f"{self.path}: not a Spikey archive of files; name an .spk file that `compress` wrote")
-        _, version, self.coder, reserved, self.model, directory_bytes, self.directory_crc = self._read_with_crc(
-            at, _HEADER, "the header"
+        _, version, self.coder, self.effort, reserved, self.model, directory_bytes, self.directory_crc = (
+            self._read_with_crc(at, _HEADER, "the header")
         )
         if version != VERSION or reserved:
             raise ArchiveError(

@@ -55,8 +55,6 @@ class Coder:
 CODERS = {coder.name: coder for coder in (Coder("rice", 1), Coder("range", 2), Coder("huffman", 3))}
 """All coders by name."""
 
-DEFAULT_CODER = "rice"
-
 
 def find_coder(name: str) -> Coder:
     """Return the coder of this name. Raises ValueError if there is none."""

@@ -18,7 +18,6 @@ import numpy as np
 
 from ..api.array_metadata import subtract_offset
 from ..api.compress import Compressed, Encoding, compress
-from ..core.coders import DEFAULT_CODER
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..io.layout import whole_rate
 from ..io.source import ArraySource, BytesSource, Source
@@ -152,7 +151,7 @@ def write_spikey(
     recording: BaseRecording,
     file_path: str | os.PathLike[str],
     *,
-    coder: str | Encoding = DEFAULT_CODER,
+    coder: str | Encoding | None = None,
     force: bool = False,
     verify: bool = True,
     workers: int | Workers | None = None,

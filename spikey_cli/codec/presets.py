@@ -1,0 +1,39 @@
+"""Presets: points between speed and size. An archive names the effort; its coder stands beside it.
+
+fast       a short adaptation, and the coder that is fastest
+default    between the two
+best       longer predictions that learn from every sample, and the coder that is smallest
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Preset(NamedTuple):
+    """What an encoder does at a preset."""
+
+    effort: int
+    """How much the adaptation learns, as archives store it; see `core/c/spikey.h`."""
+    coder: str
+    """Name of the coder, unless another is asked for."""
+    earlier: int
+    """Most channels of earlier coding passes that a channel references."""
+
+
+PRESETS = {"fast": Preset(1, "rice", 2), "default": Preset(2, "rice", 4), "best": Preset(3, "range", 8)}
+"""All presets by name."""
+
+DEFAULT_PRESET = "default"
+
+EFFORT = PRESETS[DEFAULT_PRESET].effort
+"""Effort of the default preset, and of chunks and live streams."""
+
+EFFORTS = tuple(preset.effort for preset in PRESETS.values())
+
+
+def find_preset(name: str) -> Preset:
+    """Return the preset of this name. Raises ValueError if there is none."""
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
