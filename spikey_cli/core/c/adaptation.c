@@ -11,32 +11,95 @@ static const double FORGETTING = 1.0 / 8192;
 
 static void *take_floats(spikey_arena *arena, int64_t n) { return spikey_take(arena, n, sizeof(float)); }
 
-/* Terms, ridge and room of a channel. Without a base they are only counted. */
-static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_beside *beside,
-                        spikey_arena *arena, int64_t *past) {
-    spikey_solver counted, *solver = state->solvers ? &state->solvers[channel] : &counted;
-    memset(solver, 0, sizeof *solver);
+/* Where entries of the term's history stand, from recent + recent_at on; `lag` 0 is the step itself. */
+static int32_t place_of(const spikey_state *state, int64_t channel, spikey_history history, int lag) {
+    return (int32_t)(state->position[channel] * SPIKEY_RECORD + history * SPIKEY_RECENT + lag - 1);
+}
+
+typedef struct {
+    spikey_state *state;
+    spikey_solver *solver;
+    int n_past, n_present;
+} term_list;
+
+/* A term that is known before the step; in a first round, without room for terms, it is only counted. */
+static void add_past(term_list *list, int64_t channel, spikey_history history, int lag, float ridge) {
+    int k = list->n_past++;
+    if (!list->solver->ridge) return;
+    list->solver->terms[k] = place_of(list->state, channel, history, lag);
+    list->solver->mask[k] = -1;
+    list->solver->ridge[k] = ridge * RIDGE;
+}
+
+static void add_present(term_list *list, int64_t channel, spikey_history history, float ridge) {
+    int k = list->solver->past_blocks * LANES + list->n_present++;
+    if (!list->solver->ridge) return;
+    list->solver->terms[k] = place_of(list->state, channel, history, 0);
+    list->solver->mask[k] = -1;
+    list->solver->ridge[k] = ridge * RIDGE;
+}
+
+/* The terms of a channel, in the order of docs/format.md. The ridge grows with the lag, and is less for what is mostly
+ * larger. */
+static term_list list_terms(spikey_state *state, spikey_solver *solver, const spikey_group *group, int64_t channel) {
+    term_list list = {state, solver, 0, 0};
     const int64_t *earlier = group->references + channel * SPIKEY_REFERENCES;
     const int64_t *later = group->later + channel * SPIKEY_MAX_LATER;
+    for (int lag = 1; lag <= solver->own_lags; lag++)
+        add_past(&list, channel, SPIKEY_DIFFERENCE, lag, 1.0f + (float)((lag - 1) * (lag - 1)) / 9.0f);
+    add_past(&list, channel, SPIKEY_LEVEL, 0, 16.0f);
+    if (group->window) add_past(&list, channel, SPIKEY_NETWORK, 0, 1.0f);
+    for (int lag = 1; group->window && lag <= SPIKEY_ERROR_LAGS; lag++) add_past(&list, channel, SPIKEY_ERROR, lag, 1.0f);
+    for (int j = 0; j < solver->n_earlier; j++) {
+        add_past(&list, earlier[j], SPIKEY_DIFFERENCE, 1, 2.0f);
+        add_past(&list, earlier[j], SPIKEY_LEVEL, 0, 2.0f);
+        add_present(&list, earlier[j], SPIKEY_DIFFERENCE, 1.0f);
+    }
+    if (group->window && solver->n_earlier) {
+        for (int lag = 1; lag < SPIKEY_ERROR_LAGS; lag++) add_past(&list, earlier[0], SPIKEY_ERROR, lag, 1.0f);
+        add_present(&list, earlier[0], SPIKEY_ERROR, 1.0f);
+    }
+    for (int j = 0; j < solver->n_later; j++) {
+        add_past(&list, later[j], SPIKEY_DIFFERENCE, 1, 2.0f);
+        add_past(&list, later[j], SPIKEY_LEVEL, 0, 2.0f);
+    }
+    if (solver->n_before) {
+        add_past(&list, channel, SPIKEY_MEAN_DIFFERENCE, 1, 2.0f);
+        add_present(&list, channel, SPIKEY_MEAN_DIFFERENCE, 1.0f);
+        add_present(&list, channel, SPIKEY_MEAN_LEVEL, 2.0f);
+    }
+    if (solver->lag) {
+        add_past(&list, channel, SPIKEY_LAGGED_DIFFERENCE, 0, 1.0f);
+        add_past(&list, channel, SPIKEY_LAGGED_LEVEL, 0, 1.0f);
+    }
+    return list;
+}
+
+/* Terms, ridge and room of a channel. Without a base they are only counted. */
+static void carve_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_beside *beside,
+                         spikey_arena *arena, int64_t *past) {
+    spikey_solver counted, *solver = state->solvers ? &state->solvers[channel] : &counted;
     int64_t n_lanes = group->first_lane[channel + 1] - group->first_lane[channel];
-    while (solver->n_earlier < SPIKEY_REFERENCES && earlier[solver->n_earlier] >= 0) solver->n_earlier++;
-    while (solver->n_later < SPIKEY_MAX_LATER && later[solver->n_later] >= 0) solver->n_later++;
+    memset(solver, 0, sizeof *solver);
+    while (solver->n_earlier < SPIKEY_REFERENCES && group->references[channel * SPIKEY_REFERENCES + solver->n_earlier] >= 0)
+        solver->n_earlier++;
+    while (solver->n_later < SPIKEY_MAX_LATER && group->later[channel * SPIKEY_MAX_LATER + solver->n_later] >= 0)
+        solver->n_later++;
     solver->number = beside->known++;
     solver->n_before = beside->before < 2 ? 0 : (int32_t)beside->before;
     solver->in_group = beside->total > 2;
     solver->lag = group->lags[channel];
-    int is_alone = !solver->n_earlier && !solver->n_later;
     switch (group->effort) {
     case SPIKEY_FAST: solver->own_lags = SPIKEY_OWN_LAGS, solver->every = 8, solver->longest_gap = 256; break;
     case SPIKEY_NORMAL:
-        solver->own_lags = is_alone ? SPIKEY_MORE_OWN_LAGS : SPIKEY_OWN_LAGS;
+        solver->own_lags = solver->n_earlier || solver->n_later ? SPIKEY_OWN_LAGS : SPIKEY_MORE_OWN_LAGS;
         solver->every = n_lanes >= SPIKEY_MANY_LANES ? 4 : 2, solver->longest_gap = 256;
         break;
     case SPIKEY_BEST: solver->own_lags = SPIKEY_MORE_OWN_LAGS, solver->every = 1, solver->longest_gap = 64; break;
     }
-    solver->n_terms = 1 + solver->own_lags + 3 * solver->n_earlier + 2 * solver->n_later + (solver->n_before ? 3 : 0) +
-                      (solver->lag ? 2 : 0);
-    if (state->window) solver->n_terms += 1 + SPIKEY_ERROR_LAGS + (solver->n_earlier ? SPIKEY_ERROR_LAGS : 0);
+    term_list list = list_terms(state, solver, group, channel);
+    solver->past_blocks = (list.n_past + (list.n_present ? 0 : 1) + LANES - 1) / LANES;
+    solver->n_terms = list.n_present ? solver->past_blocks * LANES + list.n_present : list.n_past;
     solver->blocks = (solver->n_terms + 1 + LANES - 1) / LANES;
     solver->capacity = n_lanes * ((MIN_ROWS + n_lanes - 1) / n_lanes);
     solver->due = n_lanes >= SPIKEY_MANY_LANES ? FIRST_DUE_OF_MANY : FIRST_DUE;
@@ -44,27 +107,23 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
     solver->past = *past;
     for (solver->past_length = 1; solver->past_length <= solver->lag;) solver->past_length *= 2;
     if (solver->lag) *past += 2 * n_lanes * solver->past_length;
-    int64_t width = solver->blocks * LANES, n_sums = solver->blocks * (solver->blocks + 1) / 2 * 64;
+    int64_t width = solver->blocks * LANES, n_sums = solver->blocks * (solver->blocks + 1) / 2 * LANES * LANES;
+    solver->terms = spikey_take(arena, width, sizeof *solver->terms);
+    solver->mask = spikey_take(arena, width, sizeof *solver->mask);
     solver->weights = take_floats(arena, width);
-    solver->ridge = take_floats(arena, width);
     solver->rows = take_floats(arena, solver->capacity * width);
     solver->row_weight = take_floats(arena, solver->capacity);
     solver->batch_sums = take_floats(arena, n_sums);
     solver->sums = spikey_take(arena, n_sums, sizeof(double));
-    if (!solver->ridge) return;
-    int k = 0;
-    for (int lag = 0; lag < solver->own_lags; lag++) solver->ridge[k++] = RIDGE * (1.0f + (float)(lag * lag) / 9.0f);
-    for (int j = 0; j < (state->window ? 2 + SPIKEY_ERROR_LAGS : 1); j++) solver->ridge[k++] = RIDGE;
-    for (int j = 0; j < solver->n_earlier; j++, k += 3)
-        solver->ridge[k] = RIDGE, solver->ridge[k + 1] = 2 * RIDGE, solver->ridge[k + 2] = 2 * RIDGE;
-    for (int j = 0; j < SPIKEY_ERROR_LAGS && solver->n_earlier && state->window; j++) solver->ridge[k++] = RIDGE;
-    for (int j = 0; j < solver->n_later; j++, k += 2) solver->ridge[k] = 2 * RIDGE, solver->ridge[k + 1] = 2 * RIDGE;
-    if (solver->n_before) {
-        solver->share = 1.0f / (float)solver->n_before;
-        solver->ridge[k] = RIDGE, solver->ridge[k + 1] = 2 * RIDGE, solver->ridge[k + 2] = 2 * RIDGE, k += 3;
-    }
-    if (solver->lag) solver->ridge[k] = RIDGE, solver->ridge[k + 1] = RIDGE, k+=2;
- for (; k < solver->n_terms; k++) solver->ridge[k] = RIDGE;
+    solver->ridge = take_floats(arena, width);
+}
+
+static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel) {
+    spikey_solver *solver = &state->solvers[channel];
+    for (int k = 0; k < solver->n_terms; k++) solver->ridge[k] = RIDGE;
+    list_terms(state, solver, group, channel);
+    solver->sum_slot = state->first_lane[group->mean_group[channel]];
+    if (solver->n_before) solver->share = 1.0f / (float)solver->n_before;
 }
 
 void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_beside *beside) {
@@ -75,7 +134,7 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
     for (int64_t pass = 0; pass < state->n_passes; pass++) {
         int64_t first = group->pass_channel[pass], stop = group->pass_channel[pass + 1];
         for (int64_t channel = first; channel < stop; channel++)
-            fill_solver(state, group, channel, &beside[group->mean_group[channel]], arena, &past);
+            carve_solver(state, group, channel, &beside[group->mean_group[channel]], arena, &past);
         for (int64_t channel = first; channel < stop; channel++) beside[group->mean_group[channel]].before++;
     }
     state->past = take_floats(arena, past);
@@ -85,18 +144,7 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
 void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
     int64_t n = state->n_positions;
     state->recent_at = SPIKEY_RECENT - SPIKEY_MORE_OWN_LAGS;
-    for (int64_t channel = 0; channel < state->n_channels; channel++) {
-        spikey_solver *solver = &state->solvers[channel];
-        solver->sum_slot = state->first_lane[group->mean_group[channel]];
-        for (int j = 0; j < solver->n_earlier; j++) {
-            int64_t other = group->references[channel * SPIKEY_REFERENCES + j];
-            solver->earlier[j] = state->position[other], solver->earlier_stride[j] = state->stride[other];
-        }
-        for (int j = 0; j < solver->n_later; j++) {
-            int64_t other = group->later[channel * SPIKEY_MAX_LATER + j];
-            solver->later[j] = state->position[other], solver->later_stride[j] = state->stride[other];
-        }
-    }
+    for (int64_t channel = 0; channel < state->n_channels; channel++) fill_solver(state, group, channel);
     for (int64_t lane = 0; lane < state->n_lanes; lane++) {
         int64_t i = state->position_of[lane];
         float variance = (float)state->tables->mean_square[group->gains[lane]] * (1.0f / 4096);
@@ -111,13 +159,11 @@ void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
 void spikey_begin_step(spikey_state *state) {
     memset(state->sum_differences, 0, (size_t)state->n_lanes * sizeof *state->sum_differences);
     memset(state->sum_levels, 0, (size_t)state->n_lanes * sizeof *state->sum_levels);
-    if (state->recent_at > 0) return;
-    state->recent_at = SPIKEY_RECENT - SPIKEY_MORE_OWN_LAGS;
-    for (int64_t i = 0; i < state->n_positions; i++) {
-        float *differences = state->recent + i * SPIKEY_RECENT, *errors = state->recent_errors + i * SPIKEY_RECENT;
-        memcpy(differences + state->recent_at, differences, SPIKEY_MORE_OWN_LAGS * sizeof *differences);
-        memcpy(errors + state->recent_at, errors, SPIKEY_ERROR_LAGS * sizeof *errors);
-    }
+    if (state->recent_at > 1) return;
+    int64_t kept = SPIKEY_MORE_OWN_LAGS + 1, from = state->recent_at - 1, to = SPIKEY_RECENT - kept;
+    state->recent_at = to + 1;
+    for (int64_t i = 0; i < state->n_positions * SPIKEY_HISTORIES; i++)
+        memcpy(state->recent + i * SPIKEY_RECENT + to, state->recent + i * SPIKEY_RECENT + from, (size_t)kept * sizeof(float));
 }
 
 void spikey_end_step(spikey_state *state) { state->recent_at--; }

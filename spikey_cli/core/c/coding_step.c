@@ -134,7 +134,7 @@ static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64
     const spikey_kernels *kernels = state->kernels;
     int64_t first = *stream;
     if (first_pass == 0) spikey_begin_step(state);
-    kernels->predict_scales(state, naive);
+    kernels->begin(state, naive);
     for (int64_t pass = first_pass; pass < stop_pass; pass++) {
         int64_t stop_lane = state->first_lane[state->pass_channel[pass + 1]];
         while (*stream < coder->n_streams && coder->first_lane[*stream] < stop_lane) ++*stream;

@@ -168,9 +168,7 @@ static void carve(spikey_state *state, const spikey_group *group, spikey_arena *
     TAKE(teaching_variance, positions);
     TAKE(slow_mean, positions);
     TAKE(above_mean, positions);
-    TAKE(level, 2 * positions);
-    TAKE(recent, SPIKEY_RECENT * positions);
-    TAKE(recent_errors, SPIKEY_RECENT * positions);
+    TAKE(recent, SPIKEY_RECORD * positions);
     TAKE(sum_differences, lanes);
     TAKE(sum_levels, lanes);
     TAKE(mean_before, positions);
@@ -179,6 +177,7 @@ static void carve(spikey_state *state, const spikey_group *group, spikey_arena *
     TAKE(share, (SPIKEY_TRACKS + 1) * positions);
     TAKE(gradient, (SPIKEY_TRACKS + 1) * positions);
     TAKE(scale, positions);
+    TAKE(partial, LANES * positions);
     TAKE(predicted_mean, positions);
     TAKE(log2_scale, positions);
     TAKE(outlier_weight, positions);

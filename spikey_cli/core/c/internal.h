@@ -34,7 +34,9 @@ enum {
     SPIKEY_HIGHEST_SCALE = 26,
     SPIKEY_EVERY_STEP = 512,      /* up to which every step teaches */
     SPIKEY_MANY_LANES = 8,        /* of a channel, of which fewer steps teach */
-    SPIKEY_RECENT = 64,           /* differences that are kept of a lane, the last ones first */
+    SPIKEY_RECENT = 48,           /* entries of a history */
+    SPIKEY_HISTORIES = 8,
+    SPIKEY_RECORD = SPIKEY_HISTORIES * SPIKEY_RECENT,
     SPIKEY_UNIT = 256,            /* one spread */
     SPIKEY_LIMIT = 4 * SPIKEY_UNIT - 1,
     SPIKEY_INPUT_LIMIT = 1023,
@@ -94,12 +96,24 @@ typedef struct {
     int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
 } vector_group;
 
+/* What is kept of the last steps of a lane. */
+typedef enum {
+    SPIKEY_DIFFERENCE, /* between values */
+    SPIKEY_ERROR,      /* the difference less that of the network */
+    SPIKEY_NETWORK,    /* the network's difference */
+    SPIKEY_LEVEL,      /* the value before, less the slow mean */
+    SPIKEY_MEAN_DIFFERENCE, /* of the channels of earlier passes */
+    SPIKEY_MEAN_LEVEL,
+    SPIKEY_LAGGED_DIFFERENCE, /* a long lag before */
+    SPIKEY_LAGGED_LEVEL
+} spikey_history;
+
 /* Least squares of one channel. */
 typedef struct {
     int32_t n_terms, blocks;        /* blocks of eight that hold the terms and, behind them, the target */
+    int32_t past_blocks;            /* those of terms that are known before the step */
     int32_t own_lags, n_earlier, n_later, n_before;
-    int64_t earlier[SPIKEY_REFERENCES], earlier_stride[SPIKEY_REFERENCES]; /* position of its first lane; to the next */
-    int64_t later[SPIKEY_MAX_LATER], later_stride[SPIKEY_MAX_LATER];
+    int32_t *terms, *mask;          /* where each term stands, from recent + recent_at on, of the first lane; -1 or 0 */
     int64_t sum_slot;               /* of its group's sums over channels; one slot a lane */
     int32_t in_group;               /* whether it counts among the group's channels */
     float share;                    /* 1 / n_before, the channels of its group in earlier passes */
@@ -149,15 +163,14 @@ struct spikey_state {
     float *net_term, *net_scale;    /* what the network adds to the last value, and its log2 scale */
     float *difference, *error, *square, *teaching_variance;
     float *slow_mean, *above_mean;  /* of the value less the origin */
-    float *level;                   /* [2][n_positions]: last value less the slow mean, at steps of either parity */
-    float *recent_errors;           /* the same of the differences' errors under the network */
-    float *recent;                  /* [n_positions][SPIKEY_RECENT]: the last differences, from recent_at on */
+    float *recent;                  /* [n_positions][SPIKEY_HISTORIES][SPIKEY_RECENT]: see history_of */
     int64_t recent_at;
     float *past;                    /* differences and values above the slow mean, of lanes with a long lag */
     float *sum_differences, *sum_levels; /* of a group's channels: differences of this step, and levels */
     float *mean_before;             /* difference of the channels before, one step ago */
     float *variance, *track;        /* [SPIKEY_TRACKS][n_positions] */
     float *share;                   /* [SPIKEY_TRACKS + 1][n_positions]: weights of the tracks, and a bias */
+    float *partial;                 /* [n_positions][8]: partial sums of the prediction */
     float *gradient;                /* [SPIKEY_TRACKS + 1][n_positions] */
     float *scale;
     double *equations;
@@ -229,9 +242,9 @@ struct spikey_coder {
 struct spikey_kernels {
     const char *name;
     void (*evaluate)(spikey_state *state);
-    /* The adaptation of a step: scales of all lanes; means of a pass; what a pass's values are to later ones; what all
+    /* The adaptation of a step: scales of all lanes, and what is known of their means; means of a pass; what a pass's values are to later ones; what all
      * lanes learn from the step. */
-    void (*predict_scales)(spikey_state *state, int naive);
+    void (*begin)(spikey_state *state, int naive);
     void (*predict_means)(spikey_state *state, int64_t pass);
     void (*advance)(spikey_state *state, int64_t pass, const int32_t *codes);
     void (*update)(spikey_state *state, const int32_t *codes);
@@ -318,6 +331,11 @@ static inline int64_t subtract(int64_t a, int64_t b) { return (int64_t)((uint64_
 
 static inline int spikey_kind_of(int32_t size, int profiled) {
     return size > SPIKEY_MAX_SMALL ? SPIKEY_LARGE : profiled ? SPIKEY_PROFILED : SPIKEY_EQUAL;
+}
+
+/* Entry of a history of a position: of this step, or of `lag` steps before. */
+static inline float *history_of(const spikey_state *state, int64_t position, spikey_history history, int64_t lag) {
+    return state->recent + position * SPIKEY_RECORD + history * SPIKEY_RECENT + state->recent_at - 1 + lag;
 }
 
 /* The entry of a scale in the tables. */

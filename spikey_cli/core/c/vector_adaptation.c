@@ -1,7 +1,7 @@
 /* Adaptation: least squares that learn on the way how a sample follows from what is known before it.
  *
  *     row          what a prediction is made of, in codes: the channel's last differences and its level, the network's
- *                  difference and its last errors, differences and levels of referenced channels, ...; see fill_row
+ *                  difference and its last errors, differences and levels of referenced channels, ...; see adaptation.c
  *     prediction   sum of weight * term, added to the last value
  *     learning     sums of weighted products of terms, over all lanes of a channel; now and then the weights become the
  *                  solution of the regularised normal equations (solver.c)
@@ -46,60 +46,50 @@ INLINE fvec exp2_of(fvec x) { /* exp2_about */
     return (fvec)((whole + splat(127)) << 23) * (floats(1.0f) + m * (floats(0.65625f) + floats(0.34375f) * m));
 }
 
-/* What a lane's prediction is made of, in the order of docs/format.md. */
-INLINE void fill_row(spikey_state *state, const spikey_solver *solver, int64_t i, int64_t rank, float *restrict row) {
-    const int64_t n = state->n_positions, at = state->recent_at;
-    const float *own = state->recent + i * SPIKEY_RECENT + at, *level = state->level + (state->step & 1) * n;
-    int k = 0;
-    for (; k < SPIKEY_OWN_LAGS; k++) row[k] = own[k];
-    for (; k < solver->own_lags; k++) row[k] = own[k];
-    row[k++] = level[i] * 0.25f;
-    if (state->window) {
-        const float *errors = state->recent_errors + i * SPIKEY_RECENT + at;
-        row[k++] = state->net_term[i];
-        for (int j = 0; j < SPIKEY_ERROR_LAGS; j++) row[k++] = errors[j];
-    }
-    for (int j = 0; j < solver->n_earlier; j++) {
-        int64_t other = solver->earlier[j] + rank * solver->earlier_stride[j];
-        const float *differences = state->recent + other * SPIKEY_RECENT + at;
-        row[k++] = differences[-1];
-        row[k++] = differences[0];
-        row[k++] = level[other];
-    }
-    if (solver->n_earlier && state->window) {
-        int64_t other = solver->earlier[0] + rank * solver->earlier_stride[0];
-        const float *errors = state->recent_errors + other * SPIKEY_RECENT + at;
-        for (int j = 0; j < SPIKEY_ERROR_LAGS; j++) row[k++] = errors[j - 1];
-    }
-    for (int j = 0; j < solver->n_later; j++) {
-        int64_t other = solver->later[j] + rank * solver->later_stride[j];
-        row[k++] = state->recent[other * SPIKEY_RECENT + at];
-        row[k++] = level[other];
-    }
-    if (solver->n_before) {
-        int64_t slot = solver->sum_slot + rank;
-        float mean = state->sum_differences[slot] * solver->share;
-        row[k++] = mean;
-        row[k++] = state->mean_before[i];
-        row[k++] = state->sum_levels[slot] * solver->share;
-        state->mean_before[i] = mean;
-    }
-    if (solver->lag) {
-        const float *past = state->past + solver->past + rank * 2 * solver->past_length;
-        int64_t where = (state->step - solver->lag) & (solver->past_length - 1);
-        row[k++] = past[2 * where];
-        row[k++] = past[2 * where + 1];
-    }
-    for (; k < solver->blocks * LANES; k++) row[k] = 0;
+/* Eight floats at from[index], where the mask is set; elsewhere 0. */
+INLINE fvec gather(const float *from, const int32_t *index, const int32_t *mask) {
+#ifdef SPIKEY_AVX2
+    fvec x = (fvec)_mm256_i32gather_ps(from, M(load(index)), 4);
+#else
+    fvec x;
+    for (int k = 0; k < LANES; k++) x[k] = from[index[k]];
+#endif
+    return (fvec)((vec)x & load(mask));
 }
 
-INLINE float dot(const float *restrict weights, const float *restrict row, int blocks) {
-    fvec sum = load_float(weights) * load_float(row);
-    for (int b = 1; b < blocks; b++) sum += load_float(weights + b * LANES) * load_float(row + b * LANES);
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+/* Add the products of some blocks of a row with their weights to eight partial sums; fills in the blocks. */
+INLINE fvec add_blocks(fvec sum, const spikey_solver *solver, const float *recent, float *row, int first, int stop) {
+    for (int b = first; b < stop; b++) {
+        fvec terms = gather(recent, solver->terms + b * LANES, solver->mask + b * LANES);
+        store_float(row + b * LANES, terms);
+        sum += load_float(solver->weights + b * LANES) * terms;
+    }
+    return sum;
 }
 
-void V(predict_scales)(spikey_state *state, int naive) {
+/* Before the first pass: the rows and, as eight partial sums, the predictions as far as they are known. */
+INLINE void predict_from_past(spikey_state *state) {
+    for (int64_t channel = 0; channel < state->n_channels; channel++) {
+        const spikey_solver *solver = &state->solvers[channel];
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], stride = state->stride[channel];
+        const float *recent = state->recent + state->recent_at;
+        float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
+        int64_t i = state->position[channel];
+        for (int64_t rank = 0; rank < n_lanes; rank++, i += stride) {
+            if (solver->lag) {
+                int64_t at = (state->step - solver->lag) & (solver->past_length - 1);
+                const float *past = state->past + solver->past + 2 * (rank * solver->past_length + at);
+                *history_of(state, i, SPIKEY_LAGGED_DIFFERENCE, 0) = past[0];
+                *history_of(state, i, SPIKEY_LAGGED_LEVEL, 0) = past[1];
+            }
+            store_float(state->partial + LANES * i, add_blocks(floats(0), solver, recent, row, 0, solver->past_blocks));
+            row += solver->blocks * LANES;
+            recent += stride * SPIKEY_RECORD;
+        }
+    }
+}
+
+void V(begin)(spikey_state *state, int naive) {
     const int64_t n = state->n_positions;
     const int32_t *outputs = state->outputs;
     for (int64_t i = 0; i < n; i += LANES) {
@@ -107,10 +97,12 @@ void V(predict_scales)(spikey_state *state, int naive) {
         vec weight = splat(SPIKEY_NAIVE_OUTLIER_WEIGHT);
         if (!naive) {
             term = float_of(load(outputs + i)) * load_float(state->output_factor + i);
+            term = within(term, -SPIKEY_MAX_SIZE, SPIKEY_MAX_SIZE);
             net_scale += float_of(load(outputs + n + i)) * floats(1.0f / 16);
             weight = smallest(largest(load(outputs + 2 * n + i), splat(0)), splat(SPIKEY_OUTLIER_WEIGHTS - 1));
         }
         store_float(state->net_term + i, term);
+        for (int lane = 0; lane < LANES; lane++) *history_of(state, i + lane, SPIKEY_NETWORK, 0) = term[lane];
         store_float(state->net_scale + i, net_scale);
         store(state->outlier_weight + i, weight);
         fvec scale = load_float(state->share + SPIKEY_TRACKS * n + i);
@@ -124,40 +116,47 @@ void V(predict_scales)(spikey_state *state, int naive) {
         store_float(state->scale + i, scale);
         store(state->log2_scale + i, whole_of(scale * floats(16.0f) + floats(1024.5f)) - splat(1024));
     }
+    predict_from_past(state);
 }
 
 void V(predict_means)(spikey_state *state, int64_t pass) {
     for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
-        spikey_solver *solver = &state->solvers[channel];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        const spikey_solver *solver = &state->solvers[channel];
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], stride = state->stride[channel];
+        const float *recent = state->recent + state->recent_at;
         float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
-        for (int64_t rank = 0; rank < n_lanes; rank++, row += solver->blocks * LANES) {
-            int64_t i = state->position[channel] + rank * state->stride[channel];
-            fill_row(state, solver, i, rank, row);
-            float p = dot(solver->weights, row, solver->blocks) * 64.0f;
-            int32_t mean = state->last[i] + (int32_t)at_least(at_most(p, 1e9f), -1e9f);
-            mean = mean < state->lowest[i] ? state->lowest[i] : mean;
-            state->predicted_mean[i] = mean < state->highest[i] ? mean : state->highest[i];
+        int64_t i = state->position[channel];
+        for (int64_t rank = 0; rank < n_lanes; rank++, i += stride) {
+            if (solver->n_before) {
+                int64_t slot = solver->sum_slot + rank;
+                *history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0) = state->sum_differences[slot] * solver->share;
+                *history_of(state, i, SPIKEY_MEAN_LEVEL, 0) = state->sum_levels[slot] * solver->share;
+            }
+            fvec sum = load_float(state->partial + LANES * i);
+            sum = add_blocks(sum, solver, recent, row, solver->past_blocks, solver->blocks);
+            float p = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+            int64_t mean = state->last[i] + (int64_t)(p * 64.0f);
+            state->predicted_mean[i] = (int32_t)least(greatest(mean, state->lowest[i]), state->highest[i]);
+            row += solver->blocks * LANES;
+            recent += stride * SPIKEY_RECORD;
         }
     }
 }
 
 /* What later passes see of a pass's values: differences, and their sums over all channels so far. */
 void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
-    const float *level = state->level + (state->step & 1) * state->n_positions;
     for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
         const spikey_solver *solver = &state->solvers[channel];
         int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
         const int32_t *values = state->profiled[channel] ? state->values : 0;
         for (int64_t rank = 0; rank < n_lanes; rank++) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
-            int64_t at = i * SPIKEY_RECENT + state->recent_at - 1;
             float difference = (float)(value_of(codes[i], values) - state->last[i]) * (1.0f / 64);
-            state->recent[at] = difference;
-            state->recent_errors[at] = difference - state->net_term[i];
+            *history_of(state, i, SPIKEY_DIFFERENCE, 0) = difference;
+            *history_of(state, i, SPIKEY_ERROR, 0) = difference - state->net_term[i];
             if (solver->in_group) {
                 state->sum_differences[solver->sum_slot + rank] += difference;
-                state->sum_levels[solver->sum_slot + rank] += level[i];
+                state->sum_levels[solver->sum_slot + rank] += *history_of(state, i, SPIKEY_LEVEL, 0);
             }
         }
     }
@@ -166,7 +165,6 @@ void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
 /* Take in the values of a step: differences, the network's input, and levels. */
 INLINE void observe(spikey_state *state, const int32_t *codes) {
     const int64_t n = state->n_positions, step = state->step;
-    float *next_level = state->level + (~step & 1) * n;
     int16_t *history = state->history + (step & (state->n_history - 1)) * n;
     const fvec rate = floats(step + 2 < 1024 ? 1.0f / (float)(step + 2) : 1.0f / 1024), unit = floats(1.0f / 64);
     for (int64_t i = 0; i < n; i += LANES) {
@@ -184,7 +182,8 @@ INLINE void observe(spikey_state *state, const int32_t *codes) {
         store_float(state->above_mean + i, relative - mean);
         mean += (relative - mean) * rate;
         store_float(state->slow_mean + i, mean);
-        store_float(next_level + i, relative - mean);
+        fvec level = relative - mean;
+        for (int lane = 0; lane < LANES; lane++) *history_of(state, i + lane, SPIKEY_LEVEL, -1) = level[lane];
     }
     if (state->gains_follow) spikey_follow_gains(state);
     for (int64_t i = 0; i < n && state->window; i += LANES) {
