@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from spikey_cli.codec.presets import EFFORT
 from spikey_cli.container.parts import Method, Stream
 from spikey_cli.core.converter import Bins as CoreBins
 from spikey_cli.core.lanes import Lanes
@@ -64,8 +65,13 @@ def channels_of(
     channels = []
     for i in new:
         kept = [(new[j], metric) for j, metric in zip(graph.references[i], graph.metrics[i], strict=True) if j in new]
-        references, metrics = zip(*kept[:4], strict=True) if kept else ((), ())  # so many the core takes
-        channels.append(coding.Channel(bins[i], lengths[i], graph.passes[i], references, metrics))
+        references, metrics = zip(*kept, strict=True) if kept else ((), ())
+        later = [new[j] for j in graph.later[i] if j in new]
+        channels.append(
+            coding.Channel(
+                bins[i], lengths[i], graph.passes[i], references, metrics, later, graph.lags[i], graph.joint_groups[i]
+            )
+        )
     return channels
 
 
@@ -84,6 +90,7 @@ def encode_block(
     steps: int,
     coder: str,
     network: Network | None,
+    effort: int = EFFORT,
 ) -> list[Stream]:
     """Streams of a block's channels: packed if that is not longer, and then no channel references it."""
     lengths, coded = [len(own) for own in codes], set(range(len(codes)))
@@ -94,7 +101,7 @@ def encode_block(
         found = dict(
             zip(
                 sorted(coded),
-                coding.encode([codes[i].tolist() for i in sorted(coded)], channels, steps, coder, network),
+                coding.encode([codes[i].tolist() for i in sorted(coded)], channels, steps, coder, network, effort),
                 strict=True,
             )
         )
@@ -113,6 +120,7 @@ def decode_block(
     steps: int,
     coder: str,
     network: Network | None,
+    effort: int = EFFORT,
 ) -> list[list[int] | None]:
     """Codes of a block's channels; None for a channel that a decoder must refuse."""
     coded = [i for i, stream in enumerate(streams) if stream.method == Method.CODED]
@@ -120,7 +128,7 @@ def decode_block(
     by_channel = dict(
         zip(
             coded,
-            coding.decode([streams[i].data for i in coded], channels, steps, coder, network) if coded else [],
+            coding.decode([streams[i].data for i in coded], channels, steps, coder, network, effort) if coded else [],
             strict=True,
         )
     )

@@ -324,7 +324,7 @@ void spikey_state_windows(const spikey_state *state, float *windows) {
 void spikey_state_normalised_errors(const spikey_state *state, int32_t *errors) {
     for (int64_t lane = 0; lane < state->n_lanes; lane++) {
         int64_t i = state->position_of[lane];
-        float z = normalised(state->difference[i] - state->net_term[i], state->net_scale[i]);
+        float z = normalised(*history_of(state, i, SPIKEY_ERROR, 0), state->net_scale[i]);
         errors[lane] = (int32_t)at_least(at_most(z, SPIKEY_LIMIT), -SPIKEY_LIMIT);
     }
 }

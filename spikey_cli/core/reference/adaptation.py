@@ -1,84 +1,258 @@
-"""Adaptation of mean and scale (docs/format.md, *Adaptation*; B. Widrow, M. E. Hoff, IRE WESCON 1960).
+"""Adaptation of mean and scale by least squares (docs/format.md, *Adaptation*).
 
-A channel has one linear predictor of its normalised prediction errors. `predict` and `update` are the LMS filter; the
-rest are its inputs and what follows from its output. Values and means are in 1/64 codes.
+`LaneState` is what is kept of a lane, `ChannelState` the least squares of a channel. Values are in 1/64 codes, everything
+else is float32 in codes or octaves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from .arithmetic import clip
-from .density import inverse_scale, scale
+from . import gain
+from .float32 import bits_of, exp2_about, f32, log2_about, sqrt, within
+from .solver import solve
 
-N_WEIGHTS = 17
-
-
-def predict(weights: Sequence[int], inputs: Sequence[int]) -> int:
-    """p: predicted normalised error, times 16."""
-    total = sum((weight >> 8) * x for weight, x in zip(weights, inputs, strict=False))
-    return clip(total >> 12, 16 * 1023)
-
-
-def update(weights: list[int], errors: Sequence[int], inputs: Sequence[Sequence[int]], rate: int) -> None:
-    """Move the weights down the gradient; `errors` and `inputs` have an element for each lane."""
-    for i in range(len(inputs[0]) if inputs else 0):
-        total = sum(clip(e, 768) * x[i] for e, x in zip(errors, inputs, strict=True))
-        weights[i] = clip(weights[i] + (total * rate >> 16), 2**24 - 1)
+RATES = (1 / 8, 1 / 32, 1 / 128, 1 / 512, 1 / 512)
+"""Of the slow means behind the tracks of the scale; the last one is that of the network."""
+RIDGE = 15.0
+OWN_LAGS, MORE_OWN_LAGS, ERROR_LAGS = 8, 16, 3
+BLOCK = 8
+"""Partial sums of a prediction."""
+MANY_LANES = 8
 
 
-def rate(step: int, n_lanes: int) -> int:
-    """Step size of a step: it decays to a constant."""
-    return max(3328 * min(n_lanes, 48) // n_lanes, 2**27 // (step + 256) // n_lanes)
+class Effort(NamedTuple):
+    """How much the adaptation learns."""
+
+    own_lags: int
+    own_lags_alone: int
+    every: int
+    """Steps from one that teaches to the next, after the first 512."""
+    every_of_many: int
+    """The same of a channel with MANY_LANES."""
+    longest_gap: int
+    """Steps between solutions, at most."""
+
+
+EFFORTS = {
+    1: Effort(OWN_LAGS, OWN_LAGS, 8, 8, 256),
+    2: Effort(OWN_LAGS, MORE_OWN_LAGS, 2, 4, 256),
+    3: Effort(MORE_OWN_LAGS, MORE_OWN_LAGS, 1, 1, 64),
+}
+
+
+class LaneState:
+    """What the adaptation keeps of a lane whose first value is `value`, with a gain."""
+
+    def __init__(self, value: int, lane_gain: int) -> None:
+        variance = f32(f32(f32(gain.mean_square(lane_gain)) / 4096) + f32(0.02))
+        self.origin = self.last = value
+        self.slow_mean = 0.0
+        self.variances = [variance] * 4 + [1.0]
+        self.shares = [f32(1 / 5)] * 5 + [0.0]
+        """Of the tracks, and a bias."""
+        # by step; what is missing is 0
+        self.differences: dict[int, float] = {}
+        self.errors: dict[int, float] = {}
+        self.levels: dict[int, float] = {}
+        self.above_mean: dict[int, float] = {}
+        self.mean_differences: dict[int, float] = {}
+        # of the current step
+        self.network, self.network_scale, self.scale, self.mean = 0.0, 0.0, 0.0, 0
+        self.tracks: list[float] = []
+        self.row: list[float] = []
+        self.teaching_variance = self.square = 0.0
+        self.gradients: list[float] = []
+
+    def predict_scale(self, lane_gain: int, y0: int, y1: int) -> int:
+        """Return the log2 scale in sixteenths, from the network's outputs; 0 and 0 without them."""
+        unit = f32(f32(gain.output_factor(lane_gain)) / 2**22)
+        self.network = within(f32(f32(y0) * unit), -(2.0**24), 2.0**24)
+        self.network_scale = f32(gain.log2_scale(lane_gain) / 16 + y1 / 16)
+        self.tracks = [f32(0.5 * log2_about(variance)) for variance in self.variances]
+        self.tracks[4] = f32(self.tracks[4] + self.network_scale)
+        scale = self.shares[5]
+        for share, track in zip(self.shares, self.tracks, strict=False):
+            scale = f32(scale + f32(share * track))
+        self.scale = within(scale, -6.0, 26.0)
+        return int(f32(f32(self.scale * 16) + 1024.5)) - 1024
+
+    def predict_mean(self, weights: Sequence[float]) -> int:
+        """Return the mean from the row's terms."""
+        sums = [0.0] * BLOCK
+        for k, (weight, term) in enumerate(zip(weights, self.row, strict=True)):
+            sums[k % BLOCK] = f32(sums[k % BLOCK] + f32(weight * term))
+        s = sums
+        p = f32(f32(f32(s[0] + s[4]) + f32(s[2] + s[6])) + f32(f32(s[1] + s[5]) + f32(s[3] + s[7])))
+        return self.last + int(f32(p * 64))
+
+    def advance(self, value: int, step: int) -> None:
+        """Take in the value of the step's code, as far as later passes see it."""
+        self.differences[step] = f32((value - self.last) / 64)
+        self.errors[step] = f32(self.differences[step] - self.network)
+
+    def z(self, step: int) -> int:
+        """Return the network's normalised error of a step, for messages."""
+        spread = exp2_about(-within(self.network_scale, -30.0, 30.0))
+        return int(within(f32(f32(self.errors[step] * spread) * 256), -1023.0, 1023.0))
+
+    def observe(self, value: int, step: int) -> None:
+        """Take in the value once all passes are done."""
+        self.last = value
+        relative = f32((value - self.origin) / 64)
+        self.above_mean[step] = f32(relative - self.slow_mean)
+        rate = f32(1 / min(step + 2, 1024))
+        self.slow_mean = f32(self.slow_mean + f32(self.above_mean[step] * rate))
+        self.levels[step + 1] = f32(relative - self.slow_mean)
+        self._follow_scale(f32((value - self.mean) / 64), step)
+
+    def _follow_scale(self, error: float, step: int) -> None:
+        self.square = f32(error * error)
+        rounded = f32(self.square + f32(0.02))
+        inverse = exp2_about(-self.scale)
+        surprise = f32(min(f32(rounded * f32(inverse * inverse)), 9.0) - 1)
+        mean = 0.0
+        for track in self.tracks:
+            mean = f32(mean + track)
+        mean = f32(mean * f32(1 / 5))
+        self.gradients = [*(f32(surprise * f32(track - mean)) for track in self.tracks), surprise]
+        self.teaching_variance = f32(self.variances[2] + f32(0.3))
+        inverse = exp2_about(-within(self.network_scale, -30.0, 30.0))
+        for k, variance in enumerate(self.variances):
+            seen = min(rounded, f32(100 * variance))
+            if k == 4:
+                seen = min(f32(f32(self.square * f32(inverse * inverse)) + f32(0.001)), 25.0)
+            rate = max(f32(1 / (step + 3)), RATES[k])
+            self.variances[k] = f32(variance + f32(rate * f32(seen - variance)))
+
+
+Term = tuple[float, float]
+"""A term and its ridge, in units of RIDGE."""
 
 
 @dataclass
-class LaneState:
-    """What the adaptation keeps of a lane."""
+class ChannelState:
+    """The least squares of a channel with some lanes, and what it refers to."""
 
-    slow_mean: int
-    """A, times 2**11."""
-    square: int = 2**23
-    """Q."""
-    errors: dict[int, int] = field(default_factory=dict)
-    """z by step; 0 at steps that are missing."""
-    # of the current step
-    log2_scale: int = 0
-    """s, before adaptation."""
-    mean: int = 0
-    """n, before adaptation."""
-    inputs: list[int] = field(default_factory=list)
-    p: int = 0
-    error: int = 0
-    """e."""
+    lanes: list[LaneState]
+    effort: Effort
+    earlier: list[ChannelState] = field(default_factory=list)
+    later: list[ChannelState] = field(default_factory=list)
+    before: list[ChannelState] = field(default_factory=list)
+    """Channels of its joint group in earlier passes, if there are at least two."""
+    lag: int = 0
+    number: int = 0
+    """Its rank in its joint group, in the order of passes."""
+    has_network: bool = True
 
-    def z(self, step: int) -> int:
-        """Return the normalised prediction error of a step."""
-        return self.errors.get(step, 0)
+    def __post_init__(self) -> None:
+        many = len(self.lanes) >= MANY_LANES
+        alone = not self.earlier and not self.later
+        self.own_lags = self.effort.own_lags_alone if alone else self.effort.own_lags
+        self.every = self.effort.every_of_many if many else self.effort.every
+        self.due = 8 if many else 16
+        self.weights: list[float] = []
+        self.ridge: list[float] = []
+        self.batch: list[list[float]] = []
+        self.sums: list[list[float]] = []
 
+    def fill_rows(self, step: int, running: Sequence[int]) -> None:
+        """Set the terms of the lanes that are longer than the step."""
+        for number in running:
+            past, present = self._terms(number, step)
+            if present:
+                past += [(0.0, 1.0)] * (-len(past) % BLOCK)
+            terms = past + present
+            self.lanes[number].row = [term for term, _ in terms]
+            if not self.weights:
+                n = len(terms)
+                self.weights, self.ridge = [0.0] * n, [f32(RIDGE * f32(ridge)) for _, ridge in terms]
+                self.batch = [[0.0] * (i + 1) for i in range(n)] + [[0.0] * n]
+                self.sums = [list(row) for row in self.batch]
 
-def inputs_of(lane: LaneState, references: Sequence[LaneState], last_value: int, step: int) -> list[int]:
-    """Return the inputs of the filter: DC term, own taps, taps of each reference."""
-    dc_term = clip((last_value - (lane.slow_mean >> 11)) * inverse_scale(lane.log2_scale) >> 22, 1023)
-    own = [lane.z(step - lag) for lag in (1, 2, 3, 4)]
-    return [dc_term, *own, *(other.z(step - lag) for other in references for lag in (0, 1, 2))]
+    def _terms(self, number: int, step: int) -> tuple[list[Term], list[Term]]:
+        """Return the terms that are known before the step, and those that earlier passes give."""
+        own = self.lanes[number]
+        past = [
+            (own.differences.get(step - lag, 0.0), f32(1 + f32((lag - 1) ** 2 / 9)))
+            for lag in range(1, self.own_lags + 1)
+        ]
+        past.append((own.levels.get(step, 0.0), 16.0))
+        present = []
+        if self.has_network:
+            past.append((own.network, 1.0))
+            past += [(own.errors.get(step - lag, 0.0), 1.0) for lag in range(1, ERROR_LAGS + 1)]
+        for channel in self.earlier:
+            other = channel.lanes[number]
+            past += [(other.differences.get(step - 1, 0.0), 2.0), (other.levels.get(step, 0.0), 2.0)]
+            present.append((other.differences[step], 1.0))
+        if self.has_network and self.earlier:
+            other = self.earlier[0].lanes[number]
+            past += [(other.errors.get(step - lag, 0.0), 1.0) for lag in range(1, ERROR_LAGS)]
+            present.append((other.errors[step], 1.0))
+        for channel in self.later:
+            other = channel.lanes[number]
+            past += [(other.differences.get(step - 1, 0.0), 2.0), (other.levels.get(step, 0.0), 2.0)]
+        if self.before:
+            past.append((own.mean_differences.get(step - 1, 0.0), 2.0))
+            others = [channel.lanes[number] for channel in self.before]
+            own.mean_differences[step] = self._mean([other.differences[step] for other in others])
+            present.append((own.mean_differences[step], 1.0))
+            present.append((self._mean([other.levels.get(step, 0.0) for other in others]), 2.0))
+        if self.lag:
+            past.append((own.differences.get(step - self.lag, 0.0), 1.0))
+            past.append((own.above_mean.get(step - self.lag, 0.0), 1.0))
+        return past, present
 
+    @staticmethod
+    def _mean(numbers: Sequence[float]) -> float:
+        total = 0.0
+        for x in numbers:
+            total = f32(total + x)
+        return f32(total * f32(1 / len(numbers)))
 
-def corrected_mean(lane: LaneState) -> int:
-    """Return the mean after adaptation, before it is clipped to the values of the quantizer."""
-    return lane.mean + (lane.p * scale(lane.log2_scale) + 2**21 >> 22)
+    def learn(self, step: int, running: Sequence[int]) -> None:
+        """Learn from a step of the lanes that are longer, after all of them have observed it."""
+        lanes = [self.lanes[number] for number in running]
+        rate = min(f32(f32(0.0007) + f32(f32(0.14) / (step + 50))), f32(f32(0.035) / len(self.lanes)))
+        for k in range(6):
+            total = 0.0
+            for lane in lanes:
+                total = f32(total + lane.gradients[k])
+            for lane in self.lanes:
+                lane.shares[k] = f32(lane.shares[k] + f32(rate * total))
+        every = 1 if step < 512 else self.every
+        if step % every == 0:
+            for lane in lanes:
+                self._add(lane, every, step)
+        if step + 1 >= self.due:
+            self._solve()
 
+    def _add(self, lane: LaneState, every: int, step: int) -> None:
+        variance = lane.teaching_variance
+        exponent = (bits_of(f32(variance * f32(1.41421354))) >> 23) - 127
+        weight = 2.0**-exponent * every
+        if lane.square > f32(9 * variance):
+            weight = f32(weight * f32(3 * sqrt(f32(variance / lane.square))))
+        row = [*lane.row, lane.differences[step]]
+        weighted = [f32(term * weight) for term in row]
+        for i, own in enumerate(self.batch):
+            for j in range(len(own)):
+                own[j] = f32(own[j] + f32(weighted[i] * row[j]))
 
-def corrected_scale(lane: LaneState) -> int:
-    """Return s + round(4 log2(m / 2**16)): round(4 log2(x)) is floor((log2(x**8) + 1) / 2)."""
-    m = (lane.square >> 15) * 256 + 128
-    return lane.log2_scale + ((m**8).bit_length() - 8 * 16 >> 1)
-
-
-def observe(lane: LaneState, value: int, step: int) -> None:
-    """Take in the value of the step's code."""
-    z = lane.errors[step] = clip((value - lane.mean) * inverse_scale(lane.log2_scale) >> 21, 1023)
-    lane.slow_mean += value - (lane.slow_mean >> 11)
-    lane.error = clip(z - (lane.p >> 4), 1023)
-    lane.square += lane.error**2 - (lane.square >> 7)
+    def _solve(self) -> None:
+        for own, batch in zip(self.sums, self.batch, strict=True):
+            own[:] = [x + y for x, y in zip(own, batch, strict=True)]
+            batch[:] = [0.0] * len(batch)
+        solution = solve(self.sums, self.ridge)
+        if solution:
+            self.weights = [f32(weight) for weight in solution]
+        gap = min(max(self.due // 8, 2), self.effort.longest_gap)
+        self.due += gap
+        if gap == self.effort.longest_gap:
+            self.due += -(self.due + 37 * self.number) % gap
+        keep = 1.0 if len(self.lanes) > 1 else 1 - gap / 8192
+        for own in self.sums:
+            own[:] = [x * keep for x in own]

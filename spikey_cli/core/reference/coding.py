@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from . import adaptation, gain, lanes, packed
-from .arithmetic import Damage, Reader, clip, uvarint, width_of
+from . import gain, lanes, packed
+from .adaptation import EFFORTS, ChannelState, LaneState
+from .arithmetic import Damage, Reader, uvarint, width_of
 from .bins import Bins
+from .float32 import f32, within
 from .huffman import HuffmanDecoder, HuffmanEncoder
 from .network import LIMIT, Network
 from .range import RangeDecoder, RangeEncoder
@@ -37,6 +39,12 @@ class Channel:
     """Indices of the channels that it references, all of them coded."""
     metrics: Sequence[int] = ()
     """Metric of each reference."""
+    later: Sequence[int] = ()
+    """Indices of the channels of the same or of later passes that it references, all of them coded."""
+    lag: int = 0
+    """Long lag; 0 for none."""
+    group: int = -1
+    """Joint group; below 0: the channel alone."""
 
 
 @dataclass
@@ -48,7 +56,7 @@ class Lane:
     gain: int
     codes: list[int]
     values: list[int]
-    adaptive: adaptation.LaneState
+    adaptive: LaneState
     inputs: list[int] = field(default_factory=list)
     """The network's inputs of all steps so far."""
     latent: list[int] = field(default_factory=list)
@@ -65,18 +73,21 @@ class Lane:
             self.power = gain.follow(self.power, step, difference)
             if gain.is_due(step):
                 self.gain = gain.nearest_gain(self.power >> 4)
-        self.inputs.append(clip(difference * gain.input_factor(self.gain) + 2**29 >> 30, LIMIT))
+        unit = f32(f32(gain.input_factor(self.gain)) / 2**30)
+        x = within(f32(f32(difference) * unit), -LIMIT, LIMIT)
+        self.inputs.append(int(f32(x + 1024.5)) - 1024)
 
 
 class CodedChannel:
     """State of a channel between steps."""
 
+    least_squares: ChannelState
+
     def __init__(self, channel: Channel, lengths: Sequence[float], gains: Sequence[int], codes: Sequence[int]) -> None:
-        self.channel, self.weights, self.is_damaged = channel, [0] * adaptation.N_WEIGHTS, False
+        self.channel, self.is_damaged = channel, False
         values = [channel.bins.value(code) for code in codes]
-        slow_mean = sum(values) // len(values) << 11
         self.lanes = [
-            Lane(length, gain, [code], [value], adaptation.LaneState(slow_mean))
+            Lane(length, gain, [code], [value], LaneState(value, gain))
             for length, gain, code, value in zip(lengths, gains, codes, values, strict=True)
         ]
 
@@ -85,37 +96,51 @@ class CodedChannel:
         return [(number, lane) for number, lane in enumerate(self.lanes) if lane.length > step]
 
 
-def predict_naive(lane: Lane) -> Prediction:
-    """Return the prediction of the steps that the network does not see."""
-    return Prediction(lane.values[-1], gain.log2_scale(lane.gain), 12)
+def link(channels: Sequence[CodedChannel], effort: int, has_network: bool) -> None:
+    """Give each channel its least squares, which know what they refer to."""
+    order = sorted(range(len(channels)), key=lambda i: channels[i].channel.coding_pass)
+    for state in channels:
+        lanes_of_channel = [lane.adaptive for lane in state.lanes]
+        state.least_squares = ChannelState(lanes_of_channel, EFFORTS[effort], has_network=has_network)
+    for i in order:
+        own = channels[i].channel
+        joint = [j for j in order if j == i or (own.group >= 0 and channels[j].channel.group == own.group)]
+        before = [j for j in joint if channels[j].channel.coding_pass < own.coding_pass]
+        squares = channels[i].least_squares
+        squares.earlier = [channels[j].least_squares for j in own.references]
+        squares.later = [channels[j].least_squares for j in own.later]
+        squares.before = [channels[j].least_squares for j in before] if len(before) >= 2 else []
+        squares.lag, squares.number = own.lag, joint.index(i)
+        squares.__post_init__()
 
 
 def predict(
-    channel: CodedChannel, number: int, lane: Lane, references: Sequence[CodedChannel], network: Network, step: int
+    channel: CodedChannel, number: int, lane: Lane, channels: Sequence[CodedChannel], network: Network | None, step: int
 ) -> Prediction:
-    """Return the prediction of the network and the adaptation."""
-    others = [other.lanes[number] for other in references]
-    senders = [
-        (other.latent, metric, other.adaptive.z(step))
-        for other, metric in zip(others, channel.channel.metrics, strict=True)
-    ]
-    y0, y1, y2 = network.outputs(lane.inputs[-network.window :], lane.latent, senders)
+    """Return the prediction of the network and the adaptation; without a network, of the adaptation alone."""
+    y0, y1, outlier_weight = 0, 0, 12
+    if network:
+        senders = [
+            (channels[i].lanes[number].latent, metric, channels[i].lanes[number].adaptive.z(step))
+            for i, metric in zip(channel.channel.references, channel.channel.metrics, strict=True)
+        ]
+        y0, y1, y2 = network.outputs(lane.inputs[-network.window :], lane.latent, senders)
+        outlier_weight = min(max(y2, 0), 31)
     state, bins = lane.adaptive, channel.channel.bins
-    state.mean = lane.values[-1] + (y0 * gain.output_factor(lane.gain) + 2**15 >> 16)
-    state.log2_scale = gain.log2_scale(lane.gain) + y1
-    state.inputs = adaptation.inputs_of(state, [other.adaptive for other in others], lane.values[-1], step)
-    state.p = adaptation.predict(channel.weights, state.inputs)
-    mean = min(max(adaptation.corrected_mean(state), bins.value(0)), bins.value(bins.size - 1))
-    return Prediction(mean, adaptation.corrected_scale(state), y2)
+    log2_scale = state.predict_scale(lane.gain, y0, y1)
+    channel.least_squares.fill_rows(step, [number])
+    mean = state.predict_mean(channel.least_squares.weights)
+    state.mean = min(max(mean, bins.value(0)), bins.value(bins.size - 1))
+    return Prediction(state.mean, log2_scale, outlier_weight)
 
 
 def update(channel: CodedChannel, step: int) -> None:
     """Update lanes and weights of a channel from the values of a step."""
-    states = [lane.adaptive for _, lane in channel.lanes_at(step)]
-    for _, lane in channel.lanes_at(step):
-        adaptation.observe(lane.adaptive, lane.values[-1], step)
-    rate = adaptation.rate(step, len(channel.lanes))
-    adaptation.update(channel.weights, [state.error for state in states], [state.inputs for state in states], rate)
+    running = [number for number, _ in channel.lanes_at(step)]
+    for number in running:
+        channel.lanes[number].adaptive.observe(channel.lanes[number].values[-1], step)
+    if running:
+        channel.least_squares.learn(step, running)
 
 
 CodeOne = Callable[[int, int, int, Prediction], int]
@@ -136,25 +161,32 @@ def run_step(channels: Sequence[CodedChannel], network: Network | None, step: in
         for index, channel in enumerate(channels):
             if channel.channel.coding_pass != coding_pass:
                 continue
-            references = [channels[i] for i in channel.channel.references]
-            channel.is_damaged |= any(other.is_damaged for other in references)
+            sources = [channels[i] for i in (*channel.channel.references, *channel.channel.later)]
+            squares = [other.least_squares for other in sources] + channel.least_squares.before
+            damaged = [other.least_squares for other in channels if other.is_damaged]
+            channel.is_damaged |= any(other is lost for other in squares for lost in damaged)
             if channel.is_damaged:
                 channel.lanes = []
             predictions = [
-                predict(channel, number, lane, references, network, step) if network else predict_naive(lane)
-                for number, lane in channel.lanes_at(step)
+                predict(channel, number, lane, channels, network, step) for number, lane in channel.lanes_at(step)
             ]
             try:
                 for (number, lane), prediction in zip(channel.lanes_at(step), predictions, strict=True):
                     lane.append(code_one(index, number, step, prediction), channel.channel.bins)
+                    lane.adaptive.advance(lane.values[-1], step)
             except Damage:
                 channel.is_damaged, channel.lanes = True, []
-            if network and not channel.is_damaged:
-                update(channel, step)
+    for channel in channels:
+        update(channel, step)
 
 
 def encode(
-    codes: Sequence[Sequence[int]], channels: Sequence[Channel], steps: int, coder: str, network: Network | None
+    codes: Sequence[Sequence[int]],
+    channels: Sequence[Channel],
+    steps: int,
+    coder: str,
+    network: Network | None,
+    effort: int = 2,
 ) -> list[bytes]:
     """Return the coded stream of each channel of a block of `steps` steps."""
     cut = [lanes.cut(own, steps) for own in codes]
@@ -170,13 +202,19 @@ def encode(
         encoders[channel].encode(lane, cut[channel][lane][step], prediction)
         return cut[channel][lane][step]
 
+    link(states, effort, network is not None)
     for step in range(1, max(len(own[0]) for own in cut)):
         run_step(states, network, step, code_one)
     return [header + encoder.finish() for header, encoder in zip(headers, encoders, strict=True)]
 
 
 def decode(
-    streams: Sequence[bytes], channels: Sequence[Channel], steps: int, coder: str, network: Network | None
+    streams: Sequence[bytes],
+    channels: Sequence[Channel],
+    steps: int,
+    coder: str,
+    network: Network | None,
+    effort: int = 2,
 ) -> list[list[int] | None]:
     """Return the codes of each channel; None if a decoder must refuse its stream or one that it references."""
     states, decoders = [], []
@@ -194,6 +232,7 @@ def decode(
     def code_one(channel: int, lane: int, step: int, prediction: Prediction) -> int:
         return decoders[channel].decode(lane, prediction)
 
+    link(states, effort, network is not None)
     for step in range(1, max(lanes.lengths_of_lanes(channel.n_codes, steps)[0] for channel in channels)):
         run_step(states, network, step, code_one)
     decoded: list[list[int] | None] = [None] * len(channels)
@@ -273,6 +312,7 @@ class LiveStream:
             state = CodedChannel(channel, [float("inf")], [gain.INITIAL_GAIN], [code])
             state.lanes[0].power = gain.mean_square(gain.INITIAL_GAIN)
             self.states.append(state)
+        link(self.states, 2, True)
         self.step = 1
 
     def _run(self, n_steps: int, code_one: CodeOne) -> None:
