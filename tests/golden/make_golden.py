@@ -30,6 +30,7 @@ import spikey_cli  # noqa: E402
 from spikey_cli.api.chunk import encode_chunk  # noqa: E402
 from spikey_cli.api.compress import write_archive  # noqa: E402
 from spikey_cli.codec import block_plan  # noqa: E402
+from spikey_cli.codec.presets import PRESETS  # noqa: E402
 from spikey_cli.codec.scan import scan  # noqa: E402
 from spikey_cli.core.coders import CODERS  # noqa: E402
 from spikey_cli.io.layout import samples_to_bytes  # noqa: E402
@@ -50,6 +51,7 @@ class Recipe:
     model: str | None = "n1"
     """A shipped model, "parts" (a recurrent model with messages, beside the archives), or None: naive prediction."""
     embed_model: bool = False
+    preset: str = "default"
     block_samples: int | None = None
     """Maximum samples of a block, if not the default."""
 
@@ -66,7 +68,15 @@ class Recipe:
                 path.write_bytes(data)
                 sources.append(scan(FileSource(path, name, raw=RAW if path.suffix == ".raw" else None)))
             model = predictor(self.model)
-            write_archive(sources, out, CODERS[self.coder], model, Workers(None, 1), embed_model=self.embed_model)
+            write_archive(
+                sources,
+                out,
+                CODERS[self.coder],
+                model,
+                Workers(None, 1),
+                preset=PRESETS[self.preset],
+                embed_model=self.embed_model,
+            )
         return out.getvalue()
 
 
@@ -74,6 +84,8 @@ ARCHIVES = {
     "rice-session": Recipe("rice"),
     "range-probe": Recipe("range", "n1-peers"),
     "huffman-probe": Recipe("huffman"),
+    "rice-probe": Recipe("rice", preset="fast"),
+    "range-hum": Recipe("range", None, preset="best"),
     "rice-widths": Recipe("rice"),
     "range-widths": Recipe("range"),
     "huffman-widths": Recipe("huffman"),
@@ -100,6 +112,12 @@ def contents() -> dict[str, dict[str, bytes]]:
         "session": {f"{side}.wav": wav_bytes(n1_samples(session[:, i])) for i, side in enumerate(("left", "right"))},
         # five channels that are peers, on a quantizer of kind step; bytes after the samples
         "probe": {"probe.wav": wav_bytes(probe * 12 - 6000, rate=30_000, trailer=b"LIST\x04\x00\x00\x00abcd")},
+        # a long lag
+        "hum": {
+            "hum.wav": wav_bytes(
+                np.rint(50 * np.sin(np.arange(2200) * 2 * np.pi / 200) ** 7 + random.normal(size=2200))
+            )
+        },
         "blocks": {f"{i}.wav": wav_bytes(n1_samples(session[:600, i])) for i in range(2)},
         # 8, 16 and 24 bits; identity and palette; small and large alphabets
         "widths": {

@@ -1,4 +1,4 @@
-"""A second decoder of `.spk` archives in plain Python, written from docs/format.md alone and in its order.
+"""A second decoder of `.spk` archives, with NumPy for float32, written from docs/format.md alone and in its order.
 
 `python tests/support/second_decoder.py ARCHIVE FOLDER [MODEL.onnx ...]` restores an archive if its SHA-256 matches.
 """
@@ -9,16 +9,20 @@ import struct
 import sys
 import zlib
 from bisect import bisect_right
-from functools import cache
+from functools import cache, reduce
 from hashlib import sha256
 from itertools import accumulate, chain, islice, pairwise
+from operator import add
 from pathlib import Path
 from statistics import NormalDist
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 DICTIONARY = b".wavRIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x4b\x4c\0\0\x96\x98\0\0\2\0\x10\0data"
 DEVICES = r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]"
+F: Any = np.float32
 UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEVICES}) *([./]|$)', re.IGNORECASE)
 (RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ) = range(1, 4), range(4)
 REFUSALS = (ArithmeticError, LookupError, ValueError, EOFError, OSError, lzma.LZMAError, struct.error, zlib.error)
@@ -33,7 +37,7 @@ def unzigzag(n: int) -> int:
     return n >> 1 ^ -(n & 1)
 
 
-def clip(x: int, limit: int) -> int:
+def clip(x: Any, limit: Any) -> Any:
     return min(max(x, -limit), limit)
 
 
@@ -76,8 +80,8 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     """Return the files of an archive. `models` are ONNX files that it may name. Raises one of REFUSALS."""
     archive = Reader(data)
     header = archive.take(32)
-    start, coder, reserved, model, size, directory_crc, crc = struct.unpack("<9sBH8sIII", header)
-    known = start == b"\x89SPK\r\n\x1a\n\1" and RICE <= coder <= HUFFMAN and reserved == 0
+    start, coder, effort, reserved, model, size, directory_crc, crc = struct.unpack("<9sBBB8sIII", header)
+    known = start == b"\x89SPK\r\n\x1a\n\1" and RICE <= coder <= HUFFMAN and 1 <= effort <= 3 and reserved == 0
     require(known, f"not an archive of version 1 with a known coder: {header[:12]!r}")
     directory, trailer = archive.take(size), data[-68:]
     end = len(data) - len(directory + header + trailer)
@@ -87,7 +91,7 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
         require(zlib.crc32(part) == part_crc, "the header, the directory, the index or the trailer is damaged")
     require(data[end:-68] == directory + header and mark == b"SPKE", "the second directory or header differs")
     inflated = zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)
-    files = read_directory(Reader(inflated), coder, model, models)
+    files = read_directory(Reader(inflated), coder, effort, model, models)
     blocks = list[list[int]]()
     while archive.at < 8 * (end - index_size):
         blocks.append(decode_block(archive, struct.pack("<4sII", b"SPKB", directory_crc, len(blocks)), files))
@@ -107,13 +111,13 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     return {file.name: file.content for file in files}
 
 
-def read_directory(directory: Reader, coder: int, model: bytes, models: list[bytes]) -> list["File"]:
+def read_directory(directory: Reader, coder: int, effort: int, model: bytes, models: list[bytes]) -> list["File"]:
     """Return the files. Their channels have a number, a coding pass, and references."""
     embedded = directory.take(directory.uvarint())
     onnx = {bytes(8): b""} | {sha256(each).digest()[:8]: each for each in (*models, embedded)}
     require(model in onnx, f"the model is missing whose SHA-256 begins with {model.hex()}")
     network = Network(onnx[model])
-    files = [File(directory, coder, network) for _ in range(directory.uvarint())]
+    files = [File(directory, coder, effort, network) for _ in range(directory.uvarint())]
     names = {file.name.casefold() for file in files}
     folders = {folder.as_posix() for name in names for folder in Path(name).parents}
     require(len(names) == len(files) and not names & folders, "two names are equal, or one is a folder of the other")
@@ -137,15 +141,15 @@ def read_directory(directory: Reader, coder: int, model: bytes, models: list[byt
 class File:
     """A file of the directory. A verbatim file counts as one channel of 8-bit samples without header and trailer."""
 
-    def __init__(self, entry: Reader, coder: int, network: "Network") -> None:
+    def __init__(self, entry: Reader, coder: int, effort: int, network: "Network") -> None:
         self.name, size = entry.take(entry.uvarint()).decode(errors="surrogateescape"), entry.uvarint()
         require(not UNSAFE.search(self.name), f"{self.name!r} is not a safe name")
         self.is_verbatim, self.sample_bytes, self.signed = size == 0, max(size, 1), size > 1
         _, n_channels = (0, 1) if self.is_verbatim else (entry.uvarint(), entry.uvarint())
         self.channels = [
-            SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], codes=[]) for _ in range(n_channels)
+            SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[]) for _ in range(n_channels)
         ]
-        self.coder, self.network, self.frames = coder, network, entry.uvarint()
+        self.coder, self.effort, self.network, self.frames = coder, effort, network, entry.uvarint()
         self.header, self.trailer = (b"" if self.is_verbatim else entry.take(entry.uvarint()) for _ in range(2))
         kind = 0 if self.is_verbatim else entry.number()
         require(kind < 4 and size < 4, f"{self.name} has a quantizer of kind {kind}, and samples of {size} bytes")
@@ -195,6 +199,8 @@ def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[in
     for t in range(1, max((channel.lanes[0].length for channel in coded), default=1)):
         for channel in coded:
             channel.step(t)
+        for channel in coded:
+            channel.learn(t)
     for channel in channels:
         require(channel.span[0] == len(channel.channel.codes), "a part of a file is missing, or out of order")
         channel.channel.codes += chain(channel.codes, *(lane.codes for lane in channel.lanes))
@@ -207,7 +213,8 @@ class BlockChannel:
 
     def __init__(self, file: File, channel: Any, span: tuple[int, int], steps: int, method: int, data: bytes) -> None:
         self.file, self.channel, self.span, self.coding_pass = file, channel, span, channel.coding_pass
-        self.lanes, self.references, self.codes, self.weights = list[Any](), list[Any](), list[int](), [0] * 17
+        self.lanes, self.references, self.later, self.before = list[Any](), list[Any](), list[Any](), list[Any]()
+        self.codes, self.weights, self.number = list[int](), None, 0
         self.stream = stream = Reader(lzma.decompress(data, lzma.FORMAT_XZ) if method == XZ else data)
         if method != CODED:
             self.codes = stream.packed(span[1], file.width)
@@ -217,15 +224,23 @@ class BlockChannel:
             gain += unzigzag(stream.rice(16, 9))
             headers.append((gain, file.ranked(stream.rice(2 * gain - 16, file.width), file.values[code])))
         stream.at += -stream.at % 8
-        mean = sum(file.values[code] for _, code in headers) // n_lanes << 11
         ranks = iter(self.huffman_ranks(span[1] - n_lanes) if file.coder == HUFFMAN else [])
         for i, (gain, code) in enumerate(headers):
             require(0 <= gain <= 216, f"a lane has a gain of {gain}")
-            lane = SimpleNamespace(gain=gain, codes=[code], values=[file.values[code]], mean=mean, square=2**23)
-            lane.length, lane.z = span[1] // n_lanes + (i < span[1] % n_lanes), [0] * 4
+            lane = SimpleNamespace(
+                gain=gain,
+                codes=[code],
+                values=[file.values[code]],
+                slow=F(0),
+                shares=np.array([1, 1, 1, 1, 1, 0], F) / F(5),
+            )
+            lane.length = span[1] // n_lanes + (i < span[1] % n_lanes)
+            lane.d, lane.e, lane.z, lane.m, lane.level = [F(0)], [F(0)], [F(0)], [F(0)], [F(0), F(0)]
+            square = round(2 ** (30 + 2 * gain % 8 / 8)) << 42 + (gain >> 2) >> 64
+            lane.v = np.append(np.repeat(F(square) / F(4096) + F(0.02), 4), F(1))
             lane.latent = [0] * file.network.rows.get(b"latents", 0)
-            lane.f = round(2 ** (30 + -gain % 8 / 8)) << 66 + (-gain >> 3) >> 64
-            lane.g = round(2 ** (30 + gain % 8 / 8)) << 44 + (gain >> 3) >> 64
+            lane.f = F(round(2 ** (30 + -gain % 8 / 8)) << 66 + (-gain >> 3) >> 64) / F(2**30)
+            lane.g = F(round(2 ** (30 + gain % 8 / 8)) << 44 + (gain >> 3) >> 64) / F(2**22)
             lane.ranks = iter([*islice(ranks, lane.length - 1)])
             self.lanes.append(lane)
         if file.coder == RANGE:
@@ -282,44 +297,148 @@ class BlockChannel:
     def predict(self, number: int, lane: Any) -> list[int]:
         """Return y0, y1 and y2 for a lane. Senders of messages are in earlier passes and have their latents."""
         network, recent = self.file.network, pairwise(lane.values[-self.file.network.rows[b"windows"] - 1 :])
-        window = [clip((b - a) * lane.f + 2**29 >> 30, 1023) for a, b in recent]
+        window = [int(clip(F(b - a) * lane.f, F(1023)) + F(1024.5)) - 1024 for a, b in recent]
         if b"latents" not in network.rows:
             return network.run(b"outputs", windows=window)
         lane.latent = latents = network.run(b"latent", windows=window, state=lane.latent)
         if b"messages" in network.rows:
             first = self.references[: int(network.metadata[b"middle_out_peers"])]
             senders = [(other.lanes[number], metric) for other, metric in first]
-            messages = [[*lane.latent, *sender.latent, metric, sender.z[-1]] for sender, metric in senders]
+            z = [int(clip(s.e[-1] * exp2(-clip(s.s, F(30))) * F(256), F(1023))) for s, _ in senders]
+            messages = [[*lane.latent, *s.latent, metric, own] for (s, metric), own in zip(senders, z, strict=True)]
             regions = [network.run(b"region", messages=message) for message in messages]
             latents = [sum(row) // len(regions) for row in zip(*regions, strict=True)] or [0] * len(latents)
             if network.metadata[b"middle_out_residual"] == b"1":
                 latents = [clip(own + region, 1023) for own, region in zip(lane.latent, latents, strict=True)]
         return network.run(b"outputs", latents=latents)
 
+    def terms(self, number: int, lane: Any, t: int) -> list[tuple[float, float]]:
+        """Return the terms of a lane, and their ridges over 15."""
+        at = lambda numbers, i: numbers[i] if 0 < i < len(numbers) else F(0)  # noqa: E731
+        others = [other.lanes[number] for other, _ in self.references]
+        past = [(at(lane.d, t - i), F(1) + F((i - 1) ** 2) / F(9)) for i in range(1, self.own_lags + 1)]
+        past += [(lane.level[t], 16)]
+        if self.file.network.rows:
+            past += [(lane.n, 1), *((at(lane.e, t - i), 1) for i in (1, 2, 3))]
+        past += [pair for other in others for pair in ((at(other.d, t - 1), 2), (other.level[t], 2))]
+        if self.file.network.rows:
+            past += [(at(other.e, t - i), 1) for other in others[:1] for i in (1, 2)]
+        late = [other.lanes[number] for other in self.later]
+        past += [pair for other in late for pair in ((at(other.d, t - 1), 2), (other.level[t], 2))]
+        present = [(other.d[t], 1) for other in others]
+        present += [(other.e[t], 1) for other in others[:1] if self.file.network.rows]
+        if self.before:
+            past += [(lane.m[t - 1], 2)]
+            before = [other.lanes[number] for other in self.before]
+            means = [
+                F(0) + reduce(add, column, F(0)) * (F(1) / F(len(before)))
+                for column in zip(*((o.d[t], o.level[t]) for o in before), strict=True)
+            ]
+            lane.m.append(means[0])
+            present += [(means[0], 1), (means[1], 2)]
+        if self.channel.lag:
+            past += [(at(lane.d, t - self.channel.lag), 1), (at(lane.z, t - self.channel.lag), 1)]
+        return past + [(F(0), 1)] * (-len(past) % 8 if present else 0) + present
+
     def step(self, t: int) -> None:
-        """Decode code t of all lanes that are longer than t, and adapt."""
-        updates, is_predicted = [0] * 17, t > self.file.network.rows.get(b"windows", t)
+        """Decode code t of all lanes that are longer than t."""
+        is_predicted = t > self.file.network.rows.get(b"windows", t)
+        predictions = []
         for number, lane in ((number, lane) for number, lane in enumerate(self.lanes) if lane.length > t):
-            last, (y0, y1, outlier_weight) = lane.values[-1], self.predict(number, lane) if is_predicted else (0, 0, 12)
-            n, scale = last + (y0 * lane.g + 2**15 >> 16), 2 * lane.gain - 32 + y1
-            inverse, spread = power(min(max(scale, -64), 255), 23), power(-min(max(scale, -64), 255), 16)
-            taps = [z for other, _ in self.references for z in other.lanes[number].z[:-4:-1]]
-            inputs = [clip((last - (lane.mean >> 11)) * inverse >> 22, 1023), *lane.z[:-5:-1], *taps]
-            p = clip(sum((w >> 8) * x for w, x in zip(self.weights, inputs, strict=False)) >> 12, 16 * 1023)
-            mean = min(max(n + (p * spread + 2**21 >> 22), self.file.values[0]), self.file.values[-1])
-            octaves = ((((lane.square >> 15) * 256 + 128) ** 8).bit_length() - 128) >> 1  # round(4 log2(...)), exactly
-            lane.codes.append(self.code(lane, mean, scale + octaves, outlier_weight))
+            y0, y1, outlier_weight = self.predict(number, lane) if is_predicted else (0, 0, 12)
+            lane.n, lane.s = clip(F(y0) * lane.g, F(2**24)), F((2 * lane.gain - 32) / 16) + F(y1) / F(16)
+            terms = self.terms(number, lane, t)
+            if self.weights is None:
+                self.ridge, n = F(15) * np.array([ridge for _, ridge in terms], F), len(terms) + 1
+                self.weights, self.b, self.r = np.zeros(n - 1, F), np.zeros((n, n), F), np.zeros((n, n))
+            lane.x = np.array([x for x, _ in terms], F)
+            sums = np.zeros(8, F)
+            for i in range(0, len(terms), 8):
+                sums[: len(terms) - i] += self.weights[i : i + 8] * lane.x[i : i + 8]
+            s = sums
+            p = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+            mean = min(max(lane.values[-1] + int(p * F(64)), self.file.values[0]), self.file.values[-1])
+            lane.t = F(0.5) * log2(lane.v)
+            lane.t[4] += lane.s
+            c = reduce(add, lane.shares[:5] * lane.t, lane.shares[5])
+            lane.c = min(max(c, F(-6)), F(26))
+            predictions.append((lane, mean, int(lane.c * F(16) + F(1024.5)) - 1024, outlier_weight))
+        for lane, mean, scale, outlier_weight in predictions:
+            lane.codes.append(self.code(lane, mean, scale, min(max(outlier_weight, 0), 31)))
             lane.values.append(self.file.values[lane.codes[-1]])
-            if is_predicted:
-                lane.z.append(clip((lane.values[-1] - n) * inverse >> 21, 1023))
-                lane.mean += lane.values[-1] - (lane.mean >> 11)
-                e = clip(lane.z[-1] - (p >> 4), 1023)
-                lane.square += e * e - (lane.square >> 7)
-                for i, x in enumerate(inputs):
-                    updates[i] += clip(e, 768) * x
-        n_lanes = len(self.lanes)
-        rate = max(3328 * min(n_lanes, 48) // n_lanes, 2**27 // (t + 256) // n_lanes)
-        self.weights = [clip(w + (x * rate >> 16), 2**24 - 1) for w, x in zip(self.weights, updates, strict=True)]
+            lane.d.append(F(lane.values[-1] - lane.values[-2]) / F(64))
+            lane.e.append(lane.d[t] - lane.n)
+            lane.mean = mean
+
+    def learn(self, t: int) -> None:
+        """Learn from code t of all lanes that are longer than t."""
+        n_lanes, gradient = len(self.lanes), np.zeros(6, F)
+        running = [lane for lane in self.lanes if lane.length > t]
+        every = 1 if t < 512 else {1: 8, 2: 4 if n_lanes >= 8 else 2, 3: 1}[self.file.effort]
+        for lane in running:
+            x = F(lane.values[-1] - lane.values[0]) / F(64)
+            lane.z.append(x - lane.slow)
+            lane.slow += lane.z[t] * (F(1) / F(min(t + 2, 1024)))
+            lane.level.append(x - lane.slow)
+            r = F(lane.values[-1] - lane.mean) / F(64)
+            q = r * r
+            h, u, y = exp2(-lane.c), exp2(-clip(lane.s, F(30))), lane.v[2] + F(0.3)
+            f = min((q + F(0.02)) * (h * h), F(9)) - F(1)
+            gradient += f * np.append(lane.t - reduce(add, lane.t, F(0)) * (F(1) / F(5)), F(1))
+            seen = np.minimum(q + F(0.02), F(100) * lane.v)
+            seen[4] = min(q * (u * u) + F(0.001), F(25))
+            lane.v += np.maximum(F(1) / F(t + 3), np.array([1 / 8, 1 / 32, 1 / 128, 1 / 512, 1 / 512], F)) * (
+                seen - lane.v
+            )
+            if t % every == 0:
+                weight = F(2.0 ** -(int(np.frexp(y * F(1.41421354))[1]) - 1)) * F(every)
+                if q > F(9) * y:
+                    weight *= F(3) * np.sqrt(y / q)
+                row = np.append(lane.x, lane.d[t])
+                self.b += np.outer(row * weight, row)
+        if not running:
+            return
+        rate = min(F(0.0007) + F(0.14) / F(t + 50), F(0.035) / F(n_lanes))
+        for lane in self.lanes:
+            lane.shares += rate * gradient
+        if t + 1 >= self.due:
+            self.r, self.b = self.r + self.b, self.b * F(0)
+            solution = solve(self.r, self.ridge.astype(float))
+            if (abs(solution) < 65536).all():
+                self.weights = solution.astype(F)
+            longest = 64 if self.file.effort == 3 else 256
+            gap = min(max(self.due // 8, 2), longest)
+            self.due += gap
+            self.due += -(self.due + 37 * self.number) % gap if gap == longest else 0
+            self.r *= 1 - gap / 8192 if n_lanes == 1 else 1
+
+
+def solve(r: Any, ridge: Any) -> Any:
+    """Solve the normal equations: the rows of `r`, of which the last is the target's."""
+    n = len(ridge)
+    a, b, inverse = r[:n, :n] + np.diag(ridge), r[n, :n].copy(), np.zeros(n)
+    for j in range(n):
+        inverse[j], column = 1 / max(a[j, j], ridge[j]), a[:, j].copy()
+        for i in range(j + 1, n):
+            a[i, j] = column[i] * inverse[j]
+            a[i, j + 1 : i + 1] -= a[i, j] * column[j + 1 : i + 1]
+            b[i] -= a[i, j] * b[j]
+    b *= inverse
+    for k in range(n - 1, 0, -1):
+        b[:k] -= a[k, :k] * b[k]
+    return b
+
+
+def log2(x: Any) -> Any:  # log2'
+    bits = np.asarray(x, F).view(np.int32)
+    m = (bits & 0x7FFFFF | 0x3F800000).view(F) - F(1)
+    return F((bits >> 23) - 127) + m * (F(1.34375) - F(0.34375) * m)
+
+
+def exp2(x: Any) -> Any:  # exp2'
+    e = int(x + F(128)) - 128
+    m = x - F(e)
+    return F(2.0**e) * (F(1) + m * (F(0.65625) + F(0.34375) * m))
 
 
 @cache
@@ -360,7 +479,21 @@ def find_references(channels: list[BlockChannel]) -> None:
     for channel, group in zip(channels, groups[1:], strict=True):
         earlier = [(positions.get((number, channel.span), -1), metric) for number, metric in channel.channel.earlier]
         linked_ones = [(channels[j], metric) for j, metric in earlier if j >= 0 and groups[j + 1] == group]
-        channel.references = [pair for pair in linked_ones if pair[0].lanes][:4]
+        channel.references = [pair for pair in linked_ones if pair[0].lanes]
+        later = [positions.get((number, channel.span), -1) for number in channel.channel.later]
+        channel.later = [channels[j] for j in later if j >= 0 and groups[j + 1] == group and channels[j].lanes]
+    joint = list(range(len(channels)))  # the first channel of each channel's joint group, once links have spread it
+    for _ in channels:
+        joint = [min(joint[j] for j in others if groups[j + 1] == groups[i + 1]) for i, others in enumerate(linked)]
+    for channel, own in zip(channels, joint, strict=True):
+        beside = [other for other, theirs in zip(channels, joint, strict=True) if theirs == own and other.lanes]
+        beside.sort(key=lambda other: other.coding_pass)
+        before = [other for other in beside if other.coding_pass < channel.coding_pass]
+        channel.before = before if len(before) >= 2 else []
+        channel.number = beside.index(channel) if channel.lanes else 0
+        alone = not channel.references and not channel.later
+        channel.own_lags = 16 if channel.file.effort == 3 or (channel.file.effort == 2 and alone) else 8
+        channel.due = 8 if len(channel.lanes) >= 8 else 16
 
 
 def fields(message: bytes, *path: int) -> list[Any]:

@@ -30,7 +30,7 @@ enum {
     SPIKEY_MAX_REFERENCES = 8, /* of a channel to channels of earlier passes */
     SPIKEY_MAX_LATER = 2,       /* to others */
     SPIKEY_MIN_LAG = 32,
-    SPIKEY_MAX_LAG = 1 << 15,
+    SPIKEY_MAX_LAG = 4096,
     SPIKEY_MAX_DRIFT = 64 * 64, /* of an edge from its place among equal bins, in 1/64 codes */
     SPIKEY_ORDERED = 64         /* ranks that a rank table orders; a profile has at least so many codes */
 };

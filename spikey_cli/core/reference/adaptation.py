@@ -1,7 +1,7 @@
 """Adaptation of mean and scale by least squares (docs/format.md, *Adaptation*).
 
-`LaneState` is what is kept of a lane, `ChannelState` the least squares of a channel. Values are in 1/64 codes, everything
-else is float32 in codes or octaves.
+`LaneState` is what is kept of a lane, `ChannelState` the least squares of a channel. Values are in 1/64 codes,
+everything else is float32 in codes or octaves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The regularised normal equations (docs/format.md, *Adaptation*; A. E. Hoerl, R. W. Kennard, "Ridge regression", 1970).
+"""The regularised normal equations (docs/format.md, *Adaptation*; A. E. Hoerl, R. W. Kennard, Technometrics 12, 1970).
 
 Float64, which Python's floats are, in the order written.
 """
