@@ -281,7 +281,7 @@ def test_channels_that_depend_on_a_damaged_one_are_lost(tmp_path, random):
         ({"start": (0, b"RIFF")}, "not a Spikey archive"),
         ({"start": (8, b"\x03")}, "format is version 3, an older draft or a newer version"),
         ({"start": (8, b"\x00")}, "format is version 0, .* this release reads version 1"),
-        ({"start": (10, b"\x01")}, "version 1 with extensions"),
+        ({"start": (10, b"\x09")}, "its effort, number 9, is newer than this release"),
         ({"start": (11, b"\x02")}, "version 1 with extensions"),
         ({"start": (9, b"\x63")}, "its coder, number 99, is newer"),
         ({"start": (12, b"\x01\x02\x03\x04\x05\x06\x07\x08")}, "model 0102030405060708 is not installed"),

@@ -13,8 +13,9 @@ from spikey_cli.codec.streams import log_channels
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.core.reference.arithmetic import clip
-from spikey_cli.core.reference.coding import Channel, CodedChannel, run_step
+from spikey_cli.core.reference.coding import Channel, CodedChannel, link, run_step
 from spikey_cli.core.reference.density import inverse_scale
+from spikey_cli.core.reference.float32 import exp2_about, f32
 from spikey_cli.core.reference.gain import gain_of
 from spikey_cli.core.reference.range import shares_below
 from spikey_cli.model.predictor import Predictor, default_predictor
@@ -36,12 +37,14 @@ def test_the_log_equals_the_reference(random, quantizer):
     halves = [codes[:60].tolist(), codes[60:].tolist()]
     gains = [gain_of([bins.value(code) for code in half]) for half in halves]
     channel = CodedChannel(Channel(bins, 120), [60, 60], gains, [half[0] for half in halves])
+    link([channel], effort=2, has_network=True)
 
     def compare(_, lane, step, prediction):
         code, sample, state = halves[lane][step], 60 * lane + step, channel.lanes[lane].adaptive
         value, normalised_error = bins.value(code), 0
         if step > network.window:
-            normalised_error = (value - state.mean) * inverse_scale(state.log2_scale) >> 21
+            error = f32(f32((value - state.last) / 64) - state.network)
+            normalised_error = int(f32(f32(error * exp2_about(-state.network_scale)) * 256))
         residual = value - prediction.mean
         assert log.residual[sample] == residual, f"lane {lane}, step {step}"
         assert log.corrected[sample] == clip(residual * inverse_scale(prediction.log2_scale) >> 21, 32767)

@@ -64,8 +64,14 @@ def groups(draw, predictors=("none", "default", "chain", *PARTS)):
         references[channel, : len(chosen)] = chosen
         metrics[channel, : len(chosen)] = random.integers(0, 256, len(chosen))
     starts = np.flatnonzero(np.diff(passes, prepend=-1))
-    later, zeros = np.full((n_channels, MAX_LATER), -1, np.int64), np.zeros(n_channels, np.int64)
-    table = ReferenceTable(np.array([*starts, n_channels], np.int64), references, metrics, later, zeros, zeros)
+    later = np.full((n_channels, MAX_LATER), -1, np.int64)
+    for channel in range(n_channels):
+        near = [c for c in range(n_channels) if passes[c] >= passes[channel] and lengths[c] == lengths[channel]]
+        chosen = random.permutation([c for c in near if c != channel])[: int(random.integers(0, MAX_LATER + 1))]
+        later[channel, : len(chosen)] = chosen
+    lags = random.choice([0, 32, 45], n_channels)
+    joint = np.unique(lengths, return_inverse=True)[1] if random.random() < 0.5 else np.arange(n_channels)
+    table = ReferenceTable(np.array([*starts, n_channels], np.int64), references, metrics, later, lags, joint)
     shared = np.cumsum(random.normal(0, 3, max(lengths)))
     codes = []
     for n, quantizer in zip(lengths, quantizers, strict=True):

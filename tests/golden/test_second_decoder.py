@@ -89,7 +89,7 @@ def by_hand(name="a", stream=b"abc", part=(0, 0, 3), quantizer=b"") -> bytes:
     deflater = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
     tables = bytes([0, 1, len(encoded)]) + encoded + entry + quantizer + (b"\0" if quantizer else b"")
     directory = deflater.compress(tables) + deflater.flush()
-    header = b"\x89SPK\r\n\x1a\n\1\2\0\0" + bytes(8) + struct.pack("<II", len(directory), zlib.crc32(directory))
+    header = b"\x89SPK\r\n\x1a\n\1\2\2\0" + bytes(8) + struct.pack("<II", len(directory), zlib.crc32(directory))
     header += struct.pack("<I", zlib.crc32(header))
     method, steps = (0, 1) if quantizer else (2, 0)
     table = bytes([steps, 1, *part, method, len(stream)]) + struct.pack("<I", zlib.crc32(stream))
