@@ -378,7 +378,7 @@ def write_archive(
     SelfTestError
         The predictor's self-test failed.
     """
-    topology, sessions = find_sessions(sources, peers, within_groups=True)
+    topology, sessions = find_sessions(sources, preset.earlier if peers else 0, within_groups=True)
     files = tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in sources)
     frames, channels = [entry.frames for entry in files], [entry.channels for entry in files]
     verbatim = [[i] for i, entry in enumerate(files) if entry.layout is None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from support import reference
 from support.random_models import PARTS, random_model
 from support.recordings import neural
 
+from spikey_cli.codec.presets import EFFORTS
 from spikey_cli.codec.streams import decode_channels, encode_channels
 from spikey_cli.container.parts import Method, Stream
 from spikey_cli.core import huffman
@@ -182,23 +184,23 @@ def test_huffman_codes():
 class Block:
     """Channels of a block, coded by the core and by the reference."""
 
-    def __init__(self, quantizers, codes, graph, steps, coder, model) -> None:
-        self.codes, self.coder = codes, coder
+    def __init__(self, quantizers, codes, graph, steps, coder, model, effort=2) -> None:
+        self.codes, self.coder, self.effort = codes, coder, effort
         self.plan = (graph, steps, CODERS[coder], predictor_named(model), Workers(None, 1))
         self.quantizers = quantizers
         self.bins = [reference.bins_of(each, model_named(model)) for each in quantizers]
-        self.reference_plan = (self.bins, graph, steps, coder, network_named(model))
+        self.reference_plan = (self.bins, graph, steps, coder, network_named(model), effort)
         self.lengths = [own.size for own in codes]
 
     def encoded(self) -> list[Stream]:
         """The streams, which must be those of the reference."""
-        streams = encode_channels(self.codes, self.quantizers, *self.plan)
+        streams = encode_channels(self.codes, self.quantizers, *self.plan, effort=self.effort)
         assert streams == reference.encode_block(self.codes, *self.reference_plan)
         return streams
 
     def decoded(self, streams: list[Stream]) -> list[list[int] | None]:
         """The codes, which must be those of the reference, and so must be the channels that are refused."""
-        found = decode_channels(streams, self.lengths, self.quantizers, *self.plan)
+        found = decode_channels(streams, self.lengths, self.quantizers, *self.plan, effort=self.effort)
         as_lists = [None if own is None else own.tolist() for own in found]
         assert as_lists == reference.decode_block(streams, self.lengths, *self.reference_plan)
         return as_lists
@@ -222,9 +224,10 @@ def blocks(draw) -> Block:
     graph = ReferenceGraph.of(
         random_topology(random, n), [BlockChannel(i, 0, length) for i, length in enumerate(lengths)]
     )
+    graph = replace(graph, lags=tuple(int(lag) for lag in random.choice([0, 32, 40], n)))
     return Block(
         *(quantizers, codes, graph, draw(st.integers(1, 50))),
-        *(draw(st.sampled_from([*CODERS])), draw(st.sampled_from(MODELS))),
+        *(draw(st.sampled_from([*CODERS])), draw(st.sampled_from(MODELS)), draw(st.sampled_from(EFFORTS))),
     )
 
 
