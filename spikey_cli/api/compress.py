@@ -278,15 +278,15 @@ def compress(
 
 
 def find_sessions(
-    sources: Sequence[ScannedSource], peers: bool = True, *, within_groups: bool = False
+    sources: Sequence[ScannedSource], max_earlier: int = USUAL_EARLIER, *, within_groups: bool = False
 ) -> tuple[Topology, list[list[int]]]:
     """Find which channels and files were recorded together.
 
     Parameters
     ----------
     sources : sequence of ScannedSource
-    peers : bool, optional
-        False makes all channels independent.
+    max_earlier : int, optional
+        Most channels of earlier passes that a channel references; 0 makes all channels independent.
     within_groups : bool, optional
         Cut the channels of a wide file into groups that are decoded apart, and search for references within a group
         only, as an archive's blocks have no others.
@@ -310,7 +310,7 @@ def find_sessions(
                 # files with many channels have shorter excerpts, and only those of equal length can be compared
                 keys.append((source.layout.n_frames, source.layout.sample_rate, residual.size, *group))
             file_of_channel += [i] * source.channels
-    topology = find_topology(residuals, keys, USUAL_EARLIER if peers else 0)
+    topology = find_topology(residuals, keys, max_earlier)
     logger.info("%s", topology)
     return topology, topology.sessions_of_files(file_of_channel)
 

@@ -18,6 +18,7 @@ from ..core.converter import CODE_UNITS, Bins, Profile
 from ..core.gain import lane_gains
 from ..core.lanes import cut
 from ..errors import InputError
+from ..topology.discovery import USUAL_EARLIER
 from ..topology.references import BlockChannel, ReferenceGraph
 
 FAR = 1e6
@@ -175,7 +176,7 @@ def load_recordings(files: Sequence[Path], profile: Profile | None = None, peers
     if len(quantizers) != 1:
         raise InputError(f"the recordings have {len(quantizers)} quantizers; train on recordings of one converter")
     ((_, size),) = quantizers
-    topology, _ = find_sessions(sources, peers > 0)
+    topology, _ = find_sessions(sources, USUAL_EARLIER if peers > 0 else 0)
     groups = topology.sessions()
     n_frames = [source.layout.n_frames for source in sources if source.layout for _ in range(source.channels)]
     graph = ReferenceGraph.of(topology, [BlockChannel(channel, 0, n) for channel, n in enumerate(n_frames)])
