@@ -117,7 +117,7 @@ def options_of(name: str) -> set[str]:
 def documented_options(section: str) -> set[str]:
     """The options in the first column of a section's table."""
     rows = re.findall(r"^\| (`-[^|]*) \|", section, re.MULTILINE)
-    return {option for row in rows for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row)}
+    return {option for row in rows for option in re.findall(r"(?<![\w-])--?[a-z0-9][a-z-]*", row)}
 
 
 def test_the_readme_names_existing_options():

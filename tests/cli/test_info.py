@@ -38,7 +38,7 @@ def test_the_summary_and_all_references(archive):
         "  duration   1.54 s",
         f"  size       120.09 kB -> {archive.stat().st_size / 1000:.2f} kB, ratio {info['ratio']:.4f}, "
         f"{info['bits_per_sample']:.4f} bits/sample",
-        f"  coded      rice, model {info['model']['name']}, 1 block",
+        f"  coded      rice, preset default, model {info['model']['name']}, 1 block",
         "  topology   1 session; 2 of 2 channels with references",
         "",
         "  file         channels  frames  bits      Hz  duration      size  quantizer",

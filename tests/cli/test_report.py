@@ -124,7 +124,7 @@ def test_the_log_of_archives(tmp_path, wavs):
     assert out.startswith(f"{tmp_path / 'out.spk'}: 2 files")
     for expected in (
         rf"^{wavs[1]}: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz, .*n1$",
-        r"^.*: 2, with peers: 2, sessions: 1$",
+        r"^.*: 2, with references: 2, sessions: 1$",
         r"^coder rice, model n1-[0-9a-f]{8}\.onnx, workers: \d+$",
         r"^coded 2 parts, 120000 of 120000 bytes -> \d+$",
         r"^compressed in \d+\.\d+ s$",
@@ -172,7 +172,7 @@ def test_callers_in_python_get_the_same_log_and_progress(tmp_path, wavs, caplog)
     calls = []
     with caplog.at_level(logging.INFO, "spikey_cli"):
         spikey_cli.compress(wavs, tmp_path / "out.spk", progress=lambda *arguments: calls.append(arguments))
-    assert any("with peers: 2, sessions: 1" in message for message in caplog.messages)
+    assert any("with references: 2, sessions: 1" in message for message in caplog.messages)
     assert not any(message.startswith("coded") for message in caplog.messages)
     (coded, total, ratio), (verified, _, none) = calls
     assert (coded, verified, total, none) == (120_000, 240_000, 240_000, None)
