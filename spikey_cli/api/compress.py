@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -333,8 +333,7 @@ def _embedded_model(predictor: Predictor | None, embed: bool | None, source_byte
     return predictor.onnx
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """An archive that was written and not yet read back."""
 
     length: int

@@ -7,9 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -71,8 +70,7 @@ def write_losses(
     return []
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What a command prints while it works."""
 
     is_quiet: bool = False

@@ -12,9 +12,8 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -44,8 +43,7 @@ _XZ_PRESET = 3
 _XZ_MEMORY = 64 << 20
 
 
-@dataclass(frozen=True)
-class SourceBlock:
+class SourceBlock(NamedTuple):
     """The samples of a block, and what encoding them takes. It can be pickled, to little more than its bytes."""
 
     parts: Sequence[Part]
@@ -60,8 +58,7 @@ class SourceBlock:
         return SourceBlock, (self.parts, pieces, self.formats, self.reference_graph)
 
 
-@dataclass(frozen=True)
-class CodedBlock:
+class CodedBlock(NamedTuple):
     """The streams of a block."""
 
     parts: Sequence[Part]
@@ -198,8 +195,7 @@ def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
     return data if len(data) == size else None
 
 
-@dataclass(frozen=True)
-class DecodedPart:
+class DecodedPart(NamedTuple):
     """A decoded part: codes of the requested channels, or the bytes of a verbatim file."""
 
     part: Part
@@ -261,8 +257,7 @@ class DecodedPart:
                 )
 
 
-@dataclass(frozen=True)
-class RestoredPart:
+class RestoredPart(NamedTuple):
     """A part as the bytes of its file."""
 
     part: Part
@@ -274,8 +269,7 @@ class RestoredPart:
         return RestoredPart, (self.part, _in_pickle(self.data, protocol), self.lost)
 
 
-@dataclass(frozen=True)
-class FetchedBlock:
+class FetchedBlock(NamedTuple):
     """The streams of a block, and what decoding them takes. It can be pickled, to little more than its bytes.
 
     Positions number the channels of all parts of the block, in order.
@@ -359,15 +353,14 @@ def restore_block(
     return [part.restored(block.formats.get(part.part.file)) for part in decoded]
 
 
-@dataclass(frozen=True)
-class Decoder:
+class Decoder(NamedTuple):
     """Decodes the blocks of one archive."""
 
     reader: ArchiveReader
     coder: Coder
     predictor: Predictor | None
-    effort: int = EFFORT
-    budget: CostBudget = field(default_factory=CostBudget, repr=False)
+    effort: int
+    budget: CostBudget
 
     @classmethod
     def of(cls, reader: ArchiveReader, predictor: Predictor | None = None) -> Decoder:
@@ -404,7 +397,7 @@ class Decoder:
                 f"{reader.path}: its effort, number {reader.effort}, is newer than this release; "
                 "install a newer spikey-cli"
             )
-        return cls(reader, coder, predictor, reader.effort)
+        return cls(reader, coder, predictor, reader.effort, CostBudget())
 
     def fetch_block(
         self, i: int, wanted: Collection[int] | dict[int, Sequence[int]], first: int = 0, stop: int = 1 << 63

@@ -6,8 +6,6 @@ claim very many of these, so a reader compares the estimate with its limits (see
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ..model.predictor import Predictor
 
 LANE_MEMORY = 1024
@@ -48,13 +46,13 @@ def decoding_time(samples: int, steps: int, passes: int, model: Predictor | None
     return samples * (SAMPLE_TIME + PRODUCT_TIME * products) + steps * (STEP_TIME * passes + CALL_TIME * calls)
 
 
-@dataclass
 class CostBudget:
     """Estimated cost of the blocks of an archive that were decoded so far."""
 
-    time: float = 0.0
-    """Nanoseconds."""
-    _blocks: set[int] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.time = 0.0
+        """Nanoseconds."""
+        self._blocks: set[int] = set()
 
     def add(self, block: int, time: float) -> None:
         """Add the time of a block, unless it was added before."""

@@ -6,9 +6,8 @@ recorded together are found. The source is read again to encode it; a source tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -23,8 +22,7 @@ _CHUNK_BYTES = 8 << 20
 _CHANGED = "changed while it was read; compress it again when nothing writes to it"
 
 
-@dataclass(frozen=True)
-class ScannedSource:
+class ScannedSource(NamedTuple):
     """A source and the results of its scan."""
 
     source: Source

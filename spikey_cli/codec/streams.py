@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -235,8 +234,7 @@ class _Encoder(EntropyCoder, Protocol):
     def finish(self) -> list[bytes]: ...
 
 
-@dataclass(frozen=True)
-class _CodedGroup:
+class _CodedGroup(NamedTuple):
     """A group of channels after all their codes were encoded."""
 
     order: list[int]

@@ -10,7 +10,7 @@ Numbers are uvarints (see `varint`) unless a size is given:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..core.varint import put_uvarint
 from ..errors import DamageError
@@ -26,8 +26,7 @@ MAX_LANES = 1 << 17
 """Maximum lanes of a block."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEntry:
+class StreamEntry(NamedTuple):
     """Method, size in bytes and CRC-32 of one stream."""
 
     method: int
@@ -35,8 +34,7 @@ class StreamEntry:
     crc: int
 
 
-@dataclass(frozen=True)
-class BlockTable:
+class BlockTable(NamedTuple):
     """What a block holds. `streams` has the entries of each part, one for each channel of its file."""
 
     steps: int

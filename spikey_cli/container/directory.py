@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from ..core.quantizer import IDENTITY, Quantizer, SampleFormat
 from ..core.varint import put_uvarint
@@ -52,8 +53,7 @@ _CHECKSUM_BYTES = 4
 _RESERVED_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """A file of the archive: samples in channels, or `size` verbatim bytes if `layout` is None."""
 
     name: str

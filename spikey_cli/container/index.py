@@ -8,7 +8,7 @@ Numbers are uvarints (see `varint`) unless a size is given:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..core.varint import put_uvarint
 from ..errors import DamageError
@@ -20,8 +20,7 @@ from .table_reader import TableReader
 _MIN_BLOCK_BYTES = 26  # header, and a table of two numbers
 
 
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """Offset and size in bytes of a block, its parts, and its number.
 
     The number is the block's position in the index, unless earlier blocks of a salvaged archive are lost.
@@ -33,12 +32,11 @@ class IndexEntry:
     number: int
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(NamedTuple):
     """All blocks, and the CRC-32 of every file; None if the index of a salvaged archive is lost."""
 
     blocks: tuple[IndexEntry, ...]
-    file_crcs: tuple[int | None, ...] = field(repr=False)
+    file_crcs: tuple[int | None, ...]
 
 
 def pack_index(index: Index) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Method(IntEnum):
@@ -20,8 +20,7 @@ class Method(IntEnum):
     """Bytes of a verbatim file as one `.xz` stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Frames `first_frame` to `first_frame + n_frames` of one file, all its channels."""
 
     file: int
@@ -30,8 +29,7 @@ class Part:
     n_frames: int
 
 
-@dataclass(frozen=True)
-class Stream:
+class Stream(NamedTuple):
     """The bytes that hold one channel of a part, or one part of a verbatim file."""
 
     method: int

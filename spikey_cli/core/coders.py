@@ -21,8 +21,7 @@ its stream was used up exactly.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .huffman import HuffmanDecoder, HuffmanEncoder
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from .rice import RiceDecoder, RiceEncoder
 
 
-@dataclass(frozen=True)
-class Coder:
+class Coder(NamedTuple):
     """An entropy coder; its module, `core.<name>`, is imported at first use."""
 
     name: str

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,8 +67,7 @@ class Profile:
 NO_TABLE = np.zeros(0, dtype=np.int32)
 
 
-@dataclass(frozen=True, eq=False)
-class Bins:
+class Bins(NamedTuple):
     """Bins of the quantizers of a group of channels, as the core takes them."""
 
     size: np.ndarray

@@ -22,7 +22,7 @@ J. Gilmer et al., "Neural message passing for quantum chemistry", ICML 2017.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,8 +34,7 @@ EXTRA_ROWS = 2
 """Rows of a message in addition to the two latents: metric and normalised error."""
 
 
-@dataclass(frozen=True, eq=False)
-class Messages:
+class Messages(NamedTuple):
     """Messages of every step among a group of lanes: arrays of shape (messages,), ordered by `receiver`."""
 
     receiver: np.ndarray

@@ -12,7 +12,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -22,8 +22,7 @@ from .npy import header, is_predictable
 from .raw import RawFormat
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(NamedTuple):
     """What shows whether a source has changed."""
 
     size: int

@@ -13,7 +13,7 @@ the machine, the size of the batch and the number of processors cannot change a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ _MAX_EXPONENT = 24
 _MAX_SUM_EXPONENT = 38  # 2**24 units of 2**-38 and their intermediate results fit into int64
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Bounds of a tensor's rows; arrays are int64 of shape (rows,).
 
     Row r holds multiples of 2**-exponent[r] between low[r] and high[r], both in these units.

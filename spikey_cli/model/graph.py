@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,8 +32,7 @@ _MODEL_PROGRAMS = {20: "training", 25: "functions"}
 _FLOAT = 1
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One operator: its type, the names of its inputs, the name of its one output."""
 
     operator: str
@@ -41,8 +40,7 @@ class Node:
     output: str
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(NamedTuple):
     """Operators in the order of execution, from the inputs to the outputs."""
 
     nodes: tuple[Node, ...]

@@ -19,7 +19,7 @@ import hashlib
 import os
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..container.table_reader import TableReader
 from ..container.topology_table import pack_topology, unpack_topology
@@ -48,8 +48,7 @@ _MAX_NUMBERS_BYTES = 18
 _SHA256_BYTES = hashlib.sha256().digest_size
 
 
-@dataclass(frozen=True)
-class LiveFormat:
+class LiveFormat(NamedTuple):
     """What a live stream holds."""
 
     sample_bytes: int
@@ -143,8 +142,7 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
     return LiveFormat(sample_bytes, rate, channels, model, topology, header), start + size, crc
 
 
-@dataclass(frozen=True)
-class Packet:
+class Packet(NamedTuple):
     """Number of frames, kind and payload of a packet."""
 
     frames: int

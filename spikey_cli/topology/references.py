@@ -20,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +30,7 @@ MAX_GROUP_CHANNELS = 256
 """Maximum channels of a dependency group."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockChannel:
+class BlockChannel(NamedTuple):
     """A channel of a block: its index in the topology, and the frames of its part."""
 
     channel: int

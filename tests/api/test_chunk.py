@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -244,7 +243,7 @@ def test_a_shape_that_does_not_match_the_samples_is_refused(tmp_path, shape: tup
 
     path = tmp_path / "forged.spk"
     true, forged = scan(ArraySource(np.arange(1000, dtype=np.int16), "chunk.npy")), Forged()
-    forged = replace(true, source=forged, status=forged.status(), layout=Layout(forged._header, b"", 0, 1, 2, 1000))
+    forged = true._replace(source=forged, status=forged.status(), layout=Layout(forged._header, b"", 0, 1, 2, 1000))
     with open(path, "wb") as file:
         write_archive([forged], file, CODERS["rice"], None, Workers(None, 1), peers=False)
     with pytest.raises(ArchiveError, match="a chunk: "):

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -252,7 +251,7 @@ class TestVerifying:
 
         def wrong(block, *arguments, **options):
             pieces = [bytes([block.pieces[0][0] ^ 1]) + block.pieces[0][1:], *block.pieces[1:]]
-            return original(replace(block, pieces=pieces), *arguments, **options)
+            return original(block._replace(pieces=pieces), *arguments, **options)
 
         paths = write_session(tmp_path / "in", random)
         paths[0] = paths[0].rename(tmp_path / "in" / "note.txt")

@@ -319,7 +319,7 @@ CLAIMS = [1 << 25, 1 << 40, 1 << 56]
 def test_claims_are_refused_before_memory_is_allocated(frames, entrance, tmp_path):
     content = _small(tmp_path)
     layout = replace(content.directory.files[0].layout, n_frames=frames)
-    entry = replace(content.directory.files[0], layout=layout, size=layout.file_bytes)
+    entry = content.directory.files[0]._replace(layout=layout, size=layout.file_bytes)
     content.directory = replace(content.directory, files=(entry,))
     steps, _, streams = content.blocks[0]
     content.blocks = [(steps, [Part(0, 0, frames)], streams)]

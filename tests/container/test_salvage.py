@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -186,8 +185,8 @@ def test_streams_past_the_end_are_damaged(made, tmp_path):
     with SalvageReader(archive) as reader:
         last = len(reader.index.blocks) - 1
         table = reader.read_block_header(start, "a block")[2]
-        streams = tuple(tuple(replace(entry, crc=0) for entry in entries) for entries in table.streams)
-        (*_, (_, _, found)) = reader.read_streams(last, replace(table, streams=streams), range(100))
+        streams = tuple(tuple(entry._replace(crc=0) for entry in entries) for entries in table.streams)
+        (*_, (_, _, found)) = reader.read_streams(last, table._replace(streams=streams), range(100))
         assert found is None
 
 

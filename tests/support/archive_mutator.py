@@ -127,9 +127,9 @@ def _frames(random: np.random.Generator, content: Content) -> None:
 
 def _with_frames(entry: FileEntry, frames: int) -> FileEntry:
     if entry.layout is None:
-        return replace(entry, size=frames)
+        return entry._replace(size=frames)
     layout = replace(entry.layout, n_frames=frames)
-    return replace(entry, layout=layout, size=layout.file_bytes)
+    return entry._replace(layout=layout, size=layout.file_bytes)
 
 
 def _set_file(content: Content, file: int, entry: FileEntry) -> None:
@@ -154,7 +154,7 @@ def _channels(random: np.random.Generator, content: Content) -> None:
         return
     channels = _pick(random, (1, 2, 3, 40, 500, 5000, 65535))
     layout = replace(entry.layout, channels=channels)
-    _set_file(content, file, replace(entry, layout=layout, size=layout.file_bytes))
+    _set_file(content, file, entry._replace(layout=layout, size=layout.file_bytes))
     channels = sum(f.channels for f in content.directory.files if f.layout)
     content.directory = replace(content.directory, topology=Topology.independent(channels))
     if channels * sum(len(parts) for _, parts, _ in content.blocks) * _STREAM_BYTES > MOST_BYTES:
@@ -282,7 +282,7 @@ def _topology(random: np.random.Generator, content: Content) -> None:
 
 def _names(random: np.random.Generator, content: Content) -> None:
     file = int(random.integers(len(content.directory.files)))
-    _set_file(content, file, replace(content.directory.files[file], name=str(_pick(random, NAMES))))
+    _set_file(content, file, content.directory.files[file]._replace(name=str(_pick(random, NAMES))))
 
 
 def _model(random: np.random.Generator, content: Content) -> None:
@@ -345,8 +345,8 @@ def _in_table(random: np.random.Generator, content: Content) -> ArchiveParts:
     if delta:  # keep the size in the index consistent
         index = content.index()
         blocks = list(index.blocks)
-        blocks[i] = replace(blocks[i], length=blocks[i].length + delta)
-        parts.index = joined(index_tokens(replace(index, blocks=tuple(blocks))))
+        blocks[i] = blocks[i]._replace(length=blocks[i].length + delta)
+        parts.index = joined(index_tokens(index._replace(blocks=tuple(blocks))))
     return parts
 
 
