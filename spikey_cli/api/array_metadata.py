@@ -1,12 +1,13 @@
-"""How to rebuild an integer array from the samples that were coded.
+"""How to rebuild an array from the samples that were coded.
 
-The predictor takes 8- and 16-bit samples, frame after frame. An integer array is converted to such samples if its
-values span at most 65,536. The metadata is JSON:
+Samples are coded frame after frame, little endian. An integer array is converted to samples of 8 or 16 bits if its
+values span at most 65,536. Other integers and floats are samples as they are. The metadata is JSON:
 
     {"dtype": "<u2", "order": "C", "offset": 32768}
                      the array is the samples plus `offset`, as `dtype`, in this memory order
     {.., "shape": [30000, 32], "fill": 0}
-                     the samples are the array's first frames and channels; all other elements are `fill`
+                     the samples are the array's first frames and channels; all other elements are `fill`, or floats
+                     with these bits
 
 The second form is for chunks at the edge of an array, which libraries pad with a fill value. That value is usually not
 one of the recording's quantized values, and coding it among the samples would take more bytes than the metadata.
@@ -21,18 +22,20 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..io.layout import SampleType
+
 UINT16_OFFSET = 1 << 15
 """Offset of uint16 arrays: with it subtracted they fit int16."""
 
 _SPAN = 1 << 16
 _MIN_PADDED_FRAMES = 64  # fewer equal frames may be part of the recording, and are not worth metadata
-_DTYPE = re.compile(r"[<>][iu][248]|\|[iu]1")
+_DTYPE = re.compile(r"[<>][iu][248]|[<>]f[48]|\|[iu]1")
 _KEYS = {"dtype", "order", "offset"}, {"dtype", "order", "offset", "shape", "fill"}
 
 
 @dataclass(frozen=True)
 class ArrayMetadata:
-    """How to rebuild an integer array of one or two dimensions from samples."""
+    """How to rebuild an array of one or two dimensions from samples."""
 
     dtype: np.dtype
     order: str
@@ -42,7 +45,7 @@ class ArrayMetadata:
     shape: tuple[int, ...] = ()
     """Shape of the array; () is that of the samples."""
     fill: int = 0
-    """Value of the elements beyond the samples."""
+    """Value of the elements beyond the samples; of floats, their bits as an unsigned integer."""
 
     def pack(self) -> bytes:
         """Return the metadata as JSON."""
@@ -76,25 +79,27 @@ class ArrayMetadata:
 
         Parameters
         ----------
-        samples : ndarray of int16 or uint8
+        samples : ndarray
+            int16 or uint8; or little endian and of the array's dtype, with an offset of 0.
 
         Raises
         ------
         ValueError
             The samples do not fit this metadata.
         """
-        if samples.dtype not in (np.int16, np.uint8):
+        is_whole = samples.dtype == self.dtype.newbyteorder("<") and not self.offset
+        if not is_whole and (samples.dtype not in (np.int16, np.uint8) or self.dtype.kind == "f"):
             raise ValueError(f"samples are int16 or uint8, not {samples.dtype}")
         shape = self.shape or samples.shape
         if len(shape) != samples.ndim or any(n < m for n, m in zip(shape, samples.shape, strict=True)):
             raise ValueError(f"an array of shape {shape} does not hold samples of shape {samples.shape}")
-        limits = np.iinfo(self.dtype)
+        limits = np.iinfo(_bits_dtype(self.dtype))
         if not limits.min <= self.fill <= limits.max or not limits.min <= self.offset <= limits.max:
             raise ValueError(f"{self.dtype} does not hold {self.fill} or {self.offset}")
         array = np.empty(shape, self.dtype, order="F" if self.order == "F" else "C")
         corner = array[tuple(map(slice, samples.shape))]
         if corner.size < array.size:
-            array[...] = self.fill
+            array.view(_bits_dtype(self.dtype))[...] = self.fill
         corner[...] = samples
         if self.offset:
             corner += self.dtype.type(self.offset)  # wraps around, as the subtraction did
@@ -110,20 +115,22 @@ def to_samples(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | N
 
     Returns
     -------
-    samples : ndarray of int16 or uint8, C order
+    samples : ndarray, little endian, C order
+        int16 or uint8 if the values fit.
     metadata : ArrayMetadata or None
         None if the samples equal the array.
 
-    Returns None instead if the array is empty, is not of integers, has other than one or two dimensions, or its values
-    span more than 65,536.
+    Returns None instead if the array is empty, has no dtype of samples, or has other than one or two dimensions.
     """
-    if array.ndim not in (1, 2) or array.dtype.kind not in "iu" or not array.size:
+    if array.ndim not in (1, 2) or not array.size or not _DTYPE.fullmatch(array.dtype.str):
         return None
     corner = _without_padding(array)
-    offset = _offset(corner)
+    offset = None if array.dtype.kind == "f" else _offset(corner)
     if offset is None:
-        return None
-    if offset:
+        if SampleType.of(array.dtype) is None:
+            return None
+        offset, samples = 0, corner.astype(array.dtype.newbyteorder("<"), copy=False)
+    elif offset:
         samples = subtract_offset(corner, offset)
     else:
         is_uint8 = array.dtype.itemsize == 1 and array.dtype.kind == "u"
@@ -131,7 +138,8 @@ def to_samples(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | N
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     metadata = None
     if corner.shape != array.shape:
-        metadata = ArrayMetadata(array.dtype, order, offset, array.shape, int(array.flat[-1]))
+        fill = int(array[-1:].view(_bits_dtype(array.dtype)).flat[-1])
+        metadata = ArrayMetadata(array.dtype, order, offset, array.shape, fill)
     elif samples.dtype != array.dtype or order == "F":
         metadata = ArrayMetadata(array.dtype, order, offset)
     return np.ascontiguousarray(samples), metadata
@@ -145,13 +153,19 @@ def subtract_offset(array: np.ndarray, offset: int) -> np.ndarray:
 
 def _without_padding(array: np.ndarray) -> np.ndarray:
     """Return the array without its last frames and channels, if these are all of one value."""
+    array, original = array.view(_bits_dtype(array.dtype)), array
     fill = array.flat[-1]
     is_padded = len(array) > _MIN_PADDED_FRAMES and bool((array[-_MIN_PADDED_FRAMES:] == fill).all())
     if not is_padded and (array.ndim == 1 or not (array[:, -1] == fill).all()):
-        return array
+        return original
     differs = array != fill
     frames = _stop(differs.any(axis=1) if array.ndim == 2 else differs) if is_padded else len(array)
-    return array[:frames] if array.ndim == 1 else array[:frames, : _stop(differs.any(axis=0))]
+    return original[:frames] if array.ndim == 1 else original[:frames, : _stop(differs.any(axis=0))]
+
+
+def _bits_dtype(dtype: np.dtype) -> np.dtype:
+    """Return the dtype itself, or that of the bits of floats."""
+    return dtype if dtype.kind != "f" else np.dtype(f"u{dtype.itemsize}").newbyteorder(dtype.byteorder)
 
 
 def _stop(flags: np.ndarray) -> int:

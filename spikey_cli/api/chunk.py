@@ -5,8 +5,8 @@ A chunk is an archive with these files:
     chunk.npy    the array, or the samples that the predictor takes instead
     chunk.json   how to rebuild the array from the samples (see `array_metadata`), if they are not the array
 
-Integer arrays of shape (time,) or (time, channel) are predicted if their values span at most 65,536. All other arrays
-are stored verbatim.
+Arrays of shape (time,) or (time, channel) are predicted if they hold integers, or floats that are integers times a gain
+(see `core.scaling`). All other arrays are stored verbatim.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import math
 
 import numpy as np
 
-from ..codec.scan import scan
+from ..codec.scan import UnscaledError, scan
 from ..container.archive import FROM_COPY, ArchiveReader
 from ..container.limits import NO_LIMITS
 from ..core.coders import find_coder
 from ..errors import ArchiveError, DamageError, LimitError, SelfTestError
-from ..io.layout import Bytes, Layout
+from ..io.layout import Bytes, Layout, SampleType
 from ..io.npy import FAULTS, is_predictable, parse_header
 from ..io.source import ArraySource, BytesSource, Source
 from ..model.predictor import Predictor, default_predictor
@@ -47,7 +47,7 @@ def encode_chunk(
     Parameters
     ----------
     array : ndarray
-        Integers of shape (time,) or (time, channel); other arrays compress less.
+        Samples of shape (time,) or (time, channel); other arrays compress less.
     coder, predictor, peers : optional
         As in `Encoding`.
 
@@ -67,7 +67,10 @@ def encode_chunk(
         raise TypeError(f"an array of {array.dtype} holds Python objects, which cannot be stored; convert them")
     if array.nbytes > MAX_CHUNK_BYTES:
         raise ValueError(f"an array of {array.nbytes} bytes is too large: a chunk has {MAX_CHUNK_BYTES} at most")
-    sources = [scan(source) for source in _sources(array)]
+    try:
+        sources = [scan(source) for source in _sources(array)]
+    except UnscaledError:
+        sources = [scan(_verbatim(array))]
     # without samples no model is needed, neither here nor for reading
     has_samples = any(source.layout for source in sources)
     predictor = (predictor or default_predictor()) if has_samples else None
@@ -89,9 +92,15 @@ def _sources(array: np.ndarray) -> list[Source]:
         return sources + ([BytesSource(metadata.pack(), _METADATA)] if metadata else [])
     if is_predictable(array.shape, array.dtype) and array.flags.c_contiguous:
         return [ArraySource(array, _ARRAY)]  # an empty array
+    return [_verbatim(array)]
+
+
+def _verbatim(array: np.ndarray) -> Source:
+    if is_predictable(array.shape, array.dtype) and array.flags.c_contiguous:
+        return ArraySource(array, _ARRAY, verbatim=True)
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
-    return [BytesSource(file.getvalue(), _ARRAY)]
+    return BytesSource(file.getvalue(), _ARRAY)
 
 
 class _MemoryTarget:
@@ -174,7 +183,7 @@ def _allocate(layout: Layout, out: np.ndarray | None) -> np.ndarray:
     stated = (shape[0], shape[1] if len(shape) == 2 else 1) if shape and is_predictable(shape, dtype) else None
     if (
         stated != (layout.n_frames, layout.channels)
-        or dtype.itemsize != layout.sample_bytes
+        or SampleType.of(dtype) != layout.sample_type
         or fields.length != len(layout.header)
     ):
         raise _damaged(f"it states an array of {dtype} and shape {shape}, which its samples do not match")

@@ -378,7 +378,7 @@ def write_archive(
         The predictor's self-test failed.
     """
     topology, sessions = find_sessions(sources, preset.earlier if peers else 0, within_groups=True)
-    files = tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in sources)
+    files = tuple(FileEntry(s.name, s.size, s.layout, s.quantizer, s.scaling) for s in sources)
     frames, channels = [entry.frames for entry in files], [entry.channels for entry in files]
     verbatim = [[i] for i, entry in enumerate(files) if entry.layout is None]
     model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]

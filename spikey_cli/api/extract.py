@@ -157,7 +157,7 @@ def extract(
         if path is None:
             _write_npy(cast(BinaryIO, target), shape, recording.dtype, pieces)
             return Extracted((), (shape,))
-        wav_format = WavFormat(recording.sample_rate, n_channels, recording.sample_bytes)
+        wav_format = WavFormat(recording.sample_rate, n_channels, recording.sample_type)
         is_wav = path.suffix.lower() == ".wav"
         if is_wav and (fault := wav_format.fault(stop - first)):
             raise InputError(f"{path}: {fault}; {_WRITE_NPY}")
@@ -232,7 +232,7 @@ class _WavPiece:
 
     @property
     def bytes(self) -> int:
-        return (self.stop - self.first) * self.wav_format.channels * self.wav_format.sample_bytes
+        return (self.stop - self.first) * self.wav_format.channels * self.wav_format.sample_type.bytes
 
 
 def _extract_files(
@@ -254,7 +254,7 @@ def _extract_files(
         first, stop = _frame_range(entry.name, seconds, frames, layout.sample_rate, layout.n_frames)
         if first >= stop:
             continue
-        wav_format = WavFormat(layout.sample_rate, len(channels), layout.sample_bytes)
+        wav_format = WavFormat(layout.sample_rate, len(channels), layout.sample_type)
         if fault := wav_format.fault(stop - first):
             raise InputError(f"{reader.path}: {entry.name}: {fault}; {_WRITE_NPY}")
         name = entry.name if format_name(layout) == "wav" else f"{entry.name}.wav"
@@ -272,7 +272,7 @@ def _extract_files(
         nonlocal done
         for _, _, samples in read_frames(decoder, workers, {piece.source: piece.channels}, piece.first, piece.stop):
             yield samples
-            done += samples.size * piece.wav_format.sample_bytes
+            done += samples.size * piece.wav_format.sample_type.bytes
             if progress:
                 progress(done, total)
 

@@ -156,8 +156,8 @@ class FileWriter:
             self.lost.append(self._lost_frames(range(self.entry.channels), self._n_frames, stop_frame))
         while self._n_frames < stop_frame:
             frames = min(_FILL_FRAMES, stop_frame - self._n_frames)
-            sample_bytes = self.entry.layout.sample_bytes if self.entry.layout else 0
-            self._write(zero_fill(frames * self.entry.frame_bytes, sample_bytes), frames)
+            sample_type = self.entry.layout.sample_type if self.entry.layout else 0
+            self._write(zero_fill(frames * self.entry.frame_bytes, sample_type), frames)
 
     def _lost_frames(self, channels: Iterable[int], first_frame: int, stop_frame: int) -> LostFrames:
         sample_rate = self.entry.layout.sample_rate if self.entry.layout else 0

@@ -32,7 +32,8 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
         ``model``: None, or ``name``, ``sha256_prefix`` and ``embedded``;
 
         ``files``: for each, ``name``, ``bytes``, ``crc32`` (hexadecimal), ``kind`` (wav, npy, raw or verbatim) and,
-        unless verbatim, ``sample_rate``, ``channels``, ``frames``, ``sample_bits`` and ``quantizer``;
+        unless verbatim, ``sample_rate``, ``channels``, ``frames``, ``sample_bits``, ``sample_type``, ``scaling`` (None,
+        or how samples are computed from coded integers k: the distinct formulas of the channels) and ``quantizer``;
 
         ``channels``: for each, ``name``, ``coding_pass``, ``references`` to channels of earlier passes (``name`` and
         ``metric``, which is None unless the model uses metrics), ``later_references`` (names of channels of the same or
@@ -107,5 +108,7 @@ def _file_info(entry: FileEntry, crc: int | None) -> dict[str, object]:
         "channels": entry.layout.channels,
         "frames": entry.layout.n_frames,
         "sample_bits": 8 * entry.layout.sample_bytes,
+        "sample_type": str(entry.layout.sample_type),
+        "scaling": [*dict.fromkeys(map(str, entry.scaling.channels))] if entry.scaling else None,
         "quantizer": entry.quantizer.kind,
     }

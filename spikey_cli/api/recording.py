@@ -18,7 +18,7 @@ from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.parts import Part
 from ..errors import InputError, unknown_name
-from ..io.layout import sample_dtype
+from ..io.layout import SampleType
 from ..model.predictor import Predictor
 from ..system.workers import Workers, open_workers
 
@@ -27,7 +27,7 @@ _MIN_PIECE_SAMPLES, _MAX_PIECE_SAMPLES = 1 << 23, 1 << 26
 
 
 class Recording:
-    """Channels of an archive with equal length, sampling rate and sample width, as an array.
+    """Channels of an archive with equal length, sampling rate and sample type, as an array.
 
     ``recording[t0:t1, channels]`` decodes the blocks and channels it needs, and no others. `spikey_cli.open` is this
     class. Use it as a context manager, or call `close`.
@@ -56,13 +56,13 @@ class Recording:
     ndim : int
         2.
     dtype : numpy.dtype
-        uint8, int16, or int32 for 24-bit samples.
+        That of the source file's samples; int32 for 24-bit samples.
     channel_names : tuple of str
         In the order of the columns.
     sample_rate : int
         Samples per second and channel; 0 if unknown.
-    sample_bytes : int
-        Bytes per sample in the source file: 1, 2 or 3.
+    sample_type : SampleType
+        Type of the samples in the source file.
 
     Raises
     ------
@@ -71,7 +71,7 @@ class Recording:
     ModelError
         The network that the archive was written with is not installed.
     InputError
-        A name is unknown, or the channels differ in length, rate or width.
+        A name is unknown, or the channels differ in length, rate or type.
 
     Examples
     --------
@@ -102,20 +102,20 @@ class Recording:
             self.channel_names: tuple[str, ...] = tuple(places)
             self._places = list(places.values())
             layouts = [layout for i, _ in self._places if (layout := files[i].layout)]
-            kinds = {(layout.n_frames, layout.sample_rate, layout.sample_bytes) for layout in layouts}
+            kinds = {(layout.n_frames, layout.sample_rate, layout.sample_type) for layout in layouts}
             if not kinds:
                 raise InputError(f"{path}: holds no channels, only files stored verbatim; decompress it to get them")
             if len(kinds) > 1:
                 raise InputError(
-                    f"{path}: its channels differ in length, rate or width, and make no array; choose channels that "
+                    f"{path}: its channels differ in length, rate or type, and make no array; choose channels that "
                     "agree",
                     parameter="channels",
                 )
-            ((n_frames, sample_rate, sample_bytes),) = kinds
+            ((n_frames, sample_rate, sample_type),) = kinds
             self.shape: tuple[int, int] = (n_frames, len(places))
-            self.dtype: np.dtype = sample_dtype(sample_bytes)
+            self.dtype: np.dtype = sample_type.dtype
             self.sample_rate: int = sample_rate
-            self.sample_bytes: int = sample_bytes
+            self.sample_type: SampleType = sample_type
             self._decoder = Decoder.of(self._reader, predictor)
             self._workers_context = open_workers(workers)
             self._workers = self._workers_context.__enter__()

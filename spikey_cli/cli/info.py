@@ -140,7 +140,7 @@ def _file_row(file: dict[str, Any]) -> tuple[str, ...]:
         return file["name"], "", "", "", "", "", size(file["bytes"]), "kept verbatim"
     channels, bits, rate = (_number(file[key]) for key in ("channels", "sample_bits", "sample_rate"))
     frames, duration = f"{file['frames']:,}", _duration(file)
-    return file["name"], channels, frames, bits, rate, duration, size(file["bytes"]), file["quantizer"]
+    return file["name"], channels, frames, bits, rate, duration, size(file["bytes"]), _values(file)
 
 
 def _channel_row(channel: dict[str, Any]) -> tuple[str, ...]:
@@ -165,3 +165,11 @@ def _number(number: int) -> str:
 def _first_few(numbers: Sequence[int]) -> str:
     few = [_number(number) for number in itertools.islice(numbers, 4)]
     return " / ".join(few[:3]) + (" ..." if len(few) > 3 else "")
+
+
+def _values(file: dict[str, Any]) -> str:
+    """The quantizer, and the scaling of samples that are computed from its values k."""
+    if not file["scaling"]:
+        return file["quantizer"]
+    others = f" and {len(file['scaling']) - 1} more" if len(file["scaling"]) > 1 else ""
+    return f"{file['quantizer']}; {file['sample_type']} = {file['scaling'][0]}{others}"

@@ -16,19 +16,29 @@ if TYPE_CHECKING:
     from ..io.source import Source
 
 
+_BITS = {"8": "uint8", "16": "int16", "24": "int24"}
+"""Names of types by their bits."""
+
+
 class _RawFormat(click.ParamType):
-    """CHANNELS:RATE or CHANNELS:RATE:BITS."""
+    """CHANNELS:RATE or CHANNELS:RATE:TYPE."""
 
     name = "raw format"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RawFormat:
+        from ..io.layout import SampleType
         from ..io.raw import RawFormat
 
-        match = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10})(?::(8|16|24))?", value)
-        if not match:
-            self.fail(f"{value!r} is not CHANNELS:RATE or CHANNELS:RATE:BITS, with 8, 16 or 24 bits", param, ctx)
+        match = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10})(?::([a-z0-9]+))?", value)
+        named = match and (_BITS.get(match[3]) or match[3] or "int16")
+        sample_type = SampleType.named(named) if named else None
+        if not match or sample_type is None:
+            types = ", ".join(map(str, SampleType))
+            self.fail(
+                f"{value!r} is not CHANNELS:RATE or CHANNELS:RATE:TYPE, with the type 8, 16, 24, {types}", param, ctx
+            )
         try:
-            return RawFormat(int(match[1]), int(match[2]), int(match[3] or 16) // 8)
+            return RawFormat(int(match[1]), int(match[2]), sample_type)
         except InputError as error:
             self.fail(str(error), param, ctx)
 
@@ -36,8 +46,9 @@ class _RawFormat(click.ParamType):
 RAW = click.option(
     "--raw",
     type=_RawFormat(),
-    metavar="CHANNELS:RATE[:BITS]",
-    help="Layout of interleaved samples in files without a header (.bin, .dat, .raw) and in pipes; default: 16 bits.",
+    metavar="CHANNELS:RATE[:TYPE]",
+    help="Layout of interleaved samples in files without a header (.bin, .dat, .raw) and in pipes. TYPE is int16 (the "
+    "default), uint8, int24, int32, float32 or another type of NumPy, or 8, 16 or 24 (bits).",
 )
 RATE = click.option(
     "--rate",

@@ -22,9 +22,10 @@ from ..container.block_table import BlockTable
 from ..container.directory import Directory
 from ..container.parts import Method, Part, Stream, positions_by_file
 from ..core.coders import Coder, coder_with_number
+from ..core.escapes import Escapes, pack_escapes, unpack_escapes
 from ..core.quantizer import SampleFormat
-from ..errors import ArchiveError, InputError, LimitError, ModelError, SelfTestError
-from ..io.layout import Bytes, sample_dtype, samples_to_bytes, zero_fill, zero_sample
+from ..errors import ArchiveError, DamageError, InputError, LimitError, ModelError, SelfTestError
+from ..io.layout import Bytes, samples_to_bytes, zero_fill, zero_sample
 from ..model.predictor import Predictor, predictor_with_digest
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
@@ -156,22 +157,41 @@ def encode_block(
         packed = workers.map(_pack_verbatim, block.pieces)
         return CodedBlock(block.parts, 0, [[stream] for stream in packed])
     formatted = list(zip(block.parts, block.formats, block.pieces, strict=True))
-    channels = list(itertools.chain.from_iterable(workers.map(_read_channels, formatted)))
+    channels, escapes = zip(*itertools.chain.from_iterable(workers.map(_read_channels, formatted)), strict=True)
     quantizers = [sample_format.quantizer for sample_format in block.formats for _ in range(sample_format.channels)]
     steps = steps_for([codes.size for codes in channels])
-    streams = iter(
-        encode_channels(channels, quantizers, block.reference_graph, steps, coder, predictor, workers, effort)
-    )
+    encoded = encode_channels(channels, quantizers, block.reference_graph, steps, coder, predictor, workers, effort)
+    streams = map(_with_escapes, encoded, escapes)
     part_streams = [[next(streams) for _ in range(sample_format.channels)] for sample_format in block.formats]
     return CodedBlock(block.parts, steps, part_streams)
 
 
-def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[np.ndarray]:
+def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[tuple[np.ndarray, Escapes | None]]:
+    """Return the codes and the escaped samples of each channel."""
     part, sample_format, data = formatted
     try:
-        return list(sample_format.codes(data))
+        codes, escapes = sample_format.codes(data)
+        return list(zip(codes, escapes, strict=True))
     except InputError as error:
         raise FileChangedError(part.file) from error
+
+
+_ESCAPED = Method.ESCAPED_PACKED - Method.PACKED
+
+
+def _with_escapes(stream: Stream, escapes: Escapes | None) -> Stream:
+    return Stream(stream.method + _ESCAPED, pack_escapes(escapes) + stream.data) if escapes else stream
+
+
+def _without_escapes(stream: Stream, part: Part, sample_format: SampleFormat) -> tuple[Stream, Escapes | None]:
+    """Return what `_with_escapes` took; an empty stream for one that is damaged."""
+    if stream.method not in (Method.ESCAPED_PACKED, Method.ESCAPED_CODED) or not sample_format.scaling:
+        return stream, None
+    try:
+        escapes, used = unpack_escapes(stream.data, part.n_frames, sample_format.sample_type.dtype)
+    except DamageError:
+        return Stream(stream.method - _ESCAPED, b""), None
+    return Stream(stream.method - _ESCAPED, stream.data[used:]), escapes
 
 
 def _pack_verbatim(data: bytes) -> Stream:
@@ -201,6 +221,8 @@ class DecodedPart(NamedTuple):
     part: Part
     codes: dict[int, np.ndarray | None]
     """By channel: int32 of shape (frames,), or None if its stream is damaged."""
+    escapes: dict[int, Escapes | None]
+    """By channel: samples that its codes do not give."""
     verbatim: bytes | None = None
     """None if the part is not verbatim, or its stream is damaged."""
 
@@ -220,7 +242,7 @@ class DecodedPart(NamedTuple):
         damaged : list of int
             These channels.
         """
-        columns = np.empty((self.part.n_frames, len(channels)), sample_dtype(sample_format.sample_bytes))
+        columns = np.empty((self.part.n_frames, len(channels)), sample_format.sample_type.dtype)
         for first in range(0, len(columns), _FRAMES_AT_ONCE):
             self._fill(sample_format, channels, first, columns[first : first + _FRAMES_AT_ONCE])
         return columns, self._damaged(channels)
@@ -232,13 +254,13 @@ class DecodedPart(NamedTuple):
                 return RestoredPart(self.part, zero_fill(self.part.n_frames, 0), [0])
             return RestoredPart(self.part, self.verbatim, [])
         data = bytearray(self.part.n_frames * sample_format.frame_bytes)
-        dtype = sample_dtype(sample_format.sample_bytes)
+        dtype = sample_format.sample_type.dtype
         for first in range(0, self.part.n_frames, _FRAMES_AT_ONCE):
             columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), sample_format.channels), dtype)
             self._fill(sample_format, range(sample_format.channels), first, columns)
             at = first * sample_format.frame_bytes
             data[at : at + len(columns) * sample_format.frame_bytes] = samples_to_bytes(
-                columns, sample_format.sample_bytes
+                columns, sample_format.sample_type
             )
         return RestoredPart(self.part, data, self._damaged(range(sample_format.channels)))
 
@@ -250,11 +272,10 @@ class DecodedPart(NamedTuple):
         for column, channel in enumerate(channels):
             codes = self.codes[channel]
             if codes is None:
-                columns[:, column] = zero_sample(sample_format.sample_bytes)
+                columns[:, column] = zero_sample(sample_format.sample_type)
             else:
-                columns[:, column] = sample_format.quantizer.to_samples(
-                    codes[first : first + len(columns)], columns.dtype
-                )
+                chosen = codes[first : first + len(columns)]
+                sample_format.put_samples(channel, chosen, self.escapes.get(channel), first, columns[:, column])
 
 
 class RestoredPart(NamedTuple):
@@ -321,13 +342,19 @@ def decode_block(
     if block.steps == 0:
         verbatim = zip(places, block.streams, strict=True)
         return [
-            DecodedPart(part, {}, _unpack_verbatim(stream.method, stream.data, part.n_frames))
+            DecodedPart(part, {}, {}, _unpack_verbatim(stream.method, stream.data, part.n_frames))
             for (part, _), stream in verbatim
         ]
+    split = [
+        _without_escapes(stream, part, block.formats[part.file])
+        for stream, (part, _) in zip(block.streams, places, strict=True)
+    ]
+    streams = [stream for stream, _ in split]
+    escapes_at = dict(zip(block.needed, (escapes for _, escapes in split), strict=True))
     lengths = [part.n_frames for part, _ in places]
     quantizers = [block.formats[part.file].quantizer for part, _ in places]
     decoded = decode_channels(
-        block.streams,
+        streams,
         lengths,
         quantizers,
         block.reference_graph,
@@ -340,8 +367,13 @@ def decode_block(
     )
     codes_at = dict(zip(block.needed, decoded, strict=True))
     return [
-        DecodedPart(part, {block.channels[position][1]: codes_at[position] for position in group})
+        DecodedPart(
+            part,
+            {block.channels[position][1]: codes_at[position] for position in positions},
+            {block.channels[position][1]: escapes_at[position] for position in positions},
+        )
         for part, group in itertools.groupby(block.chosen, lambda position: block.channels[position][0])
+        for positions in [list(group)]
     ]
 
 

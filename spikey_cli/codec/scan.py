@@ -6,19 +6,27 @@ recorded together are found. The source is read again to encode it; a source tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat
+from ..core.quantizer import Quantizer, QuantizerSearch, SampleFormat
 from ..core.residual import EXCERPT_SAMPLES, residuals
+from ..core.scaling import FileScaling
 from ..errors import InputError, system_fault
 from ..io.formats import find_layout
-from ..io.layout import Layout, samples_from_bytes
-from ..io.source import FileSource, Source, Status
+from ..io.layout import Layout, sample_dtype, samples_from_bytes
+from ..io.source import ArraySource, FileSource, Source, Status
+from .scaling_search import MAX_ESCAPED, find_file_scaling
 
 _CHUNK_BYTES = 8 << 20
+_EXCERPT_PIECES, _EXCERPT_SAMPLES = 8, 1 << 18
+"""Pieces, and samples in all of them, in which the scaling of a file is searched."""
+_ROUNDS = 3
+"""Searches for the scaling of a file."""
+_MAX_ESCAPED_KEPT = 1 << 12
 _CHANGED = "changed while it was read; compress it again when nothing writes to it"
 
 
@@ -34,6 +42,8 @@ class ScannedSource(NamedTuple):
     quantizer: Quantizer
     residuals: tuple[np.ndarray, ...]
     """Residuals of each channel; see `core.residual`."""
+    scaling: FileScaling | None = None
+    """How samples are computed from the quantizer's values; None if they are these values."""
 
     @property
     def size(self) -> int:
@@ -53,7 +63,7 @@ class ScannedSource(NamedTuple):
     @property
     def format(self) -> SampleFormat | None:
         """Sample format, or None if it is kept verbatim."""
-        return SampleFormat.of(self.layout, self.quantizer)
+        return SampleFormat.of(self.layout, self.quantizer, self.scaling)
 
     def _read_bytes(self, offset: int, count: int) -> bytes:
         try:
@@ -71,7 +81,7 @@ class ScannedSource(NamedTuple):
         return self._read_bytes(data_offset + first * self.frame_bytes, count * self.frame_bytes)
 
     def codes(self, frames: bytes) -> np.ndarray:
-        """Return the codes of the bytes of some frames; see `SampleFormat.codes`.
+        """Return the codes of the bytes of some frames, without escaped samples; see `SampleFormat.codes`.
 
         Raises
         ------
@@ -80,7 +90,7 @@ class ScannedSource(NamedTuple):
         """
         assert self.format is not None
         try:
-            return self.format.codes(frames)
+            return self.format.codes(frames)[0]
         except InputError as error:
             raise self.changed() from error
 
@@ -133,18 +143,95 @@ def scan(source: Path | Source) -> ScannedSource:
             layout = find_layout(file, status.size, source)
         except OSError as error:
             raise InputError(system_fault(source, "read", error)) from error
-        quantizer, excerpt = IDENTITY, np.zeros((0, layout.channels if layout else 0), dtype=np.int16)
-        if layout is not None:
-            search = QuantizerSearch(layout.sample_bytes)
-            frames_at_once = max(1, _CHUNK_BYTES // layout.frame_bytes)
-            for first in range(0, layout.n_frames, frames_at_once):
-                count = min(frames_at_once, layout.n_frames - first) * layout.frame_bytes
-                data = read_at(file, layout.data_offset + first * layout.frame_bytes, count)
-                if len(data) != count:
-                    raise InputError(f"{source}: {_CHANGED}")
-                samples = samples_from_bytes(data, layout.channels, layout.sample_bytes)
-                search.add(samples)
-                if first == 0:
-                    excerpt = samples[:EXCERPT_SAMPLES]
-            quantizer = search.quantizer()
-    return ScannedSource(source, source.name, status, layout, quantizer, residuals(excerpt))
+        survey, scaling = _Survey(QuantizerSearch(2), np.zeros((0, layout.channels if layout else 0), np.int16)), None
+        if layout is not None and not layout.sample_type.is_scaled:
+            survey = _survey(file, source, layout, None)
+        elif layout is not None:
+            found = _find_scaling(file, source, layout)
+            if found is None and isinstance(source, ArraySource):
+                raise UnscaledError(
+                    f"{source}: its samples are no integers times a gain; round them, or pass verbatim=True to store "
+                    "them with little gain"
+                )
+            if found is None:
+                layout = None
+            else:
+                scaling, survey = found
+    found_residuals = residuals(survey.excerpt) if layout else ()
+    return ScannedSource(source, source.name, status, layout, survey.search.quantizer(), found_residuals, scaling)
+
+
+class UnscaledError(InputError):
+    """The samples of an array are not computed from integers in a way that is known."""
+
+
+class _Survey(NamedTuple):
+    """What one pass over the samples of a file finds."""
+
+    search: QuantizerSearch
+    excerpt: np.ndarray
+    """The first integers, of shape (frames, channels)."""
+    n_escaped: int = 0
+    """Runs of escaped samples."""
+    escaped: tuple[np.ndarray, ...] = ()
+    """Some finite ones of them, of each channel."""
+
+
+def _chunks(file: BinaryIO, source: Source, layout: Layout) -> Iterator[np.ndarray]:
+    """Yield all samples, in pieces of shape (frames, channels)."""
+    frames_at_once = max(1, _CHUNK_BYTES // layout.frame_bytes)
+    for first in range(0, layout.n_frames, frames_at_once):
+        yield _read_samples(file, source, layout, first, min(frames_at_once, layout.n_frames - first))
+
+
+def _read_samples(file: BinaryIO, source: Source, layout: Layout, first: int, count: int) -> np.ndarray:
+    data = read_at(file, layout.data_offset + first * layout.frame_bytes, count * layout.frame_bytes)
+    if len(data) != count * layout.frame_bytes:
+        raise InputError(f"{source}: {_CHANGED}")
+    return samples_from_bytes(data, layout.channels, layout.sample_type)
+
+
+def _survey(file: BinaryIO, source: Source, layout: Layout, scaling: FileScaling | None) -> _Survey:
+    integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
+    search, excerpt = QuantizerSearch(integer_bytes), np.zeros((0, layout.channels), sample_dtype(integer_bytes))
+    n_escaped, escaped = 0, [np.zeros(0, layout.sample_type.dtype)] * layout.channels
+    for number, samples in enumerate(_chunks(file, source, layout)):
+        integers = samples
+        if scaling:
+            integers, escapes = scaling.to_integers(samples)
+            for channel, each in enumerate(escapes):
+                if each:
+                    n_escaped += each.first.size
+                    escaped[channel] = np.append(escaped[channel], each.sample)[:_MAX_ESCAPED_KEPT]
+        search.add(integers)
+        if number == 0:
+            excerpt = integers[:EXCERPT_SAMPLES]
+    return _Survey(search, excerpt, n_escaped, tuple(each[np.isfinite(each)] for each in escaped))
+
+
+def _find_scaling(file: BinaryIO, source: Source, layout: Layout) -> tuple[FileScaling, _Survey] | None:
+    """Find the scaling of a file's samples, and survey its integers.
+
+    It is searched in an excerpt. If samples elsewhere turn out not to fit, they are added to it, some times.
+    """
+    n_pieces = min(_EXCERPT_PIECES, max(1, layout.n_frames))
+    frames = min(layout.n_frames // n_pieces, max(1, _EXCERPT_SAMPLES // n_pieces // layout.channels))
+    edges = [(layout.n_frames - frames) * i // max(1, n_pieces - 1) for i in range(n_pieces)]
+    pieces = [_read_samples(file, source, layout, first, frames) for first in edges]
+    excerpt = list(np.concatenate(pieces).T)
+    if isinstance(source, FileSource) and layout.channels == 1 and (excerpt[0][1:] > excerpt[0][:-1]).all():
+        return None  # times, not a recording
+    best: tuple[FileScaling, _Survey] | None = None
+    for _ in range(_ROUNDS):
+        scaling = find_file_scaling(excerpt, layout.sample_type)
+        if scaling is None or (best and scaling == best[0]):
+            break
+        survey = _survey(file, source, layout, scaling)
+        if best is None or survey.n_escaped < best[1].n_escaped:
+            best = scaling, survey
+        if not any(each.size for each in survey.escaped):
+            break
+        excerpt = [np.concatenate(pair) for pair in zip(excerpt, survey.escaped, strict=True)]
+    if best and best[1].n_escaped > MAX_ESCAPED * layout.n_frames * layout.channels:
+        return None
+    return best

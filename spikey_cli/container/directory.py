@@ -4,10 +4,10 @@ A raw deflate stream with the preset dictionary `DICTIONARY`. Numbers are uvarin
 
     size of the embedded model (0: none), the model's ONNX file
     number of files, then for each file:
-      size of its name, name (UTF-8, forward slashes), bytes a sample (0: verbatim)
+      size of its name, name (UTF-8, forward slashes), type of a sample (see `SampleType`; 0: verbatim)
       verbatim:   size of the file
       samples:    sample rate, channels, frames, size of the header, header, size of the trailer, trailer,
-                  quantizer (see `quantizer_table`)
+                  scaling (see `scaling_table`) if samples are scaled, quantizer (see `quantizer_table`)
     topology of all channels, file by file (see `topology_table`)
 
 A frame of a verbatim file is one byte.
@@ -24,14 +24,16 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..core.quantizer import IDENTITY, Quantizer, SampleFormat
+from ..core.scaling import FileScaling
 from ..core.varint import put_uvarint
 from ..errors import DamageError, InputError
-from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, SAMPLE_BYTES, Layout
+from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, Layout, SampleType
 from ..topology.references import BlockChannel, ReferenceGraph
 from ..topology.topology import Topology
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
 from .parts import Part
 from .quantizer_table import pack_quantizer, unpack_quantizer
+from .scaling_table import pack_scaling, unpack_scaling
 from .table_reader import TableReader
 from .topology_table import pack_topology, unpack_topology
 
@@ -60,6 +62,7 @@ class FileEntry(NamedTuple):
     size: int
     layout: Layout | None = None
     quantizer: Quantizer = IDENTITY
+    scaling: FileScaling | None = None
 
     @property
     def channels(self) -> int:
@@ -79,7 +82,7 @@ class FileEntry(NamedTuple):
     @property
     def format(self) -> SampleFormat | None:
         """How the samples are coded; None for a verbatim file."""
-        return SampleFormat.of(self.layout, self.quantizer)
+        return SampleFormat.of(self.layout, self.quantizer, self.scaling)
 
 
 def channel_name(file: str, n_channels: int, channel: int) -> str:
@@ -157,10 +160,12 @@ def pack_directory(directory: Directory) -> bytes:
             put_uvarint(out, 0)
             put_uvarint(out, file.size)
             continue
-        for number in (layout.sample_bytes, layout.sample_rate, layout.channels, layout.n_frames):
+        for number in (layout.sample_type, layout.sample_rate, layout.channels, layout.n_frames):
             put_uvarint(out, number)
         _put_bytes(out, layout.header)
         _put_bytes(out, layout.trailer)
+        if file.scaling:
+            out += pack_scaling(file.scaling)
         out += pack_quantizer(file.quantizer)
     out += pack_topology(directory.topology)
     if len(out) > MAX_DIRECTORY_BYTES:
@@ -232,8 +237,8 @@ def _unpack_file(table: TableReader) -> FileEntry:
     fault = name_fault(name)
     if fault:
         raise DamageError(f"the file name {name!r} {fault}")
-    sample_bytes = table.number(max(SAMPLE_BYTES), "the width of a sample")
-    if sample_bytes == 0:
+    number = table.number(max(SampleType), "the type of a sample")
+    if number == 0:
         return FileEntry(name, table.number(MAX_FRAMES, "the size of a file"))
     rate = table.number(MAX_RATE, "the sample rate")
     channels = table.number(MAX_CHANNELS, "the number of channels")
@@ -242,10 +247,11 @@ def _unpack_file(table: TableReader) -> FileEntry:
         raise DamageError("a file of samples has no channel")
     header = table.take(table.number(MAX_HEADER_BYTES, "the length of a header"), "a header")
     trailer = table.take(table.number(MAX_TRAILER_BYTES, "the length of a trailer"), "a trailer")
-    layout = Layout(header, trailer, rate, channels, sample_bytes, frames)
-    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), sample_bytes)
+    layout = Layout(header, trailer, rate, channels, SampleType(number), frames)
+    scaling = unpack_scaling(table, layout) if layout.sample_type.is_scaled else None
+    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), scaling.integer_bytes if scaling else number)
     table.take(quantizer_bytes, "a quantizer")
-    return FileEntry(name, layout.file_bytes, layout, quantizer)
+    return FileEntry(name, layout.file_bytes, layout, quantizer, scaling)
 
 
 def _put_bytes(out: bytearray, data: bytes) -> None:

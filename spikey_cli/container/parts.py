@@ -18,6 +18,10 @@ class Method(IntEnum):
     """Bytes of a verbatim file, unchanged."""
     XZ = 3
     """Bytes of a verbatim file as one `.xz` stream."""
+    ESCAPED_PACKED = 4
+    """Escaped samples (see `core.escapes`), then as PACKED."""
+    ESCAPED_CODED = 5
+    """Escaped samples, then as CODED."""
 
 
 class Part(NamedTuple):

@@ -18,8 +18,10 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import DamageError, InputError
-from ..io.layout import Layout, sample_range, samples_from_bytes
+from ..io.layout import Layout, SampleType, sample_range, samples_from_bytes
 from . import _core
+from .escapes import Escapes
+from .scaling import FileScaling
 
 MAX_PALETTE = 4096
 """Largest number of values of a palette."""
@@ -147,34 +149,59 @@ class SampleFormat:
     """How the bytes of a file's frames are mapped to codes and back."""
 
     channels: int
-    sample_bytes: int
+    sample_type: SampleType
     quantizer: Quantizer
+    scaling: FileScaling | None = None
+    """How samples are computed from the quantizer's values; None if they are these values."""
 
     @classmethod
-    def of(cls, layout: Layout | None, quantizer: Quantizer) -> SampleFormat | None:
+    def of(cls, layout: Layout | None, quantizer: Quantizer, scaling: FileScaling | None = None) -> SampleFormat | None:
         """Return the format for a file's layout and quantizer, or None for a file that is kept verbatim."""
-        return cls(layout.channels, layout.sample_bytes, quantizer) if layout else None
+        return cls(layout.channels, layout.sample_type, quantizer, scaling) if layout else None
 
     @property
     def frame_bytes(self) -> int:
         """Bytes per frame."""
-        return self.channels * self.sample_bytes
+        return self.channels * self.sample_type.bytes
 
-    def codes(self, frames: bytes) -> np.ndarray:
+    def codes(self, frames: bytes) -> tuple[np.ndarray, list[Escapes | None]]:
         """Return the codes of the bytes of some frames.
 
         Returns
         -------
-        int32 array of shape (channels, frames)
+        codes : int32 array of shape (channels, frames)
             Each channel is contiguous.
+        escapes : list of Escapes or None
+            Samples of each channel that its codes do not give.
 
         Raises
         ------
         InputError
             If a sample is none of the quantizer's values.
         """
-        samples = samples_from_bytes(frames, self.channels, self.sample_bytes)
-        return self.quantizer.to_codes(samples.T)
+        samples = samples_from_bytes(frames, self.channels, self.sample_type)
+        escapes: list[Escapes | None] = [None] * self.channels
+        if self.scaling:
+            samples, escapes = self.scaling.to_integers(samples)
+        return self.quantizer.to_codes(samples.T), escapes
+
+    def put_samples(
+        self, channel: int, codes: np.ndarray, escapes: Escapes | None, first: int, column: np.ndarray
+    ) -> None:
+        """Fill `column` with the samples of a channel's `codes`, which begin at frame `first` of their part.
+
+        Raises
+        ------
+        DamageError
+            If a code is not one of the quantizer's.
+        """
+        if self.scaling is None:
+            column[:] = self.quantizer.to_samples(codes, column.dtype)
+            return
+        integers = self.quantizer.to_samples(codes, np.int32)
+        column[:] = self.scaling.channels[channel].to_samples(integers, self.sample_type)
+        if escapes:
+            escapes.put_into(column, first)
 
 
 def _n1_values() -> np.ndarray:

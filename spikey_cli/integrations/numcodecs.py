@@ -28,9 +28,9 @@ except ImportError as error:
 class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where types are checked
     """Codec of numcodecs that compresses chunks of recordings.
 
-    Integer arrays of shape (time,) or (time, channel), of any width and byte order, are predicted if the values of a
-    chunk span at most 65,536. All other arrays are compressed with xz. Every array is restored with its dtype, shape
-    and memory order.
+    Arrays of shape (time,) or (time, channel), of any width and byte order, are predicted if they hold integers, or
+    float32 or float64 that are integers times a gain. All other arrays are compressed with xz. Every array is restored
+    with its dtype, shape and memory order.
 
     The parameters apply to encoding; decoding needs none of them. Instances are immutable and hashable, can be pickled,
     and may be used by several threads at the same time.

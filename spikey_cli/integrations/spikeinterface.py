@@ -18,6 +18,7 @@ import numpy as np
 
 from ..api.array_metadata import subtract_offset
 from ..api.compress import Compressed, Encoding, compress
+from ..codec.scan import UnscaledError
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..io.layout import whole_rate
 from ..io.source import ArraySource, BytesSource, Source
@@ -41,6 +42,7 @@ from .spikeinterface_metadata import (
     unpack_metadata,
 )
 
+_REMEDY = "write the recording as acquired, before filters, or round it with recording.astype('int16', round=True)"
 _FRAMES_PER_CHECK = 1 << 20
 _TIME_TOLERANCE = 0.02
 """Frames by which evenly spaced times may be off: float64 seconds since 1970 are as inaccurate as that at 30 kHz."""
@@ -168,7 +170,7 @@ def write_spikey(
     Parameters
     ----------
     recording : BaseRecording
-        Traces of int16, uint16 or uint8.
+        Traces of integers, or of floats that are integers times a gain.
     file_path : path-like
         The archive to write.
     coder, force, verify, workers, progress
@@ -182,7 +184,7 @@ def write_spikey(
     Raises
     ------
     InputError
-        If the traces have another dtype, or for the reasons of `spikey_cli.compress`.
+        If the traces are others, or for the reasons of `spikey_cli.compress`.
 
     Examples
     --------
@@ -197,10 +199,7 @@ def write_spikey(
     """
     dtype = recording.get_dtype()
     if dtype.name not in OFFSETS:
-        raise InputError(
-            f"{file_path}: traces are {dtype.name}, and an archive holds {', '.join(OFFSETS)}: write the recording as "
-            "acquired, before filters and scaling, or round it with recording.astype('int16', round=True)"
-        )
+        raise InputError(f"{file_path}: traces are {dtype.name}, and an archive holds {', '.join(OFFSETS)}: {_REMEDY}")
     rate = whole_rate(recording.sampling_frequency)
     sources: list[Source] = []
     segments = []
@@ -220,15 +219,18 @@ def write_spikey(
         warnings.warn(
             f"{file_path}: not preserved, because JSON cannot represent them: {', '.join(left_out)}", stacklevel=2
         )
-    return compress(
-        [*sources, BytesSource(data, FILE)],
-        file_path,
-        coder=coder,
-        force=force,
-        verify=verify,
-        workers=workers,
-        progress=progress,
-    )
+    try:
+        return compress(
+            [*sources, BytesSource(data, FILE)],
+            file_path,
+            coder=coder,
+            force=force,
+            verify=verify,
+            workers=workers,
+            progress=progress,
+        )
+    except UnscaledError as error:
+        raise InputError(f"{file_path}: traces are {dtype.name} but no integers times a gain: {_REMEDY}") from error
 
 
 def _has_even_times(recording: BaseRecording, segment: int) -> bool:
@@ -249,7 +251,7 @@ def _has_even_times(recording: BaseRecording, segment: int) -> bool:
 
 
 class _Traces:
-    """A segment as an array that is indexed by slices of frames, int16 or uint8; the lock serialises reads."""
+    """A segment as an array that is indexed by slices of frames; the lock serialises reads."""
 
     def __init__(self, recording: BaseRecording, segment: int, lock: threading.Lock) -> None:
         self._recording = recording

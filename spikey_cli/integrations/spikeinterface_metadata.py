@@ -37,8 +37,10 @@ _KINDS = "biufSU"
 INVALID = (ValueError, KeyError, TypeError, AttributeError, AssertionError, OverflowError)
 """Errors that NumPy, probeinterface and SpikeInterface raise for invalid metadata."""
 
-OFFSETS = {"int16": 0, "uint8": 0, "uint16": UINT16_OFFSET}
-"""What is subtracted from traces of each dtype so that samples fit into 16 bits."""
+OFFSETS = dict.fromkeys(("uint8", "int16", "int32", "uint32", "int64", "float32", "float64"), 0) | {
+    "uint16": UINT16_OFFSET
+}
+"""What is subtracted from traces of each dtype before they are stored."""
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ NAME = "spikey"
 class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing where types are checked
     """Codec of Zarr 3 that compresses chunks of recordings.
 
-    Integer arrays of shape (time,) or (time, channel), of any width and byte order, are predicted if the values of a
-    chunk span at most 65,536. All other arrays are compressed with xz. The parameters apply to encoding; decoding needs
-    none of them.
+    Arrays of shape (time,) or (time, channel), of any width and byte order, are predicted if they hold integers, or
+    float32 or float64 that are integers times a gain. All other arrays are compressed with xz. The parameters apply to
+    encoding; decoding needs none of them.
 
     Parameters
     ----------

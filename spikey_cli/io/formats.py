@@ -15,7 +15,7 @@ from ..errors import InputError
 from . import npy, raw, wav
 from .layout import MAX_HEADER_BYTES, Layout
 from .sidecar import raw_format_beside
-from .source import FileSource, Source
+from .source import ArraySource, FileSource, Source
 
 
 class FileFormat(NamedTuple):
@@ -46,6 +46,12 @@ def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | None:
     return raw_format.layout(file, size) if raw_format else None
 
 
+def _parse_npy(file: BinaryIO, size: int, source: Source) -> Layout | None:
+    if isinstance(source, ArraySource) and source.is_verbatim:
+        return None
+    return npy.parse(file, size, source.sample_rate)
+
+
 HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")
 """How the names of HDF5 files end."""
 
@@ -65,16 +71,16 @@ FORMATS = (
         (".wav",),
         wav.MAGIC,
         lambda file, size, source: wav.parse(file, size),
-        "stored byte for byte with little gain: it is not a WAV file of 8-, 16- or 24-bit integers, or its header does "
-        "not match its samples",
+        "stored byte for byte with little gain: it is not a WAV file of integers or of floats that are integers times "
+        "a gain, or its header does not match its samples",
     ),
     FileFormat(
         "npy",
         (".npy",),
         (npy.MAGIC,),
-        lambda file, size, source: npy.parse(file, size, source.sample_rate),
-        "stored byte for byte with little gain; 16-bit samples are predicted if they are int16 of shape "
-        "(frames, channels), little endian, in C order and complete",
+        _parse_npy,
+        "stored byte for byte with little gain; 16-bit samples are predicted if they are of shape (frames, channels), "
+        "little endian, in C order and complete",
         takes_rate=True,
         looks_like=npy.holds_16_bit_integers,
     ),

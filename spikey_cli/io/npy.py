@@ -3,8 +3,8 @@
     header   93 "NUMPY" major minor length, then a Python dictionary with dtype, order and shape
     data     frame 0, frame 1, ...
 
-`parse` accepts int16 and uint8 arrays of shape (frames,) or (frames, channels) in C order; other arrays are stored
-verbatim. The file does not state a sampling rate.
+`parse` accepts little-endian arrays of a `SampleType`, of shape (frames,) or (frames, channels), in C order; other
+arrays are stored verbatim. The file does not state a sampling rate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.lib import format as npy_format
 
-from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout
+from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType
 
 MAGIC = b"\x93NUMPY"
 
@@ -33,7 +33,7 @@ FAULTS = (
 )
 """Exceptions that NumPy raises for malformed files: it parses the header as a Python expression."""
 
-_SAMPLE_BYTES = {np.dtype(np.uint8): 1, np.dtype("<i2"): 2}
+_TYPES = {dtype.newbyteorder("<"): each for each in SampleType if SampleType.of(dtype := each.dtype) is each}
 
 
 class NpyHeader(NamedTuple):
@@ -49,7 +49,7 @@ class NpyHeader(NamedTuple):
 
 def is_predictable(shape: tuple[int, ...], dtype: np.dtype) -> bool:
     """Return whether an array in C order consists of samples that the predictor accepts."""
-    if dtype not in _SAMPLE_BYTES or len(shape) not in (1, 2):
+    if dtype not in _TYPES or len(shape) not in (1, 2):
         return False
     return len(shape) == 1 or 1 <= shape[1] <= MAX_CHANNELS
 
@@ -90,12 +90,12 @@ def parse(file: BinaryIO, size: int, sample_rate: int = 0) -> Layout | None:
     if fields is None or fields.is_fortran or not is_predictable(fields.shape, fields.dtype):
         return None
     n_frames, channels = fields.shape[0], fields.shape[1] if len(fields.shape) == 2 else 1
-    sample_bytes = _SAMPLE_BYTES[fields.dtype]
-    end = fields.length + n_frames * channels * sample_bytes
+    end = fields.length + n_frames * channels * fields.dtype.itemsize
     if end > size or size - end > MAX_TRAILER_BYTES:
         return None
     file.seek(end)
-    return Layout(start[: fields.length], file.read(size - end), sample_rate, channels, sample_bytes, n_frames)
+    trailer = file.read(size - end)
+    return Layout(start[: fields.length], trailer, sample_rate, channels, _TYPES[fields.dtype], n_frames)
 
 
 def parse_header(start: bytes) -> NpyHeader | None:

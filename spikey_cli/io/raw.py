@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import InputError
-from .layout import MAX_CHANNELS, MAX_RATE, MAX_TRAILER_BYTES, SAMPLE_BYTES, Layout
+from .layout import MAX_CHANNELS, MAX_RATE, MAX_TRAILER_BYTES, Layout, SampleType
 
 SUFFIXES = (".bin", ".dat", ".raw")
 
@@ -21,8 +21,8 @@ class RawFormat:
         1 to 65535.
     sample_rate : int
         Frames per second, 1 to 2**32 - 1; 0 if unknown.
-    sample_bytes : int, optional
-        Bytes per sample: 1 (unsigned), 2 or 3 (signed).
+    sample_type : SampleType or str, optional
+        "int16" or another name of a `SampleType`, or its number.
 
     Raises
     ------
@@ -32,28 +32,35 @@ class RawFormat:
     Examples
     --------
     >>> spikey_cli.RawFormat(channels=385, sample_rate=30_000)
-    RawFormat(channels=385, sample_rate=30000, sample_bytes=2)
+    RawFormat(channels=385, sample_rate=30000, sample_type=<SampleType.INT16: 2>)
     """
 
     channels: int
     sample_rate: int
-    sample_bytes: int = 2
+    sample_type: SampleType = SampleType.INT16
 
     def __post_init__(self) -> None:
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise InputError(f"a recording has 1 to {MAX_CHANNELS} channels, not {self.channels}", parameter="raw")
         if not 0 <= self.sample_rate <= MAX_RATE:
             raise InputError(f"a recording has up to {MAX_RATE} Hz, not {self.sample_rate}", parameter="raw")
-        if self.sample_bytes not in SAMPLE_BYTES:
-            raise InputError(f"a sample has 1, 2 or 3 bytes, not {self.sample_bytes}", parameter="raw")
+        stated: object = self.sample_type
+        try:
+            sample_type = SampleType.named(stated) if isinstance(stated, str) else SampleType(self.sample_type)
+        except ValueError:
+            sample_type = None
+        if sample_type is None:
+            names = ", ".join(map(str, SampleType))
+            raise InputError(f"there are no samples of type {stated}; choose one of {names}", parameter="raw")
+        object.__setattr__(self, "sample_type", sample_type)
 
     def layout(self, file: BinaryIO, size: int) -> Layout | None:
         """Return the layout of a file of `size` bytes in this format; an incomplete last frame is its trailer.
 
         Returns None if that frame is longer than a trailer may be.
         """
-        n_frames, incomplete = divmod(size, self.channels * self.sample_bytes)
+        n_frames, incomplete = divmod(size, self.channels * self.sample_type.bytes)
         if incomplete > MAX_TRAILER_BYTES:
             return None
         file.seek(size - incomplete)
-        return Layout(b"", file.read(incomplete), self.sample_rate, self.channels, self.sample_bytes, n_frames)
+        return Layout(b"", file.read(incomplete), self.sample_rate, self.channels, self.sample_type, n_frames)

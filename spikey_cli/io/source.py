@@ -160,7 +160,7 @@ class Samples(Protocol):
 
     @property
     def dtype(self) -> np.dtype:
-        """int16 or uint8."""
+        """That of a `SampleType`."""
 
     def __getitem__(self, key: slice) -> object:
         """Return frames, as an object that `numpy.asarray` accepts."""
@@ -171,15 +171,15 @@ class ArraySource:
 
     Parameters
     ----------
-    array : array-like of int16 or uint8, shape (frames,) or (frames, channels)
-        An array of any byte order, or an object with `shape`, `dtype` and slicing along the first axis. Several
-        threads may read slices at the same time.
+    array : array-like, shape (frames,) or (frames, channels)
+        Integers, or float32 or float64 that are integers times a gain. An array of any byte order, or an object with
+        `shape`, `dtype` and slicing along the first axis. Several threads may read slices at the same time.
     name : str, optional
         The name in the archive, with forward slashes.
     sample_rate : float, optional
         Frames per second, a whole number; 0 if unknown.
     verbatim : bool, optional
-        Accept an array of any dtype with one or more dimensions, and store it without prediction.
+        Store the array without prediction; it may have any dtype and one or more dimensions.
 
     Raises
     ------
@@ -207,6 +207,8 @@ class ArraySource:
             )
         self.name = name
         self.sample_rate = int(sample_rate)
+        self.is_verbatim = verbatim
+        """Whether the array is stored without prediction."""
         self._array = array
         self._dtype = np.dtype(array.dtype).newbyteorder("<")
         self._shape = tuple(int(n) for n in array.shape)
@@ -214,8 +216,8 @@ class ArraySource:
             raise InputError(f"{name}: a single number is no array; pass numpy.atleast_1d(array)")
         if not verbatim and not is_predictable(self._shape, self._dtype):
             raise InputError(
-                f"{name}: an array of {np.dtype(array.dtype)} and shape {self._shape} is no recording; pass int16 or "
-                "uint8 of shape (frames, channels)"
+                f"{name}: an array of {np.dtype(array.dtype)} and shape {self._shape} is no recording; pass integers "
+                "or floats of shape (frames, channels)"
             )
         self._header = header(self._shape, self._dtype)
         self._frame_bytes = self._dtype.itemsize * math.prod(self._shape[1:])

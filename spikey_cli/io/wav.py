@@ -8,8 +8,8 @@
     data     frame 0, frame 1, ...            a frame is one sample of each channel, little endian
     trailer  an incomplete frame, padding, later chunks, anything else
 
-`parse` returns None for other contents (float, A-law, ADPCM, 32 bits, a header or trailer of uncommon length); such
-files are stored verbatim.
+Samples are integers of 8 to 32 bits, or floats of 32 or 64. `parse` returns None for other contents (A-law, ADPCM, a
+header or trailer of uncommon length); such files are stored verbatim.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from .layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, SAMPLE_BYTES, Layout
+from .layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType
 
 MAGIC = (b"RIFF", b"RF64", b"BW64")
 
@@ -27,10 +27,21 @@ MAX_CHUNKS = 1000
 """Most chunks that are read before the samples: a hostile file can hold millions of empty ones."""
 
 _PCM = 0x0001
+_FLOAT = 0x0003
 _EXTENSIBLE = 0xFFFE
-_PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+_GUID = bytes.fromhex("000000001000800000aa00389b71")
+"""The end of the format in an extensible header, after the two bytes of the tag."""
+_TYPES = {
+    (_PCM, 1): SampleType.UINT8,
+    (_PCM, 2): SampleType.INT16,
+    (_PCM, 3): SampleType.INT24,
+    (_PCM, 4): SampleType.INT32,
+    (_FLOAT, 4): SampleType.FLOAT32,
+    (_FLOAT, 8): SampleType.FLOAT64,
+}
+"""Sample types by tag and bytes a sample."""
 _FMT = struct.Struct("<HHIIHH")
-_GUID_AT = 24
+_TAG_AT = 24
 _SIZE_IN_DS64 = 0xFFFFFFFF
 
 
@@ -45,7 +56,7 @@ class _Chunk(NamedTuple):
 class _Format(NamedTuple):
     sample_rate: int
     channels: int
-    sample_bytes: int
+    sample_type: SampleType
 
 
 def parse(file: BinaryIO, size: int) -> Layout | None:
@@ -79,7 +90,7 @@ class WavStart(NamedTuple):
     """All bytes before the first sample."""
     sample_rate: int
     channels: int
-    sample_bytes: int
+    sample_type: SampleType
     data_bytes: int | None
     """Length of the samples in bytes; None if it was unknown when the header was written: they last to the end."""
 
@@ -127,15 +138,15 @@ def _parse_format(content: bytes) -> _Format | None:
     if len(content) < _FMT.size:
         return None
     tag, channels, sample_rate, _, frame_bytes, bits = _FMT.unpack_from(content)
-    if tag not in (_PCM, _EXTENSIBLE) or (tag == _EXTENSIBLE and content[_GUID_AT:] != _PCM_GUID):
-        return None
+    if tag == _EXTENSIBLE and content[_TAG_AT + 2 :] == _GUID:
+        tag = int.from_bytes(content[_TAG_AT : _TAG_AT + 2], "little")
     # the bytes per frame, not the bits, give the width: 12 bits are stored in 2 bytes, and 24 may be stored in 4
-    if channels == 0 or frame_bytes % channels or frame_bytes // channels not in SAMPLE_BYTES:
+    if channels == 0 or frame_bytes % channels:
         return None
-    sample_bytes = frame_bytes // channels
-    if not 0 < bits <= 8 * sample_bytes:
+    sample_type = _TYPES.get((tag, frame_bytes // channels))
+    if sample_type is None or not 0 < bits <= 8 * sample_type.bytes:
         return None
-    return _Format(sample_rate, channels, sample_bytes)
+    return _Format(sample_rate, channels, sample_type)
 
 
 def _layout(file: BinaryIO, size: int, sample_format: _Format, start: int, stated: int | None) -> Layout | None:
@@ -144,8 +155,9 @@ def _layout(file: BinaryIO, size: int, sample_format: _Format, start: int, state
     # a program that streamed the file, or was killed, may have left the size at 0
     if stated is None or stated > available or (stated == 0 and not _is_chain(file, start, size)):
         stated = available
-    n_frames = stated // (sample_format.channels * sample_format.sample_bytes)
-    end = start + n_frames * sample_format.channels * sample_format.sample_bytes
+    frame_bytes = sample_format.channels * sample_format.sample_type.bytes
+    n_frames = stated // frame_bytes
+    end = start + n_frames * frame_bytes
     if start > MAX_HEADER_BYTES or size - end > MAX_TRAILER_BYTES:
         return None
     header, trailer = _read(file, 0, start, size), _read(file, end, size - end, size)

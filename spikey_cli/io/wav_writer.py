@@ -12,8 +12,16 @@ import numpy as np
 
 from ..errors import InputError
 from ..system.signals import hold
+from .layout import SampleType
 
-_SUBTYPES = {1: "PCM_U8", 2: "PCM_16", 3: "PCM_24"}
+_SUBTYPES = {
+    SampleType.UINT8: "PCM_U8",
+    SampleType.INT16: "PCM_16",
+    SampleType.INT24: "PCM_24",
+    SampleType.INT32: "PCM_32",
+    SampleType.FLOAT32: "FLOAT",
+    SampleType.FLOAT64: "DOUBLE",
+}
 
 # limits of libsndfile and of the size fields of a WAV file
 _MAX_RATE = 2**31 - 1
@@ -28,8 +36,7 @@ class WavFormat:
     sample_rate: int
     """Frames per second; 0 if unknown."""
     channels: int
-    sample_bytes: int
-    """1, 2 or 3."""
+    sample_type: SampleType
 
     def fault(self, n_frames: int) -> str:
         """Return why no WAV file can hold `n_frames` frames in this format, or an empty string."""
@@ -39,7 +46,9 @@ class WavFormat:
             return f"a WAV file has a rate of {_MAX_RATE:,} Hz at most, not {self.sample_rate:,}"
         if self.channels > _MAX_CHANNELS:
             return f"a WAV file is written with {_MAX_CHANNELS:,} channels at most, not {self.channels:,}"
-        if n_frames * self.channels * self.sample_bytes > _MAX_DATA_BYTES:
+        if self.sample_type not in _SUBTYPES:
+            return f"a WAV file does not hold samples of type {self.sample_type}"
+        if n_frames * self.channels * self.sample_type.bytes > _MAX_DATA_BYTES:
             return "a WAV file holds 4 GiB at most"
         return ""
 
@@ -55,7 +64,7 @@ def write_wav(file: BinaryIO, path: Path, wav_format: WavFormat, pieces: Iterabl
         How errors name the file.
     wav_format : WavFormat
     pieces : iterable of ndarray, shape (frames, channels)
-        Consecutive pieces of `layout.sample_dtype(wav_format.sample_bytes)`.
+        Consecutive pieces of `wav_format.sample_type.dtype`.
 
     Raises
     ------
@@ -72,12 +81,12 @@ def write_wav(file: BinaryIO, path: Path, wav_format: WavFormat, pieces: Iterabl
                 "w",
                 wav_format.sample_rate,
                 wav_format.channels,
-                _SUBTYPES[wav_format.sample_bytes],
+                _SUBTYPES[wav_format.sample_type],
                 format="WAV",
             )
         for samples in pieces:
             with hold():
-                wav.write(_left_aligned(samples, wav_format.sample_bytes))
+                wav.write(_left_aligned(samples, wav_format.sample_type))
             pending.write_to(file)
         with hold():
             wav.close()
@@ -116,8 +125,8 @@ class _PendingWrites:
         self._pieces.clear()
 
 
-def _left_aligned(samples: np.ndarray, sample_bytes: int) -> np.ndarray:
+def _left_aligned(samples: np.ndarray, sample_type: SampleType) -> np.ndarray:
     """Convert samples to int16 or int32 whose most significant bits they are: libsndfile stores those bits."""
-    if sample_bytes == 1:
+    if sample_type == SampleType.UINT8:
         return (samples.astype(np.int16) - 128) << 8
-    return samples << 8 if sample_bytes == 3 else samples
+    return samples << 8 if sample_type == SampleType.INT24 else samples

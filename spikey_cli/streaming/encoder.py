@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..io.layout import (
     MAX_HEADER_BYTES,
     MAX_TRAILER_BYTES,
+    SAMPLE_BYTES,
     sample_dtype,
     sample_range,
     samples_to_bytes,
@@ -92,7 +93,9 @@ class StreamEncoder:
     ) -> None:
         if channels % 1 != 0 or sample_rate % 1 != 0:
             raise InputError(f"channels and sample rate must be whole numbers, not {channels} and {sample_rate}")
-        RawFormat(int(channels), int(sample_rate), sample_bytes)  # checks the ranges
+        RawFormat(int(channels), int(sample_rate))  # checks the ranges
+        if sample_bytes not in SAMPLE_BYTES:
+            raise InputError(f"a sample has 1, 2 or 3 bytes, not {sample_bytes}")
         if quantizer not in (None, *QUANTIZERS) or (quantizer == "n1" and sample_bytes != 2):
             raise InputError(
                 f"no quantizer {quantizer!r} for samples of {sample_bytes} bytes; choose one of {', '.join(QUANTIZERS)}"

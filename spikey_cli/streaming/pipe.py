@@ -104,8 +104,12 @@ def compress_pipe(
     if raw is None:
         start = _read_start(pieces, buffered, name)
     else:
-        start = WavStart(b"", raw.sample_rate, raw.channels, raw.sample_bytes, None)
-    channels, sample_bytes, data_bytes = start.channels, start.sample_bytes, start.data_bytes
+        start = WavStart(b"", raw.sample_rate, raw.channels, raw.sample_type, None)
+    if start.sample_type.is_scaled:
+        raise InputError(
+            f"{name}: a live stream has integers of 8, 16 or 24 bits, not {start.sample_type}; compress it as a file"
+        )
+    channels, sample_bytes, data_bytes = start.channels, start.sample_type.bytes, start.data_bytes
     encoder = StreamEncoder(
         channels, start.sample_rate, sample_bytes=sample_bytes, predictor=predictor, header=start.header
     )

@@ -13,10 +13,11 @@ from hypothesis.extra import numpy as hnp
 from spikey_cli.api.array_metadata import ArrayMetadata, to_samples
 
 DTYPES = ["i1", "u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">u4", "<i8", ">i8", "<u8"]
+FLOATS = ["<f4", ">f4", "<f8", ">f8"]
 
 
 def assert_rebuilt(array: np.ndarray, samples: np.ndarray, metadata: ArrayMetadata | None) -> None:
-    assert samples.dtype in (np.int16, np.uint8)
+    assert samples.dtype in (np.int16, np.uint8, array.dtype.newbyteorder("<"))
     assert samples.flags.c_contiguous
     rebuilt = samples if metadata is None else ArrayMetadata.unpack(metadata.pack()).rebuild(samples)
     assert rebuilt.dtype == array.dtype
@@ -43,8 +44,23 @@ def test_arrays_are_rebuilt(array: np.ndarray) -> None:
     converted = to_samples(array)
     if converted is None:
         assert int(array.max()) - int(array.min()) >= 65_536, "its values fit 16 bits"
+        assert array.dtype == np.uint64, "its dtype is one of samples"
     else:
         assert_rebuilt(array, *converted)
+
+
+@given(
+    st.sampled_from(FLOATS).flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=2))),
+    st.sampled_from("CF"),
+    st.sampled_from([0, 99]),
+    st.sampled_from([0.0, -0.0, np.nan, 1.5]),
+)
+def test_floats_are_rebuilt(array: np.ndarray, order: str, padding: int, fill: float) -> None:
+    widths = [(0, padding)] + [(0, 0)] * (array.ndim - 1)
+    array = np.asarray(np.pad(array, widths, constant_values=fill), dtype=array.dtype, order=order)
+    samples, metadata = to_samples(array)
+    assert len(samples) <= len(array) - padding or not padding
+    assert_rebuilt(array, samples, metadata)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -72,7 +88,9 @@ def test_few_equal_frames_are_coded(random: np.random.Generator) -> None:
     assert metadata == ArrayMetadata(array.dtype, "C", 0, (300, 2), 0)
 
 
-@pytest.mark.parametrize("array", [np.zeros((0, 4), "i2"), np.zeros(5), np.zeros((2, 2, 2), "i2"), np.array(5, "i2")])
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 4), "i2"), np.zeros(5, "f2"), np.zeros((2, 2, 2), "i2"), np.array(5, "i2")]
+)
 def test_other_arrays_have_no_samples(array: np.ndarray) -> None:
     assert to_samples(array) is None
 
@@ -108,7 +126,7 @@ def test_malformed_metadata_is_refused(change: dict[str, object]) -> None:
     fields = {"dtype": "<i2", "order": "C", "offset": 0, "shape": [5, 2], "fill": 0}
     samples = np.zeros((4, 2), np.int16)
     assert ArrayMetadata.unpack(json.dumps(fields).encode()).rebuild(samples).shape == (5, 2)
-    with pytest.raises(ValueError, match=r"malformed array metadata|does not hold"):
+    with pytest.raises(ValueError, match=r"malformed array metadata|does not hold|samples are int16"):
         ArrayMetadata.unpack(json.dumps(fields | change).encode()).rebuild(samples)
 
 

@@ -203,7 +203,7 @@ def test_frames_need_no_rate(archive, samples):
     ("options", "reason", "parameter"),
     [
         ({"channels": ["c.wav"]}, "holds no channel 'c.wav'", "channels"),
-        ({}, "differ in length, rate or width", "channels"),
+        ({}, "differ in length, rate or type", "channels"),
         ({"channels": ["a.wav"], "seconds": (3, None)}, "its channels have 9,000 at 10,000 Hz", "seconds"),
         ({"channels": ["norate.npy"], "frames": (9000, None)}, "have 9,000 at an unknown rate", "frames"),
         ({"channels": ["a.wav"], "frames": (5, 5)}, "between frame 5 and frame 5", "frames"),

@@ -70,7 +70,7 @@ def test_sources_of_raw_samples_can_be_removed(tmp_path, samples):
 def test_other_values_of_raw_are_refused(tmp_path, text):
     (tmp_path / "run.bin").write_bytes(bytes(80))
     printed = run("compress", "--raw", text, tmp_path / "run.bin", tmp_path / "out.spk", status=2)
-    assert "is not CHANNELS:RATE or CHANNELS:RATE:BITS" in printed
+    assert "is not CHANNELS:RATE or CHANNELS:RATE:TYPE" in printed
 
 
 def test_rate_states_that_of_numpy_files(tmp_path, samples):

@@ -7,6 +7,7 @@ import pytest
 
 from spikey_cli.io.layout import (
     Layout,
+    SampleType,
     sample_dtype,
     sample_range,
     samples_from_bytes,
@@ -43,15 +44,33 @@ def test_other_shapes_and_dtypes_are_refused() -> None:
     for sample_bytes in (1, 2, 3):
         with pytest.raises(ValueError, match=r"reshape|multiple"):
             samples_from_bytes(bytes(3 * sample_bytes), 2, sample_bytes)
-    for lookup in (sample_dtype, sample_range):
-        with pytest.raises(KeyError):
-            lookup(4)
+    with pytest.raises(KeyError):
+        sample_range(4)
+    for number in (0, 10):
+        with pytest.raises(ValueError, match="is not a valid SampleType"):
+            Layout(b"", b"", 1000, 1, number, 0)
+
+
+@pytest.mark.parametrize("sample_type", SampleType)
+def test_types_have_a_name_and_a_dtype(sample_type):
+    assert SampleType.named(str(sample_type)) is sample_type
+    is_24_bit = sample_type is SampleType.INT24
+    assert sample_type.bytes == (3 if is_24_bit else sample_type.dtype.itemsize)
+    assert SampleType.of(sample_type.dtype.newbyteorder(">")) is (SampleType.INT32 if is_24_bit else sample_type)
+    assert sample_type.is_scaled == (sample_type > 3)
+    data = bytes(range(1, 1 + 6 * sample_type.bytes))
+    assert samples_to_bytes(samples_from_bytes(data, 2, sample_type), sample_type) == data
+
+
+def test_other_names_and_dtypes_are_no_types():
+    assert SampleType.named("INT16") is SampleType.named("float16") is None
+    assert SampleType.of(np.dtype(np.int8)) is SampleType.of(np.dtype(np.float16)) is None
 
 
 def test_the_parts_of_a_layout_are_the_file():
-    layout = Layout(b"header", b"end", 30_000, channels=4, sample_bytes=2, n_frames=10)
+    layout = Layout(b"header", b"end", 30_000, channels=4, sample_type=SampleType.INT16, n_frames=10)
     assert (layout.data_offset, layout.frame_bytes, layout.file_bytes) == (6, 8, 6 + 80 + 3)
-    assert str(layout) == "4 x 10 samples, 16 bit, 30,000 Hz"
+    assert str(layout) == "4 x 10 samples, int16, 30,000 Hz"
 
 
 def test_zero_fill_is_the_middle_of_the_range():

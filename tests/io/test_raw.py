@@ -9,14 +9,27 @@ import pytest
 
 import spikey_cli
 from spikey_cli.errors import InputError
+from spikey_cli.io.layout import SampleType
 from spikey_cli.io.raw import RawFormat
 
 
-@pytest.mark.parametrize("numbers", [(0, 1, 2), (65_536, 1, 2), (1, 2**32, 2), (1, -1, 2), (1, 1, 4)])
+@pytest.mark.parametrize("numbers", [(0, 1, 2), (65_536, 1, 2), (1, 2**32, 2), (1, -1, 2)])
 def test_impossible_formats_are_refused(numbers):
     with pytest.raises(InputError, match="has") as caught:
         RawFormat(*numbers)
     assert caught.value.parameter == "raw"
+
+
+@pytest.mark.parametrize("sample_type", [0, 10, "int25", "INT16", ""])
+def test_unknown_types_are_refused(sample_type):
+    with pytest.raises(InputError, match="choose one of uint8, int16") as caught:
+        RawFormat(1, 1, sample_type)
+    assert caught.value.parameter == "raw"
+
+
+def test_types_have_names():
+    assert RawFormat(1, 1, "float32") == RawFormat(1, 1, SampleType.FLOAT32) == RawFormat(1, 1, 5)
+    assert RawFormat(1, 1).sample_type is SampleType.INT16
 
 
 def test_an_incomplete_frame_is_the_trailer():

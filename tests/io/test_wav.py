@@ -74,7 +74,7 @@ LIST = chunk(b"LIST", b"INFOodd")
 
 
 @pytest.mark.parametrize(
-    ("description", "sample_bytes"),
+    ("description", "sample_type"),
     [
         (fmt(), 2),
         (fmt(bits=8), 1),
@@ -86,14 +86,23 @@ LIST = chunk(b"LIST", b"INFOodd")
         (extensible(16, 16), 2),
         (extensible(24, 20), 3),
         (extensible(16, 16) + fmt(), 2),
+        (fmt(bits=32), 4),
+        (fmt(bits=24, align=4), 4),
+        (extensible(32, 24), 4),
+        (fmt(bits=32, tag=3), 5),
+        (extensible(32, 32, FLOAT_GUID), 5),
+        (fmt(bits=64, tag=3), 6),
     ],
-    ids=["16", "8", "24", "12 in 16", "20 in 24", "size 18", "size 21", "WAVEX", "WAVEX 20 in 24", "two fmt"],
+    ids=[
+        *["16", "8", "24", "12 in 16", "20 in 24", "size 18", "size 21", "WAVEX", "WAVEX 20 in 24", "two fmt"],
+        *["32", "24 in 32", "WAVEX 24 in 32", "float", "WAVEX float", "double"],
+    ],
 )
-def test_supported_formats(description: bytes, sample_bytes: int) -> None:
-    layout = assert_split(wav(description, chunk(b"data", SIX)), SIX)
-    assert layout.sample_bytes == sample_bytes, f"{layout.sample_bytes} bytes per sample"
+def test_supported_formats(description: bytes, sample_type: int) -> None:
+    layout = assert_split(wav(description, chunk(b"data", 4 * SIX)), 4 * SIX)
+    assert layout.sample_type == sample_type, f"samples of type {layout.sample_type}"
     assert (layout.sample_rate, layout.channels) == (19531, 1), "the other fields of fmt were misread"
-    assert layout.n_frames == 6 // sample_bytes, f"{layout.n_frames} frames"
+    assert layout.n_frames == 24 // layout.sample_bytes, f"{layout.n_frames} frames"
 
 
 UNSUPPORTED = {
@@ -106,11 +115,12 @@ UNSUPPORTED = {
     "data header short": wav(fmt(), b"data\x06\0\0"),
     "RIFX": wav(fmt(), chunk(b"data", SIX), form=b"RIFX"),
     "AVI": wav(fmt(), chunk(b"data", SIX)).replace(b"WAVE", b"AVI "),
-    "32 bits": wav(fmt(bits=32), chunk(b"data", SIX)),
-    "float": wav(fmt(bits=32, tag=3), chunk(b"data", SIX)),
+    "40 bits": wav(fmt(bits=40), chunk(b"data", SIX)),
+    "64 bits": wav(fmt(bits=64), chunk(b"data", SIX)),
+    "float of 16 bits": wav(fmt(bits=16, tag=3), chunk(b"data", SIX)),
+    "float of 65 bits": wav(fmt(bits=65, tag=3, align=8), chunk(b"data", SIX)),
     "A-law": wav(fmt(bits=8, tag=6), chunk(b"data", SIX)),
     "ADPCM": wav(fmt(bits=4, tag=2), chunk(b"data", SIX)),
-    "24 in 32": wav(fmt(bits=24, align=4), chunk(b"data", SIX)),
     "24 in 16": wav(fmt(bits=24, align=2), chunk(b"data", SIX)),
     "0 bits": wav(fmt(bits=0, align=2), chunk(b"data", SIX)),
     "0 channels": wav(fmt(channels=0), chunk(b"data", SIX)),
@@ -259,7 +269,7 @@ def test_every_truncation_is_split_completely_or_not_parsed() -> None:
 
 
 @pytest.mark.parametrize("form", ["WAV", "WAVEX", "RF64"])
-@pytest.mark.parametrize(("subtype", "sample_bytes"), [("PCM_U8", 1), ("PCM_16", 2), ("PCM_24", 3)])
+@pytest.mark.parametrize(("subtype", "sample_bytes"), [("PCM_U8", 1), ("PCM_16", 2), ("PCM_24", 3), ("PCM_32", 4)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_libsndfile_reads_the_same_samples(form: str, subtype: str, sample_bytes: int, channels: int) -> None:
     soundfile = pytest.importorskip("soundfile")
@@ -276,9 +286,21 @@ def test_libsndfile_reads_the_same_samples(form: str, subtype: str, sample_bytes
     np.testing.assert_array_equal(samples << 8 * (4 - sample_bytes), expected, f"samples of {form} {subtype}")
 
 
-@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE", "PCM_32", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM"])
+@pytest.mark.parametrize("subtype", ["ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM"])
 def test_other_encodings_of_libsndfile_are_not_parsed(subtype: str) -> None:
     soundfile = pytest.importorskip("soundfile")
     file = io.BytesIO()
     soundfile.write(file, np.zeros(1000), 24414, subtype=subtype, format="WAV")
     assert parsed(file.getvalue()) is None, f"{subtype} was parsed as integer PCM"
+
+
+@pytest.mark.parametrize(("subtype", "dtype"), [("FLOAT", "float32"), ("DOUBLE", "float64")])
+def test_libsndfile_reads_the_same_floats(subtype: str, dtype: str) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    file = io.BytesIO()
+    values = np.random.default_rng(1).normal(size=(77, 3)).astype(dtype)
+    soundfile.write(file, values, 24414, subtype=subtype, format="WAV")
+    layout = parsed(file.getvalue())
+    assert layout is not None, f"{subtype} was not parsed"
+    data = file.getvalue()[layout.data_offset :][: 77 * layout.frame_bytes]
+    np.testing.assert_array_equal(samples_from_bytes(data, 3, layout.sample_type), values, f"samples of {subtype}")

@@ -21,6 +21,7 @@ from spikey_cli.container.directory import DICTIONARY, Directory, pack_directory
 from spikey_cli.container.index import Index, IndexEntry, pack_index
 from spikey_cli.container.parts import Part
 from spikey_cli.container.quantizer_table import pack_quantizer
+from spikey_cli.container.scaling_table import pack_scaling
 from spikey_cli.container.topology_table import pack_topology
 
 Token = int | bytes
@@ -137,8 +138,10 @@ def directory_tokens(directory: Directory) -> list[Token]:
         if layout is None:
             tokens += [0, file.size]
             continue
-        tokens += [layout.sample_bytes, layout.sample_rate, layout.channels, layout.n_frames]
+        tokens += [int(layout.sample_type), layout.sample_rate, layout.channels, layout.n_frames]
         tokens += [len(layout.header), layout.header, len(layout.trailer), layout.trailer]
+        if file.scaling:
+            tokens += [bytes([byte]) for byte in pack_scaling(file.scaling)]
         tokens += [bytes([byte]) for byte in pack_quantizer(file.quantizer)]
     return [*tokens, *(bytes([byte]) for byte in pack_topology(directory.topology))]
 

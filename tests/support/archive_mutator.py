@@ -31,7 +31,7 @@ from spikey_cli.container.parts import Part
 from spikey_cli.container.quantizer_table import unpack_quantizer
 from spikey_cli.core.quantizer import IDENTITY
 from spikey_cli.core.varint import put_uvarint
-from spikey_cli.io.layout import Layout
+from spikey_cli.io.layout import Layout, SampleType
 from spikey_cli.topology.topology import MAX_LAG, MIN_LAG, Topology
 
 MOST_BYTES = 16 << 10
@@ -255,7 +255,7 @@ def _quantizers(random: np.random.Generator, content: Content) -> None:
         quantizers.append(bytes(out))
     width = _pick(random, (1, 2, 3))
     packed = bytes(_pick(random, quantizers))
-    layout = replace(entry.layout, sample_bytes=width)
+    layout = replace(entry.layout, sample_type=SampleType(width))
     if packed == b"\1" and width != 2:
         packed = b"\0"
     try:

@@ -11,15 +11,23 @@ import numpy as np
 def wav_bytes(
     samples: np.ndarray, sample_bytes: int = 2, rate: int = 19531, header: bytes = b"", trailer: bytes = b""
 ) -> bytes:
-    """A plain WAV of samples (frames,) or (frames, channels); `header` and `trailer` are chunks around the data."""
+    """A plain WAV of samples (frames,) or (frames, channels); `header` and `trailer` are chunks around the data.
+
+    Floats are written as they are, and so are int32 if `sample_bytes` is 4.
+    """
     samples = samples[:, None] if samples.ndim == 1 else samples
-    if sample_bytes == 3:
+    is_float = samples.dtype.kind == "f"
+    if is_float or sample_bytes == 4:
+        sample_bytes, data = samples.dtype.itemsize, samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+    elif sample_bytes == 3:
         data = samples.astype("<i4").reshape(-1, 1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
     else:
         data = samples.astype({1: "u1", 2: "<i2"}[sample_bytes]).tobytes()
     channels = samples.shape[1]
     frame = channels * sample_bytes
-    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * frame, frame, 8 * sample_bytes)
+    fmt = struct.pack(
+        "<4sIHHIIHH", b"fmt ", 16, 3 if is_float else 1, channels, rate, rate * frame, frame, 8 * sample_bytes
+    )
     body = b"WAVE" + fmt + header + struct.pack("<4sI", b"data", len(data)) + data + trailer
     return b"RIFF" + struct.pack("<I", len(body)) + body
 

@@ -11,7 +11,7 @@ import zlib
 from bisect import bisect_right
 from functools import cache, reduce
 from hashlib import sha256
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, count, islice, pairwise, repeat
 from operator import add
 from pathlib import Path
 from statistics import NormalDist
@@ -23,8 +23,9 @@ import numpy as np
 DICTIONARY = b".wavRIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x4b\x4c\0\0\x96\x98\0\0\2\0\x10\0data"
 DEVICES = r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]"
 F: Any = np.float32
+SCALED = {4: "<i", 5: "<f", 6: "<d", 7: "<H", 8: "<I", 9: "<q"}  # sample types that are computed from integers
 UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEVICES}) *([./]|$)', re.IGNORECASE)
-(RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ) = range(1, 4), range(4)
+(RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ, ESCAPED, _) = range(1, 4), range(6)
 REFUSALS = (ArithmeticError, LookupError, ValueError, EOFError, OSError, lzma.LZMAError, struct.error, zlib.error)
 
 
@@ -101,9 +102,10 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     require(counts == [len(data), samples, len(blocks)], "the trailer counts other bytes, samples or blocks")
     for file in files:
         require(len(file.channels[0].codes) == file.frames, f"the last part of {file.name} is missing")
-        codes = chain(*zip(*(channel.codes for channel in file.channels), strict=True))
-        body = b"".join(file.samples[c].to_bytes(file.sample_bytes, "little", signed=file.signed) for c in codes)
-        file.content = file.header + body + file.trailer
+        frames = zip(
+            *(map(file.sample, repeat(channel), count(), channel.codes) for channel in file.channels), strict=True
+        )
+        file.content = file.header + b"".join(chain(*frames)) + file.trailer
         require(zlib.crc32(file.content) == archive.number(4), f"{file.name} is damaged")
     require(archive.at == 8 * end, "the index is longer than its contents")
     digests = b"".join(sha256(file.content).digest() for file in files)
@@ -144,15 +146,23 @@ class File:
     def __init__(self, entry: Reader, coder: int, effort: int, network: "Network") -> None:
         self.name, size = entry.take(entry.uvarint()).decode(errors="surrogateescape"), entry.uvarint()
         require(not UNSAFE.search(self.name), f"{self.name!r} is not a safe name")
-        self.is_verbatim, self.sample_bytes, self.signed = size == 0, max(size, 1), size > 1
+        self.is_verbatim, self.sample_type, size = size == 0, size, 1 if size == 0 else size
         _, n_channels = (0, 1) if self.is_verbatim else (entry.uvarint(), entry.uvarint())
         self.channels = [
-            SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[]) for _ in range(n_channels)
+            SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[], escapes={})
+            for _ in range(n_channels)
         ]
         self.coder, self.effort, self.network, self.frames = coder, effort, network, entry.uvarint()
         self.header, self.trailer = (b"" if self.is_verbatim else entry.take(entry.uvarint()) for _ in range(2))
+        if self.sample_type > 3:
+            size, n_scalings = entry.number(), entry.uvarint()
+            scalings = [read_scaling(entry, self.sample_type) for _ in range(n_scalings)]
+            require(n_scalings in (1, n_channels) and 2 <= size <= 3, f"{self.name} has {n_scalings} scalings")
+            for channel, scaling in zip(self.channels, scalings * (n_channels // n_scalings), strict=True):
+                channel.scaling = scaling
         kind = 0 if self.is_verbatim else entry.number()
         require(kind < 4 and size < 4, f"{self.name} has a quantizer of kind {kind}, and samples of {size} bytes")
+        self.sample_bytes = size
         self.samples = range(-(256**size) // 2, 256**size // 2) if size > 1 else range(256)
         if kind == 1:
             self.samples = [int((65535 * i - 1023 * 32768) / 1023) for i in range(1024)]
@@ -167,6 +177,11 @@ class File:
         self.edges = self.profile or range(-32, 64 * self.size, 64)
         self.values = [a + b >> 1 for a, b in pairwise(self.profile)] if self.profile else range(0, 64 * self.size, 64)
 
+    def sample(self, channel: Any, frame: int, code: int) -> bytes:
+        if self.sample_type > 3:
+            return channel.escapes.get(frame) or scaled(self.samples[code], channel.scaling, self.sample_type)
+        return self.samples[code].to_bytes(self.sample_bytes, "little", signed=self.sample_bytes > 1)
+
     def ranked(self, rank: int, mean: int) -> int:  # the code of this rank
         require(rank < self.size, "a rank is not less than the number of codes")
         nearest = min(max(bisect_right(self.edges, mean) - 1, 0), self.size - 1)
@@ -174,6 +189,32 @@ class File:
         if rank > 2 * both:
             return rank if nearest == both else self.size - 1 - rank
         return nearest + (rank + 1 >> 1) * (1 if (rank & 1) == (mean >= self.values[nearest]) else -1)
+
+
+def read_scaling(entry: Reader, sample_type: int) -> list[Any]:
+    kind = entry.number()
+    require(kind < 7 and (kind == 0) == (SCALED[sample_type][1] not in "fd"), f"a scaling has the kind {kind}")
+    if kind == 0:
+        base, step = unzigzag(entry.uvarint()), entry.uvarint()
+        require(1 <= step < 2**62 and abs(base) < 2**62, f"a scaling has a base of {base}, and a step of {step}")
+        return [kind, step, base]
+    gain, offset = numbers = struct.unpack("<dd", entry.take(16))
+    exact = all(2.0**-60 <= abs(x or 1) <= 2.0**60 and (kind < 4 or float32(x) == x) for x in numbers)
+    require(exact and gain, f"a scaling has a gain of {gain}, and an offset of {offset}")
+    return [kind, gain, offset]
+
+
+def scaled(k: int, scaling: list[Any], sample_type: int) -> bytes:
+    (kind, gain, offset), size = scaling, struct.calcsize(SCALED[sample_type])
+    if kind == 0:
+        return ((offset + k * gain) % 256**size).to_bytes(size, "little")
+    r = float32 if kind > 3 else float
+    x = [r(k + offset) * gain, r(k * gain) + offset, r(k / gain) + offset][kind % 3]
+    return struct.pack(SCALED[sample_type], float32(r(x)) if sample_type == 5 else r(x))
+
+
+def float32(x: float) -> float:  # the nearest float32; no operation of a scaling gives one that is too large
+    return float(struct.unpack("<f", struct.pack("<f", x))[0])
 
 
 def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[int]:
@@ -191,7 +232,11 @@ def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[in
             method, size, crc = table.number(), table.uvarint(), table.number(4)
             stream = archive.take(size)
             require(zlib.crc32(stream) == crc, f"a stream of {file.name} is damaged")
-            require(method // 2 == file.is_verbatim, f"a stream of {file.name} has the method {method}")
+            allowed = (STORED, XZ) if file.is_verbatim else range(PACKED, XZ if file.sample_type < 4 else ESCAPED + 2)
+            require(
+                method in allowed and (method in (STORED, XZ)) == file.is_verbatim,
+                f"a stream of {file.name} has the method {method}",
+            )
             channels.append(BlockChannel(file, channel, span, steps, method, stream))
     table.end()
     find_references(channels)
@@ -208,6 +253,20 @@ def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[in
     return [24 + table_size + streams_size, len(parts), *chain(*parts)]
 
 
+def read_escapes(stream: Reader, span: tuple[int, int], size: int) -> dict[int, bytes]:
+    """Return the escaped samples of a channel by their frames."""
+    inflate, escapes, frame = zlib.decompressobj(-15), dict[int, bytes](), span[0]
+    runs = Reader(inflate.decompress(stream.take(stream.uvarint())))
+    n_runs, rest = divmod(len(runs.data), 8 + size)
+    require(inflate.eof and not inflate.unused_data and n_runs and not rest, "the escaped samples are malformed")
+    gaps, lengths = ([runs.number(4) for _ in range(n_runs)] for _ in range(2))
+    for gap, length in zip(gaps, lengths, strict=True):
+        frame += gap + length
+        require(length and frame <= sum(span), "an escaped sample is beyond its part")
+        escapes |= dict.fromkeys(range(frame - length, frame), runs.take(size))
+    return escapes
+
+
 class BlockChannel:
     """A channel of a block: lanes if its stream is coded, otherwise codes."""
 
@@ -216,6 +275,9 @@ class BlockChannel:
         self.lanes, self.references, self.later, self.before = list[Any](), list[Any](), list[Any](), list[Any]()
         self.codes, self.weights, self.number = list[int](), None, 0
         self.stream = stream = Reader(lzma.decompress(data, lzma.FORMAT_XZ) if method == XZ else data)
+        if method >= ESCAPED:
+            method -= ESCAPED
+            channel.escapes |= read_escapes(stream, span, struct.calcsize(SCALED[file.sample_type]))
         if method != CODED:
             self.codes = stream.packed(span[1], file.width)
             return

@@ -44,14 +44,14 @@ static void give_back(buffers *held) {
     while (held->n > 0) PyBuffer_Release(&held->view[--held->n]);
 }
 
-/* The kind of a format: i (signed), u (unsigned), f, ? (bool); 0 for any other. */
+/* The kind of a format: i (signed), u (unsigned), f, d, ? (bool); 0 for any other. */
 static char kind_of(const char *format) {
     if (!format) return 'u';
     if (*format == '@' || *format == '=' || *format == '<') format++;
     if (!*format || format[1]) return 0;
     if (strchr("bhilq", *format)) return 'i';
     if (strchr("BHILQ", *format)) return 'u';
-    return *format == 'f' || *format == '?' ? *format : 0;
+    return strchr("fd?", *format) ? *format : 0;
 }
 
 /* A contiguous buffer of `kinds` and items of `item_size` bytes (0: any); its number of items in `n`. NULL, with an
@@ -251,6 +251,72 @@ static PyObject *py_table_samples(PyObject *module, PyObject *args) {
         Py_END_ALLOW_THREADS
     }
     return boolean(&held, on_grid);
+}
+
+/* Samples that are scaled: of the type's kind and size, which the kind of scaling must fit. */
+static void *take_scaled(buffers *held, PyObject *object, int writable, int64_t *n, int type,
+                         const spikey_scaling *scaling) {
+    static const struct {
+        char kind[2];
+        Py_ssize_t size;
+    } types[] = {{"i", 4}, {"f", 4}, {"d", 8}, {"u", 2}, {"u", 4}, {"i", 8}};
+    if (!in_range(held, type, SPIKEY_SAMPLE_INT32, SPIKEY_SAMPLE_INT64) ||
+        !in_range(held, (long long)scaling->kind, SPIKEY_SCALE_INTEGER, SPIKEY_SCALE_SHIFT32))
+        return 0;
+    int is_float = type == SPIKEY_SAMPLE_FLOAT32 || type == SPIKEY_SAMPLE_FLOAT64;
+    if (is_float != (scaling->kind != SPIKEY_SCALE_INTEGER) || scaling->step == 0) {
+        PyErr_SetString(PyExc_ValueError, "the scaling does not fit the type of the samples");
+        held->failed = 1;
+        return 0;
+    }
+    int i = type - SPIKEY_SAMPLE_INT32;
+    return take(held, object, types[i].kind, types[i].size, writable, n);
+}
+
+static PyObject *py_scaled(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *integers, *samples;
+    int kind, type;
+    long long base, step;
+    buffers held = {.n = 0};
+    int64_t n = 0;
+    spikey_scaling scaling;
+    if (!PyArg_ParseTuple(args, "OiddLLiO:scaled", &integers, &kind, &scaling.gain, &scaling.offset, &base, &step,
+                          &type, &samples))
+        return 0;
+    scaling.kind = (spikey_scaling_kind)kind, scaling.base = base, scaling.step = step;
+    void *to = take_scaled(&held, samples, 1, &n, type, &scaling);
+    int32_t *from = take_exactly(&held, integers, "i", 4, 0, n);
+    if (!held.failed) {
+        Py_BEGIN_ALLOW_THREADS
+        EXACTLY(spikey_scaled(from, n, &scaling, (spikey_scaled_type)type, to));
+        Py_END_ALLOW_THREADS
+    }
+    return outcome(&held, SPIKEY_OK);
+}
+
+static PyObject *py_unscaled(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *integers, *samples;
+    int kind, type, lowest, highest;
+    long long base, step;
+    buffers held = {.n = 0};
+    int64_t n = 0, exceptions = 0;
+    spikey_scaling scaling;
+    if (!PyArg_ParseTuple(args, "OiddLLiiiO:unscaled", &samples, &kind, &scaling.gain, &scaling.offset, &base, &step,
+                          &type, &lowest, &highest, &integers))
+        return 0;
+    scaling.kind = (spikey_scaling_kind)kind, scaling.base = base, scaling.step = step;
+    void *from = take_scaled(&held, samples, 0, &n, type, &scaling);
+    int32_t *to = take_exactly(&held, integers, "i", 4, 1, n);
+    if (in_range(&held, lowest, -(1 << 23), (1 << 23) - 1) && in_range(&held, highest, lowest, (1 << 23) - 1)) {
+        Py_BEGIN_ALLOW_THREADS
+        EXACTLY(exceptions = spikey_unscaled(from, (spikey_scaled_type)type, n, &scaling, lowest, highest, to));
+        Py_END_ALLOW_THREADS
+    }
+    int failed = held.failed;
+    give_back(&held);
+    return failed ? 0 : PyLong_FromLongLong(exceptions);
 }
 
 static PyObject *py_pack(PyObject *module, PyObject *args) {
@@ -957,6 +1023,9 @@ static PyMethodDef module_methods[] = {
     {"uniform_samples", py_uniform_samples, METH_VARARGS, "uniform_samples(codes, offset, step, size, samples)"},
     {"table_codes", py_table_codes, METH_VARARGS, "table_codes(samples, lowest, code_of, codes)"},
     {"table_samples", py_table_samples, METH_VARARGS, "table_samples(codes, values, samples)"},
+    {"scaled", py_scaled, METH_VARARGS, "scaled(integers, kind, gain, offset, base, step, type, samples)"},
+    {"unscaled", py_unscaled, METH_VARARGS,
+     "unscaled(samples, kind, gain, offset, base, step, type, lowest, highest, integers) -> exceptions"},
     {"pack", py_pack, METH_VARARGS, "pack(codes, width): bytes"},
     {"unpack", py_unpack, METH_VARARGS, "unpack(stream, width, size, codes)"},
     {"lane_gains", py_lane_gains, METH_VARARGS,

@@ -85,6 +85,44 @@ int spikey_table_codes(const void *samples, spikey_sample_type type, int64_t n, 
 int spikey_table_samples(const int32_t *codes, int64_t n, const int32_t *values, int32_t size,
                          spikey_sample_type type, void *samples);
 
+/* ---- scaling.c: samples computed from integers, bit for bit ---- */
+
+typedef enum {
+    SPIKEY_SAMPLE_INT32 = 4,
+    SPIKEY_SAMPLE_FLOAT32,
+    SPIKEY_SAMPLE_FLOAT64,
+    SPIKEY_SAMPLE_UINT16,
+    SPIKEY_SAMPLE_UINT32,
+    SPIKEY_SAMPLE_INT64
+} spikey_scaled_type;
+
+typedef enum {
+    SPIKEY_SCALE_INTEGER,  /* base + k * step, cut down to the samples' type; of integer types only */
+    SPIKEY_SCALE_MULTIPLY, /* k * gain + offset, in float64, then rounded to the samples' type */
+    SPIKEY_SCALE_DIVIDE,   /* k / gain + offset */
+    SPIKEY_SCALE_SHIFT,    /* (k + offset) * gain */
+    SPIKEY_SCALE_MULTIPLY32, /* the same with k, gain, offset and every result rounded to float32 */
+    SPIKEY_SCALE_DIVIDE32,
+    SPIKEY_SCALE_SHIFT32
+} spikey_scaling_kind;
+
+typedef struct {
+    spikey_scaling_kind kind;
+    double gain, offset;  /* of floating-point types; gain is not 0 */
+    int64_t base, step;   /* of integer types; step is not 0 */
+} spikey_scaling;
+
+enum { SPIKEY_NO_INTEGER = INT32_MIN };
+
+/* samples[i] of integers[i], of -2**23..2**23-1. */
+void spikey_scaled(const int32_t *integers, int64_t n, const spikey_scaling *scaling, spikey_scaled_type type,
+                   void *samples);
+
+/* The reverse for any samples: the integer, lowest..highest (within -2**23..2**23-1), whose sample has the same bits,
+ * or SPIKEY_NO_INTEGER. Returns how many have none. Of two integers of one sample it finds either. */
+int64_t spikey_unscaled(const void *samples, spikey_scaled_type type, int64_t n, const spikey_scaling *scaling,
+                        int32_t lowest, int32_t highest, int32_t *integers);
+
 /* ---- packed.c: codes of `width` bits each, most significant bit first ---- */
 
 /* Bits that hold any code of a grid of `size` (1..2**24) codes: 1..24. */

@@ -1,0 +1,38 @@
+"""Scaling: samples computed from integers (docs/format.md, *Scaling*)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+TYPES = {4: "<i", 5: "<f", 6: "<d", 7: "<H", 8: "<I", 9: "<q"}
+"""Scaled sample types, as `struct` writes them."""
+
+
+def to_float32(x: float) -> float:
+    """Round to float32. The result of one operation on float32 numbers is thus rounded as if it were rounded once."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", x))[0])
+    except OverflowError:
+        return float("inf") if x > 0 else float("-inf")
+
+
+def integer_samples(integers: Sequence[int], base: int, step: int, sample_type: int) -> bytes:
+    """Return the samples base + k * step of integers k, modulo the width of their type."""
+    size = struct.calcsize(TYPES[sample_type])
+    return b"".join(((base + k * step) % 256**size).to_bytes(size, "little") for k in integers)
+
+
+def real_samples(integers: Sequence[int], kind: int, gain: float, offset: float, sample_type: int) -> bytes:
+    """Return the samples of integers k, each operation rounded to float64, or to float32 if the kind is 4 or more."""
+    rounded = to_float32 if kind > 3 else float
+    samples = []
+    for k in integers:
+        if kind in (1, 4):
+            x = rounded(rounded(k * gain) + offset)
+        elif kind in (2, 5):
+            x = rounded(rounded(k / gain) + offset)
+        else:
+            x = rounded(rounded(k + offset) * gain)
+        samples.append(struct.pack(TYPES[sample_type], to_float32(x) if sample_type == 5 else x))
+    return b"".join(samples)
