@@ -219,7 +219,8 @@ def _find_scaling(file: BinaryIO, source: Source, layout: Layout) -> tuple[FileS
     edges = [(layout.n_frames - frames) * i // max(1, n_pieces - 1) for i in range(n_pieces)]
     pieces = [_read_samples(file, source, layout, first, frames) for first in edges]
     excerpt = list(np.concatenate(pieces).T)
-    if isinstance(source, FileSource) and layout.channels == 1 and (excerpt[0][1:] > excerpt[0][:-1]).all():
+    is_series = isinstance(source, FileSource) and layout.channels == 1 and layout.n_frames > 1
+    if is_series and (excerpt[0][1:] > excerpt[0][:-1]).all():
         return None  # times, not a recording
     best: tuple[FileScaling, _Survey] | None = None
     for _ in range(_ROUNDS):

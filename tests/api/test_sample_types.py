@@ -124,7 +124,7 @@ def test_a_file_of_several_blocks_with_odd_values_late(tmp_path: Path) -> None:
     walk[500_000:500_100] = 70_000  # beyond 16 bits
     samples = (walk * 0.195).astype(F4)
     samples[400_000:410_000] = np.nan
-    (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(samples, 4))
     assert spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk").ratio > 6
     with spikey_cli.open(tmp_path / "a.spk") as recording:
         for first in (0, 199_990, 399_990, 409_990, 499_990, 599_000):
@@ -133,7 +133,7 @@ def test_a_file_of_several_blocks_with_odd_values_late(tmp_path: Path) -> None:
 
 def test_other_floats_are_stored_verbatim(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).normal(size=(2000, 2)).astype(F4)
-    (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(samples, 4))
     np.save(tmp_path / "a.npy", samples)
     result = spikey_cli.compress([tmp_path / "a.wav", tmp_path / "a.npy"], tmp_path / "a.spk")
     assert [file["kind"] for file in spikey_cli.info(tmp_path / "a.spk")["files"]] == ["verbatim", "verbatim"]
@@ -168,7 +168,7 @@ def test_samples_are_extracted(tmp_path: Path, recorded: np.ndarray, dtype) -> N
 
 def test_damaged_channels_are_zeros(tmp_path: Path, recorded: np.ndarray) -> None:
     samples = with_odd_values((recorded * 0.195).astype(F4))
-    (tmp_path / "a.wav").write_bytes(wav_bytes(samples))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(samples, 4))
     spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk", coder=spikey_cli.Encoding("range", peers=False))
     data = bytearray((tmp_path / "a.spk").read_bytes())
     data[len(data) // 2] ^= 1
@@ -182,3 +182,13 @@ def test_damaged_channels_are_zeros(tmp_path: Path, recorded: np.ndarray) -> Non
     for channel in range(3):
         expected = np.zeros_like(samples[:, channel]) if channel in lost.channels else samples[:, channel]
         assert back[:, channel].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2])
+def test_short_files_are_restored(tmp_path: Path, frames: int) -> None:
+    for dtype in (np.int32, np.float32, np.float64):
+        (tmp_path / "a.wav").write_bytes(wav_bytes(np.full((frames, 1), 3, dtype), 4))
+        spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "a.spk", force=True)
+        assert spikey_cli.info(tmp_path / "a.spk")["files"][0]["kind"] == "wav"
+        spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "out", force=True)
+        assert (tmp_path / "out" / "a.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()

@@ -68,7 +68,7 @@ def test_an_empty_bar_is_erased(tmp_path):
 
 def test_lines_above_the_bar(archive):
     written = on_a_terminal("test", "-v", archive)
-    assert "\r\x1b[Kthread0.wav: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz" in written
+    assert "\r\x1b[Kthread0.wav: wav, 1 x 30,000 samples, int16, 19,531 Hz" in written
     assert " 100%" in written
 
 
@@ -123,7 +123,7 @@ def test_the_log_of_archives(tmp_path, wavs):
     out, log = run("compress", "-v", *wavs, tmp_path / "out.spk")
     assert out.startswith(f"{tmp_path / 'out.spk'}: 2 files")
     for expected in (
-        rf"^{wavs[1]}: wav, 1 x 30,000 samples, 16 bit, 19,531 Hz, .*n1$",
+        rf"^{wavs[1]}: wav, 1 x 30,000 samples, int16, 19,531 Hz, .*n1$",
         r"^.*: 2, with references: 2, sessions: 1$",
         r"^coder rice, model n1-[0-9a-f]{8}\.onnx, workers: \d+$",
         r"^coded 2 parts, 120000 of 120000 bytes -> \d+$",

@@ -89,6 +89,7 @@ ARCHIVES = {
     "rice-widths": Recipe("rice"),
     "range-widths": Recipe("range"),
     "huffman-widths": Recipe("huffman"),
+    "range-scaled": Recipe("range"),
     "range-blocks": Recipe("range", None, block_samples=500),
     "rice-layouts": Recipe("rice", "parts", embed_model=True),
 }
@@ -105,8 +106,12 @@ def contents() -> dict[str, dict[str, bytes]]:
     random = np.random.default_rng(1)
     session = neural(random, 3200, 2)
     probe = neural(random, 700, 5)
-    npy = io.BytesIO()
+    npy, scaled = io.BytesIO(), io.BytesIO()
     np.save(npy, n1_samples(neural(random, 500, 3)))
+    microvolts = n1_samples(session[:400]) * 0.195
+    np.save(scaled, np.ascontiguousarray(n1_samples(session[:400]) * [0.065, 0.5] + [0, 0.05]))
+    odd = microvolts.astype(np.float32)
+    odd[5:9, 0], odd[20, 1], odd[30, 1], odd[31, 1] = np.nan, np.inf, -0.0, 1e9
     return {
         # two lanes a channel; the converter's profile; two files that are peers
         "session": {f"{side}.wav": wav_bytes(n1_samples(session[:, i])) for i, side in enumerate(("left", "right"))},
@@ -126,6 +131,13 @@ def contents() -> dict[str, dict[str, bytes]]:
             "palette.wav": wav_bytes(np.array([-30000, -1000, 17, 4000, 32767])[random.integers(0, 5, 300)]),
             "square.wav": wav_bytes(np.where(np.arange(500) // 7 % 2, 32767, -32768)),
             "noise.wav": wav_bytes(random.integers(-32768, 32768, 200)),
+        },
+        # integers of 32 bits, and floats; escaped samples
+        "scaled": {
+            "shifted.wav": wav_bytes(n1_samples(session[:400]).astype(np.int32) << 16, 4),
+            "odd.wav": wav_bytes(odd, 4),
+            "fractions.wav": wav_bytes(n1_samples(session[:400]).astype(np.float32) / np.float32(32768), 4),
+            "doubles.npy": scaled.getvalue(),
         },
         # NPY, raw, truncated and empty WAVs; stored and xz
         "layouts": {

@@ -13,11 +13,11 @@ def wav_bytes(
 ) -> bytes:
     """A plain WAV of samples (frames,) or (frames, channels); `header` and `trailer` are chunks around the data.
 
-    Floats are written as they are, and so are int32 if `sample_bytes` is 4.
+    With a `sample_bytes` of 4, int32, float32 and float64 are written as they are.
     """
     samples = samples[:, None] if samples.ndim == 1 else samples
-    is_float = samples.dtype.kind == "f"
-    if is_float or sample_bytes == 4:
+    is_float = sample_bytes == 4 and samples.dtype.kind == "f"
+    if sample_bytes == 4:
         sample_bytes, data = samples.dtype.itemsize, samples.astype(samples.dtype.newbyteorder("<")).tobytes()
     elif sample_bytes == 3:
         data = samples.astype("<i4").reshape(-1, 1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
