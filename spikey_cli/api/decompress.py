@@ -185,7 +185,7 @@ def _open(
     reader = (SalvageReader if keep_going else ArchiveReader)(archive, limits or DEFAULT_LIMITS)
     for entry in reader.directory.files:
         if files is None or entry.name in files:
-            logger.info("%s: %s", entry.name, layout_text(entry.layout, entry.quantizer))
+            logger.info("%s: %s", entry.name, partial(layout_text, entry.layout, entry.quantizer))
     return reader
 
 

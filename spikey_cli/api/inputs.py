@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..codec.scan import ScannedSource, scan
@@ -187,7 +188,7 @@ def scan_sources(sources: Sequence[Source], workers: Workers, fail: Fail) -> lis
         if isinstance(result, SpikeyError):
             fail(result)
         else:
-            logger.info("%s: %s", result.source, layout_text(result.layout, result.quantizer))
+            logger.info("%s: %s", result.source, partial(layout_text, result.layout, result.quantizer))
             scanned.append(result)
     return scanned
 

@@ -10,7 +10,6 @@ Both store 16-bit samples. Rates are rounded to whole Hz (`whole_rate`). Any oth
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from pathlib import Path
@@ -53,6 +52,8 @@ def _from_spikeglx(text: str) -> RawFormat:
 
 
 def _from_open_ephys(text: str, folder: str) -> RawFormat:
+    import json
+
     (stream,) = (stream for stream in json.loads(text)["continuous"] if stream["folder_name"].strip("/\\") == folder)
     return _raw_format(stream["num_channels"], stream["sample_rate"])
 

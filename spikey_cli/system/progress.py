@@ -6,13 +6,33 @@ DEBUG for blocks.
 
 from __future__ import annotations
 
-import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-logger = logging.getLogger("spikey_cli")
+
+class _Logger:
+    """The logger `spikey_cli` of `logging`, in a process that has imported it: in any other nobody listens."""
+
+    def info(self, message: str, *arguments: object) -> None:
+        """Log at level INFO. An argument that is a function is called if somebody listens."""
+        self._log("INFO", message, arguments)
+
+    def debug(self, message: str, *arguments: object) -> None:
+        """Log at level DEBUG."""
+        self._log("DEBUG", message, arguments)
+
+    def _log(self, level: str, message: str, arguments: tuple[object, ...]) -> None:
+        if logging := sys.modules.get("logging"):
+            logger, number = logging.getLogger("spikey_cli"), getattr(logging, level)
+            if logger.isEnabledFor(number):
+                values = [argument() if callable(argument) else argument for argument in arguments]
+                logger.log(number, message, *values, stacklevel=3)
+
+
+logger = _Logger()
 
 
 class Progress(Protocol):

@@ -215,8 +215,7 @@ def _joint_groups(linked: Sequence[Iterable[int]]) -> tuple[int, ...]:
     return tuple(groups)
 
 
-@dataclass(frozen=True, eq=False)
-class ReferenceTable:
+class ReferenceTable(NamedTuple):
     """The references of some channels as arrays, for the core; channels are sorted by coding pass.
 
     Parameters

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_EARLIER = 8
 """Maximum references of a channel to channels of earlier coding passes."""
@@ -23,8 +23,7 @@ MIN_LAG, MAX_LAG = 32, 4096
 """Bounds of a long lag, in samples. Shorter lags are those of the adaptation; a coder keeps a lag's samples at hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A channel of an earlier coding pass, from whose present and past samples another channel is predicted."""
 
     channel: int
@@ -33,8 +32,7 @@ class Reference:
     """Common activity, 0 to 255: |correlation| * 255, rounded; 0 if it is not known."""
 
 
-@dataclass(frozen=True)
-class Topology:
+class Topology(NamedTuple):
     """Coding pass, references and long lag of every channel.
 
     Parameters

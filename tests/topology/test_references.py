@@ -123,6 +123,6 @@ def test_reference_tables_are_sorted_by_pass():
     assert table.later.tolist() == [[2, 3], [-1, -1], [3, -1], [-1, -1]]
     assert table.lags.tolist() == [0, 77, 0, 50]
     assert table.groups.tolist() == [0, 1, 0, 0]
-    assert all(array.dtype == "int64" for array in vars(table).values())
+    assert all(array.dtype == "int64" for array in table._asdict().values())
     without = ReferenceTable.of(graph, [2, 0])
     assert (without.references.tolist(), without.later.tolist()) == ([none] * 2, [[-1, -1]] * 2)
