@@ -110,15 +110,16 @@ class _MemoryTarget:
         self._memory = memory
         self._at = -skipped
 
-    def append(self, data: Bytes) -> None:
-        skipped = min(max(-self._at, 0), len(data))
-        self._at += skipped
-        rest = np.frombuffer(data, np.uint8, offset=skipped)
-        self._memory[self._at : self._at + rest.size] = rest
-        self._at += rest.size
+    def append(self, *pieces: Bytes) -> None:
+        for data in pieces:
+            skipped = min(max(-self._at, 0), len(data))
+            self._at += skipped
+            rest = np.frombuffer(data, np.uint8, offset=skipped)
+            self._memory[self._at : self._at + rest.size] = rest
+            self._at += rest.size
 
-    def commit(self) -> None:
-        """Do nothing: the bytes are in place."""
+    def commit(self, *pieces: Bytes) -> None:
+        self.append(*pieces)
 
     def discard(self) -> None:
         """Do nothing: there is no file to delete."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..codec.blocks import Decoder, FetchedBlock, RestoredPart, restore_block
 from ..container.archive import ArchiveReader, content_digest
@@ -17,7 +17,7 @@ from ..errors import InputError, LimitError, SpikeyError, unknown_name
 from ..model.predictor import Predictor
 from ..model.zoo import model_name
 from ..system.progress import Progress, logger, timed
-from ..system.whole_file import WholeFile, flush
+from ..system.whole_file import WholeFile, flush, folder_below
 from ..system.workers import Workers, open_workers
 from .file_writer import FileWriter, LostFrames, Target, join_lost
 from .inputs import layout_text
@@ -121,10 +121,14 @@ def decompress(
     """
     root = Path(folder)
     used: set[Path] = set() if root.exists() else {root.parent}
+    folders: dict[str, Path] = {}
 
     def open_target(name: str) -> WholeFile:
-        used.update(root / parent for parent in Path(name).parents)
-        return WholeFile.below(root, name, force=force, flush_folder=False)
+        folder, _, own_name = name.rpartition("/")
+        if folder not in folders:
+            used.update(root / parent for parent in PurePath(name).parents)
+            folders[folder] = folder_below(root, folder)
+        return WholeFile(folders[folder] / own_name, force=force, flush_folder=False)
 
     with _open(archive, keep_going, limits, files) as reader:
         result = restore(reader, open_target, workers, files=files, predictor=predictor, progress=progress)

@@ -21,11 +21,11 @@ _FILL_FRAMES = 1 << 16
 class Target(Protocol):
     """Receives the bytes of a restored file."""
 
-    def append(self, data: Bytes) -> None:
+    def append(self, *pieces: Bytes) -> None:
         """Take the next bytes."""
 
-    def commit(self) -> None:
-        """Finish: all bytes were passed, and their checksum is correct."""
+    def commit(self, *pieces: Bytes) -> None:
+        """Take the last bytes and finish: the checksum of all is correct."""
 
     def discard(self) -> None:
         """Delete what was written, unless it was committed."""
@@ -102,6 +102,7 @@ class FileWriter:
         self._crc = crc
         self._salvage = salvage
         self._n_frames = 0
+        self._header = b""
         self._target: Target | None = None
 
     @property
@@ -110,9 +111,11 @@ class FileWriter:
         return self.failure is None and not self.lost
 
     def begin(self, open_target: Callable[[str], Target | None]) -> None:
-        """Open the target by the file's name, and write the header bytes."""
+        """Open the target by the file's name. The header bytes are written with the first part."""
         self._target = open_target(self.entry.name)
-        self._write(self.entry.layout.header if self.entry.layout else b"", 0)
+        self._header = self.entry.layout.header if self.entry.layout else b""
+        if not self.entry.frames:
+            self._write(b"", 0)
 
     def add(self, restored: RestoredPart) -> None:
         """Write the next part. Raises ArchiveError if it is damaged, unless in salvage mode."""
@@ -166,13 +169,12 @@ class FileWriter:
     def _write(self, data: Bytes, frames: int) -> None:
         self._n_frames += frames
         is_end = self._n_frames == self.entry.frames
-        if is_end and self.entry.layout and self.entry.layout.trailer:
-            data = b"".join((data, self.entry.layout.trailer))
-        self.digest.update(data)
-        if self._target and data:
-            self._target.append(data)
-        if is_end:
-            if not self.lost and self._crc is not None and self.digest.crc != self._crc:
-                raise self._reader.damaged("what was decoded does not match the file's checksum", self.entry.name)
-            if self._target:
-                self._target.commit()
+        trailer = self.entry.layout.trailer if is_end and self.entry.layout else b""
+        pieces = [piece for piece in (self._header, data, trailer) if piece]
+        self._header = b""
+        for piece in pieces:
+            self.digest.update(piece)
+        if is_end and not self.lost and self._crc is not None and self.digest.crc != self._crc:
+            raise self._reader.damaged("what was decoded does not match the file's checksum", self.entry.name)
+        if self._target:
+            (self._target.commit if is_end else self._target.append)(*pieces)

@@ -79,14 +79,16 @@ def find_sources(
         elif not recursive:
             fail(InputError(f"{path}: is a folder; name files, or take its files recursively", parameter="recursive"))
         else:
-            files = sorted(file for file in _files_below(path, fail) if not _is_left_behind(file, fail))
+            files = [file for file in _files_below(path, fail) if not _is_left_behind(file, fail)]
+            files.sort(key=lambda file: file.split(os.sep))
             if not files:
                 fail(InputError(f"{path}: holds no files; name a folder that does"))
-            sources += [FileSource(file, file.relative_to(path).as_posix(), sample_rate, raw) for file in files]
+            start = len(os.path.join(path, ""))
+            sources += [FileSource(Path(file), file[start:].replace(os.sep, "/"), sample_rate, raw) for file in files]
     return sources
 
 
-def _files_below(root: Path, fail: Fail) -> Iterator[Path]:
+def _files_below(root: Path, fail: Fail) -> Iterator[str]:
     """Yield all files below a folder; links to folders are not followed, because they may form a cycle."""
 
     def unreadable(error: OSError) -> None:
@@ -98,14 +100,14 @@ def _files_below(root: Path, fail: Fail) -> Iterator[Path]:
             if os.path.islink(path):
                 fail(InputError(f"{path}: is a link to a folder, and not followed; name that folder too"))
         for name in names:
-            yield Path(folder, name)
+            yield os.path.join(folder, name)
 
 
-def _is_left_behind(path: Path, fail: Fail) -> bool:
+def _is_left_behind(path: str, fail: Fail) -> bool:
     """Return whether a file is temporary and of an interrupted run; report one that holds part of a recording."""
     if not is_temporary(path):
         return False
-    with contextlib.suppress(OSError), path.open("rb") as file:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
         if file.read(len(LIVE_MAGIC)) == LIVE_MAGIC:
             fail(
                 InputError(

@@ -103,13 +103,15 @@ class _Comparison:
         self.is_equal = False
         """Whether all bytes were compared and are equal."""
 
-    def append(self, data: Bytes) -> None:
+    def append(self, *pieces: Bytes) -> None:
         with open_input(self._path) as file:
-            if read_at(file, self._length, len(data)) != data:
-                raise self._changed()
-        self._length += len(data)
+            for data in pieces:
+                if read_at(file, self._length, len(data)) != data:
+                    raise self._changed()
+                self._length += len(data)
 
-    def commit(self) -> None:
+    def commit(self, *pieces: Bytes) -> None:
+        self.append(*pieces)
         if self._state[0] != self._length:
             raise self._changed()
         self.is_equal = True

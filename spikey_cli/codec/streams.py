@@ -35,8 +35,8 @@ Result = TypeVar("Result")
 MIN_LANE_GROUP = 4
 """Least number of lanes that are worth another worker."""
 
-MAX_LANE_GROUP = 1 << 14
-"""Number of lanes above which channels are coded one group after another, which bounds the memory."""
+MAX_LANE_GROUP = 1 << 10
+"""Number of lanes above which channels are coded one group after another: their state fits into a cache."""
 
 
 def share_channels(

@@ -7,8 +7,8 @@ files, which are sources of their own (see `integrations.hdf5`).
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
-from pathlib import PurePath
 from typing import BinaryIO, NamedTuple
 
 from ..errors import InputError
@@ -115,4 +115,4 @@ def resembled_format(source: Source) -> FileFormat | None:
 
 def suffix(name: str) -> str:
     """Return the suffix of a file's name in lower case, with its dot."""
-    return PurePath(name).suffix.lower()
+    return os.path.splitext(name)[1].lower()

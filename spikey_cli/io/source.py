@@ -79,9 +79,10 @@ class FileSource:
     raw: RawFormat | None = None
 
     def __post_init__(self) -> None:
-        path = Path(self.path)
-        object.__setattr__(self, "path", path)
-        object.__setattr__(self, "name", self.name or path.name)
+        if not isinstance(self.path, Path):
+            object.__setattr__(self, "path", Path(self.path))
+        if not self.name:
+            object.__setattr__(self, "name", self.path.name)
 
     def __str__(self) -> str:
         return str(self.path)

@@ -24,14 +24,14 @@ _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
 _NAME_LENGTH = 40
 """Characters of the target's name in the temporary name, which must not be too long for the file system."""
 
-_temporaries: set[Path] = set()
+_temporaries: set[str] = set()
 """Temporary files that may exist. A signal can interrupt a run between any two steps, also while it cleans up."""
 
 
 def _discard_all() -> None:
     for path in list(_temporaries):
         with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+            os.unlink(path)
 
 
 atexit.register(_discard_all)  # runs after all threads that write have ended
@@ -52,11 +52,6 @@ class WholeFile:
         Flush the folder on `commit`. Without it, which is faster for many files, a power cut may undo the rename until
         `flush` is called for the folder.
 
-    Attributes
-    ----------
-    temporary : Path
-        Where the data is until it is committed.
-
     Raises
     ------
     InputError
@@ -69,13 +64,19 @@ class WholeFile:
         self._flush_folder = flush_folder
         self._check_target()
         name = f".{path.name[:_NAME_LENGTH]}.{os.urandom(4).hex()}.part"
-        self.temporary = path.with_name(name).absolute()
-        _temporaries.add(self.temporary)
+        # a string, since a path takes longer to build than the file
+        self._temporary = os.path.join(os.path.abspath(os.path.dirname(path)), name)
+        _temporaries.add(self._temporary)
         try:
-            self.temporary.open("xb").close()
+            open(self._temporary, "xb", buffering=0).close()
         except OSError as error:
-            _temporaries.discard(self.temporary)
+            _temporaries.discard(self._temporary)
             raise self._failed(error) from error
+
+    @property
+    def temporary(self) -> Path:
+        """Where the data is until it is committed."""
+        return Path(self._temporary)
 
     @classmethod
     def below(cls, root: Path, name: str, *, force: bool, flush_folder: bool = True) -> Self:
@@ -86,26 +87,17 @@ class WholeFile:
         InputError
             As the constructor does, or a link leads out of `root`.
         """
-        path = root / name
-        # checked before a folder is made, which would be outside too
-        if not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(root)):
-            raise InputError(f"{path}: a link leads out of {root}; choose another folder")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(system_fault(path.parent, "make the folder", error)) from error
-        except RecursionError as error:  # about a thousand nested folders
-            raise InputError(
-                f"{root}: the name of a file has too many folders to make them; rename the file"
-            ) from error
-        return cls(path, force=force, flush_folder=flush_folder)
+        folder, _, own_name = name.rpartition("/")
+        return cls(folder_below(root, folder) / own_name, force=force, flush_folder=flush_folder)
 
     def _check_target(self) -> None:
+        if not os.path.lexists(self.path):
+            return
         if os.path.isdir(self.path):
             raise InputError(f"{self.path}: is a folder; name a file")
         if os.path.exists(self.path) and not os.path.isfile(self.path):
             raise InputError(f"{self.path}: is a device or a pipe, which is never overwritten; name a file")
-        if not self._force and os.path.lexists(self.path):
+        if not self._force:
             raise InputError(
                 f"{self.path}: exists already; choose another name, or force overwriting it", parameter="force"
             )
@@ -113,11 +105,11 @@ class WholeFile:
     def _failed(self, error: OSError) -> InputError:
         return InputError(system_fault(self.path, "write", error))
 
-    def append(self, data: bytes | bytearray | memoryview) -> None:
+    def append(self, *pieces: bytes | bytearray | memoryview) -> None:
         """Write at the end. The file is not held open, so that thousands can be written at the same time."""
         try:
-            with open(self.temporary, "ab", opener=_open_existing) as file:
-                file.write(data)
+            with open(self._temporary, "ab", opener=_open_existing) as file:
+                file.writelines(pieces)
         except OSError as error:
             raise self._failed(error) from error
 
@@ -125,22 +117,27 @@ class WholeFile:
     def writing(self) -> Iterator[BinaryIO]:
         """Hold the file open to write it from its start. An OSError within the block becomes an InputError."""
         try:
-            with open(self.temporary, "wb", opener=_open_existing) as file:
+            with open(self._temporary, "wb", opener=_open_existing) as file:
                 yield file
         except OSError as error:
             raise self._failed(error) from error
 
-    def commit(self) -> None:
-        """Flush the data to the disk and give it the target's name, unless a signal has asked the run to end."""
+    def commit(self, *pieces: bytes | bytearray | memoryview) -> None:
+        """Append the last pieces, flush the data to the disk and give it the target's name.
+
+        A signal that has asked the run to end is raised instead.
+        """
         signals.check()
         try:
-            with self.temporary.open("rb+") as file:
+            with open(self._temporary, "ab", opener=_open_existing) as file:
+                file.writelines(pieces)
+                file.flush()
                 os.fsync(file.fileno())
             self._check_target()
-            os.replace(self.temporary, self.path)
+            os.replace(self._temporary, self.path)
         except OSError as error:
             raise self._failed(error) from error
-        _temporaries.discard(self.temporary)
+        _temporaries.discard(self._temporary)
         if self._flush_folder:
             flush(self.path.parent, self.path)
 
@@ -155,16 +152,37 @@ class WholeFile:
         with contextlib.suppress(InputError):
             if not os.path.lexists(self.path):
                 self.commit()
-        _temporaries.discard(self.temporary)
-        return self.temporary if os.path.exists(self.temporary) else self.path
+        _temporaries.discard(self._temporary)
+        return self.temporary if os.path.exists(self._temporary) else self.path
 
     def discard(self) -> None:
         """Delete the data, unless it was committed."""
-        if self.temporary in _temporaries:
+        if self._temporary in _temporaries:
             # the error that led here is more important; the deletion is tried again when the process ends
             with contextlib.suppress(OSError):
                 self.temporary.unlink(missing_ok=True)
-                _temporaries.discard(self.temporary)
+                _temporaries.discard(self._temporary)
+
+
+def folder_below(root: Path, folder: str) -> Path:
+    """Make the folder of this name below `root`, and those in between; return it.
+
+    Raises
+    ------
+    InputError
+        A link leads out of `root`, or the folder cannot be made.
+    """
+    path = root / folder
+    # checked before a folder is made, which would be outside too
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise InputError(f"{path}: a link leads out of {root}; choose another folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(system_fault(path, "make the folder", error)) from error
+    except RecursionError as error:  # about a thousand nested folders
+        raise InputError(f"{root}: the name of a file has too many folders to make them; rename the file") from error
+    return path
 
 
 def _open_existing(path: str, flags: int) -> int:
@@ -172,9 +190,9 @@ def _open_existing(path: str, flags: int) -> int:
     return os.open(path, flags & ~os.O_CREAT)
 
 
-def is_temporary(path: Path) -> bool:
+def is_temporary(path: str | Path) -> bool:
     """Return whether a file has the name of a temporary file, which a killed run left behind."""
-    return _TEMPORARY.fullmatch(path.name) is not None
+    return _TEMPORARY.fullmatch(os.path.basename(path)) is not None
 
 
 def write_whole(path: Path, data: bytes, *, force: bool) -> None:

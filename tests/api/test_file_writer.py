@@ -23,10 +23,11 @@ class Recorder:
     def __init__(self) -> None:
         self.data, self.outcome = b"", []
 
-    def append(self, data) -> None:
-        self.data += bytes(data)
+    def append(self, *pieces) -> None:
+        self.data += b"".join(pieces)
 
-    def commit(self) -> None:
+    def commit(self, *pieces) -> None:
+        self.append(*pieces)
         self.outcome.append("commit")
 
     def discard(self) -> None:

@@ -25,10 +25,11 @@ class MemoryFile:
     def __init__(self, name: str, kept: dict[str, bytes]) -> None:
         self._name, self._kept, self._data = name, kept, bytearray()
 
-    def append(self, data: bytes) -> None:
-        self._data += data
+    def append(self, *pieces: bytes) -> None:
+        self._data += b"".join(pieces)
 
-    def commit(self) -> None:
+    def commit(self, *pieces: bytes) -> None:
+        self.append(*pieces)
         self._kept[self._name] = bytes(self._data)
 
     def discard(self) -> None:
