@@ -120,8 +120,11 @@ def _is_left_behind(path: str, fail: Fail) -> bool:
 
 def check_not_input(archive: Path, inputs: Sequence[str | os.PathLike[str] | Source]) -> None:
     """Raise InputError if the archive would overwrite a file that is named as an input."""
+    if not os.path.isfile(archive):
+        return
+    status = os.stat(archive)
     for item in inputs:
-        if isinstance(item, (str, os.PathLike)) and os.path.isfile(archive) and _is_same_file(item, archive):
+        if isinstance(item, (str, os.PathLike)) and _is_same_file(item, status):
             raise InputError(f"{archive}: is an input and the archive at once; name another archive")
 
 
@@ -138,16 +141,20 @@ def check_replaceable(archive: Path) -> None:
         )
 
 
-def _is_same_file(path: str | os.PathLike[str], archive: Path) -> bool:
-    return os.path.exists(path) and os.path.samefile(path, archive)
+def _is_same_file(path: str | os.PathLike[str], archive: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), archive)
+    except (OSError, ValueError):
+        return False
 
 
 def without_archive(sources: Sequence[Source], archive: Path) -> tuple[list[Source], list[SpikeyWarning]]:
     """Leave out the archive that will be overwritten, as found in an input folder, with a warning."""
     if not os.path.isfile(archive):
         return list(sources), []
+    status = os.stat(archive)
     others = [
-        source for source in sources if not (isinstance(source, FileSource) and _is_same_file(source.path, archive))
+        source for source in sources if not (isinstance(source, FileSource) and _is_same_file(source.path, status))
     ]
     if len(others) == len(sources):
         return others, []

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..core.quantizer import Quantizer, QuantizerSearch, SampleFormat
+from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat
 from ..core.residual import EXCERPT_SAMPLES, residuals
 from ..core.scaling import FileScaling
 from ..errors import InputError, system_fault
@@ -143,7 +143,8 @@ def scan(source: Path | Source) -> ScannedSource:
             layout = find_layout(file, status.size, source)
         except OSError as error:
             raise InputError(system_fault(source, "read", error)) from error
-        survey, scaling = _Survey(QuantizerSearch(2), np.zeros((0, layout.channels if layout else 0), np.int16)), None
+        survey: _Survey | None = None
+        scaling: FileScaling | None = None
         if layout is not None and not layout.sample_type.is_scaled:
             survey = _survey(file, source, layout, None)
         elif layout is not None:
@@ -157,7 +158,9 @@ def scan(source: Path | Source) -> ScannedSource:
                 layout = None
             else:
                 scaling, survey = found
-    found_residuals = residuals(survey.excerpt) if layout else ()
+    if survey is None:
+        return ScannedSource(source, source.name, status, None, IDENTITY, (), None)
+    found_residuals = residuals(survey.excerpt)
     return ScannedSource(source, source.name, status, layout, survey.search.quantizer(), found_residuals, scaling)
 
 
@@ -194,7 +197,7 @@ def _read_samples(file: BinaryIO, source: Source, layout: Layout, first: int, co
 def _survey(file: BinaryIO, source: Source, layout: Layout, scaling: FileScaling | None) -> _Survey:
     integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
     search, excerpt = QuantizerSearch(integer_bytes), np.zeros((0, layout.channels), sample_dtype(integer_bytes))
-    n_escaped, escaped = 0, [np.zeros(0, layout.sample_type.dtype)] * layout.channels
+    n_escaped, escaped = 0, [np.zeros(0, layout.sample_type.dtype)] * layout.channels if scaling else []
     for number, samples in enumerate(_chunks(file, source, layout)):
         integers = samples
         if scaling:

@@ -32,7 +32,9 @@ PALETTE_SPARSITY = 4
 
 def _contiguous(array: np.ndarray) -> np.ndarray:
     """Return an array as the core takes it: flat, in C order and aligned."""
-    return np.require(array, requirements=["C", "A"]).reshape(-1)
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        array = np.require(array, requirements=["C", "A"])
+    return array.reshape(-1)
 
 
 class Quantizer(ABC):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -115,7 +116,7 @@ class Layout:
         """Offset of the first sample in the file, in bytes."""
         return len(self.header)
 
-    @property
+    @cached_property
     def frame_bytes(self) -> int:
         """Bytes per frame."""
         return self.channels * self.sample_bytes
