@@ -23,6 +23,11 @@ from .report import complain
 COMMANDS = ("compress", "decompress", "extract", "test", "info", "plot", "topology", "analyze", "train", "bench")
 """The commands in the order of the help text: each names a module of this folder and the function in it."""
 
+_WITH_OWN_THREADS = ("compress", "decompress", "extract", "test", "info")
+"""Commands that leave NumPy's BLAS one thread. Its others would wait in a loop, which takes more processor time than a
+short recording.
+"""
+
 
 class _Commands(click.Group):
     """The commands, imported on demand; errors are printed as lines instead of tracebacks."""
@@ -33,6 +38,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in _WITH_OWN_THREADS:
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
         command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __name__), cmd_name)
         return command
 
