@@ -152,7 +152,7 @@ static PyObject *py_residuals(PyObject *module, PyObject *args) {
         int8_t *to = take_exactly(&held, residuals, "i", 1, 1, n);
         if (!held.failed) {
             Py_BEGIN_ALLOW_THREADS
-            error = spikey_residuals(from, type, n_frames, n_channels, to);
+            EXACTLY(error = spikey_residuals(from, type, n_frames, n_channels, to));
             Py_END_ALLOW_THREADS
         }
     }

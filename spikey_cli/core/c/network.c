@@ -76,7 +76,7 @@ static void make_integers(spikey_network *network, double *bounds) {
         pairs += rows * ((columns + 1) / 2);
     }
     for (int r = 0; r < 3; r++) {
-        if (bounds[r] > SPIKEY_OUTPUT_LIMIT) { /* the plain loops would clip them */
+        if (bounds[r] > (double)SPIKEY_OUTPUT_LIMIT) { /* the plain loops would clip them */
             free(network->pairs);
             network->pairs = 0;
             return;
@@ -94,7 +94,8 @@ spikey_network *spikey_network_new(int n_layers, const int64_t *size, const floa
         int64_t rows = size[2 * layer], columns = size[2 * layer + 1];
         if (rows < 4 || rows > MAX_SIDE || rows % ROWS_AT_ONCE || columns < 1 || columns > MAX_SIDE) return 0;
         if (layer > 0 && columns > size[2 * layer - 2]) return 0;
-        if (!(low[layer] <= high[layer]) || low[layer] > SPIKEY_OUTPUT_LIMIT || high[layer] < -SPIKEY_OUTPUT_LIMIT)
+        if (!(low[layer] <= high[layer])) return 0;
+        if (low[layer] > (float)SPIKEY_OUTPUT_LIMIT || high[layer] < -(float)SPIKEY_OUTPUT_LIMIT)
             return 0; /* outputs beyond would not fit an int32 */
         weights += rows * columns;
         pairs += rows * ((columns + 1) / 2);
