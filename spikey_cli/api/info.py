@@ -11,6 +11,7 @@ from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import coder_with_number
 from ..io.formats import format_name
 from ..model.zoo import shipped_models_with
+from .inputs import quantizer_text
 
 
 def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> dict[str, object]:
@@ -110,5 +111,5 @@ def _file_info(entry: FileEntry, crc: int | None) -> dict[str, object]:
         "sample_bits": 8 * entry.layout.sample_bytes,
         "sample_type": str(entry.layout.sample_type),
         "scaling": [*dict.fromkeys(map(str, entry.scaling.channels))] if entry.scaling else None,
-        "quantizer": entry.quantizer.kind,
+        "quantizer": quantizer_text(entry.quantizer, entry.layout.channels),
     }

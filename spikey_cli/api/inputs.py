@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -212,4 +213,15 @@ def _scan_or_error(source: Source) -> ScannedSource | SpikeyError:
 
 def layout_text(layout: Layout | None, quantizer: Quantizer) -> str:
     """Return the format, layout and quantizer of a file in words, for the log."""
-    return f"{format_name(layout)}, {layout}, quantizer {quantizer.kind}" if layout else "verbatim"
+    if layout is None:
+        return "verbatim"
+    return f"{format_name(layout)}, {layout}, quantizer {quantizer_text(quantizer, layout.channels)}"
+
+
+def quantizer_text(quantizer: Quantizer, n_channels: int) -> str:
+    """Return the kinds of a file's quantizers, the most frequent first: `lattice` or `lattice, copy (15)`."""
+    each = [quantizer.of_channel(channel) for channel in range(n_channels)]
+    kinds = Counter("constant" if one.kind == "step" and one.size == 1 else one.kind for one in each)
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())

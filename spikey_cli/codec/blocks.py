@@ -21,6 +21,7 @@ from ..container.archive import NO_MODEL, ArchiveReader, FileDigest
 from ..container.block_table import BlockTable
 from ..container.directory import Directory
 from ..container.parts import Method, Part, Stream, positions_by_file
+from ..core.channel_quantizers import Copy
 from ..core.coders import Coder, coder_with_number
 from ..core.escapes import Escapes, pack_escapes, unpack_escapes
 from ..core.quantizer import SampleFormat
@@ -31,6 +32,7 @@ from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
 from .block_plan import steps_for
 from .cost import CostBudget, decoding_time, lane_memory
+from .lattices import Lattices
 from .presets import EFFORT, EFFORTS
 from .scan import ScannedSource
 from .streams import decode_channels, encode_channels
@@ -158,10 +160,21 @@ def encode_block(
         return CodedBlock(block.parts, 0, [[stream] for stream in packed])
     formatted = list(zip(block.parts, block.formats, block.pieces, strict=True))
     channels, escapes = zip(*itertools.chain.from_iterable(workers.map(_read_channels, formatted)), strict=True)
-    quantizers = [sample_format.quantizer for sample_format in block.formats for _ in range(sample_format.channels)]
+    quantizers = [each.quantizer.of_channel(i) for each in block.formats for i in range(each.channels)]
     steps = steps_for([codes.size for codes in channels])
-    encoded = encode_channels(channels, quantizers, block.reference_graph, steps, coder, predictor, workers, effort)
-    streams = map(_with_escapes, encoded, escapes)
+    lattices = Lattices.of(quantizers)
+    points, residues = lattices.split(channels)
+    coded = encode_channels(
+        [*points, *residues],
+        lattices.quantizers,
+        block.reference_graph.extended(len(residues)),
+        steps,
+        coder,
+        predictor,
+        workers,
+        effort,
+    )
+    streams = map(_with_escapes, lattices.join_streams(coded), escapes)
     part_streams = [[next(streams) for _ in range(sample_format.channels)] for sample_format in block.formats]
     return CodedBlock(block.parts, steps, part_streams)
 
@@ -176,22 +189,28 @@ def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[tuple[np
         raise FileChangedError(part.file) from error
 
 
-_ESCAPED = Method.ESCAPED_PACKED - Method.PACKED
+_ESCAPED = {
+    Method.PACKED: Method.ESCAPED_PACKED,
+    Method.CODED: Method.ESCAPED_CODED,
+    Method.SPLIT: Method.ESCAPED_SPLIT,
+}
+_UNESCAPED: dict[int, Method] = {escaped: method for method, escaped in _ESCAPED.items()}
 
 
 def _with_escapes(stream: Stream, escapes: Escapes | None) -> Stream:
-    return Stream(stream.method + _ESCAPED, pack_escapes(escapes) + stream.data) if escapes else stream
+    return Stream(_ESCAPED[Method(stream.method)], pack_escapes(escapes) + stream.data) if escapes else stream
 
 
 def _without_escapes(stream: Stream, part: Part, sample_format: SampleFormat) -> tuple[Stream, Escapes | None]:
     """Return what `_with_escapes` took; an empty stream for one that is damaged."""
-    if stream.method not in (Method.ESCAPED_PACKED, Method.ESCAPED_CODED) or not sample_format.scaling:
+    method = _UNESCAPED.get(stream.method)
+    if method is None or not sample_format.scaling:
         return stream, None
     try:
         escapes, used = unpack_escapes(stream.data, part.n_frames, sample_format.sample_type.dtype)
     except DamageError:
-        return Stream(stream.method - _ESCAPED, b""), None
-    return Stream(stream.method - _ESCAPED, stream.data[used:]), escapes
+        return Stream(method, b""), None
+    return Stream(method, stream.data[used:]), escapes
 
 
 def _pack_verbatim(data: bytes) -> Stream:
@@ -311,6 +330,19 @@ class FetchedBlock(NamedTuple):
     reference_graph: ReferenceGraph
     """References among the positions in `needed`."""
 
+    def source_of(self, position: int) -> int | None:
+        """Return the position of the channel of which this one is a copy."""
+        return source_position(self.channels, self.formats, position)
+
+
+def source_position(
+    channels: Sequence[tuple[Part, int]], formats: Mapping[int, SampleFormat], position: int
+) -> int | None:
+    """Return the position of the channel of the same part of which this one is a copy; None if it is no copy."""
+    part, channel = channels[position]
+    quantizer = formats[part.file].quantizer.of_channel(channel) if part.file in formats else None
+    return position - channel + quantizer.source if isinstance(quantizer, Copy) else None
+
 
 def decode_block(
     block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers, effort: int
@@ -352,12 +384,13 @@ def decode_block(
     streams = [stream for stream, _ in split]
     escapes_at = dict(zip(block.needed, (escapes for _, escapes in split), strict=True))
     lengths = [part.n_frames for part, _ in places]
-    quantizers = [block.formats[part.file].quantizer for part, _ in places]
+    lattices = Lattices.of([block.formats[part.file].quantizer.of_channel(channel) for part, channel in places])
+    streams = lattices.split_streams(streams)
     decoded = decode_channels(
         streams,
-        lengths,
-        quantizers,
-        block.reference_graph,
+        lengths + [lengths[i] for i in lattices.positions],
+        lattices.quantizers,
+        block.reference_graph.extended(len(lattices.positions)),
         block.steps,
         coder,
         predictor,
@@ -365,7 +398,10 @@ def decode_block(
         max_lanes,
         effort,
     )
-    codes_at = dict(zip(block.needed, decoded, strict=True))
+    codes_at = dict(zip(block.needed, lattices.join(decoded), strict=True))
+    for position in block.chosen:
+        if (source := block.source_of(position)) is not None:
+            codes_at[position] = codes_at[source] if codes_at[position] is not None else None
     return [
         DecodedPart(
             part,
@@ -473,12 +509,13 @@ class Decoder(NamedTuple):
             else ReferenceGraph.independent(len(places))
         )
         self._check_work(i, table, places, reference_graph)
-        needed = reference_graph.needed(chosen)
+        formats = {part.file: sample_format for part in table.parts if (sample_format := files[part.file].format)}
+        sources = [source_position(places, formats, position) for position in chosen]
+        needed = reference_graph.needed(sorted({*chosen, *(source for source in sources if source is not None)}))
         # an empty stream stands for a damaged one
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
-        formats = {part.file: sample_format for part in table.parts if (sample_format := files[part.file].format)}
         return FetchedBlock(table.steps, places, chosen, needed, streams, formats, reference_graph.subset(needed))
 
     def _check_work(

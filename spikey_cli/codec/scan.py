@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from ..core.channel_quantizers import ByChannel, ChannelSearch
 from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat
 from ..core.residual import EXCERPT_SAMPLES, residuals
 from ..core.scaling import FileScaling
@@ -158,10 +159,12 @@ def scan(source: Path | Source) -> ScannedSource:
                 layout = None
             else:
                 scaling, survey = found
-    if survey is None:
+    if survey is None or layout is None:
         return ScannedSource(source, source.name, status, None, IDENTITY, (), None)
-    found_residuals = residuals(survey.excerpt)
-    return ScannedSource(source, source.name, status, layout, survey.search.quantizer(), found_residuals, scaling)
+    quantizer, excerpt = survey.by_channel.quantizer(survey.search.quantizer(), layout.channels), survey.excerpt
+    if isinstance(quantizer, ByChannel):
+        excerpt = quantizer.coded(excerpt)
+    return ScannedSource(source, source.name, status, layout, quantizer, residuals(excerpt), scaling)
 
 
 class UnscaledError(InputError):
@@ -172,6 +175,7 @@ class _Survey(NamedTuple):
     """What one pass over the samples of a file finds."""
 
     search: QuantizerSearch
+    by_channel: ChannelSearch
     excerpt: np.ndarray
     """The first integers, of shape (frames, channels)."""
     n_escaped: int = 0
@@ -197,6 +201,7 @@ def _read_samples(file: BinaryIO, source: Source, layout: Layout, first: int, co
 def _survey(file: BinaryIO, source: Source, layout: Layout, scaling: FileScaling | None) -> _Survey:
     integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
     search, excerpt = QuantizerSearch(integer_bytes), np.zeros((0, layout.channels), sample_dtype(integer_bytes))
+    by_channel = ChannelSearch(integer_bytes)
     n_escaped, escaped = 0, [np.zeros(0, layout.sample_type.dtype)] * layout.channels if scaling else []
     for number, samples in enumerate(_chunks(file, source, layout)):
         integers = samples
@@ -207,9 +212,10 @@ def _survey(file: BinaryIO, source: Source, layout: Layout, scaling: FileScaling
                     n_escaped += each.first.size
                     escaped[channel] = np.append(escaped[channel], each.sample)[:_MAX_ESCAPED_KEPT]
         search.add(integers)
+        by_channel.add(integers)
         if number == 0:
             excerpt = integers[:EXCERPT_SAMPLES]
-    return _Survey(search, excerpt, n_escaped, tuple(each[np.isfinite(each)] for each in escaped))
+    return _Survey(search, by_channel, excerpt, n_escaped, tuple(each[np.isfinite(each)] for each in escaped))
 
 
 def _find_scaling(file: BinaryIO, source: Source, layout: Layout) -> tuple[FileScaling, _Survey] | None:

@@ -210,7 +210,7 @@ def _encode_group(
     predictor: Predictor | None,
     effort: int,
 ) -> list[Stream]:
-    packed: set[int] = set()
+    packed = {i for i, quantizer in enumerate(quantizers) if quantizer.size == 1}
     while True:
         coded: dict[int, bytes] = {}
         if chosen := [i for i in range(len(channels)) if i not in packed]:

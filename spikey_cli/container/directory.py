@@ -249,7 +249,8 @@ def _unpack_file(table: TableReader) -> FileEntry:
     trailer = table.take(table.number(MAX_TRAILER_BYTES, "the length of a trailer"), "a trailer")
     layout = Layout(header, trailer, rate, channels, SampleType(number), frames)
     scaling = unpack_scaling(table, layout) if layout.sample_type.is_scaled else None
-    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), scaling.integer_bytes if scaling else number)
+    integer_bytes = scaling.integer_bytes if scaling else number
+    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), integer_bytes, channels)
     table.take(quantizer_bytes, "a quantizer")
     return FileEntry(name, layout.file_bytes, layout, quantizer, scaling)
 

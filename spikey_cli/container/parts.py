@@ -22,6 +22,10 @@ class Method(IntEnum):
     """Escaped samples (see `core.escapes`), then as PACKED."""
     ESCAPED_CODED = 5
     """Escaped samples, then as CODED."""
+    SPLIT = 6
+    """Two streams of methods PACKED or CODED: the points of a lattice, and the residues (see `codec.lattices`)."""
+    ESCAPED_SPLIT = 7
+    """Escaped samples, then as SPLIT."""
 
 
 class Part(NamedTuple):

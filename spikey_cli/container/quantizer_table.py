@@ -4,16 +4,24 @@
     1                                  n1
     2  offset  step  size              step       value(i) = offset + i * step
     3  size  first  gap-1  gap-1 ..    palette    sorted values, each coded as the distance to the one before
+    4  quantizer of each channel       by channel
 
-`offset` and `first` are zigzag coded (see `varint`).
+and within kind 4 only:
+
+    5  numerator  denominator  shift  points       lattice
+    6  channel  offset  negated                    copy of the values of an earlier channel
+
+`offset`, `first` and `shift` are zigzag coded (see `varint`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
 
+from ..core.channel_quantizers import MAX_DENOMINATOR, MAX_RESIDUES, ByChannel, Copy, Lattice
 from ..core.quantizer import MAX_PALETTE, N1, Quantizer, TableQuantizer, UniformQuantizer, identity
 from ..core.varint import get_uvarint, put_uvarint, unzigzag, zigzag
 from ..errors import DamageError
@@ -25,7 +33,13 @@ class _Kind(IntEnum):
     N1 = 1
     STEP = 2
     PALETTE = 3
+    BY_CHANNEL = 4
+    LATTICE = 5
+    COPY = 6
 
+
+MAX_CODES = 1 << 24
+_MAX_OFFSET, _MAX_SHIFT = 1 << 26, 1 << 39  # zigzag
 
 _GAP_BYTES = 4  # a gap of 24-bit samples takes no more
 
@@ -36,6 +50,18 @@ def pack_quantizer(quantizer: Quantizer) -> bytes:
         return bytes([_Kind.IDENTITY])
     if quantizer.kind == "n1":
         return bytes([_Kind.N1])
+    if isinstance(quantizer, ByChannel):
+        return bytes([_Kind.BY_CHANNEL]) + b"".join(map(pack_quantizer, quantizer.channels))
+    if isinstance(quantizer, Lattice):
+        out = bytearray([_Kind.LATTICE])
+        for number in (quantizer.numerator, quantizer.denominator, zigzag(quantizer.shift), quantizer.points):
+            put_uvarint(out, number)
+        return bytes(out)
+    if isinstance(quantizer, Copy):
+        out = bytearray([_Kind.COPY])
+        for number in (quantizer.source, zigzag(quantizer.offset), quantizer.is_negated):
+            put_uvarint(out, number)
+        return bytes(out)
     if isinstance(quantizer, UniformQuantizer):
         out = bytearray([_Kind.STEP])
         for number in (zigzag(quantizer.offset), quantizer.step, quantizer.size):
@@ -50,7 +76,9 @@ def pack_quantizer(quantizer: Quantizer) -> bytes:
     return bytes(out)
 
 
-def unpack_quantizer(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quantizer, int]:
+def unpack_quantizer(
+    buf: bytes | memoryview, sample_bytes: int, n_channels: int | None = None
+) -> tuple[Quantizer, int]:
     """Parse the quantizer at the start of `buf`.
 
     Parameters
@@ -59,6 +87,8 @@ def unpack_quantizer(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quanti
         May hold more bytes after the quantizer.
     sample_bytes : int
         Bytes a sample of the file has: 1, 2 or 3.
+    n_channels : int, optional
+        Channels of the file; without it, quantizers by channel are refused.
 
     Returns
     -------
@@ -71,6 +101,56 @@ def unpack_quantizer(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quanti
         The bytes are not a quantizer, or its values do not fit into `sample_bytes`.
     """
     if sample_bytes not in SAMPLE_BYTES or len(buf) == 0:
+        raise DamageError(f"there is no quantizer for samples of {sample_bytes} bytes")
+    if buf[0] != _Kind.BY_CHANNEL or n_channels is None:
+        return _unpack_one(buf, sample_bytes)
+    channels: list[Quantizer] = []
+    pos = 1
+    while len(channels) < n_channels:
+        if pos < len(buf) and buf[pos] == _Kind.COPY:
+            quantizer, used = _unpack_copy(buf[pos:], channels)
+        elif pos < len(buf) and buf[pos] == _Kind.LATTICE:
+            quantizer, used = _unpack_lattice(buf[pos:], sample_bytes)
+        else:
+            quantizer, used = _unpack_one(buf[pos:], sample_bytes)
+        channels.append(quantizer)
+        pos += used
+    return ByChannel(channels), pos
+
+
+def _unpack_copy(buf: bytes | memoryview, before: Sequence[Quantizer]) -> tuple[Quantizer, int]:
+    source, pos = get_uvarint(buf, 1)
+    folded, pos = get_uvarint(buf, pos)
+    is_negated, pos = get_uvarint(buf, pos)
+    if source >= len(before) or isinstance(before[source], Copy) or is_negated > 1 or folded > _MAX_OFFSET:
+        raise DamageError("a channel is a copy of one that it cannot be a copy of")
+    return Copy(source, before[source], unzigzag(folded), bool(is_negated)), pos
+
+
+def _unpack_lattice(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quantizer, int]:
+    numerator, pos = get_uvarint(buf, 1)
+    denominator, pos = get_uvarint(buf, pos)
+    folded, pos = get_uvarint(buf, pos)
+    points, pos = get_uvarint(buf, pos)
+    lowest, highest = sample_range(sample_bytes)
+    if (
+        not 1 <= denominator <= MAX_DENOMINATOR
+        or not denominator < numerator < MAX_RESIDUES * denominator
+        or not 1 <= points <= MAX_CODES
+        or folded > _MAX_SHIFT
+    ):
+        raise DamageError("the lattice of a quantizer is out of range")
+    lattice = Lattice(numerator, denominator, unzigzag(folded), points)
+    first, last = lattice.point(np.array([0, points - 1])).tolist()
+    # the last point may have residues beyond the samples, which an encoder never uses
+    if lattice.size > MAX_CODES or first < lowest or last > highest:
+        raise DamageError("the quantizer has values beyond its samples")
+    return lattice, pos
+
+
+def _unpack_one(buf: bytes | memoryview, sample_bytes: int) -> tuple[Quantizer, int]:
+    """Parse a quantizer of kinds 0 to 3."""
+    if len(buf) == 0:
         raise DamageError(f"there is no quantizer for samples of {sample_bytes} bytes")
     lowest, highest = sample_range(sample_bytes)
     kind = buf[0]

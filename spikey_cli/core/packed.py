@@ -16,8 +16,8 @@ def code_width(size: int) -> int:
 
 
 def packed_bytes(n_codes: int, size: int) -> int:
-    """Return the length in bytes of the packed stream of `n_codes` of `size` codes."""
-    return (n_codes * code_width(size) + 7) // 8
+    """Return the length in bytes of the packed stream of `n_codes` of `size` codes: 0 if there is only one code."""
+    return (n_codes * code_width(size) + 7) // 8 if size > 1 else 0
 
 
 def pack_codes(codes: np.ndarray, size: int) -> bytes:
@@ -34,6 +34,8 @@ def pack_codes(codes: np.ndarray, size: int) -> bytes:
     bytes
         The packed stream.
     """
+    if size == 1:
+        return b""
     return _core.pack(np.require(codes, requirements=["C", "A"]), code_width(size))
 
 
@@ -47,5 +49,7 @@ def unpack_codes(stream: bytes, n_codes: int, size: int) -> np.ndarray | None:
     """
     if len(stream) != packed_bytes(n_codes, size):
         return None
+    if size == 1:
+        return np.zeros(n_codes, dtype=np.int32)
     codes = np.empty(n_codes, dtype=np.int32)
     return codes if _core.unpack(stream, code_width(size), size, codes) else None

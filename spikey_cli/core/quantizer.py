@@ -30,6 +30,12 @@ PALETTE_SPARSITY = 4
 """A palette's values span at least this many times their number; otherwise its gaps may be chance in a short file."""
 
 
+CHANGED = (
+    "a sample is none of the values that its file had: the file changed while it was read; "
+    "compress it again once nothing writes to it"
+)
+
+
 def _contiguous(array: np.ndarray) -> np.ndarray:
     """Return an array as the core takes it: flat, in C order and aligned."""
     if not (array.flags.c_contiguous and array.flags.aligned):
@@ -44,6 +50,10 @@ class Quantizer(ABC):
     """One of "identity", "n1", "step", "palette"."""
     size: int
     """Number of values, 1 to 2**24."""
+
+    def of_channel(self, channel: int) -> Quantizer:
+        """Return the quantizer of a channel of the file."""
+        return self
 
     def to_codes(self, samples: np.ndarray) -> np.ndarray:
         """Quantize samples, without loss.
@@ -64,10 +74,7 @@ class Quantizer(ABC):
         """
         codes = np.empty(samples.shape, np.int32)
         if not self._encode(_contiguous(samples), codes.reshape(-1)):
-            raise InputError(
-                "a sample is none of the values that its file had: the file changed while it was read; "
-                "compress it again once nothing writes to it"
-            )
+            raise InputError(CHANGED)
         return codes
 
     def to_samples(self, codes: np.ndarray, dtype: np.dtype | type[np.integer]) -> np.ndarray:
@@ -198,9 +205,9 @@ class SampleFormat:
             If a code is not one of the quantizer's.
         """
         if self.scaling is None:
-            column[:] = self.quantizer.to_samples(codes, column.dtype)
+            column[:] = self.quantizer.of_channel(channel).to_samples(codes, column.dtype)
             return
-        integers = self.quantizer.to_samples(codes, np.int32)
+        integers = self.quantizer.of_channel(channel).to_samples(codes, np.int32)
         column[:] = self.scaling.channels[channel].to_samples(integers, self.sample_type)
         if escapes:
             escapes.put_into(column, first)
@@ -263,6 +270,16 @@ class QuantizerSearch:
             raise ValueError(f"samples {low}..{high} are not of {self._sample_bytes} bytes")
         self._min, self._max = min(self._min, low), max(self._max, high)
         _core.mark(_contiguous(samples), self._lowest, self._seen)
+
+    @property
+    def n_values(self) -> int:
+        """Number of different values so far."""
+        return int(np.count_nonzero(self._seen[self._min - self._lowest : self._max - self._lowest + 1]))
+
+    @property
+    def lowest(self) -> int:
+        """Lowest value so far."""
+        return self._min
 
     def quantizer(self) -> Quantizer:
         """Return the quantizer of all samples so far: n1, else step, else palette, else identity.

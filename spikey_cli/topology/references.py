@@ -136,6 +136,20 @@ class ReferenceGraph:
                 dependent[j].add(i)
         return _closure(positions, lambda i: dependent[i])
 
+    def extended(self, n_more: int) -> ReferenceGraph:
+        """Return the graph with so many independent positions more."""
+        n, none, zeros = len(self.passes), ((),) * n_more, (0,) * n_more
+        group = max(self.joint_groups, default=-1) + 1
+        return ReferenceGraph(
+            passes=self.passes + zeros,
+            references=self.references + none,
+            metrics=self.metrics + none,
+            later=self.later + none,
+            lags=self.lags + zeros,
+            joint_groups=self.joint_groups + tuple(range(group, group + n_more)),
+            dependency_groups=self.dependency_groups + tuple(range(i, i + 1) for i in range(n, n + n_more)),
+        )
+
     def without(self, positions: Collection[int]) -> ReferenceGraph:
         """Return the same graph in which nothing depends on `positions`."""
         n = len(self.passes)

@@ -85,6 +85,7 @@ ARCHIVES = {
     "range-probe": Recipe("range", "n1-peers"),
     "huffman-probe": Recipe("huffman"),
     "rice-probe": Recipe("rice", preset="fast"),
+    "rice-grids": Recipe("rice"),
     "range-hum": Recipe("range", None, preset="best"),
     "rice-widths": Recipe("rice"),
     "range-widths": Recipe("range"),
@@ -99,6 +100,16 @@ ARCHIVES = {
 def predictor(name: str | None) -> Predictor | None:
     """The model of this name."""
     return None if name is None else find_model(str(GOLDEN / "parts.onnx") if name == "parts" else name)
+
+
+def grids(random: np.random.Generator) -> np.ndarray:
+    """Channels that have quantizers of their own, of shape (frames, channels)."""
+    n = 1100
+    first, second = random.integers(-2500, 2500, (2, n))  # dense, so that the file as a whole has no palette
+    steps = np.rint(random.normal(0, 25, n))
+    drift = 10 * np.rint(random.normal(0, 20, n)) + np.arange(n) // 22
+    columns = [first, second, 32 * steps, np.rint(12.0192 * steps + 0.4), drift, 7 - first, drift + 3, np.full(n, 5)]
+    return np.stack(columns, axis=1)
 
 
 def contents() -> dict[str, dict[str, bytes]]:
@@ -117,6 +128,8 @@ def contents() -> dict[str, dict[str, bytes]]:
         "session": {f"{side}.wav": wav_bytes(n1_samples(session[:, i])) for i, side in enumerate(("left", "right"))},
         # five channels that are peers, on a quantizer of kind step; bytes after the samples
         "probe": {"probe.wav": wav_bytes(probe * 12 - 6000, rate=30_000, trailer=b"LIST\x04\x00\x00\x00abcd")},
+        # a step by channel, lattices of a rational step and with an offset that drifts, copies, a constant channel
+        "grids": {"grids.wav": wav_bytes(grids(random))},
         # a long lag
         "hum": {
             "hum.wav": wav_bytes(

@@ -138,7 +138,7 @@ def test_unsafe_names_are_refused(name):
         ({"quantizer": bytes([2, 194, 1, 0, 3]), "stream": bytes([0b00011000])}, "must not be zero"),
         ({"quantizer": bytes([2, 194, 1, 80, 3]), "stream": bytes([0b00011000])}, "too big"),
         ({"quantizer": bytes([1]), "stream": bytes(4)}, "negative"),
-        ({"quantizer": bytes([4]), "stream": b"abc"}, "kind 4"),
+        ({"quantizer": bytes([5]), "stream": b"abc"}, "kind 5"),
     ],
 )
 def test_what_must_be_refused(changes, fault):

@@ -25,7 +25,7 @@ DEVICES = r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]"
 F: Any = np.float32
 SCALED = {4: "<i", 5: "<f", 6: "<d", 7: "<H", 8: "<I", 9: "<q"}  # sample types that are computed from integers
 UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEVICES}) *([./]|$)', re.IGNORECASE)
-(RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ, ESCAPED, _) = range(1, 4), range(6)
+(RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ, ESCAPED, _, SPLIT, _) = range(1, 4), range(8)
 REFUSALS = (ArithmeticError, LookupError, ValueError, EOFError, OSError, lzma.LZMAError, struct.error, zlib.error)
 
 
@@ -103,7 +103,11 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     for file in files:
         require(len(file.channels[0].codes) == file.frames, f"the last part of {file.name} is missing")
         frames = zip(
-            *(map(file.sample, repeat(channel), count(), channel.codes) for channel in file.channels), strict=True
+            *(
+                map(file.sample, repeat(channel), count(), samples_of(channel, file.channels))
+                for channel in file.channels
+            ),
+            strict=True,
         )
         file.content = file.header + b"".join(chain(*frames)) + file.trailer
         require(zlib.crc32(file.content) == archive.number(4), f"{file.name} is damaged")
@@ -111,6 +115,15 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     digests = b"".join(sha256(file.content).digest() for file in files)
     require(sha256(digests).digest() == digest, "the files do not match the archive's SHA-256")
     return {file.name: file.content for file in files}
+
+
+def samples_of(channel: Any, channels: list[Any]) -> list[int]:
+    grid = channel.grid
+    if isinstance(grid, Copy):
+        return [grid.offset + (-x if grid.is_negated else x) for x in samples_of(channels[grid.source], channels)]
+    if isinstance(grid, Lattice):
+        return [grid.point(k) + r for k, r in zip(channel.codes, channel.residues, strict=True)]
+    return [grid.samples[code] for code in channel.codes]
 
 
 def read_directory(directory: Reader, coder: int, effort: int, model: bytes, models: list[bytes]) -> list["File"]:
@@ -149,7 +162,7 @@ class File:
         self.is_verbatim, self.sample_type, size = size == 0, size, 1 if size == 0 else size
         _, n_channels = (0, 1) if self.is_verbatim else (entry.uvarint(), entry.uvarint())
         self.channels = [
-            SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[], escapes={})
+            SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[], escapes={}, residues=[])
             for _ in range(n_channels)
         ]
         self.coder, self.effort, self.network, self.frames = coder, effort, network, entry.uvarint()
@@ -160,27 +173,50 @@ class File:
             require(n_scalings in (1, n_channels) and 2 <= size <= 3, f"{self.name} has {n_scalings} scalings")
             for channel, scaling in zip(self.channels, scalings * (n_channels // n_scalings), strict=True):
                 channel.scaling = scaling
-        kind = 0 if self.is_verbatim else entry.number()
-        require(kind < 4 and size < 4, f"{self.name} has a quantizer of kind {kind}, and samples of {size} bytes")
+        require(size < 4, f"{self.name} has samples of {size} bytes")
         self.sample_bytes = size
-        self.samples = range(-(256**size) // 2, 256**size // 2) if size > 1 else range(256)
+        everything = range(-(256**size) // 2, 256**size // 2) if size > 1 else range(256)
+        kind = 0 if self.is_verbatim else entry.number()
+        whole = self.grid(entry, kind, everything, -1) if kind != 4 else None
+        for i in range(n_channels):
+            self.channels[i].grid = whole or self.grid(entry, entry.number(), everything, i)
+
+    def grid(self, entry: Reader, kind: int, everything: Any, channel: int) -> Any:
+        """Return the quantizer of a channel, -1 being that of all, whose kind was read."""
+        samples: Any = everything
         if kind == 1:
-            self.samples = [int((65535 * i - 1023 * 32768) / 1023) for i in range(1024)]
+            samples = [int((65535 * i - 1023 * 32768) / 1023) for i in range(1024)]
         elif kind == 2:
             offset, step, count = unzigzag(entry.uvarint()), entry.uvarint(), entry.uvarint()
-            self.samples = range(offset, offset + step * count, step)
+            samples = range(offset, offset + step * count, step)
         elif kind == 3:
             count, first = entry.uvarint(), unzigzag(entry.uvarint())
-            self.samples = list(accumulate((entry.uvarint() + 1 for _ in range(count - 1)), initial=first))
-        self.size, self.width = len(self.samples), max(1, (len(self.samples) - 1).bit_length())
-        self.profile = [int(edge) for edge in network.metadata.get(b"adc_edges", b"").split()] if kind == 1 else []
-        self.edges = self.profile or range(-32, 64 * self.size, 64)
-        self.values = [a + b >> 1 for a, b in pairwise(self.profile)] if self.profile else range(0, 64 * self.size, 64)
+            samples = list(accumulate((entry.uvarint() + 1 for _ in range(count - 1)), initial=first))
+        elif kind == 5 and channel >= 0:
+            return Lattice(entry.uvarint(), entry.uvarint(), unzigzag(entry.uvarint()), entry.uvarint())
+        elif kind == 6 and channel >= 0:
+            copy = Copy(entry.uvarint(), unzigzag(entry.uvarint()), entry.uvarint())
+            require(copy.source < channel and copy.is_negated < 2, f"{self.name} has a copy of a later channel")
+            require(not isinstance(self.channels[copy.source].grid, Copy), f"{self.name} has a copy of a copy")
+            return copy
+        require(kind < 4, f"{self.name} has a quantizer of kind {kind}")
+        profile = [int(edge) for edge in self.network.metadata.get(b"adc_edges", b"").split()] if kind == 1 else []
+        return Grid(samples, profile)
 
-    def sample(self, channel: Any, frame: int, code: int) -> bytes:
+    def sample(self, channel: Any, frame: int, value: int) -> bytes:
         if self.sample_type > 3:
-            return channel.escapes.get(frame) or scaled(self.samples[code], channel.scaling, self.sample_type)
-        return self.samples[code].to_bytes(self.sample_bytes, "little", signed=self.sample_bytes > 1)
+            return channel.escapes.get(frame) or scaled(value, channel.scaling, self.sample_type)
+        return value.to_bytes(self.sample_bytes, "little", signed=self.sample_bytes > 1)
+
+
+class Grid:
+    """The codes of a channel's values."""
+
+    def __init__(self, samples: Any, profile: list[int]) -> None:
+        self.samples, self.size, self.profile = samples, len(samples), profile
+        self.width = max(1, (self.size - 1).bit_length())
+        self.edges = profile or range(-32, 64 * self.size, 64)
+        self.values = [a + b >> 1 for a, b in pairwise(profile)] if profile else range(0, 64 * self.size, 64)
 
     def ranked(self, rank: int, mean: int) -> int:  # the code of this rank
         require(rank < self.size, "a rank is not less than the number of codes")
@@ -217,6 +253,24 @@ def float32(x: float) -> float:  # the nearest float32; no operation of a scalin
     return float(struct.unpack("<f", struct.pack("<f", x))[0])
 
 
+class Lattice(Grid):
+    """The points of a lattice; residues stand apart."""
+
+    def __init__(self, numerator: int, denominator: int, shift: int, points: int) -> None:
+        require(denominator < numerator < 64 * denominator <= 64 * 4096 and points > 0, "a lattice is out of range")
+        super().__init__(range(points), [])
+        self.residues = Grid(range(-(-numerator // denominator)), [])
+        self.point = lambda k: (2 * (numerator * k + shift) + denominator) // (2 * denominator)
+
+
+class Copy(Grid):
+    """The values of an earlier channel, negated or not, plus an offset."""
+
+    def __init__(self, source: int, offset: int, is_negated: int) -> None:
+        super().__init__(range(1), [])
+        self.source, self.offset, self.is_negated = source, offset, is_negated
+
+
 def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[int]:
     """Append a block's codes to the channels; return what the index must say of the block."""
     header, crc = archive.take(20), archive.number(4)
@@ -224,7 +278,7 @@ def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[in
     table = Reader(archive.take(table_size))
     require(zlib.crc32(header + table.data) == crc, "a block's table is damaged")
     require(header[:12] == identity, "a block belongs to another archive, or is out of order")
-    steps, parts, channels = table.uvarint(), list[list[int]](), list[BlockChannel]()
+    steps, parts, channels, behind = table.uvarint(), list[list[int]](), list[BlockChannel](), list[BlockChannel]()
     for _ in range(table.uvarint()):
         parts.append([table.uvarint() for _ in range(3)])
         file, span = files[parts[-1][0]], (parts[-1][1], parts[-1][2])
@@ -232,13 +286,26 @@ def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[in
             method, size, crc = table.number(), table.uvarint(), table.number(4)
             stream = archive.take(size)
             require(zlib.crc32(stream) == crc, f"a stream of {file.name} is damaged")
-            allowed = (STORED, XZ) if file.is_verbatim else range(PACKED, XZ if file.sample_type < 4 else ESCAPED + 2)
+            plain = method - 4 if method in (ESCAPED, ESCAPED + 1) else SPLIT if method == SPLIT + 1 else method
+            is_split = isinstance(channel.grid, Lattice)
+            fits = plain == SPLIT if is_split else plain < SPLIT and (plain in (STORED, XZ)) == file.is_verbatim
             require(
-                method in allowed and (method in (STORED, XZ)) == file.is_verbatim,
-                f"a stream of {file.name} has the method {method}",
+                fits and (plain == method or file.sample_type > 3), f"a stream of {file.name} has the method {method}"
             )
-            channels.append(BlockChannel(file, channel, span, steps, method, stream))
+            if plain != method:
+                escaped = Reader(stream)
+                channel.escapes |= read_escapes(escaped, span, struct.calcsize(SCALED[file.sample_type]))
+                method, stream = plain, stream[-(-escaped.at // 8) :]
+            if is_split:
+                both = Reader(stream)
+                method, stream = both.number(), both.take(both.uvarint())
+                residues, rest = both.number(), both.data[both.at // 8 :]
+                require(max(method, residues) <= CODED, f"a stream of {file.name} has another method within")
+                extra = SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=channel.residues)
+                behind.append(BlockChannel(file, channel.grid.residues, extra, span, steps, residues, rest))
+            channels.append(BlockChannel(file, channel.grid, channel, span, steps, method, stream))
     table.end()
+    channels += behind
     find_references(channels)
     coded = sorted((channel for channel in channels if channel.lanes), key=lambda channel: channel.coding_pass)
     for t in range(1, max((channel.lanes[0].length for channel in coded), default=1)):
@@ -270,21 +337,20 @@ def read_escapes(stream: Reader, span: tuple[int, int], size: int) -> dict[int, 
 class BlockChannel:
     """A channel of a block: lanes if its stream is coded, otherwise codes."""
 
-    def __init__(self, file: File, channel: Any, span: tuple[int, int], steps: int, method: int, data: bytes) -> None:
-        self.file, self.channel, self.span, self.coding_pass = file, channel, span, channel.coding_pass
+    def __init__(
+        self, file: File, grid: Grid, channel: Any, span: tuple[int, int], steps: int, method: int, data: bytes
+    ) -> None:
+        self.file, self.grid, self.channel, self.span, self.coding_pass = file, grid, channel, span, channel.coding_pass
         self.lanes, self.references, self.later, self.before = list[Any](), list[Any](), list[Any](), list[Any]()
         self.codes, self.weights, self.number = list[int](), None, 0
         self.stream = stream = Reader(lzma.decompress(data, lzma.FORMAT_XZ) if method == XZ else data)
-        if method >= ESCAPED:
-            method -= ESCAPED
-            channel.escapes |= read_escapes(stream, span, struct.calcsize(SCALED[file.sample_type]))
         if method != CODED:
-            self.codes = stream.packed(span[1], file.width)
+            self.codes = stream.packed(span[1], grid.width) if grid.size > 1 else [0] * span[1]
             return
-        n_lanes, headers = -(-span[1] // steps), [(stream.bits(8), stream.bits(file.width))]
+        n_lanes, headers = -(-span[1] // steps), [(stream.bits(8), stream.bits(grid.width))]
         for gain, code in islice(headers, n_lanes - 1):  # grows during the loop
             gain += unzigzag(stream.rice(16, 9))
-            headers.append((gain, file.ranked(stream.rice(2 * gain - 16, file.width), file.values[code])))
+            headers.append((gain, grid.ranked(stream.rice(2 * gain - 16, grid.width), grid.values[code])))
         stream.at += -stream.at % 8
         ranks = iter(self.huffman_ranks(span[1] - n_lanes) if file.coder == HUFFMAN else [])
         for i, (gain, code) in enumerate(headers):
@@ -292,7 +358,7 @@ class BlockChannel:
             lane = SimpleNamespace(
                 gain=gain,
                 codes=[code],
-                values=[file.values[code]],
+                values=[grid.values[code]],
                 slow=F(0),
                 shares=np.array([1, 1, 1, 1, 1, 0], F) / F(5),
             )
@@ -310,23 +376,23 @@ class BlockChannel:
             self.offset, self.range = int.from_bytes(stream.take(8)), 2**64 - 1
 
     def code(self, lane: Any, mean: int, scale: int, outlier_weight: int) -> int:  # the next one of a lane
-        file, b, o, edges = self.file, 0, 0, self.file.edges
+        file, grid, b, o, edges = self.file, self.grid, 0, 0, self.grid.edges
         if file.coder == HUFFMAN:
-            return file.ranked(next(lane.ranks), mean)
+            return grid.ranked(next(lane.ranks), mean)
         if file.coder == RICE:
-            rank, rounded = self.stream.rice(scale, file.width), min(max(mean >> 5, 0), 2047) << 5 | 16
-            if file.profile and rank < 64:
-                return most_likely(file, rounded, min(max(scale >> 3, 1), 11) * 8 + 4)[rank]
-            return file.ranked(rank, rounded if file.profile else mean)
-        if file.size > 4096:
+            rank, rounded = self.stream.rice(scale, grid.width), min(max(mean >> 5, 0), 2047) << 5 | 16
+            if grid.profile and rank < 64:
+                return most_likely(grid, rounded, min(max(scale >> 3, 1), 11) * 8 + 4)[rank]
+            return grid.ranked(rank, rounded if grid.profile else mean)
+        if grid.size > 4096:
             b = min(max(0, (scale >> 4) - 5), 24)
             o = ((mean >> b) + 32 >> 6) - 2048
             edges = range(64 * o - 32, 64 * (o + 4096), 64)
         m, s, total = mean >> b, scale - 16 * b, 2**24 - 4 * len(edges) + 4
         shares = lambda c: (below(edges[c] - m, s, outlier_weight) * total >> 24) + 4 * c  # noqa: E731
         symbol = self.symbol(24, len(edges) - 1, shares)
-        if file.size > 4096 and not symbol:
-            return self.symbol(file.width, 2**file.width, int)
+        if grid.size > 4096 and not symbol:
+            return self.symbol(grid.width, 2**grid.width, int)
         return (symbol + o << b) + self.symbol(b, 2**b, int)
 
     def symbol(self, bits: int, count: int, shares: Any) -> int:  # shares(i): the sum of all shares below i > 0
@@ -344,16 +410,16 @@ class BlockChannel:
         for length in range(1, stream.number() + 1):
             n_codes = stream.uvarint()
             allowed = length <= 31 and n_codes <= 2**length and len(symbols) + n_codes <= 386
-            require(allowed and h <= self.file.width, "a stream has too many codes, or too long ones")
+            require(allowed and h <= self.grid.width, "a stream has too many codes, or too long ones")
             symbols |= {(length, code + i): len(symbols) + i for i in range(n_codes)}
             code = code + n_codes << 1
-        escaped = iter(stream.packed(stream.uvarint(), self.file.width))
+        escaped = iter(stream.packed(stream.uvarint(), self.grid.width))
         for low in stream.packed(count, h):
             length, code = 1, stream.bits()
             while (length, code) not in symbols:
                 length, code = length + 1, code << 1 | stream.bits()
             high = symbols[length, code]
-            ranks.append(high << h | low if high < len(symbols) - 1 else next(escaped, self.file.size))
+            ranks.append(high << h | low if high < len(symbols) - 1 else next(escaped, self.grid.size))
         return ranks
 
     def predict(self, number: int, lane: Any) -> list[int]:
@@ -419,7 +485,7 @@ class BlockChannel:
                 sums[: len(terms) - i] += self.weights[i : i + 8] * lane.x[i : i + 8]
             s = sums
             p = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
-            mean = min(max(lane.values[-1] + int(p * F(64)), self.file.values[0]), self.file.values[-1])
+            mean = min(max(lane.values[-1] + int(p * F(64)), self.grid.values[0]), self.grid.values[-1])
             lane.t = F(0.5) * log2(lane.v)
             lane.t[4] += lane.s
             c = reduce(add, lane.shares[:5] * lane.t, lane.shares[5])
@@ -427,7 +493,7 @@ class BlockChannel:
             predictions.append((lane, mean, int(lane.c * F(16) + F(1024.5)) - 1024, outlier_weight))
         for lane, mean, scale, outlier_weight in predictions:
             lane.codes.append(self.code(lane, mean, scale, min(max(outlier_weight, 0), 31)))
-            lane.values.append(self.file.values[lane.codes[-1]])
+            lane.values.append(self.grid.values[lane.codes[-1]])
             lane.d.append(F(lane.values[-1] - lane.values[-2]) / F(64))
             lane.e.append(lane.d[t] - lane.n)
             lane.mean = mean
@@ -504,8 +570,8 @@ def exp2(x: Any) -> Any:  # exp2'
 
 
 @cache
-def most_likely(file: File, mean: int, scale: int) -> list[int]:  # the 64 nearest codes by falling likelihood
-    codes, edges = [file.ranked(rank, mean) for rank in range(64)], file.edges
+def most_likely(grid: Grid, mean: int, scale: int) -> list[int]:  # the 64 nearest codes by falling likelihood
+    codes, edges = [grid.ranked(rank, mean) for rank in range(64)], grid.edges
     return sorted(codes, key=lambda c: below(edges[c] - mean, scale, 12) - below(edges[c + 1] - mean, scale, 12))
 
 

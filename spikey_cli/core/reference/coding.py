@@ -282,7 +282,7 @@ class LiveStream:
         """Return the frames of a packet. Raises Damage."""
         reader, frames = Reader(payload), []
         if self.step == 0:
-            n_bytes = -(-len(self.channels) * width_of(self.bins.size) // 8)
+            n_bytes = -(-len(self.channels) * width_of(self.bins.size) // 8) if self.bins.size > 1 else 0
             frames.append(packed.unpack(payload[:n_bytes], len(self.channels), self.bins.size))
             self._start(frames[0])
             reader.position = 8 * n_bytes

@@ -1,0 +1,355 @@
+"""Quantizers by channel: what the values of single channels have, and the file as a whole has not.
+
+    lattice    values near the points of a lattice whose step is no integer, or whose offset drifts: what remains when
+               integers are scaled and rounded, or a ramp is added to them. A code is a lattice point and a residue,
+               which are coded as two sequences.
+    copy       the values of an earlier channel of the file, negated or not, shifted or not; it has no codes of its own
+
+`ChannelSearch` finds them; `ByChannel` is the quantizer of a file whose channels have quantizers of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from .quantizer import CHANGED, Quantizer, QuantizerSearch, UniformQuantizer, identity
+
+MAX_DENOMINATOR = 1 << 12
+"""Largest denominator of a lattice's step."""
+
+MAX_RESIDUES = 64
+"""Largest number of residues: steps are below it."""
+
+_EXCERPT_FRAMES = 1 << 15
+_COMPARED = 1 << 10
+_PALETTE_FRAMES = 64  # a palette of a channel is worth its place in the directory if so many frames share each value
+_MIN_FRAMES = 500
+_MIN_SAVED = 0.1  # bits a sample that a lattice must promise
+_SPECTRUM = 1 << 13  # frequencies of the histogram of differences
+_MAX_TRANSFORM = 1 << 22
+_REVIVAL = 0.5  # a comb of this strength shows a lattice, where
+_DIP = 0.6  # lower frequencies fall below this share of it
+
+
+class Lattice(Quantizer):
+    """Values point(k) + r, coded as k * residues + r; 0 <= k < points and 0 <= r < residues.
+
+    Points are the rounded multiples of a rational step:
+
+        point(k) = floor((2 (numerator k + shift) + denominator) / (2 denominator))
+
+    Parameters
+    ----------
+    numerator, denominator : int
+        The step, above 1 and below MAX_RESIDUES.
+    shift : int
+        The offset, in 1/denominator.
+    points : int
+        Number of lattice points.
+    """
+
+    kind = "lattice"
+
+    def __init__(self, numerator: int, denominator: int, shift: int, points: int) -> None:
+        self.numerator, self.denominator, self.shift, self.points = numerator, denominator, shift, points
+        self.residues = -(-numerator // denominator)
+        self.size = points * self.residues
+
+    def point(self, k: np.ndarray) -> np.ndarray:
+        """Return lattice points, int64."""
+        doubled = 2 * (self.numerator * k.astype(np.int64) + self.shift) + self.denominator
+        return doubled // (2 * self.denominator)
+
+    def number_of(self, x: np.ndarray) -> np.ndarray:
+        """Return the largest k with point(k) <= x, int64; it may be out of range."""
+        return ((2 * x.astype(np.int64) + 1) * self.denominator - 2 * self.shift - 1) // (2 * self.numerator)
+
+    def split(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the lattice points and the residues of codes, int32 both."""
+        k, r = np.divmod(codes, np.int32(self.residues))
+        return k, r
+
+    def join(self, k: np.ndarray, r: np.ndarray) -> np.ndarray:
+        """Return the codes; the inverse of `split`."""
+        return k * np.int32(self.residues) + r
+
+    def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
+        k = self.number_of(samples)
+        codes[:] = self.join(k.astype(np.int32), (samples - self.point(k)).astype(np.int32))
+        return bool(((k >= 0) & (k < self.points)).all())
+
+    def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
+        k, r = self.split(codes)
+        samples[:] = (self.point(k) + r).astype(samples.dtype)
+        return bool(((codes >= 0) & (codes < self.size)).all())
+
+
+class Copy(Quantizer):
+    """Values of another channel, perhaps negated, plus an offset. Its codes are those of that channel.
+
+    Parameters
+    ----------
+    source : int
+        Number of the channel, which is before this one, and is no copy.
+    quantizer : Quantizer
+        Quantizer of that channel.
+    offset : int
+    is_negated : bool
+    """
+
+    kind = "copy"
+    size = 1
+
+    def __init__(self, source: int, quantizer: Quantizer, offset: int, is_negated: bool) -> None:
+        self.source, self.quantizer, self.offset, self.is_negated = source, quantizer, offset, is_negated
+
+    def of(self, source: np.ndarray) -> np.ndarray:
+        """Return the copy of the source's samples, int32."""
+        values = source.astype(np.int32)
+        return (-values if self.is_negated else values) + np.int32(self.offset)
+
+    def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
+        codes[:] = 0
+        return True
+
+    def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
+        samples[:] = self.of(self.quantizer.to_samples(codes, np.int32)).astype(samples.dtype)
+        return True
+
+
+class ByChannel(Quantizer):
+    """The quantizers of a file's channels.
+
+    Parameters
+    ----------
+    channels : sequence of Quantizer
+    """
+
+    kind = "by channel"
+
+    def __init__(self, channels: Sequence[Quantizer]) -> None:
+        self.channels = tuple(channels)
+        self.size = max(channel.size for channel in self.channels)
+
+    def of_channel(self, channel: int) -> Quantizer:
+        """Return the quantizer of a channel."""
+        return self.channels[channel]
+
+    def to_codes(self, samples: np.ndarray) -> np.ndarray:
+        """Quantize samples of shape (channels, frames); see `Quantizer.to_codes`."""
+        codes = np.zeros(samples.shape, np.int32)
+        for channel, own in enumerate(samples):
+            quantizer = self.channels[channel]
+            if not isinstance(quantizer, Copy):
+                codes[channel] = quantizer.to_codes(own)
+            elif not np.array_equal(quantizer.of(samples[quantizer.source]), own):
+                raise InputError(CHANGED)
+        return codes
+
+    def coded(self, samples: np.ndarray) -> np.ndarray:
+        """Return what is predicted of samples of shape (frames, channels): lattice points; zeros for copies."""
+        coded = samples.astype(np.int32)
+        for channel, quantizer in enumerate(self.channels):
+            if isinstance(quantizer, Lattice):
+                coded[:, channel] = quantizer.number_of(samples[:, channel])
+            elif isinstance(quantizer, Copy):
+                coded[:, channel] = 0
+        return coded
+
+    def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
+        raise NotImplementedError("channels are quantized one by one")
+
+    def _decode(self, codes: np.ndarray, samples: np.ndarray) -> bool:
+        raise NotImplementedError("channels are quantized one by one")
+
+
+class ChannelSearch:
+    """Finds the quantizers of a file's channels, chunk by chunk.
+
+    The first chunk shows which channels may have one of their own; all later ones must agree.
+
+    Parameters
+    ----------
+    sample_bytes : int
+        Bytes of a sample: 1, 2 or 3.
+    """
+
+    def __init__(self, sample_bytes: int) -> None:
+        self._sample_bytes = sample_bytes
+        self._n_frames = 0
+        self._copies: dict[int, tuple[int, int, bool]] = {}
+        self._values: dict[int, QuantizerSearch] = {}
+        self._lattices: dict[int, _Step] = {}
+        self._ranges: dict[int, tuple[int, int]] = {}
+
+    def add(self, samples: np.ndarray) -> None:
+        """Add samples, uint8, int16 or int32 of shape (frames, channels)."""
+        if len(samples) == 0:
+            return
+        channels = np.ascontiguousarray(samples.T)
+        if self._n_frames == 0:
+            self._begin(channels)
+        else:
+            for i, search in self._values.items():
+                search.add(channels[i])
+        self._n_frames += len(samples)
+        for i in self._lattices:
+            low, high = self._ranges.get(i, (1 << 24, -(1 << 24)))
+            self._ranges[i] = min(low, int(channels[i].min())), max(high, int(channels[i].max()))
+        for i, (source, offset, is_negated) in list(self._copies.items()):
+            if not np.array_equal(_copied(channels[source], offset, is_negated), channels[i]):
+                del self._copies[i]  # its other values are not known any more
+
+    def _begin(self, channels: np.ndarray) -> None:
+        if len(channels) > 1:
+            self._copies = _find_copies(channels)
+        for i, own in enumerate(channels):
+            if i in self._copies:
+                continue
+            search = QuantizerSearch(self._sample_bytes)
+            search.add(own)
+            kind = search.quantizer().kind if search.n_values > 1 else "constant"
+            step = _find_lattice(own[:_EXCERPT_FRAMES]) if kind in ("identity", "palette") else None
+            if step:
+                self._lattices[i] = step
+            elif kind != "identity":
+                self._values[i] = search
+
+    def quantizer(self, whole: Quantizer, n_channels: int) -> Quantizer:
+        """Return the file's quantizer: `whole`, that of all its samples, or one by channel."""
+        channels: list[Quantizer] = [whole] * n_channels
+        for i, search in self._values.items():
+            own = search.quantizer()
+            if search.n_values == 1:
+                channels[i] = UniformQuantizer("step", search.lowest, 1, 1)
+            elif own.kind == "palette":
+                if whole.kind == "identity" and self._n_frames >= _PALETTE_FRAMES * own.size:
+                    channels[i] = own
+            elif isinstance(own, UniformQuantizer) and isinstance(whole, UniformQuantizer) and own.step > whole.step:
+                channels[i] = own
+        if whole.kind == "identity":
+            for i, step in self._lattices.items():
+                if lattice := step.lattice(*self._ranges[i]):
+                    channels[i] = lattice
+        for i, (source, offset, is_negated) in self._copies.items():
+            channels[i] = Copy(source, channels[source], offset, is_negated)
+        return whole if all(each is whole for each in channels) else ByChannel(channels)
+
+
+def _copied(source: np.ndarray, offset: int, is_negated: bool) -> np.ndarray:
+    return Copy(0, identity(2), offset, is_negated).of(source)
+
+
+def _find_copies(channels: np.ndarray) -> dict[int, tuple[int, int, bool]]:
+    """Find the channels that equal an earlier one: (its number, offset, whether it is negated) of each."""
+    first: dict[bytes, int] = {}
+    copies = {}
+    for i, own in enumerate(channels):
+        start = np.diff(own[:_COMPARED].astype(np.int32))
+        if not start.any():
+            continue
+        for is_negated in (False, True):
+            source = first.get((-start if is_negated else start).tobytes())
+            if source is not None:
+                offset = int(own[0]) - (-int(channels[source][0]) if is_negated else int(channels[source][0]))
+                if np.array_equal(_copied(channels[source], offset, is_negated), own):
+                    copies[i] = (source, offset, is_negated)
+                    break
+        else:
+            first.setdefault(start.tobytes(), i)
+    return copies
+
+
+class _Step(NamedTuple):
+    """The step of a lattice, numerator / denominator, and a shift by which most residues are 0."""
+
+    numerator: int
+    denominator: int
+    shift: int
+
+    def lattice(self, lowest: int, highest: int) -> Lattice | None:
+        """Return the lattice that holds all values; None if it had too many codes."""
+        first = int(Lattice(*self, 1).number_of(np.array([lowest]))[0])
+        shift = self.shift + first * self.numerator  # the first point is that of the lowest value
+        points = int(Lattice(self.numerator, self.denominator, shift, 1).number_of(np.array([highest]))[0]) + 1
+        if points * -(-self.numerator // self.denominator) > 1 << 24:
+            return None
+        return Lattice(self.numerator, self.denominator, shift, points)
+
+
+def _find_lattice(own: np.ndarray) -> _Step | None:
+    """Find the lattice of a channel's values if coding by it saves bits."""
+    if own.size < _MIN_FRAMES:
+        return None
+    x = own.astype(np.int64)
+    d = np.diff(x)
+    # the characteristic function of the differences: it falls, and revives at the frequency of a comb
+    near = d[np.abs(d) < 1 << 12]
+    if 2 * near.size < d.size:
+        return None
+    strength = np.abs(np.fft.rfft(np.bincount(near + (1 << 12), minlength=_SPECTRUM)))[1:] / near.size
+    frequencies = np.arange(1, strength.size + 1) / _SPECTRUM
+    usable = frequencies >= 1 / MAX_RESIDUES
+    falls = np.minimum.accumulate(strength)
+    revived = usable & (strength > _REVIVAL) & (falls < _DIP * strength)
+    if not revived.any():
+        return None
+    at = int(np.argmax(revived))
+    while at + 1 < strength.size and strength[at + 1] > strength[at]:
+        at += 1
+    about = 1 / frequencies[at]
+    plain = _entropy(d // round(about)) + np.log2(round(about))  # a smooth density sees no comb
+    costs = {step: _cost(x, step) for step in _steps_near(x, about)}
+    best = min(costs, key=lambda step: costs[step], default=None)
+    return best if best and costs[best] < plain - _MIN_SAVED else None
+
+
+def _steps_near(x: np.ndarray, about: float) -> Iterator[_Step]:
+    """Yield an integer step, and the rational one that the values support best, near an estimate."""
+    steps = [(round(about), 1)]
+    # the characteristic function of the values, which must keep in step over their whole range
+    counts = np.bincount(x - x.min())
+    span = counts.size
+    size = 1 << (8 * span - 1).bit_length()
+    if size <= _MAX_TRANSFORM:
+        strength = np.abs(np.fft.rfft(counts, size))
+        low = max(int(size / (about + 1)), 1)
+        at = low + int(np.argmax(strength[low : int(size / (about - 1)) + 1]))
+        if 0 < at < strength.size - 1:
+            left, middle, right = strength[at - 1 : at + 2]  # the peak of a parabola through them
+            at += 0.5 * (left - right) / (left - 2 * middle + right)
+            steps.append((round(size / at * MAX_DENOMINATOR), MAX_DENOMINATOR))
+    for numerator, denominator in steps:
+        if numerator > denominator:
+            parts = range(0, denominator, max(1, denominator // 16))
+            yield max((_shifted(x, numerator, denominator, part) for part in parts), key=lambda found: found[0])[1]
+
+
+def _shifted(x: np.ndarray, numerator: int, denominator: int, part: int) -> tuple[int, _Step]:
+    """Number of values on points, and the lattice, if it is shifted by whole units until they are the most."""
+    lattice = Lattice(numerator, denominator, part, 1)
+    residue, count = _mode(x - lattice.point(lattice.number_of(x)))
+    return count, _Step(numerator, denominator, part + residue * denominator)
+
+
+def _mode(numbers: np.ndarray) -> tuple[int, int]:
+    counts = np.bincount(numbers)
+    return int(np.argmax(counts)), int(counts.max())
+
+
+def _entropy(symbols: np.ndarray) -> float:
+    counts = np.unique(symbols, return_counts=True)[1]
+    return float(np.log2(symbols.size) - counts @ np.log2(counts) / symbols.size)
+
+
+def _cost(x: np.ndarray, step: _Step) -> float:
+    """Bits a sample: differences of lattice points, and residues given the ones before."""
+    lattice = Lattice(*step, 1)
+    k = lattice.number_of(x)
+    r = x - lattice.point(k)
+    pairs = r[1:] * lattice.residues + r[:-1]
+    return _entropy(np.diff(k)) + _entropy(pairs) - _entropy(r[:-1])
