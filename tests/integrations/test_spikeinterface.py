@@ -247,7 +247,7 @@ def test_scaled_integers_are_kept_as_floats(tmp_path: Path, recording: Any) -> N
 def test_rounding_as_the_error_suggests(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(size=(2000, 2)).astype(np.float32)
     unscaled = si.NumpyRecording([noise], 30_000)
-    with pytest.raises(InputError, match="no integers times a gain; round them"):
+    with pytest.raises(InputError, match="traces are float32 but no integers times a gain"):
         write_spikey(unscaled, tmp_path / "a.spk")
     rounded = scale(unscaled, 100).astype("int16", round=True)
     write_spikey(rounded, tmp_path / "a.spk")
