@@ -177,7 +177,7 @@ typedef struct {
     spikey_group group;
     spikey_coding coding;
     spikey_network *network;
-    int64_t *first_lane, *pass_channel, *references, *size, *start;
+    int64_t *first_lane, *pass_channel, *references, *later, *lags, *mean_group, *size, *start;
     uint8_t *profiled, *gains;
     int32_t *edges, *length, *initial_codes;
     int64_t n_codes, most_steps;
@@ -190,7 +190,8 @@ static description describe(input *in) {
     int64_t channels = number(in, 1, MAX_CHANNELS), passes = number(in, 1, 3), lanes = 0;
     if (passes > channels) passes = channels;
     d.first_lane = room(channels + 1, 8), d.size = room(channels, 8), d.profiled = room(channels, 1);
-    d.pass_channel = room(passes + 1, 8), d.references = room(4 * channels, 8);
+    d.pass_channel = room(passes + 1, 8), d.references = room(SPIKEY_MAX_REFERENCES * channels, 8);
+    d.later = room(SPIKEY_MAX_LATER * channels, 8), d.lags = room(channels, 8), d.mean_group = room(channels, 8);
     int64_t n_edges = chance(in, 2) ? number(in, 65, 300) : 0;
     d.edges = room(n_edges, 4);
     for (int64_t i = 0; i < n_edges; i++) d.edges[i] = (int32_t)(64 * i - 32 + number(in, -31, 31));
@@ -219,22 +220,38 @@ static description describe(input *in) {
         }
     for (int64_t c = 0, pass = 0; c < channels; c++) {
         while (d.pass_channel[pass + 1] <= c) pass++;
-        int64_t n = pass && !uneven ? number(in, 0, 4) : 0, stored = 0;
-        for (int64_t j = 0; j < 4; j++) d.references[4 * c + j] = -1;
+        int64_t n = pass && !uneven ? number(in, 0, SPIKEY_MAX_REFERENCES) : 0, stored = 0;
+        int64_t n_lanes = d.first_lane[c + 1] - d.first_lane[c];
+        for (int64_t j = 0; j < SPIKEY_MAX_REFERENCES; j++) d.references[SPIKEY_MAX_REFERENCES * c + j] = -1;
         for (int64_t j = 0; j < n; j++) {
             int64_t other = number(in, 0, d.pass_channel[pass] - 1);
-            if (d.first_lane[other + 1] - d.first_lane[other] == d.first_lane[c + 1] - d.first_lane[c])
-                d.references[4 * c + stored++] = other;
+            if (d.first_lane[other + 1] - d.first_lane[other] == n_lanes)
+                d.references[SPIKEY_MAX_REFERENCES * c + stored++] = other;
         }
+        stored = 0;
+        for (int64_t j = 0; j < SPIKEY_MAX_LATER; j++) d.later[SPIKEY_MAX_LATER * c + j] = -1;
+        for (int64_t j = 0; j < SPIKEY_MAX_LATER && !uneven; j++) {
+            int64_t other = number(in, d.pass_channel[pass], channels - 1);
+            if (d.first_lane[other + 1] - d.first_lane[other] == n_lanes)
+                d.later[SPIKEY_MAX_LATER * c + stored++] = other;
+        }
+        d.lags[c] = chance(in, 3) ? number(in, SPIKEY_MIN_LAG, 2 * SPIKEY_MIN_LAG) : 0;
+        d.mean_group[c] = c;
+        for (int64_t other = 0; other < c && !uneven; other++)
+            if (d.mean_group[other] == other && d.first_lane[other + 1] - d.first_lane[other] == n_lanes) {
+                d.mean_group[c] = other;
+                break;
+            }
     }
     if (chance(in, 4)) d.network = 0;
     else d.network = any_network(in, 0);
     spikey_group group = {.n_channels = channels, .n_lanes = lanes, .n_passes = passes, .first_lane = d.first_lane,
-                          .pass_channel = d.pass_channel, .references = d.references, .size = d.size,
+                          .pass_channel = d.pass_channel, .references = d.references, .later = d.later,
+                          .lags = d.lags, .mean_group = d.mean_group, .size = d.size,
                           .profiled = d.profiled, .edges = d.edges, .n_edges = n_edges, .length = d.length,
                           .start = d.start, .gains = d.gains, .initial_codes = d.initial_codes,
                           .window = d.network ? spikey_network_window(d.network) : 0, .network = d.network,
-                          .gains_follow = chance(in, 4)};
+                          .effort = (spikey_effort)number(in, SPIKEY_FAST, SPIKEY_BEST), .gains_follow = chance(in, 4)};
     d.group = group;
     spikey_coding coding = {.kind = (spikey_coder_kind)number(in, 0, 2), .n_streams = channels, .n_lanes = lanes,
                             .first_lane = d.first_lane, .size = d.size, .profiled = d.profiled, .edges = d.edges,
@@ -244,7 +261,7 @@ static description describe(input *in) {
 }
 
 static void forget(description *d) {
-    free(d->first_lane), free(d->pass_channel), free(d->references), free(d->size), free(d->start);
+    free(d->first_lane), free(d->pass_channel), free(d->references), free(d->later), free(d->lags), free(d->mean_group), free(d->size), free(d->start);
     free(d->profiled), free(d->gains), free(d->edges), free(d->length), free(d->initial_codes);
     spikey_network_free(d->network);
 }
