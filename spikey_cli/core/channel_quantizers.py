@@ -237,6 +237,8 @@ class ChannelSearch:
                     channels[i] = lattice
         for i, (source, offset, is_negated) in self._copies.items():
             channels[i] = Copy(source, channels[source], offset, is_negated)
+        if all(each.size == 1 for each in channels):
+            return whole  # a silent file would take next to nothing, and be refused as a bomb
         return whole if all(each is whole for each in channels) else ByChannel(channels)
 
 

@@ -70,8 +70,8 @@ def test_the_first_files_are_listed(many):
         "1 kept verbatim"
     )
     assert lines[2] == "  duration   0.01 s to 2:46:40"
-    assert "  hours.wav            1  10,000    16       1   2:46:40  20.04 kB  constant" in lines
-    assert "  minute.wav           2     600     8      10   0:01:00   1.24 kB  constant" in lines
+    assert "  hours.wav            1  10,000    16       1   2:46:40  20.04 kB  identity" in lines
+    assert "  minute.wav           2     600     8      10   0:01:00   1.24 kB  identity" in lines
     assert "  notes.txt                                                    4 B  kept verbatim" in lines
     assert (len(lines), lines[-1]) == (7 + 1 + 20 + 1, "  and 3 more (--all)")
 
