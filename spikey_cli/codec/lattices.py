@@ -31,17 +31,19 @@ class Lattices:
     ----------
     lattices : dict of int to Lattice
         By the channel's position.
-    quantizers : list of Quantizer
+    quantizers : sequence of Quantizer
         Those of all channels, with lattice points alone, and then those of the residues.
     """
 
     lattices: dict[int, Lattice]
-    quantizers: list[Quantizer]
+    quantizers: Sequence[Quantizer]
 
     @classmethod
     def of(cls, quantizers: Sequence[Quantizer]) -> Lattices:
         """Return the lattices among the quantizers of a block's channels."""
         lattices = {i: quantizer for i, quantizer in enumerate(quantizers) if isinstance(quantizer, Lattice)}
+        if not lattices:
+            return cls(lattices, quantizers)
         points = [
             UniformQuantizer("step", 0, 1, lattices[i].points) if i in lattices else quantizer
             for i, quantizer in enumerate(quantizers)

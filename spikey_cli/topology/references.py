@@ -138,6 +138,8 @@ class ReferenceGraph:
 
     def extended(self, n_more: int) -> ReferenceGraph:
         """Return the graph with so many independent positions more."""
+        if n_more == 0:
+            return self
         n, none, zeros = len(self.passes), ((),) * n_more, (0,) * n_more
         group = max(self.joint_groups, default=-1) + 1
         return ReferenceGraph(
