@@ -141,7 +141,7 @@ def assert_bounded(trials: list[Trial], archive_bytes: int = 0) -> Counter[str]:
     for trial in trials:
         assert trial.outcome.startswith(("restored", "refused")), trial
         assert trial.memory <= MEMORY + 48 * excess, trial
-        assert trial.calls <= CALLS + 25 * excess, trial
+        assert trial.calls <= CALLS + 45 * excess, trial
     return Counter(trial.outcome for trial in trials)
 
 
