@@ -16,7 +16,7 @@
         }                                                                         \
     } while (0)
 
-enum { MAX_CHANNELS = 20, MAX_LANES = 200, MAX_LENGTH = 70 };
+enum { MAX_CHANNELS = 20, MAX_LANES = 200, MAX_LENGTH = 70, MAX_LONG = 600 };
 
 static const spikey_tables *tables;
 
@@ -206,8 +206,9 @@ static description describe(input *in) {
     for (int64_t p = 1; p < passes; p++) d.pass_channel[p] = p * channels / passes;
     d.pass_channel[passes] = channels;
     d.length = room(lanes, 4), d.start = room(lanes, 8), d.gains = room(lanes, 1), d.initial_codes = room(lanes, 4);
-    int32_t usual_length = (int32_t)number(in, 1, MAX_LENGTH);
-    int uneven = chance(in, 3);
+    int is_long = lanes < 4 && chance(in, 4); /* beyond the steps that all teach */
+    int32_t usual_length = (int32_t)number(in, 1, is_long ? MAX_LONG : MAX_LENGTH);
+    int uneven = !is_long && chance(in, 3);
     int wide_gains = chance(in, 3);
     for (int64_t c = 0; c < channels; c++)
         for (int64_t lane = d.first_lane[c]; lane < d.first_lane[c + 1]; lane++) {
@@ -409,8 +410,8 @@ static void round_trip(input *in) {
 /* Calls in any order, with arguments that need not fit together. */
 static void any_calls(input *in) {
     description d = describe(in), other = describe(in);
-    int64_t *numbers[] = {d.first_lane, d.pass_channel, d.references, d.size, d.start};
-    if (chance(in, 2)) numbers[number(in, 0, 4)][0] = (int64_t)take_bytes(in, 8);
+    int64_t *numbers[] = {d.first_lane, d.pass_channel, d.references, d.size, d.start, d.later, d.lags, d.mean_group};
+    if (chance(in, 2)) numbers[number(in, 0, 7)][0] = (int64_t)take_bytes(in, 8);
     if (chance(in, 4)) d.length[0] = (int32_t)take_bytes(in, 4);
     if (chance(in, 4)) d.gains[0] = (uint8_t)take_bytes(in, 1);
     if (chance(in, 4) && d.group.n_edges) d.edges[number(in, 0, d.group.n_edges - 1)] = (int32_t)take_bytes(in, 4);
