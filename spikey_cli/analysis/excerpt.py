@@ -19,10 +19,10 @@ from ..codec.block_plan import plan_blocks, steps_for
 from ..codec.streams import encode_channels, log_channels
 from ..container.directory import Directory, FileEntry
 from ..container.parts import Method
-from ..core.adaptation import UNIT
 from ..core.coders import CODERS
 from ..core.converter import CODE_UNITS
 from ..core.quantizer import Quantizer
+from ..core.residual_log import UNIT
 from ..model.predictor import Predictor
 from ..system.progress import Progress
 from ..system.workers import Workers

@@ -1,10 +1,10 @@
 """Coding state: all lanes of a group, coded together step by step.
 
-    step 0            known from the lane headers: gain and initial code
-    steps 1..window   naive deltas, until the network's window is full: the last value is the mean, the gain the scale
-    later steps       the network evaluates the window (within the core if it is a chain, else see `model.inference`);
-                      coding pass after coding pass, so that a channel can use its references' samples of the same step,
-                      the adaptation corrects mean and scale (see `core.adaptation`)
+    step 0         known from the lane headers: gain and initial code
+    other steps    the network evaluates its window (within the core if it is a chain, else see `model.inference`);
+                   while the window is not full, it expects no difference, and the scale of the gain. The adaptation
+                   predicts mean and scale (docs/format.md, *Adaptation*) coding pass after coding pass, so that a
+                   channel can use its references' samples of the same step
 
 The coder then codes the step: an encoder reads the codes, a decoder fills them in. The two directions differ only in
 that; both use the code below with the same windows, tables and network.
@@ -46,7 +46,7 @@ class CodingState:
     initial_codes : int32 array of shape (lanes,)
         The lane headers.
     predictor : Predictor or None
-        Without a predictor all steps are naive deltas.
+        Without a predictor the adaptation predicts alone.
     references : ReferenceTable
     effort : int
         How much the adaptation learns; see `presets`.

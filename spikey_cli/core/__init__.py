@@ -11,7 +11,7 @@ A sample passes through the modules in this order:
     lane_headers        gain and initial code of each lane, at the start of the channel's stream
     network             the frozen network: mean, scale and outlier weight from a window of past differences
     middle_out          messages between channels, for networks that have them
-    adaptation          weights that adapt while coding correct the network's mean and scale
+    coding_step         the adaptation predicts mean and scale by least squares, the network being one of its terms
     coders              registry of the entropy coders:
         rice            Rice codes of ranks
         range           range coder
@@ -19,7 +19,6 @@ A sample passes through the modules in this order:
     packed              codes of equal width, for a channel that a coder would make longer
 
 The arithmetic is compiled: `_core`, from the C sources in `c/`, whose header `c/spikey.h` documents every function. The
-modules check and prepare what it takes. `coding_step` makes the state that runs prediction, coder and adaptation;
-`residual_log` records what was predicted; `simd` selects an instruction set. `reference/` is the same arithmetic in
-plain Python; only tests import it.
+modules check and prepare what it takes. `residual_log` records what was predicted; `simd` selects an instruction set.
+`reference/` is the same arithmetic in plain Python; only tests import it.
 """

@@ -41,7 +41,7 @@ def first_state(
     references : ReferenceTable
         Which channels each channel references, and the coding passes.
     window : int
-        Samples that the network sees; 0 if there is none, and all steps are naive deltas.
+        Samples that the network sees; 0 if there is none.
     chain : Chain, optional
         The network, if the core evaluates it.
     effort : int

@@ -4,12 +4,12 @@ The gain byte g of a lane stands for a root mean square of its code differences 
 
     RMS(g) = 2 ** (g / 8 - 2) codes,     0 <= g <= 216,     from 0.25 codes to 2**25 codes
 
-Three integer tables, indexed by g, are derived from eight constants, ROOT[i] = round(2**30 * 2**(i/8)), by shifts:
+Three integer tables, indexed by g, are derived from eight constants, ROOT[i] = round(2**30 * 2**(i/8)), by shifts. The
+core multiplies by INPUT_FACTOR[g] / 2**30 and OUTPUT_FACTOR[g] / 2**16 / 64 in float32 (docs/format.md, *Window*).
 
-    INPUT_FACTOR[g]   difference, 1/64 codes -> network input:  x = (d * INPUT_FACTOR[g] + 2**29) >> 30,
-                                              64 units to the RMS, clipped to -1023..1023
-    OUTPUT_FACTOR[g]  network output y     -> 1/64 codes:     c = (y * OUTPUT_FACTOR[g] + 2**15) >> 16,
-                                              1024 units of y to the RMS
+    INPUT_FACTOR[g]   2**30 times what a difference in 1/64 codes becomes as an input of the network: 64 to the RMS,
+                      rounded and clipped to -INPUT_LIMIT..INPUT_LIMIT
+    OUTPUT_FACTOR[g]  2**16 times what the network's output y, 1024 to the RMS, becomes in 1/64 codes
     LOG_SCALE[g]      log2 of the RMS in codes, in sixteenths of an octave: 2 * g - 32
 """
 

@@ -4,8 +4,8 @@ A network with this part first computes a latent of each lane from the lane's ow
 each of its lanes then receives a message from the referenced channel's lane of the same time. The network computes a
 region latent from
 
-    own latent, sender's latent, metric (0..255), sender's normalised error of this step (UNIT to one network scale;
-    see `adaptation`)
+    own latent, sender's latent, metric (0..255), sender's normalised error of this step: the difference less that which
+    the network expects, in 1/UNIT of the network's scale (see `residual_log`), clipped to ERROR_LIMIT
 
 The region of a lane is the mean of the region latents of its messages, rounded down; it is zero without messages. The
 network's last part predicts from
@@ -32,6 +32,9 @@ from .lanes import Lanes
 
 EXTRA_ROWS = 2
 """Rows of a message in addition to the two latents: metric and normalised error."""
+
+ERROR_LIMIT = 1023
+"""Largest magnitude of the normalised error in a message."""
 
 
 class Messages(NamedTuple):

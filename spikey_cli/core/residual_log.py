@@ -6,9 +6,9 @@ For every sample but the first of each lane:
     mass                part of 2**24 that the symbol takes under the predicted density, as the coder `range` uses it
     raw_bits            bits coded apart from the symbol (0 for quantizers of up to 4096 codes)
     residual            value minus the predicted mean, in 1/64 codes
-    corrected           the same in 1/UNIT of the predicted scale (see `adaptation`), clipped to 16 bits
-    normalised_error    value minus the network's own mean, in 1/UNIT of the network's scale, clipped to 16 bits; 0 in
-                        naive deltas
+    corrected           the same in 1/UNIT of the predicted scale, clipped to 16 bits
+    normalised_error    value minus the network's own mean, in 1/UNIT of the network's scale, clipped to 16 bits; 0
+                        while its window is not full
 
 The ideal length of a code is 24 - log2(mass) + raw_bits bits.
 
@@ -24,6 +24,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .lanes import Lanes
+
+UNIT = 256
+"""A normalised error of one predicted scale."""
 
 
 class ChannelLog(NamedTuple):

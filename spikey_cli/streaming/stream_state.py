@@ -1,8 +1,8 @@
 """Coding state of a live stream: all channels advance step by step, one lane a channel.
 
 The stream uses the coding state of archives (`codec.coding_state`) with two differences: lanes have no end, and the
-gain of a lane follows the signal (`core.adaptation`). The state starts with the first coded frame after each quantizer
-packet. The payload of a coded packet is:
+gain of a lane follows the signal (docs/live.md, *Gain*). The state starts with the first coded frame after each
+quantizer packet. The payload of a coded packet is:
 
     packed codes of the first frame              only in the packet that starts the state
     uvarint words of each stream but the last    for the remaining frames, if there are any

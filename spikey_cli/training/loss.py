@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from ..core.adaptation import LIMIT, UNIT
 from ..core.density import MARGIN, MAX_LOG2_SCALE, MAX_OUTLIER_WEIGHT, MIN_LOG2_SCALE, TOTAL_BITS
 from ..core.gain import LOG_SCALE
+from ..core.middle_out import ERROR_LIMIT
+from ..core.residual_log import UNIT
 from .batches import Batch
 
 MEAN_UNITS = 1024
@@ -61,4 +62,4 @@ def normalised_errors(outputs: Tensor, batch: Batch) -> Tensor:
     """Normalised prediction errors of the next values, shape (rows, steps), in the units of messages: UNIT to one."""
     mean, scale, _ = densities(outputs, batch.gain)
     z = (batch.delta - mean) / scale * UNIT
-    return (z + (torch.floor(z) - z).detach()).clamp(-LIMIT, LIMIT)
+    return (z + (torch.floor(z) - z).detach()).clamp(-ERROR_LIMIT, ERROR_LIMIT)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..analysis.plotting import new_figure, png_bytes
-from ..core.adaptation import UNIT
+from ..core.residual_log import UNIT
 from .fit import Evaluation, held_out_batches
 from .loss import normalised_errors
 from .network import IntegerNetwork
