@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterable
 from itertools import islice
 from typing import Self
@@ -61,6 +62,14 @@ def system_fault(path: object, action: str, error: OSError) -> str:
     return f"{path}: cannot {action}: {error.strerror or error}; {remedy}"
 
 
+_NOT_PRINTED = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Escape control characters, which names of files may have and a terminal would obey."""
+    return _NOT_PRINTED.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
 class SpikeyError(Exception):
     """Base class of the errors that this package raises on purpose.
 
@@ -89,6 +98,7 @@ class SpikeyError(Exception):
     """
 
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        message = printable(message)
         super().__init__(message)
         self.message = message
         self.parameter = parameter
@@ -207,5 +217,5 @@ class SpikeyWarning(UserWarning):
     """
 
     def __init__(self, message: str, parameter: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.parameter = parameter

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..codec.scan import ScannedSource, scan
 from ..container.archive import MAGIC
-from ..container.directory import name_fault
+from ..container.directory import folded, name_fault
 from ..core.quantizer import Quantizer
 from ..errors import InputError, SpikeyError, SpikeyWarning, system_fault
 from ..io.formats import format_name
@@ -168,16 +168,18 @@ def without_collisions(sources: Sequence[Source], fail: Fail) -> list[Source]:
     by_folder: dict[str, Source] = {}
     kept = []
     for source in sources:
-        name, folded = source.name, source.name.casefold()
-        parents = [folded[:at] for at, letter in enumerate(folded) if letter == "/"]
+        name = source.name
         fault = name_fault(name)
         if fault:
             fail(InputError(f"{source}: the name {name!r} {fault}; rename it"))
-        elif by_name.get(folded) == source:
+            continue
+        key = folded(name)
+        parents = [key[:at] for at, letter in enumerate(key) if letter == "/"]
+        if by_name.get(key) == source:
             fail(InputError(f"{source}: is named twice; name it once"))
-        elif folded in by_name:
-            fail(InputError(f"{source}: {by_name[folded]} has the same name {name!r}; rename one of them"))
-        elif other := by_folder.get(folded) or next((by_name[p] for p in parents if p in by_name), None):
+        elif key in by_name:
+            fail(InputError(f"{source}: {by_name[key]} has the same name {name!r}; rename one of them"))
+        elif other := by_folder.get(key) or next((by_name[p] for p in parents if p in by_name), None):
             fail(
                 InputError(
                     f"{source}: conflicts with {other}: of the names {name!r} and {other.name!r} one is a file and the "
@@ -185,7 +187,7 @@ def without_collisions(sources: Sequence[Source], fail: Fail) -> list[Source]:
                 )
             )
         else:
-            by_name[folded] = source
+            by_name[key] = source
             by_folder |= dict.fromkeys(parents, source)
             kept.append(source)
     return kept

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from .options import FORCE, PATH, PICTURE
-from .report import QUIET, Report, writing_picture
+from .report import QUIET, Report, echo, writing_picture
 
 
 @click.command(short_help="Compare Spikey with other codecs.")
@@ -61,7 +61,7 @@ def bench(
     report = Report(is_quiet=quiet or not sys.stderr.isatty())
     with writing_picture(plot, force) as draw, begun(json_file, force=force) if json_file else nullcontext() as write:
         result = run_bench(files, coders.split(","), rivals, repeats, lambda line: report.say(line, err=True))
-        click.echo(summarise(result))
+        echo(summarise(result))
         if write:
             write((json.dumps(as_json(result), indent=1) + "\n").encode())
         if draw:

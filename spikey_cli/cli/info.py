@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import PATH, limited
-from .report import clock, counted, size
+from .report import clock, counted, echo, echo_json, size
 
 if TYPE_CHECKING:
     from ..container.limits import Limits
@@ -46,9 +45,9 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
     description: dict[str, Any]
     description = live_info(archive) if is_stream else archive_info(archive, limits=limits)
     if as_json:
-        click.echo(json.dumps(description, indent=2))
+        echo_json(description)
     else:
-        click.echo("\n".join(_stream_lines(description) if is_stream else _archive_lines(description, is_all)))
+        echo("\n".join(_stream_lines(description) if is_stream else _archive_lines(description, is_all)))
 
 
 def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:

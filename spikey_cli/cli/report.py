@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ..errors import printable
 from .options import with_option
 
 if TYPE_CHECKING:
@@ -28,9 +29,21 @@ _CLEAR_LINE = "\r\033[K"
 _SHOW_CURSOR = "\033[?25h"
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print lines, with control characters escaped: a name must not write to the terminal."""
+    click.echo("\n".join(map(printable, text.split("\n"))), err=err)
+
+
+def echo_json(data: object) -> None:
+    """Print data as JSON, all in ASCII without control characters."""
+    import json
+
+    click.echo(json.dumps(data, indent=2).replace("\x7f", "\\u007f"))
+
+
 def complain(problem: object, *, kind: str = "") -> None:
     """Print a line on stderr. If `problem` is an error that an option remedies, the line names that option."""
-    click.echo(f"spikey: {kind}{with_option(problem)}", err=True)
+    click.echo(printable(f"spikey: {kind}{with_option(problem)}"), err=True)
 
 
 def report_failures(failures: Sequence[SpikeyError], *, is_damaged: bool = False) -> None:
@@ -79,7 +92,7 @@ class Report(NamedTuple):
     def say(self, line: str, *, err: bool = False) -> None:
         """Print a line of the result unless the command is quiet; on stderr if stdout carries data."""
         if not self.is_quiet:
-            click.echo(line, err=err)
+            echo(line, err=err)
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Progress | None]:
@@ -161,7 +174,8 @@ def _log(clears_progress: bool) -> Iterator[None]:
     import logging
 
     logger, handler = logging.getLogger("spikey_cli"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(f"{_CLEAR_LINE if clears_progress else ''}%(message)s"))
+    start = _CLEAR_LINE if clears_progress else ""
+    handler.format = lambda record: start + printable(record.getMessage())  # type: ignore[method-assign]
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from .options import FORCE, PICTURE, RECORDINGS, RECURSIVE, THREADS
-from .report import report_failures, writing_picture
+from .report import echo, echo_json, report_failures, writing_picture
 
 
 @click.command(short_help="Find which channels were recorded together.")
@@ -35,7 +34,10 @@ def topology(
     with writing_picture(plot, force) as write, open_workers(workers) as pool:
         result = survey(inputs, pool, recursive=recursive)
         description = describe_sessions(result)
-        click.echo(json.dumps(description, indent=2) if as_json else summarise_sessions(description))
+        if as_json:
+            echo_json(description)
+        else:
+            echo(summarise_sessions(description))
         if write:
             from ..analysis.topology_plot import draw_topology
 

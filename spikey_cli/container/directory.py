@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +53,10 @@ MAX_FRAMES = 1 << 56
 
 _CHECKSUM_BYTES = 4
 
-_RESERVED_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?", re.IGNORECASE)
+MAX_NAME_BYTES, MAX_NAME_PARTS, MAX_PART_BYTES = 4096, 64, 255
+"""Bounds of a file's name in UTF-8, of its parts between slashes, and of each part."""
+
+_RESERVED_NAME = re.compile(r"(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
 
 
 class FileEntry(NamedTuple):
@@ -129,11 +133,15 @@ class Directory:
 
 def name_fault(name: str) -> str | None:
     """Why a file of this name must not be written below a folder; None if it may be."""
-    parts = name.split("/")
     try:
-        name.encode()
+        encoded = name.encode()
     except UnicodeEncodeError:  # the name was not UTF-8
         return "is not Unicode"
+    if len(encoded) > MAX_NAME_BYTES or encoded.count(b"/") >= MAX_NAME_PARTS:
+        return f"is longer than {MAX_NAME_BYTES} bytes, or has more than {MAX_NAME_PARTS} parts"
+    if any(len(part) > MAX_PART_BYTES for part in encoded.split(b"/")):
+        return f"has a part of more than {MAX_PART_BYTES} bytes"
+    parts = name.split("/")
     if not name or any(part in ("", ".", "..") for part in parts):
         return "is empty, absolute or leads out of the folder"
     if any(ord(c) < 32 or c in '\\:*?"<>|' for c in name):
@@ -141,6 +149,13 @@ def name_fault(name: str) -> str | None:
     if any(part != part.rstrip(" .") or _RESERVED_NAME.fullmatch(part) for part in parts):
         return "is refused by some file systems"
     return None
+
+
+def folded(name: str) -> str:
+    """The name as file systems compare it that ignore case and Unicode normalisation: they take equal ones for one."""
+    if name.isascii():
+        return name.casefold()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
 def pack_directory(directory: Directory) -> bytes:
@@ -211,7 +226,7 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
     if n_files > limits.entries:
         raise beyond_memory(f"it has {n_files} files")
     files = tuple(_unpack_file(table) for _ in range(n_files))
-    _check_names([file.name.casefold() for file in files])
+    _check_names([folded(file.name) for file in files])
     n_channels = sum(file.layout.channels for file in files if file.layout)
     if n_channels > limits.entries:
         raise beyond_memory(f"it has {n_channels} channels")
@@ -220,7 +235,7 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
 
 
 def _check_names(names: Iterable[str]) -> None:
-    """Raise DamageError if two files of these case-folded names cannot be restored into one folder."""
+    """Raise DamageError if two files of these folded names cannot be restored into one folder."""
     # names have no control characters, so the files of a folder sort directly after a file of the folder's name
     for name, following in itertools.pairwise(sorted(name.replace("/", "\0") for name in names)):
         if name == following:
@@ -231,7 +246,7 @@ def _check_names(names: Iterable[str]) -> None:
 
 def _unpack_file(table: TableReader) -> FileEntry:
     try:
-        name = table.take(table.count("the length of a name"), "a name").decode()
+        name = table.take(table.number(MAX_NAME_BYTES, "the length of a name"), "a name").decode()
     except UnicodeDecodeError as error:
         raise DamageError("a file name is not UTF-8") from error
     fault = name_fault(name)

@@ -180,8 +180,6 @@ def folder_below(root: Path, folder: str) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(system_fault(path, "make the folder", error)) from error
-    except RecursionError as error:  # about a thousand nested folders
-        raise InputError(f"{root}: the name of a file has too many folders to make them; rename the file") from error
     return path
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from support.archive_builder import Content, deflated, directory_tokens, joined
+from support.command import run
 from support.recordings import write_session
+from support.resource_guard import calls_of
 
 import spikey_cli
 from spikey_cli.errors import ArchiveError, InputError
@@ -36,14 +38,28 @@ def _archive(tmp_path: Path, *names: str | bytes) -> Path:
 def test_an_archive_with_an_unsafe_name_restores_nothing(name, tmp_path):
     path = _archive(tmp_path, "fine", name)
     before = sorted(tmp_path.rglob("*"))
-    for run in (spikey_cli.decompress, spikey_cli.extract):
+    for restore in (spikey_cli.decompress, spikey_cli.extract):
         with pytest.raises(ArchiveError, match=r"name"):
-            run(path, f"{tmp_path / 'back'}/")
+            restore(path, f"{tmp_path / 'back'}/")
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("names", [("a.wav", "A.WAV"), ("straße", "STRASSE"), ("x/y", "X/Y"), ("same", "same")])
-def test_names_that_differ_only_in_case_are_refused(names, tmp_path):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.wav", "A.WAV"),
+        ("straße", "STRASSE"),
+        ("x/y", "X/Y"),
+        ("same", "same"),
+        ("µ.wav", "\u03bc.wav"),
+        ("caf\xe9", "cafe\u0301"),
+        ("CAF\xc9", "cafe\u0301"),
+        ("\u1fb3", "\u03b1\u0345"),
+        ("\uac00", "\u1100\u1161"),
+        ("\u212b", "\xe5"),
+    ],
+)
+def test_names_that_differ_only_in_case_or_normalisation_are_refused(names, tmp_path):
     with pytest.raises(ArchiveError, match="the same name"):
         spikey_cli.decompress(_archive(tmp_path, *names), tmp_path / "back")
     assert not (tmp_path / "back").exists()
@@ -62,11 +78,44 @@ def test_names_with_a_common_beginning_are_restored(names, tmp_path):
     assert all((tmp_path / "back" / name).is_file() for name in names)
 
 
-def test_a_name_too_long_for_the_file_system(tmp_path):
-    path = _archive(tmp_path, "x" * 3000, "y/" * 1900 + "y")
-    result = spikey_cli.decompress(path, tmp_path / "back", skip_failing=True)
-    assert [type(failure) for failure in result.failures] == [InputError, InputError]
-    assert not (tmp_path / "back" / "y").exists()
+@pytest.mark.parametrize(
+    "name", ["x" * 256, "é" * 128, "y/" * 64 + "y", "/".join(["x" * 99] * 41), "y/" * 3_900_000 + "y"]
+)
+def test_names_beyond_the_bounds_are_refused_before_any_work_on_them(name, tmp_path):
+    path = _archive(tmp_path, "fine", name)
+    for read in (spikey_cli.info, spikey_cli.verify):
+        with pytest.raises(ArchiveError, match=r"name .* (above the maximum of 4096|more than (64 parts|255 bytes))"):
+            read(path)
+
+    def refuse() -> None:
+        with pytest.raises(ArchiveError):
+            spikey_cli.info(path)
+
+    assert calls_of(refuse) < 3000
+
+
+def test_the_longest_names_are_restored(tmp_path):
+    names = ["x" * 255, "/".join(["y" * 50] * 64), "é" * 127]
+    spikey_cli.decompress(_archive(tmp_path, *names), tmp_path / "b")
+    assert all((tmp_path / "b" / name).is_file() for name in names)
+
+
+def test_no_control_character_reaches_the_terminal(tmp_path):
+    """Names may have them; `info`, the log, losses and errors print them escaped."""
+    names = [f"a{chr(code)}b" for code in (0x7F, 0x80, 0x9B, 0x9F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))]
+    path = _archive(tmp_path, *names)
+    printed = [run("info", "--all", path), run("info", "--json", path), run("test", "-v", path)]
+    data = bytearray(path.read_bytes())
+    data[data.index(b"content 1")] ^= 1
+    path.write_bytes(data)
+    printed += [run("test", path, status=1), run("decompress", path, tmp_path / "back", status=1)]
+    with pytest.raises(ArchiveError) as caught:
+        spikey_cli.verify(path)
+    printed.append(str(caught.value))
+    assert all(text.replace("\n", "").isprintable() for text in printed)
+    assert all(r"a\x9fb" in text for text in (printed[0], printed[2]))
+    assert all(r"a\x80b" in text for text in printed[3:])
+    assert sorted(path.name for path in (tmp_path / "back").iterdir()) == sorted({*names} - {names[1]})
 
 
 def test_existing_files_are_not_overwritten(tmp_path):

@@ -194,6 +194,9 @@ def test_the_overwritten_archive_in_an_input_folder_is_left_out(folder):
     [
         ("a.wav", "a.wav", "is named twice"),
         ("a.wav", "A.WAV", "has the same name 'A.WAV'"),
+        ("caf\xe9", "Cafe\u0301", "has the same name"),
+        ("a", "b/" * 64 + "b", "more than 64 parts; rename it"),
+        ("a", "b" * 256, "a part of more than 255 bytes; rename it"),
         ("a", "A/b", "one is a file and the other's folder"),
         ("a/b/c", "a/B", "one is a file and the other's folder"),
         ("a", "../b", "rename it"),

@@ -31,6 +31,7 @@ from spikey_cli.container.directory import name_fault
         "COM¹",
         "lpt³.wav",
         "CONIN$",
+        "clock$.bin",
         "conout$.txt",
         "d:evil",
         "\\\\server\\share",
@@ -44,12 +45,18 @@ from spikey_cli.container.directory import name_fault
         "//a",
         "~/../a",
         "a\x00.wav",
+        "x" * 256,
+        "a/" + "é" * 128,
+        "a/" * 64 + "a",
+        "/".join(["x" * 99] * 41),
     ],
 )
 def test_unsafe_names_are_refused(name):
     assert name_fault(name)
 
 
-@pytest.mark.parametrize("name", ["a.wav", "deep/er/a.wav", "ünï.wav", ".hidden", "com.wav", "a b.wav"])
+@pytest.mark.parametrize(
+    "name", ["a.wav", "deep/er/a.wav", "ünï.wav", ".hidden", "com.wav", "a b.wav", "com\u0663", "x" * 255]
+)
 def test_safe_names_are_accepted(name):
     assert name_fault(name) is None

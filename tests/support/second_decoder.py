@@ -17,11 +17,12 @@ from pathlib import Path
 from statistics import NormalDist
 from types import SimpleNamespace
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
 DICTIONARY = b".wavRIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x4b\x4c\0\0\x96\x98\0\0\2\0\x10\0data"
-DEVICES = r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]"
+DEVICES = r"con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³]"
 F: Any = np.float32
 SCALED = {4: "<i", 5: "<f", 6: "<d", 7: "<H", 8: "<I", 9: "<q"}  # sample types that are computed from integers
 UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEVICES}) *([./]|$)', re.IGNORECASE)
@@ -133,7 +134,7 @@ def read_directory(directory: Reader, coder: int, effort: int, model: bytes, mod
     require(model in onnx, f"the model is missing whose SHA-256 begins with {model.hex()}")
     network = Network(onnx[model])
     files = [File(directory, coder, effort, network) for _ in range(directory.uvarint())]
-    names = {file.name.casefold() for file in files}
+    names = {normalize("NFD", normalize("NFD", file.name).casefold()) for file in files}
     folders = {folder.as_posix() for name in names for folder in Path(name).parents}
     require(len(names) == len(files) and not names & folders, "two names are equal, or one is a folder of the other")
     channels = [*chain(*(file.channels for file in files if not file.is_verbatim))]
@@ -157,7 +158,9 @@ class File:
     """A file of the directory. A verbatim file counts as one channel of 8-bit samples without header and trailer."""
 
     def __init__(self, entry: Reader, coder: int, effort: int, network: "Network") -> None:
-        self.name, size = entry.take(entry.uvarint()).decode(errors="surrogateescape"), entry.uvarint()
+        name, size = entry.take(entry.uvarint()), entry.uvarint()
+        self.name, is_short = name.decode(errors="surrogateescape"), max(map(len, name.split(b"/"))) <= 255
+        require(len(name) <= 4096 and name.count(b"/") < 64 and is_short, f"{name[:99]!r}... is too long")
         require(not UNSAFE.search(self.name), f"{self.name!r} is not a safe name")
         self.is_verbatim, self.sample_type, size = size == 0, size, 1 if size == 0 else size
         _, n_channels = (0, 1) if self.is_verbatim else (entry.uvarint(), entry.uvarint())
