@@ -31,7 +31,15 @@ from ..topology.discovery import USUAL_EARLIER, find_topology
 from ..topology.references import MAX_GROUP_CHANNELS
 from ..topology.topology import Topology
 from .decompress import restore
-from .inputs import check_not_input, check_replaceable, find_sources, scan_sources, without_archive, without_collisions
+from .inputs import (
+    check_not_input,
+    check_replaceable,
+    find_sources,
+    is_about,
+    scan_sources,
+    without_archive,
+    without_collisions,
+)
 from .remove_source import check_removable, remove_sources
 from .warnings import warn_about
 
@@ -255,7 +263,8 @@ def compress(
                 except SourceChangedError as error:
                     # the archive's directory lists the file already: start again without it
                     fail(error)
-                    scanned.remove(error.source)
+                    lost = [error.source.source]
+                    scanned = [s for s in scanned if s is not error.source and not is_about(s.source, lost)]
                 except SelfTestError as error:
                     # no other machine could read what it predicted: start again without the network
                     warnings.append(SpikeyWarning(f"{error}; {archive} was written without the model, and is larger"))

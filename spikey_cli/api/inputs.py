@@ -17,7 +17,7 @@ from ..errors import InputError, SpikeyError, SpikeyWarning, system_fault
 from ..io.formats import format_name
 from ..io.layout import Layout
 from ..io.raw import RawFormat
-from ..io.source import FileSource, Source, open_input
+from ..io.source import Description, FileSource, Source, open_input
 from ..streaming.packets import MAGIC as LIVE_MAGIC
 from ..system.progress import logger
 from ..system.whole_file import is_temporary
@@ -190,19 +190,26 @@ def without_collisions(sources: Sequence[Source], fail: Fail) -> list[Source]:
             by_name[key] = source
             by_folder |= dict.fromkeys(parents, source)
             kept.append(source)
-    return kept
+    lost = [source for source in sources if not any(source is other for other in kept)]
+    return [source for source in kept if not is_about(source, lost)]
 
 
 def scan_sources(sources: Sequence[Source], workers: Workers, fail: Fail) -> list[ScannedSource]:
     """Scan sources in parallel; those that cannot be read are left out, and `fail` is called for each."""
-    scanned = []
-    for result in workers.map(_scan_or_error, sources):
+    scanned, lost = [], []
+    for source, result in zip(sources, workers.map(_scan_or_error, sources), strict=True):
         if isinstance(result, SpikeyError):
             fail(result)
+            lost.append(source)
         else:
             logger.info("%s: %s", result.source, partial(layout_text, result.layout, result.quantizer))
             scanned.append(result)
-    return scanned
+    return [each for each in scanned if not is_about(each.source, lost)]
+
+
+def is_about(source: Source, lost: Sequence[Source]) -> bool:
+    """Return whether a source describes one of those that were left out, and so is left out too."""
+    return isinstance(source, Description) and any(other is source.describes for other in lost)
 
 
 def _scan_or_error(source: Source) -> ScannedSource | SpikeyError:

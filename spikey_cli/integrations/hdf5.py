@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -26,12 +27,14 @@ from ..api.array_metadata import UINT16_OFFSET, subtract_offset
 from ..errors import InputError, MissingPackageError
 from ..io.layout import MAX_RATE, whole_rate
 from ..io.npy import is_predictable
-from ..io.source import ArraySource, BytesSource, FileSource, Source, Status
+from ..io.source import ArraySource, Description, FileSource, Source, Status
 
 try:
     import h5py
 except ImportError as error:
     raise MissingPackageError("datasets of HDF5 files need h5py: pip install h5py") from error
+
+from .hdf5_storage import FAULTS, READABLE, Storage
 
 with contextlib.suppress(ImportError):
     import hdf5plugin  # noqa: F401 - registers compression filters
@@ -40,9 +43,6 @@ _DTYPES = (np.dtype(np.int16), np.dtype(np.uint16), np.dtype(np.uint8))
 _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 1 << 20, 1 << 27
 
 _MAX_OBJECTS_VISITED, _MAX_DATASETS_NAMED = 10_000, 5
-
-_FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError)
-"""Errors of h5py for damaged files and for types that NumPy does not have."""
 
 
 def dataset_sources(
@@ -87,7 +87,6 @@ def dataset_sources(
             data = hdf5.get(dataset)
             if not isinstance(data, h5py.Dataset):
                 raise InputError(f"{source}: has no dataset {dataset!r}; {_candidates(hdf5)}", parameter="dataset")
-            _check_virtual_sources(source, data)
             dtype, shape = data.dtype, data.shape
             if not _is_recording(data):
                 raise InputError(
@@ -104,16 +103,18 @@ def dataset_sources(
                 **_timing(data),
                 "attributes": _attributes(data),
             }
-            samples = _Samples(source, dataset, shape, dtype, _cache_bytes(data))
-    except _FAULTS as error:
+            others = Storage(data, str(source)).check()
+            samples = _Samples(source, dataset, shape, dtype, _cache_bytes(data), sorted(others))
+    except FAULTS as error:
         raise _unreadable(source, dataset, error) from error
     rate = metadata["rate"]
     has_rate = isinstance(rate, float) and 0 < rate <= MAX_RATE
     name = PurePosixPath(source.name)
-    return (
-        DatasetSource(samples, str(name.with_suffix(".npy")), whole_rate(rate) if has_rate else source.sample_rate),
-        BytesSource((json.dumps(metadata, indent=1) + "\n").encode(), str(name.with_suffix(".json"))),
+    dataset_source = DatasetSource(
+        samples, str(name.with_suffix(".npy")), whole_rate(rate) if has_rate else source.sample_rate
     )
+    text = json.dumps(metadata, indent=1) + "\n"
+    return dataset_source, Description(text.encode(), str(name.with_suffix(".json")), describes=dataset_source)
 
 
 class DatasetSource:
@@ -133,54 +134,51 @@ class DatasetSource:
         return ArraySource(self._samples.unopened(), str(self)).open()
 
     def status(self) -> Status:
-        """Size of the NumPy file and modification time of the HDF5 file. Raises InputError if it cannot be read."""
-        return Status(self._size, self._samples.source.status().modified_ns)
+        """Size of the NumPy file, and sum of the times of modification. Raises InputError if a file cannot be read."""
+        others = (FileSource(Path(path)).status().modified_ns for path in self._samples.others)
+        return Status(self._size, sum(others, self._samples.source.status().modified_ns))
 
 
 class _Samples:
     """Frames of a dataset as int16 or uint8. The file is closed with the last reference."""
 
     def __init__(
-        self, source: FileSource, dataset: str, shape: tuple[int, ...], dtype: np.dtype, cache_bytes: int
+        self,
+        source: FileSource,
+        dataset: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        cache_bytes: int,
+        others: Sequence[str],
     ) -> None:
         self.source = source
+        self.others = others
+        """Other files that hold some of the samples."""
         self.shape = shape
         self.dtype = np.dtype(np.uint8 if dtype.itemsize == 1 else np.int16)
         self._dataset = dataset
         self._stored_dtype = dtype
         self._cache_bytes = cache_bytes
-        self._data: Any = None
+        self._storage: Storage | None = None
 
     def __str__(self) -> str:
         return f"{self.source}: {self._dataset}"
 
     def unopened(self) -> _Samples:
         """A copy that opens the file for itself."""
-        return _Samples(self.source, self._dataset, self.shape, self._stored_dtype, self._cache_bytes)
+        return _Samples(self.source, self._dataset, self.shape, self._stored_dtype, self._cache_bytes, self.others)
 
     def __getitem__(self, key: slice) -> np.ndarray:
         try:
-            if self._data is None:
-                self._data = h5py.File(self.source.path, "r", rdcc_nbytes=self._cache_bytes)[self._dataset]
-            frames = self._data[key]
-        except _FAULTS as error:
+            if self._storage is None:
+                file = h5py.File(self.source.path, "r", rdcc_nbytes=self._cache_bytes)
+                self._storage = Storage(file[self._dataset], str(self.source))
+            frames = self._storage.read(key.start, key.stop)
+        except FAULTS as error:
             raise _unreadable(self.source, self._dataset, error) from error
         if self._stored_dtype.kind == "u" and self._stored_dtype.itemsize == 2:
             return subtract_offset(frames, UINT16_OFFSET)
         return frames
-
-
-def _check_virtual_sources(source: FileSource, data: Any) -> None:
-    """Raise InputError if a file of a virtual dataset is missing: HDF5 would return zeros for its samples."""
-    path = Path(data.file.filename)
-    folders = [path.parent, path.resolve().parent, Path(os.environ.get("HDF5_VDS_PREFIX", "")), Path()]
-    for part in data.virtual_sources() if data.is_virtual else []:
-        name = part.file_name
-        if "%" in name:
-            continue  # a pattern of numbered files, of which there may be any number
-        candidates = [Path(folder, file) for folder in folders for file in {name, Path(name).name}]
-        if not any(map(os.path.exists, candidates)):
-            raise InputError(f"{source}: {data.name} refers to samples in {name}, which is missing; restore that file")
 
 
 def _is_recording(data: Any) -> bool:
@@ -220,7 +218,7 @@ def _attributes(data: Any) -> dict[str, object]:
     for name in data.attrs:
         if not isinstance(name, str):
             continue  # the name is not valid UTF-8
-        with contextlib.suppress(*_FAULTS):
+        with contextlib.suppress(*FAULTS):
             value = data.attrs[name]
             value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
             value = value.decode() if isinstance(value, bytes) else value
@@ -237,7 +235,7 @@ def _candidates(hdf5: Any) -> str:
     def visit(name: str, item: object) -> bool | None:
         nonlocal visited
         visited += 1
-        with contextlib.suppress(*_FAULTS):
+        with contextlib.suppress(*FAULTS):
             if isinstance(item, h5py.Dataset) and item.ndim == 2 and _is_recording(item):
                 names.append(f"{name} ({item.dtype}, {' x '.join(map(str, item.shape))})")
         return True if len(names) > _MAX_DATASETS_NAMED or visited >= _MAX_OBJECTS_VISITED else None
@@ -249,7 +247,4 @@ def _candidates(hdf5: Any) -> str:
 
 
 def _unreadable(source: FileSource, dataset: str, error: Exception) -> InputError:
-    return InputError(
-        f"{source}: cannot read {dataset} as HDF5: {error}; check that the file is complete and that its compression "
-        "filters are installed (pip install hdf5plugin)"
-    )
+    return InputError(f"{source}: cannot read {dataset} as HDF5: {error}; {READABLE}")

@@ -152,6 +152,13 @@ class BytesSource:
         return Status(len(self.data), 0)
 
 
+@dataclass(frozen=True)
+class Description(BytesSource):
+    """Metadata of another source, without which it is not stored."""
+
+    describes: Source | None = None
+
+
 class Samples(Protocol):
     """An array, or an object indexed like one, such as a dataset of h5py, Zarr or Dask."""
 
@@ -185,7 +192,8 @@ class ArraySource:
     Raises
     ------
     InputError
-        The array has an unsupported dtype or shape, or the rate is not a whole number from 0 to 2**32 - 1.
+        The array has an unsupported dtype or shape, or is an HDF5 dataset with samples in other files; or the rate is
+        not a whole number from 0 to 2**32 - 1.
 
     Examples
     --------
@@ -205,6 +213,11 @@ class ArraySource:
         if not 0 <= sample_rate <= MAX_RATE or sample_rate != int(sample_rate):
             raise InputError(
                 f"{name}: a rate of {sample_rate} Hz cannot be stored; pass whole Hz", parameter="sample_rate"
+            )
+        if getattr(array, "is_virtual", False) or getattr(array, "external", None):  # of h5py
+            raise InputError(
+                f"{name}: samples of the dataset are in other files, and HDF5 makes up those that are missing; pass "
+                "the sources that spikey_cli.integrations.hdf5.dataset_sources returns"
             )
         self.name = name
         self.sample_rate = int(sample_rate)
