@@ -526,10 +526,7 @@ class Decoder(NamedTuple):
             return
         limits, model = self.reader.limits, self.predictor
         lanes = np.array([-(-part.n_frames // table.steps) for part, _ in places])
-        largest_group = max(
-            int(lanes[dependency_group.start : dependency_group.stop].sum())
-            for dependency_group in reference_graph.dependency_groups
-        )
+        largest_group = int(np.bincount(reference_graph.joint_groups, lanes).max())
         if largest_group > limits.lanes(lane_memory(model)):
             raise LimitError(
                 f"{self.reader.path}: block {i} has {largest_group} lanes that depend on each other, more than the "

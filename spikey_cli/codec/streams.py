@@ -3,13 +3,12 @@
     coded stream     lane headers (see `core.lane_headers`), then what the coder wrote
     packed stream    codes of equal width (see `core.packed`), if that is not longer
 
-Dependency groups are divided among workers. A channel's stream depends on no code outside its dependency group (see
+Joint groups are divided among workers. A channel's stream depends on no code outside its joint group (see
 `topology.references`), so it does not depend on the number of workers.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -40,9 +39,11 @@ MAX_LANE_GROUP = 1 << 10
 
 
 def share_channels(
-    count: int, lengths: Sequence[int], steps: int, dependency_groups: Sequence[range], max_lanes: int = MAX_LANE_GROUP
-) -> list[range]:
-    """Divide channels into consecutive groups of whole dependency groups with about equal numbers of lanes.
+    count: int, lengths: Sequence[int], steps: int, joint_groups: Sequence[int], max_lanes: int = MAX_LANE_GROUP
+) -> list[list[int]]:
+    """Divide channels into groups of whole joint groups with about equal numbers of lanes of similar length.
+
+    All lanes of a group take as many steps as the longest one.
 
     Parameters
     ----------
@@ -52,22 +53,31 @@ def share_channels(
         Samples of each channel.
     steps : int
         Length of the longest lane.
-    dependency_groups : sequence of range
+    joint_groups : sequence of int
+        Joint group of each channel.
     max_lanes : int
         Make more groups if they would have about more lanes than this.
 
     Returns
     -------
-    list of range
-        The channels of each group.
+    list of list of int
+        The channels of each group, sorted.
     """
-    ends = np.cumsum([sum(-(-lengths[i] // steps) for i in dependency_group) for dependency_group in dependency_groups])
-    lanes = int(ends[-1]) if len(ends) else 0
-    groups = max(min(count, lanes // MIN_LANE_GROUP), -(-lanes // max_lanes))
-    cuts = [0, *(int(np.searchsorted(ends, ends[-1] * i / groups)) + 1 for i in range(1, groups)), len(ends)]
-    return [
-        range(dependency_groups[a].start, dependency_groups[b - 1].stop) for a, b in itertools.pairwise(cuts) if a < b
-    ]
+    joint: dict[int, list[int]] = {}
+    for i, number in enumerate(joint_groups):
+        joint.setdefault(number, []).append(i)
+    lanes = [-(-n // steps) for n in lengths]
+    longest = {number: -(-lengths[channels[0]] // lanes[channels[0]]) for number, channels in joint.items()}
+    groups: list[list[int]] = []
+    done, total, share, shortest = 0, sum(lanes), 0, 0
+    n_shares = max(min(count, total // MIN_LANE_GROUP), -(-total // max_lanes))
+    for number in sorted(joint, key=lambda number: longest[number]):
+        if done * n_shares >= share * total or longest[number] > 2 * shortest:
+            groups.append([])
+            share, shortest = done * n_shares // total + 1, longest[number]
+        groups[-1] += joint[number]
+        done += sum(lanes[i] for i in joint[number])
+    return [sorted(group) for group in groups]
 
 
 def encode_channels(
@@ -103,11 +113,9 @@ def encode_channels(
         The stream of each channel.
     """
 
-    def encode_group(group: range) -> list[Stream]:
-        own = slice(group.start, group.stop)
-        return _encode_group(
-            channels[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor, effort
-        )
+    def encode_group(group: list[int]) -> list[Stream]:
+        own, graph = [channels[i] for i in group], reference_graph.subset(group)
+        return _encode_group(own, [quantizers[i] for i in group], graph, steps, coder, predictor, effort)
 
     return _by_group(encode_group, [codes.size for codes in channels], steps, reference_graph, workers)
 
@@ -134,7 +142,7 @@ def decode_channels(
     quantizers, reference_graph, steps, coder, predictor, workers, effort
         As in `encode_channels`.
     max_lanes : int
-        About the largest number of lanes to decode together, unless a dependency group has more.
+        About the largest number of lanes to decode together, unless a joint group has more.
 
     Returns
     -------
@@ -142,10 +150,10 @@ def decode_channels(
         None for a channel whose stream is damaged, or which depends on such a channel.
     """
 
-    def decode_group(group: range) -> list[np.ndarray | None]:
-        own = slice(group.start, group.stop)
+    def decode_group(group: list[int]) -> list[np.ndarray | None]:
+        own, graph = [quantizers[i] for i in group], reference_graph.subset(group)
         return _decode_group(
-            streams[own], lengths[own], quantizers[own], reference_graph.subset(group), steps, coder, predictor, effort
+            [streams[i] for i in group], [lengths[i] for i in group], own, graph, steps, coder, predictor, effort
         )
 
     return _by_group(decode_group, lengths, steps, reference_graph, workers, min(max_lanes, MAX_LANE_GROUP))
@@ -174,11 +182,10 @@ def log_channels(
         The log of each channel, and the bits of its lane headers.
     """
 
-    def log_group(group: range) -> list[tuple[ChannelLog, int]]:
-        own = slice(group.start, group.stop)
-        graph, chosen = reference_graph.subset(group), range(len(group))
+    def log_group(group: list[int]) -> list[tuple[ChannelLog, int]]:
+        own, graph, chosen = [channels[i] for i in group], reference_graph.subset(group), range(len(group))
         coded = _run_group(
-            channels[own], quantizers[own], graph, chosen, steps, coder, predictor, effort, with_log=True
+            own, [quantizers[i] for i in group], graph, chosen, steps, coder, predictor, effort, with_log=True
         )
         assert coded.log is not None
         header_bits = [8 * len(header) for header in coded.lane_headers]
@@ -189,7 +196,7 @@ def log_channels(
 
 
 def _by_group(
-    code_group: Callable[[range], list[Result]],
+    code_group: Callable[[list[int]], list[Result]],
     lengths: Sequence[int],
     steps: int,
     reference_graph: ReferenceGraph,
@@ -197,8 +204,11 @@ def _by_group(
     max_lanes: int = MAX_LANE_GROUP,
 ) -> list[Result]:
     """Divide a block's channels into groups for the workers; return the results of `code_group` of all channels."""
-    groups = share_channels(workers.count, lengths, steps, reference_graph.dependency_groups, max_lanes)
-    return list(itertools.chain.from_iterable(workers.map(code_group, groups)))
+    groups = share_channels(workers.count, lengths, steps, reference_graph.joint_groups, max_lanes)
+    by_channel: dict[int, Result] = {}
+    for group, results in zip(groups, workers.map(code_group, groups), strict=True):
+        by_channel.update(zip(group, results, strict=True))
+    return [by_channel[i] for i in range(len(lengths))]
 
 
 def _encode_group(

@@ -3,15 +3,16 @@
 A channel may reference another one, as the topology says, if
 
     their parts cover the same frames           their lanes are aligned
-    they are in the same dependency group       one worker decodes both
+    they are in the same dependency group       which bounds what decoding a channel may take
     the other one's stream is coded             a packed channel has no prediction errors
 
 A dependency group is a run of channels in the order of the block. A new group starts at a channel if no channel before
 it in the block is linked with it or with a later one, and after MAX_GROUP_CHANNELS channels. Two channels are linked if
 one references the other in the topology and their parts cover the same frames.
 
-Channels of a dependency group that links connect, directly or through others, are a joint group. In addition to its
-references, a channel may be predicted from all channels of its joint group in earlier coding passes: from their mean.
+Channels of a dependency group that links connect, directly or through others, are a joint group: all of them cover the
+same frames. In addition to its references, a channel may be predicted from all channels of its joint group in earlier
+coding passes: from their mean. Channels of different joint groups have nothing to do with each other.
 """
 
 from __future__ import annotations
@@ -56,8 +57,6 @@ class ReferenceGraph:
         Long lag of each channel in samples; 0 for none.
     joint_groups : tuple of int
         A number that the channels of a joint group share.
-    dependency_groups : tuple of range
-        Consecutive ranges that cover all positions. No channel references one of another group.
     """
 
     passes: tuple[int, ...]
@@ -66,14 +65,12 @@ class ReferenceGraph:
     later: tuple[tuple[int, ...], ...]
     lags: tuple[int, ...]
     joint_groups: tuple[int, ...]
-    dependency_groups: tuple[range, ...]
 
     @classmethod
     def independent(cls, n_channels: int) -> ReferenceGraph:
         """Return the graph of channels without references."""
         none, zeros = ((),) * n_channels, (0,) * n_channels
-        alone = tuple(range(i, i + 1) for i in range(n_channels))
-        return cls(zeros, none, none, none, zeros, tuple(range(n_channels)), alone)
+        return cls(zeros, none, none, none, zeros, tuple(range(n_channels)))
 
     @classmethod
     def of(cls, topology: Topology, channels: Sequence[BlockChannel]) -> ReferenceGraph:
@@ -91,10 +88,8 @@ class ReferenceGraph:
             for channel in channels
         ]
         later = [[position_of(other, channel) for other in topology.later[channel.channel]] for channel in channels]
-        dependency_groups = _dependency_groups(
-            [{*own, *others} - {-1} for own, others in zip(earlier, later, strict=True)]
-        )
-        group_of = [group for group in dependency_groups for _ in group]
+        groups = dependency_groups([{*own, *others} - {-1} for own, others in zip(earlier, later, strict=True)])
+        group_of = [group for group in groups for _ in group]
         earlier = [
             {j: metric for j, metric in others.items() if j in group}
             for others, group in zip(earlier, group_of, strict=True)
@@ -107,7 +102,6 @@ class ReferenceGraph:
             later=tuple(tuple(others) for others in later),
             lags=tuple(topology.lags[channel.channel] for channel in channels),
             joint_groups=_joint_groups([{*own, *others} for own, others in zip(earlier, later, strict=True)]),
-            dependency_groups=tuple(dependency_groups),
         )
 
     @cached_property
@@ -140,7 +134,7 @@ class ReferenceGraph:
         """Return the graph with so many independent positions more."""
         if n_more == 0:
             return self
-        n, none, zeros = len(self.passes), ((),) * n_more, (0,) * n_more
+        none, zeros = ((),) * n_more, (0,) * n_more
         group = max(self.joint_groups, default=-1) + 1
         return ReferenceGraph(
             passes=self.passes + zeros,
@@ -149,7 +143,6 @@ class ReferenceGraph:
             later=self.later + none,
             lags=self.lags + zeros,
             joint_groups=self.joint_groups + tuple(range(group, group + n_more)),
-            dependency_groups=self.dependency_groups + tuple(range(i, i + 1) for i in range(n, n + n_more)),
         )
 
     def without(self, positions: Collection[int]) -> ReferenceGraph:
@@ -161,15 +154,7 @@ class ReferenceGraph:
 
     def subset(self, positions: Sequence[int]) -> ReferenceGraph:
         """Return the graph of sorted `positions` only, renumbered from 0; references to other channels are dropped."""
-        new = {position: i for i, position in enumerate(positions)}
-        dependency_groups = []
-        start = 0
-        for group in self.dependency_groups:
-            stop = start + sum(position in new for position in group)
-            if stop > start:
-                dependency_groups.append(range(start, stop))
-            start = stop
-        return replace(self._renumbered(positions, new), dependency_groups=tuple(dependency_groups))
+        return self._renumbered(positions, {position: i for i, position in enumerate(positions)})
 
     def _renumbered(self, positions: Sequence[int], new: Mapping[int, int]) -> ReferenceGraph:
         """The channels at `positions`, with references to those in `new` only, by their new numbers."""
@@ -184,7 +169,6 @@ class ReferenceGraph:
             later=tuple(tuple(new[j] for j in self.later[i] if j in new) for i in positions),
             lags=tuple(self.lags[i] for i in positions),
             joint_groups=tuple(self.joint_groups[i] for i in positions),
-            dependency_groups=self.dependency_groups,
         )
 
 
@@ -207,7 +191,8 @@ def _mutual(linked: Sequence[Iterable[int]]) -> list[set[int]]:
     return mutual
 
 
-def _dependency_groups(linked: Sequence[Iterable[int]]) -> list[range]:
+def dependency_groups(linked: Sequence[Iterable[int]]) -> list[range]:
+    """Return the dependency groups of channels, consecutive ranges, by the channels that each one is linked with."""
     groups = []
     start, reach = 0, -1
     for i, others in enumerate(_mutual(linked)):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.random_models import PARTS, random_model
 from support.recordings import neural
 
-from spikey_cli.codec.streams import decode_channels, encode_channels
+from spikey_cli.codec.streams import decode_channels, encode_channels, share_channels
 from spikey_cli.container.parts import Method, Stream
 from spikey_cli.container.quantizer_table import unpack_quantizer
 from spikey_cli.core.coders import CODERS
@@ -75,6 +75,34 @@ def channel_of(random: np.random.Generator, kind: str, n: int, size: int) -> np.
     return codes.astype(np.int32)
 
 
+@given(data=st.data())
+def test_channels_are_shared_out_in_joint_groups_of_similar_lanes(data):
+    steps = data.draw(st.integers(1, 5000))
+    joint_groups = sorted(data.draw(st.lists(st.integers(0, 12), min_size=1, max_size=40)))
+    length_of = data.draw(st.lists(st.integers(1, 100_000), min_size=13, max_size=13))
+    lengths = [length_of[number] for number in joint_groups]
+    count, max_lanes = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 100))
+    groups = share_channels(count, lengths, steps, joint_groups, max_lanes)
+    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
+    assert all(group == sorted(group) for group in groups)
+    group_of = {i: k for k, group in enumerate(groups) for i in group}
+    assert len({(joint_groups[i], group_of[i]) for i in group_of}) == len(set(joint_groups))
+    for group in groups:
+        lane_lengths = [-(-lengths[i] // -(-lengths[i] // steps)) for i in group]
+        assert max(lane_lengths) <= 2 * min(lane_lengths)
+        lanes = dict.fromkeys(joint_groups, 0)
+        for i in group:
+            lanes[joint_groups[i]] += -(-lengths[i] // steps)
+        assert sum(lanes.values()) <= max_lanes + max(lanes.values())
+
+
+def test_workers_get_equal_numbers_of_lanes():
+    assert share_channels(2, [100] * 8, 100, range(8)) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert share_channels(3, [100] * 9, 50, range(9)) == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert share_channels(1, [90, 30, 90, 30], 100, [0, 1, 0, 1]) == [[1, 3], [0, 2]], "lanes of other lengths"
+    assert share_channels(8, [100, 100], 100, range(2)) == [[0, 1]], "too few lanes for more workers"
+
+
 @pytest.mark.parametrize("model", PREDICTORS)
 @pytest.mark.parametrize("coder", CODERS)
 class TestStreams:
@@ -113,7 +141,6 @@ class TestStreams:
             later=((), (), (3,), (), ()),
             lags=(0,) * 5,
             joint_groups=(0, 0, 2, 2, 4),
-            dependency_groups=(range(5),),
         )
         depends = {(0, 1), (2, 3), (3, 2)}
         channels = [np.ascontiguousarray(codes) for codes in neural(random, 200, 5).T]
