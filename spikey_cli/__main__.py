@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from .system import signals
+from .system import signals, standard_streams
 
 
 def run() -> None:
     """Run the command and end the process."""
+    standard_streams.prepare()
     signals.install()
     try:
         from .cli import main

@@ -16,6 +16,7 @@ from ..container.salvage import SalvageReader
 from ..errors import InputError, LimitError, SpikeyError, unknown_name
 from ..model.predictor import Predictor
 from ..model.zoo import model_name
+from ..system.names import path_of_name
 from ..system.progress import Progress, logger, timed
 from ..system.whole_file import WholeFile, flush, folder_below
 from ..system.workers import Workers, open_workers
@@ -124,6 +125,7 @@ def decompress(
     folders: dict[str, Path] = {}
 
     def open_target(name: str) -> WholeFile:
+        name = path_of_name(name)
         folder, _, own_name = name.rpartition("/")
         if folder not in folders:
             used.update(root / parent for parent in PurePath(name).parents)

@@ -19,6 +19,7 @@ from ..io.layout import Layout
 from ..io.raw import RawFormat
 from ..io.source import Description, FileSource, Source, open_input
 from ..streaming.packets import MAGIC as LIVE_MAGIC
+from ..system.names import name_of_path
 from ..system.progress import logger
 from ..system.whole_file import is_temporary
 from ..system.workers import Workers
@@ -81,11 +82,12 @@ def find_sources(
             fail(InputError(f"{path}: is a folder; name files, or take its files recursively", parameter="recursive"))
         else:
             files = [file for file in _files_below(path, fail) if not _is_left_behind(file, fail)]
-            files.sort(key=lambda file: file.split(os.sep))
             if not files:
                 fail(InputError(f"{path}: holds no files; name a folder that does"))
             start = len(os.path.join(path, ""))
-            sources += [FileSource(Path(file), file[start:].replace(os.sep, "/"), sample_rate, raw) for file in files]
+            names = {name_of_path(file[start:].replace(os.sep, "/")): Path(file) for file in files}
+            in_order = sorted(names, key=lambda name: name.split("/"))
+            sources += [FileSource(names[name], name, sample_rate, raw) for name in in_order]
     return sources
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FORCE, MODEL, PATH, THREADS, chosen_predictor, limited, refuse
+from .options import FORCE, MODEL, NAME, PATH, THREADS, chosen_predictor, limited, refuse
 from .pipe import PIPE, decompress_live, decompress_through
 from .report import Report, counted, report_failures, report_losses, reporting, size, write_losses
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("archive", type=PATH, metavar="ARCHIVE")
 @click.argument("folder", type=PATH, metavar="DIR", required=False)
-@click.option("--file", "files", multiple=True, metavar="NAME", help="Restore only this file; repeatable.")
+@click.option("--file", "files", type=NAME, multiple=True, metavar="NAME", help="Restore only this file; repeatable.")
 @click.option(
     "--keep-going", is_flag=True, help="Restore what is intact in a damaged archive, and report what is lost."
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, SpikeyError
+from .options import NAME
 
 if TYPE_CHECKING:
     from ..io.raw import RawFormat
@@ -58,6 +59,7 @@ RATE = click.option(
 )
 DATASET = click.option(
     "--dataset",
+    type=NAME,
     metavar="NAME",
     help="Compress only this dataset of each HDF5 file (.nwb, .h5, .hdf5); it is restored as a NumPy file.",
 )

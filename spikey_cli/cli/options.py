@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..model.zoo import shipped_models
+from ..system.names import name_of_path
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -61,10 +62,25 @@ class _Picture(click.Path):
         return path
 
 
+class _Name(click.ParamType):
+    """A name in a file, which is UTF-8 whatever the locale is."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return name_of_path(value)
+
+
+NAME = _Name()
 PICTURE = _Picture(path_type=Path)
 RECORDINGS = click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
 CHANNELS = click.option(
-    "--channel", "channels", multiple=True, metavar="NAME", help="A channel, or all channels of a file; repeatable."
+    "--channel",
+    "channels",
+    type=NAME,
+    multiple=True,
+    metavar="NAME",
+    help="A channel, or all channels of a file; repeatable.",
 )
 START = click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="Start of the range.")
 STOP = click.option("--stop", type=click.FloatRange(min=0), metavar="SECONDS", help="End of the range.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..system.names import name_of_path
 from .options import CHANNELS, FORCE, MODEL, PATH, PICTURE, START, STOP, THREADS, check_range, chosen_predictor, limited
 from .report import Report, counted, reporting
 
@@ -75,5 +76,5 @@ def plot(
             )
         first, last = min(trace.start for trace in traces), max(trace.stop for trace in traces)
         seconds = f"{round(first, 4):g} s to {round(last, 4):g} s"
-        write(draw_traces(traces, f"{archive.name}, {seconds}"))
+        write(draw_traces(traces, f"{name_of_path(archive.name)}, {seconds}"))
     report.say(f"{target}: {counted(len(traces), 'channel')} of {archive}, {seconds}")

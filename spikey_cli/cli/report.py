@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,7 +43,8 @@ def echo_json(data: object) -> None:
 
 def complain(problem: object, *, kind: str = "") -> None:
     """Print a line on stderr. If `problem` is an error that an option remedies, the line names that option."""
-    click.echo(printable(f"spikey: {kind}{with_option(problem)}"), err=True)
+    with contextlib.suppress(OSError):  # stderr is full or gone, and that stops no work
+        click.echo(printable(f"spikey: {kind}{with_option(problem)}"), err=True)
 
 
 def report_failures(failures: Sequence[SpikeyError], *, is_damaged: bool = False) -> None:
@@ -94,7 +95,7 @@ class Report(NamedTuple):
         if not self.is_quiet:
             echo(line, err=err)
 
-    @contextmanager
+    @contextlib.contextmanager
     def progress(self, label: str) -> Iterator[Progress | None]:
         """A progress bar with the share done, the rate, the ratio so far and the time left."""
         if not self.shows_progress:
@@ -122,19 +123,22 @@ class Report(NamedTuple):
             latest_ratio = ratio or latest_ratio
             bar.length = max(total, 1)
             bar.pos = min(bar.pos, done)  # `done` decreases if compression restarts without a source
-            bar.update(done - bar.pos, done)
+            with contextlib.suppress(OSError):
+                bar.update(done - bar.pos, done)
 
-        bar.render_progress()
+        with contextlib.suppress(OSError):
+            bar.render_progress()
         try:
             yield show
         finally:
-            if bar.pos:
-                bar.render_finish()
-            else:  # an empty bar is erased
-                click.echo(f"{_CLEAR_LINE}{_SHOW_CURSOR}", file=sys.stderr, nl=False, color=True)
+            with contextlib.suppress(OSError):
+                if bar.pos:
+                    bar.render_finish()
+                else:  # an empty bar is erased
+                    click.echo(f"{_CLEAR_LINE}{_SHOW_CURSOR}", file=sys.stderr, nl=False, color=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def writing_picture(path: Path | None, force: bool) -> Iterator[Callable[[bytes], None] | None]:
     """A function that writes the picture; None without a path.
 
@@ -162,13 +166,13 @@ def reporting(command: Callable[..., None]) -> Callable[..., None]:
         if quiet and verbose:
             raise click.UsageError("-q and -v exclude each other; give one of them")
         shows_progress = sys.stderr.isatty() and not quiet and not no_progress
-        with _log(shows_progress) if verbose else nullcontext():
+        with _log(shows_progress) if verbose else contextlib.nullcontext():
             command(*arguments, report=Report(quiet, shows_progress), **options)
 
     return run
 
 
-@contextmanager
+@contextlib.contextmanager
 def _log(clears_progress: bool) -> Iterator[None]:
     """Print the package's log on stderr, and at the end the time and memory used."""
     import logging

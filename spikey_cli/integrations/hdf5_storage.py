@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
+from ..system.names import path_of_name
 
 _MAX_DEPTH, _MAX_PIECES = 8, 1 << 16
 """Most virtual datasets one within another, and most pieces of a virtual dataset: it may refer to itself."""
@@ -113,7 +114,7 @@ class Storage:
         missing = math.prod(self._data.shape) * self._data.dtype.itemsize
         prefix = os.fsdecode(self._data.id.get_access_plist().get_efile_prefix()) if self._data.external else ""
         for name, offset, size in self._data.external or []:
-            path = os.path.join(prefix, name)
+            path = os.path.join(prefix, path_of_name(name))
             count = min(size, missing)
             try:
                 there = os.stat(path).st_size
@@ -191,7 +192,7 @@ class Storage:
     @contextmanager
     def _open(self, name: str) -> Iterator[Any]:
         """Open the file that HDF5 takes for this name."""
-        own = self._data.file
+        own, name = self._data.file, path_of_name(name)
         if name == ".":
             yield own
             return

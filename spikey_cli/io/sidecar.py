@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..system.names import name_of_path
 from .layout import whole_rate
 from .raw import RawFormat
 
@@ -30,7 +31,7 @@ def raw_format_beside(path: Path) -> RawFormat | None:
     path = Path(os.path.abspath(path))
     try:
         if path.name == "continuous.dat" and path.parent.parent.name == "continuous":
-            return _from_open_ephys(_read(path.parents[2] / "structure.oebin"), path.parent.name)
+            return _from_open_ephys(_read(path.parents[2] / "structure.oebin"), name_of_path(path.parent.name))
         if path.suffix.lower() == ".bin":
             return _from_spikeglx(_read(path.with_suffix(".meta")))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, InputError):

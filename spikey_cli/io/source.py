@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 import numpy as np
 
 from ..errors import InputError, system_fault
+from ..system.names import name_of_path
 from .layout import MAX_RATE
 from .npy import header, is_predictable
 from .raw import RawFormat
@@ -82,7 +83,7 @@ class FileSource:
         if not isinstance(self.path, Path):
             object.__setattr__(self, "path", Path(self.path))
         if not self.name:
-            object.__setattr__(self, "name", self.path.name)
+            object.__setattr__(self, "name", name_of_path(self.path.name))
 
     def __str__(self) -> str:
         return str(self.path)

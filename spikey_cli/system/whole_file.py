@@ -19,6 +19,7 @@ from typing import BinaryIO, Self
 
 from ..errors import InputError, system_fault
 from . import signals
+from .names import path_of_name
 
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
 _NAME_LENGTH = 40
@@ -80,14 +81,14 @@ class WholeFile:
 
     @classmethod
     def below(cls, root: Path, name: str, *, force: bool, flush_folder: bool = True) -> Self:
-        """Begin the file `name` below a folder, and make the folders in between.
+        """Begin the file of this name in an archive below a folder, and make the folders in between.
 
         Raises
         ------
         InputError
             As the constructor does, or a link leads out of `root`.
         """
-        folder, _, own_name = name.rpartition("/")
+        folder, _, own_name = path_of_name(name).rpartition("/")
         return cls(folder_below(root, folder) / own_name, force=force, flush_folder=flush_folder)
 
     def _check_target(self) -> None:
