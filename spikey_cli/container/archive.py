@@ -1,6 +1,6 @@
 """The archive: an `.spk` file, from the first byte to the last. `docs/format.md` is the specification.
 
-    Header     32 bytes     version, coder, model, and the size of the directory
+    Header     40 bytes     version, coder, model, the size of the directory, and the archive's identity
     Directory  ...          every file, its channels, and their topology; the model, if it is embedded
     Block      ...          streams of many channels over one span of time, or of verbatim files
     Block      ...
@@ -17,18 +17,20 @@
                    12     8  model: SHA-256, first 8 bytes          56     4  CRC-32 of the index
                    20     4  size of the directory                  60     4  CRC-32 of bytes 0..59
                    24     4  CRC-32 of the directory                64     4  "SPKE"
-                   28     4  CRC-32 of bytes 0..27
+                   28     8  identity
+                   36     4  CRC-32 of bytes 0..35
 
     Block      offset  size
                     0     4  "SPKB"
-                    4     4  CRC-32 of the directory: which archive the block belongs to
-                    8     4  number of the block, from 0
-                   12     4  size of the table
-                   16     4  size of all streams
-                   20     4  CRC-32 of bytes 0..19 and the table
-                   24        the table (see `block_table`), then the streams; the table has a CRC-32 of each
+                    4     8  identity of the archive
+                   12     4  number of the block, from 0
+                   16     4  size of the table
+                   20     4  size of all streams
+                   24     4  CRC-32 of the table and bytes 0..23
+                   28        the table (see `block_table`), then the streams; the table has a CRC-32 of each
 
-All numbers are little-endian.
+All numbers are little-endian. The identity is the beginning of a SHA-256 over bytes 0..27 of the header and the SHA-256
+of the contents: the same inputs give the same archive; archives of the same names and other samples have another one.
 """
 
 from __future__ import annotations
@@ -64,8 +66,9 @@ FROM_COPY = "restore it from a copy"
 """What to do about damage if nothing can be salvaged."""
 REMEDY = f"{FROM_COPY}, or recover what is intact"
 
-_HEADER = struct.Struct("<8sBBBB8sII")
-_BLOCK = struct.Struct("<4sIIII")
+_START = struct.Struct("<8sBBBB8sII")
+_HEADER = struct.Struct(f"<{_START.size}s8s")
+_BLOCK = struct.Struct("<4s8sIII")
 _TRAILER = struct.Struct("<32sQQIII")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
@@ -101,13 +104,26 @@ def content_digest(digests: Sequence[FileDigest]) -> bytes:
     return hashlib.sha256(b"".join(digest.sha256 for digest in digests)).digest()
 
 
+def archive_identity(start: bytes, contents: bytes) -> bytes:
+    """Return the 8 bytes by which header and blocks know that they belong together.
+
+    Parameters
+    ----------
+    start : bytes
+        The header before the identity.
+    contents : bytes
+        `content_digest` of the files.
+    """
+    return hashlib.sha256(start + contents).digest()[:8]
+
+
 class ArchiveWriter:
-    """Writes an archive front to back to a binary stream, without seeking.
+    """Writes an archive to a seekable file: front to back, and the identity at the end.
 
     Parameters
     ----------
     file : binary file
-        Where the archive goes.
+        Where the archive goes, from its start.
     coder : int
         Number of the coder (see `core.coders`).
     effort : int
@@ -130,14 +146,13 @@ class ArchiveWriter:
         self.length = 0
         self._samples = 0
         self._blocks: list[IndexEntry] = []
+        self._block_headers: list[tuple[int, int, int]] = []
         self.directory = directory
         self.digests = tuple(FileDigest() for _ in directory.files)
         self._packed = pack_directory(directory)
-        self._directory_crc = zlib.crc32(self._packed)
-        self._header = _with_crc(
-            _HEADER.pack(MAGIC, VERSION, coder, effort, 0, model, len(self._packed), self._directory_crc)
-        )
-        self._write(self._header, self._packed)
+        crc = zlib.crc32(self._packed)
+        self._start = _START.pack(MAGIC, VERSION, coder, effort, 0, model, len(self._packed), crc)
+        self._write(bytes(HEADER_BYTES), self._packed)
 
     def _write(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -153,20 +168,31 @@ class ArchiveWriter:
         )
         table = pack_block_table(BlockTable(steps, tuple(parts), entries))
         payload = [stream.data for part in streams for stream in part]
-        number = len(self._blocks)
-        header = _BLOCK.pack(BLOCK_MARK, self._directory_crc, number, len(table), sum(map(len, payload)))
-        self._write(header, _CRC.pack(zlib.crc32(table, zlib.crc32(header))), table, *payload)
-        self._blocks.append(IndexEntry(offset, self.length - offset, tuple(parts), number))
+        self._block_headers.append((len(table), sum(map(len, payload)), zlib.crc32(table)))
+        self._write(bytes(BLOCK_HEADER_BYTES), table, *payload)
+        self._blocks.append(IndexEntry(offset, self.length - offset, tuple(parts), len(self._blocks)))
         self._samples += count_samples(parts, self.directory.files)
 
     def finish(self) -> int:
-        """Write index and trailer; return the size of the archive. `digests` must have seen all bytes of all files."""
+        """Write the rest; return the size of the archive. `digests` must have seen all bytes of all files."""
+        contents = content_digest(self.digests)
+        identity = archive_identity(self._start, contents)
+        header = _with_crc(_HEADER.pack(self._start, identity))
         index = pack_index(Index(tuple(self._blocks), tuple(digest.crc for digest in self.digests)))
         length = self.length + len(index) + len(self._packed) + HEADER_BYTES + TRAILER_BYTES
         counts = (length, self._samples, len(self._blocks), len(index), zlib.crc32(index))
-        trailer = _TRAILER.pack(content_digest(self.digests), *counts)
-        self._write(index, self._packed, self._header, _with_crc(trailer), END_MARK)
+        trailer = _TRAILER.pack(contents, *counts)
+        self._write(index, self._packed, header, _with_crc(trailer), END_MARK)
+        self._write_at(0, header)
+        for block, (table_bytes, payload_bytes, table_crc) in zip(self._blocks, self._block_headers, strict=True):
+            block_header = _BLOCK.pack(BLOCK_MARK, identity, block.number, table_bytes, payload_bytes)
+            self._write_at(block.offset, block_header + _CRC.pack(zlib.crc32(block_header, table_crc)))
+        self._file.seek(self.length)
         return self.length
+
+    def _write_at(self, offset: int, data: bytes) -> None:
+        self._file.seek(offset)
+        self._file.write(data)
 
 
 class ArchiveReader:
@@ -193,6 +219,8 @@ class ArchiveReader:
         How much the adaptation learns.
     model : bytes
         First 8 bytes of the SHA-256 of the model, or NO_MODEL.
+    identity : bytes
+        8 bytes, which all blocks carry.
     directory : Directory
     index : Index
     content_digest : bytes
@@ -294,8 +322,9 @@ class ArchiveReader:
         """Read the header at offset `at`; return the size of the directory."""
         if self.read(at, min(len(MAGIC), self.length - at), "the header") != MAGIC:
             raise ArchiveError(f"{self.path}: not a Spikey archive of files; name an .spk file that `compress` wrote")
-        _, version, self.coder, self.effort, reserved, self.model, directory_bytes, self.directory_crc = (
-            self._read_with_crc(at, _HEADER, "the header")
+        self._start, self.identity = self._read_with_crc(at, _HEADER, "the header")
+        _, version, self.coder, self.effort, reserved, self.model, directory_bytes, self._directory_crc = _START.unpack(
+            self._start
         )
         if version != VERSION or reserved:
             raise ArchiveError(
@@ -307,7 +336,7 @@ class ArchiveReader:
 
     def _read_directory(self, at: int, length: int) -> None:
         packed = self.read(at, length, "the directory")
-        if zlib.crc32(packed) != self.directory_crc:
+        if zlib.crc32(packed) != self._directory_crc:
             raise self.damaged("the directory does not match its checksum")
         try:
             self.directory = unpack_directory(packed, self.limits, self.length)
@@ -326,6 +355,8 @@ class ArchiveReader:
         )
         if length != self.length:
             raise self.damaged(f"it has {self.length} bytes, but was written with {length}")
+        if archive_identity(self._start, self.content_digest) != self.identity:
+            raise self.damaged("its beginning and its end are not of the same archive")
         index_at = trailer_at - HEADER_BYTES - directory_bytes - index_bytes
         index = self.read(index_at, index_bytes, "the index")
         if zlib.crc32(index) != index_crc:
@@ -361,13 +392,13 @@ class ArchiveReader:
     def read_block_header(self, at: int, what: str) -> tuple[int, int, BlockTable]:
         """Read the block header at offset `at`: its number, its size, its table. Raises ArchiveError if damaged."""
         header = self.read(at, BLOCK_HEADER_BYTES, what)
-        mark, directory_crc, number, table_bytes, payload_bytes = _BLOCK.unpack_from(header)
+        mark, identity, number, table_bytes, payload_bytes = _BLOCK.unpack_from(header)
         if mark != BLOCK_MARK:
             raise self.damaged(f"{what} does not begin where it should")
         packed = self.read(at + BLOCK_HEADER_BYTES, table_bytes, what)
-        if zlib.crc32(packed, zlib.crc32(header[: _BLOCK.size])) != _CRC.unpack_from(header, _BLOCK.size)[0]:
+        if zlib.crc32(header[: _BLOCK.size], zlib.crc32(packed)) != _CRC.unpack_from(header, _BLOCK.size)[0]:
             raise self.damaged(f"the table of {what} does not match its checksum")
-        if directory_crc != self.directory_crc:
+        if identity != self.identity:
             raise self.damaged(f"{what} belongs to another archive")
         try:
             table = unpack_block_table(packed, self.directory, payload_bytes, self.limits.block_samples(self.length))

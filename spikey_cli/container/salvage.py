@@ -39,11 +39,11 @@ class SalvageReader(ArchiveReader):
         self.faults: list[str] = []
         directory_bytes = self._open_directory()
         self.first_block = HEADER_BYTES + directory_bytes
-        self.content_digest = b""
         try:
             self._read_end(directory_bytes)
         except ArchiveError as error:
             self.faults.append(_reason(error))
+            self.content_digest = b""  # what was read may be that of another archive
             self.index = Index(tuple(self._find_blocks()), (None,) * len(self.directory.files))
         try:
             self._check_copies(directory_bytes)
@@ -95,7 +95,7 @@ class SalvageReader(ArchiveReader):
         end, last = 0, -1
         budget = _MAX_TABLE_BYTES * self.length
         covered = [0] * len(self.directory.files)
-        for at in self._find(BLOCK_MARK + self.directory_crc.to_bytes(4, "little"), self.first_block):
+        for at in self._find(BLOCK_MARK + self.identity, self.first_block):
             if at < end:  # inside the previous block
                 continue
             # a hostile file can plant many block marks, each claiming a table as long as the file
@@ -119,7 +119,7 @@ class SalvageReader(ArchiveReader):
         """The size that the block header at offset `at` states for its table; 0 if the archive is not that long."""
         if self.length - at < BLOCK_HEADER_BYTES:
             return 0
-        table_bytes = int.from_bytes(self.read(at + 12, 4, "a block"), "little")
+        table_bytes = int.from_bytes(self.read(at + 16, 4, "a block"), "little")
         return table_bytes if table_bytes <= self.length - at else 0
 
     def _read_stream(self, at: int, count: int, what: str) -> bytes:

@@ -321,7 +321,7 @@ def _reduced(blocks: list[Block], random: np.random.Generator, how: str) -> list
     elif how == "appended":
         changed.append(blocks[i])
     else:
-        changed[i] = replace(blocks[i], directory_crc=int(random.integers(2**32)))
+        changed[i] = replace(blocks[i], identity=random.bytes(8))
     if random.integers(2):
         changed = [replace(block, number=n) for n, block in enumerate(changed)]
     return changed

@@ -381,7 +381,7 @@ def test_the_search_for_blocks_is_bounded(tmp_path):
     content = _small(tmp_path)
     whole = archive.read_bytes()
     with SalvageReader(archive) as reader:
-        mark = whole[reader.first_block : reader.first_block + 8]
+        mark = whole[reader.first_block : reader.first_block + 12]
         front = whole[: reader.first_block]
     count = 100_000
     archive.write_bytes(front + (mark + (0).to_bytes(4, "little") + (1 << 20).to_bytes(4, "little") + bytes(8)) * count)

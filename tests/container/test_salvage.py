@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.archive_builder import Content
 from support.recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
@@ -202,6 +203,83 @@ def test_blocks_of_other_archives_are_ignored(made, tmp_path):
     back, result = salvaged(tmp_path, bytes(damaged))
     assert back == {"inner.spk": data}
     assert not result.lost
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory) -> list[tuple[bytes, bytes, int]]:
+    """Two archives of a recording each of the same name, length, values and topology, and a note of the same size: the
+    archive, the recording, and where its last block begins.
+    """
+    made = []
+    for seed in (1, 2):
+        folder = tmp_path_factory.mktemp("twin")
+        random = np.random.default_rng(seed)
+        samples = random.integers(-500, 500, (4000, 2))
+        samples[:2] = [[-500] * 2, [499] * 2]
+        (folder / "a.wav").write_bytes(wav_bytes(samples))
+        (folder / "b.txt").write_bytes(np.random.default_rng(seed).bytes(6000))
+        with pytest.MonkeyPatch.context() as patch:
+            for limit in ("BLOCK_SAMPLES", "WIDE_SAMPLES"):
+                patch.setattr(f"spikey_cli.codec.block_plan.{limit}", 1000)
+            encoding = spikey_cli.Encoding("range", peers=False)
+            spikey_cli.compress([folder / "a.wav", folder / "b.txt"], folder / "a.spk", coder=encoding)
+        with ArchiveReader(folder / "a.spk") as reader:
+            last, first = reader.index.blocks[-1].offset, reader.first_block
+        data = (folder / "a.spk").read_bytes()
+        made.append((data, (folder / "a.wav").read_bytes(), last))
+    assert made[0][0][:28] == made[1][0][:28], "the directories differ"
+    assert made[0][0][28:first] != made[1][0][28:first]
+    return made
+
+
+def _mixtures(a: bytes, b: bytes, last: int) -> dict[str, bytes]:
+    """Bytes of archive `a`, followed by some of archive `b`."""
+    return {
+        "a damaged end, then blocks of the other": a[: last - 40] + b,
+        "no end, then all of the other": a[:last] + b,
+        "both whole": a + b,
+        "sectors of both": a[: len(a) // 2] + b[len(a) // 2 - len(a) + len(b) :],
+        "the end of the other": a[:last] + b[len(b) - len(a) + last :],
+        "the front of the other": b[: len(b) // 3] + a[len(b) // 3 :],
+        "in turn": b"".join((a, b)[at % 2][at * 512 : at * 512 + 512] for at in range(len(b) // 512 + 1)),
+    }
+
+
+def test_blocks_of_an_archive_with_the_same_directory_are_ignored(twins, tmp_path):
+    """Each frame is of one recording, or reported as lost; nothing of the other archive is taken."""
+    (a, own, last), (b, other, _) = twins
+    for what, data in _mixtures(a, b, last).items():
+        with pytest.raises(ArchiveError):
+            spikey_cli.verify(_written(tmp_path / "strict.spk", data))
+        expected = other if what.startswith(("the front", "in turn")) and data[:40] == b[:40] else own
+        back, result = salvaged(tmp_path, data)
+        if "a.wav" not in back:
+            assert result.failures, what
+            continue
+        lost = [(44 + 4 * one.first_frame, 44 + 4 * one.stop_frame) for one in result.lost if one.file == "a.wav"]
+        for one in result.lost:
+            assert one.file != "a.wav" or one.channels in ((0,), (1,), (0, 1))
+        restored = np.frombuffer(back["a.wav"][44:], "<i2").reshape(-1, 2)
+        right = np.frombuffer(expected[44:], "<i2").reshape(-1, 2)
+        is_lost = np.zeros(right.shape, bool)
+        for one in result.lost:
+            if one.file == "a.wav":
+                is_lost[one.first_frame : one.stop_frame, list(one.channels)] = True
+        assert (restored == np.where(is_lost, 0, right)).all(), what
+        assert lost or back["a.wav"] == expected, what
+
+
+def test_no_file_gets_its_name_before_its_checksum_is_compared(made, tmp_path):
+    """The index has the checksum of other bytes."""
+    data, files, _ = made
+    content = Content.of(_written(tmp_path / "a.spk", data))
+    content.crcs = (content.crcs[0] ^ 1, *content.crcs[1:])
+    archive = _written(tmp_path / "a.spk", content.parts().pack())
+    for keep_going in (False, True):
+        folder = tmp_path / f"back{keep_going}"
+        result = spikey_cli.decompress(archive, folder, skip_failing=True, keep_going=keep_going)
+        assert ["left.wav" in str(failure) for failure in result.failures] == [True]
+        assert sorted(path.name for path in folder.iterdir()) == sorted(files.keys() - {"left.wav"})
 
 
 def test_the_command_reports_losses(made, tmp_path):

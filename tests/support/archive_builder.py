@@ -15,6 +15,7 @@ from spikey_cli.container.archive import (
     HEADER_BYTES,
     TRAILER_BYTES,
     ArchiveReader,
+    archive_identity,
 )
 from spikey_cli.container.block_table import BlockTable, StreamEntry, count_samples, pack_block_table
 from spikey_cli.container.directory import DICTIONARY, Directory, pack_directory
@@ -40,13 +41,14 @@ class Block:
     number: int
     table: bytes
     streams: bytes
-    directory_crc: int | None = None
-    """None: that of the directory."""
+    identity: bytes | None = None
+    """None: that of the archive."""
 
-    def pack(self, directory_crc: int) -> bytes:
-        crc = directory_crc if self.directory_crc is None else self.directory_crc
-        header = struct.pack("<4sIIII", BLOCK_MARK, crc, self.number, len(self.table), len(self.streams))
-        return header + struct.pack("<I", zlib.crc32(self.table, zlib.crc32(header))) + self.table + self.streams
+    def pack(self, identity: bytes) -> bytes:
+        """Return the block, in an archive of this identity."""
+        sizes = (self.number, len(self.table), len(self.streams))
+        header = struct.pack("<4s8sIII", BLOCK_MARK, self.identity or identity, *sizes)
+        return header + struct.pack("<I", zlib.crc32(header, zlib.crc32(self.table))) + self.table + self.streams
 
 
 @dataclass
@@ -63,6 +65,8 @@ class ArchiveParts:
     n_blocks: int
     length: int | None = None
     """Size of the archive that the trailer states; None: the true one."""
+    identity: bytes | None = None
+    """None: the true one."""
     lengths: dict[str, int] = field(default_factory=dict)
     """Sizes of `directory` and `index` that header and trailer state, if not the true ones."""
 
@@ -74,7 +78,7 @@ class ArchiveParts:
         with ArchiveReader(path) as reader:
             blocks = []
             for i, entry in enumerate(reader.index.blocks):
-                table_bytes = struct.unpack_from("<I", data, entry.offset + 12)[0]
+                table_bytes = struct.unpack_from("<I", data, entry.offset + 16)[0]
                 at = entry.offset + BLOCK_HEADER_BYTES
                 end = entry.offset + entry.length
                 blocks.append(Block(i, data[at : at + table_bytes], data[at + table_bytes : end]))
@@ -95,8 +99,10 @@ class ArchiveParts:
     def pack(self) -> bytes:
         """Return the archive."""
         crc = zlib.crc32(self.directory)
-        header = with_crc(self.start + struct.pack("<II", self.lengths.get("directory", len(self.directory)), crc))
-        front = header + self.directory + b"".join(block.pack(crc) for block in self.blocks)
+        start = self.start + struct.pack("<II", self.lengths.get("directory", len(self.directory)), crc)
+        identity = self.identity or archive_identity(start, self.sha256)
+        header = with_crc(start + identity)
+        front = header + self.directory + b"".join(block.pack(identity) for block in self.blocks)
         end = self.index + self.directory + header
         length = len(front) + len(end) + TRAILER_BYTES if self.length is None else self.length
         index = (self.lengths.get("index", len(self.index)), zlib.crc32(self.index))

@@ -81,14 +81,15 @@ class Reader:
 def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     """Return the files of an archive. `models` are ONNX files that it may name. Raises one of REFUSALS."""
     archive = Reader(data)
-    header = archive.take(32)
-    start, coder, effort, reserved, model, size, directory_crc, crc = struct.unpack("<9sBBB8sIII", header)
+    header = archive.take(40)
+    start, coder, effort, reserved, model, size, directory_crc, identity, crc = struct.unpack("<9sBBB8sII8sI", header)
     known = start == b"\x89SPK\r\n\x1a\n\1" and RICE <= coder <= HUFFMAN and 1 <= effort <= 3 and reserved == 0
     require(known, f"not an archive of version 1 with a known coder: {header[:12]!r}")
     directory, trailer = archive.take(size), data[-68:]
     end = len(data) - len(directory + header + trailer)
     digest, *counts, index_size, index_crc, trailer_crc, mark = struct.unpack("<32sQQIIII4s", trailer)
-    parts = {header[:28]: crc, directory: directory_crc, data[end - index_size : end]: index_crc}
+    require(sha256(header[:28] + digest).digest()[:8] == identity, "header and trailer are of different archives")
+    parts = {header[:36]: crc, directory: directory_crc, data[end - index_size : end]: index_crc}
     for part, part_crc in (parts | {trailer[:-8]: trailer_crc}).items():
         require(zlib.crc32(part) == part_crc, "the header, the directory, the index or the trailer is damaged")
     require(data[end:-68] == directory + header and mark == b"SPKE", "the second directory or header differs")
@@ -96,7 +97,7 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     files = read_directory(Reader(inflated), coder, effort, model, models)
     blocks = list[list[int]]()
     while archive.at < 8 * (end - index_size):
-        blocks.append(decode_block(archive, struct.pack("<4sII", b"SPKB", directory_crc, len(blocks)), files))
+        blocks.append(decode_block(archive, struct.pack("<4s8sI", b"SPKB", identity, len(blocks)), files))
     index = [archive.uvarint() for _ in chain([blocks], *blocks)]
     require(index == [len(blocks), *chain(*blocks)], "the blocks do not match the index")
     samples = sum(len(file.channels) * file.frames for file in files)
@@ -274,13 +275,13 @@ class Copy(Grid):
         self.source, self.offset, self.is_negated = source, offset, is_negated
 
 
-def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[int]:
+def decode_block(archive: Reader, start: bytes, files: list[File]) -> list[int]:
     """Append a block's codes to the channels; return what the index must say of the block."""
-    header, crc = archive.take(20), archive.number(4)
-    table_size, streams_size = struct.unpack("<II", header[12:])
+    header, crc = archive.take(24), archive.number(4)
+    table_size, streams_size = struct.unpack("<II", header[16:])
     table = Reader(archive.take(table_size))
-    require(zlib.crc32(header + table.data) == crc, "a block's table is damaged")
-    require(header[:12] == identity, "a block belongs to another archive, or is out of order")
+    require(zlib.crc32(table.data + header) == crc, "a block's table is damaged")
+    require(header[:16] == start, "a block belongs to another archive, or is out of order")
     steps, parts, channels, behind = table.uvarint(), list[list[int]](), list[BlockChannel](), list[BlockChannel]()
     for _ in range(table.uvarint()):
         parts.append([table.uvarint() for _ in range(3)])
@@ -320,7 +321,7 @@ def decode_block(archive: Reader, identity: bytes, files: list[File]) -> list[in
         require(channel.span[0] == len(channel.channel.codes), "a part of a file is missing, or out of order")
         channel.channel.codes += chain(channel.codes, *(lane.codes for lane in channel.lanes))
         channel.stream.end()
-    return [24 + table_size + streams_size, len(parts), *chain(*parts)]
+    return [28 + table_size + streams_size, len(parts), *chain(*parts)]
 
 
 def read_escapes(stream: Reader, span: tuple[int, int], size: int) -> dict[int, bytes]:
