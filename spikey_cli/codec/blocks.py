@@ -31,11 +31,11 @@ from ..model.predictor import Predictor, predictor_with_digest
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
 from .block_plan import steps_for
-from .cost import CostBudget, decoding_time, lane_memory
+from .cost import CostBudget, adaptation_time, decoding_time, lane_memory
 from .lattices import Lattices
 from .presets import EFFORT, EFFORTS
 from .scan import ScannedSource
-from .streams import decode_channels, encode_channels
+from .streams import MAX_LANE_GROUP, decode_channels, encode_channels
 
 Decoded = TypeVar("Decoded")
 
@@ -533,9 +533,12 @@ class Decoder(NamedTuple):
                 "memory limit allows; if you trust it, raise the limit",
                 parameter="memory",
             )
-        samples = sum(part.n_frames for part, _ in places)
-        steps = min(table.steps, max(part.n_frames for part in table.parts))
-        self.budget.add(i, decoding_time(samples, steps, len(set(reference_graph.passes)), model))
+        frames = [part.n_frames for part, _ in places]
+        references = zip(frames, reference_graph.references, reference_graph.later, strict=True)
+        adapting = sum(n * adaptation_time(len(own), len(later), self.effort) for n, own, later in references)
+        n_groups = -(-int(lanes.sum()) // min(limits.lanes(lane_memory(model)), MAX_LANE_GROUP))
+        steps, passes = min(table.steps, max(frames)) * n_groups, len(set(reference_graph.passes))
+        self.budget.add(i, decoding_time(adapting, sum(frames), steps, passes, model))
         if self.budget.time > limits.decoding_time(self.reader.length):
             raise LimitError(
                 f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "

@@ -7,14 +7,21 @@ claim very many of these, so a reader compares the estimate with its limits (see
 from __future__ import annotations
 
 from ..model.predictor import Predictor
+from .presets import EFFORT_SHARE
 
 LANE_MEMORY = 1024
 """Bytes of the coding state per lane, without the network's tensors."""
 
-SAMPLE_TIME, PRODUCT_TIME = 30, 0.3
-"""Nanoseconds per sample, and per multiply-add of the network, on a slow machine."""
-STEP_TIME, CALL_TIME = 2_000, 25_000
-"""Nanoseconds per step of a coding pass in addition to its samples, and per call of ONNX Runtime."""
+SAMPLE_TIME, TERM_TIME, PAIR_TIME = 60, 2.5, 0.12
+"""Nanoseconds per sample, per term of its prediction, and per pair of terms of a sample that teaches."""
+STEP_TIME, CALL_TIME, OPERATOR_TIME = 2_000, 25_000, 2_000
+"""Nanoseconds per step of a coding pass beside its samples; per call of ONNX Runtime; per operator in a call."""
+PRODUCT_TIME, ELEMENT_TIME = 0.5, 1.0
+"""Nanoseconds per multiply-add and per element of a tensor that ONNX Runtime computes, for each column."""
+CHAIN_TIME, FLOAT_CHAIN_TIME = 0.1, 1.5
+"""Nanoseconds per multiply-add or element of a chain for each column, in integers and in floats."""
+_CHAIN_COLUMNS = 16
+"""Columns that the core evaluates at once; of channels with lanes of their own, a quarter may be in use."""
 
 
 def lane_memory(model: Predictor | None) -> int:
@@ -25,25 +32,46 @@ def lane_memory(model: Predictor | None) -> int:
     return LANE_MEMORY + 4 * model.window + (0 if model.chain else 16 * model.widest)
 
 
-def decoding_time(samples: int, steps: int, passes: int, model: Predictor | None) -> float:
+def adaptation_time(n_earlier: int, n_later: int, effort: int) -> float:
+    """Estimate the nanoseconds that a sample of a channel with these numbers of references takes, without a network."""
+    terms = 32 + 3 * n_earlier + 2 * n_later if n_earlier or n_later else 24
+    return SAMPLE_TIME + TERM_TIME * terms + PAIR_TIME * terms**2 * EFFORT_SHARE[effort]
+
+
+def network_time(samples: int, steps: int, passes: int, model: Predictor | None) -> float:
+    """Estimate the nanoseconds that the network of a block takes; parameters as in `decoding_time`."""
+    if model is None:
+        return 0.0
+    if model.chain:
+        work, columns = model.work["outputs"], 4 * samples + _CHAIN_COLUMNS * steps
+        each = CHAIN_TIME if model.chain.network.is_integer else FLOAT_CHAIN_TIME
+        return columns * each * (work.products + work.elements)
+    time = 0.0
+    n_operators = sum(work.operators for work in model.work.values())  # a call runs all, most of them without columns
+    for output, work in model.work.items():
+        calls = steps * (passes if model.message_peers and output != "latent" else 1)
+        columns = samples * (model.message_peers if output == "region" else 1)
+        time += calls * (CALL_TIME + OPERATOR_TIME * n_operators)
+        time += columns * (PRODUCT_TIME * work.products + ELEMENT_TIME * work.elements)
+    return time
+
+
+def decoding_time(adapting: float, samples: int, steps: int, passes: int, model: Predictor | None) -> float:
     """Estimate the time in nanoseconds that decoding takes.
 
     Parameters
     ----------
+    adapting : float
+        Sum of `adaptation_time` of all samples.
     samples : int
         Samples of all channels.
     steps : int
-        Length of the longest lane.
+        Steps that are taken: the length of the longest lane, for each group of lanes that are decoded together.
     passes : int
         Number of coding passes.
     model : Predictor or None
     """
-    products, calls = 0, 0
-    if model is not None:
-        products = model.multiply_adds
-        if not model.chain:
-            calls = 1 + (2 * passes if model.message_peers else 1 if model.latent_rows else 0)
-    return samples * (SAMPLE_TIME + PRODUCT_TIME * products) + steps * (STEP_TIME * passes + CALL_TIME * calls)
+    return adapting + STEP_TIME * steps * passes + network_time(samples, steps, passes, model)
 
 
 class CostBudget:

@@ -20,7 +20,7 @@ SAMPLES_PER_BYTE = 8
 """Samples of a block that every byte of the archive allows, whatever the memory limit."""
 FREE_BYTES = 16 << 20
 """Restored bytes that every archive is allowed."""
-FREE_TIME, FREE_TIME_BYTES = 800_000_000, 4096
+FREE_TIME, FREE_TIME_BYTES = 4_000_000_000, 4096
 """Nanoseconds of decoding that every archive is allowed, and the archive size in bytes that they cover."""
 TIME_PER_BYTE = 2_000_000
 """Nanoseconds of decoding allowed for each further byte: silence can have thousands of samples a byte, and a network

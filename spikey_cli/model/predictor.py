@@ -46,7 +46,7 @@ from ..errors import ModelError, SelfTestError, system_fault
 from ..topology.topology import MAX_EARLIER
 from .certify import Span, certify
 from .chain import chain_of
-from .graph import Graph, read_graph
+from .graph import Graph, read_graph, work_of
 from .self_test import digest_of, known_inputs
 from .zoo import DEFAULT_MODEL, shipped_models, shipped_models_with
 
@@ -92,9 +92,9 @@ class Predictor:
         """Number of references of a channel that send it messages."""
         self.is_residual = bool(self.message_peers and _number(graph, "middle_out_residual", 0, 1))
         """Whether the region is added to the latent."""
-        self.multiply_adds = sum(
-            graph.constants[node.inputs[0]].size for node in graph.nodes if node.operator == "MatMul"
-        )
+        self.work = {output: work_of(graph, output) for output in graph.outputs}
+        """What evaluating each output takes."""
+        self.multiply_adds = sum(work.products for work in self.work.values())
         """Multiply-adds per sample, with one message per sample if there is MiddleOut."""
         self.widest = max([*graph.inputs.values(), *(len(c) for c in graph.constants.values() if c.ndim)])
         """Rows of the widest tensor."""

@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from ..codec.cost import decoding_time
+from ..codec.cost import adaptation_time, decoding_time
+from ..codec.presets import EFFORT
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.quantizer_table import unpack_quantizer
 from ..core.quantizer import Quantizer
@@ -16,7 +17,7 @@ from ..model.predictor import Predictor, predictor_with_digest
 from .packets import CODED, END, QUANTIZER, LiveFormat, Packet, named, unpack_end, unpack_header, unpack_packet
 from .stream_state import StreamState
 
-TIME_FACTOR = 8
+TIME_FACTOR = 2
 """Estimated decoding time that a stream may take, relative to an archive of as many bytes: with one lane a channel, the
 fixed cost of a step is divided among few samples."""
 
@@ -141,8 +142,10 @@ class StreamDecoder:
                 stream, pos, self._crc = unpacked
                 if self._predictor is None or not self._predictor.digest.startswith(stream.model):
                     self._predictor = predictor_with_digest(stream.model)
-                passes = len(set(stream.topology.passes))
-                self._frame_time = decoding_time(stream.channels, 1, passes, self._predictor)
+                topology, n = stream.topology, stream.channels
+                references = zip(topology.earlier, topology.later, strict=True)
+                adapting = sum(adaptation_time(len(own), len(later), EFFORT) for own, later in references)
+                self._frame_time = decoding_time(adapting, n, 1, len(set(topology.passes)), self._predictor)
                 self._sha.update(stream.header)
                 self.format = stream
             while pos < len(self._input):

@@ -88,3 +88,20 @@ PARTS = {
     "recurrent with messages": {"latent": 4, "recurrent": True, "peers": 2},
 }
 """Models of every kind."""
+
+
+def layers_model(*layers: tuple, window: int = 1) -> bytes:
+    """An .onnx file of (operator, constant, ...) layers from windows to outputs."""
+    nodes, constants, at = [], [], "windows"
+    for i, (operator, *values) in enumerate(layers):
+        names = [f"c{i}{letter}" for letter, _ in zip("ab", values, strict=False)]
+        constants += [numpy_helper.from_array(np.array(v, np.float32), n) for n, v in zip(names, values, strict=True)]
+        output = f"t{i}" if i + 1 < len(layers) else "outputs"
+        nodes.append(helper.make_node(operator, [*names, at] if operator == "MatMul" else [at, *names], [output]))
+        at = output
+    tensors = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, "lanes"])]
+        for name, rows in (("windows", window), ("outputs", 3))
+    ]
+    graph = helper.make_graph(nodes, "predictor", *tensors, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
