@@ -227,10 +227,12 @@ def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
         try:
             decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
             data = decompressor.decompress(data, size + 1)
-            if not decompressor.eof or decompressor.unused_data:
+            if not decompressor.eof or decompressor.unused_data or decompressor.check != lzma.CHECK_NONE:
                 return None
         except lzma.LZMAError:
             return None
+    elif method != Method.STORED:
+        return None
     return data if len(data) == size else None
 
 

@@ -296,9 +296,12 @@ def _decode_group(
         unpack_codes(stream.data, n, quantizer.size) if stream.method == Method.PACKED else None
         for stream, n, quantizer in zip(streams, lengths, quantizers, strict=True)
     ]
-    order = _in_pass_order(
-        reference_graph, [i for i, stream in enumerate(streams) if stream.method == Method.CODED and stream.data]
-    )
+    coded = [
+        i
+        for i, (stream, quantizer) in enumerate(zip(streams, quantizers, strict=True))
+        if stream.method == Method.CODED and stream.data and quantizer.size > 1  # a single code is packed
+    ]
+    order = _in_pass_order(reference_graph, coded)
     if not order:
         return channels
     lanes = cut([lengths[i] for i in order], steps)

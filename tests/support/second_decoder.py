@@ -347,7 +347,14 @@ class BlockChannel:
         self.file, self.grid, self.channel, self.span, self.coding_pass = file, grid, channel, span, channel.coding_pass
         self.lanes, self.references, self.later, self.before = list[Any](), list[Any](), list[Any](), list[Any]()
         self.codes, self.weights, self.number = list[int](), None, 0
-        self.stream = stream = Reader(lzma.decompress(data, lzma.FORMAT_XZ) if method == XZ else data)
+        if method == XZ:
+            xz = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+            data = xz.decompress(data)
+            require(
+                xz.eof and not xz.unused_data and xz.check == lzma.CHECK_NONE, f"{file.name} is no plain .xz stream"
+            )
+        require(method != CODED or grid.size > 1, "a single code is coded")
+        self.stream = stream = Reader(data)
         if method != CODED:
             self.codes = stream.packed(span[1], grid.width) if grid.size > 1 else [0] * span[1]
             return
