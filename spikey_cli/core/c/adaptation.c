@@ -11,38 +11,41 @@ static const double FORGETTING = 1.0 / 8192;
 
 static void *take_floats(spikey_arena *arena, int64_t n) { return spikey_take(arena, n, sizeof(float)); }
 
-/* Where entries of the term's history stand, from recent + recent_at on; `lag` 0 is the step itself. */
-static int32_t place_of(const spikey_state *state, int64_t channel, spikey_history history, int lag) {
-    return (int32_t)(state->position[channel] * SPIKEY_RECORD + history * SPIKEY_RECENT + lag - 1);
-}
-
 typedef struct {
-    spikey_state *state;
-    spikey_solver *solver;
+    const spikey_state *state;
+    const spikey_solver *solver;
+    int64_t channel;
     int n_past, n_present;
 } term_list;
 
-/* A term that is known before the step; in a first round, without room for terms, it is only counted. */
+/* A term that is known before the step, or one of its channel's pass. Before there is room, they are only counted. */
+static void add_term(term_list *list, int is_present, int64_t channel, spikey_history history, int lag, float ridge) {
+    int k = is_present ? list->n_present++ : list->n_past++;
+    const spikey_solver *solver = list->solver;
+    if (!solver->ridge) return;
+    const vector_group *group = &list->state->groups[list->state->group_of[list->channel]];
+    int own = k + (is_present ? solver->past_blocks * LANES : 0);
+    int64_t t = (k + (is_present ? group->first_present : 0)) * LANES, place = place_of(list->state->position[channel], history, lag);
+    solver->ridge[own] = ridge * RIDGE;
+    for (int lane = 0; lane < LANES; lane++)
+        if (group->deep || lane == list->channel - group->first_channel) {
+            group->places[t + lane] = (int32_t)place + (group->deep ? lane : 0);
+            group->masks[t + lane] = -1;
+        }
+}
+
 static void add_past(term_list *list, int64_t channel, spikey_history history, int lag, float ridge) {
-    int k = list->n_past++;
-    if (!list->solver->ridge) return;
-    list->solver->terms[k] = place_of(list->state, channel, history, lag);
-    list->solver->mask[k] = -1;
-    list->solver->ridge[k] = ridge * RIDGE;
+    add_term(list, 0, channel, history, lag, ridge);
 }
 
 static void add_present(term_list *list, int64_t channel, spikey_history history, float ridge) {
-    int k = list->solver->past_blocks * LANES + list->n_present++;
-    if (!list->solver->ridge) return;
-    list->solver->terms[k] = place_of(list->state, channel, history, 0);
-    list->solver->mask[k] = -1;
-    list->solver->ridge[k] = ridge * RIDGE;
+    add_term(list, 1, channel, history, 0, ridge);
 }
 
 /* The terms of a channel, in the order of docs/format.md. The ridge grows with the lag, and is less for what is mostly
  * larger. */
-static term_list list_terms(spikey_state *state, spikey_solver *solver, const spikey_group *group, int64_t channel) {
-    term_list list = {state, solver, 0, 0};
+static term_list list_terms(const spikey_state *state, const spikey_solver *solver, const spikey_group *group, int64_t channel) {
+    term_list list = {state, solver, channel, 0, 0};
     const int64_t *earlier = group->references + channel * SPIKEY_REFERENCES;
     const int64_t *later = group->later + channel * SPIKEY_MAX_LATER;
     for (int lag = 1; lag <= solver->own_lags; lag++)
@@ -75,19 +78,20 @@ static term_list list_terms(spikey_state *state, spikey_solver *solver, const sp
     return list;
 }
 
-/* Terms, ridge and room of a channel. Without a base they are only counted. */
-static void carve_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_beside *beside,
+/* Terms and room of a channel. Without a base they are only counted. */
+static void carve_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_sketch *sketch,
                          spikey_arena *arena, int64_t *past) {
     spikey_solver counted, *solver = state->solvers ? &state->solvers[channel] : &counted;
+    spikey_sketch *own = &sketch[channel], *joint = &sketch[group->mean_group[channel]];
     int64_t n_lanes = group->first_lane[channel + 1] - group->first_lane[channel];
     memset(solver, 0, sizeof *solver);
     while (solver->n_earlier < SPIKEY_REFERENCES && group->references[channel * SPIKEY_REFERENCES + solver->n_earlier] >= 0)
         solver->n_earlier++;
     while (solver->n_later < SPIKEY_MAX_LATER && group->later[channel * SPIKEY_MAX_LATER + solver->n_later] >= 0)
         solver->n_later++;
-    solver->number = beside->known++;
-    solver->n_before = beside->before < 2 ? 0 : (int32_t)beside->before;
-    solver->in_group = beside->total > 2;
+    solver->number = joint->known++;
+    solver->n_before = joint->before < 2 ? 0 : (int32_t)joint->before;
+    solver->in_group = joint->total > 2;
     solver->lag = group->lags[channel];
     switch (group->effort) {
     case SPIKEY_FAST: solver->own_lags = SPIKEY_OWN_LAGS, solver->every = 8, solver->longest_gap = 256; break;
@@ -98,8 +102,11 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     case SPIKEY_BEST: solver->own_lags = SPIKEY_MORE_OWN_LAGS, solver->every = 1, solver->longest_gap = 64; break;
     }
     term_list list = list_terms(state, solver, group, channel);
-    solver->past_blocks = (list.n_past + (list.n_present ? 0 : 1) + LANES - 1) / LANES;
-    solver->n_terms = list.n_present ? solver->past_blocks * LANES + list.n_present : list.n_past;
+    own->n_past = list.n_past;
+    own->n_present = list.n_present;
+    own->past_blocks = (list.n_past + (list.n_present ? 0 : 1) + LANES - 1) / LANES;
+    solver->past_blocks = own->past_blocks;
+    solver->n_terms = list.n_present ? own->past_blocks * LANES + list.n_present : list.n_past;
     solver->blocks = (solver->n_terms + 1 + LANES - 1) / LANES;
     solver->capacity = n_lanes * ((MIN_ROWS + n_lanes - 1) / n_lanes);
     solver->due = n_lanes >= SPIKEY_MANY_LANES ? FIRST_DUE_OF_MANY : FIRST_DUE;
@@ -108,14 +115,29 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     for (solver->past_length = 1; solver->past_length <= solver->lag;) solver->past_length *= 2;
     if (solver->lag) *past += 2 * n_lanes * solver->past_length;
     int64_t width = solver->blocks * LANES, n_sums = solver->blocks * (solver->blocks + 1) / 2 * LANES * LANES;
-    solver->terms = spikey_take(arena, width, sizeof *solver->terms);
-    solver->mask = spikey_take(arena, width, sizeof *solver->mask);
-    solver->weights = take_floats(arena, width);
     solver->rows = take_floats(arena, solver->capacity * width);
     solver->row_weight = take_floats(arena, solver->capacity);
     solver->batch_sums = take_floats(arena, n_sums);
     solver->sums = spikey_take(arena, n_sums, sizeof(double));
     solver->ridge = take_floats(arena, width);
+}
+
+/* Room for the terms of a vector's channels, from `channel` on. */
+static void carve_terms(const spikey_state *state, vector_group *group, int64_t channel, int64_t rows,
+                        const spikey_sketch *sketch, spikey_arena *arena) {
+    int32_t blocks = 0, n_present = 0;
+    for (int64_t c = channel; c < least(channel + state->at_once, state->n_channels); c++) {
+        group->n_past = (int32_t)greatest(group->n_past, sketch[c].n_past);
+        blocks = (int32_t)greatest(blocks, sketch[c].past_blocks);
+        n_present = (int32_t)greatest(n_present, sketch[c].n_present);
+    }
+    group->first_present = n_present ? blocks * LANES : group->n_past;
+    group->n_terms = group->first_present + n_present;
+    group->places = spikey_take(arena, group->n_terms * LANES, sizeof *group->places);
+    group->masks = spikey_take(arena, group->n_terms * LANES, sizeof *group->masks);
+    group->together = spikey_take(arena, group->n_terms, sizeof *group->together);
+    group->weights = take_floats(arena, group->n_terms * LANES);
+    group->terms = take_floats(arena, rows * group->n_terms * LANES);
 }
 
 static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel) {
@@ -126,16 +148,29 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
     if (solver->n_before) solver->share = 1.0f / (float)solver->n_before;
 }
 
-void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_beside *beside) {
+/* Note which terms can be loaded as a vector. */
+static void find_vectors(vector_group *group) {
+    for (int t = 0; t < group->n_terms; t++) {
+        const int32_t *places = group->places + t * LANES, *masks = group->masks + t * LANES;
+        group->together[t] = places[0] % LANES == 0;
+        for (int lane = 0; lane < (group->deep ? LANES : group->n_channels); lane++)
+            group->together[t] &= masks[lane] && places[lane] == places[0] + lane;
+    }
+}
+
+void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_sketch *sketch) {
     int64_t past = 0;
-    memset(beside, 0, (size_t)state->n_channels * sizeof *beside);
-    for (int64_t channel = 0; channel < state->n_channels; channel++) beside[group->mean_group[channel]].total++;
+    memset(sketch, 0, (size_t)state->n_channels * sizeof *sketch);
+    for (int64_t channel = 0; channel < state->n_channels; channel++) sketch[group->mean_group[channel]].total++;
     state->solvers = spikey_take(arena, state->n_channels, sizeof *state->solvers);
     for (int64_t pass = 0; pass < state->n_passes; pass++) {
         int64_t first = group->pass_channel[pass], stop = group->pass_channel[pass + 1];
-        for (int64_t channel = first; channel < stop; channel++)
-            carve_solver(state, group, channel, &beside[group->mean_group[channel]], arena, &past);
-        for (int64_t channel = first; channel < stop; channel++) beside[group->mean_group[channel]].before++;
+        for (int64_t channel = first; channel < stop; channel++) carve_solver(state, group, channel, sketch, arena, &past);
+        for (int64_t channel = first; channel < stop; channel++) sketch[group->mean_group[channel]].before++;
+    }
+    for (int64_t g = 0; g < state->n_groups; g++) {
+        vector_group counted = {0}, *own = state->groups ? &state->groups[g] : &counted;
+        carve_terms(state, own, g * state->at_once, spikey_rows_of(state, group, g * state->at_once), sketch, arena);
     }
     state->past = take_floats(arena, past);
     state->equations = spikey_take(arena, (SPIKEY_MAX_TERMS + 1) * SPIKEY_MAX_TERMS, sizeof(double));
@@ -145,6 +180,7 @@ void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
     int64_t n = state->n_positions;
     state->recent_at = SPIKEY_RECENT - SPIKEY_MORE_OWN_LAGS;
     for (int64_t channel = 0; channel < state->n_channels; channel++) fill_solver(state, group, channel);
+    for (int64_t g = 0; g < state->n_groups; g++) find_vectors(&state->groups[g]);
     for (int64_t lane = 0; lane < state->n_lanes; lane++) {
         int64_t i = state->position_of[lane];
         float variance = (float)state->tables->mean_square[group->gains[lane]] * (1.0f / 4096);
@@ -162,8 +198,10 @@ void spikey_begin_step(spikey_state *state) {
     if (state->recent_at > 1) return;
     int64_t kept = SPIKEY_MORE_OWN_LAGS + 1, from = state->recent_at - 1, to = SPIKEY_RECENT - kept;
     state->recent_at = to + 1;
-    for (int64_t i = 0; i < state->n_positions * SPIKEY_HISTORIES; i++)
-        memcpy(state->recent + i * SPIKEY_RECENT + to, state->recent + i * SPIKEY_RECENT + from, (size_t)kept * sizeof(float));
+    for (int64_t i = 0; i < state->n_positions / LANES * SPIKEY_HISTORIES; i++) {
+        float *history = state->recent + i * SPIKEY_RECENT * LANES;
+        memcpy(history + to * LANES, history + from * LANES, (size_t)kept * LANES * sizeof(float));
+    }
 }
 
 void spikey_end_step(spikey_state *state) { state->recent_at--; }

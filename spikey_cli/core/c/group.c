@@ -84,40 +84,44 @@ static int32_t lanes_in(const spikey_group *group, int64_t channel) {
     return (int32_t)(group->first_lane[channel + 1] - group->first_lane[channel]);
 }
 
+int32_t spikey_rows_of(const spikey_state *state, const spikey_group *group, int64_t channel) {
+    int64_t most = 0;
+    for (int64_t c = channel; c < least(channel + state->at_once, group->n_channels); c++) most = greatest(most, lanes_in(group, c));
+    return (int32_t)(state->at_once == 1 ? (most + LANES - 1) / LANES : most);
+}
+
 /* Spread the channels over vectors, in the way that needs fewer. Without `state->groups` they are counted. */
 static void spread(spikey_state *state, const spikey_group *group) {
-    int64_t position = 0, n_groups = 0, deep = 0, beside = 0;
-    for (int64_t channel = 0; channel < group->n_channels; channel += LANES) {
-        int32_t most = 0;
-        for (int64_t c = channel; c < least(channel + LANES, group->n_channels); c++) {
-            deep += (lanes_in(group, c) + LANES - 1) / LANES;
-            most = most > lanes_in(group, c) ? most : lanes_in(group, c);
-        }
-        beside += most;
+    int64_t rows[2] = {0, 0};
+    for (int deep = 0; deep < 2; deep++) {
+        state->at_once = deep ? 1 : LANES;
+        for (int64_t channel = 0; channel < group->n_channels; channel += state->at_once)
+            rows[deep] += spikey_rows_of(state, group, channel);
     }
-    int64_t at_once = deep < beside ? 1 : LANES;
-    for (int64_t channel = 0; channel < group->n_channels; channel += at_once, n_groups++) {
-        int64_t n = least(at_once, group->n_channels - channel);
-        int32_t rows = 0;
-        for (int64_t c = channel; c < channel + n; c++) rows = rows > lanes_in(group, c) ? rows : lanes_in(group, c);
-        if (at_once == 1) rows = (rows + LANES - 1) / LANES;
+    state->at_once = rows[1] < rows[0] ? 1 : LANES;
+    state->n_positions = (LANES * rows[state->at_once == 1] + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+    state->n_groups = (group->n_channels + state->at_once - 1) / state->at_once;
+    state->most_rows = 0;
+    int64_t position = 0;
+    for (int64_t g = 0; g < state->n_groups; g++) {
+        int64_t first = g * state->at_once, stop = least(first + state->at_once, group->n_channels);
+        int32_t n_rows = spikey_rows_of(state, group, first);
+        state->most_rows = greatest(state->most_rows, n_rows);
         if (state->groups) {
-            vector_group *own = &state->groups[n_groups];
+            vector_group *own = &state->groups[g];
             own->position = position;
-            own->rows = rows;
-            own->deep = at_once == 1;
-            own->first_channel = (int32_t)channel;
-            own->n_channels = (int32_t)n;
-            for (int64_t c = channel; c < channel + n; c++) {
-                state->position[c] = position + (c - channel);
-                state->stride[c] = at_once;
-                state->group_of[c] = (int32_t)n_groups;
+            own->rows = n_rows;
+            own->deep = state->at_once == 1;
+            own->first_channel = (int32_t)first;
+            own->n_channels = (int32_t)(stop - first);
+            for (int64_t c = first; c < stop; c++) {
+                state->position[c] = position + (c - first);
+                state->stride[c] = state->at_once;
+                state->group_of[c] = (int32_t)g;
             }
         }
-        position += LANES * (int64_t)rows;
+        position += LANES * (int64_t)n_rows;
     }
-    state->n_groups = n_groups;
-    state->n_positions = (position + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
 }
 
 static void fill_group(spikey_state *state, int64_t g) {
@@ -133,7 +137,7 @@ static void fill_group(spikey_state *state, int64_t g) {
     }
 }
 
-static void carve(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_beside *beside) {
+static void carve(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_sketch *sketch) {
     int64_t channels = state->n_channels, lanes = state->n_lanes, positions = state->n_positions;
 #define TAKE(name, n) state->name = spikey_take(arena, n, sizeof *state->name)
     TAKE(first_lane, channels + 1);
@@ -162,16 +166,14 @@ static void carve(spikey_state *state, const spikey_group *group, spikey_arena *
     TAKE(gain_scale, positions);
     TAKE(net_term, positions);
     TAKE(net_scale, positions);
-    TAKE(difference, positions);
     TAKE(error, positions);
     TAKE(square, positions);
     TAKE(teaching_variance, positions);
     TAKE(slow_mean, positions);
     TAKE(above_mean, positions);
-    TAKE(recent, SPIKEY_RECORD * positions);
+    TAKE(recent, SPIKEY_RECORD * (positions + LANES * state->most_rows));
     TAKE(sum_differences, lanes);
     TAKE(sum_levels, lanes);
-    TAKE(mean_before, positions);
     TAKE(variance, SPIKEY_TRACKS * positions);
     TAKE(track, SPIKEY_TRACKS * positions);
     TAKE(share, (SPIKEY_TRACKS + 1) * positions);
@@ -183,16 +185,14 @@ static void carve(spikey_state *state, const spikey_group *group, spikey_arena *
     TAKE(outlier_weight, positions);
     TAKE(outputs, 3 * positions);
     TAKE(history, state->n_history * positions);
-    {
-        TAKE(groups, state->n_groups);
-        TAKE(group_of, channels);
-        TAKE(profile_mask, positions);
-        TAKE(symbols, positions);
-        TAKE(widths, positions);
-    }
+    TAKE(groups, state->n_groups);
+    TAKE(group_of, channels);
+    TAKE(profile_mask, positions);
+    TAKE(symbols, positions);
+    TAKE(widths, positions);
     TAKE(scratch, state->network ? spikey_network_scratch(state->network) : 0);
     TAKE(tile, SPIKEY_TILE * positions);
-    spikey_carve_solvers(state, group, arena, beside);
+    spikey_carve_solvers(state, group, arena, sketch);
 #undef TAKE
 }
 
@@ -223,11 +223,9 @@ static void fill_lanes(spikey_state *state, const spikey_group *group) {
             state->last[i] = value_of(group->initial_codes[lane], values);
             state->on_profile[i] = state->profiled[channel];
             state->shortest = least(state->shortest, state->length[i]);
-            {
-                state->profile_mask[i] = -state->profiled[channel];
-                state->symbols[i] = (int32_t)least(state->size[channel], SPIKEY_MAX_SMALL);
-                state->widths[i] = spikey_code_width(state->size[channel]);
-            }
+            state->profile_mask[i] = -state->profiled[channel];
+            state->symbols[i] = (int32_t)least(state->size[channel], SPIKEY_MAX_SMALL);
+            state->widths[i] = spikey_code_width(state->size[channel]);
             spikey_set_gain(state, i, group->gains[lane]);
             if (state->gains_follow) state->power[i] = state->tables->mean_square[group->gains[lane]];
         }
@@ -268,23 +266,23 @@ spikey_state *spikey_state_new(const spikey_tables *tables, const spikey_group *
     }
     spread(state, group);
     for (state->n_history = 1; state->n_history < state->window + 2;) state->n_history *= 2;
-    spikey_beside *beside = malloc((size_t)group->n_channels * sizeof *beside);
-    if (!beside) {
+    spikey_sketch *sketch = malloc((size_t)group->n_channels * sizeof *sketch);
+    if (!sketch) {
         free(state);
         return 0;
     }
     spikey_arena arena = {0, 0};
-    carve(state, group, &arena, beside);
+    carve(state, group, &arena, sketch);
     state->memory = calloc(1, arena.used + 64);
     if (!state->memory) {
-        free(beside);
+        free(sketch);
         free(state);
         return 0;
     }
     arena.base = (char *)state->memory + (-(uintptr_t)state->memory & 63);
     arena.used = 0;
-    carve(state, group, &arena, beside);
-    free(beside);
+    carve(state, group, &arena, sketch);
+    free(sketch);
     spread(state, group);
     fill_channels(state, group);
     for (int64_t g = 0; g < state->n_groups; g++) fill_group(state, g);

@@ -94,6 +94,13 @@ typedef struct {
     int32_t n_profiled;                   /* of its channels */
     float mix_limit[8];                   /* how fast the mix of each channel's scale may change */
     int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
+    /* Terms, as many as any of its channels has: [0, n_past) are known before the step, [first_present, n_terms) in its
+     * channel's pass; first_present is a multiple of 8, so that the parts of a sum are those of each channel alone. */
+    int32_t n_past, first_present, n_terms;
+    int32_t *places, *masks;  /* [n_terms][8]: where they stand for row 0, from recent + recent_at on; -1, or 0 for none */
+    uint8_t *together;        /* whether they are a vector */
+    float *weights;           /* [n_terms][8] */
+    float *terms;             /* [rows][n_terms][8], of the step */
 } vector_group;
 
 /* What is kept of the last steps of a lane. */
@@ -113,7 +120,6 @@ typedef struct {
     int32_t n_terms, blocks;        /* blocks of eight that hold the terms and, behind them, the target */
     int32_t past_blocks;            /* those of terms that are known before the step */
     int32_t own_lags, n_earlier, n_later, n_before;
-    int32_t *terms, *mask;          /* where each term stands, from recent + recent_at on, of the first lane; -1 or 0 */
     int64_t sum_slot;               /* of its group's sums over channels; one slot a lane */
     int32_t in_group;               /* whether it counts among the group's channels */
     float share;                    /* 1 / n_before, the channels of its group in earlier passes */
@@ -122,7 +128,7 @@ typedef struct {
     int64_t due, number;            /* samples of a lane after which it is solved next; rank in its group */
     int64_t n_rows, capacity;
     double forgetting;              /* part of the sums that is lost a step */
-    float *weights, *ridge, *rows, *row_weight, *batch_sums; /* sums of the last rows, in blocks of 8 x 8 */
+    float *ridge, *rows, *row_weight, *batch_sums; /* sums of the last rows, in blocks of 8 x 8 */
     double *sums;
 } spikey_solver;
 
@@ -141,8 +147,6 @@ struct spikey_state {
     /* of each channel */
     int64_t *first_lane, *position, *stride; /* the first has one more entry */
     int64_t *pass_channel;         /* n_passes + 1 entries: where each pass begins */
-    int64_t (*references)[SPIKEY_REFERENCES];
-    int32_t *n_references;
     int32_t *size;
     uint8_t *profiled;
     spikey_solver *solvers;
@@ -161,16 +165,15 @@ struct spikey_state {
     /* the rest is in codes or octaves */
     float *input_factor, *output_factor, *gain_scale; /* of each gain: the network's units, and log2 of the deviation */
     float *net_term, *net_scale;    /* what the network adds to the last value, and its log2 scale */
-    float *difference, *error, *square, *teaching_variance;
+    float *error, *square, *teaching_variance;
     float *slow_mean, *above_mean;  /* of the value less the origin */
-    float *recent;                  /* [n_positions][SPIKEY_HISTORIES][SPIKEY_RECENT]: see history_of */
+    float *recent;                  /* [n_positions / 8][SPIKEY_HISTORIES][SPIKEY_RECENT][8]: see history_of */
     int64_t recent_at;
     float *past;                    /* differences and values above the slow mean, of lanes with a long lag */
     float *sum_differences, *sum_levels; /* of a group's channels: differences of this step, and levels */
-    float *mean_before;             /* difference of the channels before, one step ago */
     float *variance, *track;        /* [SPIKEY_TRACKS][n_positions] */
     float *share;                   /* [SPIKEY_TRACKS + 1][n_positions]: weights of the tracks, and a bias */
-    float *partial;                 /* [n_positions][8]: partial sums of the prediction */
+    float *partial;                 /* [n_positions / 8][8][8]: parts of the predictions' sums */
     float *gradient;                /* [SPIKEY_TRACKS + 1][n_positions] */
     float *scale;
     double *equations;
@@ -182,7 +185,8 @@ struct spikey_state {
     const spikey_kernels *kernels;
     vector_group *groups;
     int32_t *group_of;              /* of each channel */
-    int64_t n_groups;
+    int64_t n_groups, at_once;      /* at_once: channels side by side, 1 or 8 */
+    int64_t most_rows;              /* of a group: lanes without a step may reach so far behind the last position */
     int32_t *profile_mask;          /* of each position: -1 on the profile, else 0 */
     int32_t *symbols, *widths;      /* of each position's alphabet: symbols, at most 4096; bits of a code */
     int64_t shortest;               /* lane, in samples */
@@ -291,13 +295,14 @@ static inline void *spikey_take(spikey_arena *arena, int64_t n, size_t size) {
     return arena->base && n > 0 ? arena->base + at : 0;
 }
 
-/* Channels of a group, by its first one: all of them, those that were gone through, and those of earlier passes. */
+/* What is counted of each channel before there is room for its state. */
 typedef struct {
-    int64_t total, known, before;
-} spikey_beside;
+    int64_t total, known, before; /* channels of the joint group that it leads: all, those counted, those of earlier passes */
+    int32_t n_past, n_present, past_blocks; /* its terms */
+} spikey_sketch;
 
 /* adaptation.c: what channels know before their first step; and what is done between steps. Both passes of a carving. */
-void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_beside *beside);
+void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_sketch *sketch);
 void spikey_fill_adaptation(spikey_state *state, const spikey_group *group);
 void spikey_begin_step(spikey_state *state);
 void spikey_end_step(spikey_state *state);
@@ -324,6 +329,9 @@ static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t clip(int64_t x, int64_t limit) { return x < -limit ? -limit : x > limit ? limit : x; }
 
+/* group.c: rows of the vectors of the channels from `channel` on that stand side by side */
+int32_t spikey_rows_of(const spikey_state *state, const spikey_group *group, int64_t channel);
+
 /* Products and sums that may wrap around, as two's complement numbers do. */
 static inline int64_t multiply(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
 static inline int64_t add(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
@@ -333,9 +341,19 @@ static inline int spikey_kind_of(int32_t size, int profiled) {
     return size > SPIKEY_MAX_SMALL ? SPIKEY_LARGE : profiled ? SPIKEY_PROFILED : SPIKEY_EQUAL;
 }
 
-/* Entry of a history of a position: of this step, or of `lag` steps before. */
+/* Where a history of a position stands: of this step, or of `lag` steps before; from recent + recent_at on. */
+static inline int64_t place_of(int64_t position, spikey_history history, int64_t lag) {
+    return ((position / LANES) * SPIKEY_RECORD + history * SPIKEY_RECENT + lag - 1) * LANES + position % LANES;
+}
+
 static inline float *history_of(const spikey_state *state, int64_t position, spikey_history history, int64_t lag) {
-    return state->recent + position * SPIKEY_RECORD + history * SPIKEY_RECENT + state->recent_at - 1 + lag;
+    return state->recent + state->recent_at * LANES + place_of(position, history, lag);
+}
+
+/* Where a term of a channel is among those of its vector. */
+static inline int64_t term_in_group(const vector_group *group, const spikey_solver *solver, int64_t k) {
+    int64_t n_past = LANES * (int64_t)solver->past_blocks;
+    return k < n_past ? k : k - n_past + group->first_present;
 }
 
 /* The entry of a scale in the tables. */

@@ -44,6 +44,16 @@ static void solve_equations(spikey_solver *solver, double *restrict a, double *r
         for (int i = 0; i < k; i++) b[i] -= a[k * MAX + i] * b[k];
 }
 
+/* Put weights where the channel's vector has them. Past terms that only fill a vector have weight 0. */
+static void set_weights(spikey_state *state, int64_t channel, const double *b) {
+    const spikey_solver *solver = &state->solvers[channel];
+    const vector_group *group = &state->groups[state->group_of[channel]];
+    int64_t first = group->deep ? 0 : channel - group->first_channel, stop = group->deep ? LANES : first + 1;
+    for (int i = 0; i < solver->n_terms; i++)
+        for (int64_t lane = first; lane < stop; lane++)
+            group->weights[term_in_group(group, solver, i) * LANES + lane] = (float)b[i];
+}
+
 void spikey_solve(spikey_state *state, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
     int64_t n_sums = solver->blocks * (solver->blocks + 1) / 2 * 64;
@@ -55,7 +65,7 @@ void spikey_solve(spikey_state *state, int64_t channel) {
     solve_equations(solver, a, b);
     int is_sound = 1;
     for (int i = 0; i < solver->n_terms; i++) is_sound &= fabs(b[i]) < WEIGHT_LIMIT;
-    for (int i = 0; i < solver->n_terms && is_sound; i++) solver->weights[i] = (float)b[i];
+    if (is_sound) set_weights(state, channel, b);
     int64_t gap = least(greatest(solver->due / 8, 2), solver->longest_gap);
     solver->due += gap;
     if (gap == solver->longest_gap) solver->due += (solver->longest_gap - 1) & -(solver->due + 37 * (int64_t)solver->number);

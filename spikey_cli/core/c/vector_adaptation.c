@@ -1,6 +1,6 @@
 /* Adaptation: least squares that learn on the way how a sample follows from what is known before it.
  *
- *     row          what a prediction is made of, in codes: the channel's last differences and its level, the network's
+ *     terms        what a prediction is made of, in codes: the channel's last differences and its level, the network's
  *                  difference and its last errors, differences and levels of referenced channels, ...; see adaptation.c
  *     prediction   sum of weight * term, added to the last value
  *     learning     sums of weighted products of terms, over all lanes of a channel; now and then the weights become the
@@ -57,34 +57,48 @@ INLINE fvec gather(const float *from, const int32_t *index, const int32_t *mask)
     return (fvec)((vec)x & load(mask));
 }
 
-/* Add the products of some blocks of a row with their weights to eight partial sums; fills in the blocks. */
-INLINE fvec add_blocks(fvec sum, const spikey_solver *solver, const float *recent, float *row, int first, int stop) {
-    for (int b = first; b < stop; b++) {
-        fvec terms = gather(recent, solver->terms + b * LANES, solver->mask + b * LANES);
-        store_float(row + b * LANES, terms);
-        sum += load_float(solver->weights + b * LANES) * terms;
-    }
-    return sum;
+/* Groups that have channels of a pass. */
+INLINE int64_t first_group(const spikey_state *state, int64_t pass) {
+    return state->group_of[state->pass_channel[pass]];
+}
+INLINE int64_t stop_group(const spikey_state *state, int64_t pass) {
+    return state->group_of[state->pass_channel[pass + 1] - 1] + 1;
 }
 
-/* Before the first pass: the rows and, as eight partial sums, the predictions as far as they are known. */
+/* Eight lanes of a step: what their channels' terms are, and the sum of weight * term, in eight parts. */
+INLINE void add_terms(const spikey_state *state, const vector_group *group, int row, int first, int stop, fvec *sum) {
+    const float *recent = state->recent + (state->recent_at + (int64_t)row * SPIKEY_RECORD) * LANES;
+    float *terms = group->terms + (int64_t)row * group->n_terms * LANES;
+    for (; first < stop; first += LANES)
+        for (int k = 0; k < LANES && first + k < stop; k++) {
+            int t = (first + k) * LANES;
+            fvec term = group->together[first + k] ? load_float(recent + group->places[t])
+                                                   : gather(recent, group->places + t, group->masks + t);
+            store_float(terms + t, term);
+            sum[k] += load_float(group->weights + t) * term;
+        }
+}
+
+/* Before the first pass: the terms and the parts of the predictions that are known. */
 INLINE void predict_from_past(spikey_state *state) {
     for (int64_t channel = 0; channel < state->n_channels; channel++) {
         const spikey_solver *solver = &state->solvers[channel];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], stride = state->stride[channel];
-        const float *recent = state->recent + state->recent_at;
-        float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
-        int64_t i = state->position[channel];
-        for (int64_t rank = 0; rank < n_lanes; rank++, i += stride) {
-            if (solver->lag) {
-                int64_t at = (state->step - solver->lag) & (solver->past_length - 1);
-                const float *past = state->past + solver->past + 2 * (rank * solver->past_length + at);
-                *history_of(state, i, SPIKEY_LAGGED_DIFFERENCE, 0) = past[0];
-                *history_of(state, i, SPIKEY_LAGGED_LEVEL, 0) = past[1];
-            }
-            store_float(state->partial + LANES * i, add_blocks(floats(0), solver, recent, row, 0, solver->past_blocks));
-            row += solver->blocks * LANES;
-            recent += stride * SPIKEY_RECORD;
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        int64_t at = (state->step - solver->lag) & (solver->past_length - 1);
+        const float *past = state->past + solver->past + 2 * at;
+        for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++, past += 2 * solver->past_length) {
+            int64_t i = state->position[channel] + rank * state->stride[channel];
+            *history_of(state, i, SPIKEY_LAGGED_DIFFERENCE, 0) = past[0];
+            *history_of(state, i, SPIKEY_LAGGED_LEVEL, 0) = past[1];
+        }
+    }
+    for (int64_t g = 0; g < state->n_groups; g++) {
+        const vector_group *group = &state->groups[g];
+        float *partial = state->partial + LANES * group->position;
+        for (int row = 0; row < group->rows; row++, partial += LANES * LANES) {
+            fvec sum[LANES] = {0};
+            add_terms(state, group, row, 0, group->n_past, sum);
+            for (int k = 0; k < LANES; k++) store_float(partial + k * LANES, sum[k]);
         }
     }
 }
@@ -102,7 +116,7 @@ void V(begin)(spikey_state *state, int naive) {
             weight = smallest(largest(load(outputs + 2 * n + i), splat(0)), splat(SPIKEY_OUTLIER_WEIGHTS - 1));
         }
         store_float(state->net_term + i, term);
-        for (int lane = 0; lane < LANES; lane++) *history_of(state, i + lane, SPIKEY_NETWORK, 0) = term[lane];
+        store_float(history_of(state, i, SPIKEY_NETWORK, 0), term);
         store_float(state->net_scale + i, net_scale);
         store(state->outlier_weight + i, weight);
         fvec scale = load_float(state->share + SPIKEY_TRACKS * n + i);
@@ -119,45 +133,60 @@ void V(begin)(spikey_state *state, int naive) {
     predict_from_past(state);
 }
 
+/* A vector may hold channels of other passes, too: what is found for those is the same as in their own pass, or not used. */
 void V(predict_means)(spikey_state *state, int64_t pass) {
     for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
         const spikey_solver *solver = &state->solvers[channel];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], stride = state->stride[channel];
-        const float *recent = state->recent + state->recent_at;
-        float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
-        int64_t i = state->position[channel];
-        for (int64_t rank = 0; rank < n_lanes; rank++, i += stride) {
-            if (solver->n_before) {
-                int64_t slot = solver->sum_slot + rank;
-                *history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0) = state->sum_differences[slot] * solver->share;
-                *history_of(state, i, SPIKEY_MEAN_LEVEL, 0) = state->sum_levels[slot] * solver->share;
-            }
-            fvec sum = load_float(state->partial + LANES * i);
-            sum = add_blocks(sum, solver, recent, row, solver->past_blocks, solver->blocks);
-            float p = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
-            int64_t mean = state->last[i] + (int64_t)(p * 64.0f);
-            state->predicted_mean[i] = (int32_t)least(greatest(mean, state->lowest[i]), state->highest[i]);
-            row += solver->blocks * LANES;
-            recent += stride * SPIKEY_RECORD;
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        for (int64_t rank = 0; solver->n_before && rank < n_lanes; rank++) {
+            int64_t i = state->position[channel] + rank * state->stride[channel], slot = solver->sum_slot + rank;
+            *history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0) = state->sum_differences[slot] * solver->share;
+            *history_of(state, i, SPIKEY_MEAN_LEVEL, 0) = state->sum_levels[slot] * solver->share;
+        }
+    }
+    for (int64_t g = first_group(state, pass); g < stop_group(state, pass); g++) {
+        const vector_group *group = &state->groups[g];
+        int64_t i = group->position;
+        for (int row = 0; row < group->rows; row++, i += LANES) {
+            fvec sum[LANES];
+            for (int k = 0; k < LANES; k++) sum[k] = load_float(state->partial + LANES * i + k * LANES);
+            add_terms(state, group, row, group->first_present, group->n_terms, sum);
+            fvec p = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+            vec last = load(state->last + i), moved = whole_of(within(p * floats(64.0f), -1.5e9f, 1.5e9f));
+            moved = smallest(largest(moved, load(state->lowest + i) - last), load(state->highest + i) - last);
+            store(state->predicted_mean + i, last + moved);
         }
     }
 }
 
+/* The values of codes, in 1/64 codes. */
+INLINE vec values_of(const spikey_state *state, const int32_t *codes, int64_t i) {
+    vec code = load(codes + i), value = (vec)((uvec)code << 6);
+    if (state->n_edges) {
+        vec mask = load(state->profile_mask + i);
+        if (any(mask)) value = choose(mask, lookup(state->values, code & mask), value);
+    }
+    return value;
+}
+
 /* What later passes see of a pass's values: differences, and their sums over all channels so far. */
 void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
+    for (int64_t g = first_group(state, pass); g < stop_group(state, pass); g++) {
+        const vector_group *group = &state->groups[g];
+        int64_t stop = group->position + LANES * (int64_t)group->rows;
+        for (int64_t i = group->position; i < stop; i += LANES) {
+            fvec difference = float_of(values_of(state, codes, i) - load(state->last + i)) * floats(1.0f / 64);
+            store_float(history_of(state, i, SPIKEY_DIFFERENCE, 0), difference);
+            store_float(history_of(state, i, SPIKEY_ERROR, 0), difference - load_float(state->net_term + i));
+        }
+    }
     for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
         const spikey_solver *solver = &state->solvers[channel];
         int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        const int32_t *values = state->profiled[channel] ? state->values : 0;
-        for (int64_t rank = 0; rank < n_lanes; rank++) {
+        for (int64_t rank = 0; solver->in_group && rank < n_lanes; rank++) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
-            float difference = (float)(value_of(codes[i], values) - state->last[i]) * (1.0f / 64);
-            *history_of(state, i, SPIKEY_DIFFERENCE, 0) = difference;
-            *history_of(state, i, SPIKEY_ERROR, 0) = difference - state->net_term[i];
-            if (solver->in_group) {
-                state->sum_differences[solver->sum_slot + rank] += difference;
-                state->sum_levels[solver->sum_slot + rank] += *history_of(state, i, SPIKEY_LEVEL, 0);
-            }
+            state->sum_differences[solver->sum_slot + rank] += *history_of(state, i, SPIKEY_DIFFERENCE, 0);
+            state->sum_levels[solver->sum_slot + rank] += *history_of(state, i, SPIKEY_LEVEL, 0);
         }
     }
 }
@@ -168,22 +197,15 @@ INLINE void observe(spikey_state *state, const int32_t *codes) {
     int16_t *history = state->history + (step & (state->n_history - 1)) * n;
     const fvec rate = floats(step + 2 < 1024 ? 1.0f / (float)(step + 2) : 1.0f / 1024), unit = floats(1.0f / 64);
     for (int64_t i = 0; i < n; i += LANES) {
-        vec code = load(codes + i), value = (vec)((uvec)code << 6);
-        if (state->n_edges) {
-            vec mask = load(state->profile_mask + i);
-            if (any(mask)) value = choose(mask, lookup(state->values, code & mask), value);
-        }
-        vec moved = value - load(state->last + i);
-        store(state->moved + i, moved);
+        vec value = values_of(state, codes, i);
+        store(state->moved + i, value - load(state->last + i));
         store(state->last + i, value);
-        store_float(state->difference + i, float_of(moved) * unit);
         store_float(state->error + i, float_of(value - load(state->predicted_mean + i)) * unit);
         fvec relative = float_of(value - load(state->origin + i)) * unit, mean = load_float(state->slow_mean + i);
         store_float(state->above_mean + i, relative - mean);
         mean += (relative - mean) * rate;
         store_float(state->slow_mean + i, mean);
-        fvec level = relative - mean;
-        for (int lane = 0; lane < LANES; lane++) *history_of(state, i + lane, SPIKEY_LEVEL, -1) = level[lane];
+        store_float(history_of(state, i, SPIKEY_LEVEL, -1), relative - mean);
     }
     if (state->gains_follow) spikey_follow_gains(state);
     for (int64_t i = 0; i < n && state->window; i += LANES) {
@@ -276,21 +298,73 @@ INLINE float inverse_power(float x) {
     return bits_to_float((127 - exponent) << 23);
 }
 
+/* Rows become columns. */
+INLINE void transpose(fvec *x) {
+#ifdef SPIKEY_AVX2
+    __m256 a[LANES], b[LANES];
+    for (int k = 0; k < LANES; k += 2) {
+        a[k] = _mm256_unpacklo_ps((__m256)x[k], (__m256)x[k + 1]);
+        a[k + 1] = _mm256_unpackhi_ps((__m256)x[k], (__m256)x[k + 1]);
+    }
+    for (int k = 0; k < LANES; k += 4) {
+        b[k] = _mm256_shuffle_ps(a[k], a[k + 2], 0x44);
+        b[k + 1] = _mm256_shuffle_ps(a[k], a[k + 2], 0xEE);
+        b[k + 2] = _mm256_shuffle_ps(a[k + 1], a[k + 3], 0x44);
+        b[k + 3] = _mm256_shuffle_ps(a[k + 1], a[k + 3], 0xEE);
+    }
+    for (int k = 0; k < LANES / 2; k++) {
+        x[k] = (fvec)_mm256_permute2f128_ps(b[k], b[k + 4], 0x20);
+        x[k + 4] = (fvec)_mm256_permute2f128_ps(b[k], b[k + 4], 0x31);
+    }
+#else
+    fvec y[LANES];
+    for (int k = 0; k < LANES; k++)
+        for (int j = 0; j < LANES; j++) y[j][k] = x[k][j];
+    memcpy(x, y, sizeof y);
+#endif
+}
+
+/* Steps from one that teaches a channel to the next. */
+INLINE int64_t pace_of(const spikey_state *state, int64_t channel) {
+    return state->step < SPIKEY_EVERY_STEP ? 1 : state->solvers[channel].every;
+}
+
+/* Hand the terms of a vector of lanes to the channels that the step teaches, behind the rows that they hold. */
+INLINE void deal_rows(const spikey_state *state, const vector_group *group, int row) {
+    const float *terms = group->terms + (int64_t)row * group->n_terms * LANES;
+    for (int first = 0; first < group->n_terms; first += LANES) {
+        fvec x[LANES];
+        for (int k = 0; k < LANES; k++) x[k] = first + k < group->n_terms ? load_float(terms + (first + k) * LANES) : floats(0);
+        transpose(x);
+        int64_t channel = group->first_channel, rank = group->deep ? (int64_t)row * LANES : row;
+        for (int lane = 0; lane < (group->deep ? LANES : group->n_channels); lane++) {
+            const spikey_solver *solver = &state->solvers[channel];
+            int is_past = first < group->first_present, n_past = LANES * solver->past_blocks;
+            int own = is_past ? first : first - group->first_present + n_past;
+            if (state->step % pace_of(state, channel) == 0 && rank < state->first_lane[channel + 1] - state->first_lane[channel] &&
+                own < (is_past && n_past < solver->n_terms ? n_past : solver->n_terms))
+                store_float(solver->rows + (solver->n_rows + rank) * solver->blocks * LANES + own, x[lane]);
+            if (group->deep)
+                rank++;
+            else
+                channel++;
+        }
+    }
+}
 /* Let a channel learn from the step's rows: samples weigh the less, the more is expected to be wrong with them. */
 INLINE void learn(spikey_state *state, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
     const int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], step = state->step;
-    const int64_t every = step < SPIKEY_EVERY_STEP ? 1 : solver->every;
-    if (step % every == 0) {
-        float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
-        for (int64_t rank = 0; rank < n_lanes; rank++, row += solver->blocks * LANES) {
+    const int64_t pace = pace_of(state, channel);
+    if (step % pace == 0) {
+        for (int64_t rank = 0; rank < n_lanes; rank++) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
             float weight = 0, variance = state->teaching_variance[i], square = state->square[i];
             if (state->length[i] > step) {
-                weight = inverse_power(variance) * (float)every;
+                weight = inverse_power(variance) * (float)pace;
                 if (square > 9.0f * variance) weight *= 3.0f * sqrtf(variance / square);
             }
-            row[solver->n_terms] = state->difference[i];
+            solver->rows[solver->n_rows * solver->blocks * LANES + solver->n_terms] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
             solver->row_weight[solver->n_rows++] = weight;
         }
         if (solver->n_rows + n_lanes > solver->capacity) add_rows(solver);
@@ -306,15 +380,23 @@ void V(update)(spikey_state *state, const int32_t *codes) {
     observe(state, codes);
     follow_scale(state);
     mix_scales(state);
-    for (int64_t channel = 0; channel < state->n_channels; channel++) {
-        const spikey_solver *solver = &state->solvers[channel];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++) {
-            int64_t i = state->position[channel] + rank * state->stride[channel];
-            int64_t at = rank * solver->past_length + (state->step & (solver->past_length - 1));
-            state->past[solver->past + 2 * at] = state->difference[i];
-            state->past[solver->past + 2 * at + 1] = state->above_mean[i];
+    for (int64_t g = 0; g < state->n_groups; g++) {
+        const vector_group *group = &state->groups[g];
+        int64_t stop = group->first_channel + group->n_channels;
+        int teaches = 0;
+        for (int64_t channel = group->first_channel; channel < stop; channel++)
+            teaches |= state->step % pace_of(state, channel) == 0;
+        for (int row = 0; teaches && row < group->rows; row++) deal_rows(state, group, row);
+        for (int64_t channel = group->first_channel; channel < stop; channel++) {
+            const spikey_solver *solver = &state->solvers[channel];
+            int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+            float *past = state->past + solver->past + 2 * (state->step & (solver->past_length - 1));
+            for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++, past += 2 * solver->past_length) {
+                int64_t i = state->position[channel] + rank * state->stride[channel];
+                past[0] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
+                past[1] = state->above_mean[i];
+            }
+            learn(state, channel);
         }
-        learn(state, channel);
     }
 }
