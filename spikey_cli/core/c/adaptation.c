@@ -133,6 +133,7 @@ static void carve_terms(const spikey_state *state, vector_group *group, int64_t 
     }
     group->first_present = n_present ? blocks * LANES : group->n_past;
     group->n_terms = group->first_present + n_present;
+    group->slots = spikey_take(arena, LANES, sizeof *group->slots);
     group->places = spikey_take(arena, group->n_terms * LANES, sizeof *group->places);
     group->masks = spikey_take(arena, group->n_terms * LANES, sizeof *group->masks);
     group->together = spikey_take(arena, group->n_terms, sizeof *group->together);
@@ -140,12 +141,19 @@ static void carve_terms(const spikey_state *state, vector_group *group, int64_t 
     group->terms = take_floats(arena, rows * group->n_terms * LANES);
 }
 
-static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel) {
+static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel, int64_t pass) {
     spikey_solver *solver = &state->solvers[channel];
+    vector_group *vectors = &state->groups[state->group_of[channel]];
     for (int k = 0; k < solver->n_terms; k++) solver->ridge[k] = RIDGE;
     list_terms(state, solver, group, channel);
     solver->sum_slot = state->first_lane[group->mean_group[channel]];
-    if (solver->n_before) solver->share = 1.0f / (float)solver->n_before;
+    vectors->has_means |= solver->n_before > 0;
+    for (int lane = 0; lane < LANES; lane++)
+        if (vectors->deep || lane == channel - vectors->first_channel) {
+            vectors->pass[lane] = (int32_t)pass;
+            vectors->slots[lane] = (int32_t)solver->sum_slot + (vectors->deep ? lane : 0);
+            vectors->share[lane] = solver->n_before ? 1.0f / (float)solver->n_before : 0.0f;
+        }
 }
 
 /* Note which terms can be loaded as a vector. */
@@ -179,7 +187,9 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
 void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
     int64_t n = state->n_positions;
     state->recent_at = SPIKEY_RECENT - SPIKEY_MORE_OWN_LAGS;
-    for (int64_t channel = 0; channel < state->n_channels; channel++) fill_solver(state, group, channel);
+    for (int64_t pass = 0; pass < state->n_passes; pass++)
+        for (int64_t channel = group->pass_channel[pass]; channel < group->pass_channel[pass + 1]; channel++)
+            fill_solver(state, group, channel, pass);
     for (int64_t g = 0; g < state->n_groups; g++) find_vectors(&state->groups[g]);
     for (int64_t lane = 0; lane < state->n_lanes; lane++) {
         int64_t i = state->position_of[lane];

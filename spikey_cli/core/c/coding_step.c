@@ -128,7 +128,7 @@ static void code_streams(spikey_state *state, spikey_coder *coder, int64_t first
 }
 
 /* Take the state's step of some passes; `stream` is the first one of the first pass, and becomes that behind the last.
- * An encoder knows all codes, and codes the passes together. */
+ * An encoder knows all codes, and predicts and codes the passes together. */
 static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64_t first_pass, int64_t stop_pass,
                       int64_t *stream, int32_t *codes) {
     const spikey_kernels *kernels = state->kernels;
@@ -138,14 +138,18 @@ static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64
     for (int64_t pass = first_pass; pass < stop_pass; pass++) {
         int64_t stop_lane = state->first_lane[state->pass_channel[pass + 1]];
         while (*stream < coder->n_streams && coder->first_lane[*stream] < stop_lane) ++*stream;
-        kernels->predict_means(state, pass);
+        kernels->take_means(state, pass);
         if (coder->decodes) {
+            kernels->predict_means(state, pass, pass + 1);
             code_streams(state, coder, first, *stream, codes);
             first = *stream;
         }
         kernels->advance(state, pass, codes);
     }
-    if (!coder->decodes) code_streams(state, coder, first, *stream, codes);
+    if (!coder->decodes) {
+        kernels->predict_means(state, first_pass, stop_pass);
+        code_streams(state, coder, first, *stream, codes);
+    }
     if (state->log.n)
         for (int64_t pass = first_pass; pass < stop_pass; pass++) spikey_record(state, pass, codes, naive);
     if (stop_pass == state->n_passes) {

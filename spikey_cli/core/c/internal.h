@@ -94,6 +94,9 @@ typedef struct {
     int32_t n_profiled;                   /* of its channels */
     float mix_limit[8];                   /* how fast the mix of each channel's scale may change */
     int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
+    int32_t pass[8], has_means;
+    float share[8];           /* 1 over the channels of a joint group in earlier passes; 0 for no mean */
+    int32_t *slots;           /* [8]: of a joint group's sums over channels, for row 0 */
     /* Terms, as many as any of its channels has: [0, n_past) are known before the step, [first_present, n_terms) in its
      * channel's pass; first_present is a multiple of 8, so that the parts of a sum are those of each channel alone. */
     int32_t n_past, first_present, n_terms;
@@ -122,7 +125,6 @@ typedef struct {
     int32_t own_lags, n_earlier, n_later, n_before;
     int64_t sum_slot;               /* of its group's sums over channels; one slot a lane */
     int32_t in_group;               /* whether it counts among the group's channels */
-    float share;                    /* 1 / n_before, the channels of its group in earlier passes */
     int64_t lag, past, past_length; /* long lag; where its lanes' past lies; a power of two above the lag */
     int64_t every, longest_gap;     /* steps between those that teach; the most between solutions */
     int64_t due, number;            /* samples of a lane after which it is solved next; rank in its group */
@@ -246,10 +248,11 @@ struct spikey_coder {
 struct spikey_kernels {
     const char *name;
     void (*evaluate)(spikey_state *state);
-    /* The adaptation of a step: scales of all lanes, and what is known of their means; means of a pass; what a pass's values are to later ones; what all
-     * lanes learn from the step. */
+    /* The adaptation of a step: scales of all lanes, and what is known of their predicted means; means over channels, for
+     * those of a pass; predicted means of some passes; what a pass's values are to later ones; what all lanes learn. */
     void (*begin)(spikey_state *state, int naive);
-    void (*predict_means)(spikey_state *state, int64_t pass);
+    void (*take_means)(spikey_state *state, int64_t pass);
+    void (*predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass);
     void (*advance)(spikey_state *state, int64_t pass, const int32_t *codes);
     void (*update)(spikey_state *state, const int32_t *codes);
     void (*range_parts)(spikey_coder *coder, const spikey_state *state, const int32_t *codes);

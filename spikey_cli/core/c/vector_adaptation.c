@@ -133,18 +133,32 @@ void V(begin)(spikey_state *state, int naive) {
     predict_from_past(state);
 }
 
-/* A vector may hold channels of other passes, too: what is found for those is the same as in their own pass, or not used. */
-void V(predict_means)(spikey_state *state, int64_t pass) {
-    for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
-        const spikey_solver *solver = &state->solvers[channel];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        for (int64_t rank = 0; solver->n_before && rank < n_lanes; rank++) {
-            int64_t i = state->position[channel] + rank * state->stride[channel], slot = solver->sum_slot + rank;
-            *history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0) = state->sum_differences[slot] * solver->share;
-            *history_of(state, i, SPIKEY_MEAN_LEVEL, 0) = state->sum_levels[slot] * solver->share;
-        }
-    }
-    for (int64_t g = first_group(state, pass); g < stop_group(state, pass); g++) {
+/* In a vector of lanes: the means over the channels of earlier passes, for the channels of a pass. */
+INLINE void take_means_of(spikey_state *state, const vector_group *group, int64_t pass, int row) {
+    int64_t i = group->position + LANES * (int64_t)row, slot = group->deep ? (int64_t)row * LANES : row;
+    float *difference = history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0), *level = history_of(state, i, SPIKEY_MEAN_LEVEL, 0);
+    vec own = load_any(group->pass) == splat((int32_t)pass);
+    int32_t mask[LANES] __attribute__((aligned(32)));
+    store(mask, own);
+    fvec share;
+    memcpy(&share, group->share, sizeof share);
+    fvec differences = gather(state->sum_differences + slot, group->slots, mask) * share;
+    fvec levels = gather(state->sum_levels + slot, group->slots, mask) * share;
+    store_float(difference, (fvec)choose(own, (vec)differences, (vec)load_float(difference)));
+    store_float(level, (fvec)choose(own, (vec)levels, (vec)load_float(level)));
+}
+
+/* The means over the channels of earlier passes, for the channels of a pass. */
+void V(take_means)(spikey_state *state, int64_t pass) {
+    for (int64_t g = first_group(state, pass); g < stop_group(state, pass); g++)
+        for (int row = 0; state->groups[g].has_means && row < state->groups[g].rows; row++)
+            take_means_of(state, &state->groups[g], pass, row);
+}
+
+/* Predicted means of the channels of some passes. A vector may hold channels of other passes, too: what is found for those
+ * is the same as in their own pass, or not used. */
+void V(predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass) {
+    for (int64_t g = first_group(state, first_pass); g < stop_group(state, stop_pass - 1); g++) {
         const vector_group *group = &state->groups[g];
         int64_t i = group->position;
         for (int row = 0; row < group->rows; row++, i += LANES) {

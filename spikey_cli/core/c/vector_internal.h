@@ -35,7 +35,8 @@ INLINE vec scale_index_vec(vec log2_scale) {
 
 void V(evaluate)(spikey_state *state);
 void V(begin)(spikey_state *state, int naive);
-void V(predict_means)(spikey_state *state, int64_t pass);
+void V(take_means)(spikey_state *state, int64_t pass);
+void V(predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass);
 void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes);
 void V(update)(spikey_state *state, const int32_t *codes);
 void V(range_parts)(spikey_coder *coder, const spikey_state *state, const int32_t *codes);
