@@ -5,25 +5,23 @@
 
 #include <stdint.h>
 
-enum { SPIKEY_SPARE_WORDS = 2 }; /* words behind a stream's last that `peek_bits` may read: zeros */
+enum { SPIKEY_SPARE_WORDS = 2 }; /* words behind a stream's last bit that are written and read, too: zeros */
 
-/* Write the low `n` bits (1..64) of `value`, whose higher bits are zero, into zeroed words. */
+/* Write the low `n` bits (1..64) of `value`, whose higher bits are zero. Bits of the word from the cursor on are zero; the
+ * next word becomes what remains. */
 static inline void put_bits(uint64_t *words, int64_t cursor, uint64_t value, int n) {
     int64_t word = cursor >> 6;
-    int room = 64 - (int)(cursor & 63);
-    if (n <= room) {
-        words[word] |= value << (room - n);
-    } else {
-        words[word] |= value >> (n - room);
-        words[word + 1] |= value << (64 + room - n);
-    }
+    int offset = (int)(cursor & 63);
+    value <<= 64 - n;
+    words[word] |= value >> offset;
+    words[word + 1] = value << 1 << (63 - offset); /* two shifts: one by 64 is undefined */
 }
 
 /* The 64 bits from `cursor` on. */
 static inline uint64_t peek_bits(const uint64_t *words, int64_t cursor) {
     int64_t word = cursor >> 6;
     int offset = (int)(cursor & 63);
-    return words[word] << offset | words[word + 1] >> 1 >> (63 - offset); /* two shifts: one by 64 is undefined */
+    return words[word] << offset | words[word + 1] >> 1 >> (63 - offset);
 }
 
 /* The number of zero bits above the highest one of `x`, which is not 0. */

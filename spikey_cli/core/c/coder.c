@@ -56,6 +56,7 @@ static void carve(spikey_coder *coder, spikey_arena *arena) {
     TAKE(cursor, has_rice ? streams : 0);
     TAKE(end_bit, has_rice ? streams : 0);
     TAKE(row_known, rows);
+    TAKE(origin, rows);
     TAKE(order, rows);
     TAKE(inverse, rows);
     TAKE(first_rank, has_ranks ? lanes + 1 : 0);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "exact_floats.h"
+#include "ranks.h"
 #include "spikey.h"
 
 enum { LANES = 8 }; /* of a vector */
@@ -234,7 +235,8 @@ struct spikey_coder {
     /* rice */
     uint64_t *bit_words;
     int64_t *cursor, *end_bit;
-    uint8_t *row_known, (*order)[SPIKEY_ORDERED], (*inverse)[SPIKEY_ORDERED];
+    uint8_t *row_known, (*order)[SPIKEY_ORDERED], (*inverse)[SPIKEY_ORDERED]; /* rows of the table of ranks */
+    rank_origin *origin;
     int64_t n_cells;
     /* ranks */
     int32_t *ranks;

@@ -35,7 +35,7 @@ static uint64_t peek_bytes(const uint8_t *stream, int64_t n_bytes, int64_t curso
 int64_t spikey_encode_lane_headers(const spikey_tables *tables, const uint8_t *gains, const int32_t *initial_codes,
                                    int64_t n, int32_t size, uint8_t *stream) {
     int width = spikey_code_width(size);
-    uint64_t words[3] = {0, 0, 0}; /* the last bits, from the byte `done` on */
+    uint64_t words[4] = {0, 0, 0, 0}; /* the last bits, from the byte `done` on */
     int64_t done = 0, cursor = 0;
     for (int64_t lane = 0; lane < n; lane++) {
         if (gains[lane] > SPIKEY_MAX_GAIN || initial_codes[lane] < 0 || initial_codes[lane] >= size)
@@ -54,7 +54,7 @@ int64_t spikey_encode_lane_headers(const spikey_tables *tables, const uint8_t *g
         }
         while (cursor >= 64) {
             for (int i = 0; i < 8; i++) stream[done + i] = (uint8_t)(words[0] >> (56 - 8 * i));
-            words[0] = words[1], words[1] = words[2], words[2] = 0;
+            words[0] = words[1], words[1] = words[2], words[2] = words[3], words[3] = 0;
             done += 8, cursor -= 64;
         }
     }

@@ -29,11 +29,10 @@ static inline rank_origin origin_of(int32_t value, const int32_t *edges, int32_t
 
 /* Rank of `code`; both it and the origin are in 0..size-1. */
 static inline int32_t rank_from_code(int32_t code, rank_origin origin, int32_t size) {
-    int32_t distance = code - origin.nearest;
-    int32_t far = distance < 0 ? -distance : distance;
+    int32_t distance = code - origin.nearest, far = distance < 0 ? -distance : distance;
     int32_t reach = origin.nearest < size - 1 - origin.nearest ? origin.nearest : size - 1 - origin.nearest;
-    if (far > reach) return reach + far;
-    return 2 * far - (distance != 0 && (distance > 0) == origin.upwards);
+    int32_t in_turn = 2 * far - ((far > 0) & ((distance > 0) == origin.upwards)); /* & and not &&: nothing to foresee */
+    return far > reach ? reach + far : in_turn;
 }
 
 /* The code of `rank`; both it and the origin are in 0..size-1. */

@@ -28,6 +28,7 @@ static void fill_row(spikey_coder *coder, int64_t row, int32_t group, int32_t mi
                                              SPIKEY_MIN_LOG2_SCALE];
     const int32_t(*mixture)[2] = tables->mixture[TABLE_OUTLIER_WEIGHT];
     rank_origin origin = origin_of(middle, coder->edges, size);
+    coder->origin[row] = origin;
     int32_t masses[SPIKEY_ORDERED];
     uint8_t *order = coder->order[row];
     for (int rank = 0; rank < SPIKEY_ORDERED; rank++) {
@@ -47,17 +48,13 @@ static void fill_row(spikey_coder *coder, int64_t row, int32_t group, int32_t mi
 }
 
 /* The row for a predicted mean, between the values of the first and the last code, and a scale. */
-static int64_t row_of(spikey_coder *coder, int32_t predicted_mean, int32_t log2_scale) {
+static inline int64_t row_of(spikey_coder *coder, int32_t predicted_mean, int32_t log2_scale) {
     int32_t group = log2_scale >> CLASS_SHIFT;
     group = group < MIN_CLASS ? MIN_CLASS : group > MAX_CLASS ? MAX_CLASS : group;
     int64_t cell = least(greatest(predicted_mean >> CELL_SHIFT, 0), coder->n_cells - 1);
     int64_t row = (group - MIN_CLASS) * coder->n_cells + cell;
     if (!coder->row_known[row]) fill_row(coder, row, group, cell_middle((int32_t)cell << CELL_SHIFT));
     return row;
-}
-
-static rank_origin origin_at(const spikey_coder *coder, int profiled, int32_t predicted_mean, int32_t size) {
-    return profiled ? origin_of(cell_middle(predicted_mean), coder->edges, size) : origin_of(predicted_mean, 0, size);
 }
 
 void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
@@ -69,9 +66,14 @@ void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t 
         for (int64_t lane = coder->first_lane[stream]; lane < coder->first_lane[stream + 1]; lane++) {
             int64_t i = state->position_of[lane];
             if (state->length[i] <= state->step) continue;
-            int32_t mean = state->predicted_mean[i], scale = state->log2_scale[i];
-            int32_t rank = rank_from_code(codes[i], origin_at(coder, profiled, mean, size), size);
-            if (profiled && rank < SPIKEY_ORDERED) rank = coder->inverse[row_of(coder, mean, scale)][rank];
+            int32_t mean = state->predicted_mean[i], scale = state->log2_scale[i], rank;
+            if (profiled) {
+                int64_t row = row_of(coder, mean, scale);
+                rank = rank_from_code(codes[i], coder->origin[row], size);
+                if (rank < SPIKEY_ORDERED) rank = coder->inverse[row][rank];
+            } else {
+                rank = rank_from_code(codes[i], origin_of(mean, 0, size), size);
+            }
             cursor = put_rank(coder->bit_words, cursor, rank, rice_parameter(scale), coder->width[stream]);
         }
         coder->cursor[stream] = cursor;
@@ -97,8 +99,13 @@ void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t 
                 cursor = end + 1;
                 continue;
             }
-            if (profiled && rank < SPIKEY_ORDERED) rank = coder->order[row_of(coder, mean, scale)][rank];
-            codes[i] = code_from_rank(rank, origin_at(coder, profiled, mean, size), size);
+            if (profiled) {
+                int64_t row = row_of(coder, mean, scale);
+                if (rank < SPIKEY_ORDERED) rank = coder->order[row][rank];
+                codes[i] = code_from_rank(rank, coder->origin[row], size);
+            } else {
+                codes[i] = code_from_rank(rank, origin_of(mean, 0, size), size);
+            }
         }
         coder->cursor[stream] = cursor;
     }
