@@ -148,6 +148,7 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
     list_terms(state, solver, group, channel);
     solver->sum_slot = state->first_lane[group->mean_group[channel]];
     vectors->has_means |= solver->n_before > 0;
+    state->has_lags |= solver->lag > 0;
     for (int lane = 0; lane < LANES; lane++)
         if (vectors->deep || lane == channel - vectors->first_channel) {
             vectors->pass[lane] = (int32_t)pass;

@@ -172,6 +172,7 @@ struct spikey_state {
     float *slow_mean, *above_mean;  /* of the value less the origin */
     float *recent;                  /* [n_positions / 8][SPIKEY_HISTORIES][SPIKEY_RECENT][8]: see history_of */
     int64_t recent_at;
+    int has_lags;
     float *past;                    /* differences and values above the slow mean, of lanes with a long lag */
     float *sum_differences, *sum_levels; /* of a group's channels: differences of this step, and levels */
     float *variance, *track;        /* [SPIKEY_TRACKS][n_positions] */

@@ -70,7 +70,9 @@ INLINE void add_terms(const spikey_state *state, const vector_group *group, int 
     const float *recent = state->recent + (state->recent_at + (int64_t)row * SPIKEY_RECORD) * LANES;
     float *terms = group->terms + (int64_t)row * group->n_terms * LANES;
     for (; first < stop; first += LANES)
-        for (int k = 0; k < LANES && first + k < stop; k++) {
+#pragma GCC unroll 8
+        for (int k = 0; k < LANES; k++) {
+            if (first + k >= stop) break;
             int t = (first + k) * LANES;
             fvec term = group->together[first + k] ? load_float(recent + group->places[t])
                                                    : gather(recent, group->places + t, group->masks + t);
@@ -79,24 +81,29 @@ INLINE void add_terms(const spikey_state *state, const vector_group *group, int 
         }
 }
 
-/* Before the first pass: the terms and the parts of the predictions that are known. */
-INLINE void predict_from_past(spikey_state *state) {
+/* What the long lags find. */
+INLINE void recall_past(spikey_state *state) {
     for (int64_t channel = 0; channel < state->n_channels; channel++) {
         const spikey_solver *solver = &state->solvers[channel];
         int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        int64_t at = (state->step - solver->lag) & (solver->past_length - 1);
-        const float *past = state->past + solver->past + 2 * at;
+        const float *past = state->past + solver->past + 2 * ((state->step - solver->lag) & (solver->past_length - 1));
         for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++, past += 2 * solver->past_length) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
             *history_of(state, i, SPIKEY_LAGGED_DIFFERENCE, 0) = past[0];
             *history_of(state, i, SPIKEY_LAGGED_LEVEL, 0) = past[1];
         }
     }
+}
+
+/* Before the first pass: the terms and the parts of the predictions that are known. */
+INLINE void predict_from_past(spikey_state *state) {
+    if (state->has_lags) recall_past(state);
     for (int64_t g = 0; g < state->n_groups; g++) {
         const vector_group *group = &state->groups[g];
         float *partial = state->partial + LANES * group->position;
         for (int row = 0; row < group->rows; row++, partial += LANES * LANES) {
-            fvec sum[LANES] = {0};
+            fvec sum[LANES];
+            for (int k = 0; k < LANES; k++) sum[k] = floats(0);
             add_terms(state, group, row, 0, group->n_past, sum);
             for (int k = 0; k < LANES; k++) store_float(partial + k * LANES, sum[k]);
         }
@@ -338,9 +345,13 @@ INLINE void transpose(fvec *x) {
 #endif
 }
 
-/* Steps from one that teaches a channel to the next. */
-INLINE int64_t pace_of(const spikey_state *state, int64_t channel) {
-    return state->step < SPIKEY_EVERY_STEP ? 1 : state->solvers[channel].every;
+/* Steps from one that teaches a channel to the next: a power of two. */
+INLINE int64_t pace_of(const spikey_state *state, const spikey_solver *solver) {
+    return state->step < SPIKEY_EVERY_STEP ? 1 : solver->every;
+}
+
+INLINE int is_taught(const spikey_state *state, const spikey_solver *solver) {
+    return (state->step & (pace_of(state, solver) - 1)) == 0;
 }
 
 /* Hand the terms of a vector of lanes to the channels that the step teaches, behind the rows that they hold. */
@@ -355,7 +366,7 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
             const spikey_solver *solver = &state->solvers[channel];
             int is_past = first < group->first_present, n_past = LANES * solver->past_blocks;
             int own = is_past ? first : first - group->first_present + n_past;
-            if (state->step % pace_of(state, channel) == 0 && rank < state->first_lane[channel + 1] - state->first_lane[channel] &&
+            if (is_taught(state, solver) && rank < state->first_lane[channel + 1] - state->first_lane[channel] &&
                 own < (is_past && n_past < solver->n_terms ? n_past : solver->n_terms))
                 store_float(solver->rows + (solver->n_rows + rank) * solver->blocks * LANES + own, x[lane]);
             if (group->deep)
@@ -369,13 +380,13 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
 INLINE void learn(spikey_state *state, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
     const int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], step = state->step;
-    const int64_t pace = pace_of(state, channel);
-    if (step % pace == 0) {
+    if (is_taught(state, solver)) {
+        const float pace = (float)pace_of(state, solver);
         for (int64_t rank = 0; rank < n_lanes; rank++) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
             float weight = 0, variance = state->teaching_variance[i], square = state->square[i];
             if (state->length[i] > step) {
-                weight = inverse_power(variance) * (float)pace;
+                weight = inverse_power(variance) * pace;
                 if (square > 9.0f * variance) weight *= 3.0f * sqrtf(variance / square);
             }
             solver->rows[solver->n_rows * solver->blocks * LANES + solver->n_terms] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
@@ -389,28 +400,35 @@ INLINE void learn(spikey_state *state, int64_t channel) {
     }
 }
 
+/* Keep what lanes with a long lag will need. */
+INLINE void keep_past(spikey_state *state) {
+    for (int64_t channel = 0; channel < state->n_channels; channel++) {
+        const spikey_solver *solver = &state->solvers[channel];
+        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        float *past = state->past + solver->past + 2 * (state->step & (solver->past_length - 1));
+        for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++, past += 2 * solver->past_length) {
+            int64_t i = state->position[channel] + rank * state->stride[channel];
+            past[0] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
+            past[1] = state->above_mean[i];
+        }
+    }
+}
+
 /* Let all lanes learn from a step. */
 void V(update)(spikey_state *state, const int32_t *codes) {
     observe(state, codes);
     follow_scale(state);
     mix_scales(state);
+    if (state->has_lags) keep_past(state);
     for (int64_t g = 0; g < state->n_groups; g++) {
         const vector_group *group = &state->groups[g];
-        int64_t stop = group->first_channel + group->n_channels;
-        int teaches = 0;
-        for (int64_t channel = group->first_channel; channel < stop; channel++)
-            teaches |= state->step % pace_of(state, channel) == 0;
-        for (int row = 0; teaches && row < group->rows; row++) deal_rows(state, group, row);
-        for (int64_t channel = group->first_channel; channel < stop; channel++) {
-            const spikey_solver *solver = &state->solvers[channel];
-            int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-            float *past = state->past + solver->past + 2 * (state->step & (solver->past_length - 1));
-            for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++, past += 2 * solver->past_length) {
-                int64_t i = state->position[channel] + rank * state->stride[channel];
-                past[0] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
-                past[1] = state->above_mean[i];
-            }
-            learn(state, channel);
+        int64_t first = group->first_channel, stop = first + group->n_channels;
+        int teaches = 0, is_due = 0;
+        for (int64_t channel = first; channel < stop; channel++) {
+            teaches |= is_taught(state, &state->solvers[channel]);
+            is_due |= state->step + 1 >= state->solvers[channel].due;
         }
+        for (int row = 0; teaches && row < group->rows; row++) deal_rows(state, group, row);
+        for (int64_t channel = first; (teaches || is_due) && channel < stop; channel++) learn(state, channel);
     }
 }
