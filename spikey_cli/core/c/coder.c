@@ -55,10 +55,7 @@ static void carve(spikey_coder *coder, spikey_arena *arena) {
     TAKE(first_word, streams + 1);
     TAKE(cursor, has_rice ? streams : 0);
     TAKE(end_bit, has_rice ? streams : 0);
-    TAKE(row_known, rows);
-    TAKE(origin, rows);
-    TAKE(order, rows);
-    TAKE(inverse, rows);
+    TAKE(rows, rows);
     TAKE(first_rank, has_ranks ? lanes + 1 : 0);
     TAKE(ranks, has_ranks ? coder->n_ranks + 1 : 0);
 #undef TAKE

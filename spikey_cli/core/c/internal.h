@@ -200,6 +200,13 @@ struct spikey_state {
     void *memory;
 };
 
+/* How ranks are ordered around some predicted means with some scales. */
+typedef struct {
+    _Alignas(64) rank_origin origin;
+    int32_t is_known;
+    uint8_t place[SPIKEY_ORDERED]; /* encoding, of each rank; decoding, the rank of each place */
+} rank_row;
+
 /* An encoder or a decoder. A stream has lanes [first_lane[s], first_lane[s + 1]) of the group. */
 struct spikey_coder {
     const spikey_tables *tables;
@@ -236,8 +243,7 @@ struct spikey_coder {
     /* rice */
     uint64_t *bit_words;
     int64_t *cursor, *end_bit;
-    uint8_t *row_known, (*order)[SPIKEY_ORDERED], (*inverse)[SPIKEY_ORDERED]; /* rows of the table of ranks */
-    rank_origin *origin;
+    rank_row *rows; /* the table of ranks */
     int64_t n_cells;
     /* ranks */
     int32_t *ranks;

@@ -21,18 +21,17 @@ static int32_t cell_middle(int32_t predicted_mean) {
     return (int32_t)((uint32_t)predicted_mean & ~((1u << CELL_SHIFT) - 1)) + (1 << (CELL_SHIFT - 1));
 }
 
-static void fill_row(spikey_coder *coder, int64_t row, int32_t group, int32_t middle) {
+static void fill_row(spikey_coder *coder, rank_row *row, int32_t group, int32_t middle) {
     const spikey_tables *tables = coder->tables;
     int32_t size = (int32_t)coder->n_edges - 1;
     int32_t inverse = tables->inverse_scale[group * (1 << CLASS_SHIFT) + (1 << (CLASS_SHIFT - 1)) -
                                              SPIKEY_MIN_LOG2_SCALE];
     const int32_t(*mixture)[2] = tables->mixture[TABLE_OUTLIER_WEIGHT];
-    rank_origin origin = origin_of(middle, coder->edges, size);
-    coder->origin[row] = origin;
     int32_t masses[SPIKEY_ORDERED];
-    uint8_t *order = coder->order[row];
+    uint8_t order[SPIKEY_ORDERED];
+    row->origin = origin_of(middle, coder->edges, size);
     for (int rank = 0; rank < SPIKEY_ORDERED; rank++) {
-        int32_t code = code_from_rank(rank, origin, size);
+        int32_t code = code_from_rank(rank, row->origin, size);
         int32_t mass = distribution((int64_t)coder->edges[code + 1] - middle, inverse, mixture) -
                        distribution((int64_t)coder->edges[code] - middle, inverse, mixture);
         int i = rank;
@@ -43,22 +42,42 @@ static void fill_row(spikey_coder *coder, int64_t row, int32_t group, int32_t mi
         masses[i] = mass;
         order[i] = (uint8_t)rank;
     }
-    for (int i = 0; i < SPIKEY_ORDERED; i++) coder->inverse[row][order[i]] = (uint8_t)i;
-    coder->row_known[row] = 1;
+    for (int i = 0; i < SPIKEY_ORDERED; i++)
+        if (coder->decodes)
+            row->place[i] = order[i];
+        else
+            row->place[order[i]] = (uint8_t)i;
+    row->is_known = 1;
 }
 
 /* The row for a predicted mean, between the values of the first and the last code, and a scale. */
-static inline int64_t row_of(spikey_coder *coder, int32_t predicted_mean, int32_t log2_scale) {
-    int32_t group = log2_scale >> CLASS_SHIFT;
-    group = group < MIN_CLASS ? MIN_CLASS : group > MAX_CLASS ? MAX_CLASS : group;
+static inline int64_t row_at(const spikey_coder *coder, int32_t predicted_mean, int32_t log2_scale) {
+    int64_t group = least(greatest(log2_scale >> CLASS_SHIFT, MIN_CLASS), MAX_CLASS);
     int64_t cell = least(greatest(predicted_mean >> CELL_SHIFT, 0), coder->n_cells - 1);
-    int64_t row = (group - MIN_CLASS) * coder->n_cells + cell;
-    if (!coder->row_known[row]) fill_row(coder, row, group, cell_middle((int32_t)cell << CELL_SHIFT));
+    return (group - MIN_CLASS) * coder->n_cells + cell;
+}
+
+static inline const rank_row *row_of(spikey_coder *coder, int64_t at) {
+    rank_row *row = &coder->rows[at];
+    if (!row->is_known) {
+        int32_t middle = cell_middle((int32_t)(at % coder->n_cells) << CELL_SHIFT);
+        fill_row(coder, row, MIN_CLASS + (int32_t)(at / coder->n_cells), middle);
+    }
     return row;
+}
+
+/* Ask for the rows of some streams' lanes: the table is larger than a cache. */
+static inline void fetch_rows(const spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop) {
+    if (!coder->n_cells) return;
+    for (int64_t lane = coder->first_lane[first]; lane < coder->first_lane[stop]; lane++) {
+        int64_t i = state->position_of[lane];
+        __builtin_prefetch(&coder->rows[row_at(coder, state->predicted_mean[i], state->log2_scale[i])]);
+    }
 }
 
 void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
                         const int32_t *codes) {
+    fetch_rows(coder, state, first, stop);
     for (int64_t stream = first; stream < stop; stream++) {
         int32_t size = coder->size[stream];
         int profiled = coder->profiled[stream];
@@ -68,9 +87,9 @@ void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t 
             if (state->length[i] <= state->step) continue;
             int32_t mean = state->predicted_mean[i], scale = state->log2_scale[i], rank;
             if (profiled) {
-                int64_t row = row_of(coder, mean, scale);
-                rank = rank_from_code(codes[i], coder->origin[row], size);
-                if (rank < SPIKEY_ORDERED) rank = coder->inverse[row][rank];
+                const rank_row *row = row_of(coder, row_at(coder, mean, scale));
+                rank = rank_from_code(codes[i], row->origin, size);
+                if (rank < SPIKEY_ORDERED) rank = row->place[rank];
             } else {
                 rank = rank_from_code(codes[i], origin_of(mean, 0, size), size);
             }
@@ -81,6 +100,7 @@ void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t 
 }
 
 void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
+    fetch_rows(coder, state, first, stop);
     for (int64_t stream = first; stream < stop; stream++) {
         int32_t size = coder->size[stream], rank;
         int profiled = coder->profiled[stream];
@@ -100,9 +120,9 @@ void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t 
                 continue;
             }
             if (profiled) {
-                int64_t row = row_of(coder, mean, scale);
-                if (rank < SPIKEY_ORDERED) rank = coder->order[row][rank];
-                codes[i] = code_from_rank(rank, coder->origin[row], size);
+                const rank_row *row = row_of(coder, row_at(coder, mean, scale));
+                if (rank < SPIKEY_ORDERED) rank = row->place[rank];
+                codes[i] = code_from_rank(rank, row->origin, size);
             } else {
                 codes[i] = code_from_rank(rank, origin_of(mean, 0, size), size);
             }
