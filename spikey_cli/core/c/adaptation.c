@@ -133,7 +133,9 @@ static void carve_terms(const spikey_state *state, vector_group *group, int64_t 
     }
     group->first_present = n_present ? blocks * LANES : group->n_past;
     group->n_terms = group->first_present + n_present;
-    group->slots = spikey_take(arena, LANES, sizeof *group->slots);
+    group->pass = spikey_take(arena, LANES, sizeof *group->pass);
+    group->share = take_floats(arena, LANES);
+    group->sums = spikey_take(arena, LANES, sizeof *group->sums);
     group->places = spikey_take(arena, group->n_terms * LANES, sizeof *group->places);
     group->masks = spikey_take(arena, group->n_terms * LANES, sizeof *group->masks);
     group->together = spikey_take(arena, group->n_terms, sizeof *group->together);
@@ -146,13 +148,13 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
     vector_group *vectors = &state->groups[state->group_of[channel]];
     for (int k = 0; k < solver->n_terms; k++) solver->ridge[k] = RIDGE;
     list_terms(state, solver, group, channel);
-    solver->sum_slot = state->first_lane[group->mean_group[channel]];
+    solver->joint = state->position[group->mean_group[channel]];
     vectors->has_means |= solver->n_before > 0;
     state->has_lags |= solver->lag > 0;
     for (int lane = 0; lane < LANES; lane++)
         if (vectors->deep || lane == channel - vectors->first_channel) {
             vectors->pass[lane] = (int32_t)pass;
-            vectors->slots[lane] = (int32_t)solver->sum_slot + (vectors->deep ? lane : 0);
+            vectors->sums[lane] = (int32_t)solver->joint;
             vectors->share[lane] = solver->n_before ? 1.0f / (float)solver->n_before : 0.0f;
         }
 }
@@ -204,8 +206,8 @@ void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
 }
 
 void spikey_begin_step(spikey_state *state) {
-    memset(state->sum_differences, 0, (size_t)state->n_lanes * sizeof *state->sum_differences);
-    memset(state->sum_levels, 0, (size_t)state->n_lanes * sizeof *state->sum_levels);
+    memset(state->sum_differences, 0, (size_t)state->n_positions * sizeof *state->sum_differences);
+    memset(state->sum_levels, 0, (size_t)state->n_positions * sizeof *state->sum_levels);
     if (state->recent_at > 1) return;
     int64_t kept = SPIKEY_MORE_OWN_LAGS + 1, from = state->recent_at - 1, to = SPIKEY_RECENT - kept;
     state->recent_at = to + 1;

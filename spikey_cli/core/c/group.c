@@ -172,8 +172,8 @@ static void carve(spikey_state *state, const spikey_group *group, spikey_arena *
     TAKE(slow_mean, positions);
     TAKE(above_mean, positions);
     TAKE(recent, SPIKEY_RECORD * (positions + LANES * state->most_rows));
-    TAKE(sum_differences, lanes + LANES * state->most_rows);
-    TAKE(sum_levels, lanes + LANES * state->most_rows);
+    TAKE(sum_differences, positions + LANES * state->most_rows);
+    TAKE(sum_levels, positions + LANES * state->most_rows);
     TAKE(variance, SPIKEY_TRACKS * positions);
     TAKE(track, SPIKEY_TRACKS * positions);
     TAKE(share, (SPIKEY_TRACKS + 1) * positions);

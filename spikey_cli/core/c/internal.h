@@ -95,9 +95,10 @@ typedef struct {
     int32_t n_profiled;                   /* of its channels */
     float mix_limit[8];                   /* how fast the mix of each channel's scale may change */
     int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
-    int32_t pass[8], has_means;
-    float share[8];           /* 1 over the channels of a joint group in earlier passes; 0 for no mean */
-    int32_t *slots;           /* [8]: of a joint group's sums over channels, for row 0 */
+    int32_t has_means;
+    int32_t *pass;            /* [8]: of each channel */
+    float *share;             /* [8]: 1 over the channels of its joint group in earlier passes; 0 for no mean */
+    int32_t *sums;            /* [8]: where the sums of its joint group stand, for row 0 */
     /* Terms, as many as any of its channels has: [0, n_past) are known before the step, [first_present, n_terms) in its
      * channel's pass; first_present is a multiple of 8, so that the parts of a sum are those of each channel alone. */
     int32_t n_past, first_present, n_terms;
@@ -124,7 +125,7 @@ typedef struct {
     int32_t n_terms, blocks;        /* blocks of eight that hold the terms and, behind them, the target */
     int32_t past_blocks;            /* those of terms that are known before the step */
     int32_t own_lags, n_earlier, n_later, n_before;
-    int64_t sum_slot;               /* of its group's sums over channels; one slot a lane */
+    int64_t joint;                  /* where the sums of its joint group stand: the position of its leader */
     int32_t in_group;               /* whether it counts among the group's channels */
     int64_t lag, past, past_length; /* long lag; where its lanes' past lies; a power of two above the lag */
     int64_t every, longest_gap;     /* steps between those that teach; the most between solutions */

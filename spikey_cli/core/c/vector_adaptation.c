@@ -141,18 +141,22 @@ void V(begin)(spikey_state *state, int naive) {
 }
 
 /* In a vector of lanes: the means over the channels of earlier passes, for the channels of a pass. */
-INLINE void take_means_of(spikey_state *state, const vector_group *group, int64_t pass, int row) {
-    int64_t i = group->position + LANES * (int64_t)row, slot = group->deep ? (int64_t)row * LANES : row;
+INLINE void take_means_of(spikey_state *state, const vector_group *group, int64_t pass, int64_t row) {
+    int64_t i = group->position + LANES * row;
+    const float *differences = state->sum_differences + LANES * row, *levels = state->sum_levels + LANES * row;
     float *difference = history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0), *level = history_of(state, i, SPIKEY_MEAN_LEVEL, 0);
-    vec own = load_any(group->pass) == splat((int32_t)pass);
+    fvec share = load_float(group->share);
+    if (group->deep) {
+        store_float(difference, load_float(differences + group->sums[0]) * share);
+        store_float(level, load_float(levels + group->sums[0]) * share);
+        return;
+    }
     int32_t mask[LANES] __attribute__((aligned(32)));
+    vec own = load(group->pass) == splat((int32_t)pass);
     store(mask, own);
-    fvec share;
-    memcpy(&share, group->share, sizeof share);
-    fvec differences = gather(state->sum_differences + slot, group->slots, mask) * share;
-    fvec levels = gather(state->sum_levels + slot, group->slots, mask) * share;
-    store_float(difference, (fvec)choose(own, (vec)differences, (vec)load_float(difference)));
-    store_float(level, (fvec)choose(own, (vec)levels, (vec)load_float(level)));
+    fvec x = gather(differences, group->sums, mask) * share, y = gather(levels, group->sums, mask) * share;
+    store_float(difference, (fvec)choose(own, (vec)x, (vec)load_float(difference)));
+    store_float(level, (fvec)choose(own, (vec)y, (vec)load_float(level)));
 }
 
 /* The means over the channels of earlier passes, for the channels of a pass. */
@@ -190,6 +194,22 @@ INLINE vec values_of(const spikey_state *state, const int32_t *codes, int64_t i)
     return value;
 }
 
+/* Add a channel to the sums of its joint group. */
+INLINE void add_to_sums(spikey_state *state, int64_t channel) {
+    const spikey_solver *solver = &state->solvers[channel];
+    const vector_group *group = &state->groups[state->group_of[channel]];
+    int64_t i = state->position[channel], k = solver->joint;
+    for (int row = 0; row < group->rows; row++, i += LANES, k += LANES)
+        if (group->deep) {
+            float *differences = state->sum_differences + k, *levels = state->sum_levels + k;
+            store_float(differences, load_float(differences) + load_float(history_of(state, i, SPIKEY_DIFFERENCE, 0)));
+            store_float(levels, load_float(levels) + load_float(history_of(state, i, SPIKEY_LEVEL, 0)));
+        } else {
+            state->sum_differences[k] += *history_of(state, i, SPIKEY_DIFFERENCE, 0);
+            state->sum_levels[k] += *history_of(state, i, SPIKEY_LEVEL, 0);
+        }
+}
+
 /* What later passes see of a pass's values: differences, and their sums over all channels so far. */
 void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
     for (int64_t g = first_group(state, pass); g < stop_group(state, pass); g++) {
@@ -201,15 +221,8 @@ void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
             store_float(history_of(state, i, SPIKEY_ERROR, 0), difference - load_float(state->net_term + i));
         }
     }
-    for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++) {
-        const spikey_solver *solver = &state->solvers[channel];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
-        for (int64_t rank = 0; solver->in_group && rank < n_lanes; rank++) {
-            int64_t i = state->position[channel] + rank * state->stride[channel];
-            state->sum_differences[solver->sum_slot + rank] += *history_of(state, i, SPIKEY_DIFFERENCE, 0);
-            state->sum_levels[solver->sum_slot + rank] += *history_of(state, i, SPIKEY_LEVEL, 0);
-        }
-    }
+    for (int64_t channel = state->pass_channel[pass]; channel < state->pass_channel[pass + 1]; channel++)
+        if (state->solvers[channel].in_group) add_to_sums(state, channel);
 }
 
 /* Take in the values of a step: differences, the network's input, and levels. */
