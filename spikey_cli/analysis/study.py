@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..errors import InputError
 from ..model.predictor import Predictor
 from ..system.progress import Progress
 from ..system.workers import Workers
@@ -91,6 +92,9 @@ def study(
     -------
     Study
     """
+    unknown = next((source for source in survey.sources if source.layout and not source.layout.sample_rate), None)
+    if unknown:
+        raise InputError(f"{unknown.source}: has no sample rate, so its spectrum has no frequencies; leave it out")
     excerpts = code_excerpts(survey, excerpt_lengths(survey, seconds), predictor, workers, progress)
     files = [channel.file for channel in survey.channels]
     layouts = [source.layout for source in survey.sources if source.layout]

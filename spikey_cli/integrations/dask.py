@@ -119,14 +119,20 @@ def open_cluster(
                 yield _checked(client, workers, patience)
 
 
+def _local_cluster(n_workers: int) -> LocalCluster:
+    try:
+        return LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=_ANY_PORT, silence_logs=logging.ERROR
+        )
+    except (OSError, RuntimeError) as error:
+        raise ClusterError(
+            f"worker processes cannot be started on this machine ({error}); work without a cluster"
+        ) from error
+
+
 @contextmanager
 def _start_local(n_workers: int) -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, dashboard_address=_ANY_PORT, silence_logs=logging.ERROR
-        ) as local,
-        Client(local, set_as_default=False) as client,
-    ):
+    with _local_cluster(n_workers) as local, Client(local, set_as_default=False) as client:
         client.register_plugin(_LocalWorker())
         try:
             yield client

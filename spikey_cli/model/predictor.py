@@ -30,6 +30,7 @@ The SHA-256 of its .onnx file identifies a model.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from functools import cached_property, lru_cache
@@ -261,6 +262,7 @@ def _profile(graph: Graph) -> Profile | None:
 
 def _session(model: bytes, intra_op_threads: int, optimise: bool):  # type: ignore[no-untyped-def]
     """An ONNX Runtime session, and options for it to run only what the requested outputs need."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # which is kept below HOME, and sent
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

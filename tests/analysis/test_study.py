@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from spikey_cli.analysis.study import study
 from spikey_cli.analysis.survey import survey
+from spikey_cli.errors import InputError
 from spikey_cli.model.predictor import default_predictor
 
 
@@ -26,3 +28,9 @@ def test_a_study_measures_known_statistics(recordings, workers):
     assert model["ideal_bits_per_sample"] == pytest.approx(model["range_bits_per_sample"], rel=0.01)
     assert model["ideal_ratio"] == pytest.approx(16 / model["ideal_bits_per_sample"], abs=0.001)
     assert [one["samples"] for one in statistics["per_channel"]] == [30_000] * 5
+
+
+def test_a_recording_without_a_rate_has_no_spectrum(tmp_path, workers):
+    np.save(tmp_path / "a.npy", np.arange(1000, dtype=np.int16))
+    with pytest.raises(InputError, match=r"a\.npy: has no sample rate"):
+        study(survey([tmp_path / "a.npy"], workers), default_predictor(), workers)

@@ -29,6 +29,34 @@ def test_as_processes(tmp_path, wavs):
     assert "Traceback" not in missing.stderr
 
 
+NOBODY = "import pwd\npwd.getpwuid = lambda uid: {}[uid]\n"
+"""The user has no entry in the password database."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX folders")
+@pytest.mark.parametrize(
+    "home",
+    [
+        {"HOME": "/proc", "XDG_CACHE_HOME": "/proc", "TMPDIR": "/nonexistent"},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"HOME": "/nonexistent"}, marks=pytest.mark.slow),
+    ],
+)
+def test_without_a_home(tmp_path, wavs, home):
+    """What programs keep in a home can be made again, or done without."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **home}
+    script = f"{NOBODY}import sys\nfrom spikey_cli.__main__ import run\nsys.argv[0] = 'spikey'\nrun()"
+    for command in (
+        ["compress", "-q", *wavs, "a.spk"],
+        ["compress", "-q", "--model", "n1-peers", "--no-verify", wavs[0], "b.spk"],
+        ["decompress", "-q", "a.spk", "back"],
+    ):
+        spikey = [sys.executable, "-c", script, *command]
+        done = subprocess.run(spikey, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "back" / wavs[0].name).read_bytes() == wavs[0].read_bytes()
+
+
 def test_help_imports_no_large_library():
     script = (
         "import sys; from spikey_cli.cli import main; main(['--help'], standalone_mode=False); "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -177,6 +179,16 @@ def test_a_good_dataset_beside_one_whose_source_is_gone(tmp_path, source):
     run("compress", "--dataset", "data", tmp_path / "a.h5", source, tmp_path / "a.spk", status=1)
     names = [file["name"] for file in spikey_cli.info(tmp_path / "a.spk")["files"]]
     assert names == ["source.npy", "source.json"]
+
+
+def test_the_status_is_that_of_an_error_as_a_process(tmp_path, source):
+    """Objects of h5py that the traceback of an error keeps alive must not end the process with a crash."""
+    gone(tmp_path)
+    spikey = [sys.executable, "-m", "spikey_cli", "compress", "--dataset", "data", "a.h5", "source.h5", "a.spk"]
+    done = subprocess.run(spikey, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert spikey_cli.verify(tmp_path / "a.spk").files == 2
 
 
 def columns(file, layout) -> None:
