@@ -31,11 +31,11 @@ from ..model.predictor import Predictor, predictor_with_digest
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
 from .block_plan import steps_for
-from .cost import CostBudget, adaptation_time, decoding_time, lane_memory
+from .cost import CostBudget, block_cost
 from .lattices import Lattices
 from .presets import EFFORT, EFFORTS
 from .scan import ScannedSource
-from .streams import MAX_LANE_GROUP, decode_channels, encode_channels
+from .streams import decode_channels, encode_channels
 
 Decoded = TypeVar("Decoded")
 
@@ -194,6 +194,7 @@ _ESCAPED = {
     Method.CODED: Method.ESCAPED_CODED,
     Method.SPLIT: Method.ESCAPED_SPLIT,
 }
+_PACKED, _SPLIT = (Method.PACKED, Method.ESCAPED_PACKED), (Method.SPLIT, Method.ESCAPED_SPLIT)
 _UNESCAPED: dict[int, Method] = {escaped: method for method, escaped in _ESCAPED.items()}
 
 
@@ -331,6 +332,8 @@ class FetchedBlock(NamedTuple):
     """Sample format of each file; empty in a block of verbatim files."""
     reference_graph: ReferenceGraph
     """References among the positions in `needed`."""
+    max_lanes: int
+    """About the largest number of lanes to decode together."""
 
     def source_of(self, position: int) -> int | None:
         """Return the position of the channel of which this one is a copy."""
@@ -347,7 +350,7 @@ def source_position(
 
 
 def decode_block(
-    block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers, effort: int
+    block: FetchedBlock, coder: Coder, predictor: Predictor | None, workers: Workers, effort: int
 ) -> list[DecodedPart]:
     """Decode the requested channels of a block.
 
@@ -356,8 +359,6 @@ def decode_block(
     block : FetchedBlock
     coder : Coder
     predictor : Predictor or None
-    max_lanes : int
-        About the largest number of lanes to decode together.
     workers : Workers
     effort : int
         How much the adaptation learns; see `presets`.
@@ -397,7 +398,7 @@ def decode_block(
         coder,
         predictor,
         workers,
-        max_lanes,
+        block.max_lanes,
         effort,
     )
     codes_at = dict(zip(block.needed, lattices.join(decoded), strict=True))
@@ -416,11 +417,23 @@ def decode_block(
 
 
 def restore_block(
-    block: FetchedBlock, coder: Coder, predictor: Predictor | None, max_lanes: int, workers: Workers, effort: int
+    block: FetchedBlock, coder: Coder, predictor: Predictor | None, workers: Workers, effort: int
 ) -> list[RestoredPart]:
     """Decode a block to the bytes of its parts, of which all channels were requested; see `decode_block`."""
-    decoded = decode_block(block, coder, predictor, max_lanes, workers, effort)
+    decoded = decode_block(block, coder, predictor, workers, effort)
     return [part.restored(block.formats.get(part.part.file)) for part in decoded]
+
+
+def _coded_channels(table: BlockTable, graph: ReferenceGraph) -> tuple[list[int], ReferenceGraph]:
+    """Return the samples of the coded channels of a block, 0 for packed ones, and their graph, with residues."""
+    entries = [
+        (part.n_frames, stream.method)
+        for part, streams in zip(table.parts, table.streams, strict=True)
+        for stream in streams
+    ]
+    lengths = [0 if method in _PACKED else n for n, method in entries]
+    residues = [n for n, method in entries if method in _SPLIT]
+    return lengths + residues, graph.extended(len(residues))
 
 
 class Decoder(NamedTuple):
@@ -510,7 +523,7 @@ class Decoder(NamedTuple):
             if table.steps
             else ReferenceGraph.independent(len(places))
         )
-        self._check_work(i, table, places, reference_graph)
+        max_lanes = self._check_work(i, table, reference_graph) if table.steps else 0
         formats = {part.file: sample_format for part in table.parts if (sample_format := files[part.file].format)}
         sources = [source_position(places, formats, position) for position in chosen]
         needed = reference_graph.needed(sorted({*chosen, *(source for source in sources if source is not None)}))
@@ -518,35 +531,32 @@ class Decoder(NamedTuple):
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
-        return FetchedBlock(table.steps, places, chosen, needed, streams, formats, reference_graph.subset(needed))
+        return FetchedBlock(
+            table.steps, places, chosen, needed, streams, formats, reference_graph.subset(needed), max_lanes
+        )
 
-    def _check_work(
-        self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], reference_graph: ReferenceGraph
-    ) -> None:
-        """Raise LimitError if block `i` needs too much memory, or too much time together with the blocks before."""
-        if table.steps == 0:
-            return
-        limits, model = self.reader.limits, self.predictor
-        lanes = np.array([-(-part.n_frames // table.steps) for part, _ in places])
-        largest_group = int(np.bincount(reference_graph.joint_groups, lanes).max())
-        if largest_group > limits.lanes(lane_memory(model)):
+    def _check_work(self, i: int, table: BlockTable, reference_graph: ReferenceGraph) -> int:
+        """Raise LimitError if block `i` needs too much memory, or too much time together with the blocks before.
+
+        Return about how many of its lanes may be decoded together.
+        """
+        limits = self.reader.limits
+        lengths, graph = _coded_channels(table, reference_graph)
+        cost = block_cost(lengths, table.steps, graph, self.effort, self.predictor, limits)
+        if cost.group_bytes > limits.group_bytes:
             raise LimitError(
-                f"{self.reader.path}: block {i} has {largest_group} lanes that depend on each other, more than the "
-                "memory limit allows; if you trust it, raise the limit",
+                f"{self.reader.path}: block {i} has lanes that depend on each other and take {cost.group_bytes >> 20} "
+                "MiB, more than the memory limit allows; if you trust it, raise the limit",
                 parameter="memory",
             )
-        frames = [part.n_frames for part, _ in places]
-        references = zip(frames, reference_graph.references, reference_graph.later, strict=True)
-        adapting = sum(n * adaptation_time(len(own), len(later), self.effort) for n, own, later in references)
-        n_groups = -(-int(lanes.sum()) // min(limits.lanes(lane_memory(model)), MAX_LANE_GROUP))
-        steps, passes = min(table.steps, max(frames)) * n_groups, len(set(reference_graph.passes))
-        self.budget.add(i, decoding_time(adapting, sum(frames), steps, passes, model))
+        self.budget.add(i, cost.time)
         if self.budget.time > limits.decoding_time(self.reader.length):
             raise LimitError(
                 f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "
                 "if you trust it, raise the limit",
                 parameter="expansion",
             )
+        return cost.max_lanes
 
     def decode_blocks(
         self,
@@ -577,15 +587,7 @@ class Decoder(NamedTuple):
         SelfTestError
             If the predictor fails its self-test; it names the archive.
         """
-        max_lanes = self.reader.limits.lanes(lane_memory(self.predictor))
-        decode = partial(
-            decode,
-            coder=self.coder,
-            predictor=self.predictor,
-            max_lanes=max_lanes,
-            workers=within,
-            effort=self.effort,
-        )
+        decode = partial(decode, coder=self.coder, predictor=self.predictor, workers=within, effort=self.effort)
         try:
             yield from across.in_turn(decode, blocks)
         except SelfTestError as error:

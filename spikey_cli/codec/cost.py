@@ -1,20 +1,45 @@
 """Cost estimate: the memory and time that decoding a block takes, before it is decoded.
 
-An archive states how many samples, lanes and steps a block has, and which network evaluates them. A few bytes can
-claim very many of these, so a reader compares the estimate with its limits (see `container.limits`) first.
+An archive states how many samples, lanes and steps a block has, what its channels are predicted from, and which network
+evaluates them. A few bytes can claim very much of this, so a reader compares the estimate with its limits (see
+`container.limits`) first.
+
+Memory is the size of the core's coding state, as `core/c/group.c` and `core/c/adaptation.c` divide it. Times were
+measured by `python benchmarks/cost.py`, which compares them with the estimate, and hold for a slow machine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..container.limits import Limits
 from ..model.predictor import Predictor
-from .presets import EFFORT_SHARE
+from ..topology.references import ReferenceGraph
+from .streams import MAX_LANE_GROUP
 
-LANE_MEMORY = 1024
-"""Bytes of the coding state per lane, without the network's tensors."""
+VECTOR = 8
+"""Lanes, and terms, that the core takes at a time."""
 
-SAMPLE_TIME, TERM_TIME, PAIR_TIME = 60, 2.5, 0.12
-"""Nanoseconds per sample, per term of its prediction, and per pair of terms of a sample that teaches."""
-STEP_TIME, CALL_TIME, OPERATOR_TIME = 2_000, 25_000, 2_000
+HISTORY_BYTES = 8 * 48 * 4
+"""Bytes of the last steps of a lane's place in vectors: eight histories of 48 entries."""
+PLACE_BYTES = 64 * 4 + 250
+"""Bytes of a place beside them and its terms: a tile of 64 codes, and what is kept once."""
+LANE_BYTES = 28
+CHANNEL_BYTES = 1024
+"""Bytes of a channel beside its terms, rounded up as its arrays are."""
+GROUP_BYTES = 1 << 16
+"""Bytes of a group of lanes beside them."""
+LANES_AT_ONCE = 512
+"""Lanes that pass through a network together."""
+
+SAMPLE_TIME, TERM_TIME = 80, 1.0
+"""Nanoseconds per sample, and per term of its prediction."""
+SUM_TIME, SOLUTION_TIME = 0.15, 0.8
+"""Nanoseconds per product of two terms that is summed, and per multiply-add of a solution."""
+STEP_TIME, CALL_TIME, OPERATOR_TIME = 600, 25_000, 2_000
 """Nanoseconds per step of a coding pass beside its samples; per call of ONNX Runtime; per operator in a call."""
 PRODUCT_TIME, ELEMENT_TIME = 0.5, 1.0
 """Nanoseconds per multiply-add and per element of a tensor that ONNX Runtime computes, for each column."""
@@ -24,22 +49,185 @@ _CHAIN_COLUMNS = 16
 """Columns that the core evaluates at once; of channels with lanes of their own, a quarter may be in use."""
 
 
-def lane_memory(model: Predictor | None) -> int:
-    """Return the bytes that decoding takes per lane with this model."""
+class Effort(NamedTuple):
+    """How much the adaptation learns, as `core/c/spikey.h` has it."""
+
+    own_terms: int
+    """Own differences among a channel's terms."""
+    own_terms_alone: int
+    """The same without references."""
+    every: int
+    """Steps from one that teaches to the next, after the first EVERY_STEP."""
+    every_of_many: int
+    """The same of a channel with MANY_LANES."""
+    longest_gap: int
+    """Steps between solutions, at most."""
+
+
+EFFORTS = {1: Effort(8, 8, 8, 8, 256), 2: Effort(8, 16, 2, 4, 256), 3: Effort(16, 16, 1, 1, 64)}
+EVERY_STEP, MANY_LANES = 512, 8
+
+
+class BlockCost(NamedTuple):
+    """What decoding a block takes."""
+
+    group_bytes: int
+    """Memory of the largest joint group, whose lanes must be decoded together."""
+    max_lanes: int
+    """About the largest number of lanes of different joint groups that the memory limit lets decode together."""
+    time: float
+    """Nanoseconds on one processor."""
+
+
+def block_cost(
+    lengths: Sequence[int], steps: int, graph: ReferenceGraph, effort: int, model: Predictor | None, limits: Limits
+) -> BlockCost:
+    """Estimate what decoding the coded channels of a block takes.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Samples of each channel; 0 for one that is not coded.
+    steps : int
+        Length of the longest lane, at most.
+    graph : ReferenceGraph
+    effort : int
+    model : Predictor or None
+    limits : Limits
+        Bounds the lanes that are decoded together.
+
+    Returns
+    -------
+    BlockCost
+    """
+    samples = np.array(lengths, dtype=np.int64)
+    coded = np.flatnonzero(samples)
+    if coded.size == 0:
+        return BlockCost(0, MAX_LANE_GROUP, 0.0)
+    samples, rule = samples[coded], EFFORTS[effort]
+    lanes = -(-samples // steps)
+    lane_steps = -(-samples // lanes)
+    passes, groups, lags = (
+        np.array(numbers, dtype=np.int64)[coded] for numbers in (graph.passes, graph.joint_groups, graph.lags)
+    )
+    earlier, later = (
+        np.array([len(others) for others in references], dtype=np.int64)[coded]
+        for references in (graph.references, graph.later)
+    )
+    terms = _terms(rule, earlier, later, lags > 0, _has_mean(groups, passes), model is not None)
+    blocks = -(-(terms + 1) // VECTOR)  # of terms, the target being one
+    products = VECTOR * VECTOR * (blocks * (blocks + 1) // 2)
+
+    number = np.unique(groups, return_inverse=True)[1]
+    group_lanes = np.bincount(number, lanes)
+    vectors = _vectors_of(number, lanes)
+    most_terms = np.zeros(group_lanes.size, dtype=np.int64)
+    np.maximum.at(most_terms, number, VECTOR * blocks)
+    group_bytes = np.bincount(number, _channel_bytes(lanes, blocks, products, lags) + lanes * LANE_BYTES)
+    group_bytes += VECTOR * vectors.rows * (HISTORY_BYTES + PLACE_BYTES + 4 * most_terms + _network_bytes(model))
+    group_bytes += vectors.number * 12 * VECTOR * most_terms  # weights, and where the terms stand
+    padding = VECTOR * vectors.longest * HISTORY_BYTES
+    max_lanes = min(MAX_LANE_GROUP, limits.lanes(int((group_bytes / group_lanes).max())))
+
+    every = np.where(lanes >= MANY_LANES, rule.every_of_many, rule.every)
+    taught = lanes * (np.minimum(lane_steps, EVERY_STEP) + np.maximum(lane_steps - EVERY_STEP, 0) // every)
+    # solutions become rarer: 8 times in each factor of e, until there are `longest_gap` steps between two
+    solutions = 8.5 * np.log(np.maximum(lane_steps, 16) / 16) + 8 + lane_steps / rule.longest_gap
+    time = samples * (SAMPLE_TIME + TERM_TIME * VECTOR * blocks)
+    time = time + SUM_TIME * taught * products + SOLUTION_TIME * solutions * (terms**3 / 6 + 4 * products)
+    all_steps, n_passes = _steps_of_groups(lanes, lane_steps, max_lanes), len(set(passes.tolist()))
+    return BlockCost(
+        int((group_bytes + padding).max()) + _fixed_bytes(model),
+        max_lanes,
+        float(time.sum())
+        + STEP_TIME * all_steps * n_passes
+        + network_time(int(samples.sum()), all_steps, n_passes, model),
+    )
+
+
+def _has_mean(groups: np.ndarray, passes: np.ndarray) -> np.ndarray:
+    """Whether each channel's joint group has two channels or more in earlier coding passes."""
+    place = groups * (int(passes.max()) + 1)
+    order = np.sort(place + passes)
+    return np.searchsorted(order, place + passes) - np.searchsorted(order, place) >= 2
+
+
+def _terms(
+    rule: Effort, earlier: np.ndarray, later: np.ndarray, has_lag: np.ndarray, has_mean: np.ndarray, has_network: bool
+) -> np.ndarray:
+    """Number of each channel's terms (docs/format.md, *Terms*)."""
+    own = np.where((earlier > 0) | (later > 0), rule.own_terms, rule.own_terms_alone)
+    first = has_network & (earlier > 0)
+    past = own + 1 + 4 * has_network + 2 * (earlier + later + first + has_lag) + has_mean
+    present = earlier + first + 2 * has_mean
+    return np.where(present > 0, VECTOR * -(-past // VECTOR) + present, past)
+
+
+def _channel_bytes(lanes: np.ndarray, blocks: np.ndarray, products: np.ndarray, lags: np.ndarray) -> np.ndarray:
+    """Rows of terms and sums of each channel, and what it keeps for a long lag."""
+    rows = lanes * -(-VECTOR // lanes)
+    long_past = 8 * lanes * 2 ** np.ceil(np.log2(lags + 1)).astype(np.int64) * (lags > 0)
+    return CHANNEL_BYTES + 4 * VECTOR * blocks * (1 + rows) + 4 * rows + 12 * products + long_past
+
+
+class _Vectors(NamedTuple):
+    """How lanes stand in vectors: either eight channels side by side, or a channel's lanes. Arrays, by joint group."""
+
+    number: np.ndarray
+    """Vectors of channels, each of some rows."""
+    rows: np.ndarray
+    """Rows of all of them."""
+    longest: np.ndarray
+    """Most rows of one."""
+
+
+def _vectors_of(number: np.ndarray, lanes: np.ndarray) -> _Vectors:
+    """Return the vectors of joint groups, of which `number` is that of each channel."""
+    channels, longest = np.bincount(number), np.zeros(number.max() + 1, dtype=np.int64)
+    np.maximum.at(longest, number, lanes)
+    beside = -(-channels // VECTOR) * longest
+    deep = np.bincount(number, -(-lanes // VECTOR))
+    is_deep = deep < beside
+    return _Vectors(
+        np.where(is_deep, channels, -(-channels // VECTOR)),
+        np.minimum(deep, beside),
+        np.where(is_deep, -(-longest // VECTOR), longest),
+    )
+
+
+def _network_bytes(model: Predictor | None) -> int:
+    """Bytes of a lane's place for the network: its window, and the tensors of ONNX Runtime if that evaluates it."""
     if model is None:
-        return LANE_MEMORY
-    # ONNX Runtime holds several tensors of all lanes; a chain is evaluated for some lanes at a time
-    return LANE_MEMORY + 4 * model.window + (0 if model.chain else 16 * model.widest)
+        return 4
+    return 2 * (1 << (model.window + 1).bit_length()) + (0 if model.chain else 4 * model.window + 16 * model.widest)
 
 
-def adaptation_time(n_earlier: int, n_later: int, effort: int) -> float:
-    """Estimate the nanoseconds that a sample of a channel with these numbers of references takes, without a network."""
-    terms = 32 + 3 * n_earlier + 2 * n_later if n_earlier or n_later else 24
-    return SAMPLE_TIME + TERM_TIME * terms + PAIR_TIME * terms**2 * EFFORT_SHARE[effort]
+def _fixed_bytes(model: Predictor | None) -> int:
+    """Bytes of a group of lanes, however many they are."""
+    return GROUP_BYTES + (4 * (model.window + 2 * model.widest) * LANES_AT_ONCE if model and model.chain else 0)
+
+
+def _steps_of_groups(lanes: np.ndarray, lane_steps: np.ndarray, max_lanes: int) -> int:
+    """Steps of all groups of lanes, which are of similar length (see `streams.share_channels`)."""
+    octave = np.log2(lane_steps).astype(np.int64)
+    longest = np.zeros(octave.max() + 1, dtype=np.int64)
+    np.maximum.at(longest, octave, lane_steps)
+    return int((longest * np.ceil(np.bincount(octave, lanes) / max_lanes)).sum())
 
 
 def network_time(samples: int, steps: int, passes: int, model: Predictor | None) -> float:
-    """Estimate the nanoseconds that the network of a block takes; parameters as in `decoding_time`."""
+    """Estimate the nanoseconds that the network of a block takes.
+
+    Parameters
+    ----------
+    samples : int
+        Samples of all channels.
+    steps : int
+        Steps that are taken: the length of the longest lane, for each group of lanes that are decoded together.
+    passes : int
+        Number of coding passes.
+    model : Predictor or None
+    """
     if model is None:
         return 0.0
     if model.chain:
@@ -54,24 +242,6 @@ def network_time(samples: int, steps: int, passes: int, model: Predictor | None)
         time += calls * (CALL_TIME + OPERATOR_TIME * n_operators)
         time += columns * (PRODUCT_TIME * work.products + ELEMENT_TIME * work.elements)
     return time
-
-
-def decoding_time(adapting: float, samples: int, steps: int, passes: int, model: Predictor | None) -> float:
-    """Estimate the time in nanoseconds that decoding takes.
-
-    Parameters
-    ----------
-    adapting : float
-        Sum of `adaptation_time` of all samples.
-    samples : int
-        Samples of all channels.
-    steps : int
-        Steps that are taken: the length of the longest lane, for each group of lanes that are decoded together.
-    passes : int
-        Number of coding passes.
-    model : Predictor or None
-    """
-    return adapting + STEP_TIME * steps * passes + network_time(samples, steps, passes, model)
 
 
 class CostBudget:

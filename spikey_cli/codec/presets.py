@@ -29,9 +29,6 @@ DEFAULT_PRESET = "default"
 EFFORT = PRESETS[DEFAULT_PRESET].effort
 """Effort of the default preset, and of chunks and live streams."""
 
-EFFORT_SHARE = {1: 1 / 8, 2: 1 / 2, 3: 1.0}
-"""Largest share of the steps that teach, by effort."""
-
 EFFORTS = tuple(preset.effort for preset in PRESETS.values())
 
 

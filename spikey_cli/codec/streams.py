@@ -156,7 +156,7 @@ def decode_channels(
             [streams[i] for i in group], [lengths[i] for i in group], own, graph, steps, coder, predictor, effort
         )
 
-    return _by_group(decode_group, lengths, steps, reference_graph, workers, min(max_lanes, MAX_LANE_GROUP))
+    return _by_group(decode_group, lengths, steps, reference_graph, workers, max_lanes)
 
 
 def log_channels(

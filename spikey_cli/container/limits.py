@@ -2,7 +2,7 @@
 
 A few bytes of a hostile archive can claim any number of samples. `Limits` bounds the memory and the work:
 
-    memory       directory, files and channels, samples of a block, state of the lanes that are decoded together
+    memory       directory, files and channels, samples of a block, coding state of the lanes that are decoded together
     expansion    bytes restored, and time spent decoding, for each byte of the archive
 
 Time is estimated (see `codec.cost`), not measured, so that every machine refuses the same archives.
@@ -54,9 +54,14 @@ class Limits:
         """Maximum samples of a block; one frame is always allowed."""
         return max(self.memory // SAMPLE_MEMORY, SAMPLES_PER_BYTE * archive_bytes)
 
+    @property
+    def group_bytes(self) -> int:
+        """Maximum size of the coding state of lanes that depend on each other."""
+        return self.memory // 2
+
     def lanes(self, lane_bytes: int) -> int:
-        """Maximum lanes that are decoded together if each takes `lane_bytes`."""
-        return max(1, self.memory // 3 // lane_bytes)
+        """Maximum lanes that are decoded together, unless they depend on each other, if each takes `lane_bytes`."""
+        return max(1, self.memory // 3 // max(1, lane_bytes))
 
     @property
     def directory_bytes(self) -> int:

@@ -6,16 +6,14 @@ import hashlib
 
 import numpy as np
 
-from ..codec.cost import adaptation_time, decoding_time
-from ..codec.presets import EFFORT
-from ..container.limits import DEFAULT_LIMITS, Limits
+from ..container.limits import DEFAULT_LIMITS, Limits, beyond_memory
 from ..container.quantizer_table import unpack_quantizer
 from ..core.quantizer import Quantizer
 from ..errors import DamageError, LimitError, SpikeyError
 from ..io.layout import sample_dtype, samples_from_bytes, samples_to_bytes
 from ..model.predictor import Predictor, predictor_with_digest
 from .packets import CODED, END, QUANTIZER, LiveFormat, Packet, named, unpack_end, unpack_header, unpack_packet
-from .stream_state import StreamState
+from .stream_state import StreamState, stream_cost
 
 TIME_FACTOR = 2
 """Estimated decoding time that a stream may take, relative to an archive of as many bytes: with one lane a channel, the
@@ -32,7 +30,7 @@ class StreamDecoder:
     predictor : Predictor, optional
         The network that the stream was written with. Needed only if the package does not include it.
     limits : Limits, optional
-        Bytes and decoding time granted for each byte received.
+        Memory of the coding state; bytes and decoding time granted for each byte received.
     name : str, optional
         What error messages call the stream.
 
@@ -142,10 +140,9 @@ class StreamDecoder:
                 stream, pos, self._crc = unpacked
                 if self._predictor is None or not self._predictor.digest.startswith(stream.model):
                     self._predictor = predictor_with_digest(stream.model)
-                topology, n = stream.topology, stream.channels
-                references = zip(topology.earlier, topology.later, strict=True)
-                adapting = sum(adaptation_time(len(own), len(later), EFFORT) for own, later in references)
-                self._frame_time = decoding_time(adapting, n, 1, len(set(topology.passes)), self._predictor)
+                state_bytes, self._frame_time = stream_cost(stream.topology, self._predictor)
+                if state_bytes > self._limits.memory:
+                    raise beyond_memory(f"decoding its {stream.channels} channels takes {state_bytes >> 20} MiB")
                 self._sha.update(stream.header)
                 self.format = stream
             while pos < len(self._input):

@@ -19,6 +19,9 @@ from itertools import pairwise
 import numpy as np
 
 from ..codec.coding_state import CodingState
+from ..codec.cost import block_cost
+from ..codec.presets import EFFORT
+from ..container.limits import NO_LIMITS
 from ..container.table_reader import TableReader
 from ..core.converter import Bins
 from ..core.lanes import Lanes
@@ -37,6 +40,20 @@ SAMPLES_PER_STREAM = 8192
 MAX_STREAMS_PER_PASS = 8
 _ENDLESS = 2**31 - 1
 _WORD_BYTES = 4
+
+
+_COUNTED_FRAMES = 1024
+"""Frames after the start of a coding state, where learning takes most, whose time stands for that of all."""
+
+
+def stream_cost(topology: Topology, predictor: Predictor) -> tuple[int, float]:
+    """Estimate what decoding a stream takes: bytes of its coding state, and nanoseconds per frame."""
+    earlier = tuple(tuple(reference.channel for reference in references) for references in topology.earlier)
+    n = len(earlier)
+    # as if all channels depended on each other, since they take their steps together
+    graph = ReferenceGraph(topology.passes, earlier, earlier, topology.later, topology.lags, (0,) * n)
+    cost = block_cost([_COUNTED_FRAMES] * n, _COUNTED_FRAMES, graph, EFFORT, predictor, NO_LIMITS)
+    return cost.group_bytes, cost.time / _COUNTED_FRAMES
 
 
 def streams_per_pass(n_samples: int) -> int:

@@ -1,10 +1,12 @@
-"""Cost estimates of decoding, compared with the work that decoding does: operators, products and elements, counted."""
+"""Cost estimates of decoding, compared with what it does: memory of the core, work of ONNX Runtime."""
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +19,18 @@ from support.random_models import PARTS, layers_model, random_model
 from support.recordings import write_session
 
 import spikey_cli
-from spikey_cli.codec import blocks, cost
-from spikey_cli.codec.cost import CostBudget, adaptation_time, decoding_time, lane_memory
-from spikey_cli.codec.presets import EFFORTS
+from spikey_cli.codec import cost
+from spikey_cli.codec.coding_state import CodingState
+from spikey_cli.codec.cost import EFFORTS, CostBudget, block_cost, network_time
+from spikey_cli.container.limits import DEFAULT_LIMITS, Limits
+from spikey_cli.core.converter import Bins
+from spikey_cli.core.lanes import cut
+from spikey_cli.core.quantizer import N1
+from spikey_cli.core.reference.adaptation import EFFORTS as REFERENCE_EFFORTS
 from spikey_cli.model import predictor as predictors
 from spikey_cli.model.predictor import Predictor, find_model
+from spikey_cli.topology.references import BlockChannel, ReferenceGraph, ReferenceTable
+from spikey_cli.topology.topology import Topology
 
 ROWS = 256
 ONES, SUM = np.ones((ROWS, 1)), np.ones((3, ROWS))
@@ -76,9 +85,7 @@ def test_what_onnx_runtime_does_is_estimated(tmp_path, random, monkeypatch, name
     own, encoding = Predictor(MODELS[name]), Predictor(MODELS[name])
     assert own.chain is None
     spikey_cli.compress(wavs, tmp_path / "a.spk", coder=spikey_cli.Encoding(predictor=encoding), verify=False)
-    monkeypatch.setattr(
-        blocks, "decoding_time", lambda adapting, *how: estimates.append(cost.network_time(*how)) or estimates[-1]
-    )
+    monkeypatch.setattr(cost, "network_time", lambda *how: estimates.append(network_time(*how)) or estimates[-1])
     assert spikey_cli.verify(tmp_path / "a.spk", predictor=own, limits=spikey_cli.Limits(expansion=1 << 40)).files == 3
     done = counted(sessions[0])
     assert done.calls > 300
@@ -104,12 +111,102 @@ def test_small_archives_that_would_take_long_are_refused(tmp_path, name):
         spikey_cli.verify(path)
 
 
-def test_a_larger_network_costs_more():
-    models = [None, find_model("n1"), find_model("n1-peers")]
-    times = [decoding_time(1.0, 10_000, 100, 2, model) for model in models]
-    memory = [lane_memory(model) for model in models]
-    assert times[0] < times[1] < times[2]
-    assert memory[0] < memory[1] < memory[2]
+SHIPPED = [None, find_model("n1"), find_model("n1-peers")]
+
+
+def graph_of(n_channels: int, frames: int, references: int = 0, lag: int = 0) -> ReferenceGraph:
+    """Channels of which each one references those before it."""
+    pairs = [(j, i, 9) for i in range(n_channels) for j in range(max(0, i - references), i)]
+    topology = Topology.from_pairs(pairs, [min(i, 15) for i in range(n_channels)], [lag] * n_channels)
+    return ReferenceGraph.of(topology, [BlockChannel(i, 0, frames) for i in range(n_channels)])
+
+
+class _Usage(ctypes.Structure):
+    """`struct mallinfo2` of glibc."""
+
+    _names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    _fields_ = [(name, ctypes.c_size_t) for name in _names]
+
+
+def allocated_by_state(n_channels: int, frames: int, steps: int, graph: ReferenceGraph, effort: int, model) -> int:
+    """Bytes that the core takes for the coding state of a block's channels."""
+    usage = ctypes.CDLL(None).mallinfo2
+    usage.restype = _Usage
+    lanes = cut([frames] * n_channels, steps)
+    bins = Bins.of([N1] * n_channels, model.profile if model else None)
+    zeros = np.zeros(lanes.count, np.uint8), np.zeros(lanes.count, np.int32)
+    table = ReferenceTable.of(graph, range(n_channels))
+    before = usage()
+    state = CodingState(lanes, bins, *zeros, model, table, effort=effort)
+    after = usage()
+    del state
+    return after.hblkhd + after.uordblks - before.hblkhd - before.uordblks
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs mallinfo2"
+)
+@pytest.mark.parametrize("model", SHIPPED[:2], ids=["alone", "n1"])
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize(
+    ("channels", "frames", "steps", "references", "lag"),
+    [
+        (40, 300, 300, 2, 0),
+        (24, 1000, 300, 8, 0),
+        (24, 1000, 100, 8, 100),
+        (16, 4000, 100, 4, 4000),
+        (128, 100, 100, 8, 4096),
+    ],
+)
+def test_memory_is_what_the_core_allocates(channels, frames, steps, references, lag, effort, model):
+    graph = graph_of(channels, frames, references, lag)
+    allocated = allocated_by_state(channels, frames, steps, graph, effort, model)
+    cost = block_cost([frames] * channels, steps, graph, effort, model, DEFAULT_LIMITS)
+    assert allocated <= cost.group_bytes <= 1.25 * allocated
+
+
+@pytest.mark.parametrize(("lanes", "lag"), [(1, 0), (3, 0), (8, 0), (2, 4096)])
+def test_lanes_that_are_decoded_together_take_a_third_of_the_memory_limit(lanes, lag):
+    graph = replace(ReferenceGraph.independent(2000), lags=(lag,) * 2000)
+    limits = Limits(memory=24 << 20)
+    max_lanes = block_cost([100 * lanes] * 2000, 100, graph, 2, None, limits).max_lanes
+    n_channels = max_lanes // lanes
+    together = graph.subset(range(n_channels))
+    assert allocated_by_state(n_channels, 100 * lanes, 100, together, 2, None) <= 8 << 20
+    assert max_lanes >= (40 if lag else 200)
+
+
+def test_efforts_are_those_of_the_reference():
+    assert {number: tuple(effort) for number, effort in EFFORTS.items()} == {
+        number: tuple(effort) for number, effort in REFERENCE_EFFORTS.items()
+    }
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_more_work_costs_more(effort):
+    def time(frames: int = 10_000, steps: int = 2000, references: int = 2, model: Predictor | None = SHIPPED[1]):
+        return block_cost([frames] * 6, steps, graph_of(6, frames, references), effort, model, DEFAULT_LIMITS).time
+
+    assert time(frames=20_000) > time()
+    assert time(references=4) > time()
+    assert time(steps=10_000) > time()
+    assert time(model=SHIPPED[0]) < time() < time(model=SHIPPED[2])
+
+
+def test_a_larger_effort_costs_more():
+    graph = graph_of(6, 10_000, 4)
+    costs = [block_cost([10_000] * 6, 2000, graph, effort, SHIPPED[1], DEFAULT_LIMITS) for effort in EFFORTS]
+    times = [cost.time for cost in costs]
+    assert times == sorted(times)
+    assert costs[0].group_bytes < costs[2].group_bytes
+
+
+def test_channels_that_are_not_coded_cost_nothing():
+    one, two = ReferenceGraph.independent(1), ReferenceGraph.independent(2)
+    assert block_cost([0, 0], 9, two, 2, None, DEFAULT_LIMITS).time == 0
+    assert block_cost([0, 500], 500, two, 2, None, DEFAULT_LIMITS) == block_cost(
+        [500], 500, one, 2, None, DEFAULT_LIMITS
+    )
 
 
 def test_a_chain_in_floats_costs_more():
@@ -117,15 +214,7 @@ def test_a_chain_in_floats_costs_more():
     whole, floats = (Predictor(layers_model(*layers, *more)) for more in ((), (("Clip", -40_000, 40_000),)))
     assert whole.chain.network.is_integer
     assert not floats.chain.network.is_integer
-    assert decoding_time(0.0, 100, 10, 1, whole) < decoding_time(0.0, 100, 10, 1, floats)
-
-
-@pytest.mark.parametrize("effort", EFFORTS)
-def test_references_cost_as_many_terms_as_they_have(effort):
-    """Three of each reference, two of each later one, and those of the channel itself."""
-    for earlier, later in ((0, 0), (1, 0), (4, 1), (8, 2)):
-        reckoned = adaptation_time(earlier, later, effort) - cost.SAMPLE_TIME
-        assert reckoned > cost.TERM_TIME * (22 + 3 * earlier + 2 * later)
+    assert network_time(100, 10, 1, whole) < network_time(100, 10, 1, floats)
 
 
 def test_a_block_counts_once():

@@ -203,13 +203,16 @@ def _with_model(content: Content, model: bytes) -> Content:
     return content
 
 
-def _with_channels(content: Content, channels: int, frames: int, peers: int) -> Content:
-    """One file of many channels, each with the maximum number of peers, and with streams that hold nothing."""
+def _with_channels(
+    content: Content, channels: int, frames: int, peers: int, *, lag: int = 0, steps: int = 1
+) -> Content:
+    """One file of many channels, each with so many peers, and with streams that hold nothing."""
     pairs = [(i, i + gap, 200) for gap in range(1, peers // 2 + 1) for i in range(channels - gap)]
     layout = Layout(b"", b"", 1, channels, 1, frames)
     files = (FileEntry("s.wav", layout.file_bytes, layout),)
-    content.directory = Directory(files, Topology.from_pairs(pairs, [i % 16 for i in range(channels)]))
-    content.blocks = [(1, [Part(0, 0, frames)], [[(1, b"\0\0")] * channels])] if frames else []
+    topology = Topology.from_pairs(pairs, [i % 16 for i in range(channels)], [lag] * channels)
+    content.directory = Directory(files, topology)
+    content.blocks = [(steps, [Part(0, 0, frames)], [[(1, b"\0\0")] * channels])] if frames else []
     return content
 
 
@@ -266,6 +269,12 @@ BOMBS: dict[str, Callable[[Path], bytes]] = {
     "65,535 channels without frames": lambda folder: _with_channels(_small(folder), 65_535, 0, 4).parts().pack(),
     "65,535 channels of one frame": lambda folder: _with_channels(_small(folder), 65_535, 1, 0).parts().pack(),
     "600 channels of 6000 frames": lambda folder: _with_channels(_small(folder), 600, 6000, 4).parts().pack(),
+    "600 channels with long lags": lambda folder: (
+        _with_channels(_small(folder), 600, 600, 0, lag=4096, steps=100).parts().pack()
+    ),
+    "300 channels together with long lags": lambda folder: (
+        _with_channels(_small(folder), 300, 100, 16, lag=4096, steps=100).parts().pack()
+    ),
     "lanes of one step": lambda folder: _with_lanes(folder, 1),
     "lanes of eight steps": lambda folder: _with_lanes(folder, 8),
     "one lane": lambda folder: _with_steps(folder, None),

@@ -18,6 +18,7 @@ from support.streams import restored, transmitted
 from spikey_cli import Limits, StreamDecoder, StreamEncoder
 from spikey_cli.container.limits import DEFAULT_LIMITS, TIME_PER_BYTE
 from spikey_cli.container.quantizer_table import pack_quantizer
+from spikey_cli.container.topology_table import pack_topology
 from spikey_cli.core.packed import packed_bytes
 from spikey_cli.core.quantizer import identity
 from spikey_cli.errors import ArchiveError, LimitError, SpikeyError
@@ -27,6 +28,7 @@ from spikey_cli.streaming.decoder import TIME_FACTOR
 from spikey_cli.streaming.packets import CODED, END, QUANTIZER, SAMPLES, Packet, pack_packet
 from spikey_cli.streaming.pipe import decompress_pipe
 from spikey_cli.streaming.stream_state import streams_per_pass
+from spikey_cli.topology.topology import Topology
 
 ONE_VALUE = b"\2\0\1\1"
 """A quantizer of one value: any number of samples on it takes no bits."""
@@ -191,11 +193,21 @@ def test_restored_bytes_are_limited():
 
 
 def test_decoding_time_is_limited():
-    packets = [Packet(0, QUANTIZER, ONE_VALUE), packet_without_bits(1, 1 << 22, first=True)]
-    packets += [packet_without_bits(1, 1 << 22)] * 8
+    stream = forged(1, Packet(0, QUANTIZER, ONE_VALUE), packet_without_bits(1, 1 << 20, first=True))
     with pytest.raises(LimitError, match="takes longer to decode") as raised:
-        StreamDecoder().push(forged(1, *packets))
+        StreamDecoder(limits=Limits(expansion=DEFAULT_LIMITS.expansion // 10)).push(stream)
     assert raised.value.parameter == "expansion"
+
+
+@pytest.mark.parametrize(("channels", "references"), [(65_535, 0), (4000, 8)])
+def test_a_coding_state_of_many_channels_is_refused_before_it_is_made(channels, references):
+    pairs = [(i, i + gap, 0) for gap in range(1, references + 1) for i in range(channels - gap)]
+    topology = pack_topology(Topology.from_pairs(pairs, [i % 16 for i in range(channels)]))
+    stream = forged(channels, description=joined([1000, channels, 0]) + topology)
+    with pytest.raises(LimitError, match=r"takes \d+ MiB, which exceeds the memory limit") as raised:
+        StreamDecoder().push(stream)
+    assert raised.value.parameter == "memory"
+    StreamDecoder(limits=Limits(memory=1 << 30)).push(stream)
 
 
 def test_quantizers_alone_create_no_coding_state(monkeypatch):
