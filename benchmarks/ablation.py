@@ -17,7 +17,7 @@ import click
 
 from spikey_cli.api.compress import Encoding, compress
 from spikey_cli.api.info import info
-from spikey_cli.codec import block_plan
+from spikey_cli.codec import presets
 from spikey_cli.model import predictor
 
 Constant = tuple[ModuleType, str, object]
@@ -26,7 +26,7 @@ _EQUAL_BINS: list[Constant] = [(predictor, "_profile", lambda graph: None)]
 
 
 def _lanes(count: int) -> list[Constant]:
-    return [(block_plan, "LANES_WANTED", count)]
+    return [(presets, "PRESETS", {"default": presets.PRESETS["default"]._replace(lanes=count)})]
 
 
 ROWS: dict[str, tuple[Encoding, list[Constant]]] = {

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..codec.block_plan import plan_blocks, steps_for
+from ..codec.presets import DEFAULT_PRESET, PRESETS
 from ..codec.streams import encode_channels, log_channels
 from ..container.directory import Directory, FileEntry
 from ..container.parts import Method
@@ -148,7 +149,7 @@ def _code_block(
     workers: Workers,
 ) -> list[ChannelExcerpt]:
     lengths = [codes.size for codes in channels]
-    steps = steps_for(lengths)
+    steps = steps_for(lengths, PRESETS[DEFAULT_PRESET].lanes)
     streams = encode_channels(channels, quantizers, reference_graph, steps, _CODER, predictor, workers)
     packed = [stream.method == Method.PACKED for stream in streams]
     reference_graph = reference_graph.without([i for i, is_packed in enumerate(packed) if is_packed])

@@ -403,7 +403,7 @@ def write_archive(
     blocks = plan_blocks(sessions, frames, channels) + plan_blocks(verbatim, frames, channels)
     across, within = workers.for_blocks(len(blocks))
     source_blocks = (read_block(sources, writer.digests, writer.directory, parts, within) for parts in blocks)
-    encode = partial(encode_block, coder=coder, predictor=predictor, workers=within, effort=preset.effort)
+    encode = partial(encode_block, coder=coder, predictor=predictor, workers=within, preset=preset)
     try:
         for block in across.in_turn(encode, source_blocks):
             writer.add_block(block.steps, block.parts, block.streams)

@@ -27,11 +27,6 @@ again with each block. A file of more than WIDE_SAMPLES channels has one frame i
 PART_FRAMES = 1 << 18
 """Largest number of frames of a part, which is the least that is decoded to read a sample."""
 
-LANES_WANTED = 8
-"""Number of lanes of a block that has enough samples: as many as the core's vectors take. More would cost more headers,
-and statistics change within a long lane as within the recording.
-"""
-
 MIN_STEPS = 4096
 """Least length of a lane."""
 
@@ -79,8 +74,8 @@ def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channe
     return blocks
 
 
-def steps_for(channel_lengths: Sequence[int]) -> int:
-    """Return the length of the longest lane of a block with channels of these lengths; lanes are about equally long."""
+def steps_for(channel_lengths: Sequence[int], lanes: int) -> int:
+    """Return the length of the longest lane of a block with channels of these lengths, in about so many lanes."""
     total = sum(channel_lengths)
-    target = max(MIN_STEPS, -(-total // LANES_WANTED))
+    target = max(MIN_STEPS, -(-total // lanes))
     return max(-(-n // max(1, round(n / target))) for n in channel_lengths)

@@ -33,7 +33,7 @@ from ..topology.references import ReferenceGraph
 from .block_plan import steps_for
 from .cost import CostBudget, block_cost
 from .lattices import Lattices
-from .presets import EFFORT, EFFORTS
+from .presets import DEFAULT_PRESET, EFFORTS, PRESETS, Preset
 from .scan import ScannedSource
 from .streams import decode_channels, encode_channels
 
@@ -130,7 +130,11 @@ def read_block(
 
 
 def encode_block(
-    block: SourceBlock, coder: Coder, predictor: Predictor | None, workers: Workers, effort: int = EFFORT
+    block: SourceBlock,
+    coder: Coder,
+    predictor: Predictor | None,
+    workers: Workers,
+    preset: Preset = PRESETS[DEFAULT_PRESET],
 ) -> CodedBlock:
     """Encode a block.
 
@@ -141,8 +145,7 @@ def encode_block(
     predictor : Predictor or None
         None: the adaptation alone.
     workers : Workers
-    effort : int
-        How much the adaptation learns; see `presets`.
+    preset : Preset, optional
 
     Returns
     -------
@@ -161,7 +164,7 @@ def encode_block(
     formatted = list(zip(block.parts, block.formats, block.pieces, strict=True))
     channels, escapes = zip(*itertools.chain.from_iterable(workers.map(_read_channels, formatted)), strict=True)
     quantizers = [each.quantizer.of_channel(i) for each in block.formats for i in range(each.channels)]
-    steps = steps_for([codes.size for codes in channels])
+    steps = steps_for([codes.size for codes in channels], preset.lanes)
     lattices = Lattices.of(quantizers)
     points, residues = lattices.split(channels)
     coded = encode_channels(
@@ -172,7 +175,7 @@ def encode_block(
         coder,
         predictor,
         workers,
-        effort,
+        preset.effort,
     )
     streams = map(_with_escapes, lattices.join_streams(coded), escapes)
     part_streams = [[next(streams) for _ in range(sample_format.channels)] for sample_format in block.formats]

@@ -19,9 +19,14 @@ class Preset(NamedTuple):
     """Name of the coder, unless another is asked for."""
     earlier: int
     """Most channels of earlier coding passes that a channel references."""
+    lanes: int
+    """Number of lanes of a block that has enough samples. The core takes eight at a time, so a recording of few
+    channels is the faster, the more there are; but each has a header, and statistics change within a long lane as in
+    the recording.
+    """
 
 
-PRESETS = {"fast": Preset(1, "rice", 2), "default": Preset(2, "rice", 4), "best": Preset(3, "range", 8)}
+PRESETS = {"fast": Preset(1, "rice", 2, 64), "default": Preset(2, "rice", 4, 8), "best": Preset(3, "range", 8, 8)}
 """All presets by name."""
 
 DEFAULT_PRESET = "default"
