@@ -16,8 +16,8 @@ from ..codec.block_plan import plan_blocks
 from ..codec.blocks import FileChangedError, encode_block, read_block
 from ..codec.presets import DEFAULT_PRESET, PRESETS, Preset, find_preset
 from ..codec.scan import ScannedSource, SourceChangedError
-from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter, content_digest
-from ..container.directory import MAX_MODEL_BYTES, Directory, FileEntry
+from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter
+from ..container.directory import MAX_MODEL_BYTES, Directory, FileEntry, record_entries
 from ..container.limits import NO_LIMITS
 from ..core.coders import Coder, find_coder
 from ..errors import InputError, SelfTestError, SpikeyError, SpikeyWarning
@@ -264,7 +264,9 @@ def compress(
                     # the archive's directory lists the file already: start again without it
                     fail(error)
                     lost = [error.source.source]
-                    scanned = [s for s in scanned if s is not error.source and not is_about(s.source, lost)]
+                    scanned = [
+                        s for s in scanned if s.source is not error.source.source and not is_about(s.source, lost)
+                    ]
                 except SelfTestError as error:
                     # no other machine could read what it predicted: start again without the network
                     warnings.append(SpikeyWarning(f"{error}; {archive} was written without the model, and is larger"))
@@ -294,6 +296,7 @@ def find_sessions(
     Parameters
     ----------
     sources : sequence of ScannedSource
+        Files of records are followed by their groups.
     max_earlier : int, optional
         Most channels of earlier passes that a channel references; 0 makes all channels independent.
     within_groups : bool, optional
@@ -305,7 +308,7 @@ def find_sessions(
     topology : Topology
         Of all channels, file by file.
     sessions : list of list of int
-        Indices of the files with samples that were recorded together.
+        Indices of the sources with samples that were recorded together; a file of records stands with its groups.
     """
     residuals: list[np.ndarray] = []
     keys: list[tuple[int, ...]] = []
@@ -317,11 +320,29 @@ def find_sessions(
             for channel, residual in enumerate(source.residuals):
                 group = (i, channel * n_groups // source.channels) if n_groups > 1 else ()
                 # files with many channels have shorter excerpts, and only those of equal length can be compared
-                keys.append((source.layout.n_frames, source.layout.sample_rate, residual.size, *group))
+                # so can only channels that are cut at the same frames
+                unit = source.records.groups[source.group].samples if source.records else 1
+                keys.append((source.layout.n_frames, source.layout.sample_rate, unit, residual.size, *group))
             file_of_channel += [i] * source.channels
     topology = find_topology(residuals, keys, max_earlier)
     logger.info("%s", topology)
-    return topology, topology.sessions_of_files(file_of_channel)
+    sessions = topology.sessions_of_files(file_of_channel)
+    return topology, _with_whole_records(sessions, sources) if any(source.records for source in sources) else sessions
+
+
+def _with_whole_records(sessions: Sequence[Sequence[int]], sources: Sequence[ScannedSource]) -> list[list[int]]:
+    """Join the sessions of the groups of each file of records, and add the file itself if it has samples."""
+    first = 0
+    files = [(first := i) if source.group < 0 else first for i, source in enumerate(sources)]
+    session_of: dict[int, list[int]] = {}
+    for session in sessions:
+        shared = {id(other): other for i in session if (other := session_of.get(files[i]))}
+        whole = [i for each in (*shared.values(), session) for i in each]
+        session_of |= {files[i]: whole for i in whole}
+    return [
+        sorted({*session, *(files[i] for i in session if (own := sources[files[i]].records) and own.kept.bytes)})
+        for session in {id(each): each for each in session_of.values()}.values()
+    ]
 
 
 def _group_channels(n_frames: int) -> int:
@@ -386,10 +407,12 @@ def write_archive(
     SelfTestError
         The predictor's self-test failed.
     """
-    topology, sessions = find_sessions(sources, preset.earlier if peers else 0, within_groups=True)
-    files = tuple(FileEntry(s.name, s.size, s.layout, s.quantizer, s.scaling) for s in sources)
+    members = [member for source in sources for member in source.members]
+    topology, sessions = find_sessions(members, preset.earlier if peers else 0, within_groups=True)
+    files = tuple(entry for source in sources for entry in _entries(source))
     frames, channels = [entry.frames for entry in files], [entry.channels for entry in files]
-    verbatim = [[i] for i, entry in enumerate(files) if entry.layout is None]
+    units = [entry.unit for entry in files]
+    verbatim = [[i] for i, s in enumerate(members) if s.layout is None and not s.groups and files[i].frames]
     model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]
     logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
     done, total = 0, sum(entry.frames * entry.frame_bytes for entry in files)
@@ -398,25 +421,35 @@ def write_archive(
     embedded = _embedded_model(predictor, embed_model, sum(entry.size for entry in files))
     writer = ArchiveWriter(file, coder.number, preset.effort, model, Directory(files, topology, embedded))
 
-    for digest, source in zip(writer.digests, sources, strict=True):
-        digest.update(source.layout.header if source.layout else b"")
-    blocks = plan_blocks(sessions, frames, channels) + plan_blocks(verbatim, frames, channels)
+    for digest, entry in zip(writer.digests, files, strict=True):
+        digest.update(entry.header)
+    blocks = plan_blocks(sessions, frames, channels, units) + plan_blocks(verbatim, frames, channels, units)
+    for block_parts in blocks:
+        block_parts.sort(key=lambda part: files[part.file].layout is None)
     across, within = workers.for_blocks(len(blocks))
-    source_blocks = (read_block(sources, writer.digests, writer.directory, parts, within) for parts in blocks)
+    source_blocks = (read_block(members, writer.digests, writer.directory, parts, within) for parts in blocks)
     encode = partial(encode_block, coder=coder, predictor=predictor, workers=within, preset=preset)
     try:
         for block in across.in_turn(encode, source_blocks):
             writer.add_block(block.steps, block.parts, block.streams)
-            done += sum(part.n_frames * sources[part.file].frame_bytes for part in block.parts)
+            done += sum(part.n_frames * files[part.file].frame_bytes for part in block.parts)
             logger.debug("coded %d parts, %d of %d bytes -> %d", len(block.parts), done, total, writer.length)
             if progress:
                 progress(done, total, done / writer.length)
     except FileChangedError as error:
-        raise sources[error.file].changed() from error
-    for digest, source in zip(writer.digests, sources, strict=True):
-        digest.update(source.layout.trailer if source.layout else b"")
+        raise members[error.file].changed() from error
+    for digest, entry in zip(writer.digests, files, strict=True):
+        digest.update(entry.trailer)
+    for source in sources:
         source.check_unchanged()
-    return Written(writer.finish(), content_digest(writer.digests))
+    return Written(writer.finish(), writer.content_digest)
+
+
+def _entries(source: ScannedSource) -> tuple[FileEntry, ...]:
+    """The entries of a source in the directory."""
+    if source.records:
+        return record_entries(source.name, source.records, [(one.quantizer, one.scaling) for one in source.groups])
+    return (FileEntry(source.name, source.size, source.layout, source.quantizer, source.scaling),)
 
 
 def _verify(

@@ -190,7 +190,7 @@ def _open(
     """Open an archive, and log the files that will be decoded."""
     reader = (SalvageReader if keep_going else ArchiveReader)(archive, limits or DEFAULT_LIMITS)
     for entry in reader.directory.files:
-        if files is None or entry.name in files:
+        if (files is None or entry.name in files) and not entry.kept:
             logger.info("%s: %s", entry.name, partial(layout_text, entry.layout, entry.quantizer))
     return reader
 
@@ -238,18 +238,18 @@ def restore(
         reader.version,
         decoder.coder.name,
         model_name(reader.model),
-        len(reader.directory.files),
+        len(stored := [entry for entry in reader.directory.files if entry.is_file]),
         len(reader.index.blocks),
     )
     faults = reader.faults if isinstance(reader, SalvageReader) else None
     writers = {
         i: FileWriter(entry, reader, reader.index.file_crcs[i], salvage=faults is not None)
         for i, entry in enumerate(reader.directory.files)
-        if files is None or entry.name in files
+        if entry.is_file and (files is None or entry.name in files)
     }
     unknown = set(files or ()) - {writer.entry.name for writer in writers.values()}
     if unknown:
-        raise unknown_name(reader.path, "file", min(unknown), [entry.name for entry in reader.directory.files])
+        raise unknown_name(reader.path, "file", min(unknown), [entry.name for entry in stored])
     try:
         # the pool is closed, and nobody writes any more, before anything is discarded
         with timed("decoded"), open_workers(workers) as pool:
@@ -260,7 +260,7 @@ def restore(
         for writer in writers.values():
             writer.discard()
     complete = [writer for writer in writers.values() if writer.is_complete]
-    is_whole_archive = len(complete) == len(reader.directory.files) and reader.content_digest
+    is_whole_archive = len(complete) == len(stored) and reader.content_digest
     if is_whole_archive and content_digest([writer.digest for writer in complete]) != reader.content_digest:
         raise reader.damaged("what was decoded does not match the archive's SHA-256: do not trust the files")
     # one reason, such as a full disk, may keep many files from being written: report it once
@@ -275,11 +275,13 @@ def _restore_blocks(
 ) -> None:
     blocks = decoder.reader.index.blocks
     across, within = workers.for_blocks(len(blocks))
-    done, total = 0, sum(writer.entry.frames * writer.entry.frame_bytes for writer in writers.values())
+    members = decoder.reader.directory.members
+    done, total = 0, sum(writer.entry.body_bytes for writer in writers.values())
 
     def fetch() -> Iterator[FetchedBlock]:
         for b, block in enumerate(blocks):
-            wanted = {part.file for part in block.parts if part.file in writers and writers[part.file].failure is None}
+            files = {members[part.file].start for part in block.parts}
+            wanted = {file for file in files if file in writers and writers[file].failure is None}
             if wanted:
                 try:
                     yield decoder.fetch_block(b, wanted)
@@ -296,7 +298,7 @@ def _restore_blocks(
     for decoded in decoder.decode_blocks(restore_block, fetch(), across, within):
         # files are written in parallel: most of that time is spent waiting for the disk
         within.map(write, [[decoded[i] for i in positions] for positions in positions_by_file(d.part for d in decoded)])
-        done += sum(d.part.n_frames * writers[d.part.file].entry.frame_bytes for d in decoded)
+        done += sum(len(d.data) for d in decoded)
         logger.debug("decoded %d parts, %d of %d bytes", len(decoded), done, total)
         if progress:
             progress(done, total)

@@ -257,7 +257,7 @@ def _extract_files(
         wav_format = WavFormat(layout.sample_rate, len(channels), layout.sample_type)
         if fault := wav_format.fault(stop - first):
             raise InputError(f"{reader.path}: {entry.name}: {fault}; {_WRITE_NPY}")
-        name = entry.name if format_name(layout) == "wav" else f"{entry.name}.wav"
+        name = entry.name if format_name(entry.header) == "wav" else f"{entry.name}.wav"
         if name in pieces:
             raise InputError(
                 f"{reader.path}: two files would be extracted as {name}; choose channels of one of them",

@@ -16,6 +16,7 @@ from ..errors import SpikeyError
 from ..io.layout import Bytes, zero_fill
 
 _FILL_FRAMES = 1 << 16
+_FILL_BYTES = 1 << 20
 
 
 class Target(Protocol):
@@ -44,9 +45,9 @@ class LostFrames:
     channels : tuple of int
         Channels of the file that are lost; (0,) for a file stored verbatim, whose frames are its bytes.
     first_frame, stop_frame : int
-        The range; `stop_frame` is exclusive.
+        The range; `stop_frame` is exclusive. Frames of a file of records are its records.
     sample_rate : int
-        Frames per second; 0 if unknown.
+        Frames per second; 0 if unknown, and for a file of records.
 
     Examples
     --------
@@ -102,6 +103,9 @@ class FileWriter:
         self._crc = crc
         self._salvage = salvage
         self._n_frames = 0
+        records = entry.records
+        self._total = records.n_records if records else entry.frames
+        """Frames of the file; a file of records is written record by record."""
         self._header = b""
         self._target: Target | None = None
 
@@ -113,8 +117,8 @@ class FileWriter:
     def begin(self, open_target: Callable[[str], Target | None]) -> None:
         """Open the target by the file's name. The header bytes are written with the first part."""
         self._target = open_target(self.entry.name)
-        self._header = self.entry.layout.header if self.entry.layout else b""
-        if not self.entry.frames:
+        self._header = self.entry.header
+        if not self._total:
             self._write(b"", 0)
 
     def add(self, restored: RestoredPart) -> None:
@@ -133,7 +137,7 @@ class FileWriter:
     def end(self) -> None:
         """Finish after the last part: in salvage mode, fill the missing frames."""
         if self._salvage:
-            self._fill_to(self.entry.frames)
+            self._fill_to(self._total)
 
     def attempt(self, step: Callable[[], None]) -> None:
         """Call `step` unless an earlier one failed; record its failure."""
@@ -155,8 +159,14 @@ class FileWriter:
 
     def _fill_to(self, stop_frame: int) -> None:
         """Write zeros up to a frame, if there is a gap."""
+        records = self.entry.records
         if self._n_frames < stop_frame:
-            self.lost.append(self._lost_frames(range(self.entry.channels), self._n_frames, stop_frame))
+            channels = sum(map(records.channels, range(len(records.groups)))) if records else self.entry.channels
+            self.lost.append(self._lost_frames(range(max(channels, 1)), self._n_frames, stop_frame))
+        while records and self._n_frames < stop_frame:
+            at_once = max(1, _FILL_BYTES // records.record_bytes)
+            count = min(at_once, stop_frame - self._n_frames)
+            self._write(records.zeros(self._n_frames, count), count)
         while self._n_frames < stop_frame:
             frames = min(_FILL_FRAMES, stop_frame - self._n_frames)
             sample_type = self.entry.layout.sample_type if self.entry.layout else 0
@@ -168,8 +178,8 @@ class FileWriter:
 
     def _write(self, data: Bytes, frames: int) -> None:
         self._n_frames += frames
-        is_end = self._n_frames == self.entry.frames
-        trailer = self.entry.layout.trailer if is_end and self.entry.layout else b""
+        is_end = self._n_frames == self._total
+        trailer = self.entry.trailer if is_end else b""
         pieces = [piece for piece in (self._header, data, trailer) if piece]
         self._header = b""
         for piece in pieces:

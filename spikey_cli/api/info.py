@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ..codec.presets import PRESETS
 from ..container.archive import NO_MODEL, ArchiveReader
@@ -10,7 +11,9 @@ from ..container.directory import FileEntry, channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import coder_with_number
 from ..io.formats import format_name
+from ..io.reading import ChannelInfo
 from ..model.zoo import shipped_models_with
+from .channels import channel_info
 from .inputs import quantizer_text
 
 
@@ -32,13 +35,17 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
 
         ``model``: None, or ``name``, ``sha256_prefix`` and ``embedded``;
 
-        ``files``: for each, ``name``, ``bytes``, ``crc32`` (hexadecimal), ``kind`` (wav, npy, raw or verbatim) and,
-        unless verbatim, ``sample_rate``, ``channels``, ``frames``, ``sample_bits``, ``sample_type``, ``scaling`` (None,
-        or how samples are computed from coded integers k: the distinct formulas of the channels) and ``quantizer``;
+        ``files``: for each, ``name``, ``bytes``, ``crc32`` (hexadecimal), ``kind`` (wav, npy, raw, another format, or
+        verbatim) and, unless verbatim, ``sample_rate``, ``channels``, ``frames``, ``sample_bits``, ``sample_type``,
+        ``scaling`` (None, or how samples are computed from coded integers k: the distinct formulas of the channels) and
+        ``quantizer``. A file whose channels differ in rate has instead of these ``groups``, a list of them. A file of
+        times has ``records``, their number;
 
-        ``channels``: for each, ``name``, ``coding_pass``, ``references`` to channels of earlier passes (``name`` and
-        ``metric``, which is None unless the model uses metrics), ``later_references`` (names of channels of the same or
-        of later passes, of which only past samples are used) and ``long_lag`` (in samples, or None).
+        ``channels``: for each, ``name``, ``label``, ``stream``, ``unit``, ``gain``, ``offset`` and the exact
+        ``sample_rate``, as far as the file states them, or None; ``coding_pass``, ``references`` to channels of earlier
+        passes (``name`` and ``metric``, which is None unless the model uses metrics), ``later_references`` (names of
+        channels of the same or of later passes, of which only past samples are used) and ``long_lag`` (in samples, or
+        None).
 
     Raises
     ------
@@ -56,12 +63,19 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
     """
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader:
         directory = reader.directory
-        names = list(channel_names(directory.files))
+        places = channel_names(directory.files)
+        names = list(places)
+        described = channel_info(directory.files)
         source_bytes = sum(entry.size for entry in directory.files)
         samples = sum(entry.frames * entry.channels for entry in directory.files if entry.layout)
         coder = coder_with_number(reader.coder)
         topology = directory.topology
-        file_of_channel = [i for i, entry in enumerate(directory.files) if entry.layout for _ in range(entry.channels)]
+        file_of_channel = [
+            directory.members[i].start
+            for i, entry in enumerate(directory.files)
+            if entry.layout
+            for _ in range(entry.channels)
+        ]
         return {
             "path": os.fspath(archive),
             "format": str(reader.version),
@@ -82,11 +96,14 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
             "blocks": len(reader.index.blocks),
             "sessions": len(topology.sessions_of_files(file_of_channel)),
             "files": [
-                _file_info(entry, crc) for entry, crc in zip(directory.files, reader.index.file_crcs, strict=True)
+                _file_info([directory.files[member] for member in directory.members[i]], reader.index.file_crcs[i])
+                for i, entry in enumerate(directory.files)
+                if entry.is_file
             ],
             "channels": [
                 {
                     "name": name,
+                    **_described(described.get(places[name])),
                     "coding_pass": coding_pass,
                     "references": [{"name": names[one.channel], "metric": one.metric or None} for one in earlier],
                     "later_references": [names[other] for other in later],
@@ -99,12 +116,37 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
         }
 
 
-def _file_info(entry: FileEntry, crc: int | None) -> dict[str, object]:
+def _described(info: ChannelInfo | None) -> dict[str, object]:
+    """What a file says of a channel."""
+    if info is None:
+        return dict.fromkeys(("label", "stream", "unit", "gain", "offset", "sample_rate"))
+    return {
+        "label": info.name or None,
+        "stream": info.stream or None,
+        "unit": info.unit or None,
+        "gain": info.gain,
+        "offset": None if info.gain is None else info.offset,
+        "sample_rate": info.sample_rate or None,
+    }
+
+
+def _file_info(members: Sequence[FileEntry], crc: int | None) -> dict[str, object]:
+    """Describe a file, of which the first entry is; the others are its groups."""
+    entry, *groups = members
     common: dict[str, object] = {"name": entry.name, "bytes": entry.size, "crc32": f"{crc:08x}"}
+    if entry.records and groups:
+        each = [_samples_info(group) for group in groups]
+        return common | {"kind": format_name(entry.header)} | (each[0] if len(each) == 1 else {"groups": each})
+    if entry.records:
+        return common | {"kind": format_name(entry.header), "records": entry.records.n_records}
     if entry.layout is None:
         return common | {"kind": "verbatim"}
-    return common | {
-        "kind": format_name(entry.layout),
+    return common | {"kind": format_name(entry.header)} | _samples_info(entry)
+
+
+def _samples_info(entry: FileEntry) -> dict[str, object]:
+    assert entry.layout is not None
+    return {
         "sample_rate": entry.layout.sample_rate,
         "channels": entry.layout.channels,
         "frames": entry.layout.n_frames,

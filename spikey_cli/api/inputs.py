@@ -204,7 +204,8 @@ def scan_sources(sources: Sequence[Source], workers: Workers, fail: Fail) -> lis
             fail(result)
             lost.append(source)
         else:
-            logger.info("%s: %s", result.source, partial(layout_text, result.layout, result.quantizer))
+            for each in result.groups or (result,):
+                logger.info("%s: %s", result.source, partial(layout_text, each.layout, each.quantizer))
             scanned.append(result)
     return [each for each in scanned if not is_about(each.source, lost)]
 
@@ -226,7 +227,7 @@ def layout_text(layout: Layout | None, quantizer: Quantizer) -> str:
     """Return the format, layout and quantizer of a file in words, for the log."""
     if layout is None:
         return "verbatim"
-    return f"{format_name(layout)}, {layout}, quantizer {quantizer_text(quantizer, layout.channels)}"
+    return f"{format_name(layout.header)}, {layout}, quantizer {quantizer_text(quantizer, layout.channels)}"
 
 
 def quantizer_text(quantizer: Quantizer, n_channels: int) -> str:

@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from ..codec.blocks import Decoder, decode_block
+from ..codec.blocks import Decoder, decode_block, restore_block
 from ..container.archive import ArchiveReader
 from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.parts import Part
 from ..errors import InputError, unknown_name
 from ..io.layout import SampleType
+from ..io.reading import ChannelInfo
+from ..io.records import RecordLayout
 from ..model.predictor import Predictor
 from ..system.workers import Workers, open_workers
+from .channels import channel_aliases, channel_info
 
 _MIN_PIECE_SAMPLES, _MAX_PIECE_SAMPLES = 1 << 23, 1 << 26
 """Samples of the pieces of `Recording.pieces`: enough blocks for all workers, and few enough for memory."""
@@ -40,8 +43,8 @@ class Recording:
     path : path
         An `.spk` file.
     channels : sequence of str, optional
-        Names of the channels, which become the columns in this order; the name of a file stands for all its channels.
-        By default all.
+        Names of the channels, which become the columns in this order; by default all. The name of a file stands for
+        all its channels, and if the file names its channels and streams, so do ``FILE:LABEL`` and ``FILE:STREAM``.
     workers : int, optional
         Number of threads that decode; None is one per processor.
     predictor : Predictor, optional
@@ -63,6 +66,8 @@ class Recording:
         Samples per second and channel; 0 if unknown.
     sample_type : SampleType
         Type of the samples in the source file.
+    channel_info : tuple of ChannelInfo or None
+        What the source file says of each channel: its label, stream, exact rate, unit, gain and offset.
 
     Raises
     ------
@@ -106,9 +111,11 @@ class Recording:
             if not kinds:
                 raise InputError(f"{path}: holds no channels, only files stored verbatim; decompress it to get them")
             if len(kinds) > 1:
+                streams = [name for name, several in channel_aliases(files).items() if len(several) > 1]
+                such_as = f", such as those of {streams[0]!r}" if streams else ""
                 raise InputError(
                     f"{path}: its channels differ in length, rate or type, and make no array; choose channels that "
-                    "agree",
+                    f"agree{such_as}",
                     parameter="channels",
                 )
             ((n_frames, sample_rate, sample_type),) = kinds
@@ -116,6 +123,8 @@ class Recording:
             self.dtype: np.dtype = sample_type.dtype
             self.sample_rate: int = sample_rate
             self.sample_type: SampleType = sample_type
+            known = channel_info(files)
+            self.channel_info: tuple[ChannelInfo | None, ...] = tuple(known.get(place) for place in self._places)
             self._decoder = Decoder.of(self._reader, predictor)
             self._workers_context = open_workers(workers)
             self._workers = self._workers_context.__enter__()
@@ -263,7 +272,7 @@ def find_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[st
     ----------
     reader : ArchiveReader
     names : sequence of str or None
-        Names of channels, or of files for all their channels; None is all.
+        Names of channels, or of files or streams for all their channels; None is all.
 
     Returns
     -------
@@ -282,6 +291,8 @@ def find_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[st
     channels_of_file: dict[str, list[str]] = {}
     for channel, (file, _) in known.items():
         channels_of_file.setdefault(files[file].name, []).append(channel)
+    if any(name not in known and name not in channels_of_file for name in names):
+        channels_of_file = channel_aliases(files) | channels_of_file
     chosen: dict[str, tuple[int, int]] = {}
     for name in names:
         if name not in known and name not in channels_of_file:
@@ -347,8 +358,11 @@ def read_frames(
 
 
 def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
-    """Return bytes `first` to `stop` of a file that is stored verbatim. Raises ArchiveError if they are damaged."""
+    """Return bytes `first` to `stop` of a file without samples. Raises ArchiveError if they are damaged."""
     reader, one = decoder.reader, Workers(None, 1)
+    records = reader.directory.files[file].records
+    if records is not None:
+        return _read_records(decoder, file, records, first, stop)
     wanted = [
         b
         for b, block in enumerate(reader.index.blocks)
@@ -363,6 +377,29 @@ def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
             at = decoded.part.first_frame
             data += decoded.verbatim[max(first - at, 0) : stop - at]
     return bytes(data)
+
+
+def _read_records(decoder: Decoder, file: int, records: RecordLayout, first: int, stop: int) -> bytes:
+    """Return bytes of a file of records without groups, whose records are their kept numbers."""
+    reader, one = decoder.reader, Workers(None, 1)
+    gap_bytes = sum(len(gap) for _, gap in records.gaps)
+    low, high = first - len(records.header) - gap_bytes, stop - len(records.header)
+    low -= low % records.record_bytes  # gaps may move records towards the end, by that many bytes at most
+    wanted = [
+        b
+        for b, block in enumerate(reader.index.blocks)
+        if any(part.file == file and _overlap(part, low, high) for part in block.parts)
+    ]
+    data = bytearray(records.header[first:stop])
+    fetched = (decoder.fetch_block(b, {file}, low, high) for b in wanted)
+    for parts in decoder.decode_blocks(restore_block, fetched, one, one):
+        for restored in parts:
+            if restored.lost:
+                raise reader.damaged("bytes do not match their checksum", reader.directory.files[file].name)
+            at = records.offset(restored.part.first_frame)
+            data += memoryview(restored.data)[max(first - at, 0) : max(stop - at, 0)]
+    end = records.offset(records.n_records)
+    return bytes(data + records.trailer[max(first - end, 0) : max(stop - end, 0)])
 
 
 def _overlap(part: Part, first: int, stop: int) -> bool:

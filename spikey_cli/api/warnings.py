@@ -18,7 +18,8 @@ _HDF5_WARNING = (
 def warn_about(sources: Sequence[ScannedSource]) -> list[SpikeyWarning]:
     """Return one warning for each kind of oversight; it names the first file it concerns."""
     warnings = []
-    verbatim = [source for source in sources if source.layout is None and isinstance(source.source, FileSource)]
+    files = [source for source in sources if isinstance(source.source, FileSource)]
+    verbatim = [source for source in files if not (source.layout or source.records)]
     resembled = [(source, resembled_format(source.source)) for source in verbatim]
     for file_format in FORMATS:
         files = [source for source, similar in resembled if similar is file_format]
@@ -27,7 +28,7 @@ def warn_about(sources: Sequence[ScannedSource]) -> list[SpikeyWarning]:
     hdf5 = [source for source in verbatim if source.size and suffix(source.name) in HDF5_SUFFIXES]
     if hdf5:
         warnings.append(_warning(hdf5, _HDF5_WARNING, "dataset"))
-    odd = [(s, s.layout) for s in sources if s.layout and format_name(s.layout) == "raw" and s.layout.trailer]
+    odd = [(s, s.layout) for s in sources if s.layout and format_name(s.layout.header) == "raw" and s.layout.trailer]
     if odd:
         layout = odd[0][1]
         text = (

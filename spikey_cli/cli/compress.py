@@ -87,9 +87,10 @@ def compress(
     \b
         spikey compress -r recordings/ out.spk
 
-    Recordings are WAV files (8, 16 or 24 bits), NumPy files (int16 or uint8) and files of interleaved samples. The
-    layout of interleaved samples is given by --raw, or by the SpikeGLX (.meta) or Open Ephys (structure.oebin) file
-    beside them. Any other file is stored byte for byte, packed by a general-purpose codec. Example:
+    Recordings are WAV and NumPy files, files of acquisition systems (EDF, BDF, Blackrock NSx, Neuralynx NCS, Intan RHD
+    and RHS, Open Ephys .continuous, Axon ABF 2) and files of interleaved samples. The layout of interleaved samples is
+    given by --raw, or by the SpikeGLX (.meta) or Open Ephys (structure.oebin) file beside them. Any other file is
+    stored byte for byte, packed by a general-purpose codec. Example:
 
     \b
         spikey compress --raw 385:30000 run.ap.bin out.spk

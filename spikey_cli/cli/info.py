@@ -53,7 +53,7 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
 def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
     """A summary, the files and, if `is_all`, the references."""
     files, channels = archive["files"], archive["channels"]
-    recordings = [file for file in files if file["kind"] != "verbatim"]
+    recordings = [group for file in files for group in _groups(file)]
     bits = "" if archive["bits_per_sample"] is None else f", {archive['bits_per_sample']:.4f} bits/sample"
     yield f"{archive['path']}: Spikey archive, format {archive['format']}"
     yield f"  content    {_content(archive, recordings)}"
@@ -72,10 +72,15 @@ def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
         share = f"{len(linked):,} of {counted(len(channels), 'channel')}"
         yield f"  topology   {counted(archive['sessions'], 'session')}; {share} with references"
     yield ""
+    named = [channel for channel in channels if any(channel[key] for key in ("label", "unit"))]
     listed = files if is_all else files[:_FILES_LISTED]
     yield from _file_table(listed)
     if len(listed) < len(files):
         yield f"  and {len(files) - len(listed)} more (--all)"
+    if is_all and named:
+        yield ""
+        label_heads = ("channel", "label", "stream", "Hz", "unit", "gain", "offset")
+        yield from _aligned([label_heads, *map(_label_row, named)], "<<<><>>")
     if is_all and linked:
         yield ""
         heads = ("channel", "coding pass", "references", "later references", "long lag")
@@ -98,7 +103,7 @@ def _content(archive: dict[str, Any], recordings: Sequence[dict[str, Any]]) -> s
         return f"{count}, kept verbatim"
     rates = sorted({file["sample_rate"] for file in recordings})
     widths = sorted({file["sample_bits"] for file in recordings})
-    verbatim = len(archive["files"]) - len(recordings)
+    verbatim = sum(not _groups(file) for file in archive["files"])
     return (
         f"{count}, {counted(len(archive['channels']), 'channel')} at {_first_few(rates)} Hz, {_first_few(widths)} bit, "
         f"{archive['samples']:,} samples" + (f"; {verbatim} kept verbatim" if verbatim else "")
@@ -131,15 +136,43 @@ def _model(model: dict[str, Any] | None) -> str:
 
 def _file_table(files: Sequence[dict[str, Any]]) -> Iterator[str]:
     heads = ("file", "channels", "frames", "bits", "Hz", "duration", "size", "quantizer")
-    return _aligned([heads, *map(_file_row, files)], "<>>>>>><")
+    return _aligned([heads, *(row for file in files for row in _file_rows(file))], "<>>>>>><")
 
 
-def _file_row(file: dict[str, Any]) -> tuple[str, ...]:
-    if file["kind"] == "verbatim":
-        return file["name"], "", "", "", "", "", size(file["bytes"]), "kept verbatim"
+def _groups(file: dict[str, Any]) -> list[dict[str, Any]]:
+    """The channels of a file that have the same rate: one group, or several; none if it is kept verbatim."""
+    return file.get("groups", [file] if "channels" in file else [])
+
+
+def _file_rows(file: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    what = "times" if "records" in file else "kept verbatim"
+    if not _groups(file):
+        yield (
+            file["name"],
+            "",
+            f"{file['records']:,}" if "records" in file else "",
+            "",
+            "",
+            "",
+            size(file["bytes"]),
+            what,
+        )
+    for number, group in enumerate(_groups(file)):
+        yield _group_row(group | {"name": "" if number else file["name"], "bytes": None if number else file["bytes"]})
+
+
+def _group_row(file: dict[str, Any]) -> tuple[str, ...]:
     channels, bits, rate = (_number(file[key]) for key in ("channels", "sample_bits", "sample_rate"))
     frames, duration = f"{file['frames']:,}", _duration(file)
-    return file["name"], channels, frames, bits, rate, duration, size(file["bytes"]), _values(file)
+    total = "" if file["bytes"] is None else size(file["bytes"])
+    return file["name"], channels, frames, bits, rate, duration, total, _values(file)
+
+
+def _label_row(channel: dict[str, Any]) -> tuple[str, ...]:
+    numbers = (channel[key] for key in ("gain", "offset"))
+    gain, offset = ("" if number is None else f"{number:.7g}" for number in numbers)
+    rate = f"{channel['sample_rate']:,.10g}" if channel["sample_rate"] else ""
+    return channel["name"], channel["label"] or "", channel["stream"] or "", rate, channel["unit"] or "", gain, offset
 
 
 def _channel_row(channel: dict[str, Any]) -> tuple[str, ...]:

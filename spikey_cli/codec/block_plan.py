@@ -31,30 +31,41 @@ MIN_STEPS = 4096
 """Least length of a lane."""
 
 
-def plan_blocks(sessions: Sequence[Sequence[int]], frames: Sequence[int], channels: Sequence[int]) -> list[list[Part]]:
+def plan_blocks(
+    sessions: Sequence[Sequence[int]],
+    frames: Sequence[int],
+    channels: Sequence[int],
+    units: Sequence[int] | None = None,
+) -> list[list[Part]]:
     """Divide files into blocks.
 
     Parameters
     ----------
     sessions : sequence of sequence of int
-        Files that were recorded together. Files of a session have equal numbers of frames.
+        Files that were recorded together. Files of a session have equal numbers of frames, or of records.
     frames, channels : sequence of int
         Frames and channels of each file.
+    units : sequence of int, optional
+        Frames of each file that stand in a record, of which a part holds a whole number; by default 1.
 
     Returns
     -------
     list of list of Part
         The parts of each block; the parts of a file are in order of time.
     """
+    unit = units or [1] * len(frames)
     segments: list[list[Part]] = []
     for session in sessions:
-        total = frames[session[0]]
-        width = sum(channels[file] for file in session)
+        total = frames[session[0]] // unit[session[0]]
+        widest = max(unit[file] for file in session)
+        width = -(-sum(channels[file] * unit[file] for file in session) // widest)
         wide_frames = min(WIDE_FRAMES, WIDE_SAMPLES // width)
-        max_frames = max(1, min(PART_FRAMES, max(wide_frames, BLOCK_SAMPLES // width)))
+        max_frames = max(1, min(PART_FRAMES, max(wide_frames, BLOCK_SAMPLES // width)) // widest)
         n_segments = max(1, -(-total // max_frames))
         edges = [total * i // n_segments for i in range(n_segments + 1)]
-        segments += [[Part(f, a, b - a) for f in session] for a, b in itertools.pairwise(edges) if b > a]
+        segments += [
+            [Part(f, a * unit[f], (b - a) * unit[f]) for f in session] for a, b in itertools.pairwise(edges) if b > a
+        ]
 
     def samples(parts: Sequence[Part]) -> int:
         return sum(part.n_frames * channels[part.file] for part in parts)

@@ -24,9 +24,11 @@ from ..container.parts import Method, Part, Stream, positions_by_file
 from ..core.channel_quantizers import Copy
 from ..core.coders import Coder, coder_with_number
 from ..core.escapes import Escapes, pack_escapes, unpack_escapes
+from ..core.numbers import pack_numbers, unpack_numbers
 from ..core.quantizer import SampleFormat
 from ..errors import ArchiveError, DamageError, InputError, LimitError, ModelError, SelfTestError
 from ..io.layout import Bytes, samples_to_bytes, zero_fill, zero_sample
+from ..io.records import KeptNumbers, RecordLayout
 from ..model.predictor import Predictor, predictor_with_digest
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
@@ -52,8 +54,8 @@ class SourceBlock(NamedTuple):
     parts: Sequence[Part]
     pieces: Sequence[bytes]
     """The bytes of each part."""
-    formats: Sequence[SampleFormat]
-    """Sample format of each part; empty in a block of verbatim files."""
+    formats: Sequence[SampleFormat | KeptNumbers | None]
+    """What each part holds: samples; then, behind them, kept numbers. None in a block of verbatim files."""
     reference_graph: ReferenceGraph
 
     def __reduce_ex__(self, protocol: int) -> tuple[object, ...]:  # type: ignore[override]
@@ -113,20 +115,29 @@ def read_block(
 
     def read_file(positions: list[int]) -> list[bytes]:
         file_parts = [parts[position] for position in positions]
-        pieces = [sources[part.file].read_frames(part.first_frame, part.n_frames) for part in file_parts]
-        for part, data in zip(file_parts, pieces, strict=True):
-            digests[part.file].update(data)
-        return pieces
+        first = directory.members[file_parts[0].file].start
+        records = sources[first].records
+        if records is None:
+            pieces = [sources[part.file].read_frames(part.first_frame, part.n_frames) for part in file_parts]
+            for data in pieces:
+                digests[first].update(data)
+            return pieces
+        split: dict[int, list[bytes]] = {}  # by the first record
+        for part in file_parts:
+            unit = directory.files[part.file].unit
+            record = part.first_frame // unit
+            if record not in split:
+                data, split[record] = sources[first].read_records(record, part.n_frames // unit)
+                digests[first].update(data)
+        return [split[part.first_frame // directory.files[part.file].unit][part.file - first] for part in file_parts]
 
-    by_file = positions_by_file(parts)
+    by_file = positions_by_file(Part(directory.members[part.file].start, *part[1:]) for part in parts)
     pieces = [b""] * len(parts)
     for positions, read in zip(by_file, workers.map(read_file, by_file), strict=True):
         for position, data in zip(positions, read, strict=True):
             pieces[position] = data
-    formats = [sample_format for part in parts if (sample_format := sources[part.file].format)]
-    return SourceBlock(
-        parts, pieces, formats, directory.reference_graph(parts) if formats else ReferenceGraph.independent(0)
-    )
+    formats = [sources[part.file].format or directory.files[part.file].kept for part in parts]
+    return SourceBlock(parts, pieces, formats, directory.reference_graph(parts))
 
 
 def encode_block(
@@ -158,19 +169,22 @@ def encode_block(
     SelfTestError
         If the predictor fails its self-test.
     """
-    if not block.formats:
-        packed = workers.map(_pack_verbatim, block.pieces)
-        return CodedBlock(block.parts, 0, [[stream] for stream in packed])
-    formatted = list(zip(block.parts, block.formats, block.pieces, strict=True))
+    formats = [each for each in block.formats if isinstance(each, SampleFormat)]
+    n_samples = len(formats)
+    kept = list(zip(block.formats, block.pieces, strict=True))[n_samples:]
+    packed = [[stream] for stream in workers.map(_pack_verbatim, kept)]
+    if not formats:
+        return CodedBlock(block.parts, 0, packed)
+    formatted = list(zip(block.parts, formats, block.pieces, strict=False))
     channels, escapes = zip(*itertools.chain.from_iterable(workers.map(_read_channels, formatted)), strict=True)
-    quantizers = [each.quantizer.of_channel(i) for each in block.formats for i in range(each.channels)]
+    quantizers = [each.quantizer.of_channel(i) for each in formats for i in range(each.channels)]
     steps = steps_for([codes.size for codes in channels], preset.lanes)
     lattices = Lattices.of(quantizers)
     points, residues = lattices.split(channels)
     coded = encode_channels(
         [*points, *residues],
         lattices.quantizers,
-        block.reference_graph.extended(len(residues)),
+        block.reference_graph.subset(range(len(channels))).extended(len(residues)),
         steps,
         coder,
         predictor,
@@ -178,8 +192,8 @@ def encode_block(
         preset.effort,
     )
     streams = map(_with_escapes, lattices.join_streams(coded), escapes)
-    part_streams = [[next(streams) for _ in range(sample_format.channels)] for sample_format in block.formats]
-    return CodedBlock(block.parts, steps, part_streams)
+    part_streams = [[next(streams) for _ in range(sample_format.channels)] for sample_format in formats]
+    return CodedBlock(block.parts, steps, part_streams + packed)
 
 
 def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[tuple[np.ndarray, Escapes | None]]:
@@ -197,7 +211,8 @@ _ESCAPED = {
     Method.CODED: Method.ESCAPED_CODED,
     Method.SPLIT: Method.ESCAPED_SPLIT,
 }
-_PACKED, _SPLIT = (Method.PACKED, Method.ESCAPED_PACKED), (Method.SPLIT, Method.ESCAPED_SPLIT)
+_UNCODED = (Method.PACKED, Method.ESCAPED_PACKED, Method.STORED, Method.XZ, Method.NUMBERS)
+_SPLIT = (Method.SPLIT, Method.ESCAPED_SPLIT)
 _UNESCAPED: dict[int, Method] = {escaped: method for method, escaped in _ESCAPED.items()}
 
 
@@ -217,14 +232,23 @@ def _without_escapes(stream: Stream, part: Part, sample_format: SampleFormat) ->
     return Stream(method, stream.data[used:]), escapes
 
 
-def _pack_verbatim(data: bytes) -> Stream:
+def _pack_verbatim(kept: tuple[object, bytes]) -> Stream:
+    numbers, data = kept
+    if isinstance(numbers, KeptNumbers):
+        packed = pack_numbers(data, numbers)
+        return Stream(Method.NUMBERS, packed) if len(packed) < len(data) else Stream(Method.STORED, data)
     import lzma  # here and below: most archives hold nothing verbatim
 
     packed = lzma.compress(data, check=lzma.CHECK_NONE, preset=_XZ_PRESET)
     return Stream(Method.XZ, packed) if len(packed) < len(data) else Stream(Method.STORED, data)
 
 
-def _unpack_verbatim(method: int, data: bytes, size: int) -> bytes | None:
+def _unpack_verbatim(method: int, data: bytes, size: int, kept: object) -> bytes | None:
+    if isinstance(kept, KeptNumbers) and method != Method.STORED:
+        try:
+            return unpack_numbers(data, kept, size // kept.bytes) if method == Method.NUMBERS else None
+        except DamageError:
+            return None
     if method == Method.XZ:
         import lzma
 
@@ -331,8 +355,10 @@ class FetchedBlock(NamedTuple):
     """Positions of the channels to decode: those requested and every channel they reference."""
     streams: Sequence[Stream]
     """Stream of each position in `needed`."""
-    formats: Mapping[int, SampleFormat]
-    """Sample format of each file; empty in a block of verbatim files."""
+    formats: Mapping[int, SampleFormat | KeptNumbers]
+    """What each file holds: samples, or kept numbers; verbatim files are not listed."""
+    records: Mapping[int, tuple[int, RecordLayout]]
+    """Of each file that belongs to a file of records: the number of that file, and its layout."""
     reference_graph: ReferenceGraph
     """References among the positions in `needed`."""
     max_lanes: int
@@ -344,11 +370,12 @@ class FetchedBlock(NamedTuple):
 
 
 def source_position(
-    channels: Sequence[tuple[Part, int]], formats: Mapping[int, SampleFormat], position: int
+    channels: Sequence[tuple[Part, int]], formats: Mapping[int, SampleFormat | KeptNumbers], position: int
 ) -> int | None:
     """Return the position of the channel of the same part of which this one is a copy; None if it is no copy."""
     part, channel = channels[position]
-    quantizer = formats[part.file].quantizer.of_channel(channel) if part.file in formats else None
+    own = formats.get(part.file)
+    quantizer = own.quantizer.of_channel(channel) if isinstance(own, SampleFormat) else None
     return position - channel + quantizer.source if isinstance(quantizer, Copy) else None
 
 
@@ -377,26 +404,29 @@ def decode_block(
         If the predictor fails its self-test.
     """
     places = [block.channels[position] for position in block.needed]
-    if block.steps == 0:
-        verbatim = zip(places, block.streams, strict=True)
-        return [
-            DecodedPart(part, {}, {}, _unpack_verbatim(stream.method, stream.data, part.n_frames))
-            for (part, _), stream in verbatim
-        ]
+    formats = {file: each for file, each in block.formats.items() if isinstance(each, SampleFormat)}
+    n_samples = sum(part.file in formats for part, _ in places)  # kept numbers stand behind samples
+    verbatim = [
+        DecodedPart(part, {}, {}, _unpack_verbatim(*stream, part.n_frames, block.formats.get(part.file)))
+        for (part, _), stream in zip(places[n_samples:], block.streams[n_samples:], strict=True)
+    ]
+    if not n_samples:
+        return verbatim
+    places = places[:n_samples]
     split = [
-        _without_escapes(stream, part, block.formats[part.file])
-        for stream, (part, _) in zip(block.streams, places, strict=True)
+        _without_escapes(stream, part, formats[part.file])
+        for stream, (part, _) in zip(block.streams, places, strict=False)
     ]
     streams = [stream for stream, _ in split]
-    escapes_at = dict(zip(block.needed, (escapes for _, escapes in split), strict=True))
+    escapes_at = dict(zip(block.needed, (escapes for _, escapes in split), strict=False))
     lengths = [part.n_frames for part, _ in places]
-    lattices = Lattices.of([block.formats[part.file].quantizer.of_channel(channel) for part, channel in places])
+    lattices = Lattices.of([formats[part.file].quantizer.of_channel(channel) for part, channel in places])
     streams = lattices.split_streams(streams)
     decoded = decode_channels(
         streams,
         lengths + [lengths[i] for i in lattices.positions],
         lattices.quantizers,
-        block.reference_graph.extended(len(lattices.positions)),
+        block.reference_graph.subset(range(n_samples)).extended(len(lattices.positions)),
         block.steps,
         coder,
         predictor,
@@ -404,8 +434,9 @@ def decode_block(
         block.max_lanes,
         effort,
     )
-    codes_at = dict(zip(block.needed, lattices.join(decoded), strict=True))
-    for position in block.chosen:
+    codes_at = dict(zip(block.needed, lattices.join(decoded), strict=False))
+    chosen = [position for position in block.chosen if block.channels[position][0].file in formats]
+    for position in chosen:
         if (source := block.source_of(position)) is not None:
             codes_at[position] = codes_at[source] if codes_at[position] is not None else None
     return [
@@ -414,9 +445,9 @@ def decode_block(
             {block.channels[position][1]: codes_at[position] for position in positions},
             {block.channels[position][1]: escapes_at[position] for position in positions},
         )
-        for part, group in itertools.groupby(block.chosen, lambda position: block.channels[position][0])
+        for part, group in itertools.groupby(chosen, lambda position: block.channels[position][0])
         for positions in [list(group)]
-    ]
+    ] + verbatim
 
 
 def restore_block(
@@ -424,17 +455,43 @@ def restore_block(
 ) -> list[RestoredPart]:
     """Decode a block to the bytes of its parts, of which all channels were requested; see `decode_block`."""
     decoded = decode_block(block, coder, predictor, workers, effort)
-    return [part.restored(block.formats.get(part.part.file)) for part in decoded]
+    restored, pieces = list[RestoredPart](), dict[tuple[int, int], dict[int, RestoredPart]]()
+    for decoded_part in decoded:
+        part, own = decoded_part.part, block.formats.get(decoded_part.part.file)
+        whole = decoded_part.restored(own if isinstance(own, SampleFormat) else None)
+        if part.file not in block.records:
+            restored.append(whole)
+            continue
+        first_file, records = block.records[part.file]
+        member = part.file - first_file
+        unit = records.groups[member - 1].samples if member else records.kept.bytes
+        pieces.setdefault((first_file, part.first_frame // unit), {})[member] = whole
+    for (file, first), own_pieces in pieces.items():
+        restored.append(_join_records(file, block.records[file][1], first, own_pieces))
+    return restored
+
+
+def _join_records(file: int, records: RecordLayout, first: int, pieces: Mapping[int, RestoredPart]) -> RestoredPart:
+    """Return records as one part of their file, of its kept numbers (0) and its groups (1, 2, ...)."""
+    units = [records.kept.bytes, *(group.samples for group in records.groups)]
+    member, piece = next(iter(pieces.items()))
+    count = piece.part.n_frames // units[member]
+    data = records.join([pieces[i].data if i in pieces else b"" for i in range(len(units))], first, count)
+    before = [0, *itertools.accumulate(records.channels(i) for i in range(len(records.groups)))]
+    lost = [before[i - 1] + channel for i in range(1, len(units)) for channel in pieces[i].lost]
+    if 0 in pieces and pieces[0].lost:
+        lost = list(range(max(before[-1], 1)))  # without its numbers, such as its time, a record is of no use
+    return RestoredPart(Part(file, first, count), data, lost)
 
 
 def _coded_channels(table: BlockTable, graph: ReferenceGraph) -> tuple[list[int], ReferenceGraph]:
-    """Return the samples of the coded channels of a block, 0 for packed ones, and their graph, with residues."""
+    """Return the samples of the coded channels of a block, 0 for others, and their graph, with residues."""
     entries = [
         (part.n_frames, stream.method)
         for part, streams in zip(table.parts, table.streams, strict=True)
         for stream in streams
     ]
-    lengths = [0 if method in _PACKED else n for n, method in entries]
+    lengths = [0 if method in _UNCODED else n for n, method in entries]
     residues = [n for n, method in entries if method in _SPLIT]
     return lengths + residues, graph.extended(len(residues))
 
@@ -495,7 +552,7 @@ class Decoder(NamedTuple):
         i : int
             Number of the block.
         wanted : collection of int, or dict of int to sequence of int
-            The requested files; or the requested channels of each file.
+            The requested files, with their groups; or the requested channels of each file or group.
         first, stop : int
             Parts without any of the frames `first` to `stop` - 1 are left out.
 
@@ -514,29 +571,32 @@ class Decoder(NamedTuple):
         table = self.reader.read_table(i)
         places = [(part, channel) for part in table.parts for channel in range(files[part.file].channels)]
         channels = {file: set(wanted[file]) for file in wanted} if isinstance(wanted, dict) else None
+        members = self.reader.directory.members
+        requested = channels or {member for file in wanted for member in members[file]}
 
         def is_wanted(part: Part, channel: int) -> bool:
-            if part.file not in wanted or part.first_frame >= stop or part.first_frame + part.n_frames <= first:
+            if part.file not in requested or part.first_frame >= stop or part.first_frame + part.n_frames <= first:
                 return False
             return channels is None or channel in channels[part.file]
 
         chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
-        reference_graph = (
-            self.reader.directory.reference_graph(table.parts)
-            if table.steps
-            else ReferenceGraph.independent(len(places))
-        )
+        reference_graph = self.reader.directory.reference_graph(table.parts)
         max_lanes = self._check_work(i, table, reference_graph) if table.steps else 0
-        formats = {part.file: sample_format for part in table.parts if (sample_format := files[part.file].format)}
+        formats = {part.file: own for part in table.parts if (own := files[part.file].format or files[part.file].kept)}
+        records = {
+            i: (members[i].start, whole)
+            for part in table.parts
+            for i in members[part.file]
+            if (whole := files[i].records)
+        }
         sources = [source_position(places, formats, position) for position in chosen]
         needed = reference_graph.needed(sorted({*chosen, *(source for source in sources if source is not None)}))
         # an empty stream stands for a damaged one
         streams = [
             Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
         ]
-        return FetchedBlock(
-            table.steps, places, chosen, needed, streams, formats, reference_graph.subset(needed), max_lanes
-        )
+        graph = reference_graph.subset(needed)
+        return FetchedBlock(table.steps, places, chosen, needed, streams, formats, records, graph, max_lanes)
 
     def _check_work(self, i: int, table: BlockTable, reference_graph: ReferenceGraph) -> int:
         """Raise LimitError if block `i` needs too much memory, or too much time together with the blocks before.

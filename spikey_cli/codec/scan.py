@@ -6,7 +6,7 @@ recorded together are found. The source is read again to encode it; a source tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -19,6 +19,7 @@ from ..core.scaling import FileScaling
 from ..errors import InputError, system_fault
 from ..io.formats import find_layout
 from ..io.layout import Layout, sample_dtype, samples_from_bytes
+from ..io.records import RecordLayout
 from ..io.source import ArraySource, FileSource, Source, Status
 from .scaling_search import MAX_ESCAPED, find_file_scaling
 
@@ -45,11 +46,22 @@ class ScannedSource(NamedTuple):
     """Residuals of each channel; see `core.residual`."""
     scaling: FileScaling | None = None
     """How samples are computed from the quantizer's values; None if they are these values."""
+    records: RecordLayout | None = None
+    """Layout of a file of records, which is kept numbers (this source) and groups (`members`)."""
+    group: int = -1
+    """Index of a group in its file of records; -1 for a file."""
+    groups: tuple[ScannedSource, ...] = ()
+    """Those of a file of records."""
+
+    @property
+    def members(self) -> tuple[ScannedSource, ...]:
+        """This source and its groups, in the order of the directory's entries."""
+        return (self, *self.groups)
 
     @property
     def size(self) -> int:
-        """Bytes."""
-        return self.status.size
+        """Bytes; 0 for a group."""
+        return self.status.size if self.group < 0 else 0
 
     @property
     def channels(self) -> int:
@@ -78,8 +90,24 @@ class ScannedSource(NamedTuple):
 
     def read_frames(self, first: int, count: int) -> bytes:
         """Return the bytes of `count` frames from frame `first` on. Raise SourceChangedError if they cannot be read."""
+        if self.records is not None and self.group >= 0:
+            samples = self.records.groups[self.group].samples
+            begin = first // samples
+            pieces = self.read_records(begin, -(-(first + count) // samples) - begin)[1]
+            skipped = (first - begin * samples) * self.frame_bytes
+            return pieces[1 + self.group][skipped : skipped + count * self.frame_bytes]
         data_offset = self.layout.data_offset if self.layout else 0
         return self._read_bytes(data_offset + first * self.frame_bytes, count * self.frame_bytes)
+
+    def read_records(self, first: int, count: int) -> tuple[bytes, list[bytes]]:
+        """Return the bytes of records, and what `RecordLayout.split` makes of them."""
+        assert self.records is not None
+        begin = self.records.offset(first)
+        data = self._read_bytes(begin, self.records.offset(first + count) - begin)
+        try:
+            return data, self.records.split(data, first, count)
+        except ValueError as error:
+            raise self.changed() from error
 
     def codes(self, frames: bytes) -> np.ndarray:
         """Return the codes of the bytes of some frames, without escaped samples; see `SampleFormat.codes`.
@@ -144,104 +172,171 @@ def scan(source: Path | Source) -> ScannedSource:
             layout = find_layout(file, status.size, source)
         except OSError as error:
             raise InputError(system_fault(source, "read", error)) from error
-        survey: _Survey | None = None
-        scaling: FileScaling | None = None
-        if layout is not None and not layout.sample_type.is_scaled:
-            survey = _survey(file, source, layout, None)
-        elif layout is not None:
-            found = _find_scaling(file, source, layout)
-            if found is None and isinstance(source, ArraySource):
-                raise UnscaledError(
-                    f"{source}: its samples are no integers times a gain; round them, or pass verbatim=True to store "
-                    "them with little gain"
-                )
-            if found is None:
-                layout = None
-            else:
-                scaling, survey = found
-    if survey is None or layout is None:
-        return ScannedSource(source, source.name, status, None, IDENTITY, (), None)
-    quantizer, excerpt = survey.by_channel.quantizer(survey.search.quantizer(), layout.channels), survey.excerpt
-    if isinstance(quantizer, ByChannel):
-        excerpt = quantizer.coded(excerpt)
-    return ScannedSource(source, source.name, status, layout, quantizer, residuals(excerpt), scaling)
+        verbatim = ScannedSource(source, source.name, status, None, IDENTITY, ())
+        records = layout if isinstance(layout, RecordLayout) else None
+        if isinstance(layout, Layout):
+            layouts: Sequence[Layout] = (layout,)
+            reader = _Frames(file, source, layout)
+        elif records is not None:
+            layouts = records.layouts
+            reader = _RecordFrames(file, source, records)
+        else:
+            return verbatim
+        surveys = _survey_all(reader, layouts)
+        if None in surveys and isinstance(source, ArraySource):
+            raise UnscaledError(
+                f"{source}: its samples are no integers times a gain; round them, or pass verbatim=True to store "
+                "them with little gain"
+            )
+    found = [
+        ScannedSource(source, source.name, status, layout, *survey.quantizer(), survey.scaling, records, i)
+        for i, (layout, survey) in enumerate(zip(layouts, surveys, strict=True))
+        if survey is not None
+    ]
+    if len(found) < len(layouts):
+        return verbatim
+    return verbatim._replace(records=records, groups=tuple(found)) if records else found[0]._replace(group=-1)
 
 
 class UnscaledError(InputError):
     """The samples of an array are not computed from integers in a way that is known."""
 
 
-class _Survey(NamedTuple):
-    """What one pass over the samples of a file finds."""
+class _Frames:
+    """The samples of a file, in pieces of bounded size."""
 
-    search: QuantizerSearch
-    by_channel: ChannelSearch
-    excerpt: np.ndarray
-    """The first integers, of shape (frames, channels)."""
-    n_escaped: int = 0
-    """Runs of escaped samples."""
-    escaped: tuple[np.ndarray, ...] = ()
-    """Some finite ones of them, of each channel."""
+    def __init__(self, file: BinaryIO, source: Source, layout: Layout) -> None:
+        self._file, self._source, self._layout = file, source, layout
 
+    def read(self, group: int, first: int, count: int) -> np.ndarray:
+        """Return samples of shape (frames, channels)."""
+        layout = self._layout
+        offset, size = layout.data_offset + first * layout.frame_bytes, count * layout.frame_bytes
+        return samples_from_bytes(self._read(offset, size), layout.channels, layout.sample_type)
 
-def _chunks(file: BinaryIO, source: Source, layout: Layout) -> Iterator[np.ndarray]:
-    """Yield all samples, in pieces of shape (frames, channels)."""
-    frames_at_once = max(1, _CHUNK_BYTES // layout.frame_bytes)
-    for first in range(0, layout.n_frames, frames_at_once):
-        yield _read_samples(file, source, layout, first, min(frames_at_once, layout.n_frames - first))
+    def pieces(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yield all samples of each group."""
+        at_once = max(1, _CHUNK_BYTES // self._layout.frame_bytes)
+        for first in range(0, self._layout.n_frames, at_once):
+            yield (self.read(0, first, min(at_once, self._layout.n_frames - first)),)
 
-
-def _read_samples(file: BinaryIO, source: Source, layout: Layout, first: int, count: int) -> np.ndarray:
-    data = read_at(file, layout.data_offset + first * layout.frame_bytes, count * layout.frame_bytes)
-    if len(data) != count * layout.frame_bytes:
-        raise InputError(f"{source}: {_CHANGED}")
-    return samples_from_bytes(data, layout.channels, layout.sample_type)
+    def _read(self, offset: int, count: int) -> bytes:
+        data = read_at(self._file, offset, count)
+        if len(data) != count:
+            raise InputError(f"{self._source}: {_CHANGED}")
+        return data
 
 
-def _survey(file: BinaryIO, source: Source, layout: Layout, scaling: FileScaling | None) -> _Survey:
-    integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
-    search, excerpt = QuantizerSearch(integer_bytes), np.zeros((0, layout.channels), sample_dtype(integer_bytes))
-    by_channel = ChannelSearch(integer_bytes)
-    n_escaped, escaped = 0, [np.zeros(0, layout.sample_type.dtype)] * layout.channels if scaling else []
-    for number, samples in enumerate(_chunks(file, source, layout)):
+class _RecordFrames(_Frames):
+    """The samples of the groups of a file of records."""
+
+    def __init__(self, file: BinaryIO, source: Source, records: RecordLayout) -> None:
+        self._file, self._source, self._records = file, source, records
+
+    def read(self, group: int, first: int, count: int) -> np.ndarray:
+        samples = self._records.groups[group].samples
+        begin = first // samples
+        read = self._read_records(begin, -(-(first + count) // samples) - begin)[group]
+        return read[first - begin * samples :][:count]
+
+    def pieces(self) -> Iterator[tuple[np.ndarray, ...]]:
+        at_once = max(1, _CHUNK_BYTES // self._records.record_bytes)
+        for first in range(0, self._records.n_records if self._records.groups else 0, at_once):
+            yield self._read_records(first, min(at_once, self._records.n_records - first))
+
+    def _read_records(self, first: int, count: int) -> tuple[np.ndarray, ...]:
+        begin = self._records.offset(first)
+        data = self._read(begin, self._records.offset(first + count) - begin)
+        try:
+            pieces = self._records.split(data, first, count)
+        except ValueError as error:
+            raise InputError(f"{self._source}: {_CHANGED}") from error
+        return tuple(
+            samples_from_bytes(piece, layout.channels, layout.sample_type)
+            for piece, layout in zip(pieces[1:], self._records.layouts, strict=True)
+        )
+
+
+class _Survey:
+    """What one pass over the samples of a group finds."""
+
+    def __init__(self, layout: Layout, scaling: FileScaling | None) -> None:
+        self._layout = layout
+        self.scaling = scaling
+        integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
+        self._search, self._by_channel = QuantizerSearch(integer_bytes), ChannelSearch(integer_bytes)
+        self._excerpt = np.zeros((0, layout.channels), sample_dtype(integer_bytes))
+        """The first integers, of shape (frames, channels)."""
+        self.n_escaped = 0
+        """Runs of escaped samples."""
+        self._escaped = [np.zeros(0, layout.sample_type.dtype)] * layout.channels if scaling else []
+
+    def add(self, samples: np.ndarray) -> None:
+        """Add the next samples, of shape (frames, channels)."""
         integers = samples
-        if scaling:
-            integers, escapes = scaling.to_integers(samples)
+        if self.scaling:
+            integers, escapes = self.scaling.to_integers(samples)
             for channel, each in enumerate(escapes):
                 if each:
-                    n_escaped += each.first.size
-                    escaped[channel] = np.append(escaped[channel], each.sample)[:_MAX_ESCAPED_KEPT]
-        search.add(integers)
-        by_channel.add(integers)
-        if number == 0:
-            excerpt = integers[:EXCERPT_SAMPLES]
-    return _Survey(search, by_channel, excerpt, n_escaped, tuple(each[np.isfinite(each)] for each in escaped))
+                    self.n_escaped += each.first.size
+                    self._escaped[channel] = np.append(self._escaped[channel], each.sample)[:_MAX_ESCAPED_KEPT]
+        self._search.add(integers)
+        self._by_channel.add(integers)
+        if len(self._excerpt) == 0:
+            self._excerpt = integers[:EXCERPT_SAMPLES]
+
+    @property
+    def escaped(self) -> tuple[np.ndarray, ...]:
+        """Some finite escaped samples of each channel."""
+        return tuple(each[np.isfinite(each)] for each in self._escaped)
+
+    def quantizer(self) -> tuple[Quantizer, tuple[np.ndarray, ...]]:
+        """Return the quantizer, and the residuals of each channel."""
+        quantizer = self._by_channel.quantizer(self._search.quantizer(), self._layout.channels)
+        excerpt = quantizer.coded(self._excerpt) if isinstance(quantizer, ByChannel) else self._excerpt
+        return quantizer, residuals(excerpt)
 
 
-def _find_scaling(file: BinaryIO, source: Source, layout: Layout) -> tuple[FileScaling, _Survey] | None:
-    """Find the scaling of a file's samples, and survey its integers.
+def _survey_all(reader: _Frames, layouts: Sequence[Layout]) -> list[_Survey | None]:
+    """Survey all groups; None for one whose samples are not computed from integers in a way that is known."""
+    surveys: list[_Survey | None] = [None if each.sample_type.is_scaled else _Survey(each, None) for each in layouts]
+    plain = [(i, survey) for i, survey in enumerate(surveys) if survey]
+    for pieces in reader.pieces() if plain else ():
+        for i, survey in plain:
+            survey.add(pieces[i])
+    for i, layout in enumerate(layouts):
+        if layout.sample_type.is_scaled:
+            surveys[i] = _find_scaling(reader, i, layout)
+    return surveys
+
+
+def _survey(pieces: Iterable[tuple[np.ndarray, ...]], group: int, layout: Layout, scaling: FileScaling) -> _Survey:
+    survey = _Survey(layout, scaling)
+    for piece in pieces:
+        survey.add(piece[group])
+    return survey
+
+
+def _find_scaling(reader: _Frames, group: int, layout: Layout) -> _Survey | None:
+    """Find the scaling of a group's samples, and survey its integers.
 
     It is searched in an excerpt. If samples elsewhere turn out not to fit, they are added to it, some times.
     """
     n_pieces = min(_EXCERPT_PIECES, max(1, layout.n_frames))
     frames = min(layout.n_frames // n_pieces, max(1, _EXCERPT_SAMPLES // n_pieces // layout.channels))
     edges = [(layout.n_frames - frames) * i // max(1, n_pieces - 1) for i in range(n_pieces)]
-    pieces = [_read_samples(file, source, layout, first, frames) for first in edges]
-    excerpt = list(np.concatenate(pieces).T)
-    is_series = isinstance(source, FileSource) and layout.channels == 1 and layout.n_frames > 1
-    if is_series and (excerpt[0][1:] > excerpt[0][:-1]).all():
-        return None  # times, not a recording
-    best: tuple[FileScaling, _Survey] | None = None
+    excerpt = list(np.concatenate([reader.read(group, first, frames) for first in edges]).T)
+    best: _Survey | None = None
     for _ in range(_ROUNDS):
         scaling = find_file_scaling(excerpt, layout.sample_type)
-        if scaling is None or (best and scaling == best[0]):
+        if scaling is None or (best and scaling == best.scaling):
             break
-        survey = _survey(file, source, layout, scaling)
-        if best is None or survey.n_escaped < best[1].n_escaped:
-            best = scaling, survey
+        survey = _survey(reader.pieces(), group, layout, scaling)
+        if best is None or survey.n_escaped < best.n_escaped:
+            best = survey
         if not any(each.size for each in survey.escaped):
             break
         excerpt = [np.concatenate(pair) for pair in zip(excerpt, survey.escaped, strict=True)]
-    if best and best[1].n_escaped > MAX_ESCAPED * layout.n_frames * layout.channels:
+    if best and best.n_escaped > MAX_ESCAPED * layout.n_frames * layout.channels:
         return None
     return best

@@ -138,7 +138,8 @@ class ArchiveWriter:
     length : int
         Bytes written so far.
     digests : tuple of FileDigest
-        One for each file. The caller updates them with all bytes of the files before it calls `finish`.
+        One for each entry of the directory; those of groups stay empty. The caller updates the others with all bytes
+        of their files before it calls `finish`.
     """
 
     def __init__(self, file: BinaryIO, coder: int, effort: int, model: bytes, directory: Directory) -> None:
@@ -173,12 +174,18 @@ class ArchiveWriter:
         self._blocks.append(IndexEntry(offset, self.length - offset, tuple(parts), len(self._blocks)))
         self._samples += count_samples(parts, self.directory.files)
 
+    @property
+    def content_digest(self) -> bytes:
+        """SHA-256 of the SHA-256s of all files whose bytes `digests` has seen."""
+        return content_digest([d for file, d in zip(self.directory.files, self.digests, strict=True) if file.is_file])
+
     def finish(self) -> int:
         """Write the rest; return the size of the archive. `digests` must have seen all bytes of all files."""
-        contents = content_digest(self.digests)
+        files, contents = self.directory.files, self.content_digest
         identity = archive_identity(self._start, contents)
         header = _with_crc(_HEADER.pack(self._start, identity))
-        index = pack_index(Index(tuple(self._blocks), tuple(digest.crc for digest in self.digests)))
+        crcs = tuple(digest.crc if file.is_file else None for file, digest in zip(files, self.digests, strict=True))
+        index = pack_index(Index(tuple(self._blocks), crcs))
         length = self.length + len(index) + len(self._packed) + HEADER_BYTES + TRAILER_BYTES
         counts = (length, self._samples, len(self._blocks), len(index), zlib.crc32(index))
         trailer = _TRAILER.pack(contents, *counts)

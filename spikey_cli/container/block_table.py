@@ -9,6 +9,7 @@ Numbers are uvarints (see `varint`) unless a size is given:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -108,10 +109,10 @@ def unpack_block_table(
     for _ in range(reader.count("the number of parts")):
         part = read_part(reader, directory.files)
         file = directory.files[part.file]
-        if (file.layout is None) != (steps == 0):
+        if (file.layout is None) != (steps == 0) and not (steps and file.kept):
             raise DamageError("a block holds both channels and verbatim bytes")
         samples += part.n_frames * file.channels
-        lanes += -(-part.n_frames // steps) * file.channels if steps else 0
+        lanes += -(-part.n_frames // steps) * file.channels if steps and file.layout else 0
         widest_frame = max(widest_frame, file.channels)
         entries = []
         for _ in range(file.channels):
@@ -122,6 +123,7 @@ def unpack_block_table(
         parts.append(part)
         streams.append(tuple(entries))
     reader.end("the table")
+    _check_records(parts, directory)
     if unclaimed:
         raise DamageError(f"{unclaimed} bytes belong to no stream")
     if lanes > MAX_LANES or samples > max(MAX_BLOCK_SAMPLES, widest_frame):
@@ -129,3 +131,24 @@ def unpack_block_table(
     if samples > max(max_samples, widest_frame):
         raise beyond_memory(f"it has a block of {samples} samples")
     return BlockTable(steps, tuple(parts), tuple(streams))
+
+
+def _check_records(parts: Sequence[Part], directory: Directory) -> None:
+    """Raise DamageError if the block lacks a part of some records, or kept numbers are before samples."""
+    files = directory.files
+    of_records: dict[int, list[tuple[int, int, int]]] = {}
+    for part in parts:
+        unit = files[part.file].unit
+        if part.first_frame % unit or part.n_frames % unit:
+            raise DamageError("a part holds a piece of a record")
+        if files[part.file].records:
+            range_ = part.first_frame // unit, part.n_frames // unit
+            of_records.setdefault(directory.members[part.file].start, []).append((part.file, *range_))
+    for first, own in of_records.items():
+        expected = {i for i in directory.members[first] if files[i].frames}
+        by_member = {i: [range_ for file, *range_ in own if file == i] for i in expected}
+        if any(ranges != by_member[min(expected)] for ranges in by_member.values()):
+            raise DamageError("a block holds different records of the groups of a file")
+    is_kept = [files[part.file].layout is None for part in parts]
+    if any(before > after for before, after in itertools.pairwise(is_kept)):
+        raise DamageError("kept numbers stand before samples")

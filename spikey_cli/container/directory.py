@@ -8,9 +8,11 @@ A raw deflate stream with the preset dictionary `DICTIONARY`. Numbers are uvarin
       verbatim:   size of the file
       samples:    sample rate, channels, frames, size of the header, header, size of the trailer, trailer,
                   scaling (see `scaling_table`) if samples are scaled, quantizer (see `quantizer_table`)
+      records:    their layout (see `record_table`), then of each group the scaling and the quantizer
     topology of all channels, file by file (see `topology_table`)
 
-A frame of a verbatim file is one byte.
+A frame of a verbatim file is one byte. A file of records (type 10) takes several numbers in blocks: its own, which
+stands for its kept numbers as if they were a verbatim file, and one for each of its groups.
 """
 
 from __future__ import annotations
@@ -29,11 +31,13 @@ from ..core.scaling import FileScaling
 from ..core.varint import put_uvarint
 from ..errors import DamageError, InputError
 from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, Layout, SampleType
+from ..io.records import KeptNumbers, RecordLayout
 from ..topology.references import BlockChannel, ReferenceGraph
 from ..topology.topology import Topology
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
 from .parts import Part
 from .quantizer_table import pack_quantizer, unpack_quantizer
+from .record_table import pack_records, unpack_records
 from .scaling_table import pack_scaling, unpack_scaling
 from .table_reader import TableReader
 from .topology_table import pack_topology, unpack_topology
@@ -51,6 +55,9 @@ MAX_MODEL_BYTES = 1 << 20
 
 MAX_FRAMES = 1 << 56
 
+RECORDS = 10
+"""Stands for the type of a sample of a file of records, whose groups have types of their own."""
+
 _CHECKSUM_BYTES = 4
 
 MAX_NAME_BYTES, MAX_NAME_PARTS, MAX_PART_BYTES = 4096, 64, 255
@@ -60,13 +67,55 @@ _RESERVED_NAME = re.compile(r"(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt
 
 
 class FileEntry(NamedTuple):
-    """A file of the archive: samples in channels, or `size` verbatim bytes if `layout` is None."""
+    """A file of the archive: samples in channels, or `size` verbatim bytes if `layout` is None.
+
+    A file of records has several entries: the first has its name, its size and its kept numbers, as if they were a
+    verbatim file; the others, its groups, follow it. They are samples without a file of their own.
+    """
 
     name: str
     size: int
     layout: Layout | None = None
     quantizer: Quantizer = IDENTITY
     scaling: FileScaling | None = None
+    records: RecordLayout | None = None
+    """Of a file of records, and of each of its groups."""
+    group: int = -1
+    """Index of a group in its file of records; -1 for a file."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a file is restored by this entry; otherwise it is a group of the file before."""
+        return self.group < 0
+
+    @property
+    def kept(self) -> KeptNumbers | None:
+        """The kept numbers of a record, if this entry holds them."""
+        return self.records.kept if self.records and self.is_file else None
+
+    @property
+    def unit(self) -> int:
+        """Frames that stand in one record, of which a part holds a whole number; 1 for files without records."""
+        if self.records is None:
+            return 1
+        return self.records.groups[self.group].samples if self.group >= 0 else self.records.kept.bytes
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of the file between its header and its trailer."""
+        return self.size - len(self.header) - len(self.trailer)
+
+    @property
+    def header(self) -> bytes:
+        """Bytes of the file before its first frame or record."""
+        described = self.records if self.is_file and self.records else self.layout
+        return described.header if described else b""
+
+    @property
+    def trailer(self) -> bytes:
+        """Bytes of the file after its last frame or record."""
+        described = self.records if self.is_file and self.records else self.layout
+        return described.trailer if described else b""
 
     @property
     def channels(self) -> int:
@@ -80,13 +129,27 @@ class FileEntry(NamedTuple):
 
     @property
     def frames(self) -> int:
-        """Number of frames; of a verbatim file, its size in bytes."""
+        """Number of frames; of a verbatim file, its size in bytes, and of a file of records, that of its numbers."""
+        if self.kept:
+            assert self.records is not None
+            return self.records.n_records * self.kept.bytes
         return self.layout.n_frames if self.layout else self.size
 
     @property
     def format(self) -> SampleFormat | None:
         """How the samples are coded; None for a verbatim file."""
         return SampleFormat.of(self.layout, self.quantizer, self.scaling)
+
+
+def record_entries(
+    name: str, records: RecordLayout, coded: Iterable[tuple[Quantizer, FileScaling | None]]
+) -> tuple[FileEntry, ...]:
+    """Return the entries of a file of records: its own, and one for each group with its quantizer and scaling."""
+    groups = zip(records.layouts, coded, strict=True)
+    return (
+        FileEntry(name, records.file_bytes, records=records),
+        *(FileEntry(name, 0, layout, *own, records, i) for i, (layout, own) in enumerate(groups)),
+    )
 
 
 def channel_name(file: str, n_channels: int, channel: int) -> str:
@@ -97,10 +160,14 @@ def channel_name(file: str, n_channels: int, channel: int) -> str:
 def channel_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
     """Map the name of every channel to (file, channel), in the order of the topology."""
     names = {}
+    number = 0
     for i, file in enumerate(files):
         if file.layout:
+            total = sum(map(file.records.channels, range(len(file.records.groups)))) if file.records else file.channels
+            number = number if file.group > 0 else 0
             for channel in range(file.channels):
-                names[channel_name(file.name, file.channels, channel)] = (i, channel)
+                names[channel_name(file.name, total, number + channel)] = (i, channel)
+            number += file.channels
     return names
 
 
@@ -119,16 +186,24 @@ class Directory:
         channels = [file.channels if file.layout else 0 for file in self.files]
         return tuple(itertools.accumulate(channels, initial=0))[:-1]
 
+    @cached_property
+    def members(self) -> tuple[range, ...]:
+        """The entries of the file that each entry belongs to."""
+        starts = [*(i for i, file in enumerate(self.files) if file.is_file), len(self.files)]
+        return tuple(range(first, stop) for first, stop in itertools.pairwise(starts) for _ in range(first, stop))
+
     def reference_graph(self, parts: Sequence[Part]) -> ReferenceGraph:
-        """Which channels of a block with these parts, none of them verbatim, reference which others."""
-        return ReferenceGraph.of(
+        """Which channels of a block with these parts reference which others; kept numbers reference nothing."""
+        graph = ReferenceGraph.of(
             self.topology,
             [
                 BlockChannel(self.first_channels[part.file] + channel, part.first_frame, part.n_frames)
                 for part in parts
+                if self.files[part.file].layout
                 for channel in range(self.files[part.file].channels)
             ],
         )
+        return graph.extended(sum(self.files[part.file].layout is None for part in parts))
 
 
 def name_fault(name: str) -> str | None:
@@ -167,18 +242,25 @@ def pack_directory(directory: Directory) -> bytes:
         )
     out = bytearray()
     _put_bytes(out, directory.model)
-    put_uvarint(out, len(directory.files))
+    put_uvarint(out, sum(file.is_file for file in directory.files))
     for file in directory.files:
-        _put_bytes(out, file.name.encode())
+        if file.is_file:
+            _put_bytes(out, file.name.encode())
         layout = file.layout
+        if file.kept:
+            assert file.records is not None
+            put_uvarint(out, RECORDS)
+            out += pack_records(file.records)
+            continue
         if layout is None:
             put_uvarint(out, 0)
             put_uvarint(out, file.size)
             continue
-        for number in (layout.sample_type, layout.sample_rate, layout.channels, layout.n_frames):
-            put_uvarint(out, number)
-        _put_bytes(out, layout.header)
-        _put_bytes(out, layout.trailer)
+        if file.is_file:
+            for number in (layout.sample_type, layout.sample_rate, layout.channels, layout.n_frames):
+                put_uvarint(out, number)
+            _put_bytes(out, layout.header)
+            _put_bytes(out, layout.trailer)
         if file.scaling:
             out += pack_scaling(file.scaling)
         out += pack_quantizer(file.quantizer)
@@ -225,8 +307,10 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
         raise DamageError(f"it has {n_files} files, but no room for their checksums")
     if n_files > limits.entries:
         raise beyond_memory(f"it has {n_files} files")
-    files = tuple(_unpack_file(table) for _ in range(n_files))
-    _check_names([folded(file.name) for file in files])
+    files = tuple(itertools.chain.from_iterable(_unpack_file(table) for _ in range(n_files)))
+    if len(files) > limits.entries:
+        raise beyond_memory(f"it has {len(files)} files and groups")
+    _check_names([folded(file.name) for file in files if file.is_file])
     n_channels = sum(file.layout.channels for file in files if file.layout)
     if n_channels > limits.entries:
         raise beyond_memory(f"it has {n_channels} channels")
@@ -244,7 +328,7 @@ def _check_names(names: Iterable[str]) -> None:
             raise DamageError("a file has the same name as the folder of another file")
 
 
-def _unpack_file(table: TableReader) -> FileEntry:
+def _unpack_file(table: TableReader) -> tuple[FileEntry, ...]:
     try:
         name = table.take(table.number(MAX_NAME_BYTES, "the length of a name"), "a name").decode()
     except UnicodeDecodeError as error:
@@ -252,9 +336,12 @@ def _unpack_file(table: TableReader) -> FileEntry:
     fault = name_fault(name)
     if fault:
         raise DamageError(f"the file name {name!r} {fault}")
-    number = table.number(max(SampleType), "the type of a sample")
+    number = table.number(RECORDS, "the type of a sample")
     if number == 0:
-        return FileEntry(name, table.number(MAX_FRAMES, "the size of a file"))
+        return (FileEntry(name, table.number(MAX_FRAMES, "the size of a file")),)
+    if number == RECORDS:
+        records = unpack_records(table, MAX_FRAMES)
+        return record_entries(name, records, [_unpack_coded(table, layout) for layout in records.layouts])
     rate = table.number(MAX_RATE, "the sample rate")
     channels = table.number(MAX_CHANNELS, "the number of channels")
     frames = table.number(MAX_FRAMES, "the number of frames")
@@ -263,11 +350,16 @@ def _unpack_file(table: TableReader) -> FileEntry:
     header = table.take(table.number(MAX_HEADER_BYTES, "the length of a header"), "a header")
     trailer = table.take(table.number(MAX_TRAILER_BYTES, "the length of a trailer"), "a trailer")
     layout = Layout(header, trailer, rate, channels, SampleType(number), frames)
+    return (FileEntry(name, layout.file_bytes, layout, *_unpack_coded(table, layout)),)
+
+
+def _unpack_coded(table: TableReader, layout: Layout) -> tuple[Quantizer, FileScaling | None]:
+    """Parse the quantizer and the scaling of samples."""
     scaling = unpack_scaling(table, layout) if layout.sample_type.is_scaled else None
-    integer_bytes = scaling.integer_bytes if scaling else number
-    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), integer_bytes, channels)
+    integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
+    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), integer_bytes, layout.channels)
     table.take(quantizer_bytes, "a quantizer")
-    return FileEntry(name, layout.file_bytes, layout, quantizer, scaling)
+    return quantizer, scaling
 
 
 def _put_bytes(out: bytearray, data: bytes) -> None:

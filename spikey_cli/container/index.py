@@ -33,7 +33,7 @@ class IndexEntry(NamedTuple):
 
 
 class Index(NamedTuple):
-    """All blocks, and the CRC-32 of every file; None if the index of a salvaged archive is lost."""
+    """All blocks, and the CRC-32 of every file; None if the index of a salvaged archive is lost, and for groups."""
 
     blocks: tuple[IndexEntry, ...]
     file_crcs: tuple[int | None, ...]
@@ -49,8 +49,7 @@ def pack_index(index: Index) -> bytes:
         for part in block.parts:
             put_part(out, part)
     for crc in index.file_crcs:
-        assert crc is not None
-        out += crc.to_bytes(4, "little")
+        out += crc.to_bytes(4, "little") if crc is not None else b""
     return bytes(out)
 
 
@@ -91,6 +90,6 @@ def unpack_index(packed: bytes, directory: Directory, first_block: int, index_at
     for file, frames in zip(directory.files, covered, strict=True):
         if frames != file.frames:
             raise DamageError(f"the blocks hold {frames} of the {file.frames} frames of {file.name!r}")
-    crcs = tuple(reader.crc() for _ in directory.files)
+    crcs = tuple(reader.crc() if file.is_file else None for file in directory.files)
     reader.end("the index")
     return Index(tuple(blocks), crcs)

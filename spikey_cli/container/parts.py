@@ -26,6 +26,8 @@ class Method(IntEnum):
     """Two streams of methods PACKED or CODED: the points of a lattice, and the residues (see `codec.lattices`)."""
     ESCAPED_SPLIT = 7
     """Escaped samples, then as SPLIT."""
+    NUMBERS = 8
+    """Kept numbers of records (see `core.numbers`)."""
 
 
 class Part(NamedTuple):

@@ -58,7 +58,7 @@ class LazyRecording:
 
 
 def read_file(path: Path, name: str, first: int = 0, stop: int | None = None) -> bytes | None:
-    """Read a verbatim file of an archive, or a range of its bytes.
+    """Read a file of an archive that has no samples, or a range of its bytes.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ def read_file(path: Path, name: str, first: int = 0, stop: int | None = None) ->
     """
     with ArchiveReader(path) as reader:
         for i, file in enumerate(reader.directory.files):
-            if file.name == name and file.layout is None:
+            has_groups = file.records is not None and len(file.records.groups) > 0
+            if file.name == name and file.layout is None and not has_groups:
                 if stop is None and file.size > reader.limits.memory:
                     raise LimitError(f"{path}: {name} has {file.size} bytes; {reader.limits.memory} is the most")
                 return read_bytes(Decoder.of(reader), i, first, file.size if stop is None else stop)
@@ -91,7 +92,7 @@ def read_file(path: Path, name: str, first: int = 0, stop: int | None = None) ->
 
 
 class ArchivedVector:
-    """One-dimensional array in a verbatim NPY file of an archive; indexing reads only the bytes needed.
+    """One-dimensional array in an NPY file without samples; indexing reads only the bytes needed.
 
     Parameters
     ----------

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
 from ..errors import InputError
-from . import npy, raw, wav
+from . import axon, blackrock, edf, intan, neuralynx, npy, open_ephys, raw, wav
 from .layout import MAX_HEADER_BYTES, Layout
+from .reading import FAULTS, ChannelInfo
+from .records import RecordLayout
 from .sidecar import raw_format_beside
 from .source import ArraySource, FileSource, Source
 
@@ -27,7 +29,7 @@ class FileFormat(NamedTuple):
     """How the names of such files usually end, in lower case."""
     magic: tuple[bytes, ...]
     """What the header of such a file starts with; empty for a format without a header."""
-    parse: Callable[[BinaryIO, int, Source], Layout | None]
+    parse: Callable[[BinaryIO, int, Source], Layout | RecordLayout | None]
     """(file, size in bytes, source) to the layout, or None if the file has no samples that can be predicted."""
     warning: str
     """Why a file that looks like this format is stored verbatim, and the remedy."""
@@ -37,6 +39,8 @@ class FileFormat(NamedTuple):
     """Whether such files do not state their sample rate, so that `Source.sample_rate` does."""
     looks_like: Callable[[bytes], bool] = bool
     """Whether a file with one of the suffixes and these first bytes deserves the warning; by default if not empty."""
+    describe: Callable[[bytes], list[ChannelInfo]] | None = None
+    """What a file's header says of its channels, in the order of the layout; may raise one of `reading.FAULTS`."""
 
 
 def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | None:
@@ -46,10 +50,33 @@ def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | None:
     return raw_format.layout(file, size) if raw_format else None
 
 
-def _parse_npy(file: BinaryIO, size: int, source: Source) -> Layout | None:
-    if isinstance(source, ArraySource) and source.is_verbatim:
-        return None
-    return npy.parse(file, size, source.sample_rate)
+def _system(
+    name: str,
+    program: str,
+    suffixes: tuple[str, ...],
+    magic: bytes | tuple[bytes, ...],
+    parse: Callable[[BinaryIO, int], Layout | RecordLayout | None],
+    describe: Callable[[bytes], list[ChannelInfo]],
+) -> FileFormat:
+    """The row of a format that an acquisition system writes."""
+    magic = (magic,) if isinstance(magic, bytes) else magic
+    warning = f"stored byte for byte with little gain: it is not {program}, or its header does not match its contents"
+    return FileFormat(
+        name,
+        suffixes,
+        magic,
+        lambda file, size, source: parse(file, size),
+        warning,
+        looks_like=lambda start: bool(start),
+        describe=describe,
+    )
+
+
+def _parse_npy(file: BinaryIO, size: int, source: Source) -> Layout | RecordLayout | None:
+    is_verbatim = isinstance(source, ArraySource) and source.is_verbatim
+    if (is_verbatim or isinstance(source, FileSource)) and (times := npy.parse_times(file, size)):
+        return times
+    return None if is_verbatim else npy.parse(file, size, source.sample_rate)
 
 
 HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")
@@ -84,10 +111,39 @@ FORMATS = (
         takes_rate=True,
         looks_like=npy.holds_16_bit_integers,
     ),
+    _system("edf", "an EDF or BDF file with samples", (".edf", ".bdf"), edf.MAGIC, edf.parse, edf.describe),
+    _system(
+        "blackrock",
+        "an NSx file of Blackrock with samples",
+        blackrock.SUFFIXES,
+        blackrock.MAGIC,
+        blackrock.parse,
+        blackrock.describe,
+    ),
+    _system(
+        "neuralynx",
+        "an NCS file of Neuralynx with samples",
+        (".ncs",),
+        neuralynx.MAGIC,
+        neuralynx.parse,
+        neuralynx.describe,
+    ),
+    _system(
+        "intan", "an RHD or RHS file of Intan with samples", (".rhd", ".rhs"), intan.MAGIC, intan.parse, intan.describe
+    ),
+    _system(
+        "open ephys",
+        "a file of Open Ephys with samples",
+        (".continuous",),
+        open_ephys.MAGIC,
+        open_ephys.parse,
+        open_ephys.describe,
+    ),
+    _system("axon", "an ABF 2 file of 16-bit samples", (".abf",), axon.MAGIC, axon.parse, axon.describe),
 )
 
 
-def find_layout(file: BinaryIO, size: int, source: Source) -> Layout | None:
+def find_layout(file: BinaryIO, size: int, source: Source) -> Layout | RecordLayout | None:
     """Return the layout of an input of `size` bytes, or None if no format finds samples in it."""
     for file_format in FORMATS:
         layout = file_format.parse(file, size, source)
@@ -96,12 +152,19 @@ def find_layout(file: BinaryIO, size: int, source: Source) -> Layout | None:
     return None
 
 
-def format_name(layout: Layout) -> str:
-    """Return the name of the format that a layout's header belongs to; ``"raw"`` for any other header."""
+def format_name(header: bytes) -> str:
+    """Return the name of the format that a header belongs to; ``"raw"`` for any other header."""
+    return next((each.name for each in FORMATS if header.startswith(each.magic)), "raw")
+
+
+def describe_channels(header: bytes, n_channels: int) -> list[ChannelInfo]:
+    """Return what a file's header says of its channels, in the order of its layout; nothing if it says nothing."""
     for file_format in FORMATS:
-        if layout.header.startswith(file_format.magic):
-            return file_format.name
-    return "raw"
+        if file_format.describe and header.startswith(file_format.magic):
+            with contextlib.suppress(*FAULTS):
+                found = file_format.describe(header)
+                return found if len(found) == n_channels else []
+    return []
 
 
 def resembled_format(source: Source) -> FileFormat | None:

@@ -4,7 +4,8 @@
     data     frame 0, frame 1, ...
 
 `parse` accepts little-endian arrays of a `SampleType`, of shape (frames,) or (frames, channels), in C order; other
-arrays are stored verbatim. The file does not state a sampling rate.
+arrays are stored verbatim. The file does not state a sampling rate. Times and sample numbers, one-dimensional arrays of
+int64 or float64 that count up, have no samples to predict: `parse_times` finds their numbers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType
+from .records import FLOAT64, Field, RecordLayout
 
 MAGIC = b"\x93NUMPY"
 
@@ -34,6 +36,13 @@ FAULTS = (
 """Exceptions that NumPy raises for malformed files: it parses the header as a Python expression."""
 
 _TYPES = {dtype.newbyteorder("<"): each for each in SampleType if SampleType.of(dtype := each.dtype) is each}
+
+
+_TIMES = {np.dtype("<i8"): 8, np.dtype("<u8"): 8, np.dtype("<f8"): FLOAT64}
+"""Types of the numbers of arrays of times."""
+_MIN_TIMES = 16
+_PIECES, _PIECE_TIMES = 8, 1 << 12
+"""In how many pieces, of how many numbers, an array is checked for counting up."""
 
 
 class NpyHeader(NamedTuple):
@@ -96,6 +105,27 @@ def parse(file: BinaryIO, size: int, sample_rate: int = 0) -> Layout | None:
     file.seek(end)
     trailer = file.read(size - end)
     return Layout(start[: fields.length], trailer, sample_rate, channels, _TYPES[fields.dtype], n_frames)
+
+
+def parse_times(file: BinaryIO, size: int) -> RecordLayout | None:
+    """Find the numbers of an .npy file of times; return None if it is none."""
+    file.seek(0)
+    fields = parse_header(file.read(min(size, MAX_HEADER_BYTES)))
+    if fields is None or len(fields.shape) != 1 or fields.dtype not in _TIMES or fields.shape[0] < _MIN_TIMES:
+        return None
+    n, end = fields.shape[0], fields.length + 8 * fields.shape[0]
+    if not 0 <= size - end <= MAX_TRAILER_BYTES:
+        return None
+    for i in range(_PIECES):
+        first = max(n - _PIECE_TIMES, 0) * i // (_PIECES - 1)
+        file.seek(fields.length + 8 * first)
+        piece = np.frombuffer(file.read(8 * min(_PIECE_TIMES, n)), fields.dtype)
+        if not (piece[1:] >= piece[:-1]).all() or not piece[-1] > piece[0]:
+            return None
+    file.seek(0)
+    header = file.read(fields.length)
+    file.seek(end)
+    return RecordLayout(header, file.read(size - end), n, (), (Field(1, kept_type=_TIMES[fields.dtype]),))
 
 
 def parse_header(start: bytes) -> NpyHeader | None:

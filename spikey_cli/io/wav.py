@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from .layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType
+from .reading import read
 
 MAGIC = (b"RIFF", b"RF64", b"BW64")
 
@@ -110,7 +111,7 @@ def parse_start(data: bytes) -> WavStart | None:
 
 def _find_samples(file: BinaryIO, size: int) -> tuple[_Format, int, int | None] | None:
     """Return the sample format, the offset of the samples and their stated length in bytes, or None."""
-    opening = _read(file, 0, 12, size)
+    opening = read(file, 0, 12, size)
     container = opening[:4]
     if container not in MAGIC or opening[8:] != b"WAVE":
         return None
@@ -120,11 +121,11 @@ def _find_samples(file: BinaryIO, size: int) -> tuple[_Format, int, int | None] 
         if chunk.start > MAX_HEADER_BYTES:
             return None
         if chunk.name == b"ds64" and container != b"RIFF":
-            content = _read(file, chunk.start, min(chunk.stated, 16), size)
+            content = read(file, chunk.start, min(chunk.stated, 16), size)
             if len(content) == 16:
                 size_in_ds64 = int.from_bytes(content[8:], "little")
         elif chunk.name == b"fmt ":
-            sample_format = _parse_format(_read(file, chunk.start, min(chunk.stated, 40), size))
+            sample_format = _parse_format(read(file, chunk.start, min(chunk.stated, 40), size))
             if sample_format is None:
                 return None
         elif chunk.name == b"data":
@@ -160,7 +161,7 @@ def _layout(file: BinaryIO, size: int, sample_format: _Format, start: int, state
     end = start + n_frames * frame_bytes
     if start > MAX_HEADER_BYTES or size - end > MAX_TRAILER_BYTES:
         return None
-    header, trailer = _read(file, 0, start, size), _read(file, end, size - end, size)
+    header, trailer = read(file, 0, start, size), read(file, end, size - end, size)
     if len(header) + len(trailer) != size - (end - start):
         return None
     return Layout(header, trailer, *sample_format, n_frames)
@@ -178,17 +179,9 @@ def _is_chain(file: BinaryIO, at: int, size: int) -> bool:
 def _chunks(file: BinaryIO, at: int, size: int) -> Iterator[_Chunk]:
     """Yield up to MAX_CHUNKS chunks from offset `at`; the last may extend past the end of the file."""
     for _ in range(MAX_CHUNKS):
-        header = _read(file, at, 8, size)
+        header = read(file, at, 8, size)
         if len(header) < 8:
             return
         chunk = _Chunk(header[:4], at + 8, int.from_bytes(header[4:], "little"))
         yield chunk
         at = chunk.start + chunk.stated + chunk.stated % 2
-
-
-def _read(file: BinaryIO, at: int, count: int, size: int) -> bytes:
-    """Read up to `count` bytes at offset `at` of a file of `size` bytes."""
-    if at >= size:
-        return b""
-    file.seek(at)
-    return file.read(min(count, size - at))

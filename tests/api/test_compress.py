@@ -94,7 +94,8 @@ def test_progress_covers_all_passes(tmp_path, random):
 
 
 def test_an_archive_that_does_not_decode_to_its_inputs_is_deleted(tmp_path, session, monkeypatch):
-    monkeypatch.setattr(module, "content_digest", lambda digests: bytes(32))
+    written = module.Written
+    monkeypatch.setattr(module, "Written", lambda length, digest: written(length, bytes(32)))
     with pytest.raises(ArchiveError, match="differs from what was read; the archive is deleted"):
         spikey_cli.compress(session, tmp_path / "a.spk")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import acquisition
 from support.command import run
 from support.paths import DOCS
 from support.recordings import recorded, wav_bytes
@@ -107,6 +108,8 @@ def test_a_recording_of_open_ephys(tmp_path, samples):
     assert {name: entry for name, entry in files.items() if entry != ("verbatim",)} == {
         "continuous/Probe-A/continuous.dat": ("raw", 4, 30_000, 16),
         "continuous/Probe-B/continuous.dat": ("raw", 2, 2500, 16),
+        "continuous/Probe-A/timestamps.npy": ("npy",),
+        "continuous/Probe-B/timestamps.npy": ("npy",),
     }
     assert_restored(tmp_path / "a.spk", folder)
 
@@ -116,6 +119,11 @@ def test_the_commands_of_the_page_run(tmp_path, samples, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_spikeglx(tmp_path, samples)
     write_open_ephys(tmp_path, samples)
+    Path("session").mkdir()
+    rhd = acquisition.rhd(np.random.default_rng(1), records=20).data.replace(
+        *(x.encode("utf-16-le") for x in ("A-001", "A-003"))
+    )
+    Path("session/session.rhd").write_bytes(rhd)
     samples.tofile("probe.bin")
     np.save("samples.npy", samples)
     has_h5py = importlib.util.find_spec("h5py") is not None

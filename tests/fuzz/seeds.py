@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from support.acquisition import FORMATS, rhd
 from support.archive_builder import Content, inflated
 from support.random_models import PARTS, random_model
 from support.recordings import n1_samples, neural, wav_bytes
@@ -24,6 +25,7 @@ from spikey_cli.container.quantizer_table import pack_quantizer
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
 from spikey_cli.core.varint import get_uvarint
+from spikey_cli.io.formats import format_name
 from spikey_cli.io.source import ArraySource
 from spikey_cli.model.predictor import Predictor
 from spikey_cli.model.zoo import shipped_models
@@ -61,6 +63,11 @@ def _archives() -> dict[str, bytes]:
         encoding = spikey_cli.Encoding("range", own, embed_model=True)
         spikey_cli.compress(inputs, Path(folder) / "a.spk", coder=encoding, workers=1, force=True)
         made["embedded"] = (Path(folder) / "a.spk").read_bytes()
+        (Path(folder) / "a.rhd").write_bytes(rhd(np.random.default_rng(5), records=1).data)
+        np.save(Path(folder) / "times.npy", np.arange(40) / 30_000)
+        inputs = [Path(folder) / "a.rhd", Path(folder) / "times.npy"]
+        spikey_cli.compress(inputs, Path(folder) / "a.spk", coder="range", workers=1, force=True)
+        made["records"] = (Path(folder) / "a.spk").read_bytes()
     return made
 
 
@@ -149,6 +156,9 @@ def seeds_of(target: str) -> list[bytes]:
         return _chunks()
     if target == "npy":
         return [bytes(ArraySource(array, "a.npy").open().read()) for array in _samples()]
+    if target.startswith("format_"):
+        files = [make(np.random.default_rng(10)).data for make in FORMATS.values()]
+        return [data for data in files if format_name(data).replace(" ", "_") == target.removeprefix("format_")]
     if target == "sidecar":
         return [
             b"nSavedChans=385\nimSampRate=30000\ntypeThis=imec\n",

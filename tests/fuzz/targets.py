@@ -12,6 +12,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,10 @@ from spikey_cli.core.lane_headers import decode_lane_headers
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.errors import SpikeyError
+from spikey_cli.io.formats import FORMATS, FileFormat, describe_channels
 from spikey_cli.io.layout import MAX_CHANNELS, MAX_RATE, Layout
 from spikey_cli.io.npy import parse as parse_npy
+from spikey_cli.io.records import RecordLayout
 from spikey_cli.io.sidecar import raw_format_beside
 from spikey_cli.io.source import BytesSource
 from spikey_cli.io.wav import parse, parse_start
@@ -142,6 +145,20 @@ def npy(data: bytes) -> None:
     layout = parse_npy(io.BytesIO(data), len(data))
     if layout is not None:
         assert np.load(io.BytesIO(data)).tobytes() == _samples_of(layout, data)
+
+
+def acquired(file_format: FileFormat, data: bytes) -> None:
+    """Parse a file of an acquisition system: any layout found must cover the file, and its channels be described."""
+    layout = file_format.parse(io.BytesIO(data), len(data), BytesSource(data, "file"))
+    if isinstance(layout, RecordLayout):
+        body = data[len(layout.header) : layout.offset(layout.n_records)]
+        joined = layout.join(layout.split(body, 0, layout.n_records), 0, layout.n_records)
+        assert layout.header + joined + layout.trailer == data
+        channels = sum(each.channels for each in layout.layouts)
+        assert len(describe_channels(layout.header, channels)) in (0, channels)
+    elif layout is not None:
+        _samples_of(layout, data)
+        describe_channels(layout.header, layout.channels)
 
 
 def sidecar(data: bytes) -> None:
@@ -276,6 +293,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "chunk": chunk,
     "wav": wav,
     "npy": npy,
+    **{f"format_{each.name.replace(' ', '_')}": partial(acquired, each) for each in FORMATS if each.describe},
     "sidecar": sidecar,
     "model": model,
     **{f"coder_{name}": _coder_target(name) for name in CODERS},

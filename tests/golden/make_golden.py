@@ -23,6 +23,7 @@ GOLDEN = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path[:0] = [str(GOLDEN.parent), str(GOLDEN.parent.parent)]
 
+from support.acquisition import bdf, continuous, nsx, rhd  # noqa: E402
 from support.archive_builder import ArchiveParts, deflated, inflated  # noqa: E402
 from support.recordings import n1_samples, neural, wav_bytes  # noqa: E402
 
@@ -91,6 +92,7 @@ ARCHIVES = {
     "range-widths": Recipe("range"),
     "huffman-widths": Recipe("huffman"),
     "range-scaled": Recipe("range"),
+    "range-records": Recipe("range"),
     "range-blocks": Recipe("range", None, block_samples=500),
     "rice-layouts": Recipe("rice", "parts", embed_model=True),
 }
@@ -112,9 +114,16 @@ def grids(random: np.random.Generator) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
+def npy_bytes(array: np.ndarray) -> bytes:
+    """The bytes of a NumPy file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 def contents() -> dict[str, dict[str, bytes]]:
     """The files of each content."""
-    random = np.random.default_rng(1)
+    random, own = np.random.default_rng(1), np.random.default_rng(4)
     session = neural(random, 3200, 2)
     probe = neural(random, 700, 5)
     npy, scaled = io.BytesIO(), io.BytesIO()
@@ -135,6 +144,13 @@ def contents() -> dict[str, dict[str, bytes]]:
             "hum.wav": wav_bytes(
                 np.rint(50 * np.sin(np.arange(2200) * 2 * np.pi / 200) ** 7 + random.normal(size=2200))
             )
+        },
+        # records of several rates, big-endian and offset binary samples, text, gaps, time stamps; times
+        "records": {
+            **{one.name: one.data for one in (bdf(own, records=2), rhd(own, records=2), nsx(own, (7, 80)))},
+            "100_CH1.continuous": continuous(own, 1).data,
+            "numbers.npy": npy_bytes(np.arange(100) + 2**40),
+            "times.npy": npy_bytes(np.delete(np.arange(200) + 12345, 50) / 30_000.27),
         },
         "blocks": {f"{i}.wav": wav_bytes(n1_samples(session[:600, i])) for i in range(2)},
         # 8, 16 and 24 bits; identity and palette; small and large alphabets

@@ -9,7 +9,6 @@ import pytest
 from support.recordings import wav_bytes
 
 from spikey_cli.io.formats import FORMATS, find_layout, format_name, resembled_format
-from spikey_cli.io.layout import Layout
 from spikey_cli.io.raw import RawFormat
 from spikey_cli.io.source import BytesSource, FileSource
 
@@ -19,7 +18,7 @@ def found(path, raw: RawFormat | None = None) -> str | None:
     source = FileSource(path, raw=raw)
     with source.open() as file:
         layout = find_layout(file, path.stat().st_size, source)
-    return format_name(layout) if layout else None
+    return format_name(layout.header) if layout else None
 
 
 def test_names_and_suffixes_are_unique():
@@ -59,10 +58,10 @@ def test_bytes_in_memory_have_no_sidecar():
 
 @pytest.mark.parametrize(
     ("header", "name"),
-    [(b"", "raw"), (b"RIFF....", "wav"), (b"BW64", "wav"), (b"\x93NUMPY\x01", "npy"), (b"other", "raw")],
+    [(b"", "raw"), (b"RIFF....", "wav"), (b"BW64", "wav"), (b"\x93NUMPY\x01", "npy"), (b"ABF2", "axon"), (b"o", "raw")],
 )
 def test_the_header_names_the_format(header, name):
-    assert format_name(Layout(header, b"", 0, 1, 2, 0)) == name
+    assert format_name(header) == name
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import spikey_cli
-from spikey_cli.io.npy import header, holds_16_bit_integers, is_predictable, parse, parse_header
+from spikey_cli.io.npy import header, holds_16_bit_integers, is_predictable, parse, parse_header, parse_times
 
 
 def saved(array: np.ndarray) -> bytes:
@@ -124,3 +124,35 @@ def test_16_bit_integers_are_recognized():
     assert not holds_16_bit_integers(saved(np.ones((0, 2), np.int16)))
     assert not holds_16_bit_integers(saved(np.ones(9)))
     assert not holds_16_bit_integers(b"")
+
+
+@pytest.mark.parametrize(
+    "times", [np.arange(20_000) + 2**40, np.arange(20_000) / 30_000, np.sort(np.random.default_rng(0).random(20_000))]
+)
+def test_times_come_back_and_regular_ones_take_next_to_nothing(tmp_path, times):
+    np.save(tmp_path / "timestamps.npy", times)
+    result = spikey_cli.compress([tmp_path / "timestamps.npy"], tmp_path / "a.spk")
+    assert not result.warnings
+    (file,) = spikey_cli.info(tmp_path / "a.spk")["files"]
+    assert file["records"] == len(times)
+    spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "out")
+    assert (tmp_path / "out" / "timestamps.npy").read_bytes() == (tmp_path / "timestamps.npy").read_bytes()
+    is_regular = np.ptp(np.diff(times)) < 1e-6
+    assert result.archive_bytes < (1500 if is_regular else times.nbytes)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(10),
+        np.zeros(100),
+        np.arange(100)[::-1],
+        np.arange(100).reshape(50, 2),
+        np.arange(100, dtype=">i8"),
+        np.arange(100, dtype="i4"),
+        np.append(np.arange(100.0), np.nan),
+    ],
+)
+def test_other_arrays_are_no_times(array):
+    data = saved(array)
+    assert parse_times(io.BytesIO(data), len(data)) is None

@@ -26,7 +26,8 @@ DEVICES = r"con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³]"
 F: Any = np.float32
 SCALED = {4: "<i", 5: "<f", 6: "<d", 7: "<H", 8: "<I", 9: "<q"}  # sample types that are computed from integers
 UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEVICES}) *([./]|$)', re.IGNORECASE)
-(RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ, ESCAPED, _, SPLIT, _) = range(1, 4), range(8)
+(RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ, ESCAPED, _, SPLIT, _, NUMBERS) = range(1, 4), range(9)
+RECORDS, FLOAT64 = 10, 9
 REFUSALS = (ArithmeticError, LookupError, ValueError, EOFError, OSError, lzma.LZMAError, struct.error, zlib.error)
 
 
@@ -104,14 +105,10 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     require(counts == [len(data), samples, len(blocks)], "the trailer counts other bytes, samples or blocks")
     for file in files:
         require(len(file.channels[0].codes) == file.frames, f"the last part of {file.name} is missing")
-        frames = zip(
-            *(
-                map(file.sample, repeat(channel), count(), samples_of(channel, file.channels))
-                for channel in file.channels
-            ),
-            strict=True,
-        )
-        file.content = file.header + b"".join(chain(*frames)) + file.trailer
+    files = [file for file in files if not file.is_group]
+    for file in files:
+        content = file.records.content(file) if file.records else b"".join(chain(*zip(*file.samples(), strict=True)))
+        file.content = file.header + content + file.trailer
         require(zlib.crc32(file.content) == archive.number(4), f"{file.name} is damaged")
     require(archive.at == 8 * end, "the index is longer than its contents")
     digests = b"".join(sha256(file.content).digest() for file in files)
@@ -134,10 +131,11 @@ def read_directory(directory: Reader, coder: int, effort: int, model: bytes, mod
     onnx = {bytes(8): b""} | {sha256(each).digest()[:8]: each for each in (*models, embedded)}
     require(model in onnx, f"the model is missing whose SHA-256 begins with {model.hex()}")
     network = Network(onnx[model])
-    files = [File(directory, coder, effort, network) for _ in range(directory.uvarint())]
-    names = {normalize("NFD", normalize("NFD", file.name).casefold()) for file in files}
+    read = [read_file(directory, coder, effort, network) for _ in range(directory.uvarint())]
+    files, read = [*chain(*read)], [entries[:1] for entries in read]
+    names = {normalize("NFD", normalize("NFD", file.name).casefold()) for (file,) in read}
     folders = {folder.as_posix() for name in names for folder in Path(name).parents}
-    require(len(names) == len(files) and not names & folders, "two names are equal, or one is a folder of the other")
+    require(len(names) == len(read) and not names & folders, "two names are equal, or one is a folder of the other")
     channels = [*chain(*(file.channels for file in files if not file.is_verbatim))]
     for number, channel in enumerate(channels):
         channel.number, (head, channel.coding_pass) = number, divmod(directory.uvarint(), 16)
@@ -155,22 +153,131 @@ def read_directory(directory: Reader, coder: int, effort: int, model: bytes, mod
     return files
 
 
-class File:
-    """A file of the directory. A verbatim file counts as one channel of 8-bit samples without header and trailer."""
+def read_file(entry: Reader, *options: Any) -> list["File"]:
+    """Return a file of the directory; behind a file of records, its groups."""
+    name_bytes, kind = entry.take(entry.uvarint()), entry.uvarint()
+    name, is_short = name_bytes.decode(errors="surrogateescape"), max(map(len, name_bytes.split(b"/"))) <= 255
+    require(len(name_bytes) <= 4096 and name_bytes.count(b"/") < 64 and is_short, f"{name[:99]!r}... is too long")
+    require(not UNSAFE.search(name), f"{name!r} is not a safe name")
+    if kind != RECORDS:
+        return [File(entry, name, kind, *options)]
+    records = Records(entry)
+    file = File(Reader(bytes(1)), name, 0, *options)
+    file.header, file.trailer, file.records, file.unit = records.header, records.trailer, records, records.kept_bytes
+    file.frames = records.number * records.kept_bytes
+    file.groups = [File(entry, name, kind, *options, shape=shape) for kind, *shape in records.groups]
+    for group, unit in zip(file.groups, records.per_record, strict=True):
+        group.owner, group.unit = file, unit
+    return [file, *file.groups]
 
-    def __init__(self, entry: Reader, coder: int, effort: int, network: "Network") -> None:
-        name, size = entry.take(entry.uvarint()), entry.uvarint()
-        self.name, is_short = name.decode(errors="surrogateescape"), max(map(len, name.split(b"/"))) <= 255
-        require(len(name) <= 4096 and name.count(b"/") < 64 and is_short, f"{name[:99]!r}... is too long")
-        require(not UNSAFE.search(self.name), f"{self.name!r} is not a safe name")
-        self.is_verbatim, self.sample_type, size = size == 0, size, 1 if size == 0 else size
-        _, n_channels = (0, 1) if self.is_verbatim else (entry.uvarint(), entry.uvarint())
+
+class Records:
+    """The layout of a file of records."""
+
+    def __init__(self, entry: Reader) -> None:
+        self.header, self.trailer = (entry.take(entry.uvarint()) for _ in range(2))
+        self.number, self.gaps, record = entry.uvarint(), dict[int, bytes](), 0
+        for _ in range(entry.uvarint()):
+            record += entry.uvarint()
+            self.gaps[record] = entry.take(entry.uvarint())
+        groups = [[entry.uvarint(), entry.uvarint(), entry.uvarint(), entry.number()] for _ in range(entry.uvarint())]
+        self.fields = [(entry.uvarint() - 1, entry.uvarint(), entry.uvarint()) for _ in range(entry.uvarint())]
+        self.kept = [(min(a, 8), a == FLOAT64, b) for group, a, b in self.fields if group < 0]
+        require(all(a in (1, 2, 4, 8, FLOAT64) for group, a, _ in self.fields if group < 0), "a type of kept numbers")
+        self.kept_bytes = sum(size * count for size, _, count in self.kept)
+        channels = [sum(n for group, n, _ in self.fields if group == i) for i in range(len(groups))]
+        require(self.number and min(channels, default=1) and sum(n for _, *n in self.fields for n in n), "no records")
+        self.per_record, self.orders = [group[2] for group in groups], [group[3] for group in groups]
+        require(all(0 < record < self.number for record in self.gaps), "a gap is not between records")
+        self.groups: list[Any] = [
+            (kind, n, self.number * per_record) for (kind, _, per_record, _), n in zip(groups, channels, strict=True)
+        ]
+
+    def content(self, file: "File") -> bytes:
+        """Return the bytes of all records, with the gaps."""
+        kept, pieces = iter(file.channels[0].codes), list[bytes]()
+        samples = [[*map(list, group.samples())] for group in file.groups]
+        for record in range(self.number):
+            pieces.append(self.gaps.get(record, b""))
+            first = [0] * len(samples)
+            for group, a, b in self.fields:
+                if group < 0:
+                    pieces.append(bytes(islice(kept, min(a, 8) * b)))
+                    continue
+                start, per_record = record * self.per_record[group], self.per_record[group]
+                own = [x[start : start + per_record] for x in samples[group][first[group] : first[group] + a]]
+                first[group] += a
+                for sample in chain(*(own if b else zip(*own, strict=True))):
+                    flipped = sample[:-1] + bytes([sample[-1] ^ (0x80 if self.orders[group] & 2 else 0)])
+                    pieces.append(flipped[::-1] if self.orders[group] & 1 else flipped)
+        return b"".join(pieces)
+
+    def numbers(self, stream: bytes, n_records: int) -> bytes:
+        """Return the kept numbers of records."""
+        inflate = zlib.decompressobj(-15)
+        reader = Reader(inflate.decompress(stream))
+        fields = [[*self.field(reader, size, is_float, count * n_records)] for size, is_float, count in self.kept]
+        require(inflate.eof and not inflate.unused_data and len(reader.data) * 8 == reader.at, "the kept numbers")
+        rows = [(iter(words), size, count) for words, (size, _, count) in zip(fields, self.kept, strict=True)]
+        return b"".join(
+            next(words).to_bytes(size, "little")
+            for _ in range(n_records)
+            for words, size, count in rows
+            for _ in range(count)
+        )
+
+    def field(self, reader: Reader, size: int, is_float: bool, count: int) -> list[int]:
+        form = reader.number()
+        require(form < 3 or (form < 5 and is_float), f"kept numbers have the form {form}")
+        words, modulus = list[int](), 256**size
+
+        def planes() -> list[int]:
+            data = reader.take(size * count)
+            return [int.from_bytes(data[i::count], "little") for i in range(count)]
+
+        if form < 3:
+            words = planes()
+            for _ in range(form):
+                words = [word % modulus for word in accumulate(words)]
+            return words
+        gain, offset = struct.unpack("<dd", reader.take(16))
+        ks = [word % modulus for word in accumulate(accumulate(planes()))]
+        ks = [k - modulus if k >= modulus // 2 else k for k in ks]
+        floats = [(float(k) / gain if form == 3 else float(k) * gain) + offset for k in ks]
+        bits = [int.from_bytes(struct.pack("<d", x), "little") for x in floats]
+        return [(a + b) % modulus for a, b in zip(bits, planes(), strict=True)]
+
+
+class File:
+    """A file of the directory. A verbatim file counts as one channel of 8-bit samples without header and trailer.
+
+    So does a file of records, of its kept numbers; its groups follow it as files of samples.
+    """
+
+    def __init__(
+        self,
+        entry: Reader,
+        name: str,
+        sample_type: int,
+        coder: int,
+        effort: int,
+        network: "Network",
+        shape: tuple[int, ...] = (),
+    ) -> None:
+        self.name, self.sample_type, self.coder, self.effort, self.network = name, sample_type, coder, effort, network
+        self.records, self.groups, self.is_group, self.owner, self.unit = None, list[File](), bool(shape), self, 1
+        self.is_verbatim, size = sample_type == 0, max(sample_type, 1)
+        if shape:
+            n_channels, self.frames = shape
+        else:
+            _, n_channels = (0, 1) if self.is_verbatim else (entry.uvarint(), entry.uvarint())
+            self.frames = entry.uvarint()
         self.channels = [
             SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[], escapes={}, residues=[])
             for _ in range(n_channels)
         ]
-        self.coder, self.effort, self.network, self.frames = coder, effort, network, entry.uvarint()
-        self.header, self.trailer = (b"" if self.is_verbatim else entry.take(entry.uvarint()) for _ in range(2))
+        is_plain = not self.is_verbatim and not shape
+        self.header, self.trailer = (entry.take(entry.uvarint()) if is_plain else b"" for _ in range(2))
         if self.sample_type > 3:
             size, n_scalings = entry.number(), entry.uvarint()
             scalings = [read_scaling(entry, self.sample_type) for _ in range(n_scalings)]
@@ -206,6 +313,11 @@ class File:
         require(kind < 4, f"{self.name} has a quantizer of kind {kind}")
         profile = [int(edge) for edge in self.network.metadata.get(b"adc_edges", b"").split()] if kind == 1 else []
         return Grid(samples, profile)
+
+    def samples(self) -> Any:
+        """Return the bytes of the samples of each channel."""
+        for channel in self.channels:
+            yield map(self.sample, repeat(channel), count(), samples_of(channel, self.channels))
 
     def sample(self, channel: Any, frame: int, value: int) -> bytes:
         if self.sample_type > 3:
@@ -292,7 +404,12 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> list[int]:
             require(zlib.crc32(stream) == crc, f"a stream of {file.name} is damaged")
             plain = method - 4 if method in (ESCAPED, ESCAPED + 1) else SPLIT if method == SPLIT + 1 else method
             is_split = isinstance(channel.grid, Lattice)
+            if method == NUMBERS:
+                require(file.records, f"{file.name} has no kept numbers")
+                method = plain = STORED
+                stream = file.records.numbers(stream, span[1] // file.unit)
             fits = plain == SPLIT if is_split else plain < SPLIT and (plain in (STORED, XZ)) == file.is_verbatim
+            fits = fits and not (file.records and method == XZ)
             require(
                 fits and (plain == method or file.sample_type > 3), f"a stream of {file.name} has the method {method}"
             )
@@ -309,6 +426,7 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> list[int]:
                 behind.append(BlockChannel(file, channel.grid.residues, extra, span, steps, residues, rest))
             channels.append(BlockChannel(file, channel.grid, channel, span, steps, method, stream))
     table.end()
+    check_records(parts, files)
     channels += behind
     find_references(channels)
     coded = sorted((channel for channel in channels if channel.lanes), key=lambda channel: channel.coding_pass)
@@ -322,6 +440,20 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> list[int]:
         channel.channel.codes += chain(channel.codes, *(lane.codes for lane in channel.lanes))
         channel.stream.end()
     return [28 + table_size + streams_size, len(parts), *chain(*parts)]
+
+
+def check_records(parts: list[list[int]], files: list[File]) -> None:
+    records: dict[int, list[tuple[int, ...]]] = {}
+    for number, *span in parts:
+        file = files[number]
+        require(not any(x % file.unit for x in span), "a part holds a piece of a record")
+        if file.owner.records:
+            records.setdefault(number, []).append(tuple(x // file.unit for x in span))
+    for number, spans in records.items():
+        own = [i for i, file in enumerate(files) if file.owner is files[number].owner and file.frames]
+        require(all(records.get(i) == spans for i in own), "a block lacks a part of some records")
+    is_kept = [files[number].is_verbatim for number, *_ in parts]
+    require(is_kept == sorted(is_kept), "kept numbers stand before samples")
 
 
 def read_escapes(stream: Reader, span: tuple[int, int], size: int) -> dict[int, bytes]:
