@@ -25,11 +25,12 @@ static void add_term(term_list *list, int is_present, int64_t channel, spikey_hi
     if (!solver->ridge) return;
     const vector_group *group = &list->state->groups[list->state->group_of[list->channel]];
     int own = k + (is_present ? solver->past_blocks * LANES : 0);
-    int64_t t = (k + (is_present ? group->first_present : 0)) * LANES, place = place_of(list->state->position[channel], history, lag);
+    int64_t t = (k + (is_present ? group->first_present : 0)) * LANES;
     solver->ridge[own] = ridge * RIDGE;
     for (int lane = 0; lane < LANES; lane++)
-        if (group->deep || lane == list->channel - group->first_channel) {
-            group->places[t + lane] = (int32_t)place + (group->deep ? lane : 0);
+        if (beside_of(group, lane) == list->channel - group->first_channel) {
+            int64_t position = list->state->position[channel] + behind_of(group, lane);
+            group->places[t + lane] = (int32_t)place_of(position, history, lag);
             group->masks[t + lane] = -1;
         }
 }
@@ -152,9 +153,9 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
     vectors->has_means |= solver->n_before > 0;
     state->has_lags |= solver->lag > 0;
     for (int lane = 0; lane < LANES; lane++)
-        if (vectors->deep || lane == channel - vectors->first_channel) {
+        if (beside_of(vectors, lane) == channel - vectors->first_channel) {
             vectors->pass[lane] = (int32_t)pass;
-            vectors->sums[lane] = (int32_t)solver->joint;
+            vectors->sums[lane] = (int32_t)solver->joint + behind_of(vectors, lane);
             vectors->share[lane] = solver->n_before ? 1.0f / (float)solver->n_before : 0.0f;
         }
 }
@@ -164,8 +165,9 @@ static void find_vectors(vector_group *group) {
     for (int t = 0; t < group->n_terms; t++) {
         const int32_t *places = group->places + t * LANES, *masks = group->masks + t * LANES;
         group->together[t] = places[0] % LANES == 0;
-        for (int lane = 0; lane < (group->deep ? LANES : group->n_channels); lane++)
-            group->together[t] &= masks[lane] && places[lane] == places[0] + lane;
+        for (int lane = 0; lane < LANES; lane++)
+            if (beside_of(group, lane) < group->n_channels)
+                group->together[t] &= masks[lane] && places[lane] == places[0] + lane;
     }
 }
 

@@ -87,36 +87,37 @@ static int32_t lanes_in(const spikey_group *group, int64_t channel) {
 int32_t spikey_rows_of(const spikey_state *state, const spikey_group *group, int64_t channel) {
     int64_t most = 0;
     for (int64_t c = channel; c < least(channel + state->at_once, group->n_channels); c++) most = greatest(most, lanes_in(group, c));
-    return (int32_t)(state->at_once == 1 ? (most + LANES - 1) / LANES : most);
+    return (int32_t)((most * state->at_once + LANES - 1) / LANES);
 }
 
-/* Spread the channels over vectors, in the way that needs fewer. Without `state->groups` they are counted. */
+/* Spread the channels over vectors, in the way that needs fewest. Without `state->groups` they are counted. */
 static void spread(spikey_state *state, const spikey_group *group) {
-    int64_t rows[2] = {0, 0};
-    for (int deep = 0; deep < 2; deep++) {
-        state->at_once = deep ? 1 : LANES;
+    int64_t fewest = INT64_MAX, at_once = 1;
+    for (state->at_once = 1; state->at_once <= LANES; state->at_once *= 2) {
+        int64_t rows = 0;
         for (int64_t channel = 0; channel < group->n_channels; channel += state->at_once)
-            rows[deep] += spikey_rows_of(state, group, channel);
+            rows += spikey_rows_of(state, group, channel);
+        if (rows < fewest) fewest = rows, at_once = state->at_once;
     }
-    state->at_once = rows[1] < rows[0] ? 1 : LANES;
-    state->n_positions = (LANES * rows[state->at_once == 1] + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
-    state->n_groups = (group->n_channels + state->at_once - 1) / state->at_once;
+    state->at_once = at_once;
+    state->n_positions = (LANES * fewest + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+    state->n_groups = (group->n_channels + at_once - 1) / at_once;
     state->most_rows = 0;
     int64_t position = 0;
     for (int64_t g = 0; g < state->n_groups; g++) {
-        int64_t first = g * state->at_once, stop = least(first + state->at_once, group->n_channels);
+        int64_t first = g * at_once, stop = least(first + at_once, group->n_channels);
         int32_t n_rows = spikey_rows_of(state, group, first);
         state->most_rows = greatest(state->most_rows, n_rows);
         if (state->groups) {
             vector_group *own = &state->groups[g];
             own->position = position;
             own->rows = n_rows;
-            own->deep = state->at_once == 1;
+            own->at_once = (int32_t)at_once;
             own->first_channel = (int32_t)first;
             own->n_channels = (int32_t)(stop - first);
             for (int64_t c = first; c < stop; c++) {
                 state->position[c] = position + (c - first);
-                state->stride[c] = state->at_once;
+                state->stride[c] = at_once;
                 state->group_of[c] = (int32_t)g;
             }
         }
@@ -130,7 +131,7 @@ static void fill_group(spikey_state *state, int64_t g) {
     for (int64_t k = 0; k < group->n_channels; k++) {
         int64_t channel = group->first_channel + k;
         float limit = 0.035f / (float)(state->first_lane[channel + 1] - state->first_lane[channel]);
-        for (int64_t slot = group->deep ? 0 : k; slot < (group->deep ? LANES : k + 1); slot++) group->mix_limit[slot] = limit;
+        for (int64_t lane = k; lane < LANES; lane += group->at_once) group->mix_limit[lane] = limit;
         int kind = spikey_kind_of(state->size[channel], state->profiled[channel]);
         group->kind = group->kind < 0 || group->kind == kind ? kind : SPIKEY_MIXED;
         group->n_profiled += state->profiled[channel];

@@ -86,11 +86,11 @@ enum spikey_kind { SPIKEY_EQUAL, SPIKEY_PROFILED, SPIKEY_LARGE, SPIKEY_MIXED };
 
 typedef struct spikey_kernels spikey_kernels;
 
-/* Lanes that stand in vectors of eight, in `rows` rows: either eight channels side by side, row r being lane r of each;
- * or one channel (`deep`), whose lanes fill rows one after another. Padding has length 0. */
+/* Lanes that stand in vectors of eight, in `rows` rows: lane k of row r is lane (8 * r + k) / at_once of channel
+ * k % at_once. Padding has length 0. */
 typedef struct {
     int64_t position; /* of the first vector */
-    int32_t rows, deep;
+    int32_t rows, at_once; /* at_once: 1, 2, 4 or 8 channels */
     int32_t first_channel, n_channels;
     int32_t n_profiled;                   /* of its channels */
     float mix_limit[8];                   /* how fast the mix of each channel's scale may change */
@@ -190,7 +190,7 @@ struct spikey_state {
     const spikey_kernels *kernels;
     vector_group *groups;
     int32_t *group_of;              /* of each channel */
-    int64_t n_groups, at_once;      /* at_once: channels side by side, 1 or 8 */
+    int64_t n_groups, at_once;
     int64_t most_rows;              /* of a group: lanes without a step may reach so far behind the last position */
     int32_t *profile_mask;          /* of each position: -1 on the profile, else 0 */
     int32_t *symbols, *widths;      /* of each position's alphabet: symbols, at most 4096; bits of a code */
@@ -362,6 +362,10 @@ static inline int64_t place_of(int64_t position, spikey_history history, int64_t
 static inline float *history_of(const spikey_state *state, int64_t position, spikey_history history, int64_t lag) {
     return state->recent + state->recent_at * LANES + place_of(position, history, lag);
 }
+
+/* Which of a vector's channels a lane belongs to, and where it stands behind that channel's first one. */
+static inline int64_t beside_of(const vector_group *group, int lane) { return lane & (group->at_once - 1); }
+static inline int32_t behind_of(const vector_group *group, int lane) { return lane & -group->at_once; }
 
 /* Where a term of a channel is among those of its vector. */
 static inline int64_t term_in_group(const vector_group *group, const spikey_solver *solver, int64_t k) {

@@ -48,9 +48,8 @@ static void solve_equations(spikey_solver *solver, double *restrict a, double *r
 static void set_weights(spikey_state *state, int64_t channel, const double *b) {
     const spikey_solver *solver = &state->solvers[channel];
     const vector_group *group = &state->groups[state->group_of[channel]];
-    int64_t first = group->deep ? 0 : channel - group->first_channel, stop = group->deep ? LANES : first + 1;
     for (int i = 0; i < solver->n_terms; i++)
-        for (int64_t lane = first; lane < stop; lane++)
+        for (int64_t lane = channel - group->first_channel; lane < LANES; lane += group->at_once)
             group->weights[term_in_group(group, solver, i) * LANES + lane] = (float)b[i];
 }
 

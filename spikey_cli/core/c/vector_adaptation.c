@@ -146,7 +146,7 @@ INLINE void take_means_of(spikey_state *state, const vector_group *group, int64_
     const float *differences = state->sum_differences + LANES * row, *levels = state->sum_levels + LANES * row;
     float *difference = history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0), *level = history_of(state, i, SPIKEY_MEAN_LEVEL, 0);
     fvec share = load_float(group->share);
-    if (group->deep) {
+    if (group->at_once == 1) {
         store_float(difference, load_float(differences + group->sums[0]) * share);
         store_float(level, load_float(levels + group->sums[0]) * share);
         return;
@@ -198,16 +198,17 @@ INLINE vec values_of(const spikey_state *state, const int32_t *codes, int64_t i)
 INLINE void add_to_sums(spikey_state *state, int64_t channel) {
     const spikey_solver *solver = &state->solvers[channel];
     const vector_group *group = &state->groups[state->group_of[channel]];
-    int64_t i = state->position[channel], k = solver->joint;
-    for (int row = 0; row < group->rows; row++, i += LANES, k += LANES)
-        if (group->deep) {
-            float *differences = state->sum_differences + k, *levels = state->sum_levels + k;
-            store_float(differences, load_float(differences) + load_float(history_of(state, i, SPIKEY_DIFFERENCE, 0)));
-            store_float(levels, load_float(levels) + load_float(history_of(state, i, SPIKEY_LEVEL, 0)));
-        } else {
-            state->sum_differences[k] += *history_of(state, i, SPIKEY_DIFFERENCE, 0);
-            state->sum_levels[k] += *history_of(state, i, SPIKEY_LEVEL, 0);
+    int64_t i = state->position[channel], k = solver->joint, stop = i + LANES * (int64_t)group->rows;
+    float *differences = state->sum_differences, *levels = state->sum_levels;
+    if (group->at_once == 1)
+        for (; i < stop; i += LANES, k += LANES) {
+            store_float(differences + k, load_float(differences + k) + load_float(history_of(state, i, SPIKEY_DIFFERENCE, 0)));
+            store_float(levels + k, load_float(levels + k) + load_float(history_of(state, i, SPIKEY_LEVEL, 0)));
         }
+    for (; i < stop; i += group->at_once, k += group->at_once) {
+        differences[k] += *history_of(state, i, SPIKEY_DIFFERENCE, 0);
+        levels[k] += *history_of(state, i, SPIKEY_LEVEL, 0);
+    }
 }
 
 /* What later passes see of a pass's values: differences, and their sums over all channels so far. */
@@ -280,6 +281,13 @@ INLINE void follow_scale(spikey_state *state) {
     }
 }
 
+/* Add lanes to those of the first of as many channels as stand side by side, in the order of lanes. */
+INLINE fvec add_beside(fvec sum, fvec row, int at_once) {
+    if (at_once == LANES) return sum + row;
+    for (int lane = 0; lane < LANES; lane++) sum[lane & (at_once - 1)] += row[lane];
+    return sum;
+}
+
 /* Move the mix of each channel's scale along the sum of its lanes' gradients. */
 INLINE void mix_scales(spikey_state *state) {
     const int64_t n = state->n_positions;
@@ -297,11 +305,9 @@ INLINE void mix_scales(spikey_state *state) {
             fvec sum = floats(0);
             for (int64_t i = first; i < stop; i += LANES) {
                 fvec row = (fvec)((vec)load_float(gradient + i) & is_above(load(state->length + i), step));
-                if (group->deep)
-                    for (int lane = 0; lane < LANES; lane++) sum += floats(row[lane]);
-                else
-                    sum += row;
+                sum = add_beside(sum, row, group->at_once);
             }
+            for (int lane = group->at_once; lane < LANES; lane++) sum[lane] = sum[lane - group->at_once];
             fvec moved = load_float(share + first) + rates * sum;
             for (int64_t i = first; i < stop; i += LANES) store_float(share + i, moved);
         }
@@ -374,18 +380,15 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
         fvec x[LANES];
         for (int k = 0; k < LANES; k++) x[k] = first + k < group->n_terms ? load_float(terms + (first + k) * LANES) : floats(0);
         transpose(x);
-        int64_t channel = group->first_channel, rank = group->deep ? (int64_t)row * LANES : row;
-        for (int lane = 0; lane < (group->deep ? LANES : group->n_channels); lane++) {
+        for (int lane = 0; lane < LANES; lane++) {
+            if (beside_of(group, lane) >= group->n_channels) continue;
+            int64_t channel = group->first_channel + beside_of(group, lane), rank = (row * LANES + lane) / group->at_once;
             const spikey_solver *solver = &state->solvers[channel];
             int is_past = first < group->first_present, n_past = LANES * solver->past_blocks;
             int own = is_past ? first : first - group->first_present + n_past;
             if (is_taught(state, solver) && rank < state->first_lane[channel + 1] - state->first_lane[channel] &&
                 own < (is_past && n_past < solver->n_terms ? n_past : solver->n_terms))
                 store_float(solver->rows + (solver->n_rows + rank) * solver->blocks * LANES + own, x[lane]);
-            if (group->deep)
-                rank++;
-            else
-                channel++;
         }
     }
 }
