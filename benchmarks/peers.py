@@ -26,9 +26,10 @@ def stream_bits(archive: Path) -> Counter[str]:
         names = {location: name for name, location in channel_names(reader.directory.files).items()}
         for block in range(len(reader.index.blocks)):
             table = reader.read_table(block)
-            for part, streams in zip(table.parts, table.streams, strict=True):
-                for channel, stream in enumerate(streams):
-                    bits[names[part.file, channel]] += 8 * stream.length
+            lengths = iter(table.lengths.tolist())
+            for part in table.parts:
+                for channel in range(reader.directory.files[part.file].channels):
+                    bits[names[part.file, channel]] += 8 * next(lengths)
     return bits
 
 

@@ -484,15 +484,13 @@ def _join_records(file: int, records: RecordLayout, first: int, pieces: Mapping[
     return RestoredPart(Part(file, first, count), data, lost)
 
 
-def _coded_channels(table: BlockTable, graph: ReferenceGraph) -> tuple[list[int], ReferenceGraph]:
+def _coded_channels(
+    table: BlockTable, places: Sequence[tuple[Part, int]], graph: ReferenceGraph
+) -> tuple[list[int], ReferenceGraph]:
     """Return the samples of the coded channels of a block, 0 for others, and their graph, with residues."""
-    entries = [
-        (part.n_frames, stream.method)
-        for part, streams in zip(table.parts, table.streams, strict=True)
-        for stream in streams
-    ]
-    lengths = [0 if method in _UNCODED else n for n, method in entries]
-    residues = [n for n, method in entries if method in _SPLIT]
+    entries = list(zip(places, table.methods.tolist(), strict=True))
+    lengths = [0 if method in _UNCODED else part.n_frames for (part, _), method in entries]
+    residues = [part.n_frames for (part, _), method in entries if method in _SPLIT]
     return lengths + residues, graph.extended(len(residues))
 
 
@@ -581,7 +579,7 @@ class Decoder(NamedTuple):
 
         chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
         reference_graph = self.reader.directory.reference_graph(table.parts)
-        max_lanes = self._check_work(i, table, reference_graph) if table.steps else 0
+        max_lanes = self._check_work(i, table, places, reference_graph) if table.steps else 0
         formats = {part.file: own for part in table.parts if (own := files[part.file].format or files[part.file].kept)}
         records = {
             i: (members[i].start, whole)
@@ -598,13 +596,15 @@ class Decoder(NamedTuple):
         graph = reference_graph.subset(needed)
         return FetchedBlock(table.steps, places, chosen, needed, streams, formats, records, graph, max_lanes)
 
-    def _check_work(self, i: int, table: BlockTable, reference_graph: ReferenceGraph) -> int:
+    def _check_work(
+        self, i: int, table: BlockTable, places: Sequence[tuple[Part, int]], reference_graph: ReferenceGraph
+    ) -> int:
         """Raise LimitError if block `i` needs too much memory, or too much time together with the blocks before.
 
         Return about how many of its lanes may be decoded together.
         """
         limits = self.reader.limits
-        lengths, graph = _coded_channels(table, reference_graph)
+        lengths, graph = _coded_channels(table, places, reference_graph)
         cost = block_cost(lengths, table.steps, graph, self.effort, self.predictor, limits)
         if cost.group_bytes > limits.group_bytes:
             raise LimitError(

@@ -6,17 +6,17 @@
     Block      ...
     Index      ...          where each block lies and what it holds, and a checksum of each file
     Directory, Header       the same bytes once more: damage to the first copies loses nothing
-    Trailer    68 bytes     the size of the index, and a SHA-256 over all restored bytes
+    Trailer    56 bytes     the size of the index, and a SHA-256 over all restored bytes
 
     Header     offset  size                          Trailer    offset  size
                     0     8  magic 89 "SPK" 0D 0A 1A 0A              0    32  SHA-256 of the files' SHA-256s, in order
                     8     1  format version, 1                      32     8  size of the archive
-                    9     1  coder                                  40     8  samples, or verbatim bytes, in all blocks
-                   10     1  effort                                 48     4  number of blocks
-                   11     1  reserved, 0                            52     4  size of the index
-                   12     8  model: SHA-256, first 8 bytes          56     4  CRC-32 of the index
-                   20     4  size of the directory                  60     4  CRC-32 of bytes 0..59
-                   24     4  CRC-32 of the directory                64     4  "SPKE"
+                    9     1  coder                                  40     4  size of the index
+                   10     1  effort                                 44     4  CRC-32 of the index
+                   11     1  reserved, 0                            48     4  CRC-32 of bytes 0..47
+                   12     8  model: SHA-256, first 8 bytes          52     4  "SPKE"
+                   20     4  size of the directory
+                   24     4  CRC-32 of the directory
                    28     8  identity
                    36     4  CRC-32 of bytes 0..35
 
@@ -25,9 +25,8 @@
                     4     8  identity of the archive
                    12     4  number of the block, from 0
                    16     4  size of the table
-                   20     4  size of all streams
-                   24     4  CRC-32 of the table and bytes 0..23
-                   28        the table (see `block_table`), then the streams; the table has a CRC-32 of each
+                   20     4  CRC-32 of the table and bytes 0..19
+                   24        the table (see `block_table`), then the streams; the table has a CRC-32 of each
 
 All numbers are little-endian. The identity is the beginning of a SHA-256 over bytes 0..27 of the header and the SHA-256
 of the contents: the same inputs give the same archive; archives of the same names and other samples have another one.
@@ -46,7 +45,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from ..errors import ArchiveError, DamageError, LimitError, system_fault
 from ..io.layout import Bytes
 from ..system.random_access import RandomAccess
-from .block_table import BlockTable, StreamEntry, count_samples, pack_block_table, unpack_block_table
+from .block_table import BlockTable, StreamEntry, pack_block_table, unpack_block_table
 from .directory import Directory, pack_directory, unpack_directory
 from .index import Index, IndexEntry, pack_index, unpack_index
 from .limits import DEFAULT_LIMITS, Limits
@@ -68,8 +67,8 @@ REMEDY = f"{FROM_COPY}, or recover what is intact"
 
 _START = struct.Struct("<8sBBBB8sII")
 _HEADER = struct.Struct(f"<{_START.size}s8s")
-_BLOCK = struct.Struct("<4s8sIII")
-_TRAILER = struct.Struct("<32sQQIII")
+_BLOCK = struct.Struct("<4s8sII")
+_TRAILER = struct.Struct("<32sQII")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
 BLOCK_HEADER_BYTES = _BLOCK.size + _CRC.size
@@ -145,9 +144,8 @@ class ArchiveWriter:
     def __init__(self, file: BinaryIO, coder: int, effort: int, model: bytes, directory: Directory) -> None:
         self._file = file
         self.length = 0
-        self._samples = 0
         self._blocks: list[IndexEntry] = []
-        self._block_headers: list[tuple[int, int, int]] = []
+        self._tables: list[tuple[int, int]] = []
         self.directory = directory
         self.digests = tuple(FileDigest() for _ in directory.files)
         self._packed = pack_directory(directory)
@@ -163,16 +161,12 @@ class ArchiveWriter:
     def add_block(self, steps: int, parts: Sequence[Part], streams: Sequence[Sequence[Stream]]) -> None:
         """Append a block; `streams` holds those of each part, one for each channel."""
         offset = self.length
-        entries = tuple(
-            tuple(StreamEntry(stream.method, len(stream.data), zlib.crc32(stream.data)) for stream in part)
-            for part in streams
-        )
-        table = pack_block_table(BlockTable(steps, tuple(parts), entries))
-        payload = [stream.data for part in streams for stream in part]
-        self._block_headers.append((len(table), sum(map(len, payload)), zlib.crc32(table)))
-        self._write(bytes(BLOCK_HEADER_BYTES), table, *payload)
+        every = [stream for part in streams for stream in part]
+        entries = [StreamEntry(stream.method, len(stream.data), zlib.crc32(stream.data)) for stream in every]
+        table = pack_block_table(BlockTable.of(steps, parts, entries), self.directory)
+        self._tables.append((len(table), zlib.crc32(table)))
+        self._write(bytes(BLOCK_HEADER_BYTES), table, *(stream.data for stream in every))
         self._blocks.append(IndexEntry(offset, self.length - offset, tuple(parts), len(self._blocks)))
-        self._samples += count_samples(parts, self.directory.files)
 
     @property
     def content_digest(self) -> bytes:
@@ -185,14 +179,13 @@ class ArchiveWriter:
         identity = archive_identity(self._start, contents)
         header = _with_crc(_HEADER.pack(self._start, identity))
         crcs = tuple(digest.crc if file.is_file else None for file, digest in zip(files, self.digests, strict=True))
-        index = pack_index(Index(tuple(self._blocks), crcs))
+        index = pack_index(Index(tuple(self._blocks), crcs), self.directory)
         length = self.length + len(index) + len(self._packed) + HEADER_BYTES + TRAILER_BYTES
-        counts = (length, self._samples, len(self._blocks), len(index), zlib.crc32(index))
-        trailer = _TRAILER.pack(contents, *counts)
+        trailer = _TRAILER.pack(contents, length, len(index), zlib.crc32(index))
         self._write(index, self._packed, header, _with_crc(trailer), END_MARK)
         self._write_at(0, header)
-        for block, (table_bytes, payload_bytes, table_crc) in zip(self._blocks, self._block_headers, strict=True):
-            block_header = _BLOCK.pack(BLOCK_MARK, identity, block.number, table_bytes, payload_bytes)
+        for block, (table_bytes, table_crc) in zip(self._blocks, self._tables, strict=True):
+            block_header = _BLOCK.pack(BLOCK_MARK, identity, block.number, table_bytes)
             self._write_at(block.offset, block_header + _CRC.pack(zlib.crc32(block_header, table_crc)))
         self._file.seek(self.length)
         return self.length
@@ -357,9 +350,7 @@ class ArchiveReader:
         trailer_at = self.length - TRAILER_BYTES
         if trailer_at < 0 or self.read(self.length - len(END_MARK), len(END_MARK), "the trailer") != END_MARK:
             raise self.damaged("its end is missing")
-        self.content_digest, length, samples, n_blocks, index_bytes, index_crc = self._read_with_crc(
-            trailer_at, _TRAILER, "the trailer"
-        )
+        self.content_digest, length, index_bytes, index_crc = self._read_with_crc(trailer_at, _TRAILER, "the trailer")
         if length != self.length:
             raise self.damaged(f"it has {self.length} bytes, but was written with {length}")
         if archive_identity(self._start, self.content_digest) != self.identity:
@@ -372,12 +363,6 @@ class ArchiveReader:
             self.index = unpack_index(index, self.directory, self.first_block, index_at)
         except DamageError as error:
             raise self.damaged(error.reason) from error
-        blocks = self.index.blocks
-        if (samples, n_blocks) != (
-            sum(count_samples(block.parts, self.directory.files) for block in blocks),
-            len(blocks),
-        ):
-            raise self.damaged("the trailer counts other blocks or samples than the index")
 
     def _check_copies(self, directory_bytes: int) -> None:
         """Check that the second directory and header equal the first."""
@@ -399,7 +384,7 @@ class ArchiveReader:
     def read_block_header(self, at: int, what: str) -> tuple[int, int, BlockTable]:
         """Read the block header at offset `at`: its number, its size, its table. Raises ArchiveError if damaged."""
         header = self.read(at, BLOCK_HEADER_BYTES, what)
-        mark, identity, number, table_bytes, payload_bytes = _BLOCK.unpack_from(header)
+        mark, identity, number, table_bytes = _BLOCK.unpack_from(header)
         if mark != BLOCK_MARK:
             raise self.damaged(f"{what} does not begin where it should")
         packed = self.read(at + BLOCK_HEADER_BYTES, table_bytes, what)
@@ -408,12 +393,12 @@ class ArchiveReader:
         if identity != self.identity:
             raise self.damaged(f"{what} belongs to another archive")
         try:
-            table = unpack_block_table(packed, self.directory, payload_bytes, self.limits.block_samples(self.length))
+            table = unpack_block_table(packed, self.directory, self.limits.block_samples(self.length))
         except LimitError as error:
             raise error.within(f"{self.path}: {what}") from error
         except DamageError as error:
             raise self.damaged(f"{what}: {error.reason}") from error
-        return number, BLOCK_HEADER_BYTES + table_bytes + payload_bytes, table
+        return number, BLOCK_HEADER_BYTES + table_bytes + table.payload_bytes, table
 
     def read_streams(
         self, i: int, table: BlockTable, wanted: Container[int]
@@ -433,14 +418,14 @@ class ArchiveReader:
         tuple of (int, StreamEntry, bytes or None)
             The position of a stream, its entry in the table, and its bytes; None if they do not match their checksum.
         """
-        entries = [entry for part in table.streams for entry in part]
-        at = self.index.blocks[i].offset + self.index.blocks[i].length - sum(entry.length for entry in entries)
-        for position, entry in enumerate(entries):
+        at = self.index.blocks[i].offset + self.index.blocks[i].length - table.payload_bytes
+        entries = zip(table.methods.tolist(), table.lengths.tolist(), table.crcs.tolist(), strict=True)
+        for position, (method, length, crc) in enumerate(entries):
             if position in wanted:
-                data = self._read_stream(at, entry.length, f"a stream of block {i}")
-                is_intact = len(data) == entry.length and zlib.crc32(data) == entry.crc
-                yield position, entry, data if is_intact else None
-            at += entry.length
+                data = self._read_stream(at, length, f"a stream of block {i}")
+                is_intact = len(data) == length and zlib.crc32(data) == crc
+                yield position, StreamEntry(method, length, crc), data if is_intact else None
+            at += length
 
     def _read_stream(self, at: int, count: int, what: str) -> bytes:
         return self.read(at, count, what)

@@ -1,10 +1,8 @@
 """The table of a block: its parts, and the method, size and checksum of each stream.
 
-Numbers are uvarints (see `varint`) unless a size is given:
-
-    steps (0 in a block of verbatim files), number of parts, then for each part:
-      file, first frame, frames, then for each channel of the file:
-        method (1 byte), size of the stream, CRC-32 of the stream (4 bytes)
+steps (0 in a block of verbatim files), number of parts, the parts (see `part_table`)
+column of the methods of all streams, wide column of their sizes
+not compressed: the CRC-32 of each stream, 4 bytes
 """
 
 from __future__ import annotations
@@ -13,18 +11,24 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..core.varint import put_uvarint
+import numpy as np
+
 from ..errors import DamageError
 from .directory import Directory, FileEntry
 from .limits import beyond_memory
+from .packing import MAX_EXCESS, MAX_EXPANSION, unpack
+from .part_table import put_parts, read_parts
 from .parts import Part
 from .table_reader import TableReader
+from .table_writer import TableWriter
 
 MAX_BLOCK_SAMPLES = 1 << 25
 """Maximum samples of a block in the format, unless it is one frame of one file; `Limits` of a reader are lower."""
 
 MAX_LANES = 1 << 17
 """Maximum lanes of a block."""
+
+_CRC_BYTES = 4
 
 
 class StreamEntry(NamedTuple):
@@ -36,12 +40,26 @@ class StreamEntry(NamedTuple):
 
 
 class BlockTable(NamedTuple):
-    """What a block holds. `streams` has the entries of each part, one for each channel of its file."""
+    """What a block holds; its streams are those of all channels of its parts, in order."""
 
     steps: int
     """Maximum length of a lane; 0 in a block of verbatim files."""
     parts: tuple[Part, ...]
-    streams: tuple[tuple[StreamEntry, ...], ...]
+    methods: np.ndarray
+    lengths: np.ndarray
+    crcs: np.ndarray
+    """Method, size in bytes and CRC-32 of each stream: int64 of shape (streams,)."""
+
+    @classmethod
+    def of(cls, steps: int, parts: Sequence[Part], streams: Iterable[StreamEntry]) -> BlockTable:
+        """Return the table of these streams."""
+        columns = np.array(list(streams), np.int64).reshape(-1, len(StreamEntry._fields))
+        return cls(steps, tuple(parts), *columns.T)
+
+    @property
+    def payload_bytes(self) -> int:
+        """Size of all streams."""
+        return int(self.lengths.sum())
 
 
 def count_samples(parts: Iterable[Part], files: Sequence[FileEntry]) -> int:
@@ -49,39 +67,24 @@ def count_samples(parts: Iterable[Part], files: Sequence[FileEntry]) -> int:
     return sum(part.n_frames * files[part.file].channels for part in parts)
 
 
-def put_part(out: bytearray, part: Part) -> None:
-    """Append a part to a table."""
-    for number in (part.file, part.first_frame, part.n_frames):
-        put_uvarint(out, number)
+def block_table(table: BlockTable, directory: Directory) -> TableWriter:
+    """Return the table of a block."""
+    out = TableWriter()
+    out.number(table.steps)
+    out.number(len(table.parts))
+    put_parts(out, [table.parts], directory)
+    out.column(table.methods)
+    out.wide_column(table.lengths)
+    out.tail.append(table.crcs.astype("<u4").tobytes())
+    return out
 
 
-def read_part(table: TableReader, files: Sequence[FileEntry]) -> Part:
-    """Read a part of one of `files`. Raises DamageError if it is out of range or empty."""
-    file = table.number(len(files) - 1, "the file of a part")
-    first = table.number(files[file].frames, "the first frame of a part")
-    frames = table.number(files[file].frames - first, "the length of a part")
-    if frames == 0:
-        raise DamageError("a part is empty")
-    return Part(file, first, frames)
-
-
-def pack_block_table(table: BlockTable) -> bytes:
+def pack_block_table(table: BlockTable, directory: Directory) -> bytes:
     """Serialise a block's table."""
-    out = bytearray()
-    put_uvarint(out, table.steps)
-    put_uvarint(out, len(table.parts))
-    for part, streams in zip(table.parts, table.streams, strict=True):
-        put_part(out, part)
-        for stream in streams:
-            out.append(stream.method)
-            put_uvarint(out, stream.length)
-            out += stream.crc.to_bytes(4, "little")
-    return bytes(out)
+    return block_table(table, directory).packed()
 
 
-def unpack_block_table(
-    packed: bytes, directory: Directory, payload_bytes: int, max_samples: int = MAX_BLOCK_SAMPLES
-) -> BlockTable:
+def unpack_block_table(packed: bytes, directory: Directory, max_samples: int = MAX_BLOCK_SAMPLES) -> BlockTable:
     """Parse a block's table.
 
     Parameters
@@ -89,8 +92,6 @@ def unpack_block_table(
     packed : bytes
     directory : Directory
         The directory of the archive.
-    payload_bytes : int
-        Total size of the block's streams.
     max_samples : int
         Maximum samples that the reader allows, unless the block is one frame of one file.
 
@@ -101,36 +102,34 @@ def unpack_block_table(
     LimitError
         The block has more than `max_samples`.
     """
-    reader = TableReader(packed)
+    data, tail = unpack(packed, MAX_EXCESS + MAX_EXPANSION * len(packed), "the table")
+    if data is None:
+        raise DamageError("the table lists more parts than it has checksums")
+    reader = TableReader(data, tail)
     steps = reader.number(MAX_BLOCK_SAMPLES, "the number of steps")
-    parts, streams = [], []
-    samples = lanes = widest_frame = 0
-    unclaimed = payload_bytes
-    for _ in range(reader.count("the number of parts")):
-        part = read_part(reader, directory.files)
+    (parts,) = read_parts(reader, [reader.count("the number of parts")], directory)
+    samples = n_streams = lanes = widest_frame = 0
+    for part in parts:
         file = directory.files[part.file]
         if (file.layout is None) != (steps == 0) and not (steps and file.kept):
             raise DamageError("a block holds both channels and verbatim bytes")
+        n_streams += file.channels
         samples += part.n_frames * file.channels
         lanes += -(-part.n_frames // steps) * file.channels if steps and file.layout else 0
         widest_frame = max(widest_frame, file.channels)
-        entries = []
-        for _ in range(file.channels):
-            method = reader.take(1, "a method")[0]
-            length = reader.number(unclaimed, "the length of a stream")
-            unclaimed -= length
-            entries.append(StreamEntry(method, length, reader.crc()))
-        parts.append(part)
-        streams.append(tuple(entries))
+    if len(tail) < _CRC_BYTES * n_streams:
+        raise DamageError(f"the table has no room for the checksums of {n_streams} streams")
+    methods = reader.column(n_streams, 0xFF, "a method")
+    lengths = reader.wide_column(n_streams, (1 << 32) - 1, "the length of a stream")
     reader.end("the table")
+    if len(reader.tail) != _CRC_BYTES * n_streams:
+        raise DamageError(f"the table has {len(reader.tail)} bytes of checksums of {n_streams} streams")
     _check_records(parts, directory)
-    if unclaimed:
-        raise DamageError(f"{unclaimed} bytes belong to no stream")
     if lanes > MAX_LANES or samples > max(MAX_BLOCK_SAMPLES, widest_frame):
         raise DamageError(f"a block of {samples} samples in {lanes} lanes is larger than the format allows")
     if samples > max(max_samples, widest_frame):
         raise beyond_memory(f"it has a block of {samples} samples")
-    return BlockTable(steps, tuple(parts), tuple(streams))
+    return BlockTable(steps, parts, methods, lengths, np.frombuffer(reader.tail, "<u4").astype(np.int64))
 
 
 def _check_records(parts: Sequence[Part], directory: Directory) -> None:

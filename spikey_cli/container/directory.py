@@ -1,54 +1,61 @@
 """The directory of an archive: its files, and the topology of their channels.
 
-A raw deflate stream with the preset dictionary `DICTIONARY`. Numbers are uvarints (see `varint`):
+Two packed tables (see `packing`), whose numbers are uvarints (see `varint`). The names:
+
+    number of files, names in UTF-8 (see `_put_names`)
+
+and all else:
 
     size of the embedded model (0: none), the model's ONNX file
-    number of files, then for each file:
-      size of its name, name (UTF-8, forward slashes), type of a sample (see `SampleType`; 0: verbatim)
-      verbatim:   size of the file
-      samples:    sample rate, channels, frames, size of the header, header, size of the trailer, trailer,
-                  scaling (see `scaling_table`) if samples are scaled, quantizer (see `quantizer_table`)
-      records:    their layout (see `record_table`), then of each group the scaling and the quantizer
+    of all files, a column:          type of a sample (see `SampleType`; 0: verbatim; 10: records)
+    but for files of records:        frames (of a verbatim file: bytes)
+    of files with samples, columns:  sample rate, channels
+                                     headers, trailers (see `_put_repeated`)
+    for each file of records:        its layout (see `record_table`)
+    and for its groups, or for       scaling (see `scaling_table`) if samples are scaled
+    each file with samples:          quantizer (see `quantizer_table`)
     topology of all channels, file by file (see `topology_table`)
 
-A frame of a verbatim file is one byte. A file of records (type 10) takes several numbers in blocks: its own, which
-stands for its kept numbers as if they were a verbatim file, and one for each of its groups.
+What the files of a session have in common takes a few bits: names share their beginning with the one before, frames are
+stored as differences, and the headers of WAV files without the sizes in them.
+
+A file of records takes several numbers in blocks: its own, which stands for its kept numbers as if they were a verbatim
+file, and one for each of its groups.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+import struct
 import unicodedata
-import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from ..core.quantizer import IDENTITY, Quantizer, SampleFormat
 from ..core.scaling import FileScaling
-from ..core.varint import put_uvarint
-from ..errors import DamageError, InputError
+from ..core.varint import unzigzag, zigzag
+from ..errors import DamageError, InputError, LimitError
 from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, Layout, SampleType
 from ..io.records import KeptNumbers, RecordLayout
 from ..topology.references import BlockChannel, ReferenceGraph
 from ..topology.topology import Topology
 from .limits import DEFAULT_LIMITS, Limits, beyond_memory
+from .packing import unpack
 from .parts import Part
 from .quantizer_table import pack_quantizer, unpack_quantizer
 from .record_table import pack_records, unpack_records
 from .scaling_table import pack_scaling, unpack_scaling
 from .table_reader import TableReader
-from .topology_table import pack_topology, unpack_topology
-
-DICTIONARY = (
-    b".wavRIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00KL\x00\x00\x96\x98\x00\x00\x02\x00\x10\x00data"
-)
-"""The header of a mono 16-bit WAV: deflate refers to it, which saves most of the bytes of a single WAV's header."""
+from .table_writer import TableWriter, field_bytes
+from .topology_table import put_topology, read_topology
 
 MAX_DIRECTORY_BYTES = 64 << 20
-"""Maximum size of an inflated directory."""
+"""Maximum size of each unpacked table, of all names, of all headers, and of all trailers."""
 
 MAX_MODEL_BYTES = 1 << 20
 """Maximum size of an embedded model."""
@@ -59,6 +66,7 @@ RECORDS = 10
 """Stands for the type of a sample of a file of records, whose groups have types of their own."""
 
 _CHECKSUM_BYTES = 4
+_RIFF, _SIZE = struct.Struct("<4sI"), struct.Struct("<I")
 
 MAX_NAME_BYTES, MAX_NAME_PARTS, MAX_PART_BYTES = 4096, 64, 255
 """Bounds of a file's name in UTF-8, of its parts between slashes, and of each part."""
@@ -192,6 +200,19 @@ class Directory:
         starts = [*(i for i, file in enumerate(self.files) if file.is_file), len(self.files)]
         return tuple(range(first, stop) for first, stop in itertools.pairwise(starts) for _ in range(first, stop))
 
+    @cached_property
+    def linked_files(self) -> Sequence[Sequence[int]]:
+        """For each file, the files with which one of its channels is linked, ascending; empty if there are none."""
+        if len(self.files) == 1:
+            return ()
+        files = [i for i, entry in enumerate(self.files) if entry.layout for _ in range(entry.channels)]
+        linked: dict[int, set[int]] = {}
+        for a, b in self.topology.links():
+            if files[a] != files[b]:
+                linked.setdefault(files[a], set()).add(files[b])
+                linked.setdefault(files[b], set()).add(files[a])
+        return [sorted(linked.get(i, ())) for i in range(len(self.files))] if linked else ()
+
     def reference_graph(self, parts: Sequence[Part]) -> ReferenceGraph:
         """Which channels of a block with these parts reference which others; kept numbers reference nothing."""
         graph = ReferenceGraph.of(
@@ -233,42 +254,50 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
-def pack_directory(directory: Directory) -> bytes:
-    """Serialise a directory. Raises InputError if it, or its model, is larger than the format allows."""
+def directory_tables(directory: Directory) -> tuple[TableWriter, TableWriter]:
+    """Return the two tables of a directory. Raises InputError if its model is larger than the format allows."""
     if len(directory.model) > MAX_MODEL_BYTES:
         raise InputError(
             f"a model of {len(directory.model)} bytes is too large to embed; leave it out",
             parameter="embed_model=False",
         )
-    out = bytearray()
-    _put_bytes(out, directory.model)
-    put_uvarint(out, sum(file.is_file for file in directory.files))
+    names, table = TableWriter(), TableWriter()
+    files = [file for file in directory.files if file.is_file]
+    names.number(len(files))
+    put_names(names, [file.name.encode() for file in files])
+    table.number(len(directory.model))
+    table.data(directory.model)
+    table.column(RECORDS if file.records else file.layout.sample_type if file.layout else 0 for file in files)
+    frames = [file.frames for file in files if not file.records]
+    table.wide_column(zigzag(n - before) for before, n in itertools.pairwise([0, *frames]))
+    layouts = [file.layout for file in files if file.layout]
+    table.column(layout.sample_rate for layout in layouts)
+    table.column(layout.channels for layout in layouts)
+    _put_repeated(table, [_shifted_sizes(layout, layout.header, -1) for layout in layouts])
+    _put_repeated(table, [layout.trailer for layout in layouts])
     for file in directory.files:
-        if file.is_file:
-            _put_bytes(out, file.name.encode())
-        layout = file.layout
-        if file.kept:
-            assert file.records is not None
-            put_uvarint(out, RECORDS)
-            out += pack_records(file.records)
-            continue
-        if layout is None:
-            put_uvarint(out, 0)
-            put_uvarint(out, file.size)
-            continue
-        if file.is_file:
-            for number in (layout.sample_type, layout.sample_rate, layout.channels, layout.n_frames):
-                put_uvarint(out, number)
-            _put_bytes(out, layout.header)
-            _put_bytes(out, layout.trailer)
-        if file.scaling:
-            out += pack_scaling(file.scaling)
-        out += pack_quantizer(file.quantizer)
-    out += pack_topology(directory.topology)
-    if len(out) > MAX_DIRECTORY_BYTES:
+        if file.records and file.is_file:
+            table.data(pack_records(file.records))
+        elif file.layout:
+            table.data(pack_scaling(file.scaling) if file.scaling else b"")
+            table.data(pack_quantizer(file.quantizer))
+    put_topology(table, directory.topology)
+    return names, table
+
+
+def pack_directory(directory: Directory) -> bytes:
+    """Serialise a directory. Raises InputError if it, or its model, is larger than the format allows."""
+    tables = directory_tables(directory)
+    layouts = [file.layout for file in directory.files if file.layout and file.is_file]
+    sizes = [
+        sum(len(file.name.encode()) for file in directory.files if file.is_file),
+        sum(len(layout.header) for layout in layouts),
+        sum(len(layout.trailer) for layout in layouts),
+        *(sum(len(field_bytes(field)) for field in table.fields) for table in tables),
+    ]
+    if max(sizes) > MAX_DIRECTORY_BYTES:
         raise InputError(f"{len(directory.files)} files are too many for one archive; write several archives")
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
-    return deflate.compress(bytes(out)) + deflate.flush()
+    return b"".join(table.packed() for table in tables)
 
 
 def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_bytes: int = 1 << 63) -> Directory:
@@ -277,7 +306,6 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
     Parameters
     ----------
     packed : bytes
-        The deflated directory.
     limits : Limits
         Bounds on its size, and on the number of files and channels.
     archive_bytes : int
@@ -291,31 +319,167 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
         It exceeds `limits`.
     """
     max_bytes = min(MAX_DIRECTORY_BYTES, limits.directory_bytes)
-    inflate = zlib.decompressobj(-15, zdict=DICTIONARY)
-    try:
-        data = inflate.decompress(packed, max_bytes + 1)
-    except zlib.error as error:
-        raise DamageError(f"the directory cannot be inflated: {error}") from error
-    if len(data) > max_bytes:
-        raise beyond_memory(f"its directory has more than {max_bytes} bytes")
-    if not inflate.eof or inflate.unused_data:
-        raise DamageError("the directory does not end where its compressed bytes do")
-    table = TableReader(data)
-    model = table.take(table.number(MAX_MODEL_BYTES, "the length of the model"), "the model")
+    too_large = beyond_memory(f"its directory has more than {max_bytes} bytes")
+    names_data, rest = unpack(packed, max_bytes, "the directory")
+    if names_data is None:
+        raise too_large
+    data, rest = unpack(rest, max_bytes, "the directory")
+    if data is None:
+        raise too_large
+    table = TableReader(names_data)
     n_files = table.count("the number of files")
     if n_files > archive_bytes // _CHECKSUM_BYTES:
         raise DamageError(f"it has {n_files} files, but no room for their checksums")
     if n_files > limits.entries:
         raise beyond_memory(f"it has {n_files} files")
-    files = tuple(itertools.chain.from_iterable(_unpack_file(table) for _ in range(n_files)))
+    names = _read_names(table, n_files, max_bytes, too_large)
+    table.end("the table of names")
+    _check_names([folded(name) for name in names])
+    table = TableReader(data, rest)
+    model = table.take(table.number(MAX_MODEL_BYTES, "the length of the model"), "the model")
+    files = _read_files(table, names, max_bytes, limits, too_large)
     if len(files) > limits.entries:
         raise beyond_memory(f"it has {len(files)} files and groups")
-    _check_names([folded(file.name) for file in files if file.is_file])
     n_channels = sum(file.layout.channels for file in files if file.layout)
     if n_channels > limits.entries:
         raise beyond_memory(f"it has {n_channels} channels")
-    # a channel with references has a stream: at least 6 bytes in a block's table for at most 10 references
-    return Directory(files, unpack_topology(table.rest(), n_channels, 2 * archive_bytes), model)
+    # a channel with references has a stream, with a checksum in a block's table, for at most 10 references
+    topology = read_topology(table, n_channels, 5 * archive_bytes // 2)
+    table.end("the directory")
+    if table.tail:
+        raise DamageError(f"the directory has {len(table.tail)} extra bytes")
+    return Directory(files, topology, model)
+
+
+def put_names(table: TableWriter, names: Sequence[bytes]) -> None:
+    """Append names: columns of the bytes that each has in common with the beginning of the one before, and of all its
+    bytes; then of each that has others the last byte, then the one before it, and so on.
+    """
+    shared = [_common(*pair) for pair in itertools.pairwise([b"", *names])]
+    endings = [name[n:][::-1] for name, n in zip(names, shared, strict=True)]
+    table.column(shared)
+    table.column(map(len, names))
+    columns = itertools.zip_longest(*endings)
+    table.data(b"".join(bytes(byte for byte in column if byte is not None) for column in columns))
+
+
+def _common(a: bytes, b: bytes) -> int:
+    """Return the number of bytes with which both begin."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def _read_names(table: TableReader, n_files: int, max_bytes: int, too_large: LimitError) -> list[str]:
+    shared = table.column(n_files, MAX_NAME_BYTES, "the length of a name")
+    lengths = table.column(n_files, MAX_NAME_BYTES, "the length of a name")
+    if int(lengths.sum()) > max_bytes:
+        raise too_large
+    lengths -= shared
+    if lengths.size and lengths.min() < 0:
+        raise DamageError("a name shares more bytes with the one before than it has")
+    ends = np.cumsum(lengths)
+    endings = np.empty(int(lengths.sum()), np.uint8)
+    left, i = np.flatnonzero(lengths), 1
+    while left.size:
+        endings[ends[left] - i] = np.frombuffer(table.take(left.size, "a name"), np.uint8)
+        left, i = left[lengths[left] > i], i + 1
+    joined_endings = endings.tobytes()
+    names, before = [], b""
+    for n, start, stop in zip(shared.tolist(), (ends - lengths).tolist(), ends.tolist(), strict=True):
+        if n > len(before):
+            raise DamageError("a name shares more bytes with the one before than that has")
+        before = before[:n] + joined_endings[start:stop]
+        try:
+            name = before.decode()
+        except UnicodeDecodeError as error:
+            raise DamageError("a file name is not UTF-8") from error
+        fault = name_fault(name)
+        if fault:
+            raise DamageError(f"the file name {name!r} {fault}")
+        names.append(name)
+    return names
+
+
+def _put_repeated(table: TableWriter, items: Sequence[bytes]) -> None:
+    """Append bytes: a column with 0 for those that equal the ones before, otherwise their number plus 1; then these."""
+    new = [item != before for before, item in itertools.pairwise([b"", *items])]
+    table.column(len(item) + 1 if is_new else 0 for item, is_new in zip(items, new, strict=True))
+    for item in itertools.compress(items, new):
+        table.data(item)
+
+
+def _read_repeated(table: TableReader, count: int, limit: int, what: str) -> Iterator[bytes]:
+    item = b""
+    for size in table.column(count, limit + 1, f"the length of {what}").tolist():
+        if size:
+            item = table.take(size - 1, what)
+        yield item
+
+
+def _shifted_sizes(layout: Layout, header: bytes, sign: int) -> bytes:
+    """Return a WAV header with the sizes of file and samples added to the fields that state them, or subtracted."""
+    if not header.startswith(b"RIFF") or len(header) < _RIFF.size + _SIZE.size:
+        return header
+    magic, riff_bytes = _RIFF.unpack_from(header)
+    (data_bytes,) = _SIZE.unpack_from(header, len(header) - _SIZE.size)
+    riff_bytes = riff_bytes + sign * (layout.file_bytes - _RIFF.size) & 0xFFFFFFFF
+    data_bytes = data_bytes + sign * layout.n_frames * layout.frame_bytes & 0xFFFFFFFF
+    return _RIFF.pack(magic, riff_bytes) + header[_RIFF.size : -_SIZE.size] + _SIZE.pack(data_bytes)
+
+
+def _read_files(
+    table: TableReader, names: Sequence[str], max_bytes: int, limits: Limits, too_large: LimitError
+) -> tuple[FileEntry, ...]:
+    types = table.column(len(names), RECORDS, "the type of a sample").tolist()
+    n_records = types.count(RECORDS)
+    distances = table.wide_column(len(names) - n_records, 2 * MAX_FRAMES, "the number of frames").tolist()
+    sizes = list(itertools.accumulate(map(unzigzag, distances)))
+    if sizes and not 0 <= min(sizes) <= max(sizes) <= MAX_FRAMES:
+        raise DamageError(f"the number of frames is {max(sizes, key=abs)}, above the maximum of {MAX_FRAMES}")
+    n_layouts = len(names) - n_records - types.count(0)
+    rates = table.column(n_layouts, MAX_RATE, "the sample rate").tolist()
+    channels = table.column(n_layouts, MAX_CHANNELS, "the number of channels").tolist()
+    if channels and min(channels) == 0:
+        raise DamageError("a file of samples has no channel")
+    if sum(channels) > limits.entries:
+        raise beyond_memory(f"it has {sum(channels)} channels")
+    headers, trailers = (
+        _bounded(_read_repeated(table, n_layouts, limit, what), max_bytes, too_large)
+        for limit, what in ((MAX_HEADER_BYTES, "a header"), (MAX_TRAILER_BYTES, "a trailer"))
+    )
+    frames, fields = iter(sizes), zip(headers, trailers, rates, channels, strict=True)
+    files: list[FileEntry] = []
+    for name, number in zip(names, types, strict=True):
+        if number == 0:
+            files.append(FileEntry(name, next(frames)))
+        elif number == RECORDS:
+            records = unpack_records(table, MAX_FRAMES)
+            files += record_entries(name, records, [_read_coded(table, layout) for layout in records.layouts])
+        else:
+            header, trailer, rate, n_channels = next(fields)
+            layout = Layout(header, trailer, rate, n_channels, SampleType(number), next(frames))
+            layout = replace(layout, header=_shifted_sizes(layout, header, 1))
+            files.append(FileEntry(name, layout.file_bytes, layout, *_read_coded(table, layout)))
+    return tuple(files)
+
+
+def _read_coded(table: TableReader, layout: Layout) -> tuple[Quantizer, FileScaling | None]:
+    """Read the quantizer and the scaling of samples."""
+    scaling = unpack_scaling(table, layout) if layout.sample_type.is_scaled else None
+    integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
+    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), integer_bytes, layout.channels)
+    table.take(quantizer_bytes, "a quantizer")
+    return quantizer, scaling
+
+
+def _bounded(items: Iterable[bytes], max_bytes: int, too_large: LimitError) -> list[bytes]:
+    """Return all items, which may be one repeated; raise `too_large` if they have more than `max_bytes` together."""
+    kept, size = [], 0
+    for item in items:
+        size += len(item)
+        if size > max_bytes:
+            raise too_large
+        kept.append(item)
+    return kept
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -326,42 +490,3 @@ def _check_names(names: Iterable[str]) -> None:
             raise DamageError("two files have the same name")
         if following.startswith(f"{name}\0"):
             raise DamageError("a file has the same name as the folder of another file")
-
-
-def _unpack_file(table: TableReader) -> tuple[FileEntry, ...]:
-    try:
-        name = table.take(table.number(MAX_NAME_BYTES, "the length of a name"), "a name").decode()
-    except UnicodeDecodeError as error:
-        raise DamageError("a file name is not UTF-8") from error
-    fault = name_fault(name)
-    if fault:
-        raise DamageError(f"the file name {name!r} {fault}")
-    number = table.number(RECORDS, "the type of a sample")
-    if number == 0:
-        return (FileEntry(name, table.number(MAX_FRAMES, "the size of a file")),)
-    if number == RECORDS:
-        records = unpack_records(table, MAX_FRAMES)
-        return record_entries(name, records, [_unpack_coded(table, layout) for layout in records.layouts])
-    rate = table.number(MAX_RATE, "the sample rate")
-    channels = table.number(MAX_CHANNELS, "the number of channels")
-    frames = table.number(MAX_FRAMES, "the number of frames")
-    if channels == 0:
-        raise DamageError("a file of samples has no channel")
-    header = table.take(table.number(MAX_HEADER_BYTES, "the length of a header"), "a header")
-    trailer = table.take(table.number(MAX_TRAILER_BYTES, "the length of a trailer"), "a trailer")
-    layout = Layout(header, trailer, rate, channels, SampleType(number), frames)
-    return (FileEntry(name, layout.file_bytes, layout, *_unpack_coded(table, layout)),)
-
-
-def _unpack_coded(table: TableReader, layout: Layout) -> tuple[Quantizer, FileScaling | None]:
-    """Parse the quantizer and the scaling of samples."""
-    scaling = unpack_scaling(table, layout) if layout.sample_type.is_scaled else None
-    integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
-    quantizer, quantizer_bytes = unpack_quantizer(table.rest(), integer_bytes, layout.channels)
-    table.take(quantizer_bytes, "a quantizer")
-    return quantizer, scaling
-
-
-def _put_bytes(out: bytearray, data: bytes) -> None:
-    put_uvarint(out, len(data))
-    out += data

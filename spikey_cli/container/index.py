@@ -1,23 +1,26 @@
 """The index: where the blocks lie, and a checksum of every file.
 
-Numbers are uvarints (see `varint`) unless a size is given:
-
-    number of blocks, then for each block: size, number of parts, and for each part file, first frame, frames;
-    then for each file the CRC-32 of its bytes (4 bytes)
+number of blocks, wide column of their sizes, column of their numbers of parts, parts of all blocks (see `part_table`)
+not compressed: the CRC-32 of each file's bytes, 4 bytes
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
-from ..core.varint import put_uvarint
+import numpy as np
+
 from ..errors import DamageError
-from .block_table import put_part, read_part
 from .directory import Directory
+from .packing import MAX_EXCESS, MAX_EXPANSION, unpack
+from .part_table import put_parts, read_parts
 from .parts import Part
 from .table_reader import TableReader
+from .table_writer import TableWriter
 
-_MIN_BLOCK_BYTES = 26  # header, and a table of two numbers
+_MIN_BLOCK_BYTES = 24  # a header
+_CRC_BYTES = 4
 
 
 class IndexEntry(NamedTuple):
@@ -39,18 +42,20 @@ class Index(NamedTuple):
     file_crcs: tuple[int | None, ...]
 
 
-def pack_index(index: Index) -> bytes:
+def index_table(index: Index, directory: Directory) -> TableWriter:
+    """Return the table of an index."""
+    table = TableWriter()
+    table.number(len(index.blocks))
+    table.wide_column(block.length for block in index.blocks)
+    table.column(len(block.parts) for block in index.blocks)
+    put_parts(table, [block.parts for block in index.blocks], directory)
+    table.tail.append(np.array([crc for crc in index.file_crcs if crc is not None], "<u4").tobytes())
+    return table
+
+
+def pack_index(index: Index, directory: Directory) -> bytes:
     """Serialise an index."""
-    out = bytearray()
-    put_uvarint(out, len(index.blocks))
-    for block in index.blocks:
-        put_uvarint(out, block.length)
-        put_uvarint(out, len(block.parts))
-        for part in block.parts:
-            put_part(out, part)
-    for crc in index.file_crcs:
-        out += crc.to_bytes(4, "little") if crc is not None else b""
-    return bytes(out)
+    return index_table(index, directory).packed()
 
 
 def unpack_index(packed: bytes, directory: Directory, first_block: int, index_at: int) -> Index:
@@ -70,26 +75,31 @@ def unpack_index(packed: bytes, directory: Directory, first_block: int, index_at
         The bytes are not an index, blocks do not fill the archive, or the parts of a file do not cover it once, in
         order of time.
     """
-    reader = TableReader(packed)
-    blocks = []
-    offset = first_block
+    data, tail = unpack(packed, MAX_EXCESS + MAX_EXPANSION * index_at, "the index")
+    if data is None:
+        raise DamageError("the index lists more parts than the blocks can hold")
+    table = TableReader(data, tail)
+    n_blocks = table.count("the number of blocks")
+    lengths = table.wide_column(n_blocks, index_at - first_block, "the length of a block").tolist()
+    counts = table.column(n_blocks, len(data), "the number of parts").tolist()
+    parts = read_parts(table, counts, directory)
+    table.end("the index")
+    if lengths and min(lengths) < _MIN_BLOCK_BYTES:
+        raise DamageError(f"a block of {min(lengths)} bytes is too short")
+    offsets = [first_block, *itertools.accumulate(lengths, initial=first_block)][1:]
+    if offsets[-1] != index_at:
+        raise DamageError(f"the blocks end {abs(index_at - offsets[-1])} bytes from where the index begins")
     covered = [0] * len(directory.files)
-    for number in range(reader.count("the number of blocks")):
-        length = reader.number(index_at - offset, "the length of a block")
-        if length < _MIN_BLOCK_BYTES:
-            raise DamageError(f"a block of {length} bytes is too short")
-        parts = tuple(read_part(reader, directory.files) for _ in range(reader.count("the number of parts")))
-        for part in parts:
-            if part.first_frame != covered[part.file]:
-                raise DamageError(f"the parts of {directory.files[part.file].name!r} are not in order")
-            covered[part.file] += part.n_frames
-        blocks.append(IndexEntry(offset, length, parts, number))
-        offset += length
-    if offset != index_at:
-        raise DamageError(f"{index_at - offset} bytes before the index belong to no block")
+    for part in itertools.chain(*parts):
+        if part.first_frame != covered[part.file]:
+            raise DamageError(f"the parts of {directory.files[part.file].name!r} are not in order")
+        covered[part.file] += part.n_frames
     for file, frames in zip(directory.files, covered, strict=True):
         if frames != file.frames:
             raise DamageError(f"the blocks hold {frames} of the {file.frames} frames of {file.name!r}")
-    crcs = tuple(reader.crc() if file.is_file else None for file in directory.files)
-    reader.end("the index")
-    return Index(tuple(blocks), crcs)
+    n_files = sum(file.is_file for file in directory.files)
+    if len(table.tail) != _CRC_BYTES * n_files:
+        raise DamageError(f"the index has {len(table.tail)} bytes of checksums of {n_files} files")
+    blocks = map(IndexEntry, offsets, lengths, parts, range(n_blocks))
+    crcs = iter(np.frombuffer(table.tail, "<u4").tolist())
+    return Index(tuple(blocks), tuple(next(crcs) if file.is_file else None for file in directory.files))

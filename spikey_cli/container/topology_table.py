@@ -1,53 +1,68 @@
-"""The topology as it stands in an archive, channel after channel.
+"""The topology as it stands in an archive.
 
-uvarint   (((references to earlier passes * 3 + later references) * 2 + 1 if there is a long lag) * 2
-          + 1 if there are metrics) * 16 + coding pass
-for each reference to an earlier pass, the nearest first:
-  zigzag uvarint   its index - the channel's
-  1 byte           metric, if there are metrics
-for each later reference, the nearest first:
-  zigzag uvarint   its index - the channel's
-uvarint   long lag - MIN_LAG, if there is one
+Columns, channel after channel:
+
+    (((references to earlier passes * 3 + later references) * 2 + 1 if there is a long lag) * 2
+      + 1 if there are metrics) * 16 + coding pass
+    references to earlier passes, those of a channel the nearest first:  zigzag of their number - the channel's
+    metrics of these references, 1 byte each (no column), of channels that have metrics
+    later references, those of a channel the nearest first:  see below
+    long lag - MIN_LAG, of channels that have one
+
+A later reference is mostly to a channel that references this one, so it is stored as its position among those, in the
+order of channels; one to another channel as their number plus the zigzag of the distance.
 """
 
 from __future__ import annotations
 
-from ..core.varint import put_uvarint, unzigzag, zigzag
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..core.varint import zigzag
 from ..errors import DamageError
 from ..topology.topology import MAX_EARLIER, MAX_LAG, MAX_LATER, MAX_PASSES, MIN_LAG, Reference, Topology
+from .packing import MAX_EXCESS, unpack
 from .table_reader import TableReader
+from .table_writer import TableWriter
 
 _MAX_HEAD = ((MAX_EARLIER * (MAX_LATER + 1) + MAX_LATER) * 4 + 3) * MAX_PASSES + MAX_PASSES - 1
 _MAX_OFFSET = 1 << 32
+_MAX_CHANNEL_BYTES = 64
 
 
-def pack_topology(topology: Topology) -> bytes:
-    """Serialise a topology."""
-    out = bytearray()
-    columns = zip(topology.passes, topology.earlier, topology.later, topology.lags, strict=True)
-    for channel, (coding_pass, earlier, later, lag) in enumerate(columns):
-        has_metrics = any(reference.metric for reference in earlier)
-        counts = len(earlier) * (MAX_LATER + 1) + len(later)
-        put_uvarint(out, ((counts * 2 + (lag > 0)) * 2 + has_metrics) * MAX_PASSES + coding_pass)
-        for reference in earlier:
-            put_uvarint(out, zigzag(reference.channel - channel))
-            if has_metrics:
-                out.append(reference.metric)
-        for other in later:
-            put_uvarint(out, zigzag(other - channel))
-        if lag:
-            put_uvarint(out, lag - MIN_LAG)
-    return bytes(out)
+def put_topology(table: TableWriter, topology: Topology) -> None:
+    """Append a topology."""
+    has_metrics = [any(reference.metric for reference in earlier) for earlier in topology.earlier]
+    columns = zip(topology.passes, topology.earlier, topology.later, topology.lags, has_metrics, strict=True)
+    table.column(
+        (((len(earlier) * (MAX_LATER + 1) + len(later)) * 2 + (lag > 0)) * 2 + metrics) * MAX_PASSES + coding_pass
+        for coding_pass, earlier, later, lag, metrics in columns
+    )
+    table.wide_column(
+        zigzag(one.channel - channel) for channel, earlier in enumerate(topology.earlier) for one in earlier
+    )
+    table.data(bytes(one.metric for earlier in itertools.compress(topology.earlier, has_metrics) for one in earlier))
+    referrers: dict[int, list[int]] = {}
+    for channel, earlier in enumerate(topology.earlier):
+        for one in earlier:
+            referrers.setdefault(one.channel, []).append(channel)
+    table.wide_column(
+        own.index(other) if other in own else len(own) + zigzag(other - channel)
+        for channel, later in enumerate(topology.later)
+        for own in [referrers.get(channel, [])]
+        for other in later
+    )
+    table.column(lag - MIN_LAG for lag in topology.lags if lag)
 
 
-def unpack_topology(
-    buf: bytes | bytearray | memoryview, n_channels: int, max_references: int | None = None
-) -> Topology:
-    """Parse a topology that fills `buf`.
+def read_topology(table: TableReader, n_channels: int, max_references: int | None = None) -> Topology:
+    """Read a topology.
 
     Parameters
     ----------
-    buf : bytes-like
+    table : TableReader
     n_channels : int
         Number of channels that it must describe.
     max_references : int, optional
@@ -56,54 +71,101 @@ def unpack_topology(
     Raises
     ------
     DamageError
-        A reference, the number of references, a coding pass or a lag is out of range, or `buf` is too short or too
-        long.
+        A reference, the number of references, a coding pass or a lag is out of range.
     """
-    if len(buf) < n_channels:
-        raise DamageError(f"the topology of {n_channels} channels is cut short")
-    table = TableReader(bytes(buf))
-    passes: list[int] = []
-    earlier: list[tuple[Reference, ...]] = []
-    later: list[tuple[int, ...]] = []
-    lags: list[int] = []
-    n_references = 0
+    heads = table.column(n_channels, _MAX_HEAD, "the head of a channel's references")
+    rest, passes = np.divmod(heads, MAX_PASSES)
+    rest, has_metrics = np.divmod(rest, 2)
+    counts, has_lag = np.divmod(rest, 2)
+    n_earlier, n_later = np.divmod(counts, MAX_LATER + 1)
+    if max_references is not None and int(n_earlier.sum() + n_later.sum()) > max_references:
+        raise DamageError(f"the topology has more than {max_references} references, too many for an archive this small")
+    channels = np.arange(n_channels)
+    owners = np.repeat(channels, n_earlier)
+    others = owners + _unzigzag(table.wide_column(owners.size, _MAX_OFFSET, "the distance of a reference"))
+    metrics = np.zeros(owners.size, np.int64)
+    is_given = has_metrics[owners] == 1
+    metrics[is_given] = np.frombuffer(table.take(int(is_given.sum()), "a metric"), np.uint8)
+    _check_range(owners, others, n_channels)
+    is_without = (has_metrics == 1) & (np.bincount(owners, metrics, n_channels) == 0)
+    if is_without.any():
+        raise DamageError(f"channel {is_without.argmax()} has metrics, but none above 0")
+    later_owners = np.repeat(channels, n_later)
+    later = _read_later(table, later_owners, owners, others, n_channels)
+    _check_range(later_owners, later, n_channels)
+    _check(passes, np.append(owners, later_owners), np.append(others, later), owners.size)
+    lags = np.zeros(n_channels, np.int64)
+    lags[has_lag == 1] = MIN_LAG + table.column(int(has_lag.sum()), MAX_LAG - MIN_LAG, "a long lag")
+    references = map(Reference, others.tolist(), metrics.tolist())
+    return Topology(
+        tuple(passes.tolist()),
+        _grouped(references, n_earlier),
+        _grouped(iter(later.tolist()), n_later),
+        tuple(lags.tolist()),
+    )
 
-    def index() -> int:
-        other = channel + unzigzag(table.number(_MAX_OFFSET, "the distance of a reference"))
-        if not 0 <= other < n_channels:
-            raise DamageError(f"channel {channel} references channel {other}, but there are {n_channels} channels")
-        return other
 
-    for channel in range(n_channels):
-        head, coding_pass = divmod(table.number(_MAX_HEAD, "the head of a channel's references"), MAX_PASSES)
-        head, has_metrics = divmod(head, 2)
-        counts, has_lag = divmod(head, 2)
-        n_earlier, n_later = divmod(counts, MAX_LATER + 1)
-        n_references += n_earlier + n_later
-        if max_references is not None and n_references > max_references:
-            raise DamageError(
-                f"the topology has more than {max_references} references, too many for an archive this small"
-            )
-        passes.append(coding_pass)
-        earlier.append(
-            tuple(Reference(index(), table.take(1, "a metric")[0] if has_metrics else 0) for _ in range(n_earlier))
-        )
-        later.append(tuple(index() for _ in range(n_later)))
-        lags.append(MIN_LAG + table.number(MAX_LAG - MIN_LAG, "a long lag") if has_lag else 0)
-        if has_metrics and not any(reference.metric for reference in earlier[-1]):
-            raise DamageError(f"channel {channel} has metrics, but none above 0")
+def pack_topology(topology: Topology) -> bytes:
+    """Serialise a topology on its own."""
+    table = TableWriter()
+    put_topology(table, topology)
+    return table.packed()
+
+
+def unpack_topology(packed: bytes | memoryview, n_channels: int) -> Topology:
+    """Parse a topology that fills `packed`; see `read_topology`."""
+    data, tail = unpack(bytes(packed), MAX_EXCESS + _MAX_CHANNEL_BYTES * n_channels, "the topology")
+    if data is None:
+        raise DamageError("the topology is longer than any can be")
+    table = TableReader(data, tail)
+    topology = read_topology(table, n_channels)
     table.end("the topology")
-    _check(passes, earlier, later)
-    return Topology(tuple(passes), tuple(earlier), tuple(later), tuple(lags))
+    if table.tail:
+        raise DamageError(f"the topology has {len(table.tail)} extra bytes")
+    return topology
 
 
-def _check(passes: list[int], earlier: list[tuple[Reference, ...]], later: list[tuple[int, ...]]) -> None:
-    """Raise DamageError if a reference is to the channel itself, to a wrong pass, or there twice."""
-    for channel, (references, others) in enumerate(zip(earlier, later, strict=True)):
-        before = [reference.channel for reference in references]
-        if len({channel, *before, *others}) != 1 + len(before) + len(others):
-            raise DamageError(f"channel {channel} references itself, or a channel twice")
-        if any(passes[other] >= passes[channel] for other in before):
-            raise DamageError(f"channel {channel} references a channel that is not in an earlier pass")
-        if any(passes[other] < passes[channel] for other in others):
-            raise DamageError(f"channel {channel} has a later reference to a channel of an earlier pass")
+def _unzigzag(numbers: np.ndarray) -> np.ndarray:
+    return numbers >> 1 ^ -(numbers & 1)
+
+
+def _read_later(
+    table: TableReader, later_owners: np.ndarray, owners: np.ndarray, others: np.ndarray, n_channels: int
+) -> np.ndarray:
+    stored = table.wide_column(later_owners.size, _MAX_OFFSET, "the distance of a reference")
+    counts = np.bincount(others, minlength=n_channels)
+    first = (np.cumsum(counts) - counts)[later_owners]
+    beyond = stored - counts[later_owners]
+    # the channels that reference a channel, channel after channel; -1 is for those that nobody references
+    referrers = np.append(owners[np.argsort(others, kind="stable")], -1)
+    position = np.where(beyond < 0, first + stored, referrers.size - 1)
+    return np.where(beyond < 0, referrers[position], later_owners + _unzigzag(np.maximum(beyond, 0)))
+
+
+def _grouped(items: Iterator, counts: np.ndarray) -> tuple:  # type: ignore[type-arg]
+    """Return so many of the items in turn for each channel, as tuples."""
+    groups: list[tuple] = [()] * counts.size  # type: ignore[type-arg]
+    for channel in np.flatnonzero(counts).tolist():
+        groups[channel] = tuple(itertools.islice(items, int(counts[channel])))
+    return tuple(groups)
+
+
+def _check_range(owners: np.ndarray, others: np.ndarray, n_channels: int) -> None:
+    is_outside = (others < 0) | (others >= n_channels)
+    if is_outside.any():
+        i = is_outside.argmax()
+        raise DamageError(f"channel {owners[i]} references channel {others[i]}, but there are {n_channels} channels")
+
+
+def _check(passes: np.ndarray, owners: np.ndarray, others: np.ndarray, n_earlier: int) -> None:
+    """Raise DamageError if a reference is to the channel itself, to a wrong pass, or there twice; the first `n_earlier`
+    are to earlier passes.
+    """
+    if (owners == others).any() or np.unique(owners * passes.size + others).size < owners.size:
+        raise DamageError("a channel references itself, or a channel twice")
+    is_earlier = passes[others] < passes[owners]
+    if not is_earlier[:n_earlier].all():
+        raise DamageError(f"channel {owners[is_earlier.argmin()]} references a channel that is not in an earlier pass")
+    if is_earlier[n_earlier:].any():
+        channel = owners[n_earlier + is_earlier[n_earlier:].argmax()]
+        raise DamageError(f"channel {channel} has a later reference to a channel of an earlier pass")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.archive_builder import Content, deflated, directory_tokens, joined
+from support.archive_builder import Content, with_names
 from support.command import run
 from support.recordings import write_session
 from support.resource_guard import calls_of
@@ -22,14 +22,8 @@ def _archive(tmp_path: Path, *names: str | bytes) -> Path:
         (source / f"{i}").write_bytes(b"content %d" % i)
     path = tmp_path / "names.spk"
     spikey_cli.compress([source], path, recursive=True)
-    content = Content.of(path)
-    tokens = directory_tokens(content.directory)
-    for i, name in enumerate(names):
-        new = name.encode() if isinstance(name, str) else name
-        at = tokens.index(content.directory.files[i].name.encode())
-        tokens[at - 1 : at + 1] = [len(new), new]
-    built = content.parts()
-    built.directory = deflated(joined(tokens))
+    built = Content.of(path).parts()
+    built.directory = with_names(built.directory, [name.encode() if isinstance(name, str) else name for name in names])
     path.write_bytes(built.pack())
     return path
 

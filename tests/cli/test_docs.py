@@ -18,7 +18,7 @@ from support.recordings import write_session
 
 import spikey_cli
 from spikey_cli.cli import COMMANDS, main
-from spikey_cli.container import archive, directory
+from spikey_cli.container import archive, packing
 from spikey_cli.core.coders import CODERS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -154,7 +154,7 @@ def test_links_between_documents_lead_to_files():
 def test_the_specification_has_the_numbers_of_the_program():
     text = (DOCS / "format.md").read_text(encoding="utf-8")
     assert f"| magic | `{archive.MAGIC.hex(' ').upper()}`" in text
-    assert " ".join(directory.DICTIONARY.hex(" ").upper().split()) in " ".join(text.split())
+    assert " ".join(packing.DICTIONARY.hex(" ").upper().split()) in " ".join(text.split())
     for coder in CODERS.values():
         assert f"{coder.number} `{coder.name}`" in text
     assert f"| header | {archive.HEADER_BYTES} |" in text

@@ -56,12 +56,12 @@ def test_changed_bytes_are_refused_or_a_layout(at):
 
 
 def table_of(parts: tuple[Part, ...], steps: int = 40) -> bytes:
-    streams = tuple((StreamEntry(0, 0, 0),) * ENTRIES[part.file].channels for part in parts)
-    return pack_block_table(BlockTable(steps, parts, streams))
+    n_streams = sum(ENTRIES[part.file].channels for part in parts)
+    return pack_block_table(BlockTable.of(steps, parts, [StreamEntry(0, 0, 0)] * n_streams), DIRECTORY)
 
 
 def test_a_block_with_all_of_some_records():
-    assert unpack_block_table(table_of(PARTS), DIRECTORY, 0).parts == PARTS
+    assert unpack_block_table(table_of(PARTS), DIRECTORY).parts == PARTS
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_a_block_with_all_of_some_records():
 )
 def test_blocks_without_some_of_their_records_are_refused(parts, reason):
     with pytest.raises(DamageError, match=reason):
-        unpack_block_table(table_of(parts), DIRECTORY, 0)
+        unpack_block_table(table_of(parts), DIRECTORY)
 
 
 def test_kept_numbers_without_samples_are_in_blocks_of_verbatim_files():
     records = replace(LAYOUT, groups=(), fields=FIELDS[:1])
     directory = Directory(record_entries("a.rec", records, []), Topology.independent(0))
-    table = pack_block_table(BlockTable(0, (Part(0, 0, 80),), ((StreamEntry(8, 0, 0),),)))
-    assert unpack_block_table(table, directory, 0).steps == 0
+    table = pack_block_table(BlockTable.of(0, (Part(0, 0, 80),), [StreamEntry(8, 0, 0)]), directory)
+    assert unpack_block_table(table, directory).steps == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from support.acquisition import FORMATS, rhd
-from support.archive_builder import Content, inflated
+from support.archive_builder import Content
 from support.random_models import PARTS, random_model
 from support.recordings import n1_samples, neural, wav_bytes
 from targets import pieces_of, take_apart
@@ -100,7 +100,7 @@ def _apart() -> list[bytes]:
             path = Path(folder) / "a.spk"
             path.write_bytes(data)
             parts = Content.of(path).parts()
-            seeds.append(take_apart(parts, inflated(parts.directory)))
+            seeds.append(take_apart(parts))
         return seeds
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from support.archive_builder import ArchiveParts, Block, deflated
+from support.archive_builder import ArchiveParts, Block, packed, unpacked
 
 import spikey_cli
 from spikey_cli.api.chunk import decode_chunk
@@ -79,22 +79,20 @@ def _archive(data: bytes) -> Iterator[Path]:
 def archive_parts_of(data: bytes) -> ArchiveParts:
     """Assemble an archive from pieces of `data`.
 
-    The pieces: coder, reserved bytes and model; inflated directory; index; the trailer's counts; tables and
-    streams of two blocks.
+    The pieces: coder, reserved bytes and model; the unpacked tables of the directory, of the index and of two blocks,
+    each with what is not compressed after it; behind those of a block its streams.
     """
-    coder, directory, index, counts, *blocks = _pieces(data, 8)
-    samples, n_blocks = struct.unpack("<QI", counts.ljust(12, b"\0")[:12])
+    coder, names, table, tail, index, index_tail, *blocks = _pieces(data, 12)
     start = b"\x89SPK\r\n\x1a\n\1" + (coder or b"\2")[:11].ljust(11, b"\0")
-    made = [Block(i, blocks[2 * i], blocks[2 * i + 1]) for i in range(2) if blocks[2 * i]]
-    return ArchiveParts(start, deflated(directory), made, index, bytes(32), samples, n_blocks)
+    made = [Block(i, packed(blocks[at : at + 1], blocks[at + 1]), blocks[at + 2]) for i, at in enumerate((0, 3))]
+    made = [block for block, at in zip(made, (0, 3), strict=True) if blocks[at]]
+    return ArchiveParts(start, packed([names, table], tail), made, packed([index], index_tail), bytes(32))
 
 
-def take_apart(parts: ArchiveParts, directory: bytes) -> bytes:
-    """The inverse of `archive_parts_of` for an archive of at most two blocks; `directory` is inflated."""
-    coder = parts.start[9:20]
-    counts = struct.pack("<QI", parts.samples, parts.n_blocks)
-    blocks = [piece for block in parts.blocks[:2] for piece in (block.table, block.streams)]
-    return pieces_of(coder, directory, parts.index, counts, *blocks)
+def take_apart(parts: ArchiveParts) -> bytes:
+    """The inverse of `archive_parts_of` for an archive of at most two blocks."""
+    blocks = [piece for block in parts.blocks[:2] for piece in (*unpacked(block.table, 1), block.streams)]
+    return pieces_of(parts.start[9:20], *unpacked(parts.directory, 2), *unpacked(parts.index, 1), *blocks)
 
 
 def archive(data: bytes) -> None:
@@ -190,9 +188,9 @@ def chunk_of(data: bytes) -> bytes:
 
 def chunk(data: bytes) -> None:
     """Decode a chunk of arbitrary files, and the bytes as they are; the array must not exceed its limit."""
-    for packed in (chunk_of(data), data):
+    for encoded in (chunk_of(data), data):
         with contextlib.suppress(SpikeyError):
-            array = decode_chunk(packed, max_bytes=CHUNK_BYTES)
+            array = decode_chunk(encoded, max_bytes=CHUNK_BYTES)
             assert array.nbytes <= CHUNK_BYTES, array.nbytes
 
 

@@ -129,7 +129,7 @@ def test_a_model_that_is_not_installed():
 def forged(channels: int, *packets: Packet, description: bytes | None = None, size: int | None = None) -> bytes:
     """A live stream of these packets with valid checksums."""
     if description is None:
-        description = joined([1000, channels, 0]) + bytes(min(channels, 70_000))
+        description = joined([1000, channels, 0]) + pack_topology(Topology.independent(min(channels, 70_000)))
     length = len(description) if size is None else size
     fixed = b"\x89SPS\r\n\x1a\n\1\2\0\0" + default_predictor().digest[:8] + struct.pack("<I", length)
     crc = zlib.crc32(description, zlib.crc32(fixed))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,16 +18,12 @@ from spikey_cli.container.archive import (
     ArchiveReader,
     archive_identity,
 )
-from spikey_cli.container.block_table import BlockTable, StreamEntry, count_samples, pack_block_table
-from spikey_cli.container.directory import DICTIONARY, Directory, pack_directory
+from spikey_cli.container.block_table import BlockTable, StreamEntry, pack_block_table
+from spikey_cli.container.directory import Directory, pack_directory, put_names
 from spikey_cli.container.index import Index, IndexEntry, pack_index
+from spikey_cli.container.packing import pack, unpack
 from spikey_cli.container.parts import Part
-from spikey_cli.container.quantizer_table import pack_quantizer
-from spikey_cli.container.scaling_table import pack_scaling
-from spikey_cli.container.topology_table import pack_topology
-
-Token = int | bytes
-"""A field of a table: a number, stored as a uvarint, or bytes."""
+from spikey_cli.container.table_writer import Field, TableWriter
 
 
 def with_crc(data: bytes) -> bytes:
@@ -46,8 +43,7 @@ class Block:
 
     def pack(self, identity: bytes) -> bytes:
         """Return the block, in an archive of this identity."""
-        sizes = (self.number, len(self.table), len(self.streams))
-        header = struct.pack("<4s8sIII", BLOCK_MARK, self.identity or identity, *sizes)
+        header = struct.pack("<4s8sII", BLOCK_MARK, self.identity or identity, self.number, len(self.table))
         return header + struct.pack("<I", zlib.crc32(header, zlib.crc32(self.table))) + self.table + self.streams
 
 
@@ -61,8 +57,6 @@ class ArchiveParts:
     blocks: list[Block]
     index: bytes
     sha256: bytes
-    samples: int
-    n_blocks: int
     length: int | None = None
     """Size of the archive that the trailer states; None: the true one."""
     identity: bytes | None = None
@@ -84,7 +78,7 @@ class ArchiveParts:
                 blocks.append(Block(i, data[at : at + table_bytes], data[at + table_bytes : end]))
         directory_bytes = struct.unpack_from("<I", data, 20)[0]
         trailer_at = len(data) - TRAILER_BYTES
-        sha256, _, samples, n_blocks, index_bytes = struct.unpack_from("<32sQQII", data, trailer_at)
+        sha256, _, index_bytes = struct.unpack_from("<32sQI", data, trailer_at)
         index_at = trailer_at - HEADER_BYTES - directory_bytes - index_bytes
         return cls(
             data[:20],
@@ -92,8 +86,6 @@ class ArchiveParts:
             blocks,
             data[index_at : index_at + index_bytes],
             sha256,
-            samples,
-            n_blocks,
         )
 
     def pack(self) -> bytes:
@@ -106,70 +98,53 @@ class ArchiveParts:
         end = self.index + self.directory + header
         length = len(front) + len(end) + TRAILER_BYTES if self.length is None else self.length
         index = (self.lengths.get("index", len(self.index)), zlib.crc32(self.index))
-        trailer = struct.pack("<32sQQIII", self.sha256, length, self.samples, self.n_blocks, *index)
+        trailer = struct.pack("<32sQII", self.sha256, length, *index)
         return front + end + with_crc(trailer) + END_MARK
 
 
-def inflated(directory: bytes) -> bytes:
-    """Inflate a directory."""
-    return zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)
+def unpacked(data: bytes, count: int) -> list[bytes]:
+    """Unpack so many tables, one after another; the last item is what follows them."""
+    tables = []
+    for _ in range(count):
+        table, data = unpack(data, 1 << 26, "a table")
+        tables.append(table or b"")
+    return [*tables, data]
 
 
-def deflated(tables: bytes) -> bytes:
-    """Deflate a directory."""
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
-    return deflate.compress(tables) + deflate.flush()
+def packed(tables: Sequence[bytes], tail: bytes = b"") -> bytes:
+    """The inverse of `unpacked`."""
+    return b"".join(pack([table]) for table in tables) + tail
 
 
-def joined(tokens: Iterable[Token]) -> bytes:
-    """Serialise tokens. Numbers may exceed what a decoder accepts."""
+def joined(fields: Iterable[Field]) -> bytes:
+    """Serialise fields. Numbers may exceed what a decoder accepts."""
     out = bytearray()
-    for token in tokens:
-        if isinstance(token, bytes):
-            out += token
-            continue
-        while token > 0x7F:
-            out.append(token & 0x7F | 0x80)
-            token >>= 7
-        out.append(token)
+    for one in fields:
+        if isinstance(one, bytes):
+            out += one
+        elif isinstance(one, int):
+            out += bytes(_uvarint(one))
+        else:
+            planes = itertools.zip_longest(*map(_uvarint, one))
+            out += bytes(byte for plane in planes for byte in plane if byte is not None)
     return bytes(out)
 
 
-def directory_tokens(directory: Directory) -> list[Token]:
-    """The tokens of an inflated directory."""
-    tokens: list[Token] = [len(directory.model), directory.model, len(directory.files)]
-    for file in directory.files:
-        tokens += [len(file.name.encode()), file.name.encode()]
-        layout = file.layout
-        if layout is None:
-            tokens += [0, file.size]
-            continue
-        tokens += [int(layout.sample_type), layout.sample_rate, layout.channels, layout.n_frames]
-        tokens += [len(layout.header), layout.header, len(layout.trailer), layout.trailer]
-        if file.scaling:
-            tokens += [bytes([byte]) for byte in pack_scaling(file.scaling)]
-        tokens += [bytes([byte]) for byte in pack_quantizer(file.quantizer)]
-    return [*tokens, *(bytes([byte]) for byte in pack_topology(directory.topology))]
+def _uvarint(number: int) -> list[int]:
+    return [number] if number < 0x80 else [number & 0x7F | 0x80, *_uvarint(number >> 7)]
 
 
-def table_tokens(table: BlockTable) -> list[Token]:
-    """The tokens of a block's table."""
-    tokens: list[Token] = [table.steps, len(table.parts)]
-    for part, streams in zip(table.parts, table.streams, strict=True):
-        tokens += [part.file, part.first_frame, part.n_frames]
-        for stream in streams:
-            tokens += [bytes([stream.method]), stream.length, stream.crc.to_bytes(4, "little")]
-    return tokens
+def packed_table(table: TableWriter) -> bytes:
+    """A table, with numbers that may exceed what a decoder accepts."""
+    return packed([joined(table.fields)], b"".join(table.tail))
 
 
-def index_tokens(index: Index) -> list[Token]:
-    """The tokens of an index."""
-    tokens: list[Token] = [len(index.blocks)]
-    for block in index.blocks:
-        tokens += [block.length, len(block.parts)]
-        for part in block.parts:
-            tokens += [part.file, part.first_frame, part.n_frames]
-    return [*tokens, *(crc.to_bytes(4, "little") for crc in index.file_crcs if crc is not None)]
+def with_names(directory: bytes, names: Sequence[bytes]) -> bytes:
+    """The directory with other names."""
+    table = TableWriter()
+    table.number(len(names))
+    put_names(table, names)
+    return table.packed() + unpacked(directory, 1)[-1]
 
 
 @dataclass
@@ -190,9 +165,10 @@ class Content:
             blocks = []
             for i in range(len(reader.index.blocks)):
                 table = reader.read_table(i)
-                n_streams = sum(map(len, table.streams))
-                data = iter([data or b"" for _, _, data in reader.read_streams(i, table, range(n_streams))])
-                streams = [[(entry.method, next(data)) for entry in part] for part in table.streams]
+                read = reader.read_streams(i, table, range(table.methods.size))
+                pairs = iter([(entry.method, data or b"") for _, entry, data in read])
+                channels = [reader.directory.files[part.file].channels for part in table.parts]
+                streams = [list(itertools.islice(pairs, n)) for n in channels]
                 blocks.append((table.steps, list(table.parts), streams))
             crcs = tuple(crc or 0 for crc in reader.index.file_crcs)
             return cls(path.read_bytes()[:20], reader.content_digest, reader.directory, crcs, blocks)
@@ -200,10 +176,8 @@ class Content:
     def tables(self) -> list[BlockTable]:
         """The tables of all blocks."""
         return [
-            BlockTable(
-                steps,
-                tuple(parts),
-                tuple(tuple(StreamEntry(m, len(data), zlib.crc32(data)) for m, data in part) for part in streams),
+            BlockTable.of(
+                steps, parts, [StreamEntry(m, len(data), zlib.crc32(data)) for part in streams for m, data in part]
             )
             for steps, parts, streams in self.blocks
         ]
@@ -212,24 +186,18 @@ class Content:
         """The index of the blocks."""
         entries = []
         for number, table in enumerate(self.tables()):
-            payload_bytes = sum(stream.length for part in table.streams for stream in part)
-            length = BLOCK_HEADER_BYTES + len(pack_block_table(table)) + payload_bytes
+            length = BLOCK_HEADER_BYTES + len(pack_block_table(table, self.directory)) + table.payload_bytes
             entries.append(IndexEntry(0, length, table.parts, number))
         return Index(tuple(entries), self.crcs)
 
     def parts(self) -> ArchiveParts:
         """The packed parts of the archive."""
         blocks = [
-            Block(i, pack_block_table(table), b"".join(data for part in streams for _, data in part))
+            Block(i, pack_block_table(table, self.directory), b"".join(data for part in streams for _, data in part))
             for i, (table, (_, _, streams)) in enumerate(zip(self.tables(), self.blocks, strict=True))
         ]
-        files = self.directory.files
-        samples = sum(
-            count_samples([part], files) for _, parts, _ in self.blocks for part in parts if part.file < len(files)
-        )
-        index = pack_index(self.index())
-        directory = pack_directory(self.directory)
-        return ArchiveParts(self.start, directory, blocks, index, self.sha256, samples, len(blocks))
+        index = pack_index(self.index(), self.directory)
+        return ArchiveParts(self.start, pack_directory(self.directory), blocks, index, self.sha256)
 
     def copy(self) -> Content:
         """A copy that can be changed."""

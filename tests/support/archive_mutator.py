@@ -17,18 +17,18 @@ import numpy as np
 from support.archive_builder import (
     ArchiveParts,
     Content,
-    Token,
-    deflated,
-    directory_tokens,
-    index_tokens,
-    inflated,
-    joined,
-    table_tokens,
+    packed,
+    packed_table,
+    unpacked,
 )
 
-from spikey_cli.container.directory import FileEntry
+from spikey_cli.container.block_table import block_table
+from spikey_cli.container.directory import FileEntry, directory_tables, put_names
+from spikey_cli.container.index import index_table
+from spikey_cli.container.packing import pack
 from spikey_cli.container.parts import Part
 from spikey_cli.container.quantizer_table import unpack_quantizer
+from spikey_cli.container.table_writer import TableWriter
 from spikey_cli.core.quantizer import IDENTITY
 from spikey_cli.core.varint import put_uvarint
 from spikey_cli.io.layout import Layout, SampleType
@@ -96,16 +96,27 @@ def scratched(random: np.random.Generator, data: bytes) -> bytes:
     return bytes(out)
 
 
-def _mutated_table(random: np.random.Generator, tokens: list[Token]) -> bytes:
-    changed = list(tokens)
+def _mutated_table(random: np.random.Generator, table: TableWriter) -> bytes:
+    if random.integers(4) == 0:
+        (*fields, tail) = unpacked(packed_table(table), 1)
+        return (
+            packed([scratched(random, fields[0])], tail)
+            if random.integers(3)
+            else pack(fields) + scratched(random, tail)
+        )
     for _ in range(int(random.integers(1, 3))):
-        at = int(random.integers(len(changed)))
-        token = changed[at]
-        if isinstance(token, int):
-            changed[at] = _number(random, token)
-        else:
-            changed[at] = scratched(random, token)
-    return joined(changed)
+        at = int(random.integers(len(table.fields)))
+        field = table.fields[at]
+        if isinstance(field, int):
+            table.fields[at] = _number(random, field)
+        elif isinstance(field, bytes):
+            table.fields[at] = scratched(random, field)
+        elif field:
+            i = int(random.integers(len(field)))
+            how = int(random.integers(8))
+            middle = [_number(random, field[i])] * (how + 1 if how < 2 else 1) if how else []
+            table.fields[at] = [*field[:i], *middle, *field[i + 1 :]]
+    return packed_table(table)
 
 
 # consistent changes of all tables
@@ -327,52 +338,49 @@ CONTENT_CHANGES: tuple[Callable[[np.random.Generator, Content], None], ...] = (
 
 def _in_directory(random: np.random.Generator, content: Content) -> ArchiveParts:
     parts = content.parts()
-    how = random.integers(4)
-    if how == 0:
-        parts.directory = deflated(scratched(random, inflated(parts.directory)))
-    elif how == 1:
-        parts.directory = deflated(bytes(_pick(random, (1 << 16, 1 << 22))))
+    tables = directory_tables(content.directory)
+    i = int(random.integers(2))
+    pieces = [table.packed() for table in tables]
+    if random.integers(4) == 0:
+        pieces[i] = pack([bytes(_pick(random, (1 << 16, 1 << 22)))])
     else:
-        parts.directory = deflated(_mutated_table(random, directory_tokens(content.directory)))
+        pieces[i] = _mutated_table(random, tables[i])
+    parts.directory = b"".join(pieces)
     return parts
 
 
 def _in_table(random: np.random.Generator, content: Content) -> ArchiveParts:
     parts = content.parts()
     i = int(random.integers(len(parts.blocks)))
-    tokens = table_tokens(content.tables()[i])
-    changed = _mutated_table(random, tokens) if random.integers(4) else scratched(random, joined(tokens))
+    changed = _mutated_table(random, block_table(content.tables()[i], content.directory))
     delta = len(changed) - len(parts.blocks[i].table)
     parts.blocks[i].table = changed
     if delta:  # keep the size in the index consistent
         index = content.index()
         blocks = list(index.blocks)
         blocks[i] = blocks[i]._replace(length=blocks[i].length + delta)
-        parts.index = joined(index_tokens(index._replace(blocks=tuple(blocks))))
+        parts.index = index_table(index._replace(blocks=tuple(blocks)), content.directory).packed()
     return parts
 
 
 def _in_index(random: np.random.Generator, content: Content) -> ArchiveParts:
     parts = content.parts()
-    tokens = index_tokens(content.index())
-    parts.index = _mutated_table(random, tokens) if random.integers(4) else scratched(random, joined(tokens))
+    parts.index = _mutated_table(random, index_table(content.index(), content.directory))
     return parts
 
 
 def _in_header_or_trailer(random: np.random.Generator, content: Content) -> ArchiveParts:
     parts = content.parts()
-    how = random.integers(7)
+    how = random.integers(6)
     if how == 0:
         parts.start = parts.start[:8] + scratched(random, parts.start[8:])[:12].ljust(12, b"\0")
     elif how == 1:
-        parts.samples = _number(random, parts.samples) & 2**64 - 1
+        parts.identity = random.bytes(8)
     elif how == 2:
-        parts.n_blocks = _number(random, parts.n_blocks) & 2**32 - 1
-    elif how == 3:
         parts.lengths = {str(_pick(random, ("directory", "index"))): int(random.integers(1 << 31))}
-    elif how == 4:
+    elif how == 3:
         parts.blocks[0].number = int(random.integers(4))
-    elif how == 5:
+    elif how == 4:
         parts.directory = scratched(random, parts.directory)
     else:
         parts.length = int(random.integers(1 << 20))
@@ -398,13 +406,29 @@ def _mutated_once(changed: Content, random: np.random.Generator) -> bytes:
     return changed.parts().pack()
 
 
-def directory_bomb(inflated_bytes: int) -> bytes:
-    """A directory that inflates to `inflated_bytes` of palettes."""
-    out = bytearray([0])
-    palette = bytearray(b"\3\x80\x20\0") + bytes(4095)
-    count = inflated_bytes // (len(palette) + 12)
-    put_uvarint(out, count)
-    for i in range(count):
-        name = f"{i:x}".encode()
-        out += bytes([len(name)]) + name + b"\2\1\1\0\0\0" + palette
-    return deflated(bytes(out) + bytes(count))
+def directory_bomb(unpacked_bytes: int) -> bytes:
+    """A directory that unpacks to so many bytes of palettes."""
+    palette = b"\3\x80\x20\0" + bytes(4095)
+    count = unpacked_bytes // (len(palette) + 12)
+    names, table = TableWriter(), TableWriter()
+    names.number(count)
+    put_names(names, [f"{i:x}".encode() for i in range(count)])
+    zeros = [0] * count
+    table.fields = [
+        0,
+        [2] * count,
+        0,
+        zeros,
+        [1] * count,
+        [1] * count,
+        zeros,
+        zeros,
+        palette * count,
+        zeros,
+        0,
+        [],
+        b"",
+        0,
+        [],
+    ]
+    return names.packed() + table.packed()

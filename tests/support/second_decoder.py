@@ -9,6 +9,7 @@ import struct
 import sys
 import zlib
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cache, reduce
 from hashlib import sha256
 from itertools import accumulate, chain, count, islice, pairwise, repeat
@@ -21,7 +22,12 @@ from unicodedata import normalize
 
 import numpy as np
 
-DICTIONARY = b".wavRIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x4b\x4c\0\0\x96\x98\0\0\2\0\x10\0data"
+DICTIONARY = (
+    b"nosj.knuhc\x93NUMPY\1\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (), }{'descr': '<i2', "
+    b"'fortran_order': False, 'shape': (" + b" " * 41 + b"\nypn.knuhcvaw.RIFF\0\0\0\0WAVEfmt "
+    b"\x10\0\0\0\1\0\1\0\x4b\x4c\0\0\x96\x98\0\0\2\0\x10\0data\0\0\0\0"
+)
+LZMA2 = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**20}]
 DEVICES = r"con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³]"
 F: Any = np.float32
 SCALED = {4: "<i", 5: "<f", 6: "<d", 7: "<H", 8: "<I", 9: "<q"}  # sample types that are computed from integers
@@ -79,6 +85,31 @@ class Reader:
         require(8 * len(self.data) - self.at < 8, "a structure is longer than its contents")
 
 
+class Table(Reader):
+    """Reads the fields of a table, which are compressed; `tail` reads what follows them."""
+
+    def __init__(self, data: bytes) -> None:
+        require(data[0] < 2, f"a table is compressed by method {data[0]}")
+        deflate, xz = zlib.decompressobj(-15, zdict=DICTIONARY), lzma.LZMADecompressor(lzma.FORMAT_RAW, None, LZMA2)
+        decompressor: Any = xz if data[0] else deflate
+        super().__init__(decompressor.decompress(data[1:]))
+        require(decompressor.eof, "a table ends too early")
+        self.tail = Reader(decompressor.unused_data)
+
+    def column(self, size: int) -> list[int]:
+        numbers, left, shift = [0] * size, range(size), 0
+        while left:
+            plane = list(self.take(len(left)))
+            for i, byte in zip(left, plane, strict=True):
+                numbers[i] |= byte % 128 << shift
+            left, shift = [i for i, byte in zip(left, plane, strict=True) if byte > 127], shift + 7  # type: ignore[assignment]
+        return numbers
+
+    def wide(self, size: int) -> list[int]:
+        low = self.uvarint()
+        return [a << low | b for a, b in zip(self.column(size), self.tail.packed(size, low), strict=True)]
+
+
 def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     """Return the files of an archive. `models` are ONNX files that it may name. Raises one of REFUSALS."""
     archive = Reader(data)
@@ -86,31 +117,32 @@ def decode(data: bytes, models: list[bytes]) -> dict[str, bytes]:
     start, coder, effort, reserved, model, size, directory_crc, identity, crc = struct.unpack("<9sBBB8sII8sI", header)
     known = start == b"\x89SPK\r\n\x1a\n\1" and RICE <= coder <= HUFFMAN and 1 <= effort <= 3 and reserved == 0
     require(known, f"not an archive of version 1 with a known coder: {header[:12]!r}")
-    directory, trailer = archive.take(size), data[-68:]
+    directory, trailer = archive.take(size), data[-56:]
     end = len(data) - len(directory + header + trailer)
-    digest, *counts, index_size, index_crc, trailer_crc, mark = struct.unpack("<32sQQIIII4s", trailer)
+    digest, archive_size, index_size, index_crc, trailer_crc, mark = struct.unpack("<32sQIII4s", trailer)
     require(sha256(header[:28] + digest).digest()[:8] == identity, "header and trailer are of different archives")
     parts = {header[:36]: crc, directory: directory_crc, data[end - index_size : end]: index_crc}
     for part, part_crc in (parts | {trailer[:-8]: trailer_crc}).items():
         require(zlib.crc32(part) == part_crc, "the header, the directory, the index or the trailer is damaged")
-    require(data[end:-68] == directory + header and mark == b"SPKE", "the second directory or header differs")
-    inflated = zlib.decompressobj(-15, zdict=DICTIONARY).decompress(directory)
-    files = read_directory(Reader(inflated), coder, effort, model, models)
-    blocks = list[list[int]]()
+    require(data[end:-56] == directory + header and mark == b"SPKE", "the second directory or header differs")
+    require(archive_size == len(data), "the trailer states another size")
+    files = read_directory(directory, coder, effort, model, models)
+    blocks = list[tuple[int, list[Part]]]()
     while archive.at < 8 * (end - index_size):
         blocks.append(decode_block(archive, struct.pack("<4s8sI", b"SPKB", identity, len(blocks)), files))
-    index = [archive.uvarint() for _ in chain([blocks], *blocks)]
-    require(index == [len(blocks), *chain(*blocks)], "the blocks do not match the index")
-    samples = sum(len(file.channels) * file.frames for file in files)
-    require(counts == [len(data), samples, len(blocks)], "the trailer counts other bytes, samples or blocks")
+    index = Table(archive.take(index_size))
+    sizes = index.wide(n_blocks := index.uvarint())
+    parts_of = read_parts(index, index.column(n_blocks), files)
+    require(blocks == list(zip(sizes, parts_of, strict=True)), "the blocks do not match the index")
+    index.end()
     for file in files:
         require(len(file.channels[0].codes) == file.frames, f"the last part of {file.name} is missing")
     files = [file for file in files if not file.is_group]
     for file in files:
         content = file.records.content(file) if file.records else b"".join(chain(*zip(*file.samples(), strict=True)))
         file.content = file.header + content + file.trailer
-        require(zlib.crc32(file.content) == archive.number(4), f"{file.name} is damaged")
-    require(archive.at == 8 * end, "the index is longer than its contents")
+        require(zlib.crc32(file.content) == index.tail.number(4), f"{file.name} is damaged")
+    index.tail.end()
     digests = b"".join(sha256(file.content).digest() for file in files)
     require(sha256(digests).digest() == digest, "the files do not match the archive's SHA-256")
     return {file.name: file.content for file in files}
@@ -125,49 +157,116 @@ def samples_of(channel: Any, channels: list[Any]) -> list[int]:
     return [grid.samples[code] for code in channel.codes]
 
 
-def read_directory(directory: Reader, coder: int, effort: int, model: bytes, models: list[bytes]) -> list["File"]:
+def read_directory(data: bytes, coder: int, effort: int, model: bytes, models: list[bytes]) -> list["File"]:
     """Return the files. Their channels have a number, a coding pass, and references."""
+    table = Table(data)
+    n_files = table.uvarint()
+    shared, sizes, endings = table.column(n_files), table.column(n_files), [b""] * n_files
+    for place in range(max(map(int.__sub__, sizes, shared), default=0)):
+        for i in range(n_files):
+            endings[i] = table.take(sizes[i] - shared[i] > place) + endings[i]
+    encoded = accumulate(zip(shared, endings, strict=True), lambda name, new: name[: new[0]] + new[1], initial=b"")
+    file_names = list(islice(encoded, 1, None))
+    require(list(map(len, file_names)) == sizes, "a name has more in common with the one before than that has")
+    table.end()
+    directory = Table(table.tail.data)
     embedded = directory.take(directory.uvarint())
     onnx = {bytes(8): b""} | {sha256(each).digest()[:8]: each for each in (*models, embedded)}
     require(model in onnx, f"the model is missing whose SHA-256 begins with {model.hex()}")
     network = Network(onnx[model])
-    read = [read_file(directory, coder, effort, network) for _ in range(directory.uvarint())]
-    files, read = [*chain(*read)], [entries[:1] for entries in read]
-    names = {normalize("NFD", normalize("NFD", file.name).casefold()) for (file,) in read}
+    types = directory.column(n_files)
+    frames = accumulate(map(unzigzag, directory.wide(n_files - types.count(RECORDS))))
+    n = n_files - types.count(0) - types.count(RECORDS)
+    directory.column(n)  # sample rates
+    widths = directory.column(n)
+    require(all(widths), "a file has no channel")
+    headers, trailers = ([*read_repeated(directory, n)] for _ in range(2))
+    forms, files = zip(widths, headers, trailers, strict=True), list[File]()
+    for name_bytes, kind in zip(file_names, types, strict=True):
+        name, is_short = name_bytes.decode(errors="surrogateescape"), max(map(len, name_bytes.split(b"/"))) <= 255
+        require(len(name_bytes) <= 4096 and name_bytes.count(b"/") < 64 and is_short, f"{name[:99]!r}... is too long")
+        require(not UNSAFE.search(name), f"{name!r} is not a safe name")
+        options = name, coder, effort, network
+        if kind == RECORDS:
+            files += read_records(directory, *options)
+        else:
+            size, form = next(frames), next(forms) if kind else (1, b"", b"")
+            files.append(File(directory, *options, kind, size, *form))
+    names = {normalize("NFD", normalize("NFD", file.name).casefold()) for file in files if not file.is_group}
     folders = {folder.as_posix() for name in names for folder in Path(name).parents}
-    require(len(names) == len(read) and not names & folders, "two names are equal, or one is a folder of the other")
+    require(len(names) == n_files and not names & folders, "two names are equal, or one is a folder of the other")
     channels = [*chain(*(file.channels for file in files if not file.is_verbatim))]
-    for number, channel in enumerate(channels):
-        channel.number, (head, channel.coding_pass) = number, divmod(directory.uvarint(), 16)
-        (head, has_metrics), other = divmod(head, 2), lambda i=number: i + unzigzag(directory.uvarint())  # type: ignore[misc]
-        n_earlier, n_later, has_lag = head // 6, head // 2 % 3, head % 2
-        channel.earlier = [(other(), directory.number() if has_metrics else 0) for _ in range(n_earlier)]
-        channel.later = [other() for _ in range(n_later)]
-        channel.lag = directory.uvarint() + 32 if has_lag else 0
-        require(n_earlier <= 8 and channel.lag <= 4096, f"channel {number} has too many references, or too long a lag")
+    heads = directory.column(len(channels))
+    distances = iter(directory.wide(sum((head >> 6) // 3 for head in heads)))
+    for number, (channel, head) in enumerate(zip(channels, heads, strict=True)):
+        channel.number, channel.coding_pass, n_earlier = number, head % 16, (head >> 6) // 3
+        channel.earlier = [(number + unzigzag(next(distances)), 0) for _ in range(n_earlier)]
+        require(n_earlier <= 8, f"channel {number} has too many references")
+    for channel, head in zip(channels, heads, strict=True):
+        if head >> 4 & 1:
+            channel.earlier = [(other, directory.number()) for other, _ in channel.earlier]
+    places = iter(directory.wide(sum((head >> 6) % 3 for head in heads)))
+    for channel, head in zip(channels, heads, strict=True):
+        near = [other.number for other in channels if channel.number in dict(other.earlier)]
+        for place in islice(places, (head >> 6) % 3):
+            far = channel.number + unzigzag(max(place - len(near), 0))
+            channel.later.append(near[place] if place < len(near) else far)
+    for channel, lag in zip(
+        [channel for channel, head in zip(channels, heads, strict=True) if head >> 5 & 1],
+        directory.column(sum(head >> 5 & 1 for head in heads)),
+        strict=True,
+    ):
+        channel.lag = lag + 32
+        require(lag <= 4096 - 32, f"channel {channel.number} has too long a lag")
     for channel in channels:
         earlier, later = ([channels[i] for i in of] for of in (dict(channel.earlier), channel.later))
         is_earlier = [other.coding_pass < channel.coding_pass for other in (*earlier, *later)]
         require(is_earlier == [True] * len(earlier) + [False] * len(later), "a reference is to a wrong coding pass")
+        require(all(i >= 0 for i in (*dict(channel.earlier), *channel.later)), "a reference is to a negative number")
     directory.end()
+    directory.tail.end()
+    for channel in channels:
+        for number in (*dict(channel.earlier), *channel.later):
+            one, other = channel.file, channels[number].file
+            one.linked, other.linked = one.linked | {files.index(other)}, other.linked | {files.index(one)}
     return files
 
 
-def read_file(entry: Reader, *options: Any) -> list["File"]:
-    """Return a file of the directory; behind a file of records, its groups."""
-    name_bytes, kind = entry.take(entry.uvarint()), entry.uvarint()
-    name, is_short = name_bytes.decode(errors="surrogateescape"), max(map(len, name_bytes.split(b"/"))) <= 255
-    require(len(name_bytes) <= 4096 and name_bytes.count(b"/") < 64 and is_short, f"{name[:99]!r}... is too long")
-    require(not UNSAFE.search(name), f"{name!r} is not a safe name")
-    if kind != RECORDS:
-        return [File(entry, name, kind, *options)]
+def read_repeated(directory: Table, n: int) -> Iterator[bytes]:  # headers or trailers
+    item = b""
+    for size in directory.column(n):
+        item = directory.take(size - 1) if size else item
+        yield item
+
+
+Part = tuple[int, int, int]
+
+
+def read_parts(table: Table, counts: list[int], files: list["File"]) -> list[list[Part]]:
+    """Return the parts of blocks that have so many each."""
+    n = sum(counts)
+    columns, blocks = zip(*(table.column(n) for _ in range(3)), strict=True), list[list[Part]]()
+    for size in counts:
+        parts, expected = list[Part](), 0
+        for distance, first, frames in islice(columns, size):
+            file = expected + unzigzag(distance)
+            require(0 <= file < len(files) and first < files[file].frames, "a part is out of range, or empty")
+            parts.append((file, first, frames or files[file].frames - first))
+            seen = {other for other, _, _ in parts}
+            linked = files[file].linked - seen
+            expected = min(linked) if linked else next(i for i in count(parts[0][0]) if i not in seen)
+        blocks.append(parts)
+    return blocks
+
+
+def read_records(entry: Reader, *options: Any) -> list["File"]:
+    """Return a file of records of the directory, and behind it its groups."""
     records = Records(entry)
-    file = File(Reader(bytes(1)), name, 0, *options)
-    file.header, file.trailer, file.records, file.unit = records.header, records.trailer, records, records.kept_bytes
-    file.frames = records.number * records.kept_bytes
-    file.groups = [File(entry, name, kind, *options, shape=shape) for kind, *shape in records.groups]
+    file = File(entry, *options, 0, records.number * records.kept_bytes, 1, records.header, records.trailer)
+    file.records, file.unit = records, records.kept_bytes
+    file.groups = [File(entry, *options, kind, frames, n, b"", b"") for kind, n, frames in records.groups]
     for group, unit in zip(file.groups, records.per_record, strict=True):
-        group.owner, group.unit = file, unit
+        group.owner, group.unit, group.is_group = file, unit, True
     return [file, *file.groups]
 
 
@@ -258,26 +357,31 @@ class File:
         self,
         entry: Reader,
         name: str,
-        sample_type: int,
         coder: int,
         effort: int,
         network: "Network",
-        shape: tuple[int, ...] = (),
+        size: int,
+        frames: int,
+        n_channels: int,
+        header: bytes,
+        trailer: bytes,
     ) -> None:
-        self.name, self.sample_type, self.coder, self.effort, self.network = name, sample_type, coder, effort, network
-        self.records, self.groups, self.is_group, self.owner, self.unit = None, list[File](), bool(shape), self, 1
-        self.is_verbatim, size = sample_type == 0, max(sample_type, 1)
-        if shape:
-            n_channels, self.frames = shape
-        else:
-            _, n_channels = (0, 1) if self.is_verbatim else (entry.uvarint(), entry.uvarint())
-            self.frames = entry.uvarint()
+        self.name, self.is_verbatim, self.sample_type, size = name, size == 0, size, max(size, 1)
+        self.records, self.groups, self.is_group, self.owner, self.unit = None, list[File](), False, self, 1
         self.channels = [
-            SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[], escapes={}, residues=[])
+            SimpleNamespace(
+                file=self, number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[], escapes={}, residues=[]
+            )
             for _ in range(n_channels)
         ]
-        is_plain = not self.is_verbatim and not shape
-        self.header, self.trailer = (entry.take(entry.uvarint()) if is_plain else b"" for _ in range(2))
+        self.coder, self.effort, self.network, self.frames = coder, effort, network, frames
+        self.header, self.trailer, self.linked = header, trailer, set[int]()
+        data_size = frames * n_channels * {0: 1, 4: 4, 5: 4, 6: 8, 7: 2, 8: 4, 9: 8}.get(size, size)
+        if header.startswith(b"RIFF") and len(header) >= 12:
+            stated = [int.from_bytes(header[i : i + 4], "little") for i in (4, len(header) - 4)]
+            sizes = zip(stated, (len(header) + data_size + len(trailer) - 8, data_size), strict=True)
+            riff, data = (((a + b) % 2**32).to_bytes(4, "little") for a, b in sizes)
+            self.header = header[:4] + riff + header[8:-4] + data
         if self.sample_type > 3:
             size, n_scalings = entry.number(), entry.uvarint()
             scalings = [read_scaling(entry, self.sample_type) for _ in range(n_scalings)]
@@ -387,19 +491,22 @@ class Copy(Grid):
         self.source, self.offset, self.is_negated = source, offset, is_negated
 
 
-def decode_block(archive: Reader, start: bytes, files: list[File]) -> list[int]:
+def decode_block(archive: Reader, start: bytes, files: list[File]) -> tuple[int, list[Part]]:
     """Append a block's codes to the channels; return what the index must say of the block."""
-    header, crc = archive.take(24), archive.number(4)
-    table_size, streams_size = struct.unpack("<II", header[16:])
-    table = Reader(archive.take(table_size))
-    require(zlib.crc32(table.data + header) == crc, "a block's table is damaged")
+    header, crc = archive.take(20), archive.number(4)
+    packed = archive.take(int.from_bytes(header[16:], "little"))
+    require(zlib.crc32(packed + header) == crc, "a block's table is damaged")
+    table = Table(packed)
     require(header[:16] == start, "a block belongs to another archive, or is out of order")
-    steps, parts, channels, behind = table.uvarint(), list[list[int]](), list[BlockChannel](), list[BlockChannel]()
-    for _ in range(table.uvarint()):
-        parts.append([table.uvarint() for _ in range(3)])
-        file, span = files[parts[-1][0]], (parts[-1][1], parts[-1][2])
+    steps, channels, behind = table.uvarint(), list[BlockChannel](), list[BlockChannel]()
+    (parts,) = read_parts(table, [table.uvarint()], files)
+    n_streams = sum(len(files[part[0]].channels) for part in parts)
+    methods, stream_sizes = table.column(n_streams), table.wide(n_streams)
+    streams = zip(methods, stream_sizes, (table.tail.number(4) for _ in methods), strict=True)
+    for part in parts:
+        file, span = files[part[0]], part[1:]
         for channel in file.channels:
-            method, size, crc = table.number(), table.uvarint(), table.number(4)
+            method, size, crc = next(streams)
             stream = archive.take(size)
             require(zlib.crc32(stream) == crc, f"a stream of {file.name} is damaged")
             plain = method - 4 if method in (ESCAPED, ESCAPED + 1) else SPLIT if method == SPLIT + 1 else method
@@ -426,6 +533,7 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> list[int]:
                 behind.append(BlockChannel(file, channel.grid.residues, extra, span, steps, residues, rest))
             channels.append(BlockChannel(file, channel.grid, channel, span, steps, method, stream))
     table.end()
+    table.tail.end()
     check_records(parts, files)
     channels += behind
     find_references(channels)
@@ -439,10 +547,10 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> list[int]:
         require(channel.span[0] == len(channel.channel.codes), "a part of a file is missing, or out of order")
         channel.channel.codes += chain(channel.codes, *(lane.codes for lane in channel.lanes))
         channel.stream.end()
-    return [28 + table_size + streams_size, len(parts), *chain(*parts)]
+    return 24 + len(packed) + sum(stream_sizes), parts
 
 
-def check_records(parts: list[list[int]], files: list[File]) -> None:
+def check_records(parts: list[Part], files: list[File]) -> None:
     records: dict[int, list[tuple[int, ...]]] = {}
     for number, *span in parts:
         file = files[number]
