@@ -213,7 +213,10 @@ class ChannelSearch:
             search = QuantizerSearch(self._sample_bytes)
             search.add(own)
             kind = search.quantizer().kind if search.n_values > 1 else "constant"
-            step = _find_lattice(own[:_EXCERPT_FRAMES]) if kind in ("identity", "palette") else None
+            step = None
+            if kind in ("identity", "palette"):
+                has_palette = kind == "palette" and own.size >= _PALETTE_FRAMES * search.n_values
+                step = _find_lattice(own[:_EXCERPT_FRAMES], has_palette=has_palette)
             if step:
                 self._lattices[i] = step
             elif kind != "identity":
@@ -283,8 +286,8 @@ class _Step(NamedTuple):
         return Lattice(self.numerator, self.denominator, shift, points)
 
 
-def _find_lattice(own: np.ndarray) -> _Step | None:
-    """Find the lattice of a channel's values if coding by it saves bits."""
+def _find_lattice(own: np.ndarray, *, has_palette: bool) -> _Step | None:
+    """Find the lattice of a channel's values if coding by it saves bits, in comparison to a palette, too."""
     if own.size < _MIN_FRAMES:
         return None
     x = own.astype(np.int64)
@@ -305,6 +308,8 @@ def _find_lattice(own: np.ndarray) -> _Step | None:
         at += 1
     about = 1 / frequencies[at]
     plain = _entropy(d // round(about)) + np.log2(round(about))  # a smooth density sees no comb
+    if has_palette:
+        plain = min(plain, _entropy(x))
     costs = {step: _cost(x, step) for step in _steps_near(x, about)}
     best = min(costs, key=lambda step: costs[step], default=None)
     return best if best and costs[best] < plain - _MIN_SAVED else None

@@ -48,6 +48,44 @@ def test_invalid_quantizers_are_refused(buf: bytes, sample_bytes: int, reason: s
         unpack_quantizer(buf, sample_bytes)
 
 
+LATTICE, COPY = (5, 5, 2, zigzag(0), 9), (6, 0, zigzag(0), 0)
+
+
+@pytest.mark.parametrize(
+    ("channels", "reason"),
+    [
+        ([(5, 2, 2, 0, 9)], "out of range"),
+        ([(5, 5, 0, 0, 9)], "out of range"),
+        ([(5, 64 * 2, 2, 0, 9)], "out of range"),
+        ([(5, 4098, 4097, 0, 9)], "out of range"),
+        ([(5, 5, 2, 0, 0)], "out of range"),
+        ([(5, 5, 2, 1 << 40, 9)], "out of range"),
+        ([(5, 5, 2, 0, 1 << 24)], "beyond its samples"),
+        ([(5, 5, 2, zigzag(-2 * 32_770), 9)], "beyond its samples"),
+        ([(5, 5, 2, zigzag(2 * 32_760), 9)], "beyond its samples"),
+        ([COPY], "cannot be a copy"),
+        ([LATTICE, (6, 1, 0, 0)], "cannot be a copy"),
+        ([LATTICE, COPY, (6, 1, 0, 0)], "cannot be a copy"),
+        ([LATTICE, (6, 0, 0, 2)], "cannot be a copy"),
+        ([LATTICE, (6, 0, 1 << 27, 0)], "cannot be a copy"),
+        ([LATTICE, (4,)], "kind 4"),
+        ([LATTICE], "no quantizer"),
+    ],
+)
+def test_invalid_quantizers_by_channel_are_refused(channels, reason):
+    table = packed(4) + b"".join(packed(*numbers) for numbers in channels)
+    with pytest.raises(ArchiveError, match=reason):
+        unpack_quantizer(table, 2, max(2, len(channels)))
+
+
+def test_quantizers_by_channel_come_back():
+    table = packed(4) + packed(*LATTICE) + packed(0) + packed(*COPY) + packed(6, 1, zigzag(-7), 1)
+    quantizer, used = unpack_quantizer(table + b"more", 2, 4)
+    assert used == len(table)
+    assert [quantizer.of_channel(i).kind for i in range(4)] == ["lattice", "identity", "copy", "copy"]
+    assert pack_quantizer(quantizer) == table
+
+
 @given(
     st.one_of(
         st.binary(max_size=40),

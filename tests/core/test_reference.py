@@ -22,7 +22,7 @@ from spikey_cli.core.lane_headers import decode_lane_headers, encode_lane_header
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.packed import pack_codes, unpack_codes
 from spikey_cli.core.quantizer import N1, Quantizer, TableQuantizer, UniformQuantizer, identity
-from spikey_cli.core.reference import coding, lanes, packed, quantizer
+from spikey_cli.core.reference import coding, lanes, packed, quantizer, ranks
 from spikey_cli.core.reference import huffman as huffman_reference
 from spikey_cli.core.reference.arithmetic import Damage, Reader
 from spikey_cli.errors import ArchiveError, InputError
@@ -174,6 +174,16 @@ def test_huffman_streams(size, n, log2_deviation, seed):
         found = huffman.unpack_ranks(damaged, n, size)
         expected = found_or_none(huffman_reference.decode_ranks, damaged, n, size)
         assert (None if found is None else found.tolist()) == expected
+
+
+@given(st.integers(1, 40), st.data())
+def test_ranks(size, data):
+    nearest, upwards = data.draw(st.integers(0, size - 1)), data.draw(st.booleans())
+    order = ranks.outwards(nearest, upwards, size)
+    assert [ranks.rank_of(code, nearest, upwards, size) for code in order] == list(range(size))
+    assert [ranks.code_of(rank, nearest, upwards, size) for rank in range(size)] == order
+    with pytest.raises(Damage):
+        ranks.code_of(size, nearest, upwards, size)
 
 
 def test_huffman_codes():

@@ -149,14 +149,17 @@ class ChannelState:
 
     def __post_init__(self) -> None:
         many = len(self.lanes) >= MANY_LANES
-        alone = not self.earlier and not self.later
-        self.own_lags = self.effort.own_lags_alone if alone else self.effort.own_lags
         self.every = self.effort.every_of_many if many else self.effort.every
         self.due = 8 if many else 16
         self.weights: list[float] = []
         self.ridge: list[float] = []
         self.batch: list[list[float]] = []
         self.sums: list[list[float]] = []
+
+    @property
+    def own_lags(self) -> int:
+        """Own differences among its terms."""
+        return self.effort.own_lags if self.earlier or self.later else self.effort.own_lags_alone
 
     def fill_rows(self, step: int, running: Sequence[int]) -> None:
         """Set the terms of the lanes that are longer than the step."""

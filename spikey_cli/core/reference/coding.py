@@ -111,7 +111,6 @@ def link(channels: Sequence[CodedChannel], effort: int, has_network: bool) -> No
         squares.later = [channels[j].least_squares for j in own.later]
         squares.before = [channels[j].least_squares for j in before] if len(before) >= 2 else []
         squares.lag, squares.number = own.lag, joint.index(i)
-        squares.__post_init__()
 
 
 def predict(
