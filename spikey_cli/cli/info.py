@@ -24,7 +24,7 @@ _FILES_LISTED = 20
     "--all",
     "is_all",
     is_flag=True,
-    help=f"List all files, not only {_FILES_LISTED}, and the references of each channel.",
+    help=f"List all files, not only {_FILES_LISTED}, and references and quantizer of each channel.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @limited
@@ -51,7 +51,7 @@ def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
 
 
 def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
-    """A summary, the files and, if `is_all`, the references."""
+    """A summary, the files and, if `is_all`, the channels."""
     files, channels = archive["files"], archive["channels"]
     recordings = [group for file in files for group in _groups(file)]
     bits = "" if archive["bits_per_sample"] is None else f", {archive['bits_per_sample']:.4f} bits/sample"
@@ -81,10 +81,10 @@ def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
         yield ""
         label_heads = ("channel", "label", "stream", "Hz", "unit", "gain", "offset")
         yield from _aligned([label_heads, *map(_label_row, named)], "<<<><>>")
-    if is_all and linked:
+    if is_all and channels:
         yield ""
-        heads = ("channel", "coding pass", "references", "later references", "long lag")
-        yield from _aligned([heads, *map(_channel_row, linked)], "<><<>")
+        heads = ("channel", "coding pass", "references", "later references", "long lag", "quantizer")
+        yield from _aligned([heads, *map(_channel_row, channels)], "<><<><")
 
 
 def _stream_lines(stream: dict[str, Any]) -> Iterator[str]:
@@ -178,7 +178,7 @@ def _label_row(channel: dict[str, Any]) -> tuple[str, ...]:
 def _channel_row(channel: dict[str, Any]) -> tuple[str, ...]:
     references = ", ".join(reference["name"] for reference in channel["references"])
     later, lag = ", ".join(channel["later_references"]), str(channel["long_lag"] or "")
-    return channel["name"], str(channel["coding_pass"]), references, later, lag
+    return channel["name"], str(channel["coding_pass"]), references, later, lag, channel["quantizer"]
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:

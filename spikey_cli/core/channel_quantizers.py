@@ -59,6 +59,9 @@ class Lattice(Quantizer):
         self.residues = -(-numerator // denominator)
         self.size = points * self.residues
 
+    def __str__(self) -> str:
+        return f"lattice of step {self.numerator / self.denominator:.7g}"
+
     def point(self, k: np.ndarray) -> np.ndarray:
         """Return lattice points, int64."""
         doubled = 2 * (self.numerator * k.astype(np.int64) + self.shift) + self.denominator
@@ -106,6 +109,10 @@ class Copy(Quantizer):
 
     def __init__(self, source: int, quantizer: Quantizer, offset: int, is_negated: bool) -> None:
         self.source, self.quantizer, self.offset, self.is_negated = source, quantizer, offset, is_negated
+
+    def __str__(self) -> str:
+        shift = f" {'-' if self.offset < 0 else '+'} {abs(self.offset)}" if self.offset else ""
+        return f"copy: {'-' if self.is_negated else ''}channel {self.source}{shift}"
 
     def of(self, source: np.ndarray) -> np.ndarray:
         """Return the copy of the source's samples, int32."""

@@ -47,9 +47,12 @@ class Quantizer(ABC):
     """The values of one file's samples. Immutable; made by `identity`, `QuantizerSearch` and `unpack_quantizer`."""
 
     kind: str
-    """One of "identity", "n1", "step", "palette"."""
+    """One of "identity", "n1", "step", "palette", and those of `channel_quantizers`."""
     size: int
     """Number of values, 1 to 2**24."""
+
+    def __str__(self) -> str:
+        return self.kind
 
     def of_channel(self, channel: int) -> Quantizer:
         """Return the quantizer of a channel of the file."""
@@ -116,6 +119,11 @@ class UniformQuantizer(Quantizer):
         self.kind, self.size = kind, size
         self.offset, self.step = offset, step
 
+    def __str__(self) -> str:
+        if self.kind != "step":
+            return self.kind
+        return f"step {self.step} from {self.offset}" if self.size > 1 else f"constant {self.offset}"
+
     def _encode(self, samples: np.ndarray, codes: np.ndarray) -> bool:
         return _core.uniform_codes(samples, self.offset, self.step, self.size, codes)
 
@@ -129,6 +137,9 @@ class TableQuantizer(Quantizer):
     def __init__(self, kind: str, values: np.ndarray) -> None:
         self.kind, self.size = kind, values.size
         self.values = values
+
+    def __str__(self) -> str:
+        return f"palette of {self.size} values" if self.kind == "palette" else self.kind
 
     def __reduce__(self) -> str | tuple[object, ...]:
         # N1 is unpickled as the module's one, which has its table already

@@ -45,10 +45,22 @@ def test_the_summary_and_all_references(archive):
         "  thread0.wav         1  30,000    16  19,531    1.54 s  60.04 kB  n1",
         "  thread1.wav         1  30,000    16  19,531    1.54 s  60.04 kB  n1",
         "",
-        "  channel      coding pass  references   later references  long lag",
-        "  thread0.wav            0               thread1.wav",
-        "  thread1.wav            1  thread0.wav",
+        "  channel      coding pass  references   later references  long lag  quantizer",
+        "  thread0.wav            0               thread1.wav                 n1",
+        "  thread1.wav            1  thread0.wav                              n1",
     ]
+
+
+def test_quantizers_of_channels(tmp_path, random):
+    noise = random.integers(-300, 300, 4000)
+    lattice = np.floor(np.cumsum(random.normal(0, 3, 4000)).round() * 2.5 + 0.5)
+    palette = random.choice([-99, -98, 50, 200], 4000)
+    samples = np.stack([noise, 7 - noise, 12 * (noise // 12), np.full(4000, -3), lattice, palette], axis=1)
+    spikey_cli.compress([spikey_cli.ArraySource(samples.astype(np.int16), "a.npy", 1000)], tmp_path / "a.spk")
+    lines = run("info", "--all", tmp_path / "a.spk").splitlines()
+    kinds = ["identity", "copy: -channel 0 + 7", "step 12 from -300", "constant -3", "lattice of step 2.5"]
+    for line, kind in zip(lines[-6:], [*kinds, "palette of 4 values"], strict=True):
+        assert line.endswith(f"  {kind}"), line
 
 
 @pytest.fixture(scope="module")
