@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..api.channels import channel_info
 from ..api.extract import choose_channels
 from ..api.recording import read_frames
 from ..codec.blocks import Decoder
@@ -19,6 +20,7 @@ from ..container.archive import ArchiveReader
 from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..errors import InputError
+from ..io.reading import ChannelInfo
 from ..model.predictor import Predictor
 from ..system.progress import Progress
 from ..system.workers import Workers, open_workers
@@ -42,9 +44,11 @@ class Trace:
     seconds: np.ndarray
     """Times of the columns, in seconds: float64, shape (columns,)."""
     low: np.ndarray
-    """Smallest sample of each column: int32, shape (columns,)."""
+    """Smallest sample of each column: int32, or float64 for microvolts, shape (columns,)."""
     high: np.ndarray
-    """Largest sample of each column: int32, shape (columns,). It equals `low` if the trace is not reduced."""
+    """Largest sample of each column; shape and type as of `low`, which it equals if the trace is not reduced."""
+    unit: str = ""
+    """"uV" if all traces are in microvolts; empty for samples."""
 
 
 def read_traces(
@@ -99,7 +103,11 @@ def read_traces(
         if not known:
             raise InputError(f"{archive}: there is nothing to plot, because it holds only files kept verbatim")
         chosen = choose_channels(reader, names if names is not None else list(known)[:max_channels])
-        envelopes = {file: _empty_envelope(reader, file, channels, start, stop) for file, channels in chosen.items()}
+        described = channel_info(reader)
+        envelopes = {
+            file: _empty_envelope(reader, file, channels, start, stop, [described.get((file, i)) for i in channels])
+            for file, channels in chosen.items()
+        }
         envelopes = {file: envelope for file, envelope in envelopes.items() if envelope.frames > 0}
         if not envelopes:
             raise InputError(
@@ -118,32 +126,53 @@ def read_traces(
                 if progress:
                     progress(done, total)
         name_of = {location: name for name, location in known.items()}
-        return [
-            envelope.trace(i, name_of[file, channel])
+        traces = [
+            (envelope.trace(i, name_of[file, channel]), described.get((file, channel)))
             for file, envelope in envelopes.items()
             for i, channel in enumerate(chosen[file])
         ]
+        are_microvolts = all(info and info.microvolts for _, info in traces)
+        return [_labelled(trace, info, are_microvolts) for trace, info in traces]
 
 
-def _empty_envelope(reader: ArchiveReader, file: int, channels: Sequence[int], start: float, stop: float) -> _Envelope:
+def _labelled(trace: Trace, info: ChannelInfo | None, are_microvolts: bool) -> Trace:
+    """Add to a trace what its file says of the channel."""
+    if info and info.name and not trace.name.endswith(info.name):
+        trace = replace(trace, name=f"{trace.name} {info.name}")
+    if not (are_microvolts and info and info.microvolts):
+        return trace
+    gain, offset = info.microvolts
+    ends = trace.low * gain + offset, trace.high * gain + offset
+    return replace(trace, low=np.minimum(*ends), high=np.maximum(*ends), unit="uV")
+
+
+def _empty_envelope(
+    reader: ArchiveReader,
+    file: int,
+    channels: Sequence[int],
+    start: float,
+    stop: float,
+    infos: Sequence[ChannelInfo | None],
+) -> _Envelope:
     entry = reader.directory.files[file]
     layout = entry.layout
     assert layout is not None
-    if layout.sample_rate == 0:
+    rate = next((info.sample_rate for info in infos if info and info.sample_rate), layout.sample_rate)
+    if rate == 0:
         raise InputError(
             f"{reader.path}: {entry.name} has no sample rate, so its samples have no times; "
             "give the sample rate when compressing",
             parameter="sample_rate",
         )
-    first = min(round(start * layout.sample_rate), layout.n_frames)
-    last = layout.n_frames if math.isinf(stop) else min(round(stop * layout.sample_rate), layout.n_frames)
-    return _Envelope(first, last - first, layout.sample_rate, len(channels))
+    first = min(round(start * rate), layout.n_frames)
+    last = layout.n_frames if math.isinf(stop) else min(round(stop * rate), layout.n_frames)
+    return _Envelope(first, last - first, rate, len(channels))
 
 
 class _Envelope:
     """The extremes of each column, of some channels of one file."""
 
-    def __init__(self, first: int, frames: int, sample_rate: int, channels: int) -> None:
+    def __init__(self, first: int, frames: int, sample_rate: float, channels: int) -> None:
         self.first = first
         self.frames = frames
         self.samples = frames * channels

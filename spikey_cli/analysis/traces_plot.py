@@ -59,7 +59,7 @@ def draw_traces(traces: Sequence[Trace], title: str) -> bytes:
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.set_xlabel("time, s", fontsize=9)
     axes.set_title(title, fontsize=10, loc="left")
-    axes.set_title("bar: sample values", fontsize=8, loc="right")
+    axes.set_title(f"bar: {'microvolts' if traces[0].unit else 'sample values'}", fontsize=8, loc="right")
     _draw_scale(axes, spacing, float(baselines[-1]))
     return png_bytes(figure, _DOTS_PER_INCH)
 
@@ -75,7 +75,7 @@ def _draw_scale(axes: Axes, spacing: float, bottom: float) -> None:
     height = _round_down(0.8 * spacing)
     transform = axes.get_yaxis_transform()
     axes.plot([1.012, 1.012], [bottom, bottom + height], color=_COLOURS[0], lw=1.5, transform=transform, clip_on=False)
-    axes.text(1.02, bottom + height / 2, f"{height:,}", fontsize=8, va="center", transform=transform)
+    axes.text(1.02, bottom + height / 2, f"{height:,.6g}", fontsize=8, va="center", transform=transform)
 
 
 def _median(trace: Trace) -> float:
@@ -85,12 +85,11 @@ def _median(trace: Trace) -> float:
 def _spacing(traces: Sequence[Trace]) -> float:
     """Sample values between baselines: the median of the traces' ranges, without their outermost 0.5 %."""
     ranges = [np.quantile(trace.high, 0.995) - np.quantile(trace.low, 0.005) for trace in traces]
-    return max(1.0, 1.1 * float(np.median(ranges)))
+    spacing = 1.1 * float(np.median(ranges))
+    return spacing or 1.0 if traces[0].unit else max(1.0, spacing)
 
 
-def _round_down(limit: float) -> int:
-    """The largest of 1, 2, 5, 10, 20, ... that is at most `limit`, and at least 1."""
-    if limit < 1:
-        return 1
-    power = 10 ** math.floor(math.log10(limit))
-    return int(max(digit * power for digit in (1, 2, 5) if digit * power <= limit))
+def _round_down(limit: float) -> float:
+    """The largest of 1, 2, 5, 10, 20, ... and of 0.5, 0.2, 0.1, ... that is at most `limit`, which is positive."""
+    power = 10.0 ** math.floor(math.log10(limit))
+    return max(digit * power for digit in (1, 2, 5) if digit * power <= limit * (1 + 1e-9))

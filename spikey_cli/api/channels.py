@@ -1,44 +1,70 @@
 """What an archive says of its channels beyond their samples: labels, streams, exact rates, units and gains.
 
-It stands in the headers of the archived files, which the formats of `io` read.
+It stands in the headers of the archived files and in sidecars, which the modules of `io` read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
 
-from ..container.directory import FileEntry, channel_names
+from ..codec.blocks import Decoder
+from ..container.archive import ArchiveReader
+from ..container.directory import channel_names
+from ..errors import ArchiveError
 from ..io.formats import describe_channels
 from ..io.reading import ChannelInfo
+from ..io.sidecar import MAX_BYTES, describe_raw, sidecar_name
+from .read_bytes import read_bytes
 
 
-def channel_info(files: Sequence[FileEntry]) -> dict[tuple[int, int], ChannelInfo]:
+def channel_info(reader: ArchiveReader) -> dict[tuple[int, int], ChannelInfo]:
     """Return what is known of channels, by (entry of the directory, channel of the entry)."""
-    found: dict[tuple[int, int], ChannelInfo] = {}
+    files = reader.directory.files
+    numbers = {entry.name: i for i, entry in enumerate(files) if entry.is_file}
     of_file: dict[int, list[tuple[int, int]]] = {}
-    first = 0
     for i, entry in enumerate(files):
-        first = i if entry.is_file else first
         if entry.layout:
-            of_file.setdefault(first, []).extend((i, channel) for channel in range(entry.channels))
+            places = of_file.setdefault(reader.directory.members[i].start, [])
+            places.extend((i, channel) for channel in range(entry.channels))
+    found: dict[tuple[int, int], ChannelInfo] = {}
     for file, places in of_file.items():
+        infos: list[ChannelInfo] = []
         if header := files[file].header:
             infos = describe_channels(header, len(places))
-            found |= zip(places, infos, strict=bool(infos))
+        elif (sidecar := numbers.get(sidecar_name(files[file].name) or "")) is not None:
+            with contextlib.suppress(ArchiveError):
+                infos = describe_raw(files[file].name, read_small_file(reader, sidecar))
+        if len(infos) == len(places):
+            found |= zip(places, infos, strict=True)
     return found
 
 
-def channel_aliases(files: Sequence[FileEntry]) -> dict[str, list[str]]:
+def channel_aliases(reader: ArchiveReader) -> dict[str, list[str]]:
     """Return the names of the channels for which another name stands: FILE:LABEL, and FILE:STREAM for several."""
+    files = reader.directory.files
     names = {place: name for name, place in channel_names(files).items()}
-    aliases: dict[str, list[str]] = {}
+    labels: dict[str, list[str]] = {}
     streams: dict[str, list[str]] = {}
-    for place, info in channel_info(files).items():
+    for place, info in channel_info(reader).items():
         file = files[place[0]].name
         if info.name:
-            aliases.setdefault(f"{file}:{info.name}", []).append(names[place])
+            labels.setdefault(f"{file}:{info.name}", []).append(names[place])
         if info.stream:
             streams.setdefault(f"{file}:{info.stream}", []).append(names[place])
-    aliases = {alias: channels for alias, channels in aliases.items() if len(channels) == 1}
+    unique = {alias: channels for alias, channels in labels.items() if len(channels) == 1}
     known = set(names.values())
-    return {alias: channels for alias, channels in (aliases | streams).items() if alias not in known}
+    return {alias: channels for alias, channels in (unique | streams).items() if alias not in known}
+
+
+def read_small_file(reader: ArchiveReader, file: int, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a file without samples; nothing if it has samples, or more bytes than that.
+
+    Raises
+    ------
+    ArchiveError
+        The file is damaged.
+    """
+    own, *groups = (reader.directory.files[i] for i in reader.directory.members[file])
+    if own.layout or groups or own.size > max_bytes:
+        return b""
+    return read_bytes(Decoder.without_samples(reader), file, 0, own.size)

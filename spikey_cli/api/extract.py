@@ -20,7 +20,7 @@ from ..container.limits import DEFAULT_LIMITS, Limits
 from ..errors import InputError
 from ..io import npy
 from ..io.formats import format_name
-from ..io.layout import Layout
+from ..io.layout import Layout, SampleType
 from ..io.wav_writer import WavFormat, write_wav
 from ..model.predictor import Predictor
 from ..system.progress import Progress
@@ -65,6 +65,7 @@ def extract(
     channels: Sequence[str] | None = None,
     seconds: Range | None = None,
     frames: tuple[int | None, int | None] | None = None,
+    microvolts: bool = False,
     force: bool = False,
     workers: int | None = None,
     predictor: Predictor | None = None,
@@ -85,7 +86,8 @@ def extract(
         - a file that ends in `.npy`: an array of shape (samples, channels);
         - a file that ends in `.wav`: one WAV file with these channels;
         - an existing folder, or a string that ends in a separator: one WAV file for each source file, with the chosen
-          channels of that file. The name of a source file that is not WAV gets the suffix `.wav`;
+          channels of that file. The name of a source file that is not WAV gets the suffix `.wav`; if its channels have
+          several rates, `.0.wav`, `.1.wav` and so on for each rate;
         - a binary file open for writing, which receives the bytes of an `.npy` file.
     channels : sequence of str, optional
         Names of channels, or of files for all their channels; by default all. They become the columns in this order,
@@ -95,6 +97,9 @@ def extract(
         `stop`. None stands for the beginning or the end, and a later `stop` for the end.
     frames : (first, stop), optional
         The range in samples, instead of `seconds`; `stop` is exclusive.
+    microvolts : bool, optional
+        Write microvolts, as float32, instead of samples, if the archived files state the gains of all channels. Not for
+        a folder.
     force : bool, optional
         Overwrite existing files.
     workers : int, optional
@@ -118,7 +123,7 @@ def extract(
         The network that the archive was written with is not installed.
     InputError
         A name is unknown, the channels do not agree, the range holds no samples, `seconds` is given and the sampling
-        rate is unknown, or a file cannot be written.
+        rate is unknown, `microvolts` are wanted and a gain is unknown, or a file cannot be written.
     ValueError
         Both `seconds` and `frames` are given.
 
@@ -138,6 +143,8 @@ def extract(
     if seconds is not None and frames is not None:
         raise ValueError("pass the range in seconds or in frames, not both")
     if _is_folder(target):
+        if microvolts:
+            raise ValueError("microvolts are written to one file, not to a folder")
         root = Path(cast("str | os.PathLike[str]", target))
         with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
             return _extract_files(Decoder.of(reader, predictor), pool, root, channels, seconds, frames, force, progress)
@@ -146,18 +153,21 @@ def extract(
         raise InputError(f"{path}: is neither an array, a WAV file nor a folder; give it the suffix .npy or .wav")
     with Recording(archive, channels, workers=workers, predictor=predictor, limits=limits) as recording:
         n_frames, n_channels = recording.shape
-        first, stop = _frame_range(archive, seconds, frames, recording.sample_rate, n_frames)
+        first, stop = _frame_range(archive, seconds, frames, recording.exact_sample_rate, n_frames)
         if first >= stop:
             rate = f"{recording.sample_rate:,} Hz" if recording.sample_rate else "an unknown rate"
             raise _empty_range(
                 f"{archive}: the range holds no samples; its channels have {n_frames:,} at {rate}", frames
             )
         shape = stop - first, n_channels
-        pieces = _pieces(recording, first, stop, progress)
+        pieces, sample_type, dtype = _pieces(recording, first, stop, progress), recording.sample_type, recording.dtype
+        if microvolts:
+            pieces = _in_microvolts(recording, pieces, archive)
+            sample_type, dtype = SampleType.FLOAT32, np.dtype(np.float32)
         if path is None:
-            _write_npy(cast(BinaryIO, target), shape, recording.dtype, pieces)
+            _write_npy(cast(BinaryIO, target), shape, dtype, pieces)
             return Extracted((), (shape,))
-        wav_format = WavFormat(recording.sample_rate, n_channels, recording.sample_type)
+        wav_format = WavFormat(recording.sample_rate, n_channels, sample_type)
         is_wav = path.suffix.lower() == ".wav"
         if is_wav and (fault := wav_format.fault(stop - first)):
             raise InputError(f"{path}: {fault}; {_WRITE_NPY}")
@@ -167,7 +177,7 @@ def extract(
                 if is_wav:
                     write_wav(file, path, wav_format, pieces)
                 else:
-                    _write_npy(file, shape, recording.dtype, pieces)
+                    _write_npy(file, shape, dtype, pieces)
             whole_file.commit()
         finally:
             whole_file.discard()
@@ -181,8 +191,19 @@ def _is_folder(target: object) -> bool:
     return os.path.isdir(name) or name.endswith(("/", os.sep))
 
 
+def _in_microvolts(recording: Recording, pieces: Iterator[np.ndarray], archive: object) -> Iterator[np.ndarray]:
+    if recording.microvolts is None:
+        raise InputError(
+            f"{archive}: does not state the gain of each channel in volts; leave microvolts out, or choose channels of "
+            "which the gain is known",
+            parameter="channels",
+        )
+    gains, offsets = recording.microvolts
+    return ((samples * gains + offsets).astype(np.float32) for samples in pieces)
+
+
 def _frame_range(
-    name: object, seconds: Range | None, frames: Range | None, sample_rate: int, n_frames: int
+    name: object, seconds: Range | None, frames: Range | None, sample_rate: float, n_frames: int
 ) -> tuple[int, int]:
     """Return the first and last frame (exclusive) of a range, within `n_frames`; it may be empty."""
     start, stop = (frames if seconds is None else seconds) or (None, None)
@@ -258,6 +279,8 @@ def _extract_files(
         if fault := wav_format.fault(stop - first):
             raise InputError(f"{reader.path}: {entry.name}: {fault}; {_WRITE_NPY}")
         name = entry.name if format_name(entry.header) == "wav" else f"{entry.name}.wav"
+        if entry.records and len(entry.records.groups) > 1:
+            name = f"{entry.name}.{entry.group}.wav"
         if name in pieces:
             raise InputError(
                 f"{reader.path}: two files would be extracted as {name}; choose channels of one of them",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..codec.blocks import Decoder, decode_block, restore_block
+from ..codec.blocks import Decoder, decode_block
 from ..container.archive import ArchiveReader
 from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
@@ -20,10 +20,10 @@ from ..container.parts import Part
 from ..errors import InputError, unknown_name
 from ..io.layout import SampleType
 from ..io.reading import ChannelInfo
-from ..io.records import RecordLayout
 from ..model.predictor import Predictor
 from ..system.workers import Workers, open_workers
 from .channels import channel_aliases, channel_info
+from .read_bytes import overlap
 
 _MIN_PIECE_SAMPLES, _MAX_PIECE_SAMPLES = 1 << 23, 1 << 26
 """Samples of the pieces of `Recording.pieces`: enough blocks for all workers, and few enough for memory."""
@@ -66,8 +66,6 @@ class Recording:
         Samples per second and channel; 0 if unknown.
     sample_type : SampleType
         Type of the samples in the source file.
-    channel_info : tuple of ChannelInfo or None
-        What the source file says of each channel: its label, stream, exact rate, unit, gain and offset.
 
     Raises
     ------
@@ -111,7 +109,7 @@ class Recording:
             if not kinds:
                 raise InputError(f"{path}: holds no channels, only files stored verbatim; decompress it to get them")
             if len(kinds) > 1:
-                streams = [name for name, several in channel_aliases(files).items() if len(several) > 1]
+                streams = [name for name, several in channel_aliases(self._reader).items() if len(several) > 1]
                 such_as = f", such as those of {streams[0]!r}" if streams else ""
                 raise InputError(
                     f"{path}: its channels differ in length, rate or type, and make no array; choose channels that "
@@ -123,8 +121,6 @@ class Recording:
             self.dtype: np.dtype = sample_type.dtype
             self.sample_rate: int = sample_rate
             self.sample_type: SampleType = sample_type
-            known = channel_info(files)
-            self.channel_info: tuple[ChannelInfo | None, ...] = tuple(known.get(place) for place in self._places)
             self._decoder = Decoder.of(self._reader, predictor)
             self._workers_context = open_workers(workers)
             self._workers = self._workers_context.__enter__()
@@ -144,6 +140,27 @@ class Recording:
     def __dask_tokenize__(self) -> tuple[object, ...]:
         # the digest covers everything that the archive restores, so it identifies the samples
         return type(self).__qualname__, self._arguments[0], self._reader.content_digest.hex(), self.channel_names
+
+    @cached_property
+    def channel_info(self) -> tuple[ChannelInfo | None, ...]:
+        """What the archive says of each channel: label, stream, exact rate, unit, gain and offset."""
+        known = channel_info(self._reader)
+        return tuple(known.get(place) for place in self._places)
+
+    @property
+    def exact_sample_rate(self) -> float:
+        """Samples per second as the archived files state it, if they do; otherwise `sample_rate`."""
+        rates = {info.sample_rate if info else 0.0 for info in self.channel_info}
+        return rates.pop() or self.sample_rate if len(rates) == 1 else self.sample_rate
+
+    @property
+    def microvolts(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Gain and offset of each channel, float64, that make microvolts of samples; None if one is not known."""
+        pairs = [pair for info in self.channel_info if info and (pair := info.microvolts)]
+        if len(pairs) < len(self._places):
+            return None
+        gains, offsets = np.array(pairs).T
+        return gains, offsets
 
     @cached_property
     def _parts(self) -> dict[int, list[Part]]:
@@ -292,7 +309,7 @@ def find_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[st
     for channel, (file, _) in known.items():
         channels_of_file.setdefault(files[file].name, []).append(channel)
     if any(name not in known and name not in channels_of_file for name in names):
-        channels_of_file = channel_aliases(files) | channels_of_file
+        channels_of_file = channel_aliases(reader) | channels_of_file
     chosen: dict[str, tuple[int, int]] = {}
     for name in names:
         if name not in known and name not in channels_of_file:
@@ -338,7 +355,7 @@ def read_frames(
     reader = decoder.reader
     wanted: dict[int, dict[int, Sequence[int]]] = {}
     for b, block in enumerate(reader.index.blocks):
-        files = [part.file for part in block.parts if part.file in channels and _overlap(part, first, stop)]
+        files = [part.file for part in block.parts if part.file in channels and overlap(part, first, stop)]
         if files:
             wanted[b] = {file: channels[file] for file in files}
     across, within = workers.for_blocks(len(wanted))
@@ -355,55 +372,6 @@ def read_frames(
             yield part.file, low, samples[low - part.first_frame : high - part.first_frame]
             del samples
         del parts, decoded  # frees the block before the next one is decoded
-
-
-def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
-    """Return bytes `first` to `stop` of a file without samples. Raises ArchiveError if they are damaged."""
-    reader, one = decoder.reader, Workers(None, 1)
-    records = reader.directory.files[file].records
-    if records is not None:
-        return _read_records(decoder, file, records, first, stop)
-    wanted = [
-        b
-        for b, block in enumerate(reader.index.blocks)
-        if any(part.file == file and _overlap(part, first, stop) for part in block.parts)
-    ]
-    data = bytearray()
-    fetched = (decoder.fetch_block(b, {file}, first, stop) for b in wanted)
-    for parts in decoder.decode_blocks(decode_block, fetched, one, one):
-        for decoded in parts:
-            if decoded.verbatim is None:
-                raise reader.damaged("bytes do not match their checksum", reader.directory.files[file].name)
-            at = decoded.part.first_frame
-            data += decoded.verbatim[max(first - at, 0) : stop - at]
-    return bytes(data)
-
-
-def _read_records(decoder: Decoder, file: int, records: RecordLayout, first: int, stop: int) -> bytes:
-    """Return bytes of a file of records without groups, whose records are their kept numbers."""
-    reader, one = decoder.reader, Workers(None, 1)
-    gap_bytes = sum(len(gap) for _, gap in records.gaps)
-    low, high = first - len(records.header) - gap_bytes, stop - len(records.header)
-    low -= low % records.record_bytes  # gaps may move records towards the end, by that many bytes at most
-    wanted = [
-        b
-        for b, block in enumerate(reader.index.blocks)
-        if any(part.file == file and _overlap(part, low, high) for part in block.parts)
-    ]
-    data = bytearray(records.header[first:stop])
-    fetched = (decoder.fetch_block(b, {file}, low, high) for b in wanted)
-    for parts in decoder.decode_blocks(restore_block, fetched, one, one):
-        for restored in parts:
-            if restored.lost:
-                raise reader.damaged("bytes do not match their checksum", reader.directory.files[file].name)
-            at = records.offset(restored.part.first_frame)
-            data += memoryview(restored.data)[max(first - at, 0) : max(stop - at, 0)]
-    end = records.offset(records.n_records)
-    return bytes(data + records.trailer[max(first - end, 0) : max(stop - end, 0)])
-
-
-def _overlap(part: Part, first: int, stop: int) -> bool:
-    return part.first_frame < stop and part.first_frame + part.n_frames > first
 
 
 def _two_axes(key: object) -> tuple[object, object]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @STOP
 @click.option("--first-frame", type=click.IntRange(min=0), metavar="N", help="Start of the range, as a frame number.")
 @click.option("--stop-frame", type=click.IntRange(min=0), metavar="N", help="End of the range, as a frame number.")
+@click.option("--microvolts", is_flag=True, help="Write microvolts as float32, if the inputs state their gains.")
 @MODEL
 @limited
 @THREADS
@@ -38,6 +39,7 @@ def extract(
     stop: float | None,
     first_frame: int | None,
     stop_frame: int | None,
+    microvolts: bool,
     model: str | None,
     limits: Limits,
     workers: int | None,
@@ -69,6 +71,8 @@ def extract(
     is_folder = target.endswith(("/", os.sep)) or os.path.isdir(target)
     if not (is_stdout or is_folder or target.lower().endswith(SUFFIXES)):
         raise click.UsageError(f"{target} must end in .npy or .wav, or in / for a folder of WAV files")
+    if is_folder and microvolts:
+        raise click.UsageError("--microvolts writes one file, not a folder")
     if (start, stop) != (None, None):
         refuse("first_frame", "stop_frame", reason="the range is in seconds (--start, --stop)")
     check_range(start, stop)
@@ -87,6 +91,7 @@ def extract(
             channels=channels or None,
             seconds=None if (start, stop) == (None, None) else (start, stop),
             frames=None if (first_frame, stop_frame) == (None, None) else (first_frame, stop_frame),
+            microvolts=microvolts,
             workers=workers,
             force=force,
             predictor=chosen_predictor(model),

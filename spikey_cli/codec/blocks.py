@@ -22,7 +22,7 @@ from ..container.block_table import BlockTable
 from ..container.directory import Directory
 from ..container.parts import Method, Part, Stream, positions_by_file
 from ..core.channel_quantizers import Copy
-from ..core.coders import Coder, coder_with_number
+from ..core.coders import CODERS, Coder, coder_with_number
 from ..core.escapes import Escapes, pack_escapes, unpack_escapes
 from ..core.numbers import pack_numbers, unpack_numbers
 from ..core.quantizer import SampleFormat
@@ -539,6 +539,11 @@ class Decoder(NamedTuple):
                 "install a newer spikey-cli"
             )
         return cls(reader, coder, predictor, reader.effort, CostBudget())
+
+    @classmethod
+    def without_samples(cls, reader: ArchiveReader) -> Decoder:
+        """Return a decoder of the files of an archive that have no samples, for which no model is needed."""
+        return cls(reader, next(iter(CODERS.values())), None, reader.effort, CostBudget())
 
     def fetch_block(
         self, i: int, wanted: Collection[int] | dict[int, Sequence[int]], first: int = 0, stop: int = 1 << 63

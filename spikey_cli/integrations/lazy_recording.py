@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..api.block_cache import BlockCache
-from ..api.recording import Recording, read_bytes
+from ..api.read_bytes import read_bytes
+from ..api.recording import Recording
 from ..codec.blocks import Decoder
 from ..container.archive import FROM_COPY, ArchiveReader
 from ..errors import DamageError, LimitError

@@ -3,7 +3,8 @@
     read_spikey     archive -> SpikeyRecordingExtractor, which decodes traces on access
     write_spikey    recording -> archive of segment0.npy, segment1.npy, ... and recording.json
 
-`read_spikey` also reads archives that were written from WAV and other files. They contain no gains and no probe.
+`read_spikey` also reads archives of other files. Gains are those that the files state. Of what SpikeGLX and Open Ephys
+wrote, SpikeInterface's readers find gains, channel ids and probe in the metadata that were archived with the samples.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from ..api.array_metadata import subtract_offset
+from ..api.channels import channel_info
 from ..api.compress import Compressed, Encoding, compress
+from ..api.recording import Recording, find_channels
 from ..codec.scan import UnscaledError
+from ..container.archive import ArchiveReader
 from ..errors import ArchiveError, InputError, MissingPackageError
 from ..io.layout import whole_rate
 from ..io.source import ArraySource, BytesSource, Source
@@ -31,6 +35,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingPackageError(f"recordings of SpikeInterface need {error.name}: pip install spikeinterface") from error
 
+from .spikeinterface_folders import read_folder
 from .spikeinterface_metadata import (
     FILE,
     INVALID,
@@ -38,6 +43,7 @@ from .spikeinterface_metadata import (
     Metadata,
     Segment,
     default_metadata,
+    metadata_of,
     pack_metadata,
     unpack_metadata,
 )
@@ -52,15 +58,18 @@ class SpikeyRecordingExtractor(BaseRecording):
     """An archive as a recording of SpikeInterface.
 
     A range of traces decodes only the blocks and channels that it needs. Archives of `write_spikey` have their
-    segments, channel ids, properties, probe and times. In other archives, all channels are one segment and their names
-    are the channel ids. A pickled recording opens the archive again by its absolute path.
+    segments, channel ids, properties, probe and times. In other archives, all channels are one segment. Raw files of
+    SpikeGLX and Open Ephys that were archived with their metadata have the channel ids, gains, probe and start of
+    SpikeInterface's readers; of others, the names of channels are the ids. A pickled recording opens the archive again
+    by its absolute path.
 
     Parameters
     ----------
     file_path : path-like
         The archive.
     channels : sequence of str, optional
-        Names of channels, or of files for all their channels. Required if the channels of the archive differ in length,
+        Names of channels, or of files for all their channels; ``FILE:STREAM`` is a stream of a file. By default all, or
+        those of the first stream, without that of synchronisation (``FILE:sync``). Required if these differ in length,
         sample rate or sample width; refused for archives of `write_spikey`.
     sampling_frequency : float, optional
         Hz; overrides the sample rate in the archive.
@@ -89,8 +98,8 @@ class SpikeyRecordingExtractor(BaseRecording):
         try:
             metadata = unpack_metadata(read_file(path, FILE) or b"")
             if metadata is None:
-                segments = [LazyRecording(path, channels, workers)]
-                metadata = default_metadata(segments[0].blocks.recording)
+                metadata, chosen = _describe(path, channels)
+                segments = [LazyRecording(path, chosen, workers)]
             elif channels is not None:
                 raise InputError(
                     f"{path}: write_spikey wrote it; select channels with recording.select_channels([...])"
@@ -115,6 +124,34 @@ class SpikeyRecordingExtractor(BaseRecording):
             "sampling_frequency": sampling_frequency,
             "workers": workers,
         }
+
+
+def _describe(path: Path, channels: Sequence[str] | None) -> tuple[Metadata, Sequence[str] | None]:
+    """Return the metadata of an archive without `recording.json`, and the names of the channels that they describe.
+
+    Of files whose channels belong to several streams, the first stream is chosen by default.
+    """
+    with ArchiveReader(path) as reader:
+        places = find_channels(reader, channels)
+        described = channel_info(reader)
+        streams = dict.fromkeys(info.stream for place in places.values() if (info := described.get(place)))
+        if channels is None and len(streams) > 1:
+            first = next(iter(streams))
+            channels = [
+                name for name, place in places.items() if place in described and described[place].stream == first
+            ]
+            places = {name: places[name] for name in channels}
+        with Recording(path, channels) as stored:
+            metadata = default_metadata(stored)
+            entries, own = {entry for entry, _ in places.values()}, [described.get(place) for place in places.values()]
+            kinds = {info.stream if info else "" for info in own}
+            is_raw = len(entries) == 1 and not reader.directory.files[next(iter(entries))].header
+            if not is_raw or len(kinds) > 1:
+                return metadata, channels
+            with read_folder(reader, entries.pop(), kinds.pop()) as by_reader:
+                if by_reader is None:
+                    return metadata, channels
+                return metadata_of(by_reader, [info.name if info else "" for info in own], stored)
 
 
 def read_spikey(

@@ -16,6 +16,7 @@ frames are not evenly spaced. Numbers are exact; NaN and Infinity are written as
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,11 +79,64 @@ class Metadata:
 
 
 def default_metadata(stored: Recording) -> Metadata:
-    """Metadata of an archive without `recording.json`: channel names and sample rate."""
+    """Metadata of an archive without `recording.json`: channel names, sample rate, and gains if files state them."""
     segment = Segment(stored.channel_names[0], None, None)
+    properties = {}
+    labels = [info.name if info else "" for info in stored.channel_info]
+    if any(labels):
+        properties["channel_name"] = np.array(labels)
+    if stored.microvolts is not None:
+        properties["gain_to_uV"], properties["offset_to_uV"] = stored.microvolts
     return Metadata(
-        float(stored.sample_rate), stored.dtype, 0, (segment,), np.array(stored.channel_names), {}, {}, None
+        float(stored.exact_sample_rate),
+        stored.dtype,
+        0,
+        (segment,),
+        np.array(stored.channel_names),
+        properties,
+        {},
+        None,
     )
+
+
+def metadata_of(described: BaseRecording, names: Sequence[str], stored: Recording) -> tuple[Metadata, list[str]]:
+    """Metadata of a raw file that SpikeInterface's reader describes.
+
+    Parameters
+    ----------
+    described : BaseRecording
+        Some of the file's channels, in any order.
+    names : sequence of str
+        Labels of the channels of `stored`.
+    stored : Recording
+
+    Returns
+    -------
+    metadata : Metadata
+        Of the channels of `described`.
+    channels : list of str
+        Their names in the archive.
+    """
+    by_label = dict(zip(names, stored.channel_names, strict=True))
+    # SpikeGLX's ids have the stream before the name: imec0.ap#AP0
+    labels = [str(own).rpartition("#")[2] for own in described.channel_ids]
+    if not by_label.keys() >= set(labels):
+        return default_metadata(stored), list(stored.channel_names)
+    channels = [by_label[label] for label in labels]
+    kept = [name for name in described.get_property_keys() if described.get_property(name).dtype.kind in _KINDS]
+    info = described.get_time_info(0)
+    segment = Segment(stored.channel_names[0], info["t_start"], None)
+    metadata = Metadata(
+        float(described.sampling_frequency),
+        stored.dtype,
+        0,
+        (segment,),
+        np.array(described.channel_ids),
+        {name: described.get_property(name) for name in kept},
+        {key: described.get_annotation(key) for key in described.get_annotation_keys()},
+        described.get_probegroup() if described.has_probe() else None,
+    )
+    return metadata, channels
 
 
 def pack_metadata(recording: BaseRecording, segments: list[Segment]) -> tuple[bytes, list[str]]:

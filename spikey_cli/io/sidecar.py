@@ -6,22 +6,35 @@
                  list `continuous` has an object with this folder_name, num_channels and sample_rate.
 
 Both store 16-bit samples. Rates are rounded to whole Hz (`whole_rate`). Any other form is ignored.
+
+`describe_raw` reads more of them, for archives that hold both: names, exact rates and gains of channels, and which
+channel is that of synchronisation.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError
 from ..system.names import name_of_path
 from .layout import whole_rate
 from .raw import RawFormat
+from .reading import ChannelInfo, unit_name
 
-_MAX_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 """Longest sidecar that is read; those of probes have about 10,000 bytes."""
+
+SIGNALS, ANALOG, SYNC = "signals", "ADC", "sync"
+"""Streams of a raw file: what electrodes and analog inputs record, and marks for synchronisation."""
+
+_FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError, InputError)
+
+_AP_GAIN = {"21": 80.0, "24": 80.0}
+"""Gain of the probes of these types (Neuropixels 2.0) whose metadata do not state it."""
 
 _SPIKEGLX_RATES = {"imec": "imSampRate", "nidq": "niSampRate", "obx": "obSampRate"}
 
@@ -34,28 +47,103 @@ def raw_format_beside(path: Path) -> RawFormat | None:
             return _from_open_ephys(_read(path.parents[2] / "structure.oebin"), name_of_path(path.parent.name))
         if path.suffix.lower() == ".bin":
             return _from_spikeglx(_read(path.with_suffix(".meta")))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, InputError):
+    except _FAULTS:
         pass
     return None
 
 
+def sidecar_name(name: str) -> str | None:
+    """Return the name in an archive of the sidecar of a raw file, by the file's name; None if it can have none."""
+    path = PurePosixPath(name)
+    if path.name == "continuous.dat" and path.parent.parent.name == "continuous":
+        return str(path.parents[2] / "structure.oebin")
+    return str(path.with_suffix(".meta")) if path.suffix.lower() == ".bin" else None
+
+
+def describe_raw(name: str, sidecar: bytes) -> list[ChannelInfo]:
+    """Return what a sidecar says of the channels of a raw file of this name; nothing if it is malformed."""
+    text = sidecar.decode("utf-8-sig", "replace")
+    try:
+        if PurePosixPath(name).name == "continuous.dat":
+            return _describe_open_ephys(text, PurePosixPath(name).parent.name)
+        return _describe_spikeglx(_spikeglx_fields(text))
+    except _FAULTS:
+        return []
+
+
 def _read(path: Path) -> str:
     with path.open("rb") as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
         raise ValueError(f"{path} is too long for a sidecar")
     return data.decode("utf-8-sig", "replace")
 
 
+def _spikeglx_fields(text: str) -> dict[str, str]:
+    return dict(line.strip().split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def _describe_spikeglx(fields: dict[str, str]) -> list[ChannelInfo]:
+    kind = fields["typeThis"]
+    rate, unit = float(fields[_SPIKEGLX_RATES[kind]]), "uV" if kind == "imec" else "V"
+    # one entry a channel: (AP0;0:0)(AP1;1:1) ... (SY0;384:384)
+    names = re.findall(r"\(([^;()]+);\d+:\d+\)", fields["~snsChanMap"])
+    gain_of = _imec_gains(fields) if kind == "imec" else _input_gains(fields, kind)
+    channels = []
+    for name in names:
+        gain = gain_of.get(name, gain_of.get(name[:2]))
+        stream = SYNC if name.startswith("SY") else SIGNALS
+        channels.append(ChannelInfo(name, stream, rate, unit if gain else "", gain))
+    return channels
+
+
+def _imec_gains(fields: dict[str, str]) -> dict[str, float]:
+    """Microvolts of a step, by channel or by the first two letters of its name."""
+    step = 1e6 * float(fields["imAiRangeMax"]) / float(fields.get("imMaxInt", 512))
+    probe = fields.get("imDatPrb_type", "0")
+    rows = [row.split() for row in re.findall(r"\(([\d ]+)\)", fields.get("~imroTbl", ""))]
+    if rows and (len(rows[0]) == 6 or (probe == "0" and len(rows[0]) == 5)):  # channel bank reference AP LF filter
+        gains = {f"AP{row[0]}": step / float(row[3]) for row in rows}
+        return gains | {f"LF{row[0]}": step / float(row[4]) for row in rows}
+    gain = float(fields.get("imChan0apGain", _AP_GAIN.get(probe, 0.0)))
+    return {"AP": step / gain, "LF": step / gain} if gain else {}
+
+
+def _input_gains(fields: dict[str, str], kind: str) -> dict[str, float]:
+    """Volts of a step of the inputs of a National Instruments device or a OneBox."""
+    if kind == "obx":
+        return {"XA": float(fields["obAiRangeMax"]) / float(fields["obMaxInt"])}
+    step = float(fields["niAiRangeMax"]) / 32768
+    return {"MN": step / float(fields["niMNGain"]), "MA": step / float(fields["niMAGain"]), "XA": step}
+
+
 def _from_spikeglx(text: str) -> RawFormat:
-    fields = dict(line.strip().split("=", 1) for line in text.splitlines() if "=" in line)
+    fields = _spikeglx_fields(text)
     return _raw_format(int(fields["nSavedChans"]), float(fields[_SPIKEGLX_RATES[fields["typeThis"]]]))
 
 
-def _from_open_ephys(text: str, folder: str) -> RawFormat:
+def _open_ephys_stream(text: str, folder: str) -> Any:
     import json
 
     (stream,) = (stream for stream in json.loads(text)["continuous"] if stream["folder_name"].strip("/\\") == folder)
+    return stream
+
+
+def _describe_open_ephys(text: str, folder: str) -> list[ChannelInfo]:
+    stream = _open_ephys_stream(text, folder)
+    rate = float(stream["sample_rate"])
+    channels = []
+    for channel in stream["channels"]:
+        name = str(channel["channel_name"])
+        kind = SYNC if "SYNC" in name else ANALOG if "ADC" in name else SIGNALS
+        # electrodes in microvolts and analog inputs in volts, if no unit is named
+        unit = unit_name(str(channel.get("units", ""))) or ("V" if kind == ANALOG else "uV")
+        channels.append(ChannelInfo(name, kind, rate, unit, float(channel["bit_volts"])))
+    return channels
+
+
+def _from_open_ephys(text: str, folder: str) -> RawFormat:
+    stream = _open_ephys_stream(text, folder)
     return _raw_format(stream["num_channels"], stream["sample_rate"])
 
 

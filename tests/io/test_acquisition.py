@@ -247,5 +247,5 @@ def test_info_of_files_that_say_nothing(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((100, 2), np.int16))
     spikey_cli.compress([tmp_path / "a.npy"], tmp_path / "a.spk")
     with ArchiveReader(tmp_path / "a.spk") as reader:
-        assert channel_info(reader.directory.files) == {}
+        assert channel_info(reader) == {}
     assert [channel["label"] for channel in spikey_cli.info(tmp_path / "a.spk")["channels"]] == [None, None]

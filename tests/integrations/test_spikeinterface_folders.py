@@ -1,0 +1,124 @@
+"""Session folders of SpikeGLX and Open Ephys in archives, as recordings equal to those of SpikeInterface's readers."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.optional import deferred
+from support.sidecars import BOARD, PROBE, write_neuropixels_spikeglx, write_node_of_open_ephys
+
+import spikey_cli
+
+extractors = deferred("spikeinterface.extractors", needs="spikeinterface")
+spikey_spikeinterface = deferred("spikey_cli.integrations.spikeinterface", needs="spikeinterface")
+
+AP, LF = "run_g0_imec0/run_g0_t0.imec0.ap.bin", "run_g0_imec0/run_g0_t0.imec0.lf.bin"
+
+
+@pytest.fixture(scope="module")
+def samples() -> np.ndarray:
+    random = np.random.default_rng(1)
+    steps = random.normal(scale=9, size=(1200, 7))
+    samples = np.rint(np.cumsum(steps, axis=0) * 0.3).astype(np.int16)
+    samples[:, -1] = 64 * (np.arange(1200) // 300 % 2)
+    return samples
+
+
+@pytest.fixture(scope="module")
+def spikeglx(tmp_path_factory: pytest.TempPathFactory, samples: np.ndarray) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("spikeglx")
+    run = write_neuropixels_spikeglx(folder, samples)
+    spikey_cli.compress([run], folder / "a.spk", recursive=True)
+    return run, folder / "a.spk"
+
+
+@pytest.fixture(scope="module")
+def open_ephys(tmp_path_factory: pytest.TempPathFactory, samples: np.ndarray) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("openephys")
+    node = write_node_of_open_ephys(folder, samples)
+    spikey_cli.compress([node], folder / "a.spk", recursive=True)
+    return node, folder / "a.spk"
+
+
+def assert_equal(archived, original) -> None:
+    np.testing.assert_array_equal(archived.get_traces(), original.get_traces())
+    assert archived.sampling_frequency == original.sampling_frequency
+    assert list(archived.channel_ids) == list(original.channel_ids)
+    np.testing.assert_array_equal(archived.get_channel_gains(), original.get_channel_gains())
+    np.testing.assert_array_equal(archived.get_channel_offsets(), original.get_channel_offsets())
+    np.testing.assert_allclose(archived.get_times(), original.get_times())
+    assert archived.has_probe() == original.has_probe()
+    if original.has_probe():
+        assert archived.get_probe().to_dict(array_as_list=True) == original.get_probe().to_dict(array_as_list=True)
+        np.testing.assert_array_equal(
+            archived.get_property("inter_sample_shift"), original.get_property("inter_sample_shift")
+        )
+
+
+def read(archive: Path, *channels: str):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return spikey_spikeinterface.read_spikey(archive, channels or None)
+
+
+def read_original(program: str, folder: Path, stream: str):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return getattr(extractors, f"read_{program}")(folder, stream_id=stream)
+
+
+@pytest.mark.parametrize(
+    ("channels", "stream"),
+    [(f"{AP}:signals", "imec0.ap"), (f"{LF}:signals", "imec0.lf"), (f"{AP}:sync", "imec0.ap-SYNC")],
+)
+def test_a_run_of_spikeglx(spikeglx, channels, stream):
+    run, archive = spikeglx
+    assert_equal(read(archive, channels), read_original("spikeglx", run, stream))
+
+
+@pytest.mark.parametrize(
+    ("folder", "stream", "stream_id"),
+    [
+        (BOARD, "signals", "0"),
+        (BOARD, "ADC", "2"),
+        (PROBE, "signals", "1"),
+        (PROBE, "sync", f"Record Node 101#{PROBE}SYNC"),
+    ],
+)
+def test_a_record_node_of_open_ephys(open_ephys, folder, stream, stream_id):
+    node, archive = open_ephys
+    original = read_original("openephys", node, stream_id)
+    assert original.has_probe() == (folder == PROBE and stream == "signals")
+    assert_equal(read(archive, f"experiment1/recording1/continuous/{folder}/continuous.dat:{stream}"), original)
+
+
+def test_the_default_is_the_first_stream(tmp_path, samples):
+    node = write_node_of_open_ephys(tmp_path, samples)
+    shutil.rmtree(node / "experiment1" / "recording1" / "continuous" / BOARD)
+    spikey_cli.compress([node / "experiment1" / "recording1"], tmp_path / "a.spk", recursive=True)
+    recording = read(tmp_path / "a.spk")
+    assert list(recording.channel_ids) == [f"CH{i}" for i in range(6)]
+    np.testing.assert_array_equal(recording.get_traces(), samples[:, :6])
+
+
+def test_the_recording_is_pickled_and_sliced(spikeglx, samples):
+    import pickle
+
+    recording = pickle.loads(pickle.dumps(read(spikeglx[1], f"{AP}:signals")))
+    selected = recording.select_channels(recording.channel_ids[2:4])
+    np.testing.assert_array_equal(selected.get_traces(0, 100, 200), samples[100:200, 2:4])
+
+
+def test_metadata_that_the_reader_does_not_know(tmp_path, samples):
+    run = write_neuropixels_spikeglx(tmp_path, samples)
+    for meta in run.rglob("*.meta"):
+        meta.write_text(meta.read_text().replace("NP1000", "unheard of"))
+    spikey_cli.compress([run], tmp_path / "a.spk", recursive=True)
+    with pytest.warns(UserWarning, match="no probe of"):
+        recording = spikey_spikeinterface.read_spikey(tmp_path / "a.spk", [f"{AP}:signals"])
+    assert recording.sampling_frequency == 30000.27
+    np.testing.assert_allclose(recording.get_channel_gains(), 1e6 * 0.6 / 512 / np.tile([250, 500], 3))
