@@ -7,6 +7,7 @@ Imports `api` and below; nothing below imports it.
     excerpt.py        the samples that are analysed, and what the codec predicts of them
     density.py        code counts, and the converter's bin widths that show in them
     entropy.py        entropies without a predictor
+    parts.py          what each part of the codec gives, measured on an excerpt
     spectrum.py       power spectral density
     whiteness.py      autocorrelation of the prediction errors, and their correlation between channels
     study.py          all statistics of some recordings

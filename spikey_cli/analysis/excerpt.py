@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..codec.block_plan import plan_blocks, steps_for
+from ..codec.lattices import Lattices
 from ..codec.presets import DEFAULT_PRESET, PRESETS
 from ..codec.streams import encode_channels, log_channels
 from ..container.directory import Directory, FileEntry
 from ..container.parts import Method
+from ..core.channel_quantizers import Copy
 from ..core.coders import CODERS
 from ..core.converter import CODE_UNITS
 from ..core.quantizer import Quantizer
@@ -41,7 +44,10 @@ _CODER = CODERS["range"]
 
 @dataclass(frozen=True, eq=False)
 class ChannelExcerpt:
-    """The excerpt of one channel. Arrays have shape (samples,); units of amplitude are codes."""
+    """The excerpt of one channel. Arrays have shape (samples,); units of amplitude are codes.
+
+    The codes of a channel on a lattice are those of its points; its residues count among the bits.
+    """
 
     codes: np.ndarray
     """int32."""
@@ -63,20 +69,23 @@ class ChannelExcerpt:
     """Whether the channel does not compress, so that an archive holds packed codes."""
 
 
-def excerpt_lengths(survey: Survey, seconds: float | None = None) -> list[int]:
+def excerpt_lengths(survey: Survey, seconds: float | None = None, max_samples: int | None = None) -> list[int]:
     """Frames of each file to analyse.
 
     Parameters
     ----------
     survey : Survey
     seconds : float, optional
-        Longest excerpt of a file; by default only MAX_SAMPLES limits it.
+        Longest excerpt of a file; by default only `max_samples` limits it.
+    max_samples : int, optional
+        By default MAX_SAMPLES.
 
     Returns
     -------
     list of int
     """
     lengths = []
+    max_samples = MAX_SAMPLES if max_samples is None else max_samples
     for source in survey.sources:
         assert source.layout is not None
         rate = source.layout.sample_rate
@@ -87,7 +96,7 @@ def excerpt_lengths(survey: Survey, seconds: float | None = None) -> list[int]:
     low, high = 0, max(lengths)
     while low < high:
         middle = (low + high + 1) // 2
-        fits = sum(min(n, middle) * width for n, width in zip(lengths, widths, strict=True)) <= MAX_SAMPLES
+        fits = sum(min(n, middle) * width for n, width in zip(lengths, widths, strict=True)) <= max_samples
         low, high = (middle, high) if fits else (low, middle - 1)
     return [min(n, max(low, MIN_FRAMES)) for n in lengths]
 
@@ -116,59 +125,89 @@ def code_excerpts(
     list of ChannelExcerpt
         One for each channel of the survey, in its order.
     """
-    sources = survey.sources
-    directory = Directory(tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in sources), survey.topology)
     pieces: list[list[ChannelExcerpt]] = [[] for _ in survey.channels]
-    done, total = 0, sum(n * source.frame_bytes for n, source in zip(lengths, sources, strict=True))
-    for parts in plan_blocks(survey.sessions, lengths, [source.channels for source in sources]):
-        data = [sources[part.file].read_frames(part.first_frame, part.n_frames) for part in parts]
-        part_codes = workers.map(
-            lambda pair: list(sources[pair[0].file].codes(pair[1])), list(zip(parts, data, strict=True))
-        )
-        quantizers = [sources[part.file].quantizer for part in parts for _ in range(sources[part.file].channels)]
-        indices = [
-            directory.first_channels[part.file] + channel
-            for part in parts
-            for channel in range(sources[part.file].channels)
-        ]
-        codes = list(itertools.chain.from_iterable(part_codes))
-        coded = _code_block(codes, quantizers, directory.reference_graph(parts), predictor, workers)
-        for index, piece in zip(indices, coded, strict=True):
+    done, total = 0, sum(n * source.frame_bytes for n, source in zip(lengths, survey.sources, strict=True))
+    for block in read_blocks(survey, lengths, workers):
+        for index, piece in zip(block.indices, _code_block(block, predictor, workers), strict=True):
             pieces[index].append(piece)
-        done += sum(map(len, data))
+        done += block.n_bytes
         if progress:
             progress(done, total)
     return [_joined(channel_pieces) for channel_pieces in pieces]
 
 
-def _code_block(
-    channels: Sequence[np.ndarray],
-    quantizers: Sequence[Quantizer],
-    reference_graph: ReferenceGraph,
-    predictor: Predictor,
-    workers: Workers,
-) -> list[ChannelExcerpt]:
-    lengths = [codes.size for codes in channels]
-    steps = steps_for(lengths, PRESETS[DEFAULT_PRESET].lanes)
-    streams = encode_channels(channels, quantizers, reference_graph, steps, _CODER, predictor, workers)
+class ExcerptBlock(NamedTuple):
+    """A block of excerpts, as an archive has it."""
+
+    indices: Sequence[int]
+    """Channels of the survey."""
+    codes: Sequence[np.ndarray]
+    """Codes of these channels, and of the residues of those on lattices."""
+    lattices: Lattices
+    """Its quantizers are those of `codes`."""
+    graph: ReferenceGraph
+    samples: Sequence[np.ndarray]
+    """Values of the channels' quantizers, int32."""
+    n_bytes: int
+
+    @property
+    def channels_of_codes(self) -> list[int]:
+        """The channel, by its position in `indices`, of each of `codes`."""
+        return [*range(len(self.indices)), *self.lattices.positions]
+
+
+def read_blocks(survey: Survey, lengths: Sequence[int], workers: Workers) -> Iterator[ExcerptBlock]:
+    """Yield the blocks of the first frames of each file; see `code_excerpts`."""
+    sources = survey.sources
+    directory = Directory(tuple(FileEntry(s.name, s.size, s.layout, s.quantizer) for s in sources), survey.topology)
+    for parts in plan_blocks(survey.sessions, lengths, [source.channels for source in sources]):
+        data = [sources[part.file].read_frames(part.first_frame, part.n_frames) for part in parts]
+        part_codes = workers.map(
+            lambda pair: list(sources[pair[0].file].codes(pair[1])), list(zip(parts, data, strict=True))
+        )
+        places = [(part.file, channel) for part in parts for channel in range(sources[part.file].channels)]
+        quantizers = [sources[file].quantizer.of_channel(channel) for file, channel in places]
+        codes = list(itertools.chain.from_iterable(part_codes))
+        lattices = Lattices.of(quantizers)
+        points, residues = lattices.split(codes)
+        yield ExcerptBlock(
+            [directory.first_channels[file] + channel for file, channel in places],
+            [*points, *residues],
+            lattices,
+            directory.reference_graph(parts).extended(len(residues)),
+            [_samples(quantizers[i], codes, i, channel) for i, (_, channel) in enumerate(places)],
+            sum(map(len, data)),
+        )
+
+
+def _samples(quantizer: Quantizer, codes: Sequence[np.ndarray], position: int, channel: int) -> np.ndarray:
+    source = position - channel + quantizer.source if isinstance(quantizer, Copy) else position
+    return quantizer.to_samples(codes[source], np.int32)
+
+
+def _code_block(block: ExcerptBlock, predictor: Predictor, workers: Workers) -> list[ChannelExcerpt]:
+    codes, quantizers, graph = block.codes, block.lattices.quantizers, block.graph
+    steps = steps_for([each.size for each in block.samples], PRESETS[DEFAULT_PRESET].lanes)
+    streams = encode_channels(codes, quantizers, graph, steps, _CODER, predictor, workers)
     packed = [stream.method == Method.PACKED for stream in streams]
-    reference_graph = reference_graph.without([i for i, is_packed in enumerate(packed) if is_packed])
-    logs = log_channels(channels, quantizers, reference_graph, steps, _CODER, predictor, workers)
+    graph = graph.without([i for i, is_packed in enumerate(packed) if is_packed])
+    logs = log_channels(codes, quantizers, graph, steps, _CODER, predictor, workers)
+    bits = np.zeros((2, len(block.indices)))
+    for channel, (log, header_bits), stream in zip(block.channels_of_codes, logs, streams, strict=True):
+        bits[:, channel] += log.bits() + header_bits, 8 * len(stream.data)
     return [
         ChannelExcerpt(
-            codes,
-            _values(codes, quantizer, predictor),
+            codes[i],
+            _values(codes[i], quantizers[i], predictor),
             log.step > predictor.window,
             log.residual / np.float32(CODE_UNITS),
             log.corrected / np.float32(UNIT),
             log.normalised_error / np.float32(UNIT),
-            log.bits() + header_bits,
-            8 * len(stream.data),
-            is_packed,
+            float(bits[0, i]),
+            int(bits[1, i]),
+            packed[i] and quantizers[i].size > 1,
         )
-        for codes, quantizer, (log, header_bits), stream, is_packed in zip(
-            channels, quantizers, logs, streams, packed, strict=True
-        )
+        for i, (log, _) in enumerate(logs[: len(block.indices)])
     ]
 
 

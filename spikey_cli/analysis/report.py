@@ -50,7 +50,8 @@ def sections(statistics: dict, plots: dict[str, str]) -> list[Section]:
         _whiteness(statistics["whiteness"], plots.get("whiteness")),
         _correlation(statistics["correlation"], plots.get("correlation")),
         _entropy(statistics["entropy"]),
-        _model(statistics["model"], plots.get("errors")),
+        _model(statistics["model"], statistics["whiteness"], plots.get("errors")),
+        _parts(statistics["parts"]),
     ]
 
 
@@ -71,9 +72,13 @@ def _quantizers(quantizers: Sequence[dict]) -> Section:
         steps = ", ".join(f"{step} ({count} times)" for step, count in quantizer.get("steps", {}).items())
         lines.append(
             f"Quantizer {quantizer['kind']!r}: {quantizer['values']:,} values, {quantizer['sample_bits']} bits a "
-            f"sample, files: {quantizer['files']}." + (f" Steps between values: {steps}." if steps else "")
+            f"sample, files: {quantizer['files']}, channels: {quantizer['channels']}."
+            + (f" Steps between values: {steps}." if steps else "")
         )
-    lines.append("If samples take fewer values than their width permits, the codec codes the indices of the values.")
+    lines.append(
+        "If samples take fewer values than their width permits, the codec codes the indices of the values. The values "
+        "of a lattice are its points; what is beside them is coded apart. A copy of another channel takes nothing."
+    )
     return Section("Quantizer", tuple(lines))
 
 
@@ -159,7 +164,7 @@ def _entropy(entropies: dict) -> Section:
     return Section("Entropy without a predictor", tuple(lines))
 
 
-def _model(m: dict, plot: str | None) -> Section:
+def _model(m: dict, whiteness: dict, plot: str | None) -> Section:
     packed = f" Channels that do not compress and are packed: {m['packed_channels']}." if m["packed_channels"] else ""
     return Section(
         "Ideal ratio under the model",
@@ -169,9 +174,30 @@ def _model(m: dict, plot: str | None) -> Section:
             f"coder take {m['range_bits_per_sample']:.4f} bits/sample, a ratio of {m['range_ratio']}.{packed}",
             "An archive adds names, checksums and an index. The gain of prediction is the difference between the "
             "entropies above and this value.",
+            "The floor that this report sees is "
+            f"{m['ideal_bits_per_sample'] - whiteness.get('redundancy_bits_per_sample', 0.0):.4f} bits/sample: what "
+            "remains if the correlation that is left in the prediction errors were removed, too.",
         ),
         plot,
     )
+
+
+def _parts(parts: dict[str, float]) -> Section:
+    (_, whole), *others = parts.items()
+    lines = [f"The start of the recordings takes {whole:.4f} bits/sample with the range coder. Coded in other ways:"]
+    lines += [f"{name}: {bits:.4f} bits/sample, {_percent(bits, whole)}" for name, bits in others]
+    lines.append(
+        "What gives nothing here may do so in longer excerpts. The past of a channel, and the mix of its scale, are "
+        "always used."
+    )
+    return Section("What each part gives", tuple(lines))
+
+
+def _percent(bits: float, whole: float) -> str:
+    if whole == 0:
+        return "nothing to compare with."
+    change = 100 * (bits / whole - 1)
+    return f"{abs(change):.2f} % {'larger' if change > 0 else 'smaller'}." if bits != whole else "the same."
 
 
 def as_text(title: str, report: Sequence[Section]) -> str:

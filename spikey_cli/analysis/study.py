@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..core.channel_quantizers import Lattice
 from ..errors import InputError
 from ..model.predictor import Predictor
 from ..system.progress import Progress
@@ -16,8 +17,9 @@ from ..system.workers import Workers
 from .density import bin_ratios, code_counts, pattern_correlation
 from .entropy import Entropy, conditional_entropy, entropy, mean_entropy
 from .excerpt import ChannelExcerpt, code_excerpts, excerpt_lengths
+from .parts import measure_parts
 from .spectrum import SEGMENT, decibels, power_density, spectral_lines
-from .survey import Survey
+from .survey import Channel, Survey
 from .whiteness import LAGS, NORMAL_95, autocorrelation, correlation_matrix, ljung_box, redundancy
 
 MAX_MATRIX = 512
@@ -96,11 +98,13 @@ def study(
     if unknown:
         raise InputError(f"{unknown.source}: has no sample rate, so its spectrum has no frequencies; leave it out")
     excerpts = code_excerpts(survey, excerpt_lengths(survey, seconds), predictor, workers, progress)
+    parts = measure_parts(survey, predictor, workers, seconds)
     files = [channel.file for channel in survey.channels]
     layouts = [source.layout for source in survey.sources if source.layout]
-    quantizers = [(source.quantizer.kind, source.quantizer.size) for source in survey.sources]
-    (kind, size), rate = _most_common(quantizers[i] for i in files), _most_common(layouts[i].sample_rate for i in files)
-    on_quantizer = [one for one, i in zip(excerpts, files, strict=True) if quantizers[i] == (kind, size)]
+    quantizers = [_coded_values(survey, channel) for channel in survey.channels]
+    kind, size = _most_common([values for values in quantizers if values[1] > 1] or quantizers)
+    rate = _most_common(layouts[i].sample_rate for i in files)
+    on_quantizer = [one for one, values in zip(excerpts, quantizers, strict=True) if values == (kind, size)]
     at_rate = [one for one, i in zip(excerpts, files, strict=True) if layouts[i].sample_rate == rate]
     density, counts, ratios = _density(on_quantizer, size)
     spectrum, frequency, signal_db, residual_db = _spectrum(at_rate, rate)
@@ -128,6 +132,7 @@ def study(
             "order_1": _entropy([conditional_entropy(one.codes) for one in longer]),
         },
         "model": _model(survey, excerpts),
+        "parts": parts,
         "per_channel": [
             {
                 "name": channel.name,
@@ -153,26 +158,36 @@ def _most_common(values: Iterable[_Value]) -> _Value:
     return Counter(values).most_common(1)[0][0]
 
 
+def _coded_values(survey: Survey, channel: Channel) -> tuple[str, int]:
+    """Kind of a channel's quantizer, and the number of its values, or of the points of a lattice."""
+    quantizer = survey.sources[channel.file].quantizer.of_channel(channel.channel)
+    return quantizer.kind, quantizer.points if isinstance(quantizer, Lattice) else quantizer.size
+
+
 def _quantizers(survey: Survey) -> list[dict]:
-    """Each quantizer: kind, number of values, bits of a sample, files, and the most common steps between values."""
+    """Each kind of quantizer: the most values, bits of a sample, files, channels, most common steps between values."""
     described: dict[tuple, dict] = {}
-    for source in survey.sources:
+    files: dict[tuple, set[int]] = {}
+    steps: dict[tuple, Counter[str]] = {}
+    for channel in survey.channels:
+        source = survey.sources[channel.file]
         assert source.layout is not None
-        quantizer = source.quantizer
-        entry = described.setdefault(
-            (quantizer.kind, quantizer.size, source.layout.sample_bytes),
-            {
-                "kind": quantizer.kind,
-                "values": quantizer.size,
-                "sample_bits": 8 * source.layout.sample_bytes,
-                "files": 0,
-            },
-        )
-        entry["files"] += 1
-        if quantizer.size <= 1 << 16 and "steps" not in entry:
+        quantizer, sample_bits = source.quantizer.of_channel(channel.channel), 8 * source.layout.sample_bytes
+        key = ("constant" if quantizer.kind == "step" and quantizer.size == 1 else quantizer.kind, sample_bits)
+        entry = described.setdefault(key, {"kind": key[0], "values": 0, "sample_bits": sample_bits})
+        entry["values"] = max(entry["values"], _coded_values(survey, channel)[1])
+        entry["channels"] = entry.get("channels", 0) + 1
+        files.setdefault(key, set()).add(channel.file)
+        if isinstance(quantizer, Lattice):
+            steps.setdefault(key, Counter())[f"{quantizer.numerator / quantizer.denominator:.5g}"] += 1
+        elif 1 < quantizer.size <= 1 << 16 and key not in steps:
             values = quantizer.to_samples(np.arange(quantizer.size, dtype=np.int32), np.int32)
-            entry["steps"] = {str(step): count for step, count in Counter(np.diff(values).tolist()).most_common(4)}
-    return sorted(described.values(), key=lambda entry: -entry["files"])
+            steps[key] = Counter(map(str, np.diff(values).tolist()))
+    for key, entry in described.items():
+        entry["files"] = len(files[key])
+        if key in steps:
+            entry["steps"] = dict(steps[key].most_common(4))
+    return sorted(described.values(), key=lambda entry: -entry["channels"])
 
 
 def _density(excerpts: Sequence[ChannelExcerpt], size: int) -> tuple[dict, np.ndarray, np.ndarray]:

@@ -36,8 +36,8 @@ def analyze(
 ) -> None:
     """Measure the statistics of recordings, and write a report with pictures.
 
-    The report has the quantizer, code density, spectrum, whiteness and correlation of the residuals, entropies, and the
-    ideal ratio under the model. Needs the extra `plot`. Example:
+    The report has the quantizers, code density, spectrum, whiteness and correlation of the residuals, entropies, the
+    ideal ratio under the model, and what each part of the codec gives. Needs the extra `plot`. Example:
 
     \b
         spikey analyze --out report/ recordings/*.wav

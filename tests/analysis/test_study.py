@@ -19,7 +19,14 @@ def test_a_study_measures_known_statistics(recordings, workers):
     assert (statistics["files"], statistics["channels"], statistics["sessions"]) == (5, 5, 3)
     assert statistics["samples"] == statistics["samples_total"] == 150_000
     assert statistics["quantizers"] == [
-        {"kind": "n1", "values": 1024, "sample_bits": 16, "files": 5, "steps": {"64": 958, "65": 64, "63": 1}}
+        {
+            "kind": "n1",
+            "values": 1024,
+            "sample_bits": 16,
+            "channels": 5,
+            "files": 5,
+            "steps": {"64": 958, "65": 64, "63": 1},
+        }
     ]
     assert statistics["correlation"]["linked_pairs"] == 2
     assert statistics["correlation"]["linked_mean"] == pytest.approx(0.36 / 1.36, abs=0.05)
