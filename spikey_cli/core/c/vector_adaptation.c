@@ -281,10 +281,21 @@ INLINE void follow_scale(spikey_state *state) {
     }
 }
 
+/* x[index[k]], index modulo 8. */
+INLINE fvec permuted(fvec x, vec index) {
+#ifdef SPIKEY_AVX2
+    return (fvec)_mm256_permutevar8x32_ps((__m256)x, M(index));
+#else
+    fvec y;
+    for (int k = 0; k < LANES; k++) y[k] = x[index[k] & (LANES - 1)];
+    return y;
+#endif
+}
+
 /* Add lanes to those of the first of as many channels as stand side by side, in the order of lanes. */
 INLINE fvec add_beside(fvec sum, fvec row, int at_once) {
-    if (at_once == LANES) return sum + row;
-    for (int lane = 0; lane < LANES; lane++) sum[lane & (at_once - 1)] += row[lane];
+    const vec lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+    for (int first = 0; first < LANES; first += at_once) sum += permuted(row, lanes + splat(first));
     return sum;
 }
 
@@ -292,7 +303,7 @@ INLINE fvec add_beside(fvec sum, fvec row, int at_once) {
 INLINE void mix_scales(spikey_state *state) {
     const int64_t n = state->n_positions;
     const float rate = 0.0007f + 0.14f / (float)(state->step + 50);
-    const vec step = splat((int32_t)state->step);
+    const vec step = splat((int32_t)state->step), lanes = {0, 1, 2, 3, 4, 5, 6, 7};
     for (int64_t g = 0; g < state->n_groups; g++) {
         const vector_group *group = &state->groups[g];
         int64_t first = group->position, stop = first + LANES * (int64_t)group->rows;
@@ -307,7 +318,7 @@ INLINE void mix_scales(spikey_state *state) {
                 fvec row = (fvec)((vec)load_float(gradient + i) & is_above(load(state->length + i), step));
                 sum = add_beside(sum, row, group->at_once);
             }
-            for (int lane = group->at_once; lane < LANES; lane++) sum[lane] = sum[lane - group->at_once];
+            sum = permuted(sum, lanes & splat(group->at_once - 1));
             fvec moved = load_float(share + first) + rates * sum;
             for (int64_t i = first; i < stop; i += LANES) store_float(share + i, moved);
         }
