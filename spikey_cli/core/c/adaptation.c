@@ -86,6 +86,7 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     spikey_sketch *own = &sketch[channel], *joint = &sketch[group->mean_group[channel]];
     int64_t n_lanes = group->first_lane[channel + 1] - group->first_lane[channel];
     memset(solver, 0, sizeof *solver);
+    solver->n_lanes = (int32_t)n_lanes;
     while (solver->n_earlier < SPIKEY_REFERENCES && group->references[channel * SPIKEY_REFERENCES + solver->n_earlier] >= 0)
         solver->n_earlier++;
     while (solver->n_later < SPIKEY_MAX_LATER && group->later[channel * SPIKEY_MAX_LATER + solver->n_later] >= 0)

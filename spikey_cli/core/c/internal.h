@@ -124,7 +124,7 @@ typedef enum {
 typedef struct {
     int32_t n_terms, blocks;        /* blocks of eight that hold the terms and, behind them, the target */
     int32_t past_blocks;            /* those of terms that are known before the step */
-    int32_t own_lags, n_earlier, n_later, n_before;
+    int32_t own_lags, n_earlier, n_later, n_before, n_lanes;
     int64_t joint;                  /* where the sums of its joint group stand: the position of its leader */
     int32_t in_group;               /* whether it counts among the group's channels */
     int64_t lag, past, past_length; /* long lag; where its lanes' past lies; a power of two above the lag */

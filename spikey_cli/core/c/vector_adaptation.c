@@ -85,7 +85,7 @@ INLINE void add_terms(const spikey_state *state, const vector_group *group, int 
 INLINE void recall_past(spikey_state *state) {
     for (int64_t channel = 0; channel < state->n_channels; channel++) {
         const spikey_solver *solver = &state->solvers[channel];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        int64_t n_lanes = solver->n_lanes;
         const float *past = state->past + solver->past + 2 * ((state->step - solver->lag) & (solver->past_length - 1));
         for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++, past += 2 * solver->past_length) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
@@ -387,26 +387,32 @@ INLINE int is_taught(const spikey_state *state, const spikey_solver *solver) {
 /* Hand the terms of a vector of lanes to the channels that the step teaches, behind the rows that they hold. */
 INLINE void deal_rows(const spikey_state *state, const vector_group *group, int row) {
     const float *terms = group->terms + (int64_t)row * group->n_terms * LANES;
+    const spikey_solver *solvers[LANES];
+    float *rows[LANES];
+    int64_t rank = row * LANES / group->at_once;
+    for (int first = 0; first < LANES; first += group->at_once, rank++)
+        for (int k = 0; k < group->at_once; k++) {
+            const spikey_solver *solver = solvers[first + k] = &state->solvers[group->first_channel + k];
+            int is_dealt = k < group->n_channels && rank < solver->n_lanes && is_taught(state, solver);
+            rows[first + k] = is_dealt ? solver->rows + (solver->n_rows + rank) * solver->blocks * LANES : 0;
+        }
     for (int first = 0; first < group->n_terms; first += LANES) {
         fvec x[LANES];
         for (int k = 0; k < LANES; k++) x[k] = first + k < group->n_terms ? load_float(terms + (first + k) * LANES) : floats(0);
         transpose(x);
         for (int lane = 0; lane < LANES; lane++) {
-            if (beside_of(group, lane) >= group->n_channels) continue;
-            int64_t channel = group->first_channel + beside_of(group, lane), rank = (row * LANES + lane) / group->at_once;
-            const spikey_solver *solver = &state->solvers[channel];
-            int is_past = first < group->first_present, n_past = LANES * solver->past_blocks;
-            int own = is_past ? first : first - group->first_present + n_past;
-            if (is_taught(state, solver) && rank < state->first_lane[channel + 1] - state->first_lane[channel] &&
-                own < (is_past && n_past < solver->n_terms ? n_past : solver->n_terms))
-                store_float(solver->rows + (solver->n_rows + rank) * solver->blocks * LANES + own, x[lane]);
+            if (!rows[lane]) continue;
+            int n_past = LANES * solvers[lane]->past_blocks, n_terms = solvers[lane]->n_terms;
+            int is_past = first < group->first_present, own = is_past ? first : first - group->first_present + n_past;
+            if (own < (is_past && n_past < n_terms ? n_past : n_terms)) store_float(rows[lane] + own, x[lane]);
         }
     }
 }
+
 /* Let a channel learn from the step's rows: samples weigh the less, the more is expected to be wrong with them. */
 INLINE void learn(spikey_state *state, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
-    const int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel], step = state->step;
+    const int64_t n_lanes = solver->n_lanes, step = state->step;
     if (is_taught(state, solver)) {
         const float pace = (float)pace_of(state, solver);
         for (int64_t rank = 0; rank < n_lanes; rank++) {
@@ -431,7 +437,7 @@ INLINE void learn(spikey_state *state, int64_t channel) {
 INLINE void keep_past(spikey_state *state) {
     for (int64_t channel = 0; channel < state->n_channels; channel++) {
         const spikey_solver *solver = &state->solvers[channel];
-        int64_t n_lanes = state->first_lane[channel + 1] - state->first_lane[channel];
+        int64_t n_lanes = solver->n_lanes;
         float *past = state->past + solver->past + 2 * (state->step & (solver->past_length - 1));
         for (int64_t rank = 0; solver->lag && rank < n_lanes; rank++, past += 2 * solver->past_length) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
