@@ -98,10 +98,9 @@ class BuildCore(build_ext):
         if WINDOWS:
             library = str(built.with_name("python3.lib"))
             names = built.with_name("python3.def")
-            module = Path("spikey_cli/core/c/module.c").read_text(encoding="utf-8")
-            used = sorted(
-                {*re.findall(r"\b_?Py\w+", module), *BEHIND_MACROS}
-            )  # a name that is no function does no harm
+            sources = [path.read_text(encoding="utf-8") for path in Path("spikey_cli/core/c").glob("module*.[ch]")]
+            # a name that is no function does no harm
+            used = sorted({*re.findall(r"\b_?Py\w+", "".join(sources)), *BEHIND_MACROS})
             names.write_text("\n".join(["LIBRARY python3.dll", "EXPORTS", *used, ""]))
             self.call([*zig("dlltool"), "-m", "i386:x86-64", "-d", str(names), "-l", library])
             command += [library]

@@ -1,6 +1,6 @@
 from typing import Any
 
-# Arrays are C-contiguous; their types and sizes are checked, see c/module.c and c/spikey.h.
+# Arrays are C-contiguous; their types and sizes are checked, see c/module.h and c/spikey.h.
 
 def residuals(samples: Any, n_channels: int, residuals: Any, /) -> None: ...
 def mark(samples: Any, lowest: int, seen: Any, /) -> bool: ...

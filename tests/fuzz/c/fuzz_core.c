@@ -466,7 +466,7 @@ static void any_calls(input *in) {
             int64_t n_bytes = number(in, 0, 400), first[MAX_CHANNELS + 1];
             uint8_t *bytes = copy(in, n_bytes);
             for (int64_t i = 0; i <= n_streams; i++) first[i] = chance(in, 40) ? (int64_t)take_bytes(in, 8) : n_bytes * i / n_streams;
-            /* as module.c does */
+            /* as module_coder.c does */
             if (first[0] >= 0 && first[n_streams] <= n_bytes) spikey_coder_open(c, bytes, first);
             free(bytes);
             break;
