@@ -78,7 +78,8 @@ def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recurs
     ]
     scanned: list[ScannedSource] = []
     skipped: list[str] = []
-    for result in scan_sources(sources, workers, failures.append):
+    results = [each for one in scan_sources(sources, workers, failures.append) for each in one.groups or (one,)]
+    for result in results:
         if result.layout is None:
             skipped.append(f"{result.source}: skipped, because it is not a recording of 8, 16 or 24 bits")
         elif result.layout.n_frames == 0:
@@ -93,7 +94,7 @@ def survey(inputs: Iterable[str | os.PathLike[str]], workers: Workers, *, recurs
         )
     topology, sessions = find_sessions(scanned)
     channels = tuple(
-        Channel(channel_name(source.name, source.channels, channel), file, channel)
+        Channel(channel_name(source.name, source.channels_of_file, source.first_channel + channel), file, channel)
         for file, source in enumerate(scanned)
         for channel in range(source.channels)
     )

@@ -327,7 +327,7 @@ def find_sessions(
     topology = find_topology(residuals, keys, max_earlier)
     logger.info("%s", topology)
     sessions = topology.sessions_of_files(file_of_channel)
-    return topology, _with_whole_records(sessions, sources) if any(source.records for source in sources) else sessions
+    return topology, _with_whole_records(sessions, sources) if any(source.groups for source in sources) else sessions
 
 
 def _with_whole_records(sessions: Sequence[Sequence[int]], sources: Sequence[ScannedSource]) -> list[list[int]]:

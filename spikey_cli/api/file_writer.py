@@ -161,7 +161,7 @@ class FileWriter:
         """Write zeros up to a frame, if there is a gap."""
         records = self.entry.records
         if self._n_frames < stop_frame:
-            channels = sum(map(records.channels, range(len(records.groups)))) if records else self.entry.channels
+            channels = sum(records.n_channels) if records else self.entry.channels
             self.lost.append(self._lost_frames(range(max(channels, 1)), self._n_frames, stop_frame))
         while records and self._n_frames < stop_frame:
             at_once = max(1, _FILL_BYTES // records.record_bytes)

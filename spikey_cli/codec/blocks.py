@@ -477,7 +477,7 @@ def _join_records(file: int, records: RecordLayout, first: int, pieces: Mapping[
     member, piece = next(iter(pieces.items()))
     count = piece.part.n_frames // units[member]
     data = records.join([pieces[i].data if i in pieces else b"" for i in range(len(units))], first, count)
-    before = [0, *itertools.accumulate(records.channels(i) for i in range(len(records.groups)))]
+    before = [0, *itertools.accumulate(records.n_channels)]
     lost = [before[i - 1] + channel for i in range(1, len(units)) for channel in pieces[i].lost]
     if 0 in pieces and pieces[0].lost:
         lost = list(range(max(before[-1], 1)))  # without its numbers, such as its time, a record is of no use

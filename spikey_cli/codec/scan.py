@@ -59,6 +59,16 @@ class ScannedSource(NamedTuple):
         return (self, *self.groups)
 
     @property
+    def channels_of_file(self) -> int:
+        """Number of channels of the whole file."""
+        return sum(self.records.n_channels) if self.records else self.channels
+
+    @property
+    def first_channel(self) -> int:
+        """Number, in the whole file, of the first channel of a group; 0 for a file."""
+        return sum(self.records.n_channels[: self.group]) if self.records and self.group > 0 else 0
+
+    @property
     def size(self) -> int:
         """Bytes; 0 for a group."""
         return self.status.size if self.group < 0 else 0

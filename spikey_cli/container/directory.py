@@ -171,7 +171,7 @@ def channel_names(files: Sequence[FileEntry]) -> dict[str, tuple[int, int]]:
     number = 0
     for i, file in enumerate(files):
         if file.layout:
-            total = sum(map(file.records.channels, range(len(file.records.groups)))) if file.records else file.channels
+            total = sum(file.records.n_channels) if file.records else file.channels
             number = number if file.group > 0 else 0
             for channel in range(file.channels):
                 names[channel_name(file.name, total, number + channel)] = (i, channel)

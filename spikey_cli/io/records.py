@@ -111,7 +111,7 @@ class RecordLayout:
             raise ValueError("a field is empty, or of no group")
         if any(field.group < 0 and field.kept_type not in KEPT_TYPES for field in self.fields):
             raise ValueError("a kept number has an unknown type")
-        if any(not 1 <= self.channels(i) <= MAX_CHANNELS or group.samples < 1 for i, group in enumerate(self.groups)):
+        if any(not 1 <= self.n_channels[i] <= MAX_CHANNELS or group.samples < 1 for i, group in enumerate(self.groups)):
             raise ValueError("a group has no samples, or too many channels")
         if not 1 <= self.record_bytes <= MAX_RECORD_BYTES or self.n_records < 1:
             raise ValueError(f"{self.n_records} records of {self.record_bytes} bytes cannot be stored")
@@ -125,16 +125,13 @@ class RecordLayout:
         return f"{self.n_records:,} records; " + "; ".join(map(str, self.layouts))
 
     @cached_property
-    def _channels(self) -> tuple[int, ...]:
+    def n_channels(self) -> tuple[int, ...]:
+        """Number of channels of each group."""
         counts = [0] * len(self.groups)
         for field in self.fields:
             if field.group >= 0:
                 counts[field.group] += field.number
         return tuple(counts)
-
-    def channels(self, group: int) -> int:
-        """Return the number of channels of a group."""
-        return self._channels[group]
 
     def _field_bytes(self, field: Field) -> int:
         if field.group < 0:
@@ -156,7 +153,7 @@ class RecordLayout:
     def layouts(self) -> tuple[Layout, ...]:
         """The layout of each group's samples, as a recording of its own."""
         return tuple(
-            Layout(b"", b"", group.sample_rate, self.channels(i), group.sample_type, self.n_records * group.samples)
+            Layout(b"", b"", group.sample_rate, self.n_channels[i], group.sample_type, self.n_records * group.samples)
             for i, group in enumerate(self.groups)
         )
 
@@ -250,7 +247,7 @@ class RecordLayout:
     def _empty_frames(self, group: int, n_records: int) -> np.ndarray:
         """An array for the samples of a group, of shape (records, samples, channels), little endian."""
         own = self.groups[group]
-        shape = (n_records, own.samples, self.channels(group))
+        shape = (n_records, own.samples, self.n_channels[group])
         if own.sample_type == SampleType.INT24:
             return np.empty((*shape, 3), np.uint8)
         return np.empty(shape, own.sample_type.dtype.newbyteorder("<"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support import acquisition
 from support.recordings import write_session
 
 from spikey_cli.analysis.survey import survey
@@ -29,3 +30,12 @@ def test_without_samples_the_first_failure_is_raised(recordings, tmp_path, worke
         survey([recordings / "note.txt"], workers)
     with pytest.raises(InputError, match=r"absent\.wav"):
         survey([tmp_path / "absent.wav", recordings / "note.txt"], workers)
+
+
+def test_groups_of_a_file_of_records_are_recordings(tmp_path, random, workers):
+    made = acquisition.edf(random, records=6)
+    (tmp_path / made.name).write_bytes(made.data)
+    result = survey([tmp_path / made.name], workers)
+    assert [source.layout.n_frames for source in result.sources] == [300, 60]
+    assert [channel.name for channel in result.channels] == [f"a.edf:{i}" for i in range(4)]
+    assert sorted(file for session in result.sessions for file in session) == [0, 1]

@@ -71,7 +71,7 @@ def edf(random: np.random.Generator, *, bits: int = 16, records: int = 3) -> Mad
         ([""] * n, 32),
     ]
     version, kind = (b"0       ", "EDF+C") if bits == 16 else (b"\xffBIOSEMI", "BDF+C")
-    header = version + _padded(["X X X X", "Startdate 01-JAN-2026"], 80) + b"01.01.2612.00.00"
+    header = version + _padded(["X X X X", "Startdate 01-JAN-2026 X X X"], 80) + b"01.01.2612.00.00"
     header += _padded([256 * (1 + n)], 8) + kind.encode().ljust(44) + _padded([records, 0.5], 8) + _padded([n], 4)
     header += b"".join(_padded(texts, width) for texts, width in columns)
     fast, slow = signals(random, 50 * records, 3), signals(random, 10 * records, 1)
@@ -150,8 +150,9 @@ def old_nsx(random: np.random.Generator) -> Made:
 
 def ncs(random: np.random.Generator, records: int = 4) -> Made:
     """Neuralynx NCS: the last record has fewer valid samples."""
-    text = "######## Neuralynx Data File Header\r\n-FileType NCS\r\n-AcqEntName CSC1\r\n-SamplingFrequency 32000\r\n"
-    text += "-ADBitVolts 0.00000006103515625\r\n-InputInverted True\r\n-ADChannel 3\r\n"
+    text = "######## Neuralynx Data File Header\r\n## Time Opened (m/d/y): 1/4/2026  (h:m:s.ms) 12:0:0.0\r\n"
+    text += "-FileType NCS\r\n-AcqEntName CSC1\r\n-SamplingFrequency 32000\r\n-ADBitVolts 0.00000006103515625\r\n"
+    text += "-InputInverted True\r\n-ADChannel 3\r\n"
     header = text.encode().ljust(16384, b"\0")
     samples = signals(random, 512 * records, 1)
     body = b""
@@ -171,7 +172,9 @@ def _intan_channel(name: str, kind: int, number: int, is_rhs: bool) -> bytes:
     return _qt(name) + _qt(f"custom {name}") + struct.pack(f"<{len(numbers)}h", *numbers) + struct.pack("<ff", 1e6, -90)
 
 
-def rhd(random: np.random.Generator, version: tuple[int, int] = (1, 5), records: int = 3) -> Made:
+def rhd(
+    random: np.random.Generator, version: tuple[int, int] = (1, 5), records: int = 3, n_temperatures: int = 1
+) -> Made:
     """Intan RHD: 3 amplifiers, an auxiliary input, a supply voltage, a temperature, an analog input, digital inputs."""
     n = 60 if version < (2, 0) else 128
     kinds = [
@@ -186,7 +189,11 @@ def rhd(random: np.random.Generator, version: tuple[int, int] = (1, 5), records:
     ]
     header = struct.pack("<Ihhfh6fhff", 0xC6912702, *version, 20_000, 1, 1, 0.1, 7500, 1, 0.1, 7500, 2, 1000, 1000)
     header += (
-        _qt("note") + _qt("") + _qt("third") + struct.pack("<hh", 1, 0) + (_qt("REF") if version >= (2, 0) else b"")
+        _qt("note")
+        + _qt("")
+        + _qt("third")
+        + struct.pack("<hh", n_temperatures, 0)
+        + (_qt("REF") if version >= (2, 0) else b"")
     )
     header += struct.pack("<h", 1) + _qt("Port A") + _qt("A") + struct.pack("<hhh", 1, len(kinds), 3)
     header += b"".join(_intan_channel(name, kind, i, False) for i, (name, kind) in enumerate(kinds))
@@ -202,7 +209,7 @@ def rhd(random: np.random.Generator, version: tuple[int, int] = (1, 5), records:
             for a, k in ((amplifier, own), (auxiliary, quarter), (supply, one))
         )
         body += (
-            temperature[one].astype("<i2").tobytes()
+            temperature[one].astype("<i2").tobytes() * n_temperatures
             + (analog[own] + MIDDLE).astype("<u2").tobytes()
             + words[own].astype("<u2").tobytes()
         )
@@ -210,12 +217,14 @@ def rhd(random: np.random.Generator, version: tuple[int, int] = (1, 5), records:
     labels = ["A-000", "A-001", "A-002", "A-AUX1", "A-VDD1", "temperature 0", "ADC-00", "digital input"]
     units, gains = ["uV"] * 3 + ["V", "V", "degC", "V", ""], [0.195] * 3 + [37.4e-6, 74.8e-6, 0.01, 50.354e-6, None]
     rates = [20_000, 5000, 20_000 / n, 20_000 / n, 20_000, 20_000]
+    if not n_temperatures:
+        del groups[3], rates[3], labels[5], units[5], gains[5]
     return Made("a.rhd", header + body, groups, rates, labels, units, gains, len(header))
 
 
-def new_rhd(random: np.random.Generator) -> Made:
+def new_rhd(random: np.random.Generator, n_temperatures: int = 1) -> Made:
     """Intan RHD 3.0: 128 samples a record."""
-    return rhd(random, (3, 0))
+    return rhd(random, (3, 0), n_temperatures=n_temperatures)
 
 
 def rhs(random: np.random.Generator, records: int = 3) -> Made:

@@ -1,0 +1,129 @@
+"""Other readers find the same samples, rates and gains: neo and pyedflib, in generated and in real files."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import acquisition
+from support.optional import deferred
+
+from spikey_cli.codec.scan import scan
+from spikey_cli.io.formats import describe_channels
+from spikey_cli.io.layout import samples_from_bytes
+from spikey_cli.io.reading import ChannelInfo
+from spikey_cli.io.source import FileSource
+
+rawio = deferred("neo.rawio", needs="neo")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # neo leaves files open
+
+
+@pytest.fixture(autouse=True)
+def close_files():
+    """Close the files that neo left open, before another test is blamed for them."""
+    yield
+    gc.collect()
+
+
+READERS = {
+    "nsx": "BlackrockRawIO",
+    "paused_nsx": "BlackrockRawIO",
+    "ncs": "NeuralynxRawIO",
+    "rhd": "IntanRawIO",
+    "new_rhd": "IntanRawIO",
+    "rhs": "IntanRawIO",
+    "continuous": "OpenEphysRawIO",
+    "abf": "AxonRawIO",
+}
+
+
+SUFFIXES = {"DC amplifier": "_DC", "stimulation": " words"}
+"""What neo adds to the names of these channels; it reads stimulation as currents."""
+
+
+def found(path: Path) -> list[tuple[ChannelInfo, np.ndarray]]:
+    """The channels of a file, and their samples."""
+    source = scan(FileSource(path))
+    groups = source.groups or (source,)
+    columns = []
+    for group in groups:
+        data = group.read_frames(0, group.layout.n_frames)
+        columns += list(samples_from_bytes(data, group.channels, group.layout.sample_type).T)
+    header = source.records.header if source.records else source.layout.header
+    return list(zip(describe_channels(header, len(columns)), columns, strict=True))
+
+
+def neo_channels(reader: Any) -> list[tuple[tuple[str, str], float, float, np.ndarray, str]]:
+    """Name and id, rate, gain, samples and unit of each channel, all segments one after another."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reader.parse_header()
+        channels = []
+        for stream in range(reader.signal_streams_count()):
+            own = reader.header["signal_channels"]
+            own = own[own["stream_id"] == reader.header["signal_streams"][stream]["id"]]
+            segments = [
+                reader.get_analogsignal_chunk(0, i, stream_index=stream) for i in range(reader.segment_count(0))
+            ]
+            samples = np.concatenate(segments)
+            channels += [
+                (
+                    (str(one["name"]), str(one["id"])),
+                    float(one["sampling_rate"]),
+                    float(one["gain"]),
+                    samples[:, i],
+                    str(one["units"]),
+                )
+                for i, one in enumerate(own)
+            ]
+    return channels
+
+
+def assert_same(ours: list[tuple[ChannelInfo, np.ndarray]], theirs: list[Any]) -> None:
+    assert theirs
+    by_name = {info.name + SUFFIXES.get(info.stream, ""): (info, samples) for info, samples in ours}
+    for names, rate, gain, samples, unit in theirs:
+        known = [name for name in names if name in by_name]
+        if not known:  # words that neo takes apart
+            assert names[1].upper().startswith("DI") or names[1].endswith("_STIM"), names
+            continue
+        info, own = by_name[known[0]]
+        assert info.sample_rate == pytest.approx(rate)
+        middle = 32768 if samples.dtype == np.uint16 else 0
+        # neo leaves out samples of NCS files that are not valid
+        np.testing.assert_array_equal(own[: samples.size], samples.astype(np.int64) - middle)
+        assert samples.size > 0.7 * own.size
+        if info.gain is not None and unit == info.unit:
+            # Intan's own reader negates the DC amplifiers, and neo does not
+            assert (abs(info.gain) if info.stream == "DC amplifier" else info.gain) == pytest.approx(gain)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_neo_reads_the_same(name, tmp_path):
+    # neo's reader of RHD fails at sensors of temperature
+    options = {"n_temperatures": 0} if name.endswith("rhd") else {}
+    made = acquisition.FORMATS[name](np.random.default_rng(3), **options)
+    path = tmp_path / made.name
+    path.write_bytes(made.data)
+    by_folder = name in ("ncs", "continuous")
+    reader = getattr(rawio, READERS[name])(
+        **{"dirname" if by_folder else "filename": str(tmp_path if by_folder else path)}
+    )
+    assert_same(found(path), neo_channels(reader))
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [("abf_axon1.abf", "AxonRawIO"), ("blackrock.ns2", "BlackrockRawIO"), ("intan_rhd_b.rhd", "IntanRawIO")],
+)
+def test_neo_reads_the_same_of_native_files(name, reader):
+    folder = acquisition.native_folder()
+    if folder is None:
+        pytest.skip("the native files are not installed: set SPIKEY_NATIVE to their folder")
+    assert_same(found(folder / name), neo_channels(getattr(rawio, reader)(filename=str(folder / name))))
