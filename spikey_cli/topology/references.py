@@ -17,6 +17,7 @@ coding passes: from their mean. Channels of different joint groups have nothing 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,33 +76,34 @@ class ReferenceGraph:
     @classmethod
     def of(cls, topology: Topology, channels: Sequence[BlockChannel]) -> ReferenceGraph:
         """Return the graph of a block with these channels, in its order."""
-        position = {(channel.channel, channel.first_frame, channel.n_frames): i for i, channel in enumerate(channels)}
-
-        def position_of(other: int, channel: BlockChannel) -> int:
-            return position.get((other, channel.first_frame, channel.n_frames), -1)
-
-        earlier = [
-            {
-                position_of(reference.channel, channel): reference.metric
-                for reference in topology.earlier[channel.channel]
+        # most that is kept here is of the channels with references only: blocks have up to 65,535 channels
+        referring = [
+            i for i, own in enumerate(channels) if topology.earlier[own.channel] or topology.later[own.channel]
+        ]
+        position = {channel: i for i, channel in enumerate(channels)} if referring else {}
+        earlier: dict[int, dict[int, int]] = {}
+        later: dict[int, list[int]] = {}
+        for i in referring:
+            channel = channels[i]
+            metrics = {
+                position.get(channel._replace(channel=j)): metric for j, metric in topology.earlier[channel.channel]
             }
-            for channel in channels
-        ]
-        later = [[position_of(other, channel) for other in topology.later[channel.channel]] for channel in channels]
-        groups = dependency_groups([{*own, *others} - {-1} for own, others in zip(earlier, later, strict=True)])
-        group_of = [group for group in groups for _ in group]
-        earlier = [
-            {j: metric for j, metric in others.items() if j in group}
-            for others, group in zip(earlier, group_of, strict=True)
-        ]
-        later = [[j for j in others if j in group] for others, group in zip(later, group_of, strict=True)]
+            earlier[i] = {j: metric for j, metric in metrics.items() if j is not None}
+            others = [position.get(channel._replace(channel=j)) for j in topology.later[channel.channel]]
+            later[i] = [j for j in others if j is not None]
+        groups = dependency_groups(len(channels), {i: [*earlier[i], *later[i]] for i in referring})
+        starts = [group.start for group in groups]
+        for i in referring:
+            group = groups[bisect_right(starts, i) - 1]
+            earlier[i] = {j: metric for j, metric in earlier[i].items() if j in group}
+            later[i] = [j for j in later[i] if j in group]
         return cls(
             passes=tuple(topology.passes[channel.channel] for channel in channels),
-            references=tuple(tuple(others) for others in earlier),
-            metrics=tuple(tuple(others.values()) for others in earlier),
-            later=tuple(tuple(others) for others in later),
+            references=_filled(len(channels), {i: tuple(earlier[i]) for i in referring}),
+            metrics=_filled(len(channels), {i: tuple(earlier[i].values()) for i in referring}),
+            later=_filled(len(channels), {i: tuple(later[i]) for i in referring}),
             lags=tuple(topology.lags[channel.channel] for channel in channels),
-            joint_groups=_joint_groups([{*own, *others} for own, others in zip(earlier, later, strict=True)]),
+            joint_groups=_joint_groups(len(channels), {i: [*earlier[i], *later[i]] for i in referring}),
         )
 
     @cached_property
@@ -183,35 +185,46 @@ def _closure(positions: Iterable[int], following: Callable[[int], Iterable[int]]
     return sorted(found)
 
 
-def _mutual(linked: Sequence[Iterable[int]]) -> list[set[int]]:
-    mutual = [set(others) for others in linked]
-    for i, others in enumerate(linked):
+def _filled(count: int, items: Mapping[int, tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """Return the items by their positions, with empty tuples between them."""
+    filled: list[tuple[int, ...]] = [()] * count
+    for i, item in items.items():
+        filled[i] = item
+    return tuple(filled)
+
+
+def _mutual(linked: Mapping[int, Iterable[int]]) -> dict[int, set[int]]:
+    mutual: dict[int, set[int]] = defaultdict(set)
+    for i, others in linked.items():
         for j in others:
+            mutual[i].add(j)
             mutual[j].add(i)
     return mutual
 
 
-def dependency_groups(linked: Sequence[Iterable[int]]) -> list[range]:
-    """Return the dependency groups of channels, consecutive ranges, by the channels that each one is linked with."""
+def dependency_groups(count: int, linked: Mapping[int, Iterable[int]]) -> list[range]:
+    """Return the dependency groups of so many channels, consecutive ranges, by the channels they are linked with."""
     groups = []
-    start, reach = 0, -1
-    for i, others in enumerate(_mutual(linked)):
+    start, reach, mutual = 0, -1, _mutual(linked)
+    for i in range(count):
         if i > start and (i > reach or i - start == MAX_GROUP_CHANNELS):
             groups.append(range(start, i))
             start = i
-        reach = max([reach, i, *others])
-    if linked:
-        groups.append(range(start, len(linked)))
+        reach = max(reach, i, *mutual[i]) if i in mutual else max(reach, i)
+    if count:
+        groups.append(range(start, count))
     return groups
 
 
-def _joint_groups(linked: Sequence[Iterable[int]]) -> tuple[int, ...]:
+def _joint_groups(count: int, linked: Mapping[int, Iterable[int]]) -> tuple[int, ...]:
     """Return for each position the first one of those that links connect with it."""
     mutual = _mutual(linked)
-    groups = [-1] * len(linked)
-    for first in range(len(linked)):
-        if groups[first] < 0:
-            for i in _closure([first], mutual.__getitem__):
+    groups, done = list(range(count)), set[int]()
+    for first in sorted(mutual):
+        if first not in done:
+            connected = _closure([first], mutual.__getitem__)
+            done.update(connected)
+            for i in connected:
                 groups[i] = first
     return tuple(groups)
 

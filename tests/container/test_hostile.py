@@ -140,8 +140,8 @@ def assert_bounded(trials: list[Trial], archive_bytes: int = 0) -> Counter[str]:
     excess = max(0, archive_bytes - 4096)
     for trial in trials:
         assert trial.outcome.startswith(("restored", "refused")), trial
-        assert trial.memory <= MEMORY + 96 * excess, trial
-        assert trial.calls <= CALLS + 45 * excess, trial
+        assert trial.memory <= MEMORY + 32 * excess, trial
+        assert trial.calls <= CALLS + 25 * excess, trial
     return Counter(trial.outcome for trial in trials)
 
 

@@ -42,7 +42,7 @@ def _linked(topology, channels, i, others):
 
 def _groups(topology, channels):
     others = ({*(one.channel for one in topology.earlier[i]), *topology.later[i]} for i in range(len(channels)))
-    return dependency_groups([_linked(topology, channels, i, own) for i, own in enumerate(others)])
+    return dependency_groups(len(channels), {i: _linked(topology, channels, i, own) for i, own in enumerate(others)})
 
 
 @given(_graphs())
