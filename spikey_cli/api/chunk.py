@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..codec.scan import UnscaledError, scan
 from ..container.archive import FROM_COPY, ArchiveReader
-from ..container.limits import NO_LIMITS
+from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import find_coder
 from ..errors import ArchiveError, DamageError, LimitError, SelfTestError
 from ..io.layout import Bytes, Layout, SampleType
@@ -103,6 +104,20 @@ def _verbatim(array: np.ndarray) -> Source:
     return BytesSource(file.getvalue(), _ARRAY)
 
 
+@dataclass(frozen=True)
+class _ExpectedLimits(Limits):
+    """Limits of a reader that has memory for an array of so many bytes anyway."""
+
+    expected: int = 0
+
+    def block_samples(self, archive_bytes: int) -> int:
+        return max(super().block_samples(archive_bytes), self.expected)
+
+    def restored_bytes(self, archive_bytes: int) -> int:
+        # int8 arrays are coded as int16 samples
+        return max(super().restored_bytes(archive_bytes), 2 * self.expected + _MAX_OVERHEAD)
+
+
 class _MemoryTarget:
     """A target of `restore` in memory: the bytes of a file without its first `skipped` bytes."""
 
@@ -126,7 +141,11 @@ class _MemoryTarget:
 
 
 def decode_chunk(
-    data: bytes | bytearray | memoryview, out: np.ndarray | None = None, *, max_bytes: int = MAX_CHUNK_BYTES
+    data: bytes | bytearray | memoryview,
+    out: np.ndarray | None = None,
+    *,
+    max_bytes: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> np.ndarray:
     """Decode what `encode_chunk` returned.
 
@@ -137,7 +156,10 @@ def decode_chunk(
         Memory to decode into, if it is C-contiguous and has as many bytes; its dtype and shape do not matter. If an
         error is raised, it may hold some of the samples.
     max_bytes : int, optional
-        Refuse an array of more bytes before allocating them.
+        Refuse an array of more bytes before allocating them; one of so many is expected, and never too large for the
+        size of `data`.
+    limits : Limits, optional
+        What the chunk may ask for, as of an archive.
 
     Returns
     -------
@@ -149,15 +171,18 @@ def decode_chunk(
     ArchiveError
         The data is damaged, or is not a chunk.
     LimitError
-        The array has more than `max_bytes`.
+        The array has more than `max_bytes`, or the chunk exceeds `limits`.
     ModelError
         The network that it was encoded with is not installed.
     """
-    with ArchiveReader(io.BytesIO(data), NO_LIMITS, called=_CHUNK, remedy=FROM_COPY) as reader:
+    if max_bytes is None:
+        max_bytes = MAX_CHUNK_BYTES
+    else:
+        limits = _ExpectedLimits(limits.memory, limits.expansion, max_bytes)
+    with ArchiveReader(io.BytesIO(data), limits, called=_CHUNK, remedy=FROM_COPY) as reader:
         sizes = {entry.name: entry.size for entry in reader.directory.files}
         if _ARRAY not in sizes or not sizes.keys() <= {_ARRAY, _METADATA}:
             raise ArchiveError(f"a chunk: is an archive of {', '.join(sizes)}, not of an array; decompress it instead")
-        # int8 arrays are coded as int16 samples
         if sum(sizes.values()) > max_bytes * (1 + (_METADATA in sizes)) + _MAX_OVERHEAD:
             raise _too_large(max_bytes)
         layout = next(entry.layout for entry in reader.directory.files if entry.name == _ARRAY)

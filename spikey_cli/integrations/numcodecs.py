@@ -7,11 +7,12 @@ the metadata of an array, only says how chunks are encoded.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..api.chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
+from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import find_coder
 from ..errors import LimitError, MissingPackageError
 from ..model.predictor import Predictor, default_predictor, find_model
@@ -71,6 +72,10 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
     """
 
     codec_id = "spikey"
+    limits: ClassVar[Limits] = DEFAULT_LIMITS
+    """What chunks may ask for when they are decoded, here and by `SpikeyCodec`. It is no part of the configuration,
+    which comes with the chunks; assign to the class: ``Spikey.limits = spikey_cli.Limits(memory=1 << 30)``.
+    """
     max_buffer_size = MAX_CHUNK_BYTES
     """Greatest size of a chunk in bytes, as for other codecs of numcodecs."""
 
@@ -127,6 +132,8 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         ------
         ArchiveError
             If the chunk is damaged or `buf` is not a chunk.
+        LimitError
+            If it exceeds `limits`.
         ModelError
             If the model that the chunk was encoded with is not installed.
         TypeError
@@ -136,13 +143,15 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         """
         data = ensure_contiguous_ndarray(buf, self.max_buffer_size).view(np.uint8).data
         if out is None:
-            return decode_chunk(data)
+            return decode_chunk(data, limits=self.limits)
         memory = ensure_contiguous_ndarray(out).view(np.uint8)
         if not memory.flags.writeable:
             raise ValueError("out is read-only")
         try:
-            array = decode_chunk(data, memory, max_bytes=memory.nbytes)
+            array = decode_chunk(data, memory, max_bytes=memory.nbytes, limits=self.limits)
         except LimitError as error:
+            if error.parameter:
+                raise
             raise ValueError(f"out has {memory.nbytes} bytes; the chunk holds more") from error
         if array.nbytes != memory.nbytes:
             raise ValueError(f"out has {memory.nbytes} bytes; the chunk holds {array.nbytes}")

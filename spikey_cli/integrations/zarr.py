@@ -121,7 +121,7 @@ class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing
     def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         dtype = chunk_spec.dtype.to_native_dtype()
         data, out = chunk_data.as_numpy_array().view(np.uint8).data, np.empty(chunk_spec.shape, dtype)
-        array = decode_chunk(data, out, max_bytes=out.nbytes)
+        array = decode_chunk(data, out, max_bytes=out.nbytes, limits=self._codec.limits)
         array = _as_specified(array, chunk_spec.shape, dtype)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(array)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from support import second_decoder
+from support.archive_builder import Content
 from support.paths import GOLDEN, ROOT
+from support.random_models import PARTS, random_model
 from support.recordings import n1_samples, neural
+from support.resource_guard import calls_of
 
 import spikey_cli
 from spikey_cli.api import chunk
@@ -21,12 +26,16 @@ from spikey_cli.api.chunk import decode_chunk, encode_chunk
 from spikey_cli.api.compress import write_archive
 from spikey_cli.codec.scan import scan
 from spikey_cli.container.archive import NO_MODEL, ArchiveReader
+from spikey_cli.container.directory import Directory, FileEntry
+from spikey_cli.container.limits import Limits
+from spikey_cli.container.parts import Method, Part
 from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import ArchiveError, LimitError
-from spikey_cli.io.layout import Layout
+from spikey_cli.io.layout import Layout, SampleType
 from spikey_cli.io.npy import header
 from spikey_cli.io.source import ArraySource, BytesSource
 from spikey_cli.system.workers import Workers
+from spikey_cli.topology.topology import Topology
 
 
 def assert_same(array: np.ndarray, decoded: np.ndarray) -> None:
@@ -248,3 +257,53 @@ def test_a_shape_that_does_not_match_the_samples_is_refused(tmp_path, shape: tup
         write_archive([forged], file, CODERS["rice"], None, Workers(None, 1), peers=False)
     with pytest.raises(ArchiveError, match="a chunk: "):
         decode_chunk(path.read_bytes(), max_bytes=4000)
+
+
+def _content(folder: Path) -> Content:
+    """A chunk, taken apart."""
+    (folder / "a.spk").write_bytes(encode_chunk(np.arange(4000, dtype=np.int16) % 7))
+    return Content.of(folder / "a.spk")
+
+
+def test_a_chunk_of_many_wide_files_is_refused_before_any_work(tmp_path: Path) -> None:
+    layout = Layout(b"", b"", 1, 65_535, SampleType.UINT8, 0)
+    files = tuple(FileEntry(f"{i}", 0, layout) for i in range(100))
+    content = _content(tmp_path)
+    content.directory = Directory(files, Topology.independent(100 * 65_535))
+    content.blocks, content.crcs = [], (0,) * 100
+    data = content.parts().pack()
+
+    def refuse() -> None:
+        with pytest.raises(LimitError, match="6553500 channels, which exceeds the memory limit"):
+            decode_chunk(data)
+
+    assert calls_of(refuse) < 6000
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PARTS if kind != "chain"])  # chains are fast enough
+def test_the_time_that_a_model_takes_is_bounded(kind: str, tmp_path: Path) -> None:
+    frames, model = 1 << 22, random_model(**PARTS[kind])
+    content = _content(tmp_path)
+    (file,) = content.directory.files
+    layout = replace(file.layout, n_frames=frames, header=header((frames,), np.dtype("<i2")))
+    entry = file._replace(layout=layout, size=layout.file_bytes)
+    content.directory = replace(content.directory, files=(entry,), model=model)
+    content.start = content.start[:12] + hashlib.sha256(model).digest()[:8]
+    content.blocks = [(frames, [Part(0, 0, frames)], [[(Method.CODED, bytes(40))]])]
+    data = content.parts().pack()
+    with pytest.raises(LimitError, match=r"longer to decode.*Limits.expansion"):
+        decode_chunk(data)
+    with pytest.raises(LimitError, match="longer to decode"):
+        decode_chunk(data, max_bytes=2 * frames)
+
+
+def test_limits_can_be_raised() -> None:
+    array = np.repeat(np.arange(500, dtype=np.int16), 2000)
+    data = encode_chunk(array)
+    small = Limits(memory=1 << 20)
+    with pytest.raises(LimitError, match=r"block of 998000 samples.*Limits.memory"):
+        decode_chunk(data, limits=small)
+    assert_same(array, decode_chunk(data))
+    assert_same(array, decode_chunk(data, limits=small, max_bytes=array.nbytes))
+    with pytest.raises(LimitError, match=r"Limits.expansion"):
+        decode_chunk(data, limits=Limits(expansion=0))

@@ -20,7 +20,7 @@ from support.recordings import recorded
 
 import spikey_cli
 from spikey_cli.core.coders import CODERS
-from spikey_cli.errors import ArchiveError, MissingPackageError
+from spikey_cli.errors import ArchiveError, LimitError, MissingPackageError
 from spikey_cli.model.zoo import shipped_models
 
 numcodecs = pytest.importorskip("numcodecs", minversion="0.15")
@@ -274,3 +274,17 @@ def test_a_chunk_is_an_archive(tmp_path, random: np.random.Generator) -> None:
     with spikey_cli.open(tmp_path / "0.0") as opened:
         np.testing.assert_array_equal(opened[:], original)
     assert os.listdir(tmp_path) == ["0.0"]
+
+
+def test_limits_are_those_of_the_class(monkeypatch) -> None:
+    array = np.repeat(np.arange(500, dtype=np.int16), 2000)
+    data, codec = Spikey().encode(array), Spikey()
+    monkeypatch.setattr(Spikey, "limits", spikey_cli.Limits(memory=1 << 20))
+    with pytest.raises(LimitError, match="exceeds the memory limit"):
+        codec.decode(data)
+    out = np.empty_like(array)
+    codec.decode(data, out)  # the caller has the memory
+    np.testing.assert_array_equal(out, array)
+    monkeypatch.setattr(Spikey, "limits", spikey_cli.Limits(memory=1 << 26))
+    np.testing.assert_array_equal(codec.decode(data), array)
+    assert "limits" not in codec.get_config()
