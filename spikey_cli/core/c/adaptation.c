@@ -111,6 +111,7 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     solver->n_terms = list.n_present ? own->past_blocks * LANES + list.n_present : list.n_past;
     solver->blocks = (solver->n_terms + 1 + LANES - 1) / LANES;
     solver->capacity = n_lanes * ((MIN_ROWS + n_lanes - 1) / n_lanes);
+    solver->full = n_lanes * (1 + channel % (solver->capacity / n_lanes));
     solver->due = n_lanes >= SPIKEY_MANY_LANES ? FIRST_DUE_OF_MANY : FIRST_DUE;
     solver->forgetting = n_lanes > 1 ? 0.0 : FORGETTING;
     solver->past = *past;

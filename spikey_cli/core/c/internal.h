@@ -130,7 +130,7 @@ typedef struct {
     int64_t lag, past, past_length; /* long lag; where its lanes' past lies; a power of two above the lag */
     int64_t every, longest_gap;     /* steps between those that teach; the most between solutions */
     int64_t due, number;            /* samples of a lane after which it is solved next; rank in its group */
-    int64_t n_rows, capacity;
+    int64_t n_rows, capacity, full; /* full: rows that are added together; at first fewer, for channels take turns */
     double forgetting;              /* part of the sums that is lost a step */
     float *ridge, *rows, *row_weight, *batch_sums; /* sums of the last rows, in blocks of 8 x 8 */
     double *sums;

@@ -425,7 +425,7 @@ INLINE void learn(spikey_state *state, int64_t channel) {
             solver->rows[solver->n_rows * solver->blocks * LANES + solver->n_terms] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
             solver->row_weight[solver->n_rows++] = weight;
         }
-        if (solver->n_rows + n_lanes > solver->capacity) add_rows(solver);
+        if (solver->n_rows >= solver->full) add_rows(solver), solver->full = solver->capacity;
     }
     if (step + 1 >= solver->due) {
         if (solver->n_rows) add_rows(solver);
