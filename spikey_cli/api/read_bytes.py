@@ -30,6 +30,20 @@ def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
     return bytes(data)
 
 
+def read_kept(decoder: Decoder, file: int) -> bytes:
+    """Return the kept numbers of the first record of a file; nothing if it has none. Raises ArchiveError if damaged."""
+    reader, one = decoder.reader, Workers(None, 1)
+    kept = reader.directory.files[file].kept
+    for b, block in enumerate(reader.index.blocks) if kept else ():
+        if any(part.file == file and part.first_frame == 0 for part in block.parts):
+            fetched = decoder.fetch_block(b, {file: [0]}, 0, 1)
+            ((decoded,),) = decoder.decode_blocks(decode_block, [fetched], one, one)
+            if kept and decoded.verbatim is not None:
+                return decoded.verbatim[: kept.bytes]
+            raise reader.damaged("numbers do not match their checksum", reader.directory.files[file].name)
+    return b""
+
+
 def _read_records(decoder: Decoder, file: int, records: RecordLayout, first: int, stop: int) -> bytes:
     """Return bytes of a file of records without groups, whose records are their kept numbers."""
     reader, one = decoder.reader, Workers(None, 1)

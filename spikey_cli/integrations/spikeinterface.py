@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..api.array_metadata import subtract_offset
-from ..api.channels import channel_info
+from ..api.channels import channel_info, start_of
 from ..api.compress import Compressed, Encoding, compress
 from ..api.recording import Recording, find_channels
 from ..codec.scan import UnscaledError
@@ -142,7 +142,8 @@ def _describe(path: Path, channels: Sequence[str] | None) -> tuple[Metadata, Seq
             ]
             places = {name: places[name] for name in channels}
         with Recording(path, channels) as stored:
-            metadata = default_metadata(stored)
+            starts = {start_of(reader, reader.directory.members[entry].start) for entry, _ in places.values()}
+            metadata = default_metadata(stored, starts.pop() if len(starts) == 1 else None)
             entries, own = {entry for entry, _ in places.values()}, [described.get(place) for place in places.values()]
             kinds = {info.stream if info else "" for info in own}
             is_raw = len(entries) == 1 and not reader.directory.files[next(iter(entries))].header

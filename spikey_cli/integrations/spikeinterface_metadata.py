@@ -78,9 +78,12 @@ class Metadata:
         recording.annotate(**self.annotations)
 
 
-def default_metadata(stored: Recording) -> Metadata:
-    """Metadata of an archive without `recording.json`: channel names, sample rate, and gains if files state them."""
-    segment = Segment(stored.channel_names[0], None, None)
+def default_metadata(stored: Recording, start: float | None = None) -> Metadata:
+    """Metadata of an archive without `recording.json`: channel names, sample rate, and gains if files state them.
+
+    `start` is the time of the first sample in seconds.
+    """
+    segment = Segment(stored.channel_names[0], start, None)
     properties = {}
     labels = [info.name if info else "" for info in stored.channel_info]
     if any(labels):

@@ -30,6 +30,8 @@ class _Header(NamedTuple):
     stamp_bytes: int
     """Bytes of a packet's time stamp; 0 without packets."""
     sample_rate: float
+    resolution: int
+    """Time stamps per second."""
     channels: list[ChannelInfo]
 
 
@@ -56,6 +58,15 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return _parse_header(header).channels
 
 
+def start(header: bytes, kept: bytes) -> float | None:
+    """Return the time of the first sample in seconds, by the bytes before it and the kept numbers of its record."""
+    parsed = _parse_header(header)
+    if not parsed.stamp_bytes:
+        return None
+    packet = kept or header[-5 - parsed.stamp_bytes :]
+    return int.from_bytes(packet[1 : 1 + parsed.stamp_bytes], "little") / parsed.resolution
+
+
 def _parse_header(data: bytes) -> _Header:
     header = Cursor(data, 8)
     if data.startswith(b"NEURALSG"):
@@ -63,7 +74,7 @@ def _parse_header(data: bytes) -> _Header:
         period, count = header.unpack("II")
         ids = header.unpack(f"{min(count, len(data))}I")
         rate = 30_000 / period
-        return _Header(header.at, 0, rate, [ChannelInfo(str(number), "", rate) for number in _some(ids)])
+        return _Header(header.at, 0, rate, 0, [ChannelInfo(str(number), "", rate) for number in _some(ids)])
     major, _, length = header.unpack("BBI")
     header.take(16 + 256)
     period, resolution = header.unpack("II")
@@ -80,7 +91,7 @@ def _parse_header(data: bytes) -> _Header:
         gain = (highest - lowest) / (high - low) if high != low else None
         offset = lowest - low * gain if gain else 0.0
         channels.append(ChannelInfo(_text(label), "", rate, unit_name(_text(unit)), gain, offset))
-    return _Header(length, 8 if major >= 3 else 4, rate, _some(channels))
+    return _Header(length, 8 if major >= 3 else 4, rate, resolution, _some(channels))
 
 
 def _some(channels):  # type: ignore[no-untyped-def]

@@ -41,6 +41,8 @@ class FileFormat(NamedTuple):
     """Whether a file with one of the suffixes and these first bytes deserves the warning; by default if not empty."""
     describe: Callable[[bytes], list[ChannelInfo]] | None = None
     """What a file's header says of its channels, in the order of the layout; may raise one of `reading.FAULTS`."""
+    start: Callable[[bytes, bytes], float | None] | None = None
+    """(header, kept numbers of the first record) to the time of the first sample in seconds; raises like `describe`."""
 
 
 def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | None:
@@ -57,6 +59,7 @@ def _system(
     magic: bytes | tuple[bytes, ...],
     parse: Callable[[BinaryIO, int], Layout | RecordLayout | None],
     describe: Callable[[bytes], list[ChannelInfo]],
+    start: Callable[[bytes, bytes], float | None] | None = None,
 ) -> FileFormat:
     """The row of a format that an acquisition system writes."""
     magic = (magic,) if isinstance(magic, bytes) else magic
@@ -69,6 +72,7 @@ def _system(
         warning,
         looks_like=lambda start: bool(start),
         describe=describe,
+        start=start,
     )
 
 
@@ -119,6 +123,7 @@ FORMATS = (
         blackrock.MAGIC,
         blackrock.parse,
         blackrock.describe,
+        blackrock.start,
     ),
     _system(
         "neuralynx",
@@ -127,9 +132,16 @@ FORMATS = (
         neuralynx.MAGIC,
         neuralynx.parse,
         neuralynx.describe,
+        neuralynx.start,
     ),
     _system(
-        "intan", "an RHD or RHS file of Intan with samples", (".rhd", ".rhs"), intan.MAGIC, intan.parse, intan.describe
+        "intan",
+        "an RHD or RHS file of Intan with samples",
+        (".rhd", ".rhs"),
+        intan.MAGIC,
+        intan.parse,
+        intan.describe,
+        intan.start,
     ),
     _system(
         "open ephys",
@@ -138,6 +150,7 @@ FORMATS = (
         open_ephys.MAGIC,
         open_ephys.parse,
         open_ephys.describe,
+        open_ephys.start,
     ),
     _system("axon", "an ABF 2 file of 16-bit samples", (".abf",), axon.MAGIC, axon.parse, axon.describe),
 )
@@ -165,6 +178,23 @@ def describe_channels(header: bytes, n_channels: int) -> list[ChannelInfo]:
                 found = file_format.describe(header)
                 return found if len(found) == n_channels else []
     return []
+
+
+def start_time(header: bytes, kept: bytes) -> float | None:
+    """Return the time of a file's first sample in seconds, if the file states it.
+
+    Parameters
+    ----------
+    header : bytes
+        All bytes before the first sample or record.
+    kept : bytes
+        Kept numbers of the first record; empty without records.
+    """
+    for file_format in FORMATS:
+        if file_format.start and header.startswith(file_format.magic):
+            with contextlib.suppress(*FAULTS):
+                return file_format.start(header, kept)
+    return None
 
 
 def resembled_format(source: Source) -> FileFormat | None:

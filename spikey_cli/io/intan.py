@@ -74,6 +74,11 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return channels
 
 
+def start(header: bytes, kept: bytes) -> float | None:
+    """Return the time of the first sample in seconds, by the header and the kept numbers of its record."""
+    return int.from_bytes(kept[:4], "little", signed=True) / _parse_header(header).sample_rate
+
+
 def _parse_header(data: bytes) -> _Header:
     header = Cursor(data, 4)
     is_rhs = data.startswith(RHS)

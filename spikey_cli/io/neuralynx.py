@@ -48,6 +48,11 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return [ChannelInfo(fields.get("AcqEntName", "").strip('"'), "", _rate(fields), "uV" if gain else "", gain)]
 
 
+def start(header: bytes, kept: bytes) -> float | None:
+    """Return the time of the first sample in seconds, by the kept numbers of its record."""
+    return int.from_bytes(kept[:8], "little") / 1e6
+
+
 def _numbers(file: BinaryIO, size: int, record: int) -> tuple[int, int, int, int]:
     data = read(file, _HEADER_BYTES + record * _RECORD_BYTES, 20, size)
     time, channel, rate, n_valid = Cursor(data).unpack("QIII")

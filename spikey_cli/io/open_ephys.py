@@ -46,6 +46,12 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return [ChannelInfo(text, "", _number(header, b"sampleRate"), "uV" if gain else "", gain)]
 
 
+def start(header: bytes, kept: bytes) -> float | None:
+    """Return the time of the first sample in seconds, by the header and the kept numbers of its record."""
+    rate = _number(header, b"sampleRate")
+    return int.from_bytes(kept[:8], "little", signed=True) / rate if rate else None
+
+
 def _number(header: bytes, key: bytes) -> float:
     found = re.search(rb"header\." + key + rb" = ([0-9.eE+-]{1,40});", header)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import acquisition
 from support.optional import deferred
 from support.sidecars import BOARD, PROBE, write_neuropixels_spikeglx, write_node_of_open_ephys
 
@@ -122,3 +123,23 @@ def test_metadata_that_the_reader_does_not_know(tmp_path, samples):
         recording = spikey_spikeinterface.read_spikey(tmp_path / "a.spk", [f"{AP}:signals"])
     assert recording.sampling_frequency == 30000.27
     np.testing.assert_allclose(recording.get_channel_gains(), 1e6 * 0.6 / 512 / np.tile([250, 500], 3))
+
+
+def test_files_that_describe_themselves(tmp_path):
+    made = acquisition.rhd(np.random.default_rng(1), records=4)
+    (tmp_path / made.name).write_bytes(made.data)
+    spikey_cli.compress([tmp_path / made.name], tmp_path / "a.spk")
+    recording = read(tmp_path / "a.spk")
+    np.testing.assert_array_equal(recording.get_traces(), made.groups[0])
+    np.testing.assert_array_equal(recording.get_channel_gains(), [0.195] * 3)
+    assert list(recording.get_property("channel_name")) == made.labels[:3]
+    analog = read(tmp_path / "a.spk", "a.rhd:auxiliary input")
+    assert analog.sampling_frequency == 5000
+    np.testing.assert_array_equal(analog.get_traces(), made.groups[1])
+
+
+def test_the_start_that_a_file_states(tmp_path):
+    made = acquisition.continuous(np.random.default_rng(1))
+    (tmp_path / made.name).write_bytes(made.data)
+    spikey_cli.compress([tmp_path / made.name], tmp_path / "a.spk")
+    assert read(tmp_path / "a.spk").get_times()[0] == pytest.approx(5000 / 30_000)
