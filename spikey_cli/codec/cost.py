@@ -171,7 +171,7 @@ def _channel_bytes(lanes: np.ndarray, blocks: np.ndarray, products: np.ndarray, 
 
 
 class _Vectors(NamedTuple):
-    """How lanes stand in vectors: either eight channels side by side, or a channel's lanes. Arrays, by joint group."""
+    """How lanes of one, two, four or eight channels stand in vectors. Arrays, by joint group."""
 
     number: np.ndarray
     """Vectors of channels, each of some rows."""
@@ -185,14 +185,14 @@ def _vectors_of(number: np.ndarray, lanes: np.ndarray) -> _Vectors:
     """Return the vectors of joint groups, of which `number` is that of each channel."""
     channels, longest = np.bincount(number), np.zeros(number.max() + 1, dtype=np.int64)
     np.maximum.at(longest, number, lanes)
-    beside = -(-channels // VECTOR) * longest
-    deep = np.bincount(number, -(-lanes // VECTOR))
-    is_deep = deep < beside
-    return _Vectors(
-        np.where(is_deep, channels, -(-channels // VECTOR)),
-        np.minimum(deep, beside),
-        np.where(is_deep, -(-longest // VECTOR), longest),
-    )
+    best = _Vectors(channels, np.bincount(number, -(-lanes // VECTOR)).astype(np.int64), -(-longest // VECTOR))
+    for at_once in (2, 4, VECTOR):
+        count, rows = -(-channels // at_once), -(-longest * at_once // VECTOR)
+        fewer = count * rows < best.rows
+        best = _Vectors(
+            *(np.where(fewer, new, old) for new, old in zip((count, count * rows, rows), best, strict=True))
+        )
+    return best
 
 
 def _network_bytes(model: Predictor | None) -> int:
