@@ -134,7 +134,6 @@ static void fill_group(spikey_state *state, int64_t g) {
         for (int64_t lane = k; lane < LANES; lane += group->at_once) group->mix_limit[lane] = limit;
         int kind = spikey_kind_of(state->size[channel], state->profiled[channel]);
         group->kind = group->kind < 0 || group->kind == kind ? kind : SPIKEY_MIXED;
-        group->n_profiled += state->profiled[channel];
     }
 }
 
@@ -158,7 +157,6 @@ static void carve(spikey_state *state, const spikey_group *group, spikey_arena *
     TAKE(highest, positions);
     TAKE(last, positions);
     TAKE(gain, positions);
-    TAKE(on_profile, positions);
     TAKE(power, state->gains_follow ? positions : 0);
     TAKE(moved, positions);
     TAKE(origin, positions);
@@ -222,7 +220,6 @@ static void fill_lanes(spikey_state *state, const spikey_group *group) {
             state->lowest[i] = value_of(0, values);
             state->highest[i] = value_of(state->size[channel] - 1, values);
             state->last[i] = value_of(group->initial_codes[lane], values);
-            state->on_profile[i] = state->profiled[channel];
             state->shortest = least(state->shortest, state->length[i]);
             state->profile_mask[i] = -state->profiled[channel];
             state->symbols[i] = (int32_t)least(state->size[channel], SPIKEY_MAX_SMALL);

@@ -92,7 +92,6 @@ typedef struct {
     int64_t position; /* of the first vector */
     int32_t rows, at_once; /* at_once: 1, 2, 4 or 8 channels */
     int32_t first_channel, n_channels;
-    int32_t n_profiled;                   /* of its channels */
     float mix_limit[8];                   /* how fast the mix of each channel's scale may change */
     int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
     int32_t has_means;
@@ -163,7 +162,7 @@ struct spikey_state {
 
     /* of each position */
     int32_t *length, *lowest, *highest, *last;
-    uint8_t *gain, *on_profile;
+    uint8_t *gain;
     int64_t *power;                 /* if gains follow */
     int32_t *moved, *origin;        /* difference of the step, and first value of the lane, in 1/64 codes */
     /* the rest is in codes or octaves */
