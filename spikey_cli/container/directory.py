@@ -446,13 +446,15 @@ def _read_files(
         _bounded(_read_repeated(table, n_layouts, limit, what), max_bytes, too_large)
         for limit, what in ((MAX_HEADER_BYTES, "a header"), (MAX_TRAILER_BYTES, "a trailer"))
     )
+    max_items = limits.entries  # gaps, groups and fields of all files of records
     frames, fields = iter(sizes), zip(headers, trailers, rates, channels, strict=True)
     files: list[FileEntry] = []
     for name, number in zip(names, types, strict=True):
         if number == 0:
             files.append(FileEntry(name, next(frames)))
         elif number == RECORDS:
-            records = unpack_records(table, MAX_FRAMES)
+            records = unpack_records(table, MAX_FRAMES, max_items)
+            max_items -= len(records.gaps) + len(records.groups) + len(records.fields)
             files += record_entries(name, records, [_read_coded(table, layout) for layout in records.layouts])
         else:
             header, trailer, rate, n_channels = next(fields)

@@ -16,6 +16,7 @@ from ..io.records import (
     MAX_FIELDS,
     MAX_GAP_BYTES,
     MAX_GAPS,
+    MAX_GROUPS,
     MAX_HEADER_BYTES,
     MAX_RECORD_BYTES,
     MAX_TRAILER_BYTES,
@@ -23,6 +24,7 @@ from ..io.records import (
     Group,
     RecordLayout,
 )
+from .limits import beyond_memory
 from .table_reader import TableReader
 
 _BIG_ENDIAN, _OFFSET_BINARY = 1, 2
@@ -55,17 +57,35 @@ def pack_records(records: RecordLayout) -> bytes:
     return bytes(out)
 
 
-def unpack_records(table: TableReader, max_frames: int) -> RecordLayout:
-    """Parse the layout of a file of records. Raises DamageError if it is malformed."""
+def unpack_records(table: TableReader, max_frames: int, max_items: int) -> RecordLayout:
+    """Parse the layout of a file of records.
+
+    Parameters
+    ----------
+    table : TableReader
+    max_frames : int
+        Maximum number of records, and of bytes of the file.
+    max_items : int
+        Maximum number of gaps, groups and fields together that the reader allows.
+
+    Raises
+    ------
+    DamageError
+        It is malformed.
+    LimitError
+        It has more than `max_items`.
+    """
     header = table.take(table.number(MAX_HEADER_BYTES, "the length of a header"), "a header")
     trailer = table.take(table.number(MAX_TRAILER_BYTES, "the length of a trailer"), "a trailer")
     n_records = table.number(max_frames, "the number of records")
     gaps, at = [], 0
-    for _ in range(table.number(MAX_GAPS, "the number of gaps")):
+    n_gaps = table.number(MAX_GAPS, "the number of gaps")
+    for _ in range(n_gaps):
         at += table.number(max_frames, "the place of a gap")
         gaps.append((at, table.take(table.number(MAX_GAP_BYTES, "the length of a gap"), "a gap")))
     groups = []
-    for _ in range(table.count("the number of groups")):
+    n_groups = table.number(MAX_GROUPS, "the number of groups")
+    for _ in range(n_groups):
         number = table.number(max(SampleType), "the type of a sample")
         if number == 0:
             raise DamageError("a group has samples of type 0")
@@ -76,7 +96,10 @@ def unpack_records(table: TableReader, max_frames: int) -> RecordLayout:
             raise DamageError(f"a group has samples of byte order {order}")
         groups.append(Group(SampleType(number), rate, samples, bool(order & 1), bool(order & 2)))
     fields = []
-    for _ in range(min(table.count("the number of fields"), MAX_FIELDS + 1)):
+    n_fields = table.number(MAX_FIELDS, "the number of fields")
+    if n_gaps + n_groups + n_fields > max_items:
+        raise beyond_memory("it has too many fields of records")
+    for _ in range(n_fields):
         group = table.number(len(groups), "the group of a field") - 1
         if group < 0:
             kept_type = table.number(FLOAT64, "the type of kept numbers")

@@ -33,6 +33,7 @@ MAX_RECORD_BYTES = 1 << 23
 
 MAX_FIELDS = 1 << 16
 MAX_GAPS = 1 << 10
+MAX_GROUPS = 1 << 10
 MAX_HEADER_BYTES = MAX_TRAILER_BYTES = 1 << 20
 """Largest header, and trailer, of a file of records."""
 MAX_GAP_BYTES = 1 << 10
@@ -105,8 +106,8 @@ class RecordLayout:
     def __post_init__(self) -> None:
         if len(self.header) > MAX_HEADER_BYTES or len(self.trailer) > MAX_TRAILER_BYTES:
             raise ValueError(f"{len(self.header)} bytes of header or {len(self.trailer)} of trailer are too many")
-        if len(self.fields) > MAX_FIELDS or len(self.gaps) > MAX_GAPS:
-            raise ValueError("a record has too many fields, or a file too many gaps")
+        if len(self.fields) > MAX_FIELDS or len(self.groups) > MAX_GROUPS or len(self.gaps) > MAX_GAPS:
+            raise ValueError("a record has too many fields or groups, or a file too many gaps")
         if any(field.number < 1 or field.group >= len(self.groups) for field in self.fields):
             raise ValueError("a field is empty, or of no group")
         if any(field.group < 0 and field.kept_type not in KEPT_TYPES for field in self.fields):

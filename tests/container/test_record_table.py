@@ -9,11 +9,12 @@ import pytest
 
 from spikey_cli.container.block_table import BlockTable, StreamEntry, pack_block_table, unpack_block_table
 from spikey_cli.container.directory import Directory, channel_names, pack_directory, record_entries, unpack_directory
+from spikey_cli.container.limits import Limits
 from spikey_cli.container.parts import Part
 from spikey_cli.container.record_table import pack_records, unpack_records
 from spikey_cli.container.table_reader import TableReader
 from spikey_cli.core.quantizer import identity
-from spikey_cli.errors import DamageError
+from spikey_cli.errors import DamageError, LimitError
 from spikey_cli.io.layout import SampleType
 from spikey_cli.io.records import Field, Group, RecordLayout
 from spikey_cli.topology.topology import Topology
@@ -28,7 +29,7 @@ PARTS = (Part(1, 0, 40), Part(2, 0, 20), Part(0, 0, 80))
 
 def test_a_layout_comes_back():
     table = TableReader(pack_records(LAYOUT))
-    assert unpack_records(table, 1 << 56) == LAYOUT
+    assert unpack_records(table, 1 << 56, 100) == LAYOUT
     table.end("the layout")
 
 
@@ -51,7 +52,7 @@ def test_changed_bytes_are_refused_or_a_layout(at):
     for change in (1, 0x80, 0xFF):
         packed[at] ^= change
         with contextlib.suppress(DamageError):
-            assert isinstance(unpack_records(TableReader(bytes(packed)), 1 << 56), RecordLayout)
+            assert isinstance(unpack_records(TableReader(bytes(packed)), 1 << 56, 100), RecordLayout)
         packed[at] ^= change
 
 
@@ -85,3 +86,12 @@ def test_kept_numbers_without_samples_are_in_blocks_of_verbatim_files():
     directory = Directory(record_entries("a.rec", records, []), Topology.independent(0))
     table = pack_block_table(BlockTable.of(0, (Part(0, 0, 80),), [StreamEntry(8, 0, 0)]), directory)
     assert unpack_block_table(table, directory).steps == 0
+
+
+def test_many_fields_are_beyond_the_limits_of_a_reader():
+    with pytest.raises(LimitError, match="too many fields of records"):
+        unpack_records(TableReader(pack_records(LAYOUT)), 1 << 56, len(FIELDS) + len(GROUPS) + 1)
+    many = tuple(entry._replace(name=f"{i}.rec") for i in range(99) for entry in ENTRIES)
+    packed = pack_directory(Directory(many, Topology.independent(99 * 5)))
+    with pytest.raises(LimitError, match="too many fields of records"):
+        unpack_directory(packed, Limits(memory=1024 * 500))
