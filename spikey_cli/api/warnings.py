@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from ..codec.scan import ScannedSource
 from ..errors import SpikeyWarning
 from ..io.formats import FORMATS, HDF5_SUFFIXES, format_name, resembled_format, suffix
+from ..io.npy import looks_transposed
 from ..io.source import FileSource
 
 _HDF5_WARNING = (
     "stored byte for byte with little gain; to compress the samples of one dataset, and nothing else of the file, name "
     "that dataset (an unknown name lists those that fit)"
+)
+_TRANSPOSED_WARNING = (
+    "its rows seem to be channels, and are coded one after another as one channel; save an array of shape (frames, "
+    "channels) to have its channels"
 )
 
 
@@ -28,6 +33,9 @@ def warn_about(sources: Sequence[ScannedSource]) -> list[SpikeyWarning]:
     hdf5 = [source for source in verbatim if source.size and suffix(source.name) in HDF5_SUFFIXES]
     if hdf5:
         warnings.append(_warning(hdf5, _HDF5_WARNING, "dataset"))
+    transposed = [source for source in sources if source.layout and looks_transposed(source.layout)]
+    if transposed:
+        warnings.append(_warning(transposed, _TRANSPOSED_WARNING, None))
     odd = [(s, s.layout) for s in sources if s.layout and format_name(s.layout.header) == "raw" and s.layout.trailer]
     if odd:
         layout = odd[0][1]

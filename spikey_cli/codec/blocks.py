@@ -181,19 +181,54 @@ def encode_block(
     steps = steps_for([codes.size for codes in channels], preset.lanes)
     lattices = Lattices.of(quantizers)
     points, residues = lattices.split(channels)
-    coded = encode_channels(
-        [*points, *residues],
-        lattices.quantizers,
-        block.reference_graph.subset(range(len(channels))).extended(len(residues)),
-        steps,
-        coder,
-        predictor,
-        workers,
-        preset.effort,
-    )
-    streams = map(_with_escapes, lattices.join_streams(coded), escapes)
-    part_streams = [[next(streams) for _ in range(sample_format.channels)] for sample_format in formats]
+    first_channels = list(itertools.accumulate((each.channels for each in formats), initial=0))
+    not_coded: set[int] = set()
+    while True:
+        coded = encode_channels(
+            [*points, *residues],
+            lattices.quantizers,
+            block.reference_graph.subset(range(len(channels))).extended(len(residues)),
+            steps,
+            coder,
+            predictor,
+            workers,
+            preset.effort,
+            not_coded,
+        )
+        streams = list(map(_with_escapes, lattices.join_streams(coded), escapes))
+        part_streams = [streams[first:stop] for first, stop in itertools.pairwise(first_channels)]
+        in_frames = [
+            i
+            for i, each in enumerate(part_streams)
+            if sum(_ENTRY_BYTES + len(stream.data) for stream in each) > _ENTRY_BYTES + len(block.pieces[i])
+        ]
+        # no other channel may depend on one of a part in frames: encode again if one may
+        own = {channel for i in in_frames for channel in range(first_channels[i], first_channels[i + 1])}
+        own |= {len(points) + k for k, i in enumerate(lattices.positions) if i in own}
+        if all(coded[i].method == Method.PACKED for i in own):
+            break
+        not_coded |= own
+    for i in in_frames:
+        empty = [Stream(Method.FRAMES, b"")] * (formats[i].channels - 1)
+        part_streams[i] = [Stream(Method.FRAMES, bytes(block.pieces[i])), *empty]
     return CodedBlock(block.parts, steps, part_streams + packed)
+
+
+def _has_frames(stream: Stream) -> bool:
+    return stream.method == Method.FRAMES
+
+
+def _channels_of_frames(
+    part: Part, sample_format: SampleFormat, data: bytes
+) -> list[tuple[np.ndarray | None, Escapes | None]]:
+    """Return the codes and the escaped samples of each channel; None if the frames are damaged."""
+    damaged: list[tuple[np.ndarray | None, Escapes | None]] = [(None, None)] * sample_format.channels
+    if len(data) != part.n_frames * sample_format.frame_bytes:
+        return damaged
+    try:
+        return list(zip(*sample_format.codes(data), strict=True))
+    except InputError:
+        return damaged
 
 
 def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[tuple[np.ndarray, Escapes | None]]:
@@ -211,7 +246,11 @@ _ESCAPED = {
     Method.CODED: Method.ESCAPED_CODED,
     Method.SPLIT: Method.ESCAPED_SPLIT,
 }
-_UNCODED = (Method.PACKED, Method.ESCAPED_PACKED, Method.STORED, Method.XZ, Method.NUMBERS)
+_ENTRY_BYTES = 5
+"""Bytes of a stream in a block's table, about."""
+_NO_CODES, _NO_POINTS = Stream(Method.PACKED, b""), Stream(Method.SPLIT, bytes(3))
+"""Streams of channels whose codes stand elsewhere."""
+_UNCODED = (Method.PACKED, Method.ESCAPED_PACKED, Method.STORED, Method.XZ, Method.NUMBERS, Method.FRAMES)
 _SPLIT = (Method.SPLIT, Method.ESCAPED_SPLIT)
 _UNESCAPED: dict[int, Method] = {escaped: method for method, escaped in _ESCAPED.items()}
 
@@ -421,6 +460,12 @@ def decode_block(
     escapes_at = dict(zip(block.needed, (escapes for _, escapes in split), strict=False))
     lengths = [part.n_frames for part, _ in places]
     lattices = Lattices.of([formats[part.file].quantizer.of_channel(channel) for part, channel in places])
+    in_frames = {part: stream.data for (part, _), stream in zip(places, streams, strict=True) if _has_frames(stream)}
+    # they are not coded, so that no other channel depends on them
+    streams = [
+        (_NO_POINTS if i in lattices.lattices else _NO_CODES) if _has_frames(stream) else stream
+        for i, stream in enumerate(streams)
+    ]
     streams = lattices.split_streams(streams)
     decoded = decode_channels(
         streams,
@@ -435,6 +480,10 @@ def decode_block(
         effort,
     )
     codes_at = dict(zip(block.needed, lattices.join(decoded), strict=False))
+    channels_of = {part: _channels_of_frames(part, formats[part.file], data) for part, data in in_frames.items()}
+    for position, (part, channel) in zip(block.needed, places, strict=False):
+        if part in channels_of:
+            codes_at[position], escapes_at[position] = channels_of[part][channel]
     chosen = [position for position in block.chosen if block.channels[position][0].file in formats]
     for position in chosen:
         if (source := block.source_of(position)) is not None:
@@ -594,10 +643,14 @@ class Decoder(NamedTuple):
         }
         sources = [source_position(places, formats, position) for position in chosen]
         needed = reference_graph.needed(sorted({*chosen, *(source for source in sources if source is not None)}))
+        stream_of = {
+            position: position - places[position][1] if method == Method.FRAMES else position
+            for position, method in zip(needed, table.methods[needed].tolist(), strict=True)
+        }
+        read = self.reader.read_streams(i, table, set(stream_of.values()))
         # an empty stream stands for a damaged one
-        streams = [
-            Stream(entry.method, data or b"") for _, entry, data in self.reader.read_streams(i, table, set(needed))
-        ]
+        data_of = {position: Stream(entry.method, data or b"") for position, entry, data in read}
+        streams = [data_of[stream_of[position]] for position in needed]
         graph = reference_graph.subset(needed)
         return FetchedBlock(table.steps, places, chosen, needed, streams, formats, records, graph, max_lanes)
 

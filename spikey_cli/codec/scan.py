@@ -6,14 +6,17 @@ recorded together are found. The source is read again to encode it; a source tha
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from ..container.quantizer_table import pack_quantizer
+from ..container.scaling_table import pack_scaling
 from ..core.channel_quantizers import ByChannel, ChannelSearch
-from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat
+from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat, identity
 from ..core.residual import EXCERPT_SAMPLES, residuals
 from ..core.scaling import FileScaling
 from ..errors import InputError, system_fault
@@ -26,6 +29,10 @@ from .scaling_search import MAX_ESCAPED, find_file_scaling
 _CHUNK_BYTES = 8 << 20
 _EXCERPT_PIECES, _EXCERPT_SAMPLES = 8, 1 << 18
 """Pieces, and samples in all of them, in which the scaling of a file is searched."""
+_END_BYTES = 4096
+"""Bytes that header and trailer of a file may always take; of long files, a share of the samples' bytes."""
+_MIN_TABLE_BYTES = 128
+"""Bytes that a quantizer or a scaling may always take; of long files, a share of the samples' bytes."""
 _ROUNDS = 3
 """Searches for the scaling of a file."""
 _MAX_ESCAPED_KEPT = 1 << 12
@@ -184,6 +191,8 @@ def scan(source: Path | Source) -> ScannedSource:
             raise InputError(system_fault(source, "read", error)) from error
         verbatim = ScannedSource(source, source.name, status, None, IDENTITY, ())
         records = layout if isinstance(layout, RecordLayout) else None
+        if isinstance(layout, Layout) and _has_long_ends(layout):
+            return verbatim
         if isinstance(layout, Layout):
             layouts: Sequence[Layout] = (layout,)
             reader = _Frames(file, source, layout)
@@ -203,9 +212,28 @@ def scan(source: Path | Source) -> ScannedSource:
         for i, (layout, survey) in enumerate(zip(layouts, surveys, strict=True))
         if survey is not None
     ]
-    if len(found) < len(layouts):
+    if len(found) < len(layouts) or any(map(_has_long_scalings, found)):
         return verbatim
     return verbatim._replace(records=records, groups=tuple(found)) if records else found[0]._replace(group=-1)
+
+
+def _has_long_ends(layout: Layout) -> bool:
+    """Return whether header and trailer, which the directory holds twice, would make an archive much larger."""
+    ends = layout.header + layout.trailer
+    allowed = _END_BYTES + (layout.file_bytes - len(ends)) // 8
+    return len(ends) > allowed and len(zlib.compress(ends)) > allowed
+
+
+def _table_room(layout: Layout) -> int:
+    """Return the bytes that the quantizer or the scaling of a file may take in the directory."""
+    return max(_MIN_TABLE_BYTES, layout.n_frames * layout.frame_bytes // 16) // 2  # it stands twice
+
+
+def _has_long_scalings(source: ScannedSource) -> bool:
+    layout, scaling = source.layout, source.scaling
+    if layout is None or scaling is None or isinstance(source.source, ArraySource):
+        return False
+    return len(pack_scaling(scaling)) > _table_room(layout)
 
 
 class UnscaledError(InputError):
@@ -302,7 +330,14 @@ class _Survey:
 
     def quantizer(self) -> tuple[Quantizer, tuple[np.ndarray, ...]]:
         """Return the quantizer, and the residuals of each channel."""
-        quantizer = self._by_channel.quantizer(self._search.quantizer(), self._layout.channels)
+        all_values = identity(self.scaling.integer_bytes if self.scaling else int(self._layout.sample_type))
+        candidates = (
+            each
+            for whole in (self._search.quantizer(), all_values)
+            for each in (self._by_channel.quantizer(whole, self._layout.channels), whole)
+        )
+        room = _table_room(self._layout)
+        quantizer = next((each for each in candidates if len(pack_quantizer(each)) <= room), all_values)
         excerpt = quantizer.coded(self._excerpt) if isinstance(quantizer, ByChannel) else self._excerpt
         return quantizer, residuals(excerpt)
 

@@ -9,7 +9,7 @@ Joint groups are divided among workers. A channel's stream depends on no code ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -89,6 +89,7 @@ def encode_channels(
     predictor: Predictor | None,
     workers: Workers,
     effort: int = EFFORT,
+    packed: Collection[int] = (),
 ) -> list[Stream]:
     """Encode the channels of one block.
 
@@ -106,6 +107,8 @@ def encode_channels(
     workers : Workers
     effort : int
         How much the adaptation learns; see `presets`.
+    packed : collection of int
+        Channels that are not coded.
 
     Returns
     -------
@@ -115,7 +118,8 @@ def encode_channels(
 
     def encode_group(group: list[int]) -> list[Stream]:
         own, graph = [channels[i] for i in group], reference_graph.subset(group)
-        return _encode_group(own, [quantizers[i] for i in group], graph, steps, coder, predictor, effort)
+        not_coded = {k for k, i in enumerate(group) if i in packed}
+        return _encode_group(own, [quantizers[i] for i in group], graph, steps, coder, predictor, effort, not_coded)
 
     return _by_group(encode_group, [codes.size for codes in channels], steps, reference_graph, workers)
 
@@ -219,8 +223,9 @@ def _encode_group(
     coder: Coder,
     predictor: Predictor | None,
     effort: int,
+    not_coded: set[int],
 ) -> list[Stream]:
-    packed = {i for i, quantizer in enumerate(quantizers) if quantizer.size == 1}
+    packed = {i for i, quantizer in enumerate(quantizers) if quantizer.size == 1} | not_coded
     while True:
         coded: dict[int, bytes] = {}
         if chosen := [i for i in range(len(channels)) if i not in packed]:

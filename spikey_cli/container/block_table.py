@@ -1,6 +1,7 @@
 """The table of a block: its parts, and the method, size and checksum of each stream.
 
 steps (0 in a block of verbatim files), number of parts, the parts (see `part_table`)
+column of which parts are in frames, which have one stream
 column of the methods of all streams, wide column of their sizes
 not compressed: the CRC-32 of each stream, 4 bytes
 """
@@ -18,7 +19,7 @@ from .directory import Directory, FileEntry
 from .limits import beyond_memory
 from .packing import MAX_EXCESS, MAX_EXPANSION, unpack
 from .part_table import put_parts, read_parts
-from .parts import Part
+from .parts import Method, Part
 from .table_reader import TableReader
 from .table_writer import TableWriter
 
@@ -73,10 +74,19 @@ def block_table(table: BlockTable, directory: Directory) -> TableWriter:
     out.number(table.steps)
     out.number(len(table.parts))
     put_parts(out, [table.parts], directory)
-    out.column(table.methods)
-    out.wide_column(table.lengths)
-    out.tail.append(table.crcs.astype("<u4").tobytes())
+    channels = [directory.files[part.file].channels for part in table.parts]
+    first = np.cumsum([0, *channels])[: len(channels)]
+    out.column((table.methods[first] == Method.FRAMES).astype(np.int64))
+    listed = _are_listed(table.methods, table.lengths)
+    out.column(table.methods[listed])
+    out.wide_column(table.lengths[listed])
+    out.tail.append(table.crcs[listed].astype("<u4").tobytes())
     return out
+
+
+def _are_listed(methods: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return which streams the table lists: of a part in frames, that of its first channel."""
+    return (methods != Method.FRAMES) | (lengths > 0)
 
 
 def pack_block_table(table: BlockTable, directory: Directory) -> bytes:
@@ -108,12 +118,13 @@ def unpack_block_table(packed: bytes, directory: Directory, max_samples: int = M
     reader = TableReader(data, tail)
     steps = reader.number(MAX_BLOCK_SAMPLES, "the number of steps")
     (parts,) = read_parts(reader, [reader.count("the number of parts")], directory)
+    are_frames = reader.column(len(parts), 1, "whether a part is in frames").tolist()
     samples = n_streams = lanes = widest_frame = 0
-    for part in parts:
+    for part, is_frames in zip(parts, are_frames, strict=True):
         file = directory.files[part.file]
         if (file.layout is None) != (steps == 0) and not (steps and file.kept):
             raise DamageError("a block holds both channels and verbatim bytes")
-        n_streams += file.channels
+        n_streams += 1 if is_frames else file.channels
         samples += part.n_frames * file.channels
         lanes += -(-part.n_frames // steps) * file.channels if steps and file.layout else 0
         widest_frame = max(widest_frame, file.channels)
@@ -129,7 +140,27 @@ def unpack_block_table(packed: bytes, directory: Directory, max_samples: int = M
         raise DamageError(f"a block of {samples} samples in {lanes} lanes is larger than the format allows")
     if samples > max(max_samples, widest_frame):
         raise beyond_memory(f"it has a block of {samples} samples")
-    return BlockTable(steps, parts, methods, lengths, np.frombuffer(reader.tail, "<u4").astype(np.int64))
+    crcs = np.frombuffer(reader.tail, "<u4").astype(np.int64)
+    return BlockTable(steps, parts, *_with_frames(parts, are_frames, np.stack([methods, lengths, crcs]), directory))
+
+
+def _with_frames(
+    parts: Sequence[Part], are_frames: Sequence[int], listed: np.ndarray, directory: Directory
+) -> np.ndarray:
+    """Return the methods, lengths and checksums of the streams of all channels."""
+    columns, at = [], 0
+    for part, is_frames in zip(parts, are_frames, strict=True):
+        file = directory.files[part.file]
+        own = listed[:, at : at + (1 if is_frames else file.channels)]
+        at += own.shape[1]
+        if is_frames and (file.layout is None or own[1, 0] != part.n_frames * file.frame_bytes):
+            raise DamageError("a part in frames has a stream of another size")
+        if ((own[0] == Method.FRAMES) != is_frames).any():
+            raise DamageError("a part in frames has another stream, or another part one of frames")
+        columns.append(own)
+        if is_frames:
+            columns.append(np.tile([[int(Method.FRAMES)], [0], [0]], file.channels - 1))
+    return np.concatenate([np.zeros((3, 0), np.int64), *columns], axis=1)
 
 
 def _check_records(parts: Sequence[Part], directory: Directory) -> None:

@@ -28,6 +28,8 @@ class Method(IntEnum):
     """Escaped samples, then as SPLIT."""
     NUMBERS = 8
     """Kept numbers of records (see `core.numbers`)."""
+    FRAMES = 9
+    """The bytes of all frames of a part, in the stream of its first channel; the streams of the others are empty."""
 
 
 class Part(NamedTuple):

@@ -80,7 +80,8 @@ def _parse_npy(file: BinaryIO, size: int, source: Source) -> Layout | RecordLayo
     is_verbatim = isinstance(source, ArraySource) and source.is_verbatim
     if (is_verbatim or isinstance(source, FileSource)) and (times := npy.parse_times(file, size)):
         return times
-    return None if is_verbatim else npy.parse(file, size, source.sample_rate)
+    layout = None if is_verbatim else npy.parse(file, size, source.sample_rate)
+    return layout if layout is None or isinstance(source, ArraySource) else npy.transposed(file, layout)
 
 
 HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")

@@ -11,16 +11,19 @@ int64 or float64 that count up, have no samples to predict: `parse_times` finds 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from tokenize import TokenError
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
 
-from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType
+from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType, samples_from_bytes
 from .records import FLOAT64, Field, RecordLayout
 
 MAGIC = b"\x93NUMPY"
+
+_ROWS_COMPARED = 64
 
 FAULTS = (
     ValueError,
@@ -126,6 +129,33 @@ def parse_times(file: BinaryIO, size: int) -> RecordLayout | None:
     header = file.read(fields.length)
     file.seek(end)
     return RecordLayout(header, file.read(size - end), n, (), (Field(1, kept_type=_TIMES[fields.dtype]),))
+
+
+def looks_transposed(layout: Layout) -> bool:
+    """Return whether the samples of an array of shape (channels, frames) were laid out one row after another."""
+    fields = parse_header(layout.header)
+    return fields is not None and len(fields.shape) == 2 and (layout.n_frames, layout.channels) != fields.shape
+
+
+def transposed(file: BinaryIO, layout: Layout) -> Layout:
+    """Return the layout of an array whose rows seem to be channels: one channel, which is one row after another.
+
+    There are more columns than rows, and samples resemble the next ones of their row more than those of their column.
+    """
+    if layout.n_frames >= layout.channels:
+        return layout
+    file.seek(layout.data_offset)
+    rows = min(layout.n_frames, _ROWS_COMPARED)
+    data = file.read(rows * layout.frame_bytes)
+    if rows == 0 or len(data) < rows * layout.frame_bytes:
+        return layout
+    samples = samples_from_bytes(data, layout.channels, layout.sample_type).astype(np.float64)
+    if rows > 1:
+        with np.errstate(invalid="ignore", over="ignore"):
+            along_rows, along_columns = (np.abs(np.diff(samples, axis=axis)) for axis in (1, 0))
+        if not np.mean(along_rows) < np.mean(along_columns) / 2:
+            return layout
+    return replace(layout, channels=1, n_frames=layout.n_frames * layout.channels)
 
 
 def parse_header(start: bytes) -> NpyHeader | None:

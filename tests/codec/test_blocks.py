@@ -14,7 +14,7 @@ from support.recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 
-METHODS = (*range(10), 77, 127, 128, 255)
+METHODS = (*range(11), 77, 127, 128, 255)
 TEXT = b"spikes and more spikes, " * 50
 
 

@@ -153,13 +153,14 @@ def contents() -> dict[str, dict[str, bytes]]:
             "times.npy": npy_bytes(np.delete(np.arange(200) + 12345, 50) / 30_000.27),
         },
         "blocks": {f"{i}.wav": wav_bytes(n1_samples(session[:600, i])) for i in range(2)},
-        # 8, 16 and 24 bits; identity and palette; small and large alphabets
+        # 8, 16 and 24 bits; identity and palette; small and large alphabets; a part in frames
         "widths": {
             "one.wav": wav_bytes(np.clip(probe[:300, :2] - 400, 0, 255), 1),
             "three.wav": wav_bytes(np.cumsum(random.integers(-900, 901, (300, 2)), axis=0) * 64, 3),
             "palette.wav": wav_bytes(np.array([-30000, -1000, 17, 4000, 32767])[random.integers(0, 5, 300)]),
             "square.wav": wav_bytes(np.where(np.arange(500) // 7 % 2, 32767, -32768)),
             "noise.wav": wav_bytes(random.integers(-32768, 32768, 200)),
+            "few_frames.wav": wav_bytes(np.cumsum(random.integers(-9, 9, (3, 20)), axis=1)),
         },
         # integers of 32 bits, and floats; escaped samples
         "scaled": {

@@ -99,7 +99,7 @@ def by_hand(name="a", stream=b"abc", part=(0, 0, 3), quantizer=b"") -> bytes:
     header += struct.pack("<I", zlib.crc32(header))
     method, steps = (0, 1) if quantizer else (2, 0)
     file, first, frames = part
-    table = packed(bytes([steps, 1, 2 * file, first, frames, method, 0, len(stream)]))
+    table = packed(bytes([steps, 1, 2 * file, first, frames, 0, method, 0, len(stream)]))
     table += struct.pack("<I", zlib.crc32(stream))
     block = b"SPKB" + identity + struct.pack("<2I", 0, len(table))
     block += struct.pack("<I", zlib.crc32(table + block)) + table + stream

@@ -32,7 +32,7 @@ DEVICES = r"con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³]"
 F: Any = np.float32
 SCALED = {4: "<i", 5: "<f", 6: "<d", 7: "<H", 8: "<I", 9: "<q"}  # sample types that are computed from integers
 UNSAFE = re.compile(rf'[\0-\x1f\\:*?"<>|\ud800-\udfff]|(^|[/ .])(/|$)|(^|/)({DEVICES}) *([./]|$)', re.IGNORECASE)
-(RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ, ESCAPED, _, SPLIT, _, NUMBERS) = range(1, 4), range(9)
+(RICE, RANGE, HUFFMAN), (PACKED, CODED, STORED, XZ, ESCAPED, _, SPLIT, _, NUMBERS, FRAMES) = range(1, 4), range(10)
 RECORDS, FLOAT64 = 10, 9
 REFUSALS = (ArithmeticError, LookupError, ValueError, EOFError, OSError, lzma.LZMAError, struct.error, zlib.error)
 
@@ -370,13 +370,15 @@ class File:
         self.records, self.groups, self.is_group, self.owner, self.unit = None, list[File](), False, self, 1
         self.channels = [
             SimpleNamespace(
-                file=self, number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=[], escapes={}, residues=[]
+                **{"file": self, "number": -1, "coding_pass": 0, "earlier": [], "later": [], "lag": 0},
+                **{"codes": [], "escapes": {}, "frames": {}, "residues": []},
             )
             for _ in range(n_channels)
         ]
         self.coder, self.effort, self.network, self.frames = coder, effort, network, frames
         self.header, self.trailer, self.linked = header, trailer, set[int]()
-        data_size = frames * n_channels * {0: 1, 4: 4, 5: 4, 6: 8, 7: 2, 8: 4, 9: 8}.get(size, size)
+        self.width = {0: 1, 4: 4, 5: 4, 6: 8, 7: 2, 8: 4, 9: 8}.get(self.sample_type, size)
+        data_size = frames * n_channels * self.width
         if header.startswith(b"RIFF") and len(header) >= 12:
             stated = [int.from_bytes(header[i : i + 4], "little") for i in (4, len(header) - 4)]
             sizes = zip(stated, (len(header) + data_size + len(trailer) - 8, data_size), strict=True)
@@ -424,6 +426,8 @@ class File:
             yield map(self.sample, repeat(channel), count(), samples_of(channel, self.channels))
 
     def sample(self, channel: Any, frame: int, value: int) -> bytes:
+        if frame in channel.frames:
+            return channel.frames[frame]
         if self.sample_type > 3:
             return channel.escapes.get(frame) or scaled(value, channel.scaling, self.sample_type)
         return value.to_bytes(self.sample_bytes, "little", signed=self.sample_bytes > 1)
@@ -500,15 +504,29 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> tuple[int,
     require(header[:16] == start, "a block belongs to another archive, or is out of order")
     steps, channels, behind = table.uvarint(), list[BlockChannel](), list[BlockChannel]()
     (parts,) = read_parts(table, [table.uvarint()], files)
-    n_streams = sum(len(files[part[0]].channels) for part in parts)
+    are_frames = table.column(len(parts))
+    require(max(are_frames, default=0) < 2, "whether a part is in frames is no truth value")
+    n_streams = sum(1 if each else len(files[part[0]].channels) for part, each in zip(parts, are_frames, strict=True))
     methods, stream_sizes = table.column(n_streams), table.wide(n_streams)
     streams = zip(methods, stream_sizes, (table.tail.number(4) for _ in methods), strict=True)
-    for part in parts:
+    for part, in_frames in zip(parts, are_frames, strict=True):
         file, span = files[part[0]], part[1:]
-        for channel in file.channels:
+        for channel in file.channels[: 1 if in_frames else None]:
             method, size, crc = next(streams)
             stream = archive.take(size)
             require(zlib.crc32(stream) == crc, f"a stream of {file.name} is damaged")
+            require(in_frames == (method == FRAMES), f"a part of {file.name} is in frames and has other streams")
+            if in_frames:
+                require(not file.is_verbatim, f"{file.name} has no frames")
+                frames = Reader(stream)
+                for frame in range(span[0], sum(span)):
+                    for each in file.channels:
+                        each.frames[frame] = frames.take(file.width)
+                frames.end()
+                for each in file.channels:
+                    channels.append(BlockChannel(file, Grid(range(1), []), each, span, steps, PACKED, b""))
+                    each.residues += [0] * (span[1] if isinstance(each.grid, Lattice) else 0)
+                break
             plain = method - 4 if method in (ESCAPED, ESCAPED + 1) else SPLIT if method == SPLIT + 1 else method
             is_split = isinstance(channel.grid, Lattice)
             if method == NUMBERS:
