@@ -237,6 +237,10 @@ def compress(
     named = without_collisions(find_sources(inputs, recursive=recursive, fail=fail), fail)
     sources, warnings = without_archive(named, path)
     predictor: Predictor | None = encoding.predictor or default_predictor()
+    if path.is_symlink():
+        warnings.append(
+            SpikeyWarning(f"{archive}: was a link, which the archive replaces; what it led to is unchanged")
+        )
     progress_stages = stages(progress, 1 + verify + remove_source)
     target = WholeFile(path, force=force)
     try:

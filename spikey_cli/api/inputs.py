@@ -173,7 +173,7 @@ def without_collisions(sources: Sequence[Source], fail: Fail) -> list[Source]:
         name = source.name
         fault = name_fault(name)
         if fault:
-            fail(InputError(f"{source}: the name {name!r} {fault}; rename it"))
+            fail(_error_of(source) or InputError(f"{source}: the name {name!r} {fault}; rename it"))
             continue
         key = folded(name)
         parents = [key[:at] for at, letter in enumerate(key) if letter == "/"]
@@ -194,6 +194,15 @@ def without_collisions(sources: Sequence[Source], fail: Fail) -> list[Source]:
             kept.append(source)
     lost = [source for source in sources if not any(source is other for other in kept)]
     return [source for source in kept if not is_about(source, lost)]
+
+
+def _error_of(source: Source) -> InputError | None:
+    """Return why a source cannot be read: a pattern that matched no file is the name of none."""
+    try:
+        source.status()
+    except InputError as error:
+        return error
+    return None
 
 
 def scan_sources(sources: Sequence[Source], workers: Workers, fail: Fail) -> list[ScannedSource]:

@@ -11,8 +11,8 @@ from ..io.npy import looks_transposed
 from ..io.source import FileSource
 
 _HDF5_WARNING = (
-    "stored byte for byte with little gain; to compress the samples of one dataset, and nothing else of the file, name "
-    "that dataset (an unknown name lists those that fit)"
+    "stored byte for byte, without predicting its samples; to compress the samples of one dataset, and nothing else of "
+    "the file, name that dataset (an unknown name lists those that fit)"
 )
 _TRANSPOSED_WARNING = (
     "its rows seem to be channels, and are coded one after another as one channel; save an array of shape (frames, "

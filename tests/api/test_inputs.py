@@ -214,3 +214,19 @@ def test_names_that_cannot_coexist(first, second, reason):
 def test_names_that_can_coexist(first, second):
     sources = [BytesSource(b"", name) for name in (first, second)]
     assert without_collisions(sources, pytest.fail) == sources
+
+
+def test_a_pattern_that_matched_nothing_is_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"\*\.dat: cannot read: No such file or directory; check the name"):
+        spikey_cli.compress([tmp_path / "*.dat"], tmp_path / "out.spk")
+
+
+def test_a_link_that_is_replaced_is_told(tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav_bytes(np.arange(100)))
+    spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "old.spk")
+    (tmp_path / "link.spk").symlink_to("old.spk")
+    before = (tmp_path / "old.spk").read_bytes()
+    (warning,) = spikey_cli.compress([tmp_path / "a.wav"], tmp_path / "link.spk", force=True).warnings
+    assert "link.spk: was a link, which the archive replaces" in str(warning)
+    assert not (tmp_path / "link.spk").is_symlink()
+    assert (tmp_path / "old.spk").read_bytes() == before
