@@ -1,57 +1,79 @@
-"""Ratios of the presets beside FLAC's and WavPack's, recording by recording: `python benchmarks/real.py FILE.wav...`.
+"""Spikey and other codecs, recording by recording: `python benchmarks/real.py FILE.wav...`.
 
-Prints one row for each file: bytes of the WAV over compressed bytes, all bytes counted. Every archive is decoded and
-compared when it is made. FLAC and WavPack are left out where they are not installed or refuse a file.
+Prints the ratio of each recording, bytes of the WAV over compressed bytes, with all bytes counted; then means over the
+recordings. Every result is decoded and compared. Codecs that are not installed, or that refuse a recording, are named.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
+import statistics
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
-import spikey_cli
+import click
 
-PRESETS = {
-    "fast": spikey_cli.Encoding(preset="fast"),
-    "default": spikey_cli.Encoding(),
-    "default, range": spikey_cli.Encoding("range"),
-    "best": spikey_cli.Encoding(preset="best"),
-}
-RIVALS = {
-    "flac -8": ["flac", "-8", "--silent", "--force", "--channel-map=none", "-o", "{out}", "{file}"],
-    "wavpack -hh -x6": ["wavpack", "-hh", "-x6", "-q", "-y", "{file}", "-o", "{out}"],
-}
+from spikey_cli.bench.comparison import Comparison
+from spikey_cli.bench.plot import Point, draw_points
+from spikey_cli.bench.report import choose_codecs
+from spikey_cli.bench.row import DIRECTIONS, Row
+
+SETTINGS = ("default", "fast", "range", "best")
+"""The first one is what means of ratios are relative to."""
 
 
-def rival_bytes(command: list[str], file: Path, folder: Path) -> int | None:
-    """Return the bytes that a rival makes of a file; None if it cannot."""
-    out = folder / "rival"
-    arguments = [word.format(file=file, out=out) for word in command]
-    if not shutil.which(arguments[0]) or subprocess.run(arguments, capture_output=True).returncode:
-        return None
-    made = [path for path in folder.iterdir() if path.stem == "rival"]
-    size = made[0].stat().st_size
-    made[0].unlink()
-    return size
+def measure(file: Path, rivals: str, repeats: int) -> tuple[dict[str, Row], list[str]]:
+    """Return the row of each codec, by its name, and those that refuse the recording."""
+    with tempfile.TemporaryDirectory() as folder:
+        comparison = Comparison([file], Path(folder))
+        for setting in SETTINGS:
+            comparison.add_spikey(setting, in_process=True)
+        comparison.add_others([codec for codec in choose_codecs(rivals) if codec.installed], on_codes=False)
+        comparison.run(repeats, lambda line: None)
+    return {row.name: row for row in comparison.rows}, comparison.refused
 
 
-def main(files: list[Path]) -> None:
-    """Print the table."""
-    print("| recording |", *(f"{name} |" for name in (*PRESETS, *RIVALS)))
-    print("|---|" + "---|" * (len(PRESETS) + len(RIVALS)))
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--rivals", default="all", show_default=True, help="Other codecs, as in `spikey bench`.")
+@click.option("--repeats", default=1, show_default=True, type=click.IntRange(min=1), help="Measured runs.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw mean ratio against mean processor time.")
+def main(files: tuple[Path, ...], rivals: str, repeats: int, plot: Path | None) -> None:
+    """Measure each of FILES by itself."""
+    names = [f"spikey {setting}" for setting in SETTINGS]
+    names += [codec.name for codec in choose_codecs(rivals) if codec.installed]
+    click.echo(f"| recording | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
+    notes = [f"{codec.name}: not installed" for codec in choose_codecs(rivals) if not codec.installed]
+    measured: dict[str, list[tuple[Row, Row]]] = defaultdict(list)
     for file in files:
-        with tempfile.TemporaryDirectory() as folder:
-            sizes: list[int | None] = []
-            for encoding in PRESETS.values():
-                result = spikey_cli.compress([file], Path(folder) / "out.spk", coder=encoding, force=True)
-                sizes.append(result.archive_bytes)
-            sizes += [rival_bytes(command, file, Path(folder)) for command in RIVALS.values()]
-        cells = ("-" if size is None else f"{file.stat().st_size / size:.3f}" for size in sizes)
-        print(f"| {file.stem} |", *(f"{cell} |" for cell in cells), flush=True)
+        rows, refused = measure(file, rivals, repeats)
+        notes += [f"{file.stem}: left out: {reason}" for reason in refused]
+        cells = (f"{rows[name].ratio:.3f}" if name in rows else "-" for name in names)
+        click.echo(f"| {file.stem} | {' | '.join(cells)} |")
+        for name, row in rows.items():
+            measured[name].append((row, rows[names[0]]))
+
+    click.echo(
+        f"\nGeometric means over the recordings that a codec takes; ratio relative to that of {names[0]} on these:\n\n"
+        "| codec | recordings | ratio, relative | compress, processor ns/sample | decompress, processor ns/sample |\n"
+        "|---|---|---|---|---|"
+    )
+    points: dict[str, list[Point]] = {direction: [] for direction in DIRECTIONS}
+    for name in (name for name in names if name in measured):
+        pairs = measured[name]
+        ratio = statistics.geometric_mean(row.ratio / default.ratio for row, default in pairs)
+        times = {
+            direction: statistics.geometric_mean(row.processor_ns(direction) for row, _ in pairs)
+            for direction in DIRECTIONS
+        }
+        click.echo(f"| {name} | {len(pairs)} | {ratio:.3f} | {times['compress']:.0f} | {times['decompress']:.0f} |")
+        share = "" if len(pairs) == len(files) else f" ({len(pairs)} of {len(files)})"
+        for direction in DIRECTIONS:
+            points[direction].append(Point(f"{name}{share}", times[direction], ratio))
+    click.echo("\n" + "\n".join(notes))
+    if plot:
+        plot.write_bytes(draw_points(points, f"ratio relative to {names[0]}"))
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    main()

@@ -83,7 +83,7 @@ def test_only_the_command_knows_its_options(path):
 
 
 OTHER_PROGRAMS: dict[str, set[str]] = {
-    "bench/comparison.py": {"--coder", "--model", "--no-verify"},
-    "bench/programs.py": {"--output-dir-flat", "--output-prefix"},
+    "bench/comparison.py": {"--best", "--coder", "--fast", "--model", "--no-verify"},
+    "bench/programs.py": {"--channel-map", "--output-dir-flat", "--output-prefix"},
 }
 """Options of programs that a module runs; `bench` times the command itself as a process."""

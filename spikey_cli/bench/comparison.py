@@ -1,8 +1,9 @@
 """Several codecs on the same files: they take turns, a warm-up run first, then the counted runs.
 
-Spikey and other programs are timed as whole processes, including their start. Every restored file is compared with its
-original. Other codecs run twice: on the samples as they are, and on the codes of their quantizer, which gives them most
-of the gain of a quantizer such as N1's.
+Spikey and other programs are timed as whole processes, including their start, and Python packages without it. Every
+restored recording is compared with its original. Other codecs run twice where samples have a quantizer: on the samples
+as they are, and on its codes, which gives them most of the gain of a quantizer such as N1's. A codec that refuses a
+file is left out.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ from pathlib import Path
 
 from ..api.compress import Encoding, compress
 from ..api.decompress import decompress
+from ..codec.presets import PRESETS
 from ..codec.scan import ScannedSource, scan
+from ..core.channel_quantizers import ByChannel
 from ..errors import InputError
-from ..io.layout import sample_dtype, samples_to_bytes
+from ..io.formats import find_layout
+from ..io.layout import Layout, sample_dtype, samples_to_bytes
+from ..io.source import FileSource
 from ..model.predictor import find_model
+from .clock import processor_seconds, processor_seconds_of_children
 from .packages import PACKAGES, Package, RawRecording, open_pool
-from .programs import PROGRAMS, Program
+from .programs import PROGRAMS, Program, RefusalError
 from .row import Row
 
 SPIKEY = [sys.executable, "-m", "spikey_cli"]
@@ -45,6 +51,33 @@ class InputSet:
     wavs: list[Path]
     recordings: list[RawRecording]
     """Of the files with 16-bit samples."""
+
+
+def find_setting(setting: str) -> Encoding:
+    """Return the encoding of a setting.
+
+    Parameters
+    ----------
+    setting : str
+        A preset, or a coder at the default preset; a model follows a colon if it is not the default: `range:n1-peers`.
+
+    Raises
+    ------
+    ValueError
+        There is no such preset or coder.
+    InputError
+        There is no such model.
+    """
+    name, _, model = setting.partition(":")
+    predictor = find_model(model) if model else None
+    return Encoding(predictor=predictor, preset=name) if name in PRESETS else Encoding(name, predictor)
+
+
+def _options(setting: str) -> list[str]:
+    """Options of `spikey compress`."""
+    name, _, model = setting.partition(":")
+    presets = {"fast": ["--fast"], "default": [], "best": ["--best"]}
+    return [*presets.get(name, ["--coder", name]), *(["--model", model] if model else [])]
 
 
 class Comparison:
@@ -66,6 +99,8 @@ class Comparison:
     ----------
     rows : list of Row
         The measurements, in the order in which codecs were added.
+    refused : list of str
+        Codecs that cannot compress a file or do not restore it, and why; they have no row.
     """
 
     def __init__(self, files: Sequence[Path], work: Path) -> None:
@@ -75,42 +110,63 @@ class Comparison:
         self.samples = sum(source.layout.n_frames * source.channels for source in self._sources if source.layout)
         self.source_bytes = sum(source.size for source in self._sources)
         self.rows: list[Row] = []
+        self.refused: list[str] = []
         self._runs: list[Run] = []
         self._resources = ExitStack()
         self._pool: ProcessPoolExecutor | None = None
 
-    def add_spikey(self, coder: str, *, verify: bool = False) -> None:
-        """Add Spikey with a coder, and with a model if one follows a colon: `range:n1-peers`.
+    def add_spikey(self, setting: str, *, verify: bool = False, in_process: bool = False) -> None:
+        """Add Spikey with a setting; see `find_setting`.
 
-        Other codecs do not decode what they have compressed; neither does Spikey unless `verify` is true.
+        Other codecs do not decode what they have compressed; neither does Spikey unless `verify` is true. With
+        `in_process` it runs in this process, as Python packages do, without the start of one and its imports.
         """
-        name, _, model = coder.partition(":")
-        options = ["--coder", name, *(["--model", model] if model else []), *([] if verify else ["--no-verify"])]
+        encoding = find_setting(setting)
 
         def run(row: Row, counted: bool) -> None:
             archive, restored = self._new_folder("archive") / "out.spk", self._new_folder("restored")
-            _time_spikey(row, "compress", ["compress", "-q", *options, *self.files, archive], counted)
+
+            def compress_here() -> float:
+                return processor_seconds(lambda: compress(self.files, archive, coder=encoding, verify=verify))
+
+            def decompress_here() -> float:
+                return processor_seconds(lambda: decompress(archive, restored))
+
+            if in_process:
+                _time(row, "compress", compress_here, counted)
+                _time(row, "decompress", decompress_here, counted)
+            else:
+                options = [*_options(setting), *([] if verify else ["--no-verify"])]
+                _time_spikey(row, "compress", ["compress", "-q", *options, *self.files, archive], counted)
+                _time_spikey(row, "decompress", ["decompress", "-q", archive, restored], counted)
             row.compressed_bytes = archive.stat().st_size
-            _time_spikey(row, "decompress", ["decompress", "-q", archive, restored], counted)
-            _check_same(row.name, self.files, restored)
+            for file in self.files:
+                if not filecmp.cmp(file, restored / file.name, shallow=False):
+                    raise InputError(f"{row.name}: the restored {file.name} differs from the original; report it")
 
-        self._add(f"spikey {' '.join(options)}", "samples", run)
+        self._add(f"spikey {setting}{', verified' if verify else ''}", "samples", run)
 
-    def add_others(self, codecs: Sequence[Program | Package]) -> None:
-        """Add other codecs, each on codes and on samples."""
-        samples = self._input_set("samples", self.files)
-        codes = self._input_set("codes", self._write_codes(self._new_folder("codes")))
+    def add_others(self, codecs: Sequence[Program | Package], *, on_codes: bool = True) -> None:
+        """Add other codecs, each on samples and, if `on_codes` and the files have such, on codes."""
+        inputs = [self._input_set("samples", self.files)]
+        if on_codes and self._have_codes():
+            inputs.insert(0, self._input_set("codes", self._write_codes(self._new_folder("codes"))))
         for codec in codecs:
-            for inputs in (codes, samples):
-                self._add(codec.name, inputs.name, self._run_of(codec, inputs))
+            for each in inputs:
+                self._add(codec.name, each.name, self._run_of(codec, each))
 
     def run(self, repeats: int, report: Callable[[str], None]) -> None:
         """Run all codecs in turn, once to warm up and `repeats` times counted; `report` gets a line before each."""
         with self._resources:
             for repeat in range(repeats + 1):
-                for row, run in zip(self.rows, self._runs, strict=True):
-                    report(f"round {repeat} of {repeats}: {row.name}, {row.input}")
-                    run(row, repeat > 0)
+                for row, run in list(zip(self.rows, self._runs, strict=True)):
+                    report(f"round {repeat} of {repeats}: {row.label}")
+                    try:
+                        run(row, repeat > 0)
+                    except RefusalError as error:
+                        self.refused.append(f"{row.label}: {error}")
+                        self.rows.remove(row)
+                        self._runs.remove(run)
 
     def _add(self, name: str, inputs: str, run: Run) -> None:
         self.rows.append(Row(name, inputs, self.samples, self.source_bytes))
@@ -134,13 +190,19 @@ class Comparison:
                 recordings.append(RawRecording(path, layout))
         return InputSet(name, wavs, recordings)
 
+    def _have_codes(self) -> bool:
+        """Whether the files have quantizers, one each, of which other codecs can get the codes."""
+        whole = all(not source.scaling and not isinstance(source.quantizer, ByChannel) for source in self._sources)
+        return whole and any(source.quantizer.kind != "identity" for source in self._sources)
+
     def _write_codes(self, folder: Path) -> list[Path]:
         """Copies of the recordings with codes, centred on zero, in place of the samples."""
         written = []
         for source in self._sources:
             layout = source.layout
             assert layout is not None
-            codes = source.codes(source.read_frames(0, layout.n_frames)).T - source.quantizer.size // 2
+            silence = 128 if layout.sample_bytes == 1 else 0
+            codes = source.codes(source.read_frames(0, layout.n_frames)).T - source.quantizer.size // 2 + silence
             path = folder / source.name
             data = samples_to_bytes(codes.astype(sample_dtype(layout.sample_bytes)), layout.sample_bytes)
             path.write_bytes(layout.header + data + layout.trailer)
@@ -150,11 +212,6 @@ class Comparison:
     def _run_of(self, codec: Program | Package, inputs: InputSet) -> Run:
         if isinstance(codec, Program):
             return lambda row, counted: self._run_program(codec, inputs, row, counted)
-        if len(inputs.recordings) < len(self.files):
-            raise InputError(
-                f"{codec.name} takes only 16-bit samples, which not all files have; leave out the codec or the files",
-                parameter="rivals",
-            )
         return lambda row, counted: self._run_package(codec, inputs, row, counted)
 
     def _run_program(self, codec: Program, inputs: InputSet, row: Row, counted: bool) -> None:
@@ -169,15 +226,19 @@ class Comparison:
             for file in files:
                 file.unlink()
         _time(row, "decompress", lambda: codec.decompress(folder, restored), counted)
-        _check_same(row.name, inputs.wavs, restored)
+        for wav in inputs.wavs:
+            _check_restored(wav, restored / wav.name, _wav_samples)
 
     def _run_package(self, codec: Package, inputs: InputSet, row: Row, counted: bool) -> None:
+        if len(inputs.recordings) < len(self.files):
+            raise RefusalError("takes only 16-bit samples, which not all files have")
         folder, restored = self._new_folder("compressed"), self._new_folder("restored")
         pool = self._pool = self._pool or self._resources.enter_context(open_pool())
         _time(row, "compress", lambda: codec.compress(inputs.recordings, folder, pool), counted)
         row.compressed_bytes = sum(path.stat().st_size for path in folder.iterdir())
         _time(row, "decompress", lambda: codec.decompress(folder, restored, pool), counted)
-        _check_same(row.name, [recording.path for recording in inputs.recordings], restored)
+        for recording in inputs.recordings:
+            _check_restored(recording.path, restored / recording.path.name, Path.read_bytes)
 
 
 def _scan(file: Path) -> ScannedSource:
@@ -187,11 +248,13 @@ def _scan(file: Path) -> ScannedSource:
     return source
 
 
-def _time(row: Row, direction: str, work: Callable[[], object], counted: bool) -> None:
+def _time(row: Row, direction: str, work: Callable[[], float], counted: bool) -> None:
+    """Do the work, which returns its processor time, and add both times to the row if it is counted."""
     started = time.perf_counter()
-    work()
+    processor = work()
     if counted:
         row.seconds[direction].append(time.perf_counter() - started)
+        row.processor_seconds[direction].append(processor)
 
 
 def _time_spikey(row: Row, direction: str, arguments: Sequence[str | Path], counted: bool) -> None:
@@ -207,47 +270,18 @@ def _time_spikey(row: Row, direction: str, arguments: Sequence[str | Path], coun
         if process.wait():
             raise InputError(f"spikey {' '.join(map(str, arguments[:4]))} ... failed; its message is above")
 
-    _time(row, direction, run, counted)
+    _time(row, direction, lambda: processor_seconds_of_children(run), counted)
 
 
-def _check_same(name: str, originals: Sequence[Path], restored: Path) -> None:
-    for original in originals:
-        copy = restored / original.name
-        if not copy.exists() or not filecmp.cmp(original, copy, shallow=False):
-            raise InputError(f"{name}: the restored {original.name} differs from the original; leave out this codec")
+def _check_restored(original: Path, restored: Path, samples_of: Callable[[Path], bytes]) -> None:
+    if not restored.exists() or samples_of(restored) != samples_of(original):
+        raise RefusalError(f"the restored {original.name} differs from the original")
 
 
-def time_in_process(file: Path, coder: str, work: Path, repeats: int) -> Row:
-    """Time `compress` and `decompress` on one file within this process, without its start and imports.
-
-    Parameters
-    ----------
-    file : Path
-    coder : str
-        As in `Comparison.add_spikey`.
-    work : Path
-        An empty folder.
-    repeats : int
-        Number of runs after a warm-up run.
-
-    Returns
-    -------
-    Row
-    """
-    source = _scan(file)
-    assert source.layout is not None
-    name, _, model = coder.partition(":")
-    predictor = find_model(model) if model else None
-    row = Row(f"spikey --coder {coder}", "samples", source.layout.n_frames * source.channels, source.size)
-    archive, restored = work / "one.spk", work / "one"
-    for repeat in range(repeats + 1):
-        _time(
-            row,
-            "compress",
-            lambda: compress([file], archive, coder=Encoding(name, predictor), force=True, verify=False),
-            repeat > 0,
-        )
-        row.compressed_bytes = archive.stat().st_size
-        _time(row, "decompress", lambda: decompress(archive, restored, force=True), repeat > 0)
-    _check_same(row.name, [file], restored)
-    return row
+def _wav_samples(file: Path) -> bytes:
+    """The samples of a WAV file; a codec of audio may restore them under another header."""
+    with file.open("rb") as opened:
+        layout = find_layout(opened, file.stat().st_size, FileSource(file))
+    if not isinstance(layout, Layout):
+        raise RefusalError(f"the restored {file.name} is no recording")
+    return file.read_bytes()[layout.data_offset :][: layout.n_frames * layout.frame_bytes]

@@ -7,7 +7,6 @@ clock, so that only the coding is timed.
 from __future__ import annotations
 
 import importlib.util
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from ..io.layout import Layout
-from .programs import PROCESSES
+from .clock import processor_seconds
+from .programs import PROCESSES, RefusalError
 
 _SUFFIX = ".packed"
+_PCODEC_LEVEL = 12
 
 
 @dataclass(frozen=True)
@@ -51,33 +52,39 @@ class Package:
         """Whether its module can be imported."""
         return importlib.util.find_spec(self.module) is not None
 
-    def compress(self, recordings: Sequence[RawRecording], folder: Path, pool: ProcessPoolExecutor) -> None:
-        """Compress recordings into a folder."""
+    def compress(self, recordings: Sequence[RawRecording], folder: Path, pool: ProcessPoolExecutor) -> float:
+        """Compress recordings into a folder. Return the processor time in seconds; raise RefusalError if it fails."""
         targets = [folder / (recording.path.name + _SUFFIX) for recording in recordings]
-        list(pool.map(self.compress_one, recordings, targets, chunksize=_chunk_size(recordings)))
+        return _in_pool(pool, partial(_compress_timed, self.compress_one), recordings, targets)
 
-    def decompress(self, folder: Path, restored: Path, pool: ProcessPoolExecutor) -> None:
-        """Decompress the files of a folder into another folder, as raw binary."""
+    def decompress(self, folder: Path, restored: Path, pool: ProcessPoolExecutor) -> float:
+        """Decompress the files of a folder into another folder, as raw binary, as `compress` does."""
         files = sorted(folder.glob(f"*{_SUFFIX}"))  # files with other suffixes belong to these
         targets = [restored / path.name.removesuffix(_SUFFIX) for path in files]
-        list(pool.map(_decompress_to, [self.decompress_one] * len(files), files, targets, chunksize=_chunk_size(files)))
+        return _in_pool(pool, partial(_decompress_timed, self.decompress_one), files, targets)
 
 
 def open_pool() -> ProcessPoolExecutor:
     """Processes that compress and decompress."""
-    return ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"), initializer=_disable_progress_bars)
+    return ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
 
 
-def _disable_progress_bars() -> None:
-    os.environ["TQDM_DISABLE"] = "1"  # mtscomp shows one for each file
+def _in_pool(
+    pool: ProcessPoolExecutor, run: Callable[[Any, Path], float], sources: Sequence[Any], targets: Sequence[Path]
+) -> float:
+    """Run the function on all sources and their targets, and return the sum of the times."""
+    try:
+        return sum(pool.map(run, sources, targets, chunksize=max(1, len(sources) // (8 * PROCESSES))))
+    except Exception as error:  # whatever packages raise
+        raise RefusalError(f"{type(error).__name__}: {error}") from error
 
 
-def _chunk_size(items: Sequence[object]) -> int:
-    return max(1, len(items) // (8 * PROCESSES))
+def _compress_timed(compress_one: Callable[[RawRecording, Path], None], recording: RawRecording, path: Path) -> float:
+    return processor_seconds(lambda: compress_one(recording, path))
 
 
-def _decompress_to(decompress_one: Callable[[Path], np.ndarray], path: Path, target: Path) -> None:
-    np.ascontiguousarray(decompress_one(path)).tofile(target)
+def _decompress_timed(decompress_one: Callable[[Path], np.ndarray], path: Path, target: Path) -> float:
+    return processor_seconds(lambda: np.ascontiguousarray(decompress_one(path)).tofile(target))
 
 
 def _mtscomp_compress(recording: RawRecording, path: Path) -> None:
@@ -93,13 +100,14 @@ def _mtscomp_compress(recording: RawRecording, path: Path) -> None:
         dtype=np.int16,
         n_threads=1,
         check_after_compress=False,
+        quiet=True,
     )
 
 
 def _mtscomp_decompress(path: Path) -> np.ndarray:
     import mtscomp
 
-    reader = mtscomp.decompress(path, path.with_suffix(".ch"), n_threads=1, check_after_decompress=False)
+    reader = mtscomp.decompress(path, path.with_suffix(".ch"), n_threads=1, check_after_decompress=False, quiet=True)
     return np.asarray(reader[:])
 
 
@@ -128,6 +136,23 @@ def _ans_decompress(path: Path) -> np.ndarray:
             deltas = simple_ans.ans_decode(simple_ans.EncodedSignal(np.uint64(state), words, counts, values, length))
             channels.append(np.cumsum(deltas, dtype=np.int16))
     return np.stack(channels, axis=1)
+
+
+def _pcodec_compress(recording: RawRecording, path: Path) -> None:
+    from pcodec import ChunkConfig, standalone
+
+    samples = recording.samples()
+    with path.open("wb") as file:
+        np.array(samples.shape, dtype=np.uint64).tofile(file)
+        file.write(standalone.simple_compress(np.ascontiguousarray(samples.T).ravel(), ChunkConfig(_PCODEC_LEVEL)))
+
+
+def _pcodec_decompress(path: Path) -> np.ndarray:
+    from pcodec import standalone
+
+    data = path.read_bytes()
+    frames, channels = (int(size) for size in np.frombuffer(data, np.uint64, 2))
+    return np.asarray(standalone.simple_decompress(data[16:])).reshape(channels, frames).T
 
 
 def _wavpack() -> Any:
@@ -159,6 +184,7 @@ def _from_numcodecs(name: str, module: str, make_codec: Callable[[], Any]) -> Pa
 PACKAGES = (
     Package("mtscomp", "mtscomp", _mtscomp_compress, _mtscomp_decompress),
     Package("simple-ans, deltas", "simple_ans", _ans_compress, _ans_decompress),
+    Package(f"pcodec, level {_PCODEC_LEVEL}", "pcodec", _pcodec_compress, _pcodec_decompress),
     _from_numcodecs("wavpack-numcodecs, level 4", "wavpack_numcodecs", _wavpack),
-    _from_numcodecs("blosc-zstd 9, bits shuffled", "numcodecs", _blosc),
+    _from_numcodecs("blosc zstd 9, bits shuffled", "numcodecs", _blosc),
 )

@@ -1,15 +1,58 @@
-"""The results of a benchmark as a plot: ratio against speed, in each direction."""
+"""The results of a benchmark as a plot: ratio against processor time, and the Pareto front, in each direction."""
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from ..analysis.plotting import new_figure, png_bytes
 from .row import DIRECTIONS, REAL_TIME, Row
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+_DISTANCES = (5, 14, 24, 36, 50, 68, 90)  # of labels from their points
+_ANGLES = (0, 45, -45, 90, -90, 135, -135, 180)  # in degrees
+
+
+class Point(NamedTuple):
+    """A codec in the plot."""
+
+    label: str
+    ns: float
+    """Processor time of a sample."""
+    ratio: float
+
+
+def pareto_front(points: Sequence[Point]) -> list[Point]:
+    """Return the points that no other one beats in both time and ratio, the fastest first."""
+    front: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.ns, -point.ratio)):
+        if not front or point.ratio > front[-1].ratio:
+            front.append(point)
+    return front
+
 
 def draw_benchmark(rows: Sequence[Row]) -> bytes:
-    """Draw ratio against speed, with one panel for each direction and a line at real time.
+    """Draw the rows of a benchmark; see `draw_points`."""
+    points = {way: [Point(row.label, row.processor_ns(way), row.ratio) for row in rows] for way in DIRECTIONS}
+    return draw_points(points, "ratio, original bytes / compressed bytes")
+
+
+def draw_points(points: dict[str, list[Point]], ratio: str) -> bytes:
+    """Draw ratio against processor time, with one panel for each direction, its Pareto front, and a line at real time.
+
+    Parameters
+    ----------
+    points : dict of str to list of Point
+        Of each direction. Labels of Spikey start with "spikey". Points whose time is NaN are left out.
+    ratio : str
+        What the ratio is.
 
     Returns
     -------
@@ -21,19 +64,60 @@ def draw_benchmark(rows: Sequence[Row]) -> bytes:
     MissingPackageError
         Matplotlib is not installed.
     """
-    figure = new_figure(13, 6)
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, direction in zip(panels, DIRECTIONS, strict=True):
-        for row in rows:
-            is_spikey = row.name.startswith("spikey")
-            marker, colour = ("*", "tab:red") if is_spikey else ("o" if row.input == "codes" else "x", "tab:gray")
-            x, y = row.speed(direction) / 1e6, row.ratio
-            axes.plot(x, y, marker, color=colour, markersize=11 if is_spikey else 6)
-            label = row.name if is_spikey or row.input == "samples" else f"{row.name}, codes"
-            axes.annotate(label, (x, y), textcoords="offset points", xytext=(6, 3), fontsize=7)
-        axes.axvline(REAL_TIME / 1e6, color="tab:green", linestyle="--", linewidth=1)
+    figure = new_figure(15, 7)
+    panels = figure.subplots(1, len(points), sharey=True)
+    for axes, (direction, known) in zip(panels, points.items(), strict=True):
+        known = [point for point in known if not math.isnan(point.ns)]
+        for point in known:
+            is_spikey = point.label.startswith("spikey")
+            marker, colour = ("*", "tab:red") if is_spikey else ("o", "tab:gray")
+            axes.plot(point.ns, point.ratio, marker, color=colour, markersize=11 if is_spikey else 6)
+        front = pareto_front(known)
+        axes.plot([point.ns for point in front], [point.ratio for point in front], color="tab:blue", zorder=0)
+        axes.axvline(1e9 / REAL_TIME, color="tab:green", linestyle="--", linewidth=1)
         axes.set_xscale("log")
-        axes.set_xlabel(f"{direction}, million samples a second (dashed: 1024 channels in real time)")
+        axes.margins(0.15, 0.1)
+        axes.set_xlabel(f"{direction}: processor ns a sample (dashed: 1024 channels in real time on one core)")
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("ratio, original bytes / compressed bytes")
+    panels[0].set_ylabel(f"{ratio}; line: Pareto front")
+    figure.draw_without_rendering()  # sets the places of the panels, on which those of labels depend
+    figure.set_layout_engine("none")
+    for axes, known in zip(panels, points.values(), strict=True):
+        place_labels(axes, [point for point in known if not math.isnan(point.ns)])
     return png_bytes(figure)
+
+
+def place_labels(axes: Axes, points: Sequence[Point]) -> list[Bbox]:
+    """Write labels beside their points where they cover neither each other nor a point; return their boxes."""
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+
+    spots = axes.transData.transform([(point.ns, point.ratio) for point in points])
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in spots]
+    placed = []
+    dots = axes.figure.dpi / 72
+    for point, spot in zip(points, spots, strict=True):
+        label = axes.annotate(
+            point.label,
+            (point.ns, point.ratio),
+            (0, 0),
+            textcoords="offset points",
+            fontsize=7,
+            arrowprops={"arrowstyle": "-", "color": "tab:gray", "linewidth": 0.5, "shrinkA": 0},
+        )
+        size = Text.get_window_extent(label)  # without the line to the point
+        for distance, angle in itertools.product(_DISTANCES, _ANGLES):
+            toward = np.round([math.cos(math.radians(angle)), math.sin(math.radians(angle))], 3)
+            offset = distance * toward
+            x, y = spot + dots * offset - (1 - np.sign(toward)) / 2 * (size.width, size.height)
+            box = Bbox.from_bounds(x, y, size.width, size.height)
+            inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        horizontal, vertical = (int(sign) for sign in np.sign(toward))
+        label.set_position(tuple(offset))
+        label.set_horizontalalignment(("center", "left", "right")[horizontal])
+        label.set_verticalalignment(("center", "bottom", "top")[vertical])
+        taken.append(box)
+        placed.append(box)
+    return placed

@@ -12,7 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .clock import processor_seconds_of_children
+
 PROCESSES = 2
+
+
+class RefusalError(Exception):
+    """A codec cannot compress a file, or does not restore it."""
 
 
 @dataclass(frozen=True)
@@ -32,32 +38,40 @@ class Program:
         """Whether its programs are on the search path."""
         return all(shutil.which(command[0]) for command in (self.compress_command, self.decompress_command))
 
-    def compress(self, files: Sequence[Path], folder: Path) -> None:
-        """Compress files into a folder."""
-        self._run(self.compress_command, files, folder)
+    def compress(self, files: Sequence[Path], folder: Path) -> float:
+        """Compress files into a folder. Return the processor time in seconds; raise RefusalError if it fails."""
+        return self._run(self.compress_command, files, folder)
 
-    def decompress(self, folder: Path, restored: Path) -> None:
-        """Decompress the compressed files of a folder into another folder."""
-        self._run(self.decompress_command, self.outputs(folder), restored)
+    def decompress(self, folder: Path, restored: Path) -> float:
+        """Decompress the compressed files of a folder into another folder, as `compress` does."""
+        return self._run(self.decompress_command, self.outputs(folder), restored)
 
     def outputs(self, folder: Path) -> list[Path]:
         """The compressed files of a folder."""
         return sorted(folder.glob(f"*{self.suffix}"))
 
-    def _run(self, command: Sequence[str], files: Sequence[Path], out: Path) -> None:
+    def _run(self, command: Sequence[str], files: Sequence[Path], out: Path) -> float:
         arguments = [word.format(out=out) for word in command]
 
         def run(share: Sequence[Path]) -> None:
             if share:
-                subprocess.run([*arguments, *share], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                result = subprocess.run([*arguments, *share], capture_output=True, text=True, errors="replace")
+                if result.returncode:
+                    reason = (result.stderr or result.stdout).strip().splitlines()
+                    raise RefusalError(reason[-1] if reason else f"exit status {result.returncode}")
 
-        with ThreadPoolExecutor(PROCESSES) as pool:
-            list(pool.map(run, [files[i::PROCESSES] for i in range(PROCESSES)]))
+        def run_all() -> None:
+            with ThreadPoolExecutor(PROCESSES) as pool:
+                list(pool.map(run, [files[i::PROCESSES] for i in range(PROCESSES)]))
+
+        return processor_seconds_of_children(run_all)
 
 
 def _flac(level: str) -> Program:
     to_folder = ("-s", "--output-prefix={out}/")
-    return Program(f"flac {level}", ".flac", ("flac", level, *to_folder), ("flac", "-d", *to_folder))
+    return Program(
+        f"flac {level}", ".flac", ("flac", level, "--channel-map=none", *to_folder), ("flac", "-d", *to_folder)
+    )
 
 
 PROGRAMS = (

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.coders import find_coder
+from ..codec.presets import PRESETS
+from ..core.coders import CODERS
 from ..errors import InputError
-from .comparison import OTHER_CODECS, Comparison, time_in_process
+from .comparison import OTHER_CODECS, Comparison, find_setting
 from .machine import describe_machine
 from .packages import Package
 from .programs import PROCESSES, Program
@@ -30,8 +31,10 @@ class Result:
     rows: list[Row]
     missing: list[str]
     """Requested codecs that are not installed."""
+    refused: list[str]
+    """Codecs that cannot compress a file or do not restore it, and why."""
     one_file: list[Row]
-    """Spikey on the first file alone, as whole processes."""
+    """Spikey at its first setting on the first file alone, as whole processes."""
     one_file_in_process: list[Row]
     """The same without the start of a process."""
 
@@ -64,7 +67,7 @@ def choose_codecs(names: str) -> list[Program | Package]:
 
 
 def run_bench(
-    files: Sequence[Path], coders: Sequence[str], rivals: str, repeats: int, report: Callable[[str], None]
+    files: Sequence[Path], settings: Sequence[str], rivals: str, repeats: int, report: Callable[[str], None]
 ) -> Result:
     """Measure Spikey and other codecs on the same files.
 
@@ -72,8 +75,9 @@ def run_bench(
     ----------
     files : sequence of Path
         WAV files.
-    coders : sequence of str
-        Coders of Spikey, each with a model after a colon if it is not the default: `range:n1-peers`.
+    settings : sequence of str
+        Settings of Spikey; see `comparison.find_setting`. The first one is also measured with verifying, and on the
+        first file alone.
     rivals : str
         Other codecs; see `choose_codecs`.
     repeats : int
@@ -90,28 +94,27 @@ def run_bench(
     InputError
         A name is unknown, a file cannot be coded, or a restored file differs.
     """
-    for coder in coders:
+    for setting in settings:
         try:
-            find_coder(coder.partition(":")[0])
+            find_setting(setting)
         except ValueError as error:
-            raise InputError(str(error), parameter="coders") from error
+            raise InputError(
+                f"unknown setting {setting!r}; choose from: {', '.join((*PRESETS, *CODERS))}", parameter="settings"
+            ) from error
     chosen = choose_codecs(rivals)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         comparison = Comparison(files, work)
-        for coder in coders:
-            comparison.add_spikey(coder)
-            comparison.add_spikey(coder, verify=True)
+        for setting in settings:
+            comparison.add_spikey(setting)
+        comparison.add_spikey(settings[0], verify=True)
         comparison.add_others([codec for codec in chosen if codec.installed])
         comparison.run(repeats, report)
-        one_file, one_file_in_process = [], []
-        for coder in coders:
-            report(f"one file: {coder}")
-            single = Comparison(files[:1], work)
-            single.add_spikey(coder)
-            single.run(_SINGLE_FILE_REPEATS, lambda line: None)
-            one_file += single.rows
-            one_file_in_process.append(time_in_process(files[0], coder, work, _SINGLE_FILE_REPEATS))
+        one_file, one_file_in_process = (Comparison(files[:1], work) for _ in range(2))
+        one_file.add_spikey(settings[0])
+        one_file_in_process.add_spikey(settings[0], in_process=True)
+        for single in (one_file, one_file_in_process):
+            single.run(_SINGLE_FILE_REPEATS, lambda line: report(f"one file: {line}"))
     missing = [codec.name for codec in chosen if not codec.installed]
     return Result(
         describe_machine(),
@@ -120,8 +123,9 @@ def run_bench(
         repeats,
         comparison.rows,
         missing,
-        one_file,
-        one_file_in_process,
+        comparison.refused,
+        one_file.rows,
+        one_file_in_process.rows,
     )
 
 
@@ -129,10 +133,11 @@ def summarise(result: Result) -> str:
     """The result as text with a Markdown table."""
     lines = [f"{result.files} files, {result.samples:,} samples; {result.machine}"]
     lines += [f"{name}: not installed" for name in result.missing]
+    lines += [f"left out: {name}" for name in result.refused]
     lines += ["", table(result.rows), ""]
     lines.append(
         f"Medians of {result.repeats} runs. Other codecs compress each file on its own, {PROCESSES} processes in "
-        "parallel."
+        "parallel. Processor time is user and system time of all processes."
     )
     for process, in_process in zip(result.one_file, result.one_file_in_process, strict=True):
         times = ", ".join(
@@ -153,6 +158,7 @@ def as_json(result: Result) -> dict[str, object]:
         "repeats": result.repeats,
         "rows": [row.as_json() for row in result.rows],
         "not_installed": result.missing,
+        "refused": result.refused,
         "one_file": [row.as_json() for row in result.one_file],
         "one_file_in_process": [row.as_json() for row in result.one_file_in_process],
     }

@@ -18,11 +18,11 @@ from .report import QUIET, Report, echo, writing_picture
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="IN.wav..."
 )
 @click.option(
-    "--coders",
-    default="range,rice",
+    "--settings",
+    default="default,fast,range,best",
     show_default=True,
     metavar="NAMES",
-    help="Coders of Spikey; a model other than the default follows a colon, as in range:n1-peers.",
+    help="Presets of Spikey, and coders at the default preset; another model follows a colon, as in range:n1-peers.",
 )
 @click.option(
     "--rivals",
@@ -33,12 +33,12 @@ from .report import QUIET, Report, echo, writing_picture
 )
 @click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1), metavar="N", help="Measured runs.")
 @click.option("--json", "json_file", type=PATH, metavar="OUT.json", help="Write all figures as JSON.")
-@click.option("--plot", type=PICTURE, metavar="OUT.png", help="Draw ratio against speed; needs the extra `plot`.")
+@click.option("--plot", type=PICTURE, metavar="OUT.png", help="Draw the Pareto front; needs the extra `plot`.")
 @FORCE
 @QUIET
 def bench(
     files: tuple[Path, ...],
-    coders: str,
+    settings: str,
     rivals: str,
     repeats: int,
     json_file: Path | None,
@@ -48,19 +48,20 @@ def bench(
 ) -> None:
     """Measure Spikey and other installed codecs on the same files.
 
-    Whole processes are timed in both directions. Each figure is the median of several runs, after one that is not
-    counted; the codecs take turns. Every result is decoded and compared. Real time is 1024 channels at 19,531 Hz.
+    Whole processes are timed in both directions, by the clock and in processor time. Each figure is the median of
+    several runs, after one that is not counted; the codecs take turns. Every result is decoded and compared. Real time
+    is 1024 channels at 19,531 Hz.
     Example:
 
     \b
-        spikey bench --rivals "flac -8,wavpack" --plot speed.png recordings/*.wav
+        spikey bench --rivals "flac -8,wavpack" --plot front.png recordings/*.wav
     """
     from ..bench.report import as_json, run_bench, summarise
     from ..system.whole_file import begun
 
     report = Report(is_quiet=quiet or not sys.stderr.isatty())
     with writing_picture(plot, force) as draw, begun(json_file, force=force) if json_file else nullcontext() as write:
-        result = run_bench(files, coders.split(","), rivals, repeats, lambda line: report.say(line, err=True))
+        result = run_bench(files, settings.split(","), rivals, repeats, lambda line: report.say(line, err=True))
         echo(summarise(result))
         if write:
             write((json.dumps(as_json(result), indent=1) + "\n").encode())

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "channels": ("extract", "--channel"),
-    "coders": ("bench", "--coders"),
     "dataset": ("compress", "--dataset"),
     "embed_model": ("compress", "--embed-model"),
     "embed_model=False": ("compress", "--no-embed-model"),
@@ -38,6 +37,7 @@ OPTIONS = {
     "rivals": ("bench", "--rivals"),
     "sample_rate": ("compress", "--rate"),
     "seconds": ("extract", "--start"),
+    "settings": ("bench", "--settings"),
     "start": ("extract", "--start"),
     "threads": (None, "--threads"),
     "workers": (None, "--threads"),

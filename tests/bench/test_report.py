@@ -7,7 +7,7 @@ import json
 import pytest
 
 from spikey_cli.bench.comparison import OTHER_CODECS
-from spikey_cli.bench.report import Result, as_json, choose_codecs, summarise
+from spikey_cli.bench.report import Result, as_json, choose_codecs, run_bench, summarise
 from spikey_cli.bench.row import Row
 from spikey_cli.errors import InputError
 
@@ -26,22 +26,31 @@ def test_codecs_are_chosen_by_name_or_first_words():
     assert error.value.parameter == "rivals"
 
 
+def test_unknown_settings_are_refused(tmp_path):
+    with pytest.raises(InputError, match="unknown setting 'lzma'; choose from: fast, default, best, ") as error:
+        run_bench([tmp_path / "absent.wav"], ["lzma"], "none", 1, lambda line: None)
+    assert error.value.parameter == "settings"
+
+
 @pytest.fixture
 def result() -> Result:
     row = Row("some", "samples", 1_000_000, 2_000_000, 500_000)
     row.seconds = {"compress": [0.5, 0.4, 9.0], "decompress": [0.25, 0.2, 0.3]}
+    row.processor_seconds = {"compress": [0.8, 0.7, 9.0], "decompress": [0.3, 0.2, 0.4]}
     row.peak_bytes = {"compress": 3_000_000}
-    return Result("a machine", 1, row.samples, 3, [row], ["absent"], [row], [row])
+    return Result("a machine", 1, row.samples, 3, [row], ["absent"], ["flac -8: 12 channels"], [row], [row])
 
 
 def test_the_table_has_medians(result):
     text = summarise(result)
-    assert "| some | samples | 4.0000 | 4.0000 | 2.00 | 4.00 | 0.10, 0.20 | 3 |" in text
+    assert "| some | samples | 4.0000 | 4.0000 | 2.00 | 4.00 | 0.10, 0.20 | 800 | 300 | 3 |" in text
     assert "absent: not installed" in text
+    assert "left out: flac -8: 12 channels" in text
     assert "compress 0.50 s, 500 ms of it without start and imports" in text
 
 
 def test_results_are_json_data(result):
     data = json.loads(json.dumps(as_json(result)))
     assert data["rows"][0]["samples_per_second"] == {"compress": 2e6, "decompress": 4e6}
+    assert data["rows"][0]["processor_ns_per_sample"] == {"compress": 800, "decompress": 300}
     assert data["not_installed"] == ["absent"]
