@@ -45,7 +45,8 @@ static void add_present(term_list *list, int64_t channel, spikey_history history
 
 /* The terms of a channel, in the order of docs/format.md. The ridge grows with the lag, and is less for what is mostly
  * larger. */
-static term_list list_terms(const spikey_state *state, const spikey_solver *solver, const spikey_group *group, int64_t channel) {
+static term_list list_terms(const spikey_state *state, const spikey_solver *solver, const spikey_group *group,
+                            int64_t channel) {
     term_list list = {state, solver, channel, 0, 0};
     const int64_t *earlier = group->references + channel * SPIKEY_REFERENCES;
     const int64_t *later = group->later + channel * SPIKEY_MAX_LATER;
@@ -53,7 +54,8 @@ static term_list list_terms(const spikey_state *state, const spikey_solver *solv
         add_past(&list, channel, SPIKEY_DIFFERENCE, lag, 1.0f + (float)((lag - 1) * (lag - 1)) / 9.0f);
     add_past(&list, channel, SPIKEY_LEVEL, 0, 16.0f);
     if (group->window) add_past(&list, channel, SPIKEY_NETWORK, 0, 1.0f);
-    for (int lag = 1; group->window && lag <= SPIKEY_ERROR_LAGS; lag++) add_past(&list, channel, SPIKEY_ERROR, lag, 1.0f);
+    for (int lag = 1; group->window && lag <= SPIKEY_ERROR_LAGS; lag++)
+        add_past(&list, channel, SPIKEY_ERROR, lag, 1.0f);
     for (int j = 0; j < solver->n_earlier; j++) {
         add_past(&list, earlier[j], SPIKEY_DIFFERENCE, 1, 2.0f);
         add_past(&list, earlier[j], SPIKEY_LEVEL, 0, 2.0f);
@@ -180,7 +182,8 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
     state->solvers = spikey_take(arena, state->n_channels, sizeof *state->solvers);
     for (int64_t pass = 0; pass < state->n_passes; pass++) {
         int64_t first = group->pass_channel[pass], stop = group->pass_channel[pass + 1];
-        for (int64_t channel = first; channel < stop; channel++) carve_solver(state, group, channel, sketch, arena, &past);
+        for (int64_t channel = first; channel < stop; channel++)
+            carve_solver(state, group, channel, sketch, arena, &past);
         for (int64_t channel = first; channel < stop; channel++) sketch[group->mean_group[channel]].before++;
     }
     for (int64_t g = 0; g < state->n_groups; g++) {

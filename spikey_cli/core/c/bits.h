@@ -7,8 +7,8 @@
 
 enum { SPIKEY_SPARE_WORDS = 2 }; /* words behind a stream's last bit that are written and read, too: zeros */
 
-/* Write the low `n` bits (1..64) of `value`, whose higher bits are zero. Bits of the word from the cursor on are zero; the
- * next word becomes what remains. */
+/* Write the low `n` bits (1..64) of `value`, whose higher bits are zero. The bits of the word from the cursor on are zero;
+ * the next word becomes what remains. */
 static inline void put_bits(uint64_t *words, int64_t cursor, uint64_t value, int n) {
     int64_t word = cursor >> 6;
     int offset = (int)(cursor & 63);

@@ -86,7 +86,8 @@ static int32_t lanes_in(const spikey_group *group, int64_t channel) {
 
 int32_t spikey_rows_of(const spikey_state *state, const spikey_group *group, int64_t channel) {
     int64_t most = 0;
-    for (int64_t c = channel; c < least(channel + state->at_once, group->n_channels); c++) most = greatest(most, lanes_in(group, c));
+    for (int64_t c = channel; c < least(channel + state->at_once, group->n_channels); c++)
+        most = greatest(most, lanes_in(group, c));
     return (int32_t)((most * state->at_once + LANES - 1) / LANES);
 }
 

@@ -144,7 +144,8 @@ void V(begin)(spikey_state *state, int naive) {
 INLINE void take_means_of(spikey_state *state, const vector_group *group, int64_t pass, int64_t row) {
     int64_t i = group->position + LANES * row;
     const float *differences = state->sum_differences + LANES * row, *levels = state->sum_levels + LANES * row;
-    float *difference = history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0), *level = history_of(state, i, SPIKEY_MEAN_LEVEL, 0);
+    float *difference = history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0);
+    float *level = history_of(state, i, SPIKEY_MEAN_LEVEL, 0);
     fvec share = load_float(group->share);
     if (group->at_once == 1) {
         store_float(difference, load_float(differences + group->sums[0]) * share);
@@ -166,8 +167,8 @@ void V(take_means)(spikey_state *state, int64_t pass) {
             take_means_of(state, &state->groups[g], pass, row);
 }
 
-/* Predicted means of the channels of some passes. A vector may hold channels of other passes, too: what is found for those
- * is the same as in their own pass, or not used. */
+/* Predicted means of the channels of some passes. A vector may hold channels of other passes, too: what is found for
+ * those is the same as in their own pass, or not used. */
 void V(predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass) {
     for (int64_t g = first_group(state, first_pass); g < stop_group(state, stop_pass - 1); g++) {
         const vector_group *group = &state->groups[g];
@@ -202,8 +203,10 @@ INLINE void add_to_sums(spikey_state *state, int64_t channel) {
     float *differences = state->sum_differences, *levels = state->sum_levels;
     if (group->at_once == 1)
         for (; i < stop; i += LANES, k += LANES) {
-            store_float(differences + k, load_float(differences + k) + load_float(history_of(state, i, SPIKEY_DIFFERENCE, 0)));
-            store_float(levels + k, load_float(levels + k) + load_float(history_of(state, i, SPIKEY_LEVEL, 0)));
+            fvec difference = load_float(history_of(state, i, SPIKEY_DIFFERENCE, 0));
+            fvec level = load_float(history_of(state, i, SPIKEY_LEVEL, 0));
+            store_float(differences + k, load_float(differences + k) + difference);
+            store_float(levels + k, load_float(levels + k) + level);
         }
     for (; i < stop; i += group->at_once, k += group->at_once) {
         differences[k] += *history_of(state, i, SPIKEY_DIFFERENCE, 0);
@@ -398,7 +401,8 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
         }
     for (int first = 0; first < group->n_terms; first += LANES) {
         fvec x[LANES];
-        for (int k = 0; k < LANES; k++) x[k] = first + k < group->n_terms ? load_float(terms + (first + k) * LANES) : floats(0);
+        for (int k = 0; k < LANES; k++)
+            x[k] = first + k < group->n_terms ? load_float(terms + (first + k) * LANES) : floats(0);
         transpose(x);
         for (int lane = 0; lane < LANES; lane++) {
             if (!rows[lane]) continue;
@@ -422,7 +426,8 @@ INLINE void learn(spikey_state *state, int64_t channel) {
                 weight = inverse_power(variance) * pace;
                 if (square > 9.0f * variance) weight *= 3.0f * sqrtf(variance / square);
             }
-            solver->rows[solver->n_rows * solver->blocks * LANES + solver->n_terms] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
+            float *row = solver->rows + solver->n_rows * solver->blocks * LANES;
+            row[solver->n_terms] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
             solver->row_weight[solver->n_rows++] = weight;
         }
         if (solver->n_rows >= solver->full) add_rows(solver), solver->full = solver->capacity;
