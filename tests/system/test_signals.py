@@ -132,7 +132,10 @@ def recording():
     started = []
 
     def start(target: Path | str, first: bytes) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "spikey_cli", "compress", "--raw", "2:1000", "-", str(target)]
+        # a shell may have disabled SIGINT
+        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        program += "from spikey_cli.__main__ import run; run()"
+        command = [sys.executable, "-c", program, "compress", "--raw", "2:1000", "-", str(target)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(command, bufsize=0, env=os.environ | importable(), **pipes)
         started.append(process)
