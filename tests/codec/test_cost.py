@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import hashlib
 import json
 import math
@@ -146,6 +147,7 @@ def allocated_by_state(n_channels: int, frames: int, steps: int, graph: Referenc
 @pytest.mark.skipif(
     not sys.platform.startswith("linux") or not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs mallinfo2"
 )
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer's allocator counts nothing")
 @pytest.mark.parametrize("model", SHIPPED[:2], ids=["alone", "n1"])
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize(
