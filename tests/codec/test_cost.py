@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import hashlib
 import json
 import math
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
