@@ -139,6 +139,7 @@ static void carve_terms(const spikey_state *state, vector_group *group, int64_t 
     group->first_present = n_present ? blocks * LANES : group->n_past;
     group->n_terms = group->first_present + n_present;
     group->pass = spikey_take(arena, LANES, sizeof *group->pass);
+    group->mix_limit = take_floats(arena, LANES);
     group->share = take_floats(arena, LANES);
     group->sums = spikey_take(arena, LANES, sizeof *group->sums);
     group->places = spikey_take(arena, group->n_terms * LANES, sizeof *group->places);
@@ -160,6 +161,7 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
         if (beside_of(vectors, lane) == channel - vectors->first_channel) {
             vectors->pass[lane] = (int32_t)pass;
             vectors->sums[lane] = (int32_t)solver->joint + behind_of(vectors, lane);
+            vectors->mix_limit[lane] = 0.035f / (float)solver->n_lanes;
             vectors->share[lane] = solver->n_before ? 1.0f / (float)solver->n_before : 0.0f;
         }
 }

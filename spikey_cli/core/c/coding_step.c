@@ -153,7 +153,7 @@ static void take_step(spikey_state *state, spikey_coder *coder, int naive, int64
     if (state->log.n)
         for (int64_t pass = first_pass; pass < stop_pass; pass++) spikey_record(state, pass, codes, naive);
     if (stop_pass == state->n_passes) {
-        kernels->update(state, codes);
+        kernels->update(state);
         spikey_end_step(state);
     }
 }

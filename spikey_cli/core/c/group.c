@@ -131,8 +131,6 @@ static void fill_group(spikey_state *state, int64_t g) {
     group->kind = -1;
     for (int64_t k = 0; k < group->n_channels; k++) {
         int64_t channel = group->first_channel + k;
-        float limit = 0.035f / (float)(state->first_lane[channel + 1] - state->first_lane[channel]);
-        for (int64_t lane = k; lane < LANES; lane += group->at_once) group->mix_limit[lane] = limit;
         int kind = spikey_kind_of(state->size[channel], state->profiled[channel]);
         group->kind = group->kind < 0 || group->kind == kind ? kind : SPIKEY_MIXED;
     }

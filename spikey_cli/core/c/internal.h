@@ -92,10 +92,10 @@ typedef struct {
     int64_t position; /* of the first vector */
     int32_t rows, at_once; /* at_once: 1, 2, 4 or 8 channels */
     int32_t first_channel, n_channels;
-    float mix_limit[8];                   /* how fast the mix of each channel's scale may change */
     int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
     int32_t has_means;
     int32_t *pass;            /* [8]: of each channel */
+    float *mix_limit;         /* [8]: how fast the mix of each channel's scale may change */
     float *share;             /* [8]: 1 over the channels of its joint group in earlier passes; 0 for no mean */
     int32_t *sums;            /* [8]: where the sums of its joint group stand, for row 0 */
     /* Terms, as many as any of its channels has: [0, n_past) are known before the step, [first_present, n_terms) in its
@@ -263,7 +263,7 @@ struct spikey_kernels {
     void (*take_means)(spikey_state *state, int64_t pass);
     void (*predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass);
     void (*advance)(spikey_state *state, int64_t pass, const int32_t *codes);
-    void (*update)(spikey_state *state, const int32_t *codes);
+    void (*update)(spikey_state *state);
     void (*range_parts)(spikey_coder *coder, const spikey_state *state, const int32_t *codes);
     /* returns for how many streams, from the first on, it did */
     int64_t (*range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);

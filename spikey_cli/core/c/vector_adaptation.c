@@ -220,7 +220,9 @@ void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
         const vector_group *group = &state->groups[g];
         int64_t stop = group->position + LANES * (int64_t)group->rows;
         for (int64_t i = group->position; i < stop; i += LANES) {
-            fvec difference = float_of(values_of(state, codes, i) - load(state->last + i)) * floats(1.0f / 64);
+            vec moved = values_of(state, codes, i) - load(state->last + i);
+            fvec difference = float_of(moved) * floats(1.0f / 64);
+            store(state->moved + i, moved);
             store_float(history_of(state, i, SPIKEY_DIFFERENCE, 0), difference);
             store_float(history_of(state, i, SPIKEY_ERROR, 0), difference - load_float(state->net_term + i));
         }
@@ -229,14 +231,13 @@ void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
         if (state->solvers[channel].in_group) add_to_sums(state, channel);
 }
 
-/* Take in the values of a step: differences, the network's input, and levels. */
-INLINE void observe(spikey_state *state, const int32_t *codes) {
+/* Take in the values of a step: errors, levels, and the network's input. */
+INLINE void observe(spikey_state *state) {
     const int64_t n = state->n_positions, step = state->step;
     int16_t *history = state->history + (step & (state->n_history - 1)) * n;
     const fvec rate = floats(step + 2 < 1024 ? 1.0f / (float)(step + 2) : 1.0f / 1024), unit = floats(1.0f / 64);
     for (int64_t i = 0; i < n; i += LANES) {
-        vec value = values_of(state, codes, i);
-        store(state->moved + i, value - load(state->last + i));
+        vec value = load(state->last + i) + load(state->moved + i);
         store(state->last + i, value);
         store_float(state->error + i, float_of(value - load(state->predicted_mean + i)) * unit);
         fvec relative = float_of(value - load(state->origin + i)) * unit, mean = load_float(state->slow_mean + i);
@@ -310,9 +311,7 @@ INLINE void mix_scales(spikey_state *state) {
     for (int64_t g = 0; g < state->n_groups; g++) {
         const vector_group *group = &state->groups[g];
         int64_t first = group->position, stop = first + LANES * (int64_t)group->rows;
-        fvec rates;
-        memcpy(&rates, group->mix_limit, sizeof rates);
-        rates = lesser(floats(rate), rates);
+        fvec rates = lesser(floats(rate), load_float(group->mix_limit));
         for (int k = 0; k <= SPIKEY_TRACKS; k++) {
             const float *gradient = state->gradient + k * n;
             float *share = state->share + k * n;
@@ -453,8 +452,8 @@ INLINE void keep_past(spikey_state *state) {
 }
 
 /* Let all lanes learn from a step. */
-void V(update)(spikey_state *state, const int32_t *codes) {
-    observe(state, codes);
+void V(update)(spikey_state *state) {
+    observe(state);
     follow_scale(state);
     mix_scales(state);
     if (state->has_lags) keep_past(state);

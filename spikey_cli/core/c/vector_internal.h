@@ -38,7 +38,7 @@ void V(begin)(spikey_state *state, int naive);
 void V(take_means)(spikey_state *state, int64_t pass);
 void V(predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass);
 void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes);
-void V(update)(spikey_state *state, const int32_t *codes);
+void V(update)(spikey_state *state);
 void V(range_parts)(spikey_coder *coder, const spikey_state *state, const int32_t *codes);
 int64_t V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
 
