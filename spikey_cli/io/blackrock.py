@@ -72,14 +72,16 @@ def _parse_header(data: bytes) -> _Header:
     if data.startswith(b"NEURALSG"):
         header.take(16)
         period, count = header.unpack("II")
+        _check_channels(count)
         ids = header.unpack(f"{min(count, len(data))}I")
         rate = 30_000 / period
-        return _Header(header.at, 0, rate, 0, [ChannelInfo(str(number), "", rate) for number in _some(ids)])
+        return _Header(header.at, 0, rate, 0, [ChannelInfo(str(number), "", rate) for number in ids])
     major, _, length = header.unpack("BBI")
     header.take(16 + 256)
     period, resolution = header.unpack("II")
     header.take(16)
     count = header.number("I")
+    _check_channels(count)
     rate = resolution / period
     if length != _FIXED_BYTES + _CHANNEL_BYTES * count:
         raise ValueError("the header has another length than it states")
@@ -91,13 +93,12 @@ def _parse_header(data: bytes) -> _Header:
         gain = (highest - lowest) / (high - low) if high != low else None
         offset = lowest - low * gain if gain else 0.0
         channels.append(ChannelInfo(_text(label), "", rate, unit_name(_text(unit)), gain, offset))
-    return _Header(length, 8 if major >= 3 else 4, rate, resolution, _some(channels))
+    return _Header(length, 8 if major >= 3 else 4, rate, resolution, channels)
 
 
-def _some(channels):  # type: ignore[no-untyped-def]
-    if not channels:
+def _check_channels(count: int) -> None:
+    if not count:
         raise ValueError("the file has no channels")
-    return channels
 
 
 def _text(field: bytes) -> str:

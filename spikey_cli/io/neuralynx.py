@@ -8,11 +8,10 @@ A record may have fewer valid samples than 512; all are stored as they are.
 
 from __future__ import annotations
 
-import math
 from typing import BinaryIO
 
 from .layout import SampleType, whole_rate
-from .reading import ChannelInfo, Cursor, read, record_layout
+from .reading import ChannelInfo, Cursor, positive_number, read, record_layout
 from .records import Field, Group, RecordLayout
 
 MAGIC = b"######## Neuralynx"
@@ -42,7 +41,7 @@ def parse(file: BinaryIO, size: int) -> RecordLayout | None:
 def describe(header: bytes) -> list[ChannelInfo]:
     """Return what the header says of the channel."""
     fields = _fields(header)
-    volts = _number(fields.get("ADBitVolts", ""))
+    volts = _number(fields, "ADBitVolts")
     is_inverted = fields.get("InputInverted", "").lower() == "true"
     gain = (-1e6 if is_inverted else 1e6) * volts if volts else None
     return [ChannelInfo(fields.get("AcqEntName", "").strip('"'), "", _rate(fields), "uV" if gain else "", gain)]
@@ -66,12 +65,9 @@ def _fields(header: bytes) -> dict[str, str]:
 
 
 def _rate(fields: dict[str, str]) -> float:
-    return _number(fields.get("SamplingFrequency", ""))
+    return _number(fields, "SamplingFrequency")
 
 
-def _number(text: str) -> float:
-    try:
-        number = float(text.split()[0]) if text.split() else 0.0
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) and 0 < number < 1e9 else 0.0
+def _number(fields: dict[str, str], key: str) -> float:
+    words = fields.get(key, "").split()
+    return positive_number(words[0]) if words else 0.0

@@ -7,12 +7,11 @@ records   number of the first sample (8 bytes), samples16 (1024), number of the 
 
 from __future__ import annotations
 
-import math
 import re
 from typing import BinaryIO
 
 from .layout import SampleType, whole_rate
-from .reading import ChannelInfo, read, record_layout
+from .reading import ChannelInfo, positive_number, read, record_layout
 from .records import Field, Group, RecordLayout
 
 MAGIC = b"header.format = 'Open Ephys Data Format'"
@@ -54,8 +53,4 @@ def start(header: bytes, kept: bytes) -> float | None:
 
 def _number(header: bytes, key: bytes) -> float:
     found = re.search(rb"header\." + key + rb" = ([0-9.eE+-]{1,40});", header)
-    try:
-        number = float(found[1]) if found else 0.0
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) and 0 < number < 1e9 else 0.0
+    return positive_number(found[1].decode()) if found else 0.0

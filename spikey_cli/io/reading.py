@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
@@ -42,6 +43,15 @@ def unit_name(text: str) -> str:
     """Return the name of a unit in ASCII: the sign for micro becomes u."""
     name = text.replace("µ", "u").replace("μ", "u").strip()
     return next((known for known in _MICROVOLTS if known.lower() == name.lower()), name)
+
+
+def positive_number(text: str) -> float:
+    """Return a number that a header states as text, such as a rate or a gain; 0 for anything else."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) and 0 < number < 1e9 else 0.0
 
 
 class Cursor:
