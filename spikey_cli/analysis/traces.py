@@ -15,7 +15,7 @@ import numpy as np
 from ..api.channels import channel_info
 from ..api.extract import choose_channels
 from ..api.recording import read_frames
-from ..codec.blocks import Decoder
+from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
 from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 
-from ..codec.blocks import Decoder
+from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
 from ..container.directory import channel_names
 from ..errors import ArchiveError

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
 
-from ..codec.blocks import Decoder, FetchedBlock, RestoredPart, restore_block
+from ..codec.blocks import FetchedBlock, RestoredPart, restore_block
+from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader, content_digest
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..container.parts import positions_by_file

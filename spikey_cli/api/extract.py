@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from ..codec.blocks import Decoder
+from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..errors import InputError
@@ -153,7 +153,8 @@ def extract(
         raise InputError(f"{path}: is neither an array, a WAV file nor a folder; give it the suffix .npy or .wav")
     with Recording(archive, channels, workers=workers, predictor=predictor, limits=limits) as recording:
         n_frames, n_channels = recording.shape
-        first, stop = _frame_range(archive, seconds, frames, recording.exact_sample_rate, n_frames)
+        exact_rate = recording.exact_sample_rate if seconds is not None else 0.0  # it may stand in another file
+        first, stop = _frame_range(archive, seconds, frames, exact_rate, n_frames)
         if first >= stop:
             rate = f"{recording.sample_rate:,} Hz" if recording.sample_rate else "an unknown rate"
             raise _empty_range(

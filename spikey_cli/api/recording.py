@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..codec.blocks import Decoder, decode_block
+from ..codec.blocks import decode_block
+from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
 from ..container.directory import channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
@@ -23,7 +24,6 @@ from ..io.reading import ChannelInfo
 from ..model.predictor import Predictor
 from ..system.workers import Workers, open_workers
 from .channels import channel_aliases, channel_info
-from .read_bytes import overlap
 
 _MIN_PIECE_SAMPLES, _MAX_PIECE_SAMPLES = 1 << 23, 1 << 26
 """Samples of the pieces of `Recording.pieces`: enough blocks for all workers, and few enough for memory."""
@@ -355,7 +355,7 @@ def read_frames(
     reader = decoder.reader
     wanted: dict[int, dict[int, Sequence[int]]] = {}
     for b, block in enumerate(reader.index.blocks):
-        files = [part.file for part in block.parts if part.file in channels and overlap(part, first, stop)]
+        files = [part.file for part in block.parts if part.file in channels and part.overlaps(first, stop)]
         if files:
             wanted[b] = {file: channels[file] for file in files}
     across, within = workers.for_blocks(len(wanted))

@@ -40,6 +40,10 @@ class Part(NamedTuple):
     first_frame: int
     n_frames: int
 
+    def overlaps(self, first: int, stop: int) -> bool:
+        """Return whether it has any of the frames `first` to `stop` - 1."""
+        return self.first_frame < stop and self.first_frame + self.n_frames > first
+
 
 class Stream(NamedTuple):
     """The bytes that hold one channel of a part, or one part of a verbatim file."""

@@ -14,7 +14,7 @@ import numpy as np
 from ..api.block_cache import BlockCache
 from ..api.read_bytes import read_bytes
 from ..api.recording import Recording
-from ..codec.blocks import Decoder
+from ..codec.decoder import Decoder
 from ..container.archive import FROM_COPY, ArchiveReader
 from ..errors import DamageError, LimitError
 from ..io.layout import MAX_HEADER_BYTES

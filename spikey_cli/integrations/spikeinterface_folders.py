@@ -18,7 +18,7 @@ from spikeinterface.core import BaseRecording
 
 from ..api.channels import read_small_file
 from ..api.read_bytes import read_bytes
-from ..codec.blocks import Decoder
+from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
 from ..io.sidecar import ANALOG, SYNC, sidecar_name
 

@@ -9,7 +9,7 @@ from support.recordings import wav_bytes
 
 import spikey_cli
 from spikey_cli.analysis.traces import COLUMNS, read_traces
-from spikey_cli.codec import blocks
+from spikey_cli.codec.decoder import Decoder
 from spikey_cli.errors import InputError
 
 RATE = 10_000
@@ -48,10 +48,8 @@ def test_a_range_over_several_blocks(tmp_path, random, monkeypatch):
     monkeypatch.setattr("spikey_cli.codec.block_plan.PART_FRAMES", 1 << 16)
     spikey_cli.compress([tmp_path / "long.wav"], tmp_path / "out.spk")
     fetched: list[int] = []
-    fetch_block = blocks.Decoder.fetch_block
-    monkeypatch.setattr(
-        blocks.Decoder, "fetch_block", lambda self, i, *rest: fetched.append(i) or fetch_block(self, i, *rest)
-    )
+    fetch_block = Decoder.fetch_block
+    monkeypatch.setattr(Decoder, "fetch_block", lambda self, i, *rest: fetched.append(i) or fetch_block(self, i, *rest))
     reported: list[tuple[int, int]] = []
     (trace,) = read_traces(
         tmp_path / "out.spk", None, 0.7, 2.0, progress=lambda done, total, *_: reported.append((done, total))
@@ -69,13 +67,13 @@ def test_a_range_over_several_blocks(tmp_path, random, monkeypatch):
 
 def test_only_the_chosen_channels_are_decoded(plotted, monkeypatch):
     requested = []
-    fetch_block = blocks.Decoder.fetch_block
+    fetch_block = Decoder.fetch_block
 
     def recorded(self, i, files, *rest):
         requested.append(files)
         return fetch_block(self, i, files, *rest)
 
-    monkeypatch.setattr(blocks.Decoder, "fetch_block", recorded)
+    monkeypatch.setattr(Decoder, "fetch_block", recorded)
     read_traces(plotted, ["wide.wav:5", "wide.wav:2"])
     assert requested == [{0: [5, 2]}]
 
