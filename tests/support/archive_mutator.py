@@ -35,7 +35,6 @@ from spikey_cli.io.layout import Layout, SampleType
 from spikey_cli.topology.topology import MAX_LAG, MIN_LAG, Topology
 
 MOST_BYTES = 16 << 10
-_STREAM_BYTES = 6  # of an entry in a block's table
 EDGES = (0, 1, 2, 3, 7, 63, 64, 127, 128, 255, 256, 1535, 1 << 14, 65535, 65536, 1 << 17, 1 << 20, (1 << 22) - 1)
 HUGE = (1 << 22, 1 << 24, 1 << 25, 2**32 - 1, 1 << 56, 1 << 60, 2**63 - 1, 2**64, 2**80)
 NAMES = (
@@ -170,8 +169,6 @@ def _channels(random: np.random.Generator, content: Content) -> None:
     _set_file(content, file, entry._replace(layout=layout, size=layout.file_bytes))
     channels = sum(f.channels for f in content.directory.files if f.layout)
     content.directory = replace(content.directory, topology=Topology.independent(channels))
-    if channels * sum(len(parts) for _, parts, _ in content.blocks) * _STREAM_BYTES > MOST_BYTES:
-        return  # without entries for their streams
     for _, parts, streams in content.blocks:
         for place, part in enumerate(parts):
             if part.file == file:

@@ -26,6 +26,10 @@ _SLACK = 4 << 20
 """Bytes that a trial may leave allocated without affecting how the next one is measured."""
 
 
+_FAILED = "\0"
+"""Stands before what kept a process from running its trials."""
+
+
 class Trial(NamedTuple):
     """The outcome of a trial."""
 
@@ -125,6 +129,7 @@ def run_trials(
 
     `trial` returns its outcome in a word. `warm_up` runs once in each process, `prepare` once for each seed; neither is
     measured. If a process is killed, the trial that it ran is reported and the others continue in another process.
+    What `warm_up` or `prepare` raises is a RuntimeError here.
     """
     trials = []
     remaining = list(seeds)
@@ -133,15 +138,20 @@ def run_trials(
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.close(reader)
             try:
-                os.close(reader)
                 _run_trials(prepare, trial, warm_up, current, writer)
+            except BaseException as error:
+                os.write(writer, f"{_FAILED}{type(error).__name__}: {error}".encode())
             finally:
                 os._exit(0)
         os.close(writer)
         with os.fdopen(reader, "rb") as file:
-            lines = file.read().decode().splitlines()
+            report, _, failure = file.read().decode().partition(_FAILED)
+        lines = report.splitlines()
         _, status = os.waitpid(pid, 0)
+        if failure:
+            raise RuntimeError(f"the trials could not be prepared: {failure}")
         for line in lines:
             seed, calls, memory, outcome = line.split("\t", 3)
             trials.append(Trial(int(seed), outcome, int(calls), int(memory)))
