@@ -103,8 +103,8 @@ class Recording:
             files = self._reader.directory.files
             places = find_channels(self._reader, channels)
             self.channel_names: tuple[str, ...] = tuple(places)
-            self._places = list(places.values())
-            layouts = [layout for i, _ in self._places if (layout := files[i].layout)]
+            self._places = np.array(list(places.values()), dtype=np.intp).reshape(-1, 2)  # file, channel of it
+            layouts = [layout for i, _ in places.values() if (layout := files[i].layout)]
             kinds = {(layout.n_frames, layout.sample_rate, layout.sample_type) for layout in layouts}
             if not kinds:
                 raise InputError(f"{path}: holds no channels, only files stored verbatim; decompress it to get them")
@@ -145,7 +145,7 @@ class Recording:
     def channel_info(self) -> tuple[ChannelInfo | None, ...]:
         """What the archive says of each channel: label, stream, exact rate, unit, gain and offset."""
         known = channel_info(self._reader)
-        return tuple(known.get(place) for place in self._places)
+        return tuple(known.get((file, channel)) for file, channel in self._places.tolist())
 
     @property
     def exact_sample_rate(self) -> float:
@@ -165,7 +165,7 @@ class Recording:
     @cached_property
     def _parts(self) -> dict[int, list[Part]]:
         """The parts of each file that a channel belongs to, in the order of time."""
-        parts: dict[int, list[Part]] = {file: [] for file, _ in self._places}
+        parts: dict[int, list[Part]] = {file: [] for file in self._places[:, 0].tolist()}
         for block in self._reader.index.blocks:
             for part in block.parts:
                 if part.file in parts:
@@ -259,19 +259,20 @@ class Recording:
 
     def _read(self, first: int, stop: int, columns: np.ndarray) -> np.ndarray:
         """Decode samples `first` to `stop` of `columns`; the shape of `columns` follows the first axis."""
-        flat = columns.reshape(-1).tolist()
-        samples = np.empty((stop - first, len(flat)), dtype=self.dtype)
-        columns_of: dict[int, dict[int, list[int]]] = {}  # file -> channel -> columns of `samples`
-        for i, column in enumerate(flat):
-            file, channel = self._places[column]
-            columns_of.setdefault(file, {}).setdefault(channel, []).append(i)
-        channels = {file: tuple(by_channel) for file, by_channel in columns_of.items()}
+        samples = np.empty((stop - first, columns.size), dtype=self.dtype)
+        places = self._places[columns.reshape(-1)]
+        columns_of: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of `samples`, of a decoded piece, for each file
+        channels: dict[int, tuple[int, ...]] = {}
+        order = np.argsort(places[:, 0], kind="stable")
+        files, starts = np.unique(places[order, 0], return_index=True)
+        for file, ours in zip(files.tolist(), np.split(order, starts[1:]), strict=False):
+            decoded, theirs = np.unique(places[ours, 1], return_inverse=True)
+            columns_of[file], channels[file] = (ours, theirs), tuple(decoded.tolist())
         # a forked process inherits the pool, but not its threads
         workers = self._workers if os.getpid() == self._process else Workers(None, 1)
         for file, at, piece in read_frames(self._decoder, workers, channels, first, stop):
-            for channel, decoded in zip(channels[file], piece.T, strict=True):
-                for i in columns_of[file][channel]:
-                    samples[at - first : at - first + decoded.size, i] = decoded
+            ours, theirs = columns_of[file]
+            samples[at - first : at - first + len(piece), ours] = piece[:, theirs]
         return samples.reshape((stop - first, *columns.shape))
 
 
