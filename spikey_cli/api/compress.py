@@ -160,7 +160,7 @@ def compress(
         Paths of WAV and NPY files and of raw samples with a sidecar; other files are stored verbatim. A `FileSource`
         states what its file does not, an `ArraySource` is restored as an NPY file, a `BytesSource` as a small file.
     archive : path
-        The `.spk` file to write. It appears under this name only when it is complete.
+        The ``.spk`` file to write. It appears under this name only when it is complete.
     coder : str or Encoding, optional
         The name of the entropy coder, or an `Encoding` with preset, coder, predictor and peers.
     recursive : bool, optional

@@ -76,7 +76,7 @@ def decompress(
     Parameters
     ----------
     archive : path
-        An `.spk` file.
+        An ``.spk`` file.
     folder : path
         Where to write; it is made if it does not exist.
     files : collection of str, optional
@@ -159,7 +159,7 @@ def verify(
     Parameters
     ----------
     archive : path
-        An `.spk` file.
+        An ``.spk`` file.
     skip_failing, keep_going, workers, predictor, limits, progress
         As in `decompress`.
 

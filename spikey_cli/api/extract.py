@@ -79,16 +79,16 @@ def extract(
     Parameters
     ----------
     archive : path
-        An `.spk` file.
+        An ``.spk`` file.
     target : path or binary file
         One of
 
-        - a file that ends in `.npy`: an array of shape (samples, channels);
-        - a file that ends in `.wav`: one WAV file with these channels;
+        - a file that ends in ``.npy``: an array of shape (samples, channels);
+        - a file that ends in ``.wav``: one WAV file with these channels;
         - an existing folder, or a string that ends in a separator: one WAV file for each source file, with the chosen
-          channels of that file. The name of a source file that is not WAV gets the suffix `.wav`; if its channels have
+          channels of that file. The name of a source file that is not WAV gets the suffix ``.wav``; if its channels have
           several rates, `.0.wav`, `.1.wav` and so on for each rate;
-        - a binary file open for writing, which receives the bytes of an `.npy` file.
+        - a binary file open for writing, which receives the bytes of an ``.npy`` file.
     channels : sequence of str, optional
         Names of channels, or of files for all their channels; by default all. They become the columns in this order,
         and must agree in length, rate and width unless the target is a folder.
@@ -129,7 +129,7 @@ def extract(
 
     Notes
     -----
-    24-bit samples are int32 in an `.npy` file.
+    24-bit samples are int32 in an ``.npy`` file.
 
     Examples
     --------

@@ -23,7 +23,7 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
     Parameters
     ----------
     archive : path
-        An `.spk` file.
+        An ``.spk`` file.
     limits : Limits, optional
         What the archive may ask for.
 

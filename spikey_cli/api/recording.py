@@ -41,7 +41,7 @@ class Recording:
     Parameters
     ----------
     path : path
-        An `.spk` file.
+        An ``.spk`` file.
     channels : sequence of str, optional
         Names of the channels, which become the columns in this order; by default all. The name of a file stands for
         all its channels, and if the file names its channels and streams, so do ``FILE:LABEL`` and ``FILE:STREAM``.
