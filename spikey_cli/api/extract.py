@@ -86,8 +86,8 @@ def extract(
         - a file that ends in ``.npy``: an array of shape (samples, channels);
         - a file that ends in ``.wav``: one WAV file with these channels;
         - an existing folder, or a string that ends in a separator: one WAV file for each source file, with the chosen
-          channels of that file. The name of a source file that is not WAV gets the suffix ``.wav``; if its channels have
-          several rates, `.0.wav`, `.1.wav` and so on for each rate;
+          channels of that file. The name of a source file that is not WAV gets the suffix ``.wav``; if its channels
+          have several rates, ``.0.wav``, ``.1.wav`` and so on for each rate;
         - a binary file open for writing, which receives the bytes of an ``.npy`` file.
     channels : sequence of str, optional
         Names of channels, or of files for all their channels; by default all. They become the columns in this order,
