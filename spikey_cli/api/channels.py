@@ -11,10 +11,10 @@ from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
 from ..container.directory import channel_names
 from ..errors import ArchiveError
-from ..io.formats import describe_channels, start_time
+from ..io.formats import describe_channels
 from ..io.reading import ChannelInfo
 from ..io.sidecar import MAX_BYTES, describe_raw, sidecar_name
-from .read_bytes import read_bytes, read_kept
+from .read_bytes import read_bytes
 
 
 def channel_info(reader: ArchiveReader) -> dict[tuple[int, int], ChannelInfo]:
@@ -68,15 +68,3 @@ def read_small_file(reader: ArchiveReader, file: int, max_bytes: int = MAX_BYTES
     if own.layout or groups or own.size > max_bytes:
         return b""
     return read_bytes(Decoder.without_samples(reader), file, 0, own.size)
-
-
-def start_of(reader: ArchiveReader, file: int) -> float | None:
-    """Return the time of the first sample of a file in seconds, as the file states it; None if it does not.
-
-    Raises
-    ------
-    ArchiveError
-        The numbers of the first records are damaged.
-    """
-    entry = reader.directory.files[file]
-    return start_time(entry.header, read_kept(Decoder.without_samples(reader), file))

@@ -27,18 +27,26 @@ def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
     return bytes(data)
 
 
-def read_kept(decoder: Decoder, file: int) -> bytes:
-    """Return the kept numbers of the first record of a file; nothing if it has none. Raises ArchiveError if damaged."""
-    one = Workers(None, 1)
-    kept = decoder.reader.directory.files[file].kept
-    if kept is None:
-        return b""
-    for parts in decoder.decode_blocks(decode_block, _fetched(decoder, file, 0, 1), one, one):
+def read_kept(decoder: Decoder, file: int, first: int, stop: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the kept numbers of records `first` to `stop` - 1 of a file, with all others of their blocks.
+
+    Yields
+    ------
+    record : int
+        The first of a block.
+    numbers : bytes
+
+    Raises
+    ------
+    ArchiveError
+        They are damaged.
+    """
+    one, width = Workers(None, 1), decoder.reader.directory.files[file].unit
+    for parts in decoder.decode_blocks(decode_block, _fetched(decoder, file, first * width, stop * width), one, one):
         for decoded in parts:
             if decoded.verbatim is None:
                 raise _damaged(decoder, file, "numbers")
-            return decoded.verbatim[: kept.bytes]
-    return b""
+            yield decoded.part.first_frame // width, decoded.verbatim
 
 
 def _read_records(decoder: Decoder, file: int, records: RecordLayout, first: int, stop: int) -> bytes:

@@ -101,6 +101,8 @@ class ArchivedVector:
         The archive.
     name : str
         Name of the file in it.
+    divisor : float, optional
+        What the numbers are divided by, such as a rate if they number samples.
 
     Raises
     ------
@@ -110,13 +112,15 @@ class ArchivedVector:
 
     ndim = 1
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, divisor: float | None = None) -> None:
         self._path = path
         self._name = name
+        self._divisor = divisor
         header = parse_header(self._read(0, MAX_HEADER_BYTES))
         if header is None or len(header[1]) != 1 or header[2].kind not in "fiu":
             raise DamageError(f"{name} is not a vector of numbers", path=path, remedy=FROM_COPY)
-        self._header_bytes, self.shape, self.dtype, _ = header
+        self._header_bytes, self.shape, self._stored, _ = header
+        self.dtype = self._stored if divisor is None else np.dtype(np.float64)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -139,8 +143,9 @@ class ArchivedVector:
         return np.asarray(self._numbers(0, len(self)), dtype=dtype)
 
     def _numbers(self, first: int, stop: int) -> np.ndarray:
-        ends = (self._header_bytes + n * self.dtype.itemsize for n in (first, stop))
-        return np.frombuffer(self._read(*ends), self.dtype)
+        ends = (self._header_bytes + n * self._stored.itemsize for n in (first, stop))
+        numbers = np.frombuffer(self._read(*ends), self._stored)
+        return numbers if self._divisor is None else numbers / self._divisor
 
     def _read(self, first: int, stop: int) -> bytes:
         data = read_file(self._path, self._name, first, stop)

@@ -12,15 +12,16 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..api.array_metadata import subtract_offset
-from ..api.channels import channel_info, start_of
+from ..api.channels import channel_info
 from ..api.compress import Compressed, Encoding, compress
 from ..api.recording import Recording, find_channels
+from ..api.times import Times, times_of
 from ..codec.scan import UnscaledError
 from ..container.archive import ArchiveReader
 from ..errors import ArchiveError, InputError, MissingPackageError
@@ -35,7 +36,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingPackageError(f"recordings of SpikeInterface need {error.name}: pip install spikeinterface") from error
 
-from .spikeinterface_folders import read_folder
+from .spikeinterface_folders import read_folder, times_beside
 from .spikeinterface_metadata import (
     FILE,
     INVALID,
@@ -97,8 +98,9 @@ class SpikeyRecordingExtractor(BaseRecording):
         rate = None if sampling_frequency is None else float(sampling_frequency)
         try:
             metadata = unpack_metadata(read_file(path, FILE) or b"")
+            times: Times | ArchivedVector | None = None
             if metadata is None:
-                metadata, chosen = _describe(path, channels)
+                metadata, chosen, times = _describe(path, channels)
                 segments = [LazyRecording(path, chosen, workers)]
             elif channels is not None:
                 raise InputError(
@@ -111,8 +113,8 @@ class SpikeyRecordingExtractor(BaseRecording):
                 raise InputError(f"{path}: does not contain a sample rate; pass sampling_frequency=..., in Hz")
             BaseRecording.__init__(self, rate, metadata.channel_ids, metadata.dtype)
             for lazy, segment in zip(segments, metadata.segments, strict=True):
-                times = None if segment.times is None else ArchivedVector(path, segment.times)
-                self.add_recording_segment(_ArchivedSegment(lazy, metadata, rate, segment.t_start, times))
+                vector = times if segment.times is None else ArchivedVector(path, segment.times)
+                self.add_recording_segment(_ArchivedSegment(lazy, metadata, rate, segment.t_start, vector))
             metadata.set_on(self)
         except INVALID as error:
             raise ArchiveError(
@@ -126,10 +128,20 @@ class SpikeyRecordingExtractor(BaseRecording):
         }
 
 
-def _describe(path: Path, channels: Sequence[str] | None) -> tuple[Metadata, Sequence[str] | None]:
-    """Return the metadata of an archive without `recording.json`, and the names of the channels that they describe.
+def _describe(
+    path: Path, channels: Sequence[str] | None
+) -> tuple[Metadata, Sequence[str] | None, Times | ArchivedVector | None]:
+    """Return what is known of an archive without `recording.json`.
 
     Of files whose channels belong to several streams, the first stream is chosen by default.
+
+    Returns
+    -------
+    metadata : Metadata
+    channels : sequence of str or None
+        Names of the channels that it describes.
+    times : Times, ArchivedVector or None
+        None if they are evenly spaced, from the start that the metadata have.
     """
     with ArchiveReader(path) as reader:
         places = find_channels(reader, channels)
@@ -142,17 +154,36 @@ def _describe(path: Path, channels: Sequence[str] | None) -> tuple[Metadata, Seq
             ]
             places = {name: places[name] for name in channels}
         with Recording(path, channels) as stored:
-            starts = {start_of(reader, reader.directory.members[entry].start) for entry, _ in places.values()}
-            metadata = default_metadata(stored, starts.pop() if len(starts) == 1 else None)
-            entries, own = {entry for entry, _ in places.values()}, [described.get(place) for place in places.values()]
-            kinds = {info.stream if info else "" for info in own}
-            is_raw = len(entries) == 1 and not reader.directory.files[next(iter(entries))].header
-            if not is_raw or len(kinds) > 1:
-                return metadata, channels
-            with read_folder(reader, entries.pop(), kinds.pop()) as by_reader:
-                if by_reader is None:
-                    return metadata, channels
-                return metadata_of(by_reader, [info.name if info else "" for info in own], stored)
+            entries = list(dict.fromkeys(entry for entry, _ in places.values()))
+            infos = [described.get(place) for place in places.values()]
+            stated = _common_times(reader, entries, stored.exact_sample_rate)
+            times: Times | ArchivedVector | None = None if stated is None or stated.is_regular else stated
+            metadata = default_metadata(stored, None if stated is None else float(stated[0]))
+            kinds = {info.stream if info else "" for info in infos}
+            if len(entries) > 1 or len(kinds) > 1 or reader.directory.files[entries[0]].header:
+                return metadata, channels, times
+            times = times or times_beside(reader, entries[0], stored.exact_sample_rate)
+            with read_folder(reader, entries[0], kinds.pop()) as by_reader:
+                if by_reader is not None:
+                    labels = [info.name if info else "" for info in infos]
+                    metadata, channels = metadata_of(by_reader, labels, stored)
+            return metadata, channels, times
+
+
+def _common_times(reader: ArchiveReader, entries: Iterable[int], sample_rate: float) -> Times | None:
+    """Return the times that files or groups of an archive state; None, with a warning, if they differ."""
+    found = [times_of(reader, entry, sample_rate) for entry in entries]
+    first = found[0]
+    if all(times is None for times in found):
+        return None
+    if first is None or not all(times and first.agrees_with(times) for times in found):
+        warnings.warn(
+            f"{reader.path}: its files state different times, so these count from 0; choose channels of files that "
+            "were recorded together",
+            stacklevel=4,
+        )
+        return None
+    return first
 
 
 def read_spikey(
@@ -317,7 +348,7 @@ class _ArchivedSegment(BaseRecordingSegment):
         metadata: Metadata,
         sampling_frequency: float,
         t_start: float | None,
-        times: ArchivedVector | None,
+        times: ArchivedVector | Times | None,
     ) -> None:
         BaseRecordingSegment.__init__(self, sampling_frequency, t_start, times)
         stored = lazy.blocks.recording

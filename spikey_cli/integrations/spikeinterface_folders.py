@@ -18,12 +18,16 @@ from spikeinterface.core import BaseRecording
 
 from ..api.channels import read_small_file
 from ..api.read_bytes import read_bytes
+from ..api.times import TOLERANCE
 from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
 from ..io.sidecar import ANALOG, SYNC, sidecar_name
+from .lazy_recording import ArchivedVector
 
 _COPIED_BYTES = 1 << 16
 """Bytes at the beginning of a file of times that are restored; its readers look at the first."""
+_TIMES = ("synchronized_timestamps.npy", "timestamps.npy")
+"""Before version 0.6, the second numbers the samples."""
 
 
 @contextmanager
@@ -61,6 +65,28 @@ def read_folder(reader: ArchiveReader, file: int, stream: str) -> Iterator[BaseR
             warnings.warn(f"{reader.path}: no probe of {name}: its reader reports {error!r}", stacklevel=4)
             recording = None
         yield recording
+
+
+def times_beside(reader: ArchiveReader, file: int, sample_rate: float) -> ArchivedVector | None:
+    """Return the times that Open Ephys wrote beside a raw file, unless they are evenly spaced or not its frames'."""
+    files = reader.directory.files
+    numbers = {entry.name: i for i, entry in enumerate(files) if entry.is_file}
+    path, layout = PurePosixPath(files[file].name), files[file].layout
+    if path.name != "continuous.dat" or layout is None or not sample_rate > 0:
+        return None
+    for name in (str(path.parent / name) for name in _TIMES):
+        if name in numbers and _has_bytes_only(reader, numbers[name]):
+            times = ArchivedVector(Path(reader.path), name)
+            if times.dtype.kind != "f":
+                times = ArchivedVector(Path(reader.path), name, divisor=sample_rate)
+            if times.shape == (layout.n_frames,) and layout.n_frames:
+                behind = (times[-1] - times[0]) * sample_rate - (layout.n_frames - 1)
+                return None if abs(behind) <= TOLERANCE / 2 else times
+    return None
+
+
+def _has_bytes_only(reader: ArchiveReader, number: int) -> bool:
+    return reader.directory.files[number].layout is None and len(reader.directory.members[number]) == 1
 
 
 def _spikeglx(
@@ -127,6 +153,6 @@ def _make_empty(path: Path, size: int) -> None:
 def _write_beginning(path: Path, reader: ArchiveReader, number: int) -> None:
     """Write the beginning of a file without samples; what follows has its size and no content."""
     entry = reader.directory.files[number]
-    if entry.layout is None and len(reader.directory.members[number]) == 1:
+    if _has_bytes_only(reader, number):
         path.write_bytes(read_bytes(Decoder.without_samples(reader), number, 0, min(entry.size, _COPIED_BYTES)))
         os.truncate(path, entry.size)

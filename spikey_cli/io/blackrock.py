@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+
 from .layout import Layout, SampleType, whole_rate
-from .reading import FAULTS, ChannelInfo, Cursor, frame_layout, read, record_layout, unit_name
+from .reading import FAULTS, ChannelInfo, Cursor, frame_layout, numbers, read, record_layout, unit_name
 from .records import MAX_GAPS, MAX_HEADER_BYTES, Field, Group, RecordLayout
 
 MAGIC = (b"NEURALSG", b"NEURALCD", b"BRSMPGRP")
 SUFFIXES = tuple(f".ns{i}" for i in range(1, 7))
 
+_PERIODS = 30_000
+"""Periods are counted in parts of a second; time stamps have a resolution of their own."""
 _CHANNEL_BYTES = 66
 _FIXED_BYTES = 314
 _PROBES = 8
@@ -58,13 +62,12 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return _parse_header(header).channels
 
 
-def start(header: bytes, kept: bytes) -> float | None:
-    """Return the time of the first sample in seconds, by the bytes before it and the kept numbers of its record."""
+def times(header: bytes, rows: np.ndarray) -> np.ndarray:
+    """Return the times of packets in seconds, by the header and the bytes before their samples."""
     parsed = _parse_header(header)
-    if not parsed.stamp_bytes:
-        return None
-    packet = kept or header[-5 - parsed.stamp_bytes :]
-    return int.from_bytes(packet[1 : 1 + parsed.stamp_bytes], "little") / parsed.resolution
+    if not parsed.stamp_bytes or not parsed.resolution:
+        raise ValueError("the header states no resolution of times")
+    return numbers(rows, rows.shape[1] - 4 - parsed.stamp_bytes, f"<u{parsed.stamp_bytes}") / parsed.resolution
 
 
 def _parse_header(data: bytes) -> _Header:
@@ -74,7 +77,7 @@ def _parse_header(data: bytes) -> _Header:
         period, count = header.unpack("II")
         _check_channels(count)
         ids = header.unpack(f"{min(count, len(data))}I")
-        rate = 30_000 / period
+        rate = _PERIODS / period
         return _Header(header.at, 0, rate, 0, [ChannelInfo(str(number), "", rate) for number in ids])
     major, _, length = header.unpack("BBI")
     header.take(16 + 256)
@@ -82,7 +85,7 @@ def _parse_header(data: bytes) -> _Header:
     header.take(16)
     count = header.number("I")
     _check_channels(count)
-    rate = resolution / period
+    rate = _PERIODS / period
     if length != _FIXED_BYTES + _CHANNEL_BYTES * count:
         raise ValueError("the header has another length than it states")
     channels = []

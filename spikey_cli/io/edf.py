@@ -8,7 +8,10 @@ Signals have rates of their own. A signal named "EDF Annotations" holds text.
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO, NamedTuple
+
+import numpy as np
 
 from .layout import SampleType, whole_rate
 from .reading import FAULTS, ChannelInfo, read, record_layout, unit_name
@@ -19,6 +22,8 @@ MAGIC = (b"0       ", b"\xffBIOSEMI")
 _MAX_SIGNALS = 4095
 _SIGNAL_FIELDS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 _ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
+_ONSET = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,15})?)\x14\x14")
+"""What the first signal of annotations begins with: the time of the record."""
 
 
 class _Signal(NamedTuple):
@@ -88,6 +93,14 @@ def describe(header: bytes) -> list[ChannelInfo]:
                 rate = parsed.rate(samples)
                 channels.append(ChannelInfo(signal.label, "", rate, unit_name(signal.unit), gain, offset))
     return channels
+
+
+def times(header: bytes, rows: np.ndarray) -> np.ndarray:
+    """Return the times of records in seconds since the start of the file, by their annotations."""
+    if header[192:197] not in (b"EDF+C", b"EDF+D", b"BDF+C", b"BDF+D"):
+        raise ValueError("only EDF+ and BDF+ state times of records")
+    found = (_ONSET.match(row) for row in map(bytes, rows))
+    return np.array([float(each[1]) if each else np.nan for each in found])
 
 
 def _parse_header(data: bytes) -> _Header:

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+
 from ..errors import InputError
 from . import axon, blackrock, edf, intan, neuralynx, npy, open_ephys, raw, wav
 from .layout import MAX_HEADER_BYTES, Layout
@@ -41,8 +43,8 @@ class FileFormat(NamedTuple):
     """Whether a file with one of the suffixes and these first bytes deserves the warning; by default if not empty."""
     describe: Callable[[bytes], list[ChannelInfo]] | None = None
     """What a file's header says of its channels, in the order of the layout; may raise one of `reading.FAULTS`."""
-    start: Callable[[bytes, bytes], float | None] | None = None
-    """(header, kept numbers of the first record) to the time of the first sample in seconds; raises like `describe`."""
+    times: Callable[[bytes, np.ndarray], np.ndarray] | None = None
+    """(header, the bytes before some runs of samples) to the times of these in seconds; see `record_times`."""
 
 
 def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | None:
@@ -59,7 +61,7 @@ def _system(
     magic: bytes | tuple[bytes, ...],
     parse: Callable[[BinaryIO, int], Layout | RecordLayout | None],
     describe: Callable[[bytes], list[ChannelInfo]],
-    start: Callable[[bytes, bytes], float | None] | None = None,
+    times: Callable[[bytes, np.ndarray], np.ndarray] | None = None,
 ) -> FileFormat:
     """The row of a format that an acquisition system writes."""
     magic = (magic,) if isinstance(magic, bytes) else magic
@@ -72,7 +74,7 @@ def _system(
         warning,
         looks_like=lambda start: bool(start),
         describe=describe,
-        start=start,
+        times=times,
     )
 
 
@@ -116,7 +118,7 @@ FORMATS = (
         takes_rate=True,
         looks_like=npy.holds_16_bit_integers,
     ),
-    _system("edf", "an EDF or BDF file with samples", (".edf", ".bdf"), edf.MAGIC, edf.parse, edf.describe),
+    _system("edf", "an EDF or BDF file with samples", (".edf", ".bdf"), edf.MAGIC, edf.parse, edf.describe, edf.times),
     _system(
         "blackrock",
         "an NSx file of Blackrock with samples",
@@ -124,7 +126,7 @@ FORMATS = (
         blackrock.MAGIC,
         blackrock.parse,
         blackrock.describe,
-        blackrock.start,
+        blackrock.times,
     ),
     _system(
         "neuralynx",
@@ -133,7 +135,7 @@ FORMATS = (
         neuralynx.MAGIC,
         neuralynx.parse,
         neuralynx.describe,
-        neuralynx.start,
+        neuralynx.times,
     ),
     _system(
         "intan",
@@ -142,7 +144,7 @@ FORMATS = (
         intan.MAGIC,
         intan.parse,
         intan.describe,
-        intan.start,
+        intan.times,
     ),
     _system(
         "open ephys",
@@ -151,7 +153,7 @@ FORMATS = (
         open_ephys.MAGIC,
         open_ephys.parse,
         open_ephys.describe,
-        open_ephys.start,
+        open_ephys.times,
     ),
     _system("axon", "an ABF 2 file of 16-bit samples", (".abf",), axon.MAGIC, axon.parse, axon.describe),
 )
@@ -181,20 +183,27 @@ def describe_channels(header: bytes, n_channels: int) -> list[ChannelInfo]:
     return []
 
 
-def start_time(header: bytes, kept: bytes) -> float | None:
-    """Return the time of a file's first sample in seconds, if the file states it.
+def record_times(header: bytes, rows: np.ndarray) -> np.ndarray | None:
+    """Return the times at which runs of samples begin, if the file states them.
 
     Parameters
     ----------
     header : bytes
         All bytes before the first sample or record.
-    kept : bytes
-        Kept numbers of the first record; empty without records.
+    rows : ndarray of uint8, shape (runs, bytes)
+        Of a file whose records have kept numbers: those of some records. Otherwise what stands directly before runs of
+        samples: the last bytes of the header, and of gaps.
+
+    Returns
+    -------
+    ndarray of float64, shape (runs,), or None
+        Seconds, all finite.
     """
     for file_format in FORMATS:
-        if file_format.start and header.startswith(file_format.magic):
+        if file_format.times and header.startswith(file_format.magic):
             with contextlib.suppress(*FAULTS):
-                return file_format.start(header, kept)
+                seconds = file_format.times(header, rows)
+                return seconds if np.isfinite(seconds).all() else None
     return None
 
 

@@ -14,8 +14,10 @@ from __future__ import annotations
 import math
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+
 from .layout import SampleType, whole_rate
-from .reading import FAULTS, ChannelInfo, Cursor, read, record_layout
+from .reading import FAULTS, ChannelInfo, Cursor, numbers, read, record_layout
 from .records import MAX_HEADER_BYTES, Field, Group, RecordLayout
 
 RHD, RHS = b"\x02\x27\x91\xc6", b"\xac\x27\x91\xd6"
@@ -74,9 +76,9 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return channels
 
 
-def start(header: bytes, kept: bytes) -> float | None:
-    """Return the time of the first sample in seconds, by the header and the kept numbers of its record."""
-    return int.from_bytes(kept[:4], "little", signed=True) / _parse_header(header).sample_rate
+def times(header: bytes, rows: np.ndarray) -> np.ndarray:
+    """Return the times of records in seconds, by the header and their kept numbers."""
+    return numbers(rows, 0, "<i4") / _parse_header(header).sample_rate
 
 
 def _parse_header(data: bytes) -> _Header:

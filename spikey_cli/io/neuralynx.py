@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+import numpy as np
+
 from .layout import SampleType, whole_rate
-from .reading import ChannelInfo, Cursor, positive_number, read, record_layout
+from .reading import ChannelInfo, Cursor, numbers, positive_number, read, record_layout
 from .records import Field, Group, RecordLayout
 
 MAGIC = b"######## Neuralynx"
@@ -47,9 +49,9 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return [ChannelInfo(fields.get("AcqEntName", "").strip('"'), "", _rate(fields), "uV" if gain else "", gain)]
 
 
-def start(header: bytes, kept: bytes) -> float | None:
-    """Return the time of the first sample in seconds, by the kept numbers of its record."""
-    return int.from_bytes(kept[:8], "little") / 1e6
+def times(header: bytes, rows: np.ndarray) -> np.ndarray:
+    """Return the times of records in seconds, by their kept numbers."""
+    return numbers(rows, 0, "<u8") / 1e6
 
 
 def _numbers(file: BinaryIO, size: int, record: int) -> tuple[int, int, int, int]:

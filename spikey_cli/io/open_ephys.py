@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
+import numpy as np
+
 from .layout import SampleType, whole_rate
-from .reading import ChannelInfo, positive_number, read, record_layout
+from .reading import ChannelInfo, numbers, positive_number, read, record_layout
 from .records import Field, Group, RecordLayout
 
 MAGIC = b"header.format = 'Open Ephys Data Format'"
@@ -45,10 +47,12 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return [ChannelInfo(text, "", _number(header, b"sampleRate"), "uV" if gain else "", gain)]
 
 
-def start(header: bytes, kept: bytes) -> float | None:
-    """Return the time of the first sample in seconds, by the header and the kept numbers of its record."""
+def times(header: bytes, rows: np.ndarray) -> np.ndarray:
+    """Return the times of records in seconds, by the header and their kept numbers."""
     rate = _number(header, b"sampleRate")
-    return int.from_bytes(kept[:8], "little", signed=True) / rate if rate else None
+    if not rate:
+        raise ValueError("the header states no rate")
+    return numbers(rows, 0, "<i8") / rate
 
 
 def _number(header: bytes, key: bytes) -> float:

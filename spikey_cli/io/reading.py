@@ -7,6 +7,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+
 from .layout import MAX_CHANNELS, Layout, SampleType
 from .layout import MAX_HEADER_BYTES as MAX_PLAIN_HEADER
 from .layout import MAX_TRAILER_BYTES as MAX_PLAIN_TRAILER
@@ -83,6 +85,14 @@ def read(file: BinaryIO, at: int, count: int, size: int) -> bytes:
         return b""
     file.seek(at)
     return file.read(min(count, size - at))
+
+
+def numbers(rows: np.ndarray, at: int, layout: str) -> np.ndarray:
+    """Return the numbers at byte `at` of each row, of a NumPy type; `rows` are uint8 of shape (rows, bytes)."""
+    dtype = np.dtype(layout)
+    if rows.shape[1] < at + dtype.itemsize:
+        raise ValueError("a row is cut off")
+    return np.ascontiguousarray(rows[:, at : at + dtype.itemsize]).view(dtype)[:, 0]
 
 
 def record_layout(

@@ -66,10 +66,10 @@ def read(archive: Path, *channels: str):
         return spikey_spikeinterface.read_spikey(archive, channels or None)
 
 
-def read_original(program: str, folder: Path, stream: str):
+def read_original(program: str, folder: Path, stream: str, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return getattr(extractors, f"read_{program}")(folder, stream_id=stream)
+        return getattr(extractors, f"read_{program}")(folder, stream_id=stream, **options)
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,61 @@ def test_the_start_that_a_file_states(tmp_path):
     made = acquisition.continuous(np.random.default_rng(1))
     (tmp_path / made.name).write_bytes(made.data)
     spikey_cli.compress([tmp_path / made.name], tmp_path / "a.spk")
-    assert read(tmp_path / "a.spk").get_times()[0] == pytest.approx(5000 / 30_000)
+    recording = read(tmp_path / "a.spk")
+    assert not recording.has_time_vector()
+    assert recording.get_times()[0] == pytest.approx(5000 / 30_000)
+
+
+def test_times_where_the_clock_jumps(tmp_path):
+    made = acquisition.continuous(np.random.default_rng(1), jump=3000)
+    (tmp_path / made.name).write_bytes(made.data)
+    spikey_cli.compress([tmp_path / made.name], tmp_path / "a.spk")
+    recording = read(tmp_path / "a.spk")
+    expected = np.concatenate([5000 + np.arange(1024), 9024 + np.arange(1024)]) / 30_000
+    np.testing.assert_allclose(recording.get_times(), expected)
+    recording = read(tmp_path / "a.spk")  # the times above were cached
+    assert recording.sample_index_to_time(1024) == pytest.approx(9024 / 30_000)
+    assert recording.time_to_sample_index(9024.5 / 30_000) == 1024
+    np.testing.assert_allclose(recording.get_times(start_frame=1000, end_frame=1050), expected[1000:1050])
+    np.testing.assert_allclose(recording.frame_slice(1000, 1050).get_times(), expected[1000:1050])
+
+
+def test_files_that_state_different_times(tmp_path):
+    for number, jump in ((1, 0), (2, 500)):
+        made = acquisition.continuous(np.random.default_rng(1), jump=jump)
+        (tmp_path / f"100_CH{number}.continuous").write_bytes(made.data)
+    spikey_cli.compress(sorted(tmp_path.glob("*.continuous")), tmp_path / "a.spk")
+    with pytest.warns(UserWarning, match="different times"):
+        recording = spikey_spikeinterface.read_spikey(tmp_path / "a.spk")
+    assert recording.get_times()[0] == 0.0
+    assert read(tmp_path / "a.spk", "100_CH2.continuous").has_time_vector()
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_synchronized_times_of_open_ephys(tmp_path, samples, is_old):
+    node = write_node_of_open_ephys(tmp_path, samples)
+    stream = node / "experiment1" / "recording1" / "continuous" / PROBE
+    times = (7000 + np.arange(len(samples)) * 1.0001 + 500 * (np.arange(len(samples)) >= 700)) / 30_000
+    if is_old:
+        (stream / "sample_numbers.npy").rename(stream / "timestamps.npy")
+        np.save(stream / "synchronized_timestamps.npy", times)
+    else:
+        np.save(stream / "timestamps.npy", times)
+    spikey_cli.compress([node], tmp_path / "a.spk", recursive=True)
+    recording = read(tmp_path / "a.spk", f"experiment1/recording1/continuous/{PROBE}/continuous.dat:signals")
+    original = read_original("openephys", node, "1", load_sync_timestamps=True)
+    np.testing.assert_array_equal(recording.get_times(), times)
+    np.testing.assert_array_equal(recording.get_times(), original.get_times())
+    assert recording.get_start_time() == times[0]
+
+
+def test_sample_numbers_of_open_ephys(tmp_path, samples):
+    """Before version 0.6, and without synchronization, there are sample numbers alone."""
+    node = write_node_of_open_ephys(tmp_path, samples)
+    stream = node / "experiment1" / "recording1" / "continuous" / PROBE
+    (stream / "sample_numbers.npy").unlink()
+    numbers = 7000 + np.arange(len(samples)) + 500 * (np.arange(len(samples)) >= 700)
+    np.save(stream / "timestamps.npy", numbers)
+    spikey_cli.compress([node], tmp_path / "a.spk", recursive=True)
+    recording = read(tmp_path / "a.spk", f"experiment1/recording1/continuous/{PROBE}/continuous.dat:signals")
+    np.testing.assert_array_equal(recording.get_times(), numbers / 30_000)

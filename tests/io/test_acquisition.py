@@ -12,7 +12,7 @@ from support import acquisition
 from support.archive_mutator import scratched
 
 import spikey_cli
-from spikey_cli.api.channels import channel_info, start_of
+from spikey_cli.api.channels import channel_info
 from spikey_cli.codec.scan import scan
 from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.io import blackrock
@@ -80,29 +80,6 @@ def test_an_archive_knows_its_channels(made, tmp_path):
     (file,) = report["files"]
     rates = [group["sample_rate"] for group in file.get("groups", [file])]
     assert rates == list(map(whole_rate, made.rates))
-
-
-@pytest.mark.parametrize(
-    ("name", "start"),
-    [
-        ("nsx", 1000 / 30_000),
-        ("paused_nsx", 1000 / 30_000),
-        ("ptp_nsx", 10**18 / 30_000),
-        ("old_nsx", None),
-        ("ncs", 10**6),
-        ("rhd", 0.0),
-        ("rhs", 0.0),
-        ("continuous", 5000 / 30_000),
-        ("edf", None),
-        ("abf", None),
-    ],
-)
-def test_the_time_of_the_first_sample(name, start, tmp_path):
-    made = acquisition.FORMATS[name](np.random.default_rng(3))
-    spikey_cli.compress([written(tmp_path, made)], tmp_path / "a.spk")
-    with ArchiveReader(tmp_path / "a.spk") as reader:
-        found = start_of(reader, 0)
-    assert found is None if start is None else found == pytest.approx(start)
 
 
 def test_labels_and_streams_name_channels(tmp_path):

@@ -12,7 +12,10 @@ import pytest
 from support import acquisition
 from support.optional import deferred
 
+import spikey_cli
+from spikey_cli.api.times import Times, times_of
 from spikey_cli.codec.scan import scan
+from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.io.formats import describe_channels
 from spikey_cli.io.layout import samples_from_bytes
 from spikey_cli.io.reading import ChannelInfo
@@ -33,6 +36,7 @@ def close_files():
 READERS = {
     "nsx": "BlackrockRawIO",
     "paused_nsx": "BlackrockRawIO",
+    "ptp_nsx": "BlackrockRawIO",
     "ncs": "NeuralynxRawIO",
     "rhd": "IntanRawIO",
     "new_rhd": "IntanRawIO",
@@ -127,3 +131,50 @@ def test_neo_reads_the_same_of_native_files(name, reader):
     if folder is None:
         pytest.skip("the native files are not installed: set SPIKEY_NATIVE to their folder")
     assert_same(found(folder / name), neo_channels(getattr(rawio, reader)(filename=str(folder / name))))
+
+
+def times(folder: Path, made: acquisition.Made) -> Times:
+    """The times of the first channels of a file that is written into a folder and compressed."""
+    (folder / made.name).write_bytes(made.data)
+    spikey_cli.compress([folder / made.name], folder / "a.spk")
+    with ArchiveReader(folder / "a.spk") as reader:
+        entry = next(i for i, entry in enumerate(reader.directory.files) if entry.layout)
+        return times_of(reader, entry, made.rates[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("paused_nsx", {}), ("ptp_nsx", {"jump": 10**9}), ("ncs", {"jump": 70_000})]
+)
+def test_neo_starts_segments_at_the_same_times(name, options, tmp_path):
+    made = acquisition.FORMATS[name](np.random.default_rng(3), **options)
+    found = times(tmp_path, made)
+    place = {"dirname": str(tmp_path)} if name == "ncs" else {"filename": str(tmp_path / made.name)}
+    reader = getattr(rawio, READERS[name])(**place, gap_tolerance_ms=0.1)
+    reader.parse_header()
+    sizes = [reader.get_signal_size(0, i, 0) for i in range(reader.segment_count(0))]
+    starts = np.array([reader.get_signal_t_start(0, i, 0) for i in range(len(sizes))])
+    assert len(sizes) == len(found.first) > 1
+    np.testing.assert_array_equal(found.first, np.cumsum([0, *sizes[:-1]]))
+    np.testing.assert_allclose(found.seconds - found.seconds[0], starts - starts[0], rtol=0, atol=1e-9)
+    if name != "ncs":  # of which neo counts from the first
+        np.testing.assert_allclose(found.seconds, starts)
+
+
+def test_neo_places_continuous_records_at_the_same_times(tmp_path):
+    made = acquisition.continuous(np.random.default_rng(3), records=4, jump=3000)
+    found = times(tmp_path, made)
+    reader = rawio.OpenEphysRawIO(dirname=str(tmp_path))
+    reader.parse_header()
+    assert reader.get_signal_t_start(0, 0, 0) == pytest.approx(found[0])
+    samples = reader.get_analogsignal_chunk(0, 0, stream_index=0)[:, 0]  # zeros where the clock jumps
+    at = np.rint((found[:] - found[0]) * 30_000).astype(int)
+    np.testing.assert_array_equal(samples[at[: 3 * 1024]], made.groups[0][: 3 * 1024, 0])
+    assert at[3 * 1024] == 3 * 1024 + 3000
+
+
+def test_neo_reads_the_same_time_stamps_of_intan(tmp_path):
+    made = acquisition.rhd(np.random.default_rng(3), n_temperatures=0, jump=5000)
+    found = times(tmp_path, made)
+    reader = rawio.IntanRawIO(filename=str(tmp_path / made.name), ignore_integrity_checks=True)
+    reader.parse_header()
+    np.testing.assert_allclose(found[:], reader.get_intan_timestamps() / 20_000)

@@ -51,8 +51,11 @@ def _padded(texts: list[object], width: int) -> bytes:
     return b"".join(str(text).encode("latin-1").ljust(width) for text in texts)
 
 
-def edf(random: np.random.Generator, *, bits: int = 16, records: int = 3) -> Made:
-    """EDF+ or BDF+: two signals at 100 Hz, one at 20 Hz, annotations, and another one at 100 Hz; records of 0.5 s."""
+def edf(random: np.random.Generator, *, bits: int = 16, records: int = 3, jump: float = 0.0) -> Made:
+    """EDF+ or BDF+: two signals at 100 Hz, one at 20 Hz, annotations, and another one at 100 Hz; records of 0.5 s.
+
+    Here and in other formats, the clock jumps by `jump` before the last record.
+    """
     labels, per_record = (
         ["Fp1", "Fp2", "Temp", f"{'EDF' if bits == 16 else 'BDF'} Annotations", "Status"],
         [50, 50, 10, 24, 50],
@@ -70,7 +73,8 @@ def edf(random: np.random.Generator, *, bits: int = 16, records: int = 3) -> Mad
         ([*per_record], 8),
         ([""] * n, 32),
     ]
-    version, kind = (b"0       ", "EDF+C") if bits == 16 else (b"\xffBIOSEMI", "BDF+C")
+    version, kind = (b"0       ", "EDF+") if bits == 16 else (b"\xffBIOSEMI", "BDF+")
+    kind += "D" if jump else "C"
     header = version + _padded(["X X X X", "Startdate 01-JAN-2026 X X X"], 80) + b"01.01.2612.00.00"
     header += _padded([256 * (1 + n)], 8) + kind.encode().ljust(44) + _padded([records, 0.5], 8) + _padded([n], 4)
     header += b"".join(_padded(texts, width) for texts, width in columns)
@@ -79,7 +83,7 @@ def edf(random: np.random.Generator, *, bits: int = 16, records: int = 3) -> Mad
     body = b""
     for i in range(records):
         own = fast[50 * i : 50 * (i + 1)]
-        text = f"+{i / 2}\x14\x14\0".encode().ljust(24 * bits // 8, b"\0")
+        text = f"+{i / 2 + jump * (i == records - 1)}\x14\x14\0".encode().ljust(24 * bits // 8, b"\0")
         body += pack(own[:, 0]) + pack(own[:, 1]) + pack(slow[10 * i : 10 * (i + 1), 0]) + text + pack(own[:, 2])
     gain = 6400 / (2 * top - 1)
     names, units = ["Fp1", "Fp2", "Status", "Temp"], ["uV", "uV", "", "degC"]
@@ -92,11 +96,11 @@ def bdf(random: np.random.Generator, *, records: int = 3) -> Made:
     return edf(random, bits=24, records=records)
 
 
-def _nsx_header(version: int, channels: int) -> bytes:
+def _nsx_header(version: int, channels: int, resolution: int = 30_000) -> bytes:
     header = (b"BRSMPGRP" if version == 3 else b"NEURALCD") + struct.pack(
         "<BBI", version, 0 if version == 3 else 3, 314 + 66 * channels
     )
-    header += b"2 ksamp/sec".ljust(16, b"\0") + b"comment".ljust(256, b"\0") + struct.pack("<II", 15, 30_000)
+    header += b"2 ksamp/sec".ljust(16, b"\0") + b"comment".ljust(256, b"\0") + struct.pack("<II", 15, resolution)
     header += struct.pack("<8H", 2026, 1, 4, 1, 12, 0, 0, 0) + struct.pack("<I", channels)
     for i in range(channels):
         header += struct.pack(
@@ -106,12 +110,12 @@ def _nsx_header(version: int, channels: int) -> bytes:
     return header
 
 
-def nsx(random: np.random.Generator, packets: tuple[int, ...] = (200,), channels: int = 3) -> Made:
-    """Blackrock NSx 2.3 with packets of these lengths."""
+def nsx(random: np.random.Generator, packets: tuple[int, ...] = (200,), channels: int = 3, pause: int = 0) -> Made:
+    """Blackrock NSx 2.3 with packets of these lengths, and so many frames that are missing between two."""
     samples, at = signals(random, sum(packets), channels), 0
     header = data = _nsx_header(2, channels)
-    for n in packets:
-        data += struct.pack("<BII", 1, 5 * at + 1000, n) + samples[at : at + n].astype("<i2").tobytes()
+    for i, n in enumerate(packets):
+        data += struct.pack("<BII", 1, 15 * (at + pause * i) + 1000, n) + samples[at : at + n].astype("<i2").tobytes()
         at += n
     labels = [f"elec{i}" for i in range(channels)]
     return Made("a.ns3", data, [samples], [2000], labels, ["uV"] * channels, [0.25] * channels, len(header))
@@ -119,13 +123,14 @@ def nsx(random: np.random.Generator, packets: tuple[int, ...] = (200,), channels
 
 def paused_nsx(random: np.random.Generator) -> Made:
     """Blackrock NSx with three packets."""
-    return nsx(random, (7, 120, 80))
+    return nsx(random, (7, 120, 80), pause=40)
 
 
-def ptp_nsx(random: np.random.Generator) -> Made:
-    """Blackrock NSx 3.0 with a packet and a PTP time for each frame."""
+def ptp_nsx(random: np.random.Generator, jump: int = 0) -> Made:
+    """Blackrock NSx 3.0 with a packet and a PTP time for each frame, in nanoseconds."""
     samples, times = signals(random, 150, 2), 10**18 + np.arange(150) * 500_000 + random.integers(-9, 9, 150)
-    header = _nsx_header(3, 2)
+    times[100:] += jump
+    header = _nsx_header(3, 2, 10**9)
     body = b"".join(
         struct.pack("<BQI", 1, int(t), 1) + row.astype("<i2").tobytes() for t, row in zip(times, samples, strict=True)
     )
@@ -148,7 +153,7 @@ def old_nsx(random: np.random.Generator) -> Made:
     )
 
 
-def ncs(random: np.random.Generator, records: int = 4) -> Made:
+def ncs(random: np.random.Generator, records: int = 4, jump: int = 0) -> Made:
     """Neuralynx NCS: the last record has fewer valid samples."""
     text = "######## Neuralynx Data File Header\r\n## Time Opened (m/d/y): 1/4/2026  (h:m:s.ms) 12:0:0.0\r\n"
     text += "-FileType NCS\r\n-AcqEntName CSC1\r\n-SamplingFrequency 32000\r\n-ADBitVolts 0.00000006103515625\r\n"
@@ -158,7 +163,8 @@ def ncs(random: np.random.Generator, records: int = 4) -> Made:
     body = b""
     for i in range(records):
         valid = 512 if i < records - 1 else 100
-        body += struct.pack("<QIII", 10**12 + 16_000 * i + int(random.integers(0, 2)), 3, 32_000, valid)
+        time = 10**12 + 16_000 * i + int(random.integers(0, 2)) + jump * (i == records - 1)
+        body += struct.pack("<QIII", time, 3, 32_000, valid)
         body += samples[512 * i : 512 * (i + 1), 0].astype("<i2").tobytes()
     return Made("CSC1.ncs", header + body, [samples], [32_000], ["CSC1"], ["uV"], [-0.06103515625], len(header))
 
@@ -173,7 +179,11 @@ def _intan_channel(name: str, kind: int, number: int, is_rhs: bool) -> bytes:
 
 
 def rhd(
-    random: np.random.Generator, version: tuple[int, int] = (1, 5), records: int = 3, n_temperatures: int = 1
+    random: np.random.Generator,
+    version: tuple[int, int] = (1, 5),
+    records: int = 3,
+    n_temperatures: int = 1,
+    jump: int = 0,
 ) -> Made:
     """Intan RHD: 3 amplifiers, an auxiliary input, a supply voltage, a temperature, an analog input, digital inputs."""
     n = 60 if version < (2, 0) else 128
@@ -203,7 +213,7 @@ def rhd(
     body = b""
     for i in range(records):
         own, quarter, one = slice(n * i, n * (i + 1)), slice(n // 4 * i, n // 4 * (i + 1)), slice(i, i + 1)
-        body += np.arange(n * i, n * (i + 1), dtype="<i4").tobytes()
+        body += (np.arange(n * i, n * (i + 1), dtype="<i4") + jump * (i == records - 1)).tobytes()
         body += b"".join(
             (a[k].T + MIDDLE).astype("<u2").tobytes()
             for a, k in ((amplifier, own), (auxiliary, quarter), (supply, one))
@@ -247,7 +257,7 @@ def rhs(random: np.random.Generator, records: int = 3) -> Made:
     return Made("a.rhs", header + body, groups, [30_000] * 6, labels, units, gains, len(header))
 
 
-def continuous(random: np.random.Generator, records: int = 2) -> Made:
+def continuous(random: np.random.Generator, records: int = 2, jump: int = 0) -> Made:
     """Open Ephys .continuous."""
     fields = {
         "format": "'Open Ephys Data Format'",
@@ -266,7 +276,7 @@ def continuous(random: np.random.Generator, records: int = 2) -> Made:
     samples = signals(random, 1024 * records, 1)
     marker = bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 255])
     body = b"".join(
-        struct.pack("<qHH", 5000 + 1024 * i, 1024, 0)
+        struct.pack("<qHH", 5000 + 1024 * i + jump * (i == records - 1), 1024, 0)
         + samples[1024 * i : 1024 * (i + 1), 0].astype(">i2").tobytes()
         + marker
         for i in range(records)
