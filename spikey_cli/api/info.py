@@ -10,6 +10,7 @@ from ..container.archive import NO_MODEL, ArchiveReader
 from ..container.directory import FileEntry, channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import coder_with_number
+from ..io.events import holds_events
 from ..io.formats import format_name
 from ..io.reading import ChannelInfo
 from ..model.zoo import shipped_models_with
@@ -40,6 +41,8 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
         ``scaling`` (None, or how samples are computed from coded integers k: the distinct formulas of the channels) and
         ``quantizer``. A file whose channels differ in rate has instead of these ``groups``, a list of them. A file of
         times has ``records``, their number;
+
+        ``events``: names of the files that hold events, which are kept as they are;
 
         ``channels``: for each, ``name``, ``label``, ``stream``, ``unit``, ``gain``, ``offset`` and the exact
         ``sample_rate``, as far as the file states them, or None; ``coding_pass``, ``references`` to channels of earlier
@@ -99,6 +102,9 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
                 _file_info([directory.files[member] for member in directory.members[i]], reader.index.file_crcs[i])
                 for i, entry in enumerate(directory.files)
                 if entry.is_file
+            ],
+            "events": [
+                entry.name for entry in directory.files if entry.is_file and holds_events(entry.name, entry.header)
             ],
             "channels": [
                 {

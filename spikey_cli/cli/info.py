@@ -71,6 +71,10 @@ def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
     if channels:
         share = f"{len(linked):,} of {counted(len(channels), 'channel')}"
         yield f"  topology   {counted(archive['sessions'], 'session')}; {share} with references"
+    if archive["events"]:
+        first, *others = archive["events"]
+        more = f" and {counted(len(others), 'more file')}" if others else ""
+        yield f"  events     in {first}{more}, kept as they are; spikey decompress --file restores single files"
     yield ""
     named = [channel for channel in channels if any(channel[key] for key in ("label", "unit"))]
     listed = files if is_all else files[:_FILES_LISTED]

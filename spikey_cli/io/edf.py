@@ -95,6 +95,14 @@ def describe(header: bytes) -> list[ChannelInfo]:
     return channels
 
 
+def has_annotations(header: bytes) -> bool:
+    """Return whether a file has a signal of annotations."""
+    try:
+        return any(signal.is_text for signal in _parse_header(header).signals)
+    except FAULTS:
+        return False
+
+
 def times(header: bytes, rows: np.ndarray) -> np.ndarray:
     """Return the times of records in seconds since the start of the file, by their annotations."""
     if header[192:197] not in (b"EDF+C", b"EDF+D", b"BDF+C", b"BDF+D"):

@@ -103,6 +103,15 @@ def test_an_archive_without_recordings(tmp_path):
     assert "bits/sample" not in printed
 
 
+def test_files_with_events(tmp_path):
+    for name in ("a.nev", "b.nev", "notes.txt"):
+        (tmp_path / name).write_text(name)
+    spikey_cli.compress(sorted(tmp_path.iterdir()), tmp_path / "out.spk")
+    printed = run("info", tmp_path / "out.spk")
+    assert "  events     in a.nev and 1 more file, kept as they are; spikey decompress --file restores" in printed
+    assert json.loads(run("info", "--json", tmp_path / "out.spk"))["events"] == ["a.nev", "b.nev"]
+
+
 def test_a_live_stream(live):
     printed = run("info", live)
     assert "Spikey live stream, format 1" in printed

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from support import acquisition
 from support.optional import deferred
-from support.sidecars import BOARD, PROBE, write_neuropixels_spikeglx, write_node_of_open_ephys
+from support.sidecars import (
+    BOARD,
+    PROBE,
+    write_inputs_of_spikeglx,
+    write_neuropixels_spikeglx,
+    write_node_of_open_ephys,
+)
 
 import spikey_cli
 
@@ -79,6 +85,17 @@ def read_original(program: str, folder: Path, stream: str, **options):
 def test_a_run_of_spikeglx(spikeglx, channels, stream):
     run, archive = spikeglx
     assert_equal(read(archive, channels), read_original("spikeglx", run, stream))
+
+
+def test_inputs_of_spikeglx(tmp_path, samples):
+    run = write_inputs_of_spikeglx(tmp_path, samples)
+    spikey_cli.compress([run], tmp_path / "a.spk", recursive=True)
+    nidq = "run_g0_t0.nidq.bin"
+    assert_equal(read(tmp_path / "a.spk"), read_original("spikeglx", run, "nidq"))
+    words = read(tmp_path / "a.spk", f"{nidq}:XD0")
+    np.testing.assert_array_equal(words.get_traces(), samples[:, -1:])
+    assert list(words.get_property("channel_name")) == ["XD0"]
+    assert words.sampling_frequency == 25_000.5
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,35 @@ def write_neuropixels_spikeglx(folder: Path, samples: np.ndarray) -> Path:
     return folder / "run_g0"
 
 
+def write_inputs_of_spikeglx(folder: Path, samples: np.ndarray) -> Path:
+    """Write a run of a National Instruments device: analog inputs, and digital inputs as the last channel."""
+    run, saved = folder / "run_g0", samples.shape[1] - 1
+    run.mkdir()
+    stem = "run_g0_t0.nidq"
+    (run / f"{stem}.bin").write_bytes(samples.tobytes())
+    names = [f"(XA{i};{i}:{i})" for i in range(saved)]
+    fields = {
+        "acqMnMaXaDw": f"0,0,{saved},1",
+        "fileName": f"D:/run_g0/{stem}.bin",
+        "fileSizeBytes": samples.nbytes,
+        "fileTimeSecs": len(samples) / 25_000.5,
+        "firstSample": 0,
+        "nSavedChans": saved + 1,
+        "niAiRangeMax": 5,
+        "niAiRangeMin": -5,
+        "niMAGain": 1,
+        "niMNGain": 200,
+        "niSampRate": 25_000.5,
+        "niXDChans1": "0:7",
+        "snsMnMaXaDw": f"0,0,{saved},1",
+        "snsSaveChanSubset": "all",
+        "typeThis": "nidq",
+        "~snsChanMap": "".join([f"(0,0,1,{saved},1)", *names, f"(XD0;{saved}:{saved})"]),
+    }
+    (run / f"{stem}.meta").write_text("".join(f"{key}={value}\n" for key, value in fields.items()))
+    return run
+
+
 BOARD, PROBE = "Acquisition_Board-100.Rhythm", "Neuropix-PXI-100.ProbeA-AP"
 
 
