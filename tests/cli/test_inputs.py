@@ -124,6 +124,7 @@ def test_the_commands_of_the_page_run(tmp_path, samples, monkeypatch):
         *(x.encode("utf-16-le") for x in ("A-001", "A-003"))
     )
     Path("session/session.rhd").write_bytes(rhd)
+    Path("session/session.nev").write_bytes(b"BREVENTS")
     samples.tofile("probe.bin")
     np.save("samples.npy", samples)
     has_h5py = importlib.util.find_spec("h5py") is not None
@@ -140,6 +141,7 @@ def test_the_commands_of_the_page_run(tmp_path, samples, monkeypatch):
     for words in commands:
         if has_h5py or not {"session.nwb", "nwb.spk"}.intersection(words):
             assert "warning" not in run(*words)
+    assert Path("restored/session.nev").read_bytes() == b"BREVENTS"
     np.testing.assert_array_equal(np.load("piece.npy"), samples[1500:3000, [1, 3]])
     assert Path("piece.wav").read_bytes() == wav_bytes(samples[1000:2000], rate=30_000)
     if has_h5py:
