@@ -6,6 +6,7 @@ recordings. Every result is decoded and compared. Codecs that are not installed,
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 from collections import defaultdict
@@ -14,6 +15,7 @@ from pathlib import Path
 import click
 
 from spikey_cli.bench.comparison import Comparison
+from spikey_cli.bench.machine import describe_machine
 from spikey_cli.bench.plot import Point, draw_points
 from spikey_cli.bench.report import choose_codecs
 from spikey_cli.bench.row import DIRECTIONS, Row
@@ -37,8 +39,9 @@ def measure(file: Path, rivals: str, repeats: int) -> tuple[dict[str, Row], list
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--rivals", default="all", show_default=True, help="Other codecs, as in `spikey bench`.")
 @click.option("--repeats", default=1, show_default=True, type=click.IntRange(min=1), help="Measured runs.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the means as JSON.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw mean ratio against mean processor time.")
-def main(files: tuple[Path, ...], rivals: str, repeats: int, plot: Path | None) -> None:
+def main(files: tuple[Path, ...], rivals: str, repeats: int, json_file: Path | None, plot: Path | None) -> None:
     """Measure each of FILES by itself."""
     names = [f"spikey {setting}" for setting in SETTINGS]
     names += [codec.name for codec in choose_codecs(rivals) if codec.installed]
@@ -59,6 +62,7 @@ def main(files: tuple[Path, ...], rivals: str, repeats: int, plot: Path | None) 
         "|---|---|---|---|---|"
     )
     points: dict[str, list[Point]] = {direction: [] for direction in DIRECTIONS}
+    means = []
     for name in (name for name in names if name in measured):
         pairs = measured[name]
         ratio = statistics.geometric_mean(row.ratio / default.ratio for row, default in pairs)
@@ -67,10 +71,13 @@ def main(files: tuple[Path, ...], rivals: str, repeats: int, plot: Path | None) 
             for direction in DIRECTIONS
         }
         click.echo(f"| {name} | {len(pairs)} | {ratio:.3f} | {times['compress']:.0f} | {times['decompress']:.0f} |")
+        means.append({"name": name, "recordings": len(pairs), "ratio": ratio, "processor_ns_per_sample": times})
         share = "" if len(pairs) == len(files) else f" ({len(pairs)} of {len(files)})"
         for direction in DIRECTIONS:
             points[direction].append(Point(f"{name}{share}", times[direction], ratio))
     click.echo("\n" + "\n".join(notes))
+    if json_file:
+        json_file.write_text(json.dumps({"machine": describe_machine(), "rows": means}, indent=1) + "\n", "utf-8")
     if plot:
         plot.write_bytes(draw_points(points, f"ratio relative to {names[0]}"))
 

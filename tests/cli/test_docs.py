@@ -88,13 +88,22 @@ def test_python_examples_run(folder, left_and_right, document):
 
 def test_commands_of_the_readme_run(folder, left_and_right):
     usage = re.findall(r"^    ((?:spikey|\w+ .*\| spikey) .*?)(?:  +#.*)?$", sections(README)["Use"], re.MULTILINE)
-    assert len(usage) >= 7
+    assert len(usage) == 5
     restored = []
     for i, line in enumerate(usage):
         if "DIR" in line:
             restored.append(folder / f"restored{i}")
         run_line(line.replace("IN.wav...", "left.wav right.wav").replace("DIR", f"restored{i}"))
     assert (restored[0] / "left.wav").read_bytes() == left_and_right["left.wav"]
+
+
+def test_pipes_of_the_readme_and_of_the_page_on_live_streams_run(folder, left_and_right):
+    in_readme = re.findall(r"`(spikey [^`]*<[^`]*)`", README)
+    on_page = re.findall(r"^    (spikey .*)$", (DOCS / "live.md").read_text("utf-8"), re.MULTILINE)
+    assert in_readme == on_page[:1]
+    for line in on_page:
+        run_line(line)
+    assert (folder / "same.wav").read_bytes() == left_and_right["left.wav"]
 
 
 def test_commands_of_the_command_line_page_run(folder, left_and_right):
@@ -145,7 +154,7 @@ def test_the_command_line_page_has_all_environment_variables():
 
 
 def test_links_between_documents_lead_to_files():
-    for document in [*ROOT.glob("*.md"), *DOCS.glob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("*/README.md")]:
         for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name} links to {target}"

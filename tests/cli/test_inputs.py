@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from support import acquisition
 from support.command import run
-from support.paths import DOCS
+from support.paths import DOCS, ROOT
 from support.recordings import recorded, wav_bytes
 from support.sidecars import write_open_ephys, write_spikeglx
 
 import spikey_cli
 
 PAGE = DOCS / "inputs.md"
+HAS_H5PY = importlib.util.find_spec("h5py") is not None
 
 
 @pytest.fixture
@@ -114,12 +115,15 @@ def test_a_recording_of_open_ephys(tmp_path, samples):
     assert_restored(tmp_path / "a.spk", folder)
 
 
-def test_the_commands_of_the_page_run(tmp_path, samples, monkeypatch):
-    """In order; those on HDF5 only if h5py is installed."""
+@pytest.fixture
+def recordings_of_the_pages(tmp_path: Path, samples: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the working directory, what the examples compress."""
     monkeypatch.chdir(tmp_path)
     write_spikeglx(tmp_path, samples)
     write_open_ephys(tmp_path, samples)
-    Path("session").mkdir()
+    for folder in ("recordings", "session"):
+        Path(folder).mkdir()
+    Path("recordings/left.wav").write_bytes(wav_bytes(samples[:, :1]))
     rhd = acquisition.rhd(np.random.default_rng(1), records=20).data.replace(
         *(x.encode("utf-16-le") for x in ("A-001", "A-003"))
     )
@@ -127,23 +131,37 @@ def test_the_commands_of_the_page_run(tmp_path, samples, monkeypatch):
     Path("session/session.nev").write_bytes(b"BREVENTS")
     samples.tofile("probe.bin")
     np.save("samples.npy", samples)
-    has_h5py = importlib.util.find_spec("h5py") is not None
-    if has_h5py:
+    if HAS_H5PY:
         import h5py
 
         with h5py.File("session.nwb", "w") as file:
             data = file.create_dataset("acquisition/ElectricalSeries/data", data=samples)
             data.attrs.update({"conversion": 1.95e-7, "offset": 0.0, "unit": "volts"})
             file.create_dataset("acquisition/ElectricalSeries/starting_time", data=0.0).attrs["rate"] = 30_000.0
+
+
+def run_examples(commands: list[list[str]]) -> None:
+    """Run commands in order; those on HDF5 only if h5py is installed."""
+    for words in commands:
+        if HAS_H5PY or not {"session.nwb", "nwb.spk"}.intersection(words):
+            assert "warning" not in run(*words)
+
+
+def test_the_commands_of_the_page_run(recordings_of_the_pages, samples):
     page = PAGE.read_text(encoding="utf-8")
     commands = [shlex.split(line) for line in re.findall(r"^    spikey (.*)$", page, re.MULTILINE)]
     assert len(commands) > 7
-    for words in commands:
-        if has_h5py or not {"session.nwb", "nwb.spk"}.intersection(words):
-            assert "warning" not in run(*words)
+    run_examples(commands)
     assert Path("restored/session.nev").read_bytes() == b"BREVENTS"
     np.testing.assert_array_equal(np.load("piece.npy"), samples[1500:3000, [1, 3]])
     assert Path("piece.wav").read_bytes() == wav_bytes(samples[1000:2000], rate=30_000)
-    if has_h5py:
+    if HAS_H5PY:
         metadata = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
         assert json.loads(Path("restored/session.json").read_text()) == json.loads(metadata[0])
+
+
+def test_the_commands_of_the_readme_for_each_kind_of_recording_run(recordings_of_the_pages):
+    table = re.findall(r"^\| .* \| `spikey (.*)` \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    commands = [shlex.split(line) for line in table if "<" not in line]  # pipes: test_docs.py
+    assert len(commands) == 7
+    run_examples(commands)
