@@ -38,6 +38,7 @@ _REMEDIES = {
     errno.EFBIG: "choose a file system that takes larger files",
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "close other programs and try again",
+    errno.ESTALE: "try again while nobody renames or replaces its folder",
     errno.EBUSY: "try again when no other program uses it",
 }
 

@@ -19,7 +19,7 @@ from ..model.predictor import Predictor
 from ..model.zoo import model_name
 from ..system.names import path_of_name
 from ..system.progress import Progress, logger, timed
-from ..system.whole_file import WholeFile, flush, folder_below
+from ..system.whole_file import Folder, WholeFile, flush, folder_below
 from ..system.workers import Workers, open_workers
 from .file_writer import FileWriter, LostFrames, Target, join_lost
 from .inputs import layout_text
@@ -123,15 +123,15 @@ def decompress(
     """
     root = Path(folder)
     used: set[Path] = set() if root.exists() else {root.parent}
-    folders: dict[str, Path] = {}
+    folders: dict[str, Folder] = {}
 
     def open_target(name: str) -> WholeFile:
         name = path_of_name(name)
-        folder, _, own_name = name.rpartition("/")
+        folder = name.rpartition("/")[0]
         if folder not in folders:
             used.update(root / parent for parent in PurePath(name).parents)
             folders[folder] = folder_below(root, folder)
-        return WholeFile(folders[folder] / own_name, force=force, flush_folder=False)
+        return WholeFile(root / name, force=force, flush_folder=False, folder=folders[folder])
 
     with _open(archive, keep_going, limits, files) as reader:
         result = restore(reader, open_target, workers, files=files, predictor=predictor, progress=progress)

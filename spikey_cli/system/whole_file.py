@@ -25,6 +25,12 @@ _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
 _NAME_LENGTH = 40
 """Characters of the target's name in the temporary name, which must not be too long for the file system."""
 
+_HAS_HANDLES = os.open in os.supports_dir_fd
+"""Whether files can be named relative to an open folder, as everywhere but on Windows."""
+_FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", os.O_RDONLY)
+"""Flags to open a folder, for which `O_PATH` needs no permission to list it."""
+_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+
 _temporaries: set[str] = set()
 """Temporary files that may exist. A signal can interrupt a run between any two steps, also while it cleans up."""
 
@@ -40,6 +46,49 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_temporaries.clear)
 
 
+class Folder:
+    """A folder in which files are written, whatever its path leads to later.
+
+    Another user who may rename in the folder's path could put a link in its place while files are written. Each use
+    therefore opens the folder and compares it with the one that was there first.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    handle : int, optional
+        Of the folder, if it is open already.
+
+    Raises
+    ------
+    OSError
+        There is no such folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], handle: int | None = None) -> None:
+        self.path = os.path.abspath(path)
+        self._identity = _identity(self.path if handle is None else handle)
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[int | None, str]]:
+        """Open the folder; yield its handle, and what stands before names relative to it."""
+        if not _HAS_HANDLES:
+            yield None, self.path + os.sep
+            return
+        handle = os.open(self.path, _FOLDER)
+        try:
+            if _identity(handle) != self._identity:
+                raise OSError(errno.ESTALE, "its folder was replaced by another")
+            yield handle, ""
+        finally:
+            os.close(handle)
+
+
+def _identity(folder: str | int) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
 class WholeFile:
     """A file that is being written: `append` to it, then `commit`, or `discard` it.
 
@@ -52,6 +101,8 @@ class WholeFile:
     flush_folder : bool, optional
         Flush the folder on `commit`. Without it, which is faster for many files, a power cut may undo the rename until
         `flush` is called for the folder.
+    folder : Folder, optional
+        The folder that `path` is in, if it must remain the same one from before.
 
     Raises
     ------
@@ -59,7 +110,7 @@ class WholeFile:
         The file exists and `force` is not given, or it cannot be created.
     """
 
-    def __init__(self, path: Path, *, force: bool, flush_folder: bool = True) -> None:
+    def __init__(self, path: Path, *, force: bool, flush_folder: bool = True, folder: Folder | None = None) -> None:
         self.path = path
         self._force = force
         self._flush_folder = flush_folder
@@ -69,7 +120,8 @@ class WholeFile:
         self._temporary = os.path.join(os.path.abspath(os.path.dirname(path)), name)
         _temporaries.add(self._temporary)
         try:
-            open(self._temporary, "xb", buffering=0).close()
+            self._folder = folder or Folder(path.parent)
+            open(self._temporary, "xb", buffering=0, opener=self._open).close()
         except OSError as error:
             _temporaries.discard(self._temporary)
             raise self._failed(error) from error
@@ -88,8 +140,9 @@ class WholeFile:
         InputError
             As the constructor does, or a link leads out of `root`.
         """
-        folder, _, own_name = path_of_name(name).rpartition("/")
-        return cls(folder_below(root, folder) / own_name, force=force, flush_folder=flush_folder)
+        name = path_of_name(name)
+        folder = folder_below(root, name.rpartition("/")[0])
+        return cls(root / name, force=force, flush_folder=flush_folder, folder=folder)
 
     def _check_target(self) -> None:
         if not os.path.lexists(self.path):
@@ -106,10 +159,19 @@ class WholeFile:
     def _failed(self, error: OSError) -> InputError:
         return InputError(system_fault(self.path, "write", error))
 
+    def _open(self, path: str, flags: int) -> int:
+        """Open the temporary file, in the same folder as before and not through a link."""
+        with self._folder.opened() as (handle, prefix):
+            return os.open(prefix + os.path.basename(path), flags | _NO_LINK, 0o666, dir_fd=handle)
+
+    def _open_existing(self, path: str, flags: int) -> int:
+        """Open without creating: a discarded file must not reappear."""
+        return self._open(path, flags & ~os.O_CREAT)
+
     def append(self, *pieces: bytes | bytearray | memoryview) -> None:
         """Write at the end. The file is not held open, so that thousands can be written at the same time."""
         try:
-            with open(self._temporary, "ab", opener=_open_existing) as file:
+            with open(self._temporary, "ab", opener=self._open_existing) as file:
                 file.writelines(pieces)
         except OSError as error:
             raise self._failed(error) from error
@@ -118,7 +180,7 @@ class WholeFile:
     def writing(self) -> Iterator[BinaryIO]:
         """Hold the file open to write it from its start. An OSError within the block becomes an InputError."""
         try:
-            with open(self._temporary, "wb", opener=_open_existing) as file:
+            with open(self._temporary, "wb", opener=self._open_existing) as file:
                 yield file
         except OSError as error:
             raise self._failed(error) from error
@@ -130,12 +192,14 @@ class WholeFile:
         """
         signals.check()
         try:
-            with open(self._temporary, "ab", opener=_open_existing) as file:
+            with open(self._temporary, "ab", opener=self._open_existing) as file:
                 file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
             self._check_target()
-            os.replace(self._temporary, self.path)
+            with self._folder.opened() as (handle, prefix):
+                names = prefix + os.path.basename(self._temporary), prefix + self.path.name
+                os.replace(*names, src_dir_fd=handle, dst_dir_fd=handle)
         except OSError as error:
             raise self._failed(error) from error
         _temporaries.discard(self._temporary)
@@ -165,28 +229,36 @@ class WholeFile:
                 _temporaries.discard(self._temporary)
 
 
-def folder_below(root: Path, folder: str) -> Path:
-    """Make the folder of this name below `root`, and those in between; return it.
+def folder_below(root: Path, name: str) -> Folder:
+    """Make the folder of this name below `root`, and those in between.
 
     Raises
     ------
     InputError
         A link leads out of `root`, or the folder cannot be made.
     """
-    path = root / folder
-    # checked before a folder is made, which would be outside too
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-        raise InputError(f"{path}: a link leads out of {root}; choose another folder")
+    path = root / name
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
+        start, end = os.path.realpath(root), os.path.realpath(path)
+        if not Path(end).is_relative_to(start):
+            raise InputError(f"{path}: a link leads out of {root}; choose another folder")
+        if not _HAS_HANDLES:
+            path.mkdir(parents=True, exist_ok=True)
+            return Folder(path)
+        # step by step and through no link, since another user may make one now
+        handle = os.open(start, _FOLDER)
+        try:
+            for part in Path(end).relative_to(start).parts:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=handle)
+                outer, handle = handle, os.open(part, _FOLDER | _NO_LINK, dir_fd=handle)
+                os.close(outer)
+            return Folder(path, handle)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise InputError(system_fault(path, "make the folder", error)) from error
-    return path
-
-
-def _open_existing(path: str, flags: int) -> int:
-    """Open without creating: a discarded file must not reappear."""
-    return os.open(path, flags & ~os.O_CREAT)
 
 
 def is_temporary(path: str | Path) -> bool:

@@ -176,16 +176,19 @@ def _install(injector: _Injector) -> None:
         injector.at("read", os.readlink(f"/proc/self/fd/{handle}"))
         return _pread(handle, count, offset)
 
+    def within(path, handle):
+        return path if handle is None else os.path.join(os.readlink(f"/proc/self/fd/{handle}"), path)
+
     def replace(source, target, **options):
-        injector.at("replace", target)
+        injector.at("replace", within(target, options.get("dst_dir_fd")))
         _replace(source, target, **options)
 
     def mkdir(path, *arguments, **options):
-        injector.at("mkdir", path)
+        injector.at("mkdir", within(path, options.get("dir_fd")))
         _mkdir(path, *arguments, **options)
 
     def unlink(path, **options):
-        injector.at("unlink", path)
+        injector.at("unlink", within(path, options.get("dir_fd")))
         _unlink(path, **options)
 
     builtins.open = io.open = open_file
