@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -183,6 +184,11 @@ def test_contributing_names_every_folder():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     folders = {f"{path.parent.name}/" for path in (ROOT / "spikey_cli").glob("*/__init__.py")}
     assert folders <= set(re.findall(r"`(\w+/)`", text))
+
+
+def test_the_man_page_is_that_of_the_help():
+    man_page = runpy.run_path(str(DOCS / "manpage.py"))["man_page"]
+    assert (DOCS / "spikey.1").read_text(encoding="utf-8") == man_page(), "run python docs/manpage.py"
 
 
 def test_the_citation_is_of_this_version():
