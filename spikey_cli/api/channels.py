@@ -6,6 +6,8 @@ It stands in the headers of the archived files and in sidecars, which the module
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
@@ -13,7 +15,7 @@ from ..container.directory import channel_names
 from ..errors import ArchiveError
 from ..io.formats import describe_channels
 from ..io.reading import ChannelInfo
-from ..io.sidecar import MAX_BYTES, describe_raw, sidecar_name
+from ..io.sidecar import MAX_BYTES, describe_raw, sidecar_names
 from .read_bytes import read_bytes
 
 
@@ -27,16 +29,24 @@ def channel_info(reader: ArchiveReader) -> dict[tuple[int, int], ChannelInfo]:
             places = of_file.setdefault(reader.directory.members[i].start, [])
             places.extend((i, channel) for channel in range(entry.channels))
     found: dict[tuple[int, int], ChannelInfo] = {}
+    read: dict[int, bytes] = {}
     for file, places in of_file.items():
         infos: list[ChannelInfo] = []
         if header := files[file].header:
             infos = describe_channels(header, len(places))
-        elif (sidecar := numbers.get(sidecar_name(files[file].name) or "")) is not None:
+        elif (sidecar := sidecar_of(numbers, files[file].name)) is not None:
             with contextlib.suppress(ArchiveError):
-                infos = describe_raw(files[file].name, read_small_file(reader, sidecar))
+                if sidecar not in read:  # which may be that of hundreds of files
+                    read = {sidecar: read_small_file(reader, sidecar)}
+                infos = describe_raw(files[file].name, read[sidecar])
         if len(infos) == len(places):
             found |= zip(places, infos, strict=True)
     return found
+
+
+def sidecar_of(numbers: Mapping[str, int], name: str) -> int | None:
+    """Return the number of the sidecar of a raw file, if the archive has one; `numbers` are those of files by name."""
+    return next((numbers[each] for each in sidecar_names(PurePosixPath(name)) if each in numbers), None)
 
 
 def channel_aliases(reader: ArchiveReader) -> dict[str, list[str]]:

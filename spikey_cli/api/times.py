@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
+from ..io import intan
 from ..io.formats import record_times
+from ..io.reading import numbers
+from .channels import sidecar_of
 from .read_bytes import read_kept
 
 MAX_RUNS = 1 << 20
@@ -102,25 +106,58 @@ def times_of(reader: ArchiveReader, entry: int, sample_rate: float) -> Times | N
     """
     files = reader.directory.files
     file, layout = reader.directory.members[entry].start, files[entry].layout
-    records = files[file].records
-    if layout is None or not sample_rate > 0 or not files[file].header:
+    if layout is None or not sample_rate > 0:
+        return None
+    records, header = files[file].records, files[file].header
+    if (clock := _intan_clock(reader, file)) is not None:
+        return _times_of_records(
+            reader, clock, 1, layout.n_frames, sample_rate, lambda rows: numbers(rows, 0, "<i4") / sample_rate
+        )
+    if not header:
         return None
     if records is None or not records.kept.bytes:
-        return _times(
-            layout.n_frames, sample_rate, [_times_of_gaps(files[file].header, records.gaps if records else ())]
-        )
+        gaps = _times_of_gaps(header, records.gaps if records else ())
+        return _join(layout.n_frames, sample_rate, [gaps])
     samples = records.groups[entry - file - 1].samples
+    return _times_of_records(
+        reader, file, samples, layout.n_frames, sample_rate, lambda rows: record_times(header, rows)
+    )
+
+
+def _intan_clock(reader: ArchiveReader, file: int) -> int | None:
+    """The file of the time stamps of a raw file that Intan's software wrote, if the archive has it."""
+    entry = reader.directory.files[file]
+    numbers_of = {each.name: i for i, each in enumerate(reader.directory.files) if each.is_file}
+    sidecar = sidecar_of(numbers_of, entry.name)
+    if entry.header or sidecar is None or not reader.directory.files[sidecar].name.endswith(intan.HEADER_FILES):
+        return None
+    clock = numbers_of.get(str(PurePosixPath(entry.name).parent / intan.TIME_FILE))
+    records = None if clock is None else reader.directory.files[clock].records
+    has_one_each = records and not records.groups and records.kept.bytes == 4 and records.n_records == entry.frames
+    return clock if has_one_each else None
+
+
+def _times_of_records(
+    reader: ArchiveReader,
+    file: int,
+    samples: int,
+    n_frames: int,
+    sample_rate: float,
+    times: Callable[[np.ndarray], np.ndarray | None],
+) -> Times | None:
+    """Read the times that kept numbers of records state, each of which has so many samples of a channel."""
+    records = reader.directory.files[file].records
+    assert records is not None
+    width, last = records.kept.bytes, records.n_records - 1
 
     def read(first: int, stop: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        decoder, width = Decoder.without_samples(reader), records.kept.bytes
-        for at, data in read_kept(decoder, file, first, stop):
+        for at, data in read_kept(Decoder.without_samples(reader), file, first, stop):
             rows = np.frombuffer(data, np.uint8).reshape(-1, width)[max(first - at, 0) : stop - at]
             begin = max(first, at)
-            yield samples * np.arange(begin, begin + len(rows), dtype=np.int64), record_times(files[file].header, rows)
+            yield samples * np.arange(begin, begin + len(rows), dtype=np.int64), times(rows)
 
-    last = records.n_records - 1
-    ends = _times(layout.n_frames, sample_rate, [*read(0, 1), *read(last, last + 1)])
-    return ends if ends is None or ends.is_regular else _times(layout.n_frames, sample_rate, read(0, last + 1))
+    ends = _join(n_frames, sample_rate, [*read(0, 1), *read(last, last + 1)])
+    return ends if ends is None or ends.is_regular else _join(n_frames, sample_rate, read(0, last + 1))
 
 
 def _times_of_gaps(header: bytes, gaps: Sequence[tuple[int, bytes]]) -> tuple[np.ndarray, np.ndarray | None]:
@@ -131,7 +168,7 @@ def _times_of_gaps(header: bytes, gaps: Sequence[tuple[int, bytes]]) -> tuple[np
     return np.array([0, *(record for record, _ in gaps)], np.int64), record_times(header, rows)
 
 
-def _times(n_frames: int, sample_rate: float, pieces: Iterable[tuple[np.ndarray, np.ndarray | None]]) -> Times | None:
+def _join(n_frames: int, sample_rate: float, pieces: Iterable[tuple[np.ndarray, np.ndarray | None]]) -> Times | None:
     """Join frames whose times are stated to runs; None if a time is missing."""
     first, seconds, late = (np.zeros(0, dtype) for dtype in (np.int64, np.float64, np.float64))
     width = TOLERANCE

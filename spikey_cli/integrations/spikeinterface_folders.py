@@ -16,12 +16,13 @@ from pathlib import Path, PurePosixPath
 
 from spikeinterface.core import BaseRecording
 
-from ..api.channels import read_small_file
+from ..api.channels import read_small_file, sidecar_of
 from ..api.read_bytes import read_bytes
 from ..api.times import TOLERANCE
 from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
-from ..io.sidecar import ANALOG, SYNC, sidecar_name
+from ..io import intan
+from ..io.sidecar import ANALOG, SYNC
 from .lazy_recording import ArchivedVector
 
 _COPIED_BYTES = 1 << 16
@@ -45,13 +46,14 @@ def read_folder(reader: ArchiveReader, file: int, stream: str) -> Iterator[BaseR
     Yields
     ------
     BaseRecording or None
-        None if the archive has no metadata of the file, or the reader does not accept them.
+        None if the archive has no metadata of the file that say more than `describe_raw`, or the reader does not accept
+        them.
     """
     files = reader.directory.files
     numbers = {entry.name: i for i, entry in enumerate(files) if entry.is_file}
     name = files[file].name
-    sidecar = numbers.get(sidecar_name(name) or "")
-    if sidecar is None:
+    sidecar = sidecar_of(numbers, name)
+    if sidecar is None or files[sidecar].name.endswith(intan.HEADER_FILES):
         yield None
         return
     is_open_ephys = PurePosixPath(name).name == "continuous.dat"

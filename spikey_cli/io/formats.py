@@ -15,10 +15,10 @@ import numpy as np
 
 from ..errors import InputError
 from . import axon, blackrock, edf, intan, neuralynx, npy, open_ephys, raw, wav
-from .layout import MAX_HEADER_BYTES, Layout
+from .layout import Layout
 from .reading import FAULTS, ChannelInfo
-from .records import RecordLayout
-from .sidecar import raw_format_beside
+from .records import MAX_HEADER_BYTES, RecordLayout
+from .sidecar import is_intan_clock, raw_format_beside
 from .source import ArraySource, FileSource, Source
 
 
@@ -47,9 +47,11 @@ class FileFormat(NamedTuple):
     """(header, the bytes before some runs of samples) to the times of these in seconds; see `record_times`."""
 
 
-def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | None:
+def _parse_raw(file: BinaryIO, size: int, source: Source) -> Layout | RecordLayout | None:
     if not isinstance(source, FileSource) or suffix(source.name) not in raw.SUFFIXES:
         return None
+    if source.raw is None and is_intan_clock(source.path):
+        return intan.parse_times(file, size)
     raw_format = source.raw or raw_format_beside(source.path)
     return raw_format.layout(file, size) if raw_format else None
 
@@ -145,7 +147,7 @@ FORMATS = (
         intan.parse,
         intan.describe,
         intan.times,
-    ),
+    )._replace(looks_like=intan.has_samples),
     _system(
         "open ephys",
         "a file of Open Ephys with samples",

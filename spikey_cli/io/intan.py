@@ -7,11 +7,21 @@
               and the stimulation after the amplifiers, and analog outputs after the inputs.
 
 Unsigned samples are coded less 32768.
+
+Recordings in other formats are a folder of a header, `info.rhd` or `info.rhs`, time stamps of 32 bits, `time.dat`, and
+files of interleaved samples, all at the rate of the amplifiers:
+
+    one file per signal type    amplifier.dat, auxiliary.dat, analogin.dat, ...
+    one file per channel        amp-A-000.dat, aux-A-AUX1.dat, board-ANALOG-IN-1.dat, ...
+
+Samples of the amplifiers are signed there, and others are not.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -23,6 +33,41 @@ from .records import MAX_HEADER_BYTES, Field, Group, RecordLayout
 RHD, RHS = b"\x02\x27\x91\xc6", b"\xac\x27\x91\xd6"
 MAGIC = (RHD, RHS)
 
+HEADER_FILES, TIME_FILE = ("info.rhd", "info.rhs"), "time.dat"
+"""Names of the files of a folder beside those of samples."""
+
+_SIGNALS = {
+    "amplifier": "amplifier",
+    "lowpass": "lowpass",
+    "highpass": "highpass",
+    "dcamplifier": "DC amplifier",
+    "stim": "stimulation",
+    "auxiliary": "auxiliary input",
+    "supply": "supply voltage",
+    "analogin": "analog input",
+    "analogout": "analog output",
+    "digitalin": "digital input",
+    "digitalout": "digital output",
+}
+"""Streams by the names of files of one signal type, and of one channel by what they begin with."""
+_CHANNELS = {
+    "amp-": "amplifier",
+    "low-": "lowpass",
+    "high-": "highpass",
+    "dc-": "DC amplifier",
+    "stim-": "stimulation",
+    "aux-": "auxiliary input",
+    "vdd-": "supply voltage",
+    "board-ANALOG-IN-": "analog input",
+    "board-ADC-": "analog input",
+    "board-ANALOG-OUT-": "analog output",
+    "board-DAC-": "analog output",
+    "board-DIGITAL-IN-": "digital input",
+    "board-DIN-": "digital input",
+    "board-DIGITAL-OUT-": "digital output",
+    "board-DOUT-": "digital output",
+}
+_FROM_AMPLIFIERS = ("amplifier", "lowpass", "highpass")
 _MAX_CHANNELS = 4096
 _MIDDLE = 32768
 
@@ -74,6 +119,49 @@ def describe(header: bytes) -> list[ChannelInfo]:
         offset = (0 if stream.is_signed else _MIDDLE - stream.zero) * (stream.gain or 0.0)
         channels += [ChannelInfo(name, stream.name, rate, stream.unit, stream.gain, offset) for name in stream.channels]
     return channels
+
+
+def has_samples(start: bytes) -> bool:
+    """Return whether anything follows the header in the first bytes of a file, or they are no whole header."""
+    try:
+        return _parse_header(start).bytes < len(start)
+    except FAULTS:
+        return bool(start)
+
+
+def parse_times(file: BinaryIO, size: int) -> RecordLayout | None:
+    """Find the time stamps of a file `time.dat`; return None if it has none."""
+    return record_layout(file, size, 0, [Field(1, kept_type=4)], [])
+
+
+def describe_part(header: bytes, name: str) -> tuple[SampleType, list[ChannelInfo]]:
+    """Return what a file of samples in a folder holds, by the folder's header and the file's name.
+
+    Raises
+    ------
+    One of `reading.FAULTS`
+        The header is malformed, or states no channels of such a file.
+    """
+    stem = PurePosixPath(name).stem
+    prefix = next((prefix for prefix in _CHANNELS if stem.startswith(prefix)), "")
+    kind = _CHANNELS[prefix] if prefix else _SIGNALS[stem]
+    rate, streams = _streams_of(header)
+    stream = streams["amplifier" if kind in _FROM_AMPLIFIERS else kind]
+    names = stream.channels
+    if prefix:
+        names = [stem[len("board-") if prefix.startswith("board-") else len(prefix) :]]
+        if names[0] not in stream.channels and "digital" not in kind:
+            raise ValueError(f"the header states no channel {names[0]}")
+    sample_type = SampleType.INT16 if kind in _FROM_AMPLIFIERS else SampleType.UINT16
+    offset = -stream.zero * (stream.gain or 0.0) if sample_type == SampleType.UINT16 else 0.0
+    return sample_type, [ChannelInfo(name, kind, rate, stream.unit, stream.gain, offset) for name in names]
+
+
+@lru_cache(maxsize=2)
+def _streams_of(header: bytes) -> tuple[float, dict[str, _Stream]]:
+    """Rate and streams of a folder, which may have a file for each channel."""
+    parsed = _parse_header(header)
+    return parsed.sample_rate, {stream.name: stream for stream in parsed.streams}
 
 
 def times(header: bytes, rows: np.ndarray) -> np.ndarray:
@@ -147,6 +235,7 @@ def _rhd_streams(by_kind: list[list[str]], samples: int, n_temperatures: int, mo
 
 def _rhs_streams(by_kind: list[list[str]], samples: int, has_dc: bool) -> list[_Stream]:
     amplifiers, _, _, analog, analog_out, digital_in, digital_out = by_kind
+    # Intan's own readers make -0.01923 * (word - 512) volts of DC amplifiers; neo has the opposite sign
     return [
         _Stream("amplifier", amplifiers, samples, "uV", 0.195),
         _Stream("DC amplifier", amplifiers * has_dc, samples, "mV", -19.23, 512),

@@ -4,8 +4,9 @@
                  niSampRate or obSampRate if typeThis is imec, nidq or obx.
     Open Ephys   continuous/FOLDER/continuous.dat, and structure.oebin in the parent folder of `continuous`: JSON whose
                  list `continuous` has an object with this folder_name, num_channels and sample_rate.
+    Intan        amplifier.dat, amp-A-000.dat and others, and info.rhd or info.rhs in their folder (see `intan`).
 
-Both store 16-bit samples. Rates are rounded to whole Hz (`whole_rate`). Any other form is ignored.
+All store 16-bit samples. Rates are rounded to whole Hz (`whole_rate`). Any other form is ignored.
 
 `describe_raw` reads more of them, for archives that hold both: names, exact rates and gains of channels, and which
 channel is that of synchronisation.
@@ -13,17 +14,19 @@ channel is that of synchronisation.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from ..errors import InputError
 from ..system.names import name_of_path
+from . import intan
 from .layout import whole_rate
 from .raw import RawFormat
-from .reading import ChannelInfo, unit_name
+from .reading import FAULTS, ChannelInfo, unit_name
 
 MAX_BYTES = 4 << 20
 """Longest sidecar that is read; those of probes have about 10,000 bytes."""
@@ -31,7 +34,7 @@ MAX_BYTES = 4 << 20
 SIGNALS, ANALOG, SYNC = "signals", "ADC", "sync"
 """Streams of a raw file: what electrodes and analog inputs record, and marks for synchronisation."""
 
-_FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError, InputError)
+_FAULTS = (*FAULTS, OSError, TypeError, AttributeError, RecursionError, InputError)
 
 _AP_GAIN = {"21": 80.0, "24": 80.0}
 """Gain of the probes of these types (Neuropixels 2.0) whose metadata do not state it."""
@@ -42,28 +45,41 @@ _SPIKEGLX_RATES = {"imec": "imSampRate", "nidq": "niSampRate", "obx": "obSampRat
 def raw_format_beside(path: Path) -> RawFormat | None:
     """Return the raw format that a sidecar states for a file, or None if there is no readable sidecar."""
     path = Path(os.path.abspath(path))
-    try:
-        if path.name == "continuous.dat" and path.parent.parent.name == "continuous":
-            return _from_open_ephys(_read(path.parents[2] / "structure.oebin"), name_of_path(path.parent.name))
-        if path.suffix.lower() == ".bin":
-            return _from_spikeglx(_read(path.with_suffix(".meta")))
-    except _FAULTS:
-        pass
+    for sidecar in sidecar_names(path):
+        with contextlib.suppress(*_FAULTS):
+            data = _read(Path(sidecar))
+            if path.suffix.lower() == ".bin":
+                return _from_spikeglx(_text(data))
+            if path.name == "continuous.dat":
+                return _from_open_ephys(_text(data), name_of_path(path.parent.name))
+            return _from_intan(data, path.name)
     return None
 
 
-def sidecar_name(name: str) -> str | None:
-    """Return the name in an archive of the sidecar of a raw file, by the file's name; None if it can have none."""
-    path = PurePosixPath(name)
+def is_intan_clock(path: Path) -> bool:
+    """Return whether a file has the time stamps of a folder that Intan's software wrote."""
+    if path.name != intan.TIME_FILE:
+        return False
+    with contextlib.suppress(OSError):
+        return any((path.parent / name).is_file() for name in intan.HEADER_FILES)
+    return False
+
+
+def sidecar_names(path: PurePath) -> list[str]:
+    """Return what the sidecar of a raw file may be called, by the file's path or its name in an archive."""
+    if path.suffix.lower() == ".bin":
+        return [str(path.with_suffix(".meta"))]
     if path.name == "continuous.dat" and path.parent.parent.name == "continuous":
-        return str(path.parents[2] / "structure.oebin")
-    return str(path.with_suffix(".meta")) if path.suffix.lower() == ".bin" else None
+        return [str(path.parents[2] / "structure.oebin")]
+    return [str(path.parent / name) for name in intan.HEADER_FILES] if path.suffix == ".dat" else []
 
 
 def describe_raw(name: str, sidecar: bytes) -> list[ChannelInfo]:
     """Return what a sidecar says of the channels of a raw file of this name; nothing if it is malformed."""
-    text = sidecar.decode("utf-8-sig", "replace")
+    text = _text(sidecar)
     try:
+        if sidecar.startswith(intan.MAGIC):
+            return intan.describe_part(sidecar, name)[1]
         if PurePosixPath(name).name == "continuous.dat":
             return _describe_open_ephys(text, PurePosixPath(name).parent.name)
         return _describe_spikeglx(_spikeglx_fields(text))
@@ -71,11 +87,15 @@ def describe_raw(name: str, sidecar: bytes) -> list[ChannelInfo]:
         return []
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(f"{path} is too long for a sidecar")
+    return data
+
+
+def _text(data: bytes) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
@@ -145,6 +165,11 @@ def _describe_open_ephys(text: str, folder: str) -> list[ChannelInfo]:
 def _from_open_ephys(text: str, folder: str) -> RawFormat:
     stream = _open_ephys_stream(text, folder)
     return _raw_format(stream["num_channels"], stream["sample_rate"])
+
+
+def _from_intan(header: bytes, name: str) -> RawFormat:
+    sample_type, channels = intan.describe_part(header, name)
+    return RawFormat(len(channels), whole_rate(channels[0].sample_rate), sample_type)
 
 
 def _raw_format(channels: Any, rate: Any) -> RawFormat:

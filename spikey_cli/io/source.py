@@ -63,7 +63,7 @@ class FileSource:
         Frames per second of a file that does not state it (.npy); 0 if unknown.
     raw : RawFormat, optional
         The format of the samples if the file has no header and its name ends in .bin, .dat or .raw. By default the
-        sidecars of SpikeGLX and Open Ephys are read; without either the file is stored verbatim.
+        sidecars of SpikeGLX, Open Ephys and Intan are read; without them the file is stored verbatim.
 
     Examples
     --------

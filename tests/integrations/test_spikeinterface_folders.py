@@ -217,3 +217,28 @@ def test_sample_numbers_of_open_ephys(tmp_path, samples):
     spikey_cli.compress([node], tmp_path / "a.spk", recursive=True)
     recording = read(tmp_path / "a.spk", f"experiment1/recording1/continuous/{PROBE}/continuous.dat:signals")
     np.testing.assert_array_equal(recording.get_times(), numbers / 30_000)
+
+
+@pytest.mark.parametrize("by_channel", [False, True])
+def test_a_folder_of_intan(tmp_path, by_channel):
+    acquisition.write_intan_folder(tmp_path / "run", by_channel)
+    spikey_cli.compress([tmp_path / "run"], tmp_path / "a.spk", recursive=True)
+    recording = read(tmp_path / "a.spk")
+    original = extractors.read_intan(tmp_path / "run" / "info.rhd", stream_id="0")
+    np.testing.assert_array_equal(recording.get_traces(), original.get_traces())
+    assert recording.sampling_frequency == original.sampling_frequency
+    assert list(recording.get_property("channel_name")) == list(original.channel_ids)
+    np.testing.assert_array_equal(recording.get_channel_gains(), original.get_channel_gains())
+    np.testing.assert_array_equal(recording.get_channel_offsets(), original.get_channel_offsets())
+    np.testing.assert_array_equal(recording.get_times(), original.get_times())
+    analog = read(tmp_path / "a.spk", "board-ANALOG-IN-1.dat" if by_channel else "analogin.dat")
+    original = extractors.read_intan(tmp_path / "run" / "info.rhd", stream_id="3")
+    np.testing.assert_array_equal(analog.get_traces(), original.get_traces())
+    np.testing.assert_allclose(analog.get_channel_gains(), original.get_channel_gains())
+
+
+def test_a_folder_of_intan_whose_clock_jumps(tmp_path):
+    acquisition.write_intan_folder(tmp_path / "run", by_channel=True, jump=5000)
+    spikey_cli.compress([tmp_path / "run"], tmp_path / "a.spk", recursive=True)
+    expected = (np.arange(384) + 5000 * (np.arange(384) >= 192)) / 20_000
+    np.testing.assert_allclose(read(tmp_path / "a.spk").get_times(), expected)

@@ -15,9 +15,10 @@ import spikey_cli
 from spikey_cli.api.channels import channel_info
 from spikey_cli.codec.scan import scan
 from spikey_cli.container.archive import ArchiveReader
-from spikey_cli.io import blackrock
+from spikey_cli.io import blackrock, intan
 from spikey_cli.io.formats import describe_channels, find_layout
-from spikey_cli.io.layout import Layout, samples_from_bytes, whole_rate
+from spikey_cli.io.layout import Layout, SampleType, samples_from_bytes, whole_rate
+from spikey_cli.io.reading import FAULTS
 from spikey_cli.io.records import MAX_GAPS, RecordLayout
 from spikey_cli.io.source import BytesSource, FileSource
 
@@ -249,3 +250,36 @@ def test_info_of_files_that_say_nothing(tmp_path):
     with ArchiveReader(tmp_path / "a.spk") as reader:
         assert channel_info(reader) == {}
     assert [channel["label"] for channel in spikey_cli.info(tmp_path / "a.spk")["channels"]] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "sample_type", "labels", "stream", "gain", "offset"),
+    [
+        ("amplifier.dat", SampleType.INT16, ["A-000", "A-001"], "amplifier", 0.195, 0),
+        ("lowpass.dat", SampleType.INT16, ["A-000", "A-001"], "lowpass", 0.195, 0),
+        ("dcamplifier.dat", SampleType.UINT16, ["A-000", "A-001"], "DC amplifier", -19.23, 19.23 * 512),
+        ("stim.dat", SampleType.UINT16, ["A-000", "A-001"], "stimulation", None, 0),
+        ("analogout.dat", SampleType.UINT16, ["ANALOG-OUT-1"], "analog output", 312.5e-6, -32768 * 312.5e-6),
+        ("digitalin.dat", SampleType.UINT16, ["digital input"], "digital input", None, 0),
+        ("amp-A-001.dat", SampleType.INT16, ["A-001"], "amplifier", 0.195, 0),
+        ("high-A-001.dat", SampleType.INT16, ["A-001"], "highpass", 0.195, 0),
+        ("dc-A-001.dat", SampleType.UINT16, ["A-001"], "DC amplifier", -19.23, 19.23 * 512),
+        ("stim-A-001.dat", SampleType.UINT16, ["A-001"], "stimulation", None, 0),
+        ("board-ANALOG-OUT-1.dat", SampleType.UINT16, ["ANALOG-OUT-1"], "analog output", 312.5e-6, -32768 * 312.5e-6),
+        ("board-DIGITAL-IN-1.dat", SampleType.UINT16, ["DIGITAL-IN-1"], "digital input", None, 0),
+    ],
+)
+def test_files_of_a_folder_of_intan(name, sample_type, labels, stream, gain, offset):
+    made = acquisition.rhs(np.random.default_rng(1))
+    found, channels = intan.describe_part(made.data[: made.header], name)
+    assert (found, [channel.name for channel in channels]) == (sample_type, labels)
+    assert {(channel.stream, channel.sample_rate) for channel in channels} == {(stream, 30_000)}
+    assert channels[0].gain == gain
+    assert channels[0].offset == pytest.approx(offset)
+
+
+@pytest.mark.parametrize("name", ["amp-B-000.dat", "other.dat", "auxiliary.dat", "spike.dat", "amp.dat"])
+def test_other_files_of_a_folder_of_intan(name):
+    made = acquisition.rhs(np.random.default_rng(1))
+    with pytest.raises(FAULTS):
+        intan.describe_part(made.data[: made.header], name)

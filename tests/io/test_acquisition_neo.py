@@ -178,3 +178,25 @@ def test_neo_reads_the_same_time_stamps_of_intan(tmp_path):
     reader = rawio.IntanRawIO(filename=str(tmp_path / made.name), ignore_integrity_checks=True)
     reader.parse_header()
     np.testing.assert_allclose(found[:], reader.get_intan_timestamps() / 20_000)
+
+
+@pytest.mark.parametrize("by_channel", [False, True])
+def test_neo_reads_the_same_of_folders_of_intan(by_channel, tmp_path):
+    folder = tmp_path / "run"
+    files = acquisition.write_intan_folder(folder, by_channel)
+    spikey_cli.compress([folder], tmp_path / "a.spk", recursive=True)
+    ours = []
+    for name in files:
+        with spikey_cli.open(tmp_path / "a.spk", [name]) as recording:
+            ours += zip(recording.channel_info, recording[:].T, strict=True)
+    by_name = {info.name: (info, samples) for info, samples in ours}
+    theirs = neo_channels(rawio.IntanRawIO(filename=str(folder / "info.rhd")))
+    assert {"A-000", "A-001", "A-002", "A-AUX1", "A-VDD1", "ANALOG-IN-1"} <= {names[1] for names, *_ in theirs}
+    for (_, name), rate, gain, samples, unit in theirs:
+        if name.startswith("DIGITAL"):  # of which neo takes words apart
+            continue
+        info, own = by_name[name]
+        np.testing.assert_array_equal(own, samples)
+        assert (info.gain, info.unit) == (pytest.approx(gain), unit)
+        # auxiliary inputs and supply voltages are repeated in these files, which neo overlooks
+        assert info.sample_rate == (rate if name.startswith(("A-00", "ANALOG")) else 20_000)

@@ -187,15 +187,16 @@ def rhd(
 ) -> Made:
     """Intan RHD: 3 amplifiers, an auxiliary input, a supply voltage, a temperature, an analog input, digital inputs."""
     n = 60 if version < (2, 0) else 128
+    board = ("ADC-00", "DIN-00", "DIN-01") if version < (3, 0) else ("ANALOG-IN-1", "DIGITAL-IN-01", "DIGITAL-IN-02")
     kinds = [
         ("A-000", 0),
         ("A-001", 0),
         ("A-002", 0),
         ("A-AUX1", 1),
         ("A-VDD1", 2),
-        ("ADC-00", 3),
-        ("DIN-00", 4),
-        ("DIN-01", 4),
+        (board[0], 3),
+        (board[1], 4),
+        (board[2], 4),
     ]
     header = struct.pack("<Ihhfh6fhff", 0xC6912702, *version, 20_000, 1, 1, 0.1, 7500, 1, 0.1, 7500, 2, 1000, 1000)
     header += (
@@ -224,7 +225,7 @@ def rhd(
             + words[own].astype("<u2").tobytes()
         )
     groups = [amplifier, auxiliary, supply, temperature, analog, words - MIDDLE]
-    labels = ["A-000", "A-001", "A-002", "A-AUX1", "A-VDD1", "temperature 0", "ADC-00", "digital input"]
+    labels = ["A-000", "A-001", "A-002", "A-AUX1", "A-VDD1", "temperature 0", board[0], "digital input"]
     units, gains = ["uV"] * 3 + ["V", "V", "degC", "V", ""], [0.195] * 3 + [37.4e-6, 74.8e-6, 0.01, 50.354e-6, None]
     rates = [20_000, 5000, 20_000 / n, 20_000 / n, 20_000, 20_000]
     if not n_temperatures:
@@ -235,6 +236,36 @@ def rhd(
 def new_rhd(random: np.random.Generator, n_temperatures: int = 1) -> Made:
     """Intan RHD 3.0: 128 samples a record."""
     return rhd(random, (3, 0), n_temperatures=n_temperatures)
+
+
+def write_intan_folder(folder: Path, by_channel: bool, jump: int = 0) -> dict[str, np.ndarray]:
+    """Write a recording of Intan's software as a file for each type of signal, or for each channel.
+
+    Returns the samples of each file, of shape (frames, channels).
+    """
+    made = new_rhd(np.random.default_rng(3), n_temperatures=0)
+    amplifier, auxiliary, supply, analog, words = made.groups
+    n, n_supply = len(amplifier), 128
+    unsigned = (each + MIDDLE for each in (np.repeat(auxiliary, 4, 0), np.repeat(supply, n_supply, 0), analog, words))
+    auxiliary, supply, analog, words = (each.astype(np.uint16) for each in unsigned)
+    files = {
+        "amplifier.dat": amplifier.astype(np.int16),
+        "auxiliary.dat": auxiliary,
+        "supply.dat": supply,
+        "analogin.dat": analog,
+        "digitalin.dat": words,
+    }
+    if by_channel:
+        files = {f"amp-A-{i:03}.dat": files["amplifier.dat"][:, i : i + 1] for i in range(3)}
+        files |= {"aux-A-AUX1.dat": auxiliary, "vdd-A-VDD1.dat": supply, "board-ANALOG-IN-1.dat": analog}
+        files |= {f"board-DIGITAL-IN-{1 + i:02}.dat": words >> i & 1 for i in range(2)}
+    folder.mkdir()
+    for name, samples in files.items():
+        (folder / name).write_bytes(np.ascontiguousarray(samples).tobytes())
+    stamps = np.arange(n, dtype="<i4") + jump * (np.arange(n) >= n // 2)
+    (folder / "time.dat").write_bytes(stamps.astype("<i4").tobytes())
+    (folder / "info.rhd").write_bytes(made.data[: made.header])
+    return files
 
 
 def rhs(random: np.random.Generator, records: int = 3) -> Made:
