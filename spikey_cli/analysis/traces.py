@@ -67,7 +67,7 @@ def read_traces(
 
     Parameters
     ----------
-    archive : path-like
+    archive : path or URL
         An `.spk` file.
     names : sequence of str, optional
         Channels, or files for all of their channels; by default the first `max_channels` channels.
@@ -101,7 +101,7 @@ def read_traces(
     with ArchiveReader(archive, limits or DEFAULT_LIMITS) as reader, open_workers(workers) as pool:
         known = channel_names(reader.directory.files)
         if not known:
-            raise InputError(f"{archive}: there is nothing to plot, because it holds only files kept verbatim")
+            raise InputError(f"{reader.path}: there is nothing to plot, because it holds only files kept verbatim")
         chosen = choose_channels(reader, names if names is not None else list(known)[:max_channels])
         described = channel_info(reader)
         envelopes = {
@@ -111,7 +111,7 @@ def read_traces(
         envelopes = {file: envelope for file, envelope in envelopes.items() if envelope.frames > 0}
         if not envelopes:
             raise InputError(
-                f"{archive}: no chosen channel has samples in the range from {start:g} s; choose an earlier range",
+                f"{reader.path}: no chosen channel has samples in the range from {start:g} s; choose an earlier range",
                 parameter="start",
             )
         by_range: dict[tuple[int, int], dict[int, list[int]]] = {}

@@ -75,7 +75,7 @@ def decompress(
 
     Parameters
     ----------
-    archive : path
+    archive : path or URL
         An ``.spk`` file.
     folder : path
         Where to write; it is made if it does not exist.
@@ -158,7 +158,7 @@ def verify(
 
     Parameters
     ----------
-    archive : path
+    archive : path or URL
         An ``.spk`` file.
     skip_failing, keep_going, workers, predictor, limits, progress
         As in `decompress`.

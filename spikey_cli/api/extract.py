@@ -24,6 +24,7 @@ from ..io.layout import Layout, SampleType
 from ..io.wav_writer import WavFormat, write_wav
 from ..model.predictor import Predictor
 from ..system.progress import Progress
+from ..system.remote import location
 from ..system.whole_file import WholeFile
 from ..system.workers import Workers, open_workers
 from .recording import Recording, choose_channels, read_frames
@@ -78,7 +79,7 @@ def extract(
 
     Parameters
     ----------
-    archive : path
+    archive : path or URL
         An ``.spk`` file.
     target : path or binary file
         One of
@@ -153,17 +154,16 @@ def extract(
         raise InputError(f"{path}: is neither an array, a WAV file nor a folder; give it the suffix .npy or .wav")
     with Recording(archive, channels, workers=workers, predictor=predictor, limits=limits) as recording:
         n_frames, n_channels = recording.shape
+        name = location(archive)
         exact_rate = recording.exact_sample_rate if seconds is not None else 0.0  # it may stand in another file
-        first, stop = _frame_range(archive, seconds, frames, exact_rate, n_frames)
+        first, stop = _frame_range(name, seconds, frames, exact_rate, n_frames)
         if first >= stop:
             rate = f"{recording.sample_rate:,} Hz" if recording.sample_rate else "an unknown rate"
-            raise _empty_range(
-                f"{archive}: the range holds no samples; its channels have {n_frames:,} at {rate}", frames
-            )
+            raise _empty_range(f"{name}: the range holds no samples; its channels have {n_frames:,} at {rate}", frames)
         shape = stop - first, n_channels
         pieces, sample_type, dtype = _pieces(recording, first, stop, progress), recording.sample_type, recording.dtype
         if microvolts:
-            pieces = _in_microvolts(recording, pieces, archive)
+            pieces = _in_microvolts(recording, pieces, name)
             sample_type, dtype = SampleType.FLOAT32, np.dtype(np.float32)
         if path is None:
             _write_npy(cast(BinaryIO, target), shape, dtype, pieces)
@@ -192,10 +192,10 @@ def _is_folder(target: object) -> bool:
     return os.path.isdir(name) or name.endswith(("/", os.sep))
 
 
-def _in_microvolts(recording: Recording, pieces: Iterator[np.ndarray], archive: object) -> Iterator[np.ndarray]:
+def _in_microvolts(recording: Recording, pieces: Iterator[np.ndarray], name: object) -> Iterator[np.ndarray]:
     if recording.microvolts is None:
         raise InputError(
-            f"{archive}: does not state the gain of each channel in volts; leave microvolts out, or choose channels of "
+            f"{name}: does not state the gain of each channel in volts; leave microvolts out, or choose channels of "
             "which the gain is known",
             parameter="channels",
         )

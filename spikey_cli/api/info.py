@@ -23,7 +23,7 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
 
     Parameters
     ----------
-    archive : path
+    archive : path or URL
         An ``.spk`` file.
     limits : Limits, optional
         What the archive may ask for.
@@ -80,7 +80,7 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
             for _ in range(entry.channels)
         ]
         return {
-            "path": os.fspath(archive),
+            "path": str(reader.path),
             "format": str(reader.version),
             "coder": coder.name if coder else f"number {reader.coder}",
             "preset": next((n for n, p in PRESETS.items() if p.effort == reader.effort), f"number {reader.effort}"),

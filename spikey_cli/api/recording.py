@@ -22,6 +22,7 @@ from ..errors import InputError, unknown_name
 from ..io.layout import SampleType
 from ..io.reading import ChannelInfo
 from ..model.predictor import Predictor
+from ..system.remote import absolute, local_path
 from ..system.workers import Workers, open_workers
 from .channels import channel_aliases, channel_info
 
@@ -40,8 +41,9 @@ class Recording:
 
     Parameters
     ----------
-    path : path
-        An ``.spk`` file.
+    path : path or URL
+        An ``.spk`` file. Of a URL, such as ``https://host/a.spk`` or ``s3://bucket/a.spk``, only the ranges needed are
+        read.
     channels : sequence of str, optional
         Names of the channels, which become the columns in this order; by default all. The name of a file stands for
         all its channels, and if the file names its channels and streams, so do ``FILE:LABEL`` and ``FILE:STREAM``.
@@ -97,22 +99,22 @@ class Recording:
         predictor: Predictor | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._arguments = (os.path.abspath(path), channels, workers, predictor, limits)
+        self._arguments = (absolute(path), channels, workers, predictor, limits)
         self._reader = ArchiveReader(path, limits or DEFAULT_LIMITS)
         try:
-            files = self._reader.directory.files
+            name, files = self._reader.path, self._reader.directory.files
             places = find_channels(self._reader, channels)
             self.channel_names: tuple[str, ...] = tuple(places)
             self._places = np.array(list(places.values()), dtype=np.intp).reshape(-1, 2)  # file, channel of it
             layouts = [layout for i, _ in places.values() if (layout := files[i].layout)]
             kinds = {(layout.n_frames, layout.sample_rate, layout.sample_type) for layout in layouts}
             if not kinds:
-                raise InputError(f"{path}: holds no channels, only files stored verbatim; decompress it to get them")
+                raise InputError(f"{name}: holds no channels, only files stored verbatim; decompress it to get them")
             if len(kinds) > 1:
                 streams = [name for name, several in channel_aliases(self._reader).items() if len(several) > 1]
                 such_as = f", such as those of {streams[0]!r}" if streams else ""
                 raise InputError(
-                    f"{path}: its channels differ in length, rate or type, and make no array; choose channels that "
+                    f"{name}: its channels differ in length, rate or type, and make no array; choose channels that "
                     f"agree{such_as}",
                     parameter="channels",
                 )
@@ -131,7 +133,7 @@ class Recording:
 
     def __repr__(self) -> str:
         rate = f"{self.sample_rate} Hz" if self.sample_rate else "unknown rate"
-        name = os.path.basename(self._arguments[0])
+        name = local_path(self._arguments[0]).name
         return f"<Recording {name!r}: {self.shape[1]} channels x {self.shape[0]} frames, {self.dtype}, {rate}>"
 
     def __reduce__(self) -> tuple[Callable[..., Recording], tuple[object, ...]]:

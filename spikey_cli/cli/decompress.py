@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import FORCE, MODEL, NAME, PATH, THREADS, chosen_predictor, limited, refuse
+from ..errors import InputError
+from ..system.remote import is_url, local_path, location
+from .options import ARCHIVE, FORCE, MODEL, NAME, PATH, THREADS, chosen_predictor, limited, refuse
 from .pipe import PIPE, decompress_live, decompress_through
 from .report import Report, counted, report_failures, report_losses, reporting, size, write_losses
 
@@ -17,8 +20,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("archive", type=PATH, metavar="ARCHIVE")
-@click.argument("folder", type=PATH, metavar="DIR", required=False)
+@ARCHIVE
+@click.argument("folder", type=PATH, metavar="[DIR]", required=False)
+@click.option(
+    "-o", "--out", type=PATH, metavar="DIR", help="Folder, instead of DIR; default: a new one, named after ARCHIVE."
+)
 @click.option("--file", "files", type=NAME, multiple=True, metavar="NAME", help="Restore only this file; repeatable.")
 @click.option(
     "--keep-going", is_flag=True, help="Restore what is intact in a damaged archive, and report what is lost."
@@ -29,8 +35,9 @@ if TYPE_CHECKING:
 @FORCE
 @reporting
 def decompress(
-    archive: Path,
+    archive: str | Path,
     folder: Path | None,
+    out: Path | None,
     files: tuple[str, ...],
     keep_going: bool,
     model: str | None,
@@ -41,9 +48,10 @@ def decompress(
 ) -> None:
     """Restore the files of an archive below a folder, byte for byte.
 
-    Example:
+    Without a folder, they are restored below a new one beside the archive, which has its name without .spk. Example:
 
     \b
+        spikey decompress out.spk
         spikey decompress out.spk restored/
         spikey decompress --file left.wav out.spk restored/
 
@@ -58,18 +66,26 @@ def decompress(
     """
     from ..streaming.packets import is_live
 
+    if folder and out:
+        raise click.UsageError(f"the folder is given twice, as {folder} and as {out} (--out); leave out one of them")
+    folder = folder or out
     if archive == PIPE or is_live(archive):
         refuse("files", "workers", reason="a live stream is one file, decoded by one processor")
         if PIPE in (archive, folder):
             decompress_through(archive, folder or PIPE, keep_going=keep_going, model=model, force=force, limits=limits)
             return
         decompress_live(
-            archive, _required(folder), keep_going=keep_going, model=model, force=force, report=report, limits=limits
+            *(archive, folder or _new_folder(archive)),
+            keep_going=keep_going,
+            model=model,
+            force=force,
+            report=report,
+            limits=limits,
         )
         return
-    folder = _required(folder)
-    if folder == PIPE and archive.exists():
+    if folder == PIPE and (is_url(archive) or os.path.exists(archive)):
         raise click.UsageError("an archive of files is restored to a folder; `spikey extract` writes samples to stdout")
+    folder = folder or _new_folder(archive)
     from ..api.decompress import decompress as run
 
     with report.progress("decompressing") as progress:
@@ -86,9 +102,9 @@ def decompress(
             limits=limits,
         )
     incomplete = len({lost.file for lost in result.lost})
-    summary = f"{archive}: {counted(result.files, 'file')}, {size(result.bytes)} restored below {folder}"
+    summary = f"{location(archive)}: {counted(result.files, 'file')}, {size(result.bytes)} restored below {folder}"
     report.say(f"{summary}, {counted(incomplete, 'file')} with gaps" if incomplete else summary)
-    report_losses(archive, result.faults, result.lost)
+    report_losses(location(archive), result.faults, result.lost)
     is_damaged = bool(result.faults or result.lost)
     failures = list(result.failures)
     if is_damaged:
@@ -96,8 +112,13 @@ def decompress(
     report_failures(failures, is_damaged=is_damaged)
 
 
-def _required(folder: Path | None) -> Path:
-    """The argument DIR, which may be left out only if the archive is stdin."""
-    if folder is None:
-        raise click.UsageError("Missing argument 'DIR'.")
+def _new_folder(archive: str | Path) -> Path:
+    """The folder beside an archive that has its name without .spk; of a URL, in the working directory.
+
+    Raises InputError if it exists, whatever it holds: it may be the recording that the archive was made of.
+    """
+    path = local_path(archive)
+    folder = path.with_suffix("") if path.suffix in (".spk", ".spks") else path.with_name(f"{path.name}.restored")
+    if os.path.lexists(folder):
+        raise InputError(f"{folder}: exists already; name the folder to restore {path.name} to", parameter="folder")
     return folder

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ..errors import InputError
-from .options import CHANNELS, FORCE, MODEL, PATH, START, STOP, THREADS, check_range, chosen_predictor, limited, refuse
+from ..system.remote import location
+from .options import (
+    ARCHIVE,
+    CHANNELS,
+    FORCE,
+    MODEL,
+    START,
+    STOP,
+    THREADS,
+    check_range,
+    chosen_predictor,
+    limited,
+    refuse,
+)
 from .pipe import PIPE, binary_stdout
 from .report import Report, counted, reporting
 
@@ -18,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write channels over a range of time, as array or WAV.")
-@click.argument("archive", type=PATH, metavar="ARCHIVE")
+@ARCHIVE
 @click.argument("target", metavar="OUT.npy|OUT.wav|DIR/")
 @CHANNELS
 @START
@@ -32,7 +45,7 @@ if TYPE_CHECKING:
 @FORCE
 @reporting
 def extract(
-    archive: Path,
+    archive: str | Path,
     target: str,
     channels: tuple[str, ...],
     start: float | None,
@@ -79,7 +92,8 @@ def extract(
     check_range(first_frame, stop_frame, "--first-frame, --stop-frame")
     if is_live(archive):
         raise InputError(
-            f"{archive}: is a live stream, which has no index; decompress it, and compress the result to an archive"
+            f"{location(archive)}: is a live stream, which has no index; decompress it, and compress the "
+            "result to an archive"
         )
     from ..api.extract import extract as run
 
@@ -101,7 +115,7 @@ def extract(
     if not isinstance(out, str):
         out.flush()
     if is_folder:
-        report.say(f"{archive}: {counted(len(result.paths), 'file')} written below {target}")
+        report.say(f"{location(archive)}: {counted(len(result.paths), 'file')} written below {target}")
         return
     ((frames, n_channels),) = result.shapes
     report.say(f"{target}: {counted(frames, 'frame')} of {counted(n_channels, 'channel')}", err=is_stdout)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import PATH, limited
+from .options import ARCHIVE, limited
 from .report import clock, counted, echo, echo_json, size
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _FILES_LISTED = 20
 
 
 @click.command()
-@click.argument("archive", type=PATH, metavar="ARCHIVE")
+@ARCHIVE
 @click.option(
     "--all",
     "is_all",
@@ -28,7 +28,7 @@ _FILES_LISTED = 20
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @limited
-def info(archive: Path, is_all: bool, as_json: bool, limits: Limits) -> None:
+def info(archive: str | Path, is_all: bool, as_json: bool, limits: Limits) -> None:
     """Show what an archive holds; nothing is decoded.
 
     Example:

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from ..model.zoo import shipped_models
 from ..system.names import name_of_path
+from ..system.remote import is_url
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -26,6 +27,7 @@ OPTIONS = {
     "embed_model=False": ("compress", "--no-embed-model"),
     "expansion": (None, "--max-expansion"),
     "files": ("decompress", "--file"),
+    "folder": ("decompress", "--out"),
     "force": (None, "--force"),
     "frames": ("extract", "--first-frame"),
     "keep_going": ("decompress", "--keep-going"),
@@ -50,6 +52,16 @@ _LISTED_BY = {"channels": "spikey info --all", "files": "spikey info --all", "se
 """The commands that print the possible values."""
 
 PATH = click.Path(path_type=Path)
+
+
+class _Archive(click.Path):
+    """The path of an archive, or its URL, which stays a string: a path has no double slashes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+ARCHIVE = click.argument("archive", type=_Archive(path_type=Path), metavar="ARCHIVE")
 
 
 class _Picture(click.Path):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from ..container.limits import Limits
 from ..errors import InputError, SpikeyError, system_fault
 from ..system import signals
+from ..system.remote import local_path, location, open_binary
 from .options import chosen_predictor
 from .report import Report, counted, report_failures, size, write_losses
 
@@ -87,30 +88,37 @@ def compress_stdin(
 
 
 def decompress_through(
-    archive: Path, target: Path, *, keep_going: bool, model: str | None, force: bool, limits: Limits
+    archive: str | Path, target: Path, *, keep_going: bool, model: str | None, force: bool, limits: Limits
 ) -> None:
     """Run `spikey decompress - TARGET`, or `spikey decompress ARCHIVE -` for a live stream in a file."""
-    source, name = (nullcontext(_stdin()), "stdin") if archive == PIPE else (archive.open("rb"), str(archive))
-    with source as file:
+    name = "stdin" if archive == PIPE else str(location(archive))
+    with nullcontext(_stdin()) if archive == PIPE else open_binary(archive) as file:
         result = _decompress(file, name, target, keep_going, model, force, limits)
     report_failures([result.fault] if result.fault else [])
 
 
 def decompress_live(
-    archive: Path, folder: Path, *, keep_going: bool, model: str | None, force: bool, report: Report, limits: Limits
+    archive: str | Path,
+    folder: Path,
+    *,
+    keep_going: bool,
+    model: str | None,
+    force: bool,
+    report: Report,
+    limits: Limits,
 ) -> None:
     """Run `spikey decompress ARCHIVE DIR` for a live stream in a file; the restored file has the archive's name."""
     from ..streaming.pipe import live_suffix
 
-    target = folder / f"{archive.stem}{live_suffix(archive)}"
+    target, name = folder / f"{local_path(archive).stem}{live_suffix(archive)}", str(location(archive))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(system_fault(folder, "make the folder", error)) from error
-    with archive.open("rb") as file:
-        result = _decompress(file, str(archive), target, keep_going, model, force, limits)
+    with open_binary(archive) as file:
+        result = _decompress(file, name, target, keep_going, model, force, limits)
     restored = f"{counted(result.frames, 'frame')}, {size(target.stat().st_size)}"
-    report.say(f"{archive}: live stream, {restored} restored as {target}")
+    report.say(f"{name}: live stream, {restored} restored as {target}")
     if result.fault:
         lost = {
             "file": target.name,
@@ -122,18 +130,18 @@ def decompress_live(
         report_failures([result.fault, *write_losses(archive, folder, [str(result.fault)], [lost], force)])
 
 
-def test_live(archive: Path, *, model: str | None, report: Report, limits: Limits) -> None:
+def test_live(archive: str | Path, *, model: str | None, report: Report, limits: Limits) -> None:
     """Run `spikey test ARCHIVE` for a live stream."""
     from ..streaming.pipe import decompress_pipe
 
-    with archive.open("rb") as file:
-        predictor, name = chosen_predictor(model), str(archive)
+    with open_binary(archive) as file:
+        predictor, name = chosen_predictor(model), str(location(archive))
         result = decompress_pipe(
             file, lambda data: None, predictor=predictor, name=name, limits=limits, keep_going=True
         )
     if result.fault:
         raise _with_salvage(result.fault, result.frames)
-    report.say(f"{archive}: live stream, {counted(result.frames, 'frame')} decoded and compared: OK")
+    report.say(f"{name}: live stream, {counted(result.frames, 'frame')} decoded and compared: OK")
 
 
 def _decompress(

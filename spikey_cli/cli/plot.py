@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from ..system.names import name_of_path
-from .options import CHANNELS, FORCE, MODEL, PATH, PICTURE, START, STOP, THREADS, check_range, chosen_predictor, limited
+from ..system.remote import local_path, location
+from .options import (
+    ARCHIVE,
+    CHANNELS,
+    FORCE,
+    MODEL,
+    PICTURE,
+    START,
+    STOP,
+    THREADS,
+    check_range,
+    chosen_predictor,
+    limited,
+)
 from .report import Report, counted, reporting
 
 if TYPE_CHECKING:
@@ -19,7 +32,7 @@ _DEFAULT_SECONDS = 1.0
 
 
 @click.command()
-@click.argument("archive", type=PATH, metavar="ARCHIVE")
+@ARCHIVE
 @click.option("--out", type=PICTURE, metavar="FILE.png", help="Name of the picture; default: ARCHIVE with .png.")
 @CHANNELS
 @START
@@ -30,7 +43,7 @@ _DEFAULT_SECONDS = 1.0
 @FORCE
 @reporting
 def plot(
-    archive: Path,
+    archive: str | Path,
     out: Path | None,
     channels: tuple[str, ...],
     start: float | None,
@@ -60,7 +73,8 @@ def plot(
     from ..system.whole_file import begun
 
     check_installed()
-    target = out or archive.with_suffix(".png")
+    local = local_path(archive)
+    target = out or local.with_suffix(".png")
     with begun(target, force=force) as write:
         with report.progress("drawing") as progress:
             traces = read_traces(
@@ -76,5 +90,5 @@ def plot(
             )
         first, last = min(trace.start for trace in traces), max(trace.stop for trace in traces)
         seconds = f"{round(first, 4):g} s to {round(last, 4):g} s"
-        write(draw_traces(traces, f"{name_of_path(archive.name)}, {seconds}"))
-    report.say(f"{target}: {counted(len(traces), 'channel')} of {archive}, {seconds}")
+        write(draw_traces(traces, f"{name_of_path(local.name)}, {seconds}"))
+    report.say(f"{target}: {counted(len(traces), 'channel')} of {location(archive)}, {seconds}")

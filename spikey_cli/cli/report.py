@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..errors import printable
+from ..system.remote import local_path, location
 from .options import with_option
 
 if TYPE_CHECKING:
@@ -55,14 +56,14 @@ def report_failures(failures: Sequence[SpikeyError], *, is_damaged: bool = False
         sys.exit(1)
 
 
-def report_losses(archive: Path, faults: Sequence[str], lost: Sequence[object]) -> None:
+def report_losses(archive: str | Path, faults: Sequence[str], lost: Sequence[object]) -> None:
     """Print a line for each fault of an archive and for each range of samples that is lost."""
     for line in (*(f"is damaged: {fault}" for fault in faults), *lost):
         complain(f"{archive}: {line}")
 
 
 def write_losses(
-    archive: Path, folder: Path, faults: Sequence[str], lost: Sequence[dict[str, Any]], force: bool
+    archive: str | Path, folder: Path, faults: Sequence[str], lost: Sequence[dict[str, Any]], force: bool
 ) -> list[SpikeyError]:
     """Write the report ARCHIVE.lost.json beside the restored files.
 
@@ -76,9 +77,13 @@ def write_losses(
     from ..errors import InputError
     from ..system.whole_file import write_whole
 
-    content = {"archive": str(archive), "faults": faults, "lost": lost}
+    content = {"archive": str(location(archive)), "faults": faults, "lost": lost}
     try:
-        write_whole(folder / f"{archive.name}.lost.json", (json.dumps(content, indent=1) + "\n").encode(), force=force)
+        write_whole(
+            folder / f"{local_path(archive).name}.lost.json",
+            (json.dumps(content, indent=1) + "\n").encode(),
+            force=force,
+        )
     except InputError as error:
         return [error]
     return []

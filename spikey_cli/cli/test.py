@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import DamageError
-from .options import MODEL, PATH, THREADS, chosen_predictor, limited, refuse
+from ..system.remote import location
+from .options import ARCHIVE, MODEL, THREADS, chosen_predictor, limited, refuse
 from .pipe import test_live
 from .report import Report, complain, counted, report_failures, report_losses, reporting, size
 
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Decode an archive and check it; write nothing.")
-@click.argument("archive", type=PATH, metavar="ARCHIVE")
+@ARCHIVE
 @MODEL
 @limited
 @THREADS
 @reporting
-def test(archive: Path, model: str | None, limits: Limits, workers: int | None, report: Report) -> None:
+def test(archive: str | Path, model: str | None, limits: Limits, workers: int | None, report: Report) -> None:
     """Decode an archive and compare every file with its checksum; write nothing.
 
     Every damaged file is named. Example:
@@ -48,11 +49,12 @@ def test(archive: Path, model: str | None, limits: Limits, workers: int | None, 
             progress=progress,
             limits=limits,
         )
+    name = location(archive)
     is_damaged = bool(result.failures or result.lost or result.faults)
     verdict = "damaged" if is_damaged else "OK"
-    report.say(f"{archive}: {counted(result.files, 'file')}, {size(result.bytes)} decoded and compared: {verdict}")
-    report_losses(archive, result.faults, result.lost)
+    report.say(f"{name}: {counted(result.files, 'file')}, {size(result.bytes)} decoded and compared: {verdict}")
+    report_losses(name, result.faults, result.lost)
     if result.faults or result.lost:
         reason = f"{counted(len(result.faults), 'fault')}, {counted(len(result.lost), 'range')} of lost samples"
-        complain(DamageError(reason, path=archive, remedy=REMEDY, parameter="keep_going"))
+        complain(DamageError(reason, path=name, remedy=REMEDY, parameter="keep_going"))
     report_failures(result.failures, is_damaged=is_damaged)

@@ -39,12 +39,12 @@ import os
 import struct
 import zlib
 from collections.abc import Container, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..errors import ArchiveError, DamageError, LimitError, system_fault
 from ..io.layout import Bytes
 from ..system.random_access import RandomAccess
+from ..system.remote import location, open_binary
 from .block_table import BlockTable, StreamEntry, pack_block_table, unpack_block_table
 from .directory import Directory, pack_directory, unpack_directory
 from .index import Index, IndexEntry, pack_index, unpack_index
@@ -200,8 +200,8 @@ class ArchiveReader:
 
     Parameters
     ----------
-    path : path or binary file
-        The archive. The reader closes it, also if opening fails.
+    path : path, URL or binary file
+        The archive. The reader closes it, also if opening fails. Of a URL only the ranges needed are read.
     limits : Limits
         Bounds on what the archive may demand.
     called : path, optional
@@ -249,13 +249,13 @@ class ArchiveReader:
         self.remedy = remedy
         self.limits = limits
         if isinstance(path, (str, os.PathLike)):
-            self.path = Path(called or path)
+            self.path = location(called or path)
             try:
-                file: BinaryIO = open(path, "rb")  # noqa: SIM115 (close() closes it)
+                file = open_binary(path)
             except OSError as error:
                 raise ArchiveError(system_fault(self.path, "read", error)) from error
         else:
-            self.path = Path(called or "archive")
+            self.path = location(called or "archive")
             file = path
         try:
             self._file = RandomAccess(file)
@@ -276,7 +276,11 @@ class ArchiveReader:
         self._file.close()
 
     def damaged(self, reason: str, file: str = "") -> DamageError:
-        """Return the error for damage to the archive, or to one file in it."""
+        """Return the error for damage to the archive, or to one file in it.
+
+        Raises ArchiveError instead if the archive is at a URL and has changed since it was opened.
+        """
+        self._file.check_after_damage()
         parameter = "keep_going" if self.remedy == REMEDY else None
         return DamageError(reason, path=self.path, file=file, remedy=self.remedy, parameter=parameter)
 

@@ -7,7 +7,6 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from ..container.archive import FROM_COPY, ArchiveReader
 from ..errors import DamageError, LimitError
 from ..io.layout import MAX_HEADER_BYTES
 from ..io.npy import parse_header
+from ..system.remote import location
 
 
 class LazyRecording:
@@ -29,20 +29,20 @@ class LazyRecording:
 
     Parameters
     ----------
-    path : pathlib.Path
-        The archive.
+    path : str
+        The archive: its absolute path, or its URL.
     channels : sequence of str or None
         Names of channels, or of files for all their channels; None for all of the archive.
     workers : int or None
         Threads that decode a range together; None for one for each processor.
     """
 
-    def __init__(self, path: Path, channels: Sequence[str] | None, workers: int | None) -> None:
+    def __init__(self, path: str, channels: Sequence[str] | None, workers: int | None) -> None:
         self._arguments = (path, channels, workers)
         self._lock = threading.Lock()
         self._process: int | None = None
 
-    def __reduce__(self) -> tuple[type[LazyRecording], tuple[Path, Sequence[str] | None, int | None]]:
+    def __reduce__(self) -> tuple[type[LazyRecording], tuple[str, Sequence[str] | None, int | None]]:
         return LazyRecording, self._arguments
 
     @property
@@ -58,13 +58,13 @@ class LazyRecording:
             return self._blocks
 
 
-def read_file(path: Path, name: str, first: int = 0, stop: int | None = None) -> bytes | None:
+def read_file(path: str, name: str, first: int = 0, stop: int | None = None) -> bytes | None:
     """Read a file of an archive that has no samples, or a range of its bytes.
 
     Parameters
     ----------
-    path : pathlib.Path
-        The archive.
+    path : str
+        The archive: its absolute path, or its URL.
     name : str
         Name of the file in it.
     first, stop : int, optional
@@ -87,7 +87,7 @@ def read_file(path: Path, name: str, first: int = 0, stop: int | None = None) ->
             has_groups = file.records is not None and len(file.records.groups) > 0
             if file.name == name and file.layout is None and not has_groups:
                 if stop is None and file.size > reader.limits.memory:
-                    raise LimitError(f"{path}: {name} has {file.size} bytes; {reader.limits.memory} is the most")
+                    raise LimitError(f"{reader.path}: {name} has {file.size} bytes; {reader.limits.memory} is the most")
                 return read_bytes(Decoder.of(reader), i, first, file.size if stop is None else stop)
     return None
 
@@ -97,8 +97,8 @@ class ArchivedVector:
 
     Parameters
     ----------
-    path : pathlib.Path
-        The archive.
+    path : str
+        The archive: its absolute path, or its URL.
     name : str
         Name of the file in it.
     divisor : float, optional
@@ -112,13 +112,13 @@ class ArchivedVector:
 
     ndim = 1
 
-    def __init__(self, path: Path, name: str, divisor: float | None = None) -> None:
+    def __init__(self, path: str, name: str, divisor: float | None = None) -> None:
         self._path = path
         self._name = name
         self._divisor = divisor
         header = parse_header(self._read(0, MAX_HEADER_BYTES))
         if header is None or len(header[1]) != 1 or header[2].kind not in "fiu":
-            raise DamageError(f"{name} is not a vector of numbers", path=path, remedy=FROM_COPY)
+            raise DamageError(f"{name} is not a vector of numbers", path=location(path), remedy=FROM_COPY)
         self._header_bytes, self.shape, self._stored, _ = header
         self.dtype = self._stored if divisor is None else np.dtype(np.float64)
 
@@ -150,5 +150,5 @@ class ArchivedVector:
     def _read(self, first: int, stop: int) -> bytes:
         data = read_file(self._path, self._name, first, stop)
         if data is None:
-            raise DamageError(f"{self._name} is missing", path=self._path, remedy=FROM_COPY)
+            raise DamageError(f"{self._name} is missing", path=location(self._path), remedy=FROM_COPY)
         return data

@@ -13,7 +13,6 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from ..errors import ArchiveError, InputError, MissingPackageError
 from ..io.layout import whole_rate
 from ..io.source import ArraySource, BytesSource, Source
 from ..system.progress import Progress
+from ..system.remote import absolute, location
 from ..system.workers import Workers
 from .lazy_recording import ArchivedVector, LazyRecording, read_file
 
@@ -66,7 +66,7 @@ class SpikeyRecordingExtractor(BaseRecording):
 
     Parameters
     ----------
-    file_path : path-like
+    file_path : path or URL
         The archive.
     channels : sequence of str, optional
         Names of channels, or of files for all their channels; ``FILE:STREAM`` is a stream of a file. By default all, or
@@ -94,7 +94,7 @@ class SpikeyRecordingExtractor(BaseRecording):
         sampling_frequency: float | None = None,
         workers: int | None = 1,
     ) -> None:
-        path = Path(file_path).absolute()
+        path, shown = absolute(file_path), location(file_path)
         rate = None if sampling_frequency is None else float(sampling_frequency)
         try:
             metadata = unpack_metadata(read_file(path, FILE) or b"")
@@ -104,13 +104,13 @@ class SpikeyRecordingExtractor(BaseRecording):
                 segments = [LazyRecording(path, chosen, workers)]
             elif channels is not None:
                 raise InputError(
-                    f"{path}: write_spikey wrote it; select channels with recording.select_channels([...])"
+                    f"{shown}: write_spikey wrote it; select channels with recording.select_channels([...])"
                 )
             else:
                 segments = [LazyRecording(path, [segment.file], workers) for segment in metadata.segments]
             rate = metadata.sampling_frequency if rate is None else rate
             if not rate > 0:
-                raise InputError(f"{path}: does not contain a sample rate; pass sampling_frequency=..., in Hz")
+                raise InputError(f"{shown}: does not contain a sample rate; pass sampling_frequency=..., in Hz")
             BaseRecording.__init__(self, rate, metadata.channel_ids, metadata.dtype)
             for lazy, segment in zip(segments, metadata.segments, strict=True):
                 vector = times if segment.times is None else ArchivedVector(path, segment.times)
@@ -118,10 +118,10 @@ class SpikeyRecordingExtractor(BaseRecording):
             metadata.set_on(self)
         except INVALID as error:
             raise ArchiveError(
-                f"{path}: {FILE} is invalid ({error!r}); restore the files with spikey_cli.decompress"
+                f"{shown}: {FILE} is invalid ({error!r}); restore the files with spikey_cli.decompress"
             ) from error
         self._kwargs = {
-            "file_path": str(path),
+            "file_path": path,
             "channels": None if channels is None else list(channels),
             "sampling_frequency": sampling_frequency,
             "workers": workers,
@@ -129,7 +129,7 @@ class SpikeyRecordingExtractor(BaseRecording):
 
 
 def _describe(
-    path: Path, channels: Sequence[str] | None
+    path: str, channels: Sequence[str] | None
 ) -> tuple[Metadata, Sequence[str] | None, Times | ArchivedVector | None]:
     """Return what is known of an archive without `recording.json`.
 
@@ -162,7 +162,7 @@ def _describe(
             kinds = {info.stream if info else "" for info in infos}
             if len(entries) > 1 or len(kinds) > 1 or reader.directory.files[entries[0]].header:
                 return metadata, channels, times
-            times = times or times_beside(reader, entries[0], stored.exact_sample_rate)
+            times = times or times_beside(path, reader, entries[0], stored.exact_sample_rate)
             with read_folder(reader, entries[0], kinds.pop()) as by_reader:
                 if by_reader is not None:
                     labels = [info.name if info else "" for info in infos]

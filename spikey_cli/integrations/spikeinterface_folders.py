@@ -69,7 +69,7 @@ def read_folder(reader: ArchiveReader, file: int, stream: str) -> Iterator[BaseR
         yield recording
 
 
-def times_beside(reader: ArchiveReader, file: int, sample_rate: float) -> ArchivedVector | None:
+def times_beside(archive: str, reader: ArchiveReader, file: int, sample_rate: float) -> ArchivedVector | None:
     """Return the times that Open Ephys wrote beside a raw file, unless they are evenly spaced or not its frames'."""
     files = reader.directory.files
     numbers = {entry.name: i for i, entry in enumerate(files) if entry.is_file}
@@ -78,9 +78,9 @@ def times_beside(reader: ArchiveReader, file: int, sample_rate: float) -> Archiv
         return None
     for name in (str(path.parent / name) for name in _TIMES):
         if name in numbers and _has_bytes_only(reader, numbers[name]):
-            times = ArchivedVector(Path(reader.path), name)
+            times = ArchivedVector(archive, name)
             if times.dtype.kind != "f":
-                times = ArchivedVector(Path(reader.path), name, divisor=sample_rate)
+                times = ArchivedVector(archive, name, divisor=sample_rate)
             if times.shape == (layout.n_frames,) and layout.n_frames:
                 behind = (times[-1] - times[0]) * sample_rate - (layout.n_frames - 1)
                 return None if abs(behind) <= TOLERANCE / 2 else times

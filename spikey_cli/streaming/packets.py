@@ -26,6 +26,7 @@ from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint
 from ..errors import ArchiveError, DamageError, SpikeyError
 from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, SAMPLE_BYTES
+from ..system.remote import open_binary
 from ..topology.topology import Topology
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
@@ -74,9 +75,9 @@ class LiveFormat(NamedTuple):
 
 
 def is_live(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins with the magic bytes of a live stream."""
+    """Whether a file begins with the magic bytes of a live stream. Raises ArchiveError if a URL cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_binary(path) as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False

@@ -18,6 +18,7 @@ from ..io.wav import WavStart, parse_start
 from ..model.predictor import Predictor
 from ..model.zoo import model_name
 from ..system.progress import logger
+from ..system.remote import location, open_binary
 from .decoder import StreamDecoder
 from .encoder import StreamEncoder
 from .packets import MAX_STREAM_HEADER_BYTES, VERSION, LiveFormat, named, unpack_header
@@ -255,7 +256,7 @@ def live_info(path: str | os.PathLike[str]) -> dict[str, object]:
 
     Parameters
     ----------
-    path : path-like
+    path : path or URL
         File that holds the stream.
 
     Returns
@@ -271,7 +272,7 @@ def live_info(path: str | os.PathLike[str]) -> dict[str, object]:
     """
     stream, archive_bytes = _read_header(path)
     return {
-        "path": os.fspath(path),
+        "path": str(location(path)),
         "format": f"live {VERSION}",
         "archive_bytes": archive_bytes,
         "channels": stream.channels,
@@ -314,15 +315,21 @@ def _read_start(pieces: Iterator[bytes], buffered: bytearray, name: str) -> WavS
 
 def _read_header(path: str | os.PathLike[str]) -> tuple[LiveFormat, int]:
     """Format of a live stream in a file, and the length of the file in bytes."""
+    name, data, unpacked = str(location(path)), b"", None
     try:
-        with open(path, "rb") as file:
-            unpacked, length = unpack_header(file.read(MAX_STREAM_HEADER_BYTES)), os.fstat(file.fileno()).st_size
+        with open_binary(path) as file:
+            length = file.seek(0, os.SEEK_END)
+            while unpacked is None and len(data) < min(length, MAX_STREAM_HEADER_BYTES):
+                file.seek(len(data))
+                data += file.read(_READ_BYTES)
+                try:
+                    unpacked = unpack_header(data)
+                except ArchiveError as error:
+                    raise named(error, name) from error
     except OSError as error:
         raise ArchiveError(system_fault(path, "read", error)) from error
-    except ArchiveError as error:
-        raise named(error, os.fspath(path)) from error
     if unpacked is None:
-        raise named(DamageError("its header is cut off"), os.fspath(path))
+        raise named(DamageError("its header is cut off"), name)
     return unpacked[0], length
 
 

@@ -11,6 +11,8 @@ import os
 import threading
 from typing import BinaryIO
 
+from .remote import RemoteFile
+
 _HAS_PREAD = hasattr(os, "pread")
 _MAX_READ = 1 << 30  # some systems reject reads of more than 2 GiB
 
@@ -39,6 +41,11 @@ class RandomAccess:
         """Close the file."""
         self._file.close()
 
+    def check_after_damage(self) -> None:
+        """Raise ArchiveError if damage was found because a remote file has changed since it was opened."""
+        if isinstance(self._file, RemoteFile):
+            self._file.check_after_damage()
+
     def read(self, offset: int, count: int) -> bytes:
         """Read `count` bytes at `offset`, or fewer at the end of the file.
 
@@ -46,9 +53,13 @@ class RandomAccess:
         ------
         OSError
             The system cannot read.
+        ArchiveError
+            A remote file cannot be read.
         ValueError
             The file was closed, possibly by another thread during the read.
         """
+        if isinstance(self._file, RemoteFile):
+            return self._file.read_at(offset, count)
         if not self._uses_pread:
             with self._lock:
                 self._file.seek(offset)

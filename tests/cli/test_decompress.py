@@ -60,7 +60,28 @@ def test_options_without_effect_on_live_streams_are_refused(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_arguments_that_are_missing(tmp_path, archive, live):
-    assert "Missing argument 'DIR'" in run("decompress", archive, status=2)
-    assert "Missing argument 'DIR'" in run("decompress", live, status=2)
+def test_without_a_folder_a_new_one_beside_the_archive_is_made(tmp_path, archive, live, wavs):
+    for made, of in (("in/out.spk", archive), ("in/live.spks", live), ("in/copy", archive)):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / made).write_bytes(of.read_bytes())
+        run("decompress", tmp_path / made)
+    for folder in ("out", "copy.restored"):
+        assert (tmp_path / "in" / folder / wavs[0].name).read_bytes() == wavs[0].read_bytes()
+    assert (tmp_path / "in" / "live" / "live.raw").stat().st_size == 2000
+
+
+def test_a_folder_that_exists_is_never_the_default(tmp_path, archive, wavs):
+    """It may be the recording that the archive was made of."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out.spk").write_bytes(archive.read_bytes())
+    for options in ([], ["--force"]):
+        printed = run("decompress", *options, tmp_path / "out.spk", status=1)
+        assert f"{tmp_path / 'out'}: exists already; name the folder to restore out.spk to (--out)" in printed
+    assert list((tmp_path / "out").iterdir()) == []
+    run("decompress", tmp_path / "out.spk", "-o", tmp_path / "out")
+    assert (tmp_path / "out" / wavs[0].name).read_bytes() == wavs[0].read_bytes()
+
+
+def test_arguments_that_contradict_each_other(tmp_path, archive):
     assert "`spikey extract` writes samples to stdout" in run("decompress", archive, "-", status=2)
+    assert "the folder is given twice" in run("decompress", archive, tmp_path / "a", "-o", tmp_path / "b", status=2)
