@@ -27,6 +27,7 @@ pytest.importorskip("spikeinterface")
 import spikeinterface.core as si
 from spikeinterface.preprocessing import common_reference, scale
 from support.spikeinterface_recordings import CHANNELS, RATE, assert_same, generated
+from support.web_server import WebServer
 
 from spikey_cli.integrations.spikeinterface import SpikeyRecordingExtractor, read_spikey, write_spikey
 
@@ -53,6 +54,16 @@ def test_traces_and_metadata_are_restored(archive: Path, recording: Any) -> None
     assert_same(read_spikey(archive), recording)
     scaled = [r.get_traces(0, 100, 200, return_in_uV=True) for r in (read_spikey(archive), recording)]
     np.testing.assert_array_equal(*scaled)
+
+
+def test_an_archive_at_a_url(archive: Path, recording: Any, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    with WebServer(archive.parent) as server:
+        remote = read_spikey(f"{server.url}/{archive.name}")
+        assert_same(remote, recording)
+        remote.dump_to_json(tmp_path / "a.json")
+        assert_same(si.load(tmp_path / "a.json"), recording)
+        assert server.sent < 2 * archive.stat().st_size, "blocks that were read are kept"
 
 
 @pytest.mark.parametrize("dtype", ["uint16", ">i2", "uint8", "int32", ">f4", "float64"])
