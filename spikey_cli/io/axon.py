@@ -2,7 +2,7 @@
 
     header    512 bytes: "ABF2", ..., then for each of 18 sections its first block of 512 bytes, the size and the number
               of its entries; then some of the sections
-    data      16-bit samples, signed, interleaved
+    data      16-bit samples, signed, or float32, which are in units; interleaved
     trailer   the other sections
 
 Sweeps of episodic files follow one another.
@@ -14,7 +14,7 @@ import math
 import struct
 from typing import BinaryIO, NamedTuple
 
-from .layout import Layout, whole_rate
+from .layout import Layout, SampleType, whole_rate
 from .reading import FAULTS, ChannelInfo, Cursor, frame_layout, read, unit_name
 from .records import MAX_HEADER_BYTES, RecordLayout
 
@@ -34,23 +34,24 @@ class _Section(NamedTuple):
 
 
 def parse(file: BinaryIO, size: int) -> Layout | RecordLayout | None:
-    """Find the samples of an ABF 2 file; return None if it is none, or has samples that are not 16-bit integers."""
+    """Find the samples of an ABF 2 file; return None if it is none."""
     start = read(file, 0, _BLOCK, size)
     if not start.startswith(MAGIC):
         return None
     try:
         data, adc, protocol = (_section(start, at) for at in (_DATA, _ADC, _PROTOCOL))
-        (data_format,) = struct.unpack_from("<H", start, 30)
+        sample_type = _sample_type(start)
         rate = _rate(read(file, protocol.offset, 6, size))
     except FAULTS:
         return None
     channels = adc.entries
-    if data_format or data.entry_bytes != 2 or not 1 <= channels <= _MAX_CHANNELS:
+    if data.entry_bytes != sample_type.bytes or not 1 <= channels <= _MAX_CHANNELS:
         return None
     if not _BLOCK <= data.offset <= min(size, MAX_HEADER_BYTES):
         return None
-    n_frames = min(data.entries, (size - data.offset) // 2) // channels
-    return frame_layout(file, size, [(data.offset, n_frames)] if n_frames else [], channels, whole_rate(rate))
+    n_frames = min(data.entries, (size - data.offset) // data.entry_bytes) // channels
+    runs = [(data.offset, n_frames)] if n_frames else []
+    return frame_layout(file, size, runs, channels, whole_rate(rate), sample_type)
 
 
 def describe(header: bytes) -> list[ChannelInfo]:
@@ -72,6 +73,8 @@ def describe(header: bytes) -> list[ChannelInfo]:
         factor = scale * signal_gain * programmable * steps * (extra_gain if has_telegraph else 1)
         gain = volts / factor if factor and math.isfinite(factor) else None
         offset = instrument_offset - signal_offset
+        if _sample_type(header) == SampleType.FLOAT32:
+            gain, offset = 1.0, 0.0
         channels.append(ChannelInfo(name, "", rate, unit_name(unit), gain, offset if math.isfinite(offset) else 0.0))
     return channels
 
@@ -81,6 +84,11 @@ def _section(header: bytes, at: int) -> _Section:
     if block < 1 or count < 0:
         raise ValueError("a section is missing")
     return _Section(block * _BLOCK, entry_bytes, count)
+
+
+def _sample_type(header: bytes) -> SampleType:
+    (data_format,) = struct.unpack_from("<H", header, 30)
+    return (SampleType.INT16, SampleType.FLOAT32)[data_format]
 
 
 def _rate(protocol: bytes) -> float:

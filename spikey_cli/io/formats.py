@@ -157,7 +157,14 @@ FORMATS = (
         open_ephys.describe,
         open_ephys.times,
     ),
-    _system("axon", "an ABF 2 file of 16-bit samples", (".abf",), axon.MAGIC, axon.parse, axon.describe),
+    _system(
+        "axon",
+        "an ABF 2 file of integers or of floats that are integers times a gain",
+        (".abf",),
+        axon.MAGIC,
+        axon.parse,
+        axon.describe,
+    ),
 )
 
 

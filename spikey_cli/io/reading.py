@@ -116,9 +116,14 @@ def record_layout(
 
 
 def frame_layout(
-    file: BinaryIO, size: int, packets: Sequence[tuple[int, int]], channels: int, sample_rate: int
+    file: BinaryIO,
+    size: int,
+    packets: Sequence[tuple[int, int]],
+    channels: int,
+    sample_rate: int,
+    sample_type: SampleType = SampleType.INT16,
 ) -> Layout | RecordLayout | None:
-    """Return the layout of interleaved 16-bit samples, little endian.
+    """Return the layout of interleaved samples, little endian.
 
     Parameters
     ----------
@@ -128,6 +133,7 @@ def frame_layout(
     packets : sequence of (int, int)
         Offset and number of frames of each run of frames, in order; none is empty. What is between them are gaps.
     channels, sample_rate : int
+    sample_type : SampleType, optional
 
     Returns
     -------
@@ -136,7 +142,7 @@ def frame_layout(
     """
     if not packets or not 1 <= channels <= MAX_CHANNELS:
         return None
-    frame_bytes = 2 * channels
+    frame_bytes = sample_type.bytes * channels
     starts = [at for at, _ in packets]
     stops = [at + n_frames * frame_bytes for at, n_frames in packets]
     n_frames = sum(n for _, n in packets)
@@ -145,7 +151,7 @@ def frame_layout(
     header, trailer = read(file, 0, starts[0], size), read(file, stops[-1], size, size)
     is_plain = len(header) <= MAX_PLAIN_HEADER and len(trailer) <= MAX_PLAIN_TRAILER
     if len(packets) == 1 and is_plain:
-        return Layout(header, trailer, sample_rate, channels, SampleType.INT16, n_frames)
+        return Layout(header, trailer, sample_rate, channels, sample_type, n_frames)
     gaps, frames = [], 0
     for (_, n), stop, start in zip(packets, stops, starts[1:], strict=False):
         frames += n
@@ -154,7 +160,7 @@ def frame_layout(
         if start > stop:
             gaps.append((frames, read(file, stop, start - stop, size)))
     try:
-        group = Group(SampleType.INT16, sample_rate, 1)
+        group = Group(sample_type, sample_rate, 1)
         return RecordLayout(header, trailer, n_frames, (group,), (Field(channels, 0),), tuple(gaps))
     except ValueError:
         return None

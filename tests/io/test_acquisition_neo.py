@@ -43,6 +43,7 @@ READERS = {
     "rhs": "IntanRawIO",
     "continuous": "OpenEphysRawIO",
     "abf": "AxonRawIO",
+    "float_abf": "AxonRawIO",
 }
 
 
@@ -98,9 +99,9 @@ def assert_same(ours: list[tuple[ChannelInfo, np.ndarray]], theirs: list[Any]) -
             continue
         info, own = by_name[known[0]]
         assert info.sample_rate == pytest.approx(rate)
-        middle = 32768 if samples.dtype == np.uint16 else 0
+        samples = samples.astype(np.int64) - 32768 if samples.dtype == np.uint16 else samples
         # neo leaves out samples of NCS files that are not valid
-        np.testing.assert_array_equal(own[: samples.size], samples.astype(np.int64) - middle)
+        np.testing.assert_array_equal(own[: samples.size], samples)
         assert samples.size > 0.7 * own.size
         if info.gain is not None and unit == info.unit:
             # Intan's own reader negates the DC amplifiers, and neo does not

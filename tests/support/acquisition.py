@@ -315,8 +315,8 @@ def continuous(random: np.random.Generator, records: int = 2, jump: int = 0) -> 
     return Made("100_CH1.continuous", header + body, [samples], [30_000], ["CH1"], ["uV"], [0.195], len(header))
 
 
-def abf(random: np.random.Generator, channels: int = 2, frames: int = 300) -> Made:
-    """Axon ABF 2, gap-free; a section follows the samples."""
+def abf(random: np.random.Generator, channels: int = 2, frames: int = 300, floats: bool = False) -> Made:
+    """Axon ABF 2, gap-free; a section follows the samples. Floats are the samples times 0.125."""
     samples = signals(random, frames, channels)
     texts = [b"", b"Clampex", b"IN 0", b"pA", b"IN 1", b"mV"]
     strings = b"SSCH" + bytes(40) + b"\0" + b"\0".join(texts) + b"\0"
@@ -334,19 +334,26 @@ def abf(random: np.random.Generator, channels: int = 2, frames: int = 300) -> Ma
     header = bytearray(512)
     header[:8] = b"ABF2" + bytes([0, 0, 6, 2])
     struct.pack_into("<IIHHHH", header, 8, 512, 1, 0, 0, 1, 0)
-    struct.pack_into("<HHH", header, 28, 1, 0, 1)
-    data_blocks = -(-2 * samples.size // 512)
-    sections = {76: (1, 512, 1), 92: (2, 128, channels), 220: (3, len(strings), len(texts)), 236: (4, 2, samples.size)}
+    struct.pack_into("<HHH", header, 28, 1, int(floats), 1)
+    sample_bytes = 4 if floats else 2
+    data_blocks = -(-sample_bytes * samples.size // 512)
+    sections = {
+        76: (1, 512, 1),
+        92: (2, 128, channels),
+        220: (3, len(strings), len(texts)),
+        236: (4, sample_bytes, samples.size),
+    }
     sections[252] = (4 + data_blocks, 64, 1)  # tags
     for at, (block, size, count) in sections.items():
         struct.pack_into("<IIq", header, at, block, size, count)
     whole = bytes(header) + bytes(protocol) + adc.ljust(512, b"\0") + strings.ljust(512, b"\0")
-    body = samples.astype("<i2").tobytes().ljust(512 * data_blocks, b"\0") + b"a tag".ljust(64, b"\0")
-    gains = [10.0 / 32768 / (0.001 * (i + 1)) for i in range(channels)]
+    stored = (samples * 0.125).astype("<f4") if floats else samples.astype("<i2")
+    body = stored.tobytes().ljust(512 * data_blocks, b"\0") + b"a tag".ljust(64, b"\0")
+    gains = [1.0 if floats else 10.0 / 32768 / (0.001 * (i + 1)) for i in range(channels)]
     return Made(
         "a.abf",
         whole + body,
-        [samples],
+        [stored if floats else samples],
         [10_000],
         ["IN 0", "IN 1"][:channels],
         ["pA", "mV"][:channels],
@@ -355,9 +362,14 @@ def abf(random: np.random.Generator, channels: int = 2, frames: int = 300) -> Ma
     )
 
 
+def float_abf(random: np.random.Generator) -> Made:
+    """Axon ABF 2 of floats."""
+    return abf(random, floats=True)
+
+
 FORMATS: dict[str, Callable[[np.random.Generator], Made]] = {
     each.__name__: each
-    for each in (edf, bdf, nsx, paused_nsx, ptp_nsx, old_nsx, ncs, rhd, new_rhd, rhs, continuous, abf)
+    for each in (edf, bdf, nsx, paused_nsx, ptp_nsx, old_nsx, ncs, rhd, new_rhd, rhs, continuous, abf, float_abf)
 }
 """A writer of each format, and of its variants."""
 
