@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .streaming.decoder import StreamDecoder
     from .streaming.encoder import StreamEncoder
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "ArraySource": "io.source",

@@ -193,3 +193,13 @@ def test_the_man_page_is_that_of_the_help():
 
 def test_the_citation_is_of_this_version():
     assert f"\nversion: {spikey_cli.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_the_recipe_for_conda_is_of_this_version_and_needs_the_same_packages():
+    recipe = (ROOT / "recipe/meta.yaml").read_text(encoding="utf-8")
+    assert f'version = "{spikey_cli.__version__}"' in recipe
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    declared = re.findall(r"^    ([\w-]+>=.*)$", setup.split("install_requires =")[1].split("[")[0], re.MULTILINE)
+    names = {"PyWavelets": "pywavelets", "soundfile": "pysoundfile"}
+    in_conda = [f"{names.get(name, name)} >={version}" for name, version in (each.split(">=") for each in declared)]
+    assert re.findall(r"^    - (.*)$", recipe.split("  run:")[1].split("\ntest:")[0], re.MULTILINE)[1:] == in_conda
