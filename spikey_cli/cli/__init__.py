@@ -18,12 +18,16 @@ import click
 from .. import __version__
 from ..errors import SpikeyError, system_fault
 from ..system import signals
+from .hints import hint_for_command, hint_for_option
 from .report import complain
 
-COMMANDS = ("compress", "decompress", "extract", "test", "info", "plot", "topology", "analyze", "train", "bench")
+COMMANDS = (
+    *("compress", "decompress", "extract", "test", "diff", "info", "list", "plot", "topology", "analyze", "train"),
+    "bench",
+)
 """The commands in the order of the help text: each names a module of this folder and the function in it."""
 
-_WITH_OWN_THREADS = ("compress", "decompress", "extract", "test", "info")
+_WITH_OWN_THREADS = ("compress", "decompress", "extract", "test", "diff", "info", "list")
 """Commands that leave NumPy's BLAS one thread. Its others would wait in a loop, which takes more processor time than a
 short recording.
 """
@@ -33,7 +37,7 @@ class _Commands(click.Group):
     """The commands, imported on demand; errors are printed as lines instead of tracebacks."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]  # the module of the command `list` is an attribute of this folder
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -43,9 +47,25 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __name__), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if word in COMMANDS or word.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise click.UsageError(f"No such command {word!r}; {hint_for_command(word, COMMANDS)}", ctx)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise _with_hint(error) from error
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            raise _with_hint(error) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except SpikeyError as error:
@@ -65,6 +85,11 @@ class _Commands(click.Group):
                 raise
             complain(f"internal error, {type(error).__name__}: {error}; please report it (SPIKEY_DEBUG=1 shows more)")
         ctx.exit(1)
+
+
+def _with_hint(error: click.NoSuchOption) -> click.UsageError:
+    hint = hint_for_option(error.option_name)
+    return click.UsageError(f"No such option {error.option_name!r}; {hint}", error.ctx) if hint else error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

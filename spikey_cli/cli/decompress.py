@@ -11,7 +11,7 @@ import click
 
 from ..errors import InputError
 from ..system.remote import is_url, local_path, location
-from .options import ARCHIVE, FORCE, MODEL, NAME, PATH, THREADS, chosen_predictor, limited, refuse
+from .options import ARCHIVE, FORCE, MODEL, NAME, PATH, THREADS, chosen_predictor, complete_name, limited, refuse
 from .pipe import PIPE, decompress_live, decompress_through
 from .report import Report, counted, report_failures, report_losses, reporting, size, write_losses
 
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--out", type=PATH, metavar="DIR", help="Folder, instead of DIR; default: a new one, named after ARCHIVE."
 )
-@click.option("--file", "files", type=NAME, multiple=True, metavar="NAME", help="Restore only this file; repeatable.")
+@click.option(
+    "--file",
+    "files",
+    type=NAME,
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_name,
+    help="Restore only this file; repeatable.",
+)
 @click.option(
     "--keep-going", is_flag=True, help="Restore what is intact in a damaged archive, and report what is lost."
 )

@@ -37,6 +37,11 @@ def info(archive: str | Path, is_all: bool, as_json: bool, limits: Limits) -> No
         spikey info out.spk
         spikey info --json out.spk
     """
+    show(archive, limits, is_all=is_all, as_json=as_json)
+
+
+def show(archive: str | Path, limits: Limits, *, is_all: bool, as_json: bool = False) -> None:
+    """Print what an archive or a live stream holds."""
     from ..api.info import info as archive_info
     from ..streaming.packets import is_live
     from ..streaming.pipe import live_info

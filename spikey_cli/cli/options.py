@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from ..errors import SpikeyError
 from ..model.zoo import shipped_models
 from ..system.names import name_of_path
 from ..system.remote import is_url
@@ -74,6 +76,23 @@ class _Picture(click.Path):
         return path
 
 
+def complete_name(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of channels or files, by the name of the option, of the archive that the command line has before."""
+    from click.shell_completion import CompletionItem
+
+    # click parses no arguments if the last option has no value yet, and keeps the words
+    archive = context.params.get("archive") or next(iter(context.args), None)
+    if archive is None or is_url(archive):
+        return []
+    from ..api.recording import find_channels
+    from ..container.archive import ArchiveReader
+
+    with contextlib.suppress(SpikeyError), ArchiveReader(archive) as reader:
+        names = find_channels(reader, None) if option.name == "channels" else [f.name for f in reader.directory.files]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return []
+
+
 class _Name(click.ParamType):
     """A name in a file, which is UTF-8 whatever the locale is."""
 
@@ -92,6 +111,7 @@ CHANNELS = click.option(
     type=NAME,
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_name,
     help="A channel, or all channels of a file; repeatable.",
 )
 START = click.option("--start", type=click.FloatRange(min=0), metavar="SECONDS", help="Start of the range.")

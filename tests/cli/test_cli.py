@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import pytest
 from click.shell_completion import ShellComplete
 from support.command import run
 
-from spikey_cli.cli import COMMANDS, main
+import spikey_cli
+from spikey_cli.cli import COMMANDS, hints, main
 from spikey_cli.core.coders import CODERS
 
 
@@ -72,7 +74,9 @@ def test_a_command_imports_no_other_command():
         "print(*sorted(name for name in sys.modules if name.startswith('spikey_cli.cli.')))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1].split() == [f"spikey_cli.cli.{name}" for name in ("info", "options", "report")]
+    assert done.stdout.splitlines()[-1].split() == [
+        f"spikey_cli.cli.{name}" for name in ("hints", "info", "options", "report")
+    ]
 
 
 def completed(*words: str) -> list[str]:
@@ -89,6 +93,21 @@ def test_completion_offers_coders_and_models():
     assert completed("compress", "--model", "mine") == ["mine"], "the shell completes names of files"
     assert "--keep-going" in completed("decompress", "--k")
     assert completed("dec") == ["decompress"]
+
+
+def test_completion_offers_names_of_the_archive(archive, live, wide, tmp_path):
+    names = ["thread0.wav", "thread1.wav"]
+    assert completed("extract", str(archive), "--channel", "") == names
+    assert (
+        completed("extract", "--start", "1", str(archive), "--channel", names[0], "--channel", "thread1") == names[1:]
+    )
+    assert completed("plot", str(archive), "--channel", "left") == []
+    assert completed("decompress", str(archive), "--file", "") == names
+    spikey_cli.compress([wide], tmp_path / "wide.spk")
+    assert completed("extract", str(tmp_path / "wide.spk"), "--channel", "") == [f"wide.wav:{i}" for i in range(3)]
+    for other in (str(live), str(wide), "absent.spk", "https://nowhere.invalid/a.spk"):
+        assert completed("extract", other, "--channel", "") == []
+    assert completed("extract", "--channel", "") == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs bash")
@@ -118,8 +137,45 @@ def test_help_lists_commands_in_whole_sentences():
     assert all(line.endswith(".") and not line.endswith("...") for line in listed), listed
 
 
-def test_an_unknown_command_is_a_usage_error():
-    assert "No such command 'melt'" in run("melt", status=2)
+def test_an_unknown_command_is_a_usage_error(archive, wavs):
+    assert "No such command 'melt'; `spikey -h` lists the commands" in run("melt", status=2)
+    assert "did you mean `spikey decompress`?" in run("decompres", status=2)
+    assert "did you mean `spikey test`?" in run("verify", status=2)
+    assert f"it is an archive: `spikey decompress {archive}`" in run(archive, status=2)
+    assert f"it is a file: `spikey compress {wavs[0]} OUT.spk`" in run(wavs[0], "out.spk", status=2)
+    assert f"it is a folder: `spikey compress -r {archive.parent} OUT.spk`" in run(archive.parent, status=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            ["compress", "--level", "5"],
+            "the presets of `spikey compress` are -1 (--fast), the default, and -9 (--best)",
+        ),
+        (["compress", "--level=5"], "the presets of `spikey compress` are -1 (--fast), the default, and -9 (--best)"),
+        (["compress", "-5"], "the presets of `spikey compress` are -1 (--fast), the default, and -9 (--best)"),
+        (["-d"], "`spikey decompress ARCHIVE [DIR]` restores files"),
+        (["--decompress"], "`spikey decompress ARCHIVE [DIR]` restores files"),
+        (["compress", "-d"], "`spikey decompress ARCHIVE [DIR]` restores files"),
+        (["compress", "-o", "out.spk"], "the output is the last argument"),
+        (["extract", "--output", "a.npy"], "the output is the last argument"),
+        (["compress", "--forse"], "'--force'"),
+    ],
+)
+def test_options_of_other_programs_have_hints(words, hint):
+    printed = run(*words, "a.wav", status=2)
+    assert f"No such option '{next(word for word in words if word.startswith('-')).partition('=')[0]}'" in printed
+    assert hint in " ".join(printed.split())
+
+
+def test_hints_name_commands_and_options_that_exist():
+    commands = [main.get_command(click.Context(main), name) for name in COMMANDS]
+    options = {option for c in commands if c for p in c.params for option in (*p.opts, *p.secondary_opts)}
+    for text in [*hints._OPTIONS, hints._LEVELS]:
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= options | {"--version"}
+        assert set(re.findall(r"`spikey (\w+)", text)) <= set(COMMANDS)
+    assert set(hints._COMMANDS) <= set(COMMANDS)
 
 
 @pytest.mark.parametrize(
