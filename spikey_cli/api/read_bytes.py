@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..codec.blocks import FetchedBlock, decode_block, restore_block
 from ..codec.decoder import Decoder
@@ -18,7 +18,7 @@ def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
     if records is not None:
         return _read_records(decoder, file, records, first, stop)
     data = bytearray()
-    for parts in decoder.decode_blocks(decode_block, _fetched(decoder, file, first, stop), one, one):
+    for parts in decoder.decode_blocks(decode_block, _fetched(decoder, [file], first, stop), one, one):
         for decoded in parts:
             if decoded.verbatim is None:
                 raise _damaged(decoder, file, "bytes")
@@ -27,26 +27,29 @@ def read_bytes(decoder: Decoder, file: int, first: int, stop: int) -> bytes:
     return bytes(data)
 
 
-def read_kept(decoder: Decoder, file: int, first: int, stop: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the kept numbers of records `first` to `stop` - 1 of a file, with all others of their blocks.
+def read_kept(decoder: Decoder, files: Collection[int], first: int, stop: int) -> Iterator[tuple[int, int, bytes]]:
+    """Read the kept numbers of records `first` to `stop` - 1 of files of which records keep as many bytes.
 
     Yields
     ------
+    file : int
     record : int
-        The first of a block.
+        The first one of a block.
     numbers : bytes
+        Those of all records of the file in the block.
 
     Raises
     ------
     ArchiveError
         They are damaged.
     """
-    one, width = Workers(None, 1), decoder.reader.directory.files[file].unit
-    for parts in decoder.decode_blocks(decode_block, _fetched(decoder, file, first * width, stop * width), one, one):
+    one, (width,) = Workers(None, 1), {decoder.reader.directory.files[file].unit for file in files}
+    fetched = _fetched(decoder, files, first * width, stop * width)
+    for parts in decoder.decode_blocks(decode_block, fetched, one, one):
         for decoded in parts:
             if decoded.verbatim is None:
-                raise _damaged(decoder, file, "numbers")
-            yield decoded.part.first_frame // width, decoded.verbatim
+                raise _damaged(decoder, decoded.part.file, "numbers")
+            yield decoded.part.file, decoded.part.first_frame // width, decoded.verbatim
 
 
 def _read_records(decoder: Decoder, file: int, records: RecordLayout, first: int, stop: int) -> bytes:
@@ -56,7 +59,7 @@ def _read_records(decoder: Decoder, file: int, records: RecordLayout, first: int
     low, high = first - len(records.header) - gap_bytes, stop - len(records.header)
     low -= low % records.record_bytes  # gaps may move records towards the end, by that many bytes at most
     data = bytearray(records.header[first:stop])
-    for parts in decoder.decode_blocks(restore_block, _fetched(decoder, file, low, high), one, one):
+    for parts in decoder.decode_blocks(restore_block, _fetched(decoder, [file], low, high), one, one):
         for restored in parts:
             if restored.lost:
                 raise _damaged(decoder, file, "bytes")
@@ -66,11 +69,12 @@ def _read_records(decoder: Decoder, file: int, records: RecordLayout, first: int
     return bytes(data + records.trailer[max(first - end, 0) : max(stop - end, 0)])
 
 
-def _fetched(decoder: Decoder, file: int, first: int, stop: int) -> Iterator[FetchedBlock]:
-    """Fetch the blocks that have any of the frames `first` to `stop` - 1 of a file; of records without their groups."""
+def _fetched(decoder: Decoder, files: Collection[int], first: int, stop: int) -> Iterator[FetchedBlock]:
+    """Fetch the blocks that have any of the frames `first` to `stop` - 1 of files; of records without their groups."""
     for b, block in enumerate(decoder.reader.index.blocks):
-        if any(part.file == file and part.overlaps(first, stop) for part in block.parts):
-            yield decoder.fetch_block(b, {file: [0]}, first, stop)
+        wanted = {part.file: [0] for part in block.parts if part.file in files and part.overlaps(first, stop)}
+        if wanted:
+            yield decoder.fetch_block(b, wanted, first, stop)
 
 
 def _damaged(decoder: Decoder, file: int, what: str) -> DamageError:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -170,9 +170,9 @@ def _describe(
             return metadata, channels, times
 
 
-def _common_times(reader: ArchiveReader, entries: Iterable[int], sample_rate: float) -> Times | None:
+def _common_times(reader: ArchiveReader, entries: Sequence[int], sample_rate: float) -> Times | None:
     """Return the times that files or groups of an archive state; None, with a warning, if they differ."""
-    found = [times_of(reader, entry, sample_rate) for entry in entries]
+    found = times_of(reader, entries, sample_rate)
     first = found[0]
     if all(times is None for times in found):
         return None

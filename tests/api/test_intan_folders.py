@@ -68,7 +68,7 @@ def test_times_where_the_clock_jumps(by_channel, tmp_path):
     acquisition.write_intan_folder(tmp_path / "run", by_channel, jump=5000)
     spikey_cli.compress([tmp_path / "run"], tmp_path / "a.spk", recursive=True)
     with ArchiveReader(tmp_path / "a.spk") as reader:
-        times = times_of(reader, 0, 20_000.0)
+        (times,) = times_of(reader, [0], 20_000.0)
     np.testing.assert_allclose(times[:], (np.arange(384) + 5000 * (np.arange(384) >= 192)) / 20_000)
 
 
@@ -83,7 +83,7 @@ def test_folders_with_a_missing_file(name, tmp_path):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
     if name == "time.dat":
         with ArchiveReader(tmp_path / "a.spk") as reader:
-            assert times_of(reader, 0, 20_000.0) is None
+            assert times_of(reader, [0], 20_000.0) == [None]
         with spikey_cli.open(tmp_path / "a.spk", ["amplifier.dat"]) as recording:
             np.testing.assert_array_equal(recording[:], samples["amplifier.dat"])
 

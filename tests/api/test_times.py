@@ -20,7 +20,7 @@ def times_in(folder: Path, made: acquisition.Made, group: int = 0) -> Times | No
     spikey_cli.compress([folder / made.name], folder / "a.spk", force=True)
     with ArchiveReader(folder / "a.spk") as reader:
         entries = [i for i, entry in enumerate(reader.directory.files) if entry.layout]
-        return times_of(reader, entries[group], made.rates[group])
+        return times_of(reader, [entries[group]], made.rates[group])[0]
 
 
 def make(name: str, **options) -> acquisition.Made:
@@ -117,3 +117,31 @@ def test_times_of_an_edf_that_states_none(tmp_path):
     for change in (made.data.replace(b"EDF+C", b"     "), made.data.replace(b"+0.0\x14\x14", b"no time")):
         other = acquisition.Made(made.name, change, made.groups, made.rates, made.labels)
         assert times_in(tmp_path, other) is None
+
+
+def test_groups_of_different_rates(tmp_path):
+    made = make("rhd", jump=5000)
+    (tmp_path / made.name).write_bytes(made.data)
+    spikey_cli.compress([tmp_path / made.name], tmp_path / "a.spk")
+    with ArchiveReader(tmp_path / "a.spk") as reader:
+        found = times_of(reader, range(len(reader.directory.files)), 20_000.0)
+    assert found[0] is None, "the file itself has no frames"
+    assert [times.shape[0] for times in found[1:]] == [len(group) for group in made.groups]
+    assert found[1].first.tolist() == [0, 120]
+
+
+def test_files_that_were_recorded_together_are_read_together(tmp_path, monkeypatch):
+    made = make("ncs", jump=70_000)
+    for i in range(4):
+        (tmp_path / f"CSC{i}.ncs").write_bytes(made.data)
+    spikey_cli.compress(sorted(tmp_path.glob("*.ncs")), tmp_path / "a.spk")
+    fetched = []
+    fetch = module.Decoder.fetch_block
+    monkeypatch.setattr(
+        module.Decoder, "fetch_block", lambda self, i, *rest: fetched.append(i) or fetch(self, i, *rest)
+    )
+    with ArchiveReader(tmp_path / "a.spk") as reader:
+        entries = [i for i, entry in enumerate(reader.directory.files) if entry.layout]
+        found = times_of(reader, entries, 32_000.0)
+        assert len(fetched) == 2 + len(reader.index.blocks)
+    assert all(times.agrees_with(found[0]) and times.first.tolist() == [0, 1536] for times in found)

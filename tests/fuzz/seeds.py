@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from support.acquisition import FORMATS, rhd
+from support.acquisition import FORMATS, new_rhd, rhd, rhs
 from support.archive_builder import Content
 from support.random_models import PARTS, random_model
 from support.recordings import n1_samples, neural, wav_bytes
@@ -164,6 +164,7 @@ def seeds_of(target: str) -> list[bytes]:
             b"nSavedChans=385\nimSampRate=30000\ntypeThis=imec\n",
             b"nSavedChans=9\nniSampRate=30003.000300\ntypeThis=nidq\nfileName=C:/a=b.bin\n",
             b'{"GUI version": "0.6.0", "continuous": [{"folder_name": "0/", "num_channels": 384, "sample_rate": 3e4}]}',
+            *(made.data[: made.header] for made in (make(np.random.default_rng(11)) for make in (new_rhd, rhs))),
         ]
     if target == "wav":
         return list(_wavs().values())

@@ -21,9 +21,10 @@ from support.archive_builder import ArchiveParts, Block, packed, unpacked
 import spikey_cli
 from spikey_cli.api.chunk import decode_chunk
 from spikey_cli.api.compress import write_archive
+from spikey_cli.api.times import times_of
 from spikey_cli.codec.coding_state import CodingState
 from spikey_cli.codec.scan import scan
-from spikey_cli.container.archive import NO_MODEL
+from spikey_cli.container.archive import NO_MODEL, ArchiveReader
 from spikey_cli.container.limits import Limits
 from spikey_cli.container.quantizer_table import unpack_quantizer
 from spikey_cli.container.salvage import SalvageReader
@@ -34,7 +35,7 @@ from spikey_cli.core.lane_headers import decode_lane_headers
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.errors import SpikeyError
-from spikey_cli.io.formats import FORMATS, FileFormat, describe_channels
+from spikey_cli.io.formats import FORMATS, FileFormat, describe_channels, record_times
 from spikey_cli.io.layout import MAX_CHANNELS, MAX_RATE, Layout
 from spikey_cli.io.npy import parse as parse_npy
 from spikey_cli.io.records import RecordLayout
@@ -96,10 +97,14 @@ def take_apart(parts: ArchiveParts) -> bytes:
 
 
 def archive(data: bytes) -> None:
-    """Describe and verify an archive with correct checksums."""
-    with _archive(archive_parts_of(data).pack()) as path, contextlib.suppress(SpikeyError):
-        spikey_cli.info(path, limits=LIMITS)
-        spikey_cli.verify(path, workers=1, limits=LIMITS)
+    """Describe and verify an archive with correct checksums, and read the times of its channels."""
+    with _archive(archive_parts_of(data).pack()) as path:
+        with contextlib.suppress(SpikeyError):
+            spikey_cli.info(path, limits=LIMITS)
+            spikey_cli.verify(path, workers=1, limits=LIMITS)
+        with contextlib.suppress(SpikeyError), ArchiveReader(path, LIMITS) as reader:
+            for times in times_of(reader, range(len(reader.directory.files)), 20_000.0):
+                assert times is None or np.isfinite(times[[0, -1]]).all()
 
 
 def plain_archive(data: bytes) -> None:
@@ -150,8 +155,13 @@ def acquired(file_format: FileFormat, data: bytes) -> None:
     layout = file_format.parse(io.BytesIO(data), len(data), BytesSource(data, "file"))
     if isinstance(layout, RecordLayout):
         body = data[len(layout.header) : layout.offset(layout.n_records)]
-        joined = layout.join(layout.split(body, 0, layout.n_records), 0, layout.n_records)
+        pieces = layout.split(body, 0, layout.n_records)
+        joined = layout.join(pieces, 0, layout.n_records)
         assert layout.header + joined + layout.trailer == data
+        times = record_times(
+            layout.header, np.frombuffer(pieces[0], np.uint8).reshape(layout.n_records, layout.kept.bytes)
+        )
+        assert times is None or (times.shape == (layout.n_records,) and np.isfinite(times).all())
         channels = sum(each.channels for each in layout.layouts)
         assert len(describe_channels(layout.header, channels)) in (0, channels)
     elif layout is not None:
@@ -162,7 +172,13 @@ def acquired(file_format: FileFormat, data: bytes) -> None:
 def sidecar(data: bytes) -> None:
     """Parse a file beside raw samples: a format found must be within the limits of a WAV; rate 0 is unknown."""
     with tempfile.TemporaryDirectory(prefix="spikey-fuzz-") as folder:
-        for name, samples in (("a.meta", "a.bin"), ("structure.oebin", "continuous/0/continuous.dat")):
+        for name, samples in (
+            ("a.meta", "a.bin"),
+            ("structure.oebin", "continuous/0/continuous.dat"),
+            ("info.rhd", "amplifier.dat"),
+            ("info.rhd", "amp-A-000.dat"),
+            ("info.rhs", "board-DIGITAL-IN-01.dat"),
+        ):
             (Path(folder) / name).write_bytes(data)
             found = raw_format_beside(Path(folder) / samples)
             assert found is None or (1 <= found.channels <= MAX_CHANNELS and 0 <= found.sample_rate <= MAX_RATE), found
