@@ -94,6 +94,10 @@ class FileWriter:
         Fill lost frames with zeros instead of raising.
     """
 
+    __slots__ = (
+        "_crc", "_header", "_n_frames", "_reader", "_salvage", "_target", "_total", "digest", "entry", "failure", "lost"
+    )  # fmt: skip
+
     def __init__(self, entry: FileEntry, reader: ArchiveReader, crc: int | None, *, salvage: bool) -> None:
         self.entry = entry
         self.digest = FileDigest()

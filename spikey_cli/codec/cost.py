@@ -45,6 +45,8 @@ PRODUCT_TIME, ELEMENT_TIME = 0.5, 1.0
 """Nanoseconds per multiply-add and per element of a tensor that ONNX Runtime computes, for each column."""
 CHAIN_TIME, FLOAT_CHAIN_TIME = 0.1, 1.5
 """Nanoseconds per multiply-add or element of a chain for each column, in integers and in floats."""
+FIELD_TIME = 20_000
+"""Nanoseconds per field of records, kept numbers or samples, for all consecutive records of a part."""
 _CHAIN_COLUMNS = 16
 """Columns that the core evaluates at once; of channels with lanes of their own, a quarter may be in use."""
 

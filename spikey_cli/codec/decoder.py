@@ -15,7 +15,7 @@ from ..model.predictor import Predictor, predictor_with_digest
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
 from .blocks import FetchedBlock, source_position
-from .cost import CostBudget, block_cost
+from .cost import FIELD_TIME, BlockCost, CostBudget, block_cost
 from .presets import EFFORTS
 
 Decoded = TypeVar("Decoded")
@@ -124,7 +124,7 @@ class Decoder(NamedTuple):
 
         chosen = [position for position, place in enumerate(places) if is_wanted(*place)]
         reference_graph = self.reader.directory.reference_graph(table.parts)
-        max_lanes = self._check_work(i, table, places, reference_graph) if table.steps else 0
+        max_lanes = self._check_work(i, table, places, reference_graph)
         formats = {part.file: own for part in table.parts if (own := files[part.file].format or files[part.file].kept)}
         records = {
             i: (members[i].start, whole)
@@ -153,15 +153,17 @@ class Decoder(NamedTuple):
         Return about how many of its lanes may be decoded together.
         """
         limits = self.reader.limits
-        lengths, graph = _coded_channels(table, places, reference_graph)
-        cost = block_cost(lengths, table.steps, graph, self.effort, self.predictor, limits)
+        cost = BlockCost(0, 0, 0.0)
+        if table.steps:
+            lengths, graph = _coded_channels(table, places, reference_graph)
+            cost = block_cost(lengths, table.steps, graph, self.effort, self.predictor, limits)
         if cost.group_bytes > limits.group_bytes:
             raise LimitError(
                 f"{self.reader.path}: block {i} has lanes that depend on each other and take {cost.group_bytes >> 20} "
                 "MiB, more than the memory limit allows; if you trust it, raise the limit",
                 parameter="memory",
             )
-        self.budget.add(i, cost.time)
+        self.budget.add(i, cost.time + FIELD_TIME * self._joined_fields(table.parts))
         if self.budget.time > limits.decoding_time(self.reader.length):
             raise LimitError(
                 f"{self.reader.path}: its {self.reader.length} bytes take longer to decode than is usual; "
@@ -169,6 +171,16 @@ class Decoder(NamedTuple):
                 parameter="expansion",
             )
         return cost.max_lanes
+
+    def _joined_fields(self, parts: Sequence[Part]) -> int:
+        """Number of fields that are joined to records, each for all consecutive records of its file."""
+        files, members = self.reader.directory.files, self.reader.directory.members
+        of_records = {
+            (members[part.file].start, part.first_frame // file.unit): len(file.records.fields)
+            for part in parts
+            if (file := files[part.file]).records
+        }
+        return sum(of_records.values())
 
     def decode_blocks(
         self,

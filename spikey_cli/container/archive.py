@@ -82,20 +82,24 @@ def _with_crc(packed: bytes) -> bytes:
 class FileDigest:
     """Checksums of the bytes of one file, which `update` takes in order."""
 
+    __slots__ = ("_sha", "crc")  # an archive may have tens of thousands of files, most of them empty
+
     def __init__(self) -> None:
-        self._sha = hashlib.sha256()
+        self._sha: hashlib._Hash | None = None
         self.crc = 0
         """CRC-32 of the bytes so far."""
 
     def update(self, data: Bytes) -> None:
         """Take in the next bytes."""
+        if self._sha is None:
+            self._sha = hashlib.sha256()
         self._sha.update(data)
         self.crc = zlib.crc32(data, self.crc)
 
     @property
     def sha256(self) -> bytes:
         """SHA-256 of the bytes so far, 32 bytes."""
-        return self._sha.digest()
+        return (self._sha or hashlib.sha256()).digest()
 
 
 def content_digest(digests: Sequence[FileDigest]) -> bytes:

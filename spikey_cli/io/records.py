@@ -74,12 +74,13 @@ class Group(NamedTuple):
     """Whether the most significant bit is inverted: unsigned samples, of which the middle of the range is zero."""
 
 
-class KeptNumbers(NamedTuple):
+@dataclass(frozen=True)
+class KeptNumbers:
     """The kept numbers of one record, in order: (type, count) of each field."""
 
     fields: tuple[tuple[int, int], ...]
 
-    @property
+    @cached_property  # of up to 65,536 fields, and asked for at each part
     def bytes(self) -> int:
         """Bytes of all numbers."""
         return sum(min(kept_type, 8) * count for kept_type, count in self.fields)

@@ -24,12 +24,14 @@ import spikey_cli
 from spikey_cli.api.compress import Encoding
 from spikey_cli.cli import main
 from spikey_cli.codec import block_plan
-from spikey_cli.container.directory import Directory, FileEntry, directory_tables
+from spikey_cli.container.directory import Directory, FileEntry, directory_tables, record_entries
 from spikey_cli.container.limits import Limits
-from spikey_cli.container.parts import Part
+from spikey_cli.container.parts import Method, Part
 from spikey_cli.container.salvage import SalvageReader
+from spikey_cli.core.numbers import pack_numbers
 from spikey_cli.errors import SpikeyError
 from spikey_cli.io.layout import Layout
+from spikey_cli.io.records import Field, RecordLayout
 from spikey_cli.model.predictor import Predictor
 from spikey_cli.topology.topology import Topology
 
@@ -231,6 +233,16 @@ def _with_files(folder: Path) -> bytes:
     return content.parts().pack()
 
 
+def _with_fields(folder: Path, fields: int, records: int) -> bytes:
+    """A file of records of so many kept numbers, each a field of its own, and each record in a part of its own."""
+    content, layout = _small(folder), RecordLayout(b"", b"", records, (), (Field(1),) * fields)
+    content.directory = Directory(record_entries("r", layout, ()), Topology.independent(0))
+    parts = [Part(0, fields * i, fields) for i in range(records)]
+    stream = (int(Method.NUMBERS), pack_numbers(bytes(fields), layout.kept))
+    content.blocks = [(0, parts, [[stream]] * records)]
+    return content.parts().pack()
+
+
 def _with_lanes(folder: Path, steps: int) -> bytes:
     content = _constant(folder, "range", 131_072, 1)
     content.blocks[0] = (steps, *content.blocks[0][1:])
@@ -277,6 +289,7 @@ BOMBS: dict[str, Callable[[Path], bytes]] = {
     "300 channels together with long lags": lambda folder: (
         _with_channels(_small(folder), 300, 100, 16, lag=4096, steps=100).parts().pack()
     ),
+    "records of 65,000 fields": lambda folder: _with_fields(folder, 65_000, 25),
     "lanes of one step": lambda folder: _with_lanes(folder, 1),
     "lanes of eight steps": lambda folder: _with_lanes(folder, 8),
     "one lane": lambda folder: _with_steps(folder, None),
@@ -356,6 +369,15 @@ def test_numbers_beyond_the_format_are_refused(tmp_path):
     archive.write_bytes(parts.pack())
     with pytest.raises(SpikeyError, match=r"above the maximum"):
         spikey_cli.verify(archive)
+
+
+def test_many_fields_of_records_are_refused_before_they_are_joined(tmp_path):
+    archive = tmp_path / "fields.spk"
+    archive.write_bytes(_with_fields(tmp_path, 20_000, 30))
+    for entrance in ("verify", "decompress"):
+        with pytest.raises(SpikeyError, match="longer to decode"):
+            ENTRANCES[entrance](archive)
+    assert calls_of(lambda: spikey_cli.info(archive)) < 30 * 20_000
 
 
 def test_limits_can_be_raised_and_lowered(tmp_path):

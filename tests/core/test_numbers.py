@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.resource_guard import calls_of
 
 from spikey_cli.core.numbers import pack_numbers, unpack_numbers
 from spikey_cli.errors import DamageError
@@ -80,3 +81,10 @@ def _deflated(data: bytes) -> bytes:
 def test_malformed_streams_are_refused(packed, kept_type, reason):
     with pytest.raises(DamageError, match=reason):
         unpack_numbers(packed, KeptNumbers(((kept_type, 1),)), 4)
+
+
+def test_many_fields_take_time_in_proportion():
+    n_fields = 3000
+    kept = KeptNumbers(((1, 1),) * n_fields)
+    packed = pack_numbers(bytes(2 * n_fields), kept)
+    assert calls_of(lambda: unpack_numbers(packed, kept, 2)) < 100 * n_fields
