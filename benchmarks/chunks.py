@@ -1,13 +1,15 @@
 """Ratio and speed by the shape of chunks: `python benchmarks/chunks.py N1_FILES...` (docs/zarr.md).
 
 A recording combined from the given ones is split into chunks of several shapes, which are encoded and decoded as the
-codecs of Zarr do, by one thread, and compared. Times are processor time, the least of several runs, unless stated
-otherwise.
+codecs of Zarr do, by one thread, and compared. Then small pieces are read from Zarr arrays whose chunks are in one
+shard, beside WavPack (if `wavpack-numcodecs` is installed) and Blosc. Times are processor time, the least of several
+runs, unless stated otherwise.
 """
 
 from __future__ import annotations
 
 import cProfile
+import importlib.util
 import json
 import multiprocessing
 import pstats
@@ -21,14 +23,19 @@ from typing import Any, TypeVar
 
 import click
 import numpy as np
+import zarr
 from recordings import RATE, read_mono
+from zarr.codecs import BloscCodec
+from zarr.storage import MemoryStore
 
+from spikey_cli import SpikeyCodec
 from spikey_cli.api.chunk import decode_chunk, encode_chunk
 from spikey_cli.bench.machine import describe_machine
 
 Result = TypeVar("Result")
 
 N_CHUNKS, ROUNDS = 16, 10
+N_PIECES, PIECE_SECONDS, PIECE_CHANNELS = 20, 0.1, 4
 
 STAGES = {
     "finding the quantizer (`QuantizerSearch`)": ("quantizer.py", ("add", "quantizer")),
@@ -37,7 +44,6 @@ STAGES = {
     "samples to codes": ("quantizer.py", ("to_codes",)),
     "codes to samples": ("quantizer.py", ("to_samples",)),
     "gains of lanes": ("gain.py", ("lane_gains",)),
-    "copies between channels and lanes": ("lanes.py", ("gather", "scatter")),
     "steps: prediction, coding, adaptation": ("coding_state.py", ("take",)),
     "checksums": ("archive.py", ("update",)),
 }
@@ -57,14 +63,16 @@ def recording_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndar
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 
-def least_time(work: Callable[[], Result], seconds: float) -> tuple[Result, float]:
+def least_time(
+    work: Callable[[], Result], seconds: float, clock: Callable[[], float] = time.thread_time
+) -> tuple[Result, float]:
     """Result of `work` and its processor time in seconds: the least of all runs within `seconds`, at least one."""
     times: list[float] = []
     until = time.monotonic() + seconds
     while not times or time.monotonic() < until:
-        started = time.thread_time()
+        started = clock()
         result = work()
-        times.append(time.thread_time() - started)
+        times.append(clock() - started)
     return result, min(times)
 
 
@@ -87,6 +95,45 @@ def run(recording: np.ndarray, frames: int, coder: str, peers: bool, seconds: fl
         "encode_s": encode_s,
         "decode_s": decode_s,
     }
+
+
+def codecs_of_pieces() -> dict[str, dict[str, Any]]:
+    """The codecs of which pieces are read, as options of Zarr, by their names."""
+    options: dict[str, dict[str, Any]] = {
+        f"Spikey, {coder}": {"serializer": SpikeyCodec(coder), "compressors": None} for coder in ("range", "rice")
+    }
+    if importlib.util.find_spec("wavpack_numcodecs"):
+        from wavpack_numcodecs import WavPack
+
+        options["WavPack, level 3"] = {"serializer": WavPack(level=3), "compressors": None}
+    for level in (9, 5):
+        blosc = BloscCodec(cname="zstd", clevel=level, shuffle="bitshuffle")
+        options[f"Blosc-zstd {level}, bits shuffled"] = {"compressors": blosc}
+    return options
+
+
+def print_pieces(recording: np.ndarray, seconds: float) -> None:
+    """Print what it takes to read small pieces of a recording whose chunks are in one shard."""
+    frames, channels = recording.shape
+    piece = round(PIECE_SECONDS * RATE)
+    random = np.random.default_rng(1)
+    starts, firsts = (random.integers(n, size=N_PIECES) for n in (frames - piece, channels - PIECE_CHANNELS + 1))
+    corners = zip(starts.tolist(), firsts.tolist(), strict=True)
+    places = [(slice(t, t + piece), slice(c, c + PIECE_CHANNELS)) for t, c in corners]
+    click.echo(
+        f"\n{N_PIECES} pieces of {PIECE_SECONDS} s x {PIECE_CHANNELS} channels of {frames / RATE:.3g} s x {channels}, "
+        "all chunks in one shard:\n\n| chunk | codec | ratio | ms a piece |\n|---|---|---|---|"
+    )
+    for length, width in ((1.0, channels), (0.1, channels), (1.0, PIECE_CHANNELS)):
+        chunk = (round(length * RATE), width)
+        shard = tuple(-(-n // m) * m for n, m in zip(recording.shape, chunk, strict=True))
+        for name, options in codecs_of_pieces().items():
+            array = zarr.create_array(MemoryStore(), data=recording, chunks=chunk, shards=shard, **options)
+            if not all(np.array_equal(array[place], recording[place]) for place in places):
+                raise SystemExit(f"{name}: a piece was not restored")
+            _, spent = least_time(lambda array=array: [array[place] for place in places], seconds, time.process_time)
+            ratio = recording.nbytes / array.nbytes_stored()
+            click.echo(f"| {length:.3g} s x {width} | {name} | {ratio:.3f} | {1000 * spent / N_PIECES:.1f} |")
 
 
 def shares(work: Callable[[], object], runs: int = 20) -> dict[str, float]:
@@ -208,6 +255,7 @@ def main(
                     f"| {times[0]:.1f} | {times[1]:.1f} |"
                 )
     click.echo("\nAll chunks were restored.")
+    print_pieces(np.ascontiguousarray(recording[:, : widths[0]]), time_s)
     chunk = np.ascontiguousarray(recording[: min(30_000, max(lengths)), : widths[0]])
     print_shares(chunk)
     print_edge(chunk)

@@ -158,7 +158,7 @@ def _pcodec_decompress(path: Path) -> np.ndarray:
 def _wavpack() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from wavpack_numcodecs import WavPack
+        from wavpack_numcodecs.wavpack import WavPack  # the codec of numcodecs, also beside Zarr 3
 
         return WavPack(level=4)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import multiprocessing
 import pickle
+import re
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.paths import DOCS
 from support.recordings import recorded
 
 import spikey_cli
@@ -52,6 +54,27 @@ def test_recordings_are_restored(tmp_path, chunks: tuple[int, int], order: str, 
     np.testing.assert_array_equal(back[...], array)
     np.testing.assert_array_equal(back[123:789, 1:3], array[123:789, 1:3])
     np.testing.assert_array_equal(back[::7, 2], array[::7, 2])
+
+
+def test_the_metadata_are_those_of_the_page_on_the_extension():
+    jsonschema = pytest.importorskip("jsonschema")
+    page = (DOCS / "zarr-extension.md").read_text("utf-8")
+    example, schema = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    assert example == SpikeyCodec().to_dict()
+    for metadata in (example, SpikeyCodec("rice", False, "n1-peers").to_dict(), {"name": "spikey"}):
+        jsonschema.validate(metadata, schema)
+        SpikeyCodec.from_dict(metadata)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"name": "spikey", "configuration": {"coder": "zstd"}}, schema)
+
+
+def test_spikeinterface_reads_a_plain_array(tmp_path, random) -> None:
+    """Where SpikeInterface is installed beside Zarr 3, as on Python 3.14; it does not write with Zarr 3 yet."""
+    si = pytest.importorskip("spikeinterface.core")
+    array = recorded(random, 1000, 4)
+    store(tmp_path / "a", array, (300, 4), **SPIKEY)
+    recording = si.read_zarr_array(tmp_path / "a", sampling_frequency=30_000.0)
+    np.testing.assert_array_equal(recording.get_traces(0, 250, 700), array[250:700])
 
 
 def test_an_array_in_fortran_order_is_restored(tmp_path, random) -> None:
