@@ -28,6 +28,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["CODE_OF_CONDUCT.md"]
 html_theme = "furo"
 html_title = "Spikey"
+smartquotes = False  # -- is the beginning of an option
 html_copy_source = False
 html_show_copyright = False
 html_static_path = ["site.css"]
