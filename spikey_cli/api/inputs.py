@@ -192,7 +192,8 @@ def without_collisions(sources: Sequence[Source], fail: Fail) -> list[Source]:
             by_name[key] = source
             by_folder |= dict.fromkeys(parents, source)
             kept.append(source)
-    lost = [source for source in sources if not any(source is other for other in kept)]
+    ids = {id(source) for source in kept}
+    lost = [source for source in sources if id(source) not in ids]
     return [source for source in kept if not is_about(source, lost)]
 
 
