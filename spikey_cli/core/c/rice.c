@@ -66,26 +66,33 @@ static inline const rank_row *row_of(spikey_coder *coder, int64_t at) {
     return row;
 }
 
-/* Ask for the rows of some streams' lanes: the table is larger than a cache. */
-static inline void fetch_rows(const spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop) {
-    if (!coder->n_cells) return;
-    for (int64_t lane = coder->first_lane[first]; lane < coder->first_lane[stop]; lane++) {
-        int64_t i = state->position_of[lane];
-        __builtin_prefetch(&coder->rows[row_at(coder, state->predicted_mean[i], state->log2_scale[i])]);
-    }
+enum { LANES_AHEAD = 16 };
+
+/* Ask for the row of a lane that is coded some lanes later: the table is larger than a cache. Inlined by force, because
+ * GCC removes calls of functions that do nothing but prefetch. */
+__attribute__((always_inline)) static inline void fetch_row(const spikey_coder *coder, const spikey_state *state, int64_t lane, int64_t stop_lane) {
+    if (!coder->n_cells || lane >= stop_lane) return;
+    int64_t i = state->position_of[lane];
+    __builtin_prefetch(&coder->rows[row_at(coder, state->predicted_mean[i], state->log2_scale[i])]);
 }
 
 void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
                         const int32_t *codes) {
-    fetch_rows(coder, state, first, stop);
+    const int32_t *position_of = state->position_of, *length = state->length;
+    const int32_t *predicted_mean = state->predicted_mean, *log2_scale = state->log2_scale;
+    const int64_t step = state->step, stop_lane = coder->first_lane[stop];
+    uint64_t *words = coder->bit_words;
+    for (int64_t k = 0; k < LANES_AHEAD; k++) fetch_row(coder, state, coder->first_lane[first] + k, stop_lane);
     for (int64_t stream = first; stream < stop; stream++) {
-        int32_t size = coder->size[stream];
-        int profiled = coder->profiled[stream];
+        const int32_t size = coder->size[stream];
+        const int profiled = coder->profiled[stream], width = coder->width[stream];
+        const int64_t end = coder->first_lane[stream + 1];
         int64_t cursor = coder->cursor[stream];
-        for (int64_t lane = coder->first_lane[stream]; lane < coder->first_lane[stream + 1]; lane++) {
-            int64_t i = state->position_of[lane];
-            if (state->length[i] <= state->step) continue;
-            int32_t mean = state->predicted_mean[i], scale = state->log2_scale[i], rank;
+        for (int64_t lane = coder->first_lane[stream]; lane < end; lane++) {
+            int64_t i = position_of[lane];
+            fetch_row(coder, state, lane + LANES_AHEAD, stop_lane);
+            if (length[i] <= step) continue;
+            int32_t mean = predicted_mean[i], scale = log2_scale[i], rank;
             if (profiled) {
                 const rank_row *row = row_of(coder, row_at(coder, mean, scale));
                 rank = rank_from_code(codes[i], row->origin, size);
@@ -93,28 +100,34 @@ void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t 
             } else {
                 rank = rank_from_code(codes[i], origin_of(mean, 0, size), size);
             }
-            cursor = put_rank(coder->bit_words, cursor, rank, rice_parameter(scale), coder->width[stream]);
+            cursor = put_rank(words, cursor, rank, rice_parameter(scale), width);
         }
         coder->cursor[stream] = cursor;
     }
 }
 
 void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
-    fetch_rows(coder, state, first, stop);
+    const int32_t *position_of = state->position_of, *length = state->length;
+    const int32_t *predicted_mean = state->predicted_mean, *log2_scale = state->log2_scale;
+    const int64_t step = state->step, stop_lane = coder->first_lane[stop];
+    const uint64_t *words = coder->bit_words;
+    for (int64_t k = 0; k < LANES_AHEAD; k++) fetch_row(coder, state, coder->first_lane[first] + k, stop_lane);
     for (int64_t stream = first; stream < stop; stream++) {
-        int32_t size = coder->size[stream], rank;
-        int profiled = coder->profiled[stream];
-        int64_t cursor = coder->cursor[stream], end = coder->end_bit[stream];
-        for (int64_t lane = coder->first_lane[stream]; lane < coder->first_lane[stream + 1]; lane++) {
-            int64_t i = state->position_of[lane];
-            if (state->length[i] <= state->step) continue;
-            int32_t mean = state->predicted_mean[i], scale = state->log2_scale[i];
+        const int32_t size = coder->size[stream];
+        const int profiled = coder->profiled[stream], width = coder->width[stream];
+        const int64_t end = coder->end_bit[stream], end_lane = coder->first_lane[stream + 1];
+        int64_t cursor = coder->cursor[stream];
+        for (int64_t lane = coder->first_lane[stream]; lane < end_lane; lane++) {
+            int64_t i = position_of[lane];
+            fetch_row(coder, state, lane + LANES_AHEAD, stop_lane);
+            if (length[i] <= step) continue;
+            int32_t mean = predicted_mean[i], scale = log2_scale[i], rank;
             codes[i] = 0;
             if (cursor >= end) {
                 cursor = end + 1;
                 continue;
             }
-            cursor += get_rank(peek_bits(coder->bit_words, cursor), rice_parameter(scale), coder->width[stream], &rank);
+            cursor += get_rank(peek_bits(words, cursor), rice_parameter(scale), width, &rank);
             if (rank >= size) {
                 cursor = end + 1;
                 continue;
