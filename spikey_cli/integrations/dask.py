@@ -122,7 +122,7 @@ def open_cluster(
 def _local_cluster(n_workers: int) -> LocalCluster:
     try:
         return LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, dashboard_address=_ANY_PORT, silence_logs=logging.ERROR
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=_ANY_PORT, silence_logs=logging.CRITICAL
         )
     except (OSError, RuntimeError) as error:
         raise ClusterError(

@@ -195,16 +195,24 @@ class TestDyingWorkers:
             spikey_cli.compress(sources, tmp_path / "o.spk", workers=cluster)
         assert left_in(tmp_path) == []
 
-    def test_the_scheduler_dies(self, sources, harness, tmp_path):
+    @pytest.mark.parametrize("command", ["compress", "decompress"])
+    def test_the_scheduler_dies(self, sources, independent, harness, tmp_path, command):
+        archive, target = tmp_path / "alone.spk", tmp_path / "out"
+        target.mkdir()
         harness.add_worker()
+
+        def kill(*_: int) -> None:
+            harness.kill_scheduler()
+
         with (
             integration.open_cluster(harness.address, patience=3600) as cluster,
             pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
         ):
-            spikey_cli.compress(
-                sources, tmp_path / "o.spk", workers=cluster, progress=lambda *_: harness.kill_scheduler()
-            )
-        assert left_in(tmp_path) == []
+            if command == "compress":
+                spikey_cli.compress(sources, target / "o.spk", workers=cluster, progress=kill)
+            else:
+                spikey_cli.decompress(archive, target, workers=cluster, progress=kill)
+        assert left_in(target) == []
 
 
 @pytest.mark.slow
