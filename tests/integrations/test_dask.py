@@ -201,17 +201,18 @@ class TestDyingWorkers:
         target.mkdir()
         harness.add_worker()
 
-        def kill(*_: int) -> None:
-            harness.kill_scheduler()
+        def run(cluster: integration.Cluster) -> None:
+            options = {"workers": cluster, "progress": lambda *_: harness.kill_scheduler()}
+            if command == "compress":
+                spikey_cli.compress(sources, target / "o.spk", **options)
+            else:
+                spikey_cli.decompress(archive, target, **options)
 
         with (
             integration.open_cluster(harness.address, patience=3600) as cluster,
             pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
         ):
-            if command == "compress":
-                spikey_cli.compress(sources, target / "o.spk", workers=cluster, progress=kill)
-            else:
-                spikey_cli.decompress(archive, target, workers=cluster, progress=kill)
+            run(cluster)
         assert left_in(target) == []
 
 
