@@ -12,6 +12,9 @@ PLOTS = ("density", "spectrum", "whiteness", "correlation", "errors")
 
 _MAX_POINTS = 1 << 16
 
+_MAX_NAMED = 40
+"""Largest number of channels whose names stand beside their correlations; others have numbers."""
+
 
 def draw_plots(data: PlotData) -> dict[str, bytes]:
     """Draw each of PLOTS.
@@ -32,6 +35,8 @@ def draw_plots(data: PlotData) -> dict[str, bytes]:
 
 def _density(data: PlotData) -> bytes:
     figure = new_figure(9, 6)
+    from matplotlib.ticker import MaxNLocator
+
     above, below = figure.subplots(2, 1, sharex=True)
     codes = np.flatnonzero(data.counts)
     if codes.size > _MAX_POINTS:
@@ -43,6 +48,7 @@ def _density(data: PlotData) -> bytes:
     below.set(xlabel="code", ylabel="count / local average")
     if codes.size:
         below.set_xlim(codes[0] - 1, codes[-1] + 1)
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
     return png_bytes(figure)
 
 
@@ -68,13 +74,24 @@ def _whiteness(data: PlotData) -> bytes:
 
 
 def _correlation(data: PlotData) -> bytes:
-    figure = new_figure(7, 6)
+    are_named = len(data.channels) <= _MAX_NAMED
+    longest = max(map(len, data.channels), default=0) if are_named else 0
+    figure = new_figure(7 + 0.08 * longest, 6 + 0.08 * longest)
+    from matplotlib.ticker import MaxNLocator
+
     axes = figure.subplots()
     off_diagonal = data.correlation - np.eye(len(data.correlation))
     limit = max(0.05, float(np.abs(off_diagonal).max(initial=0)))
     image = axes.imshow(off_diagonal, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     figure.colorbar(image, ax=axes, label="correlation of normalised prediction errors at lag 0")
     axes.set(xlabel="channel, by session", ylabel="channel, by session")
+    for axis in (axes.xaxis, axes.yaxis):
+        if are_named:
+            axis.set_ticks(range(len(data.channels)), data.channels, fontsize=8)
+        else:
+            axis.set_major_locator(MaxNLocator(integer=True))
+    if are_named:
+        axes.tick_params(axis="x", rotation=90)
     return png_bytes(figure)
 
 

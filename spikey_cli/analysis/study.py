@@ -54,6 +54,8 @@ class PlotData:
     """Half the 95 % interval of the autocorrelation of white noise, for a channel of mean length."""
     correlation: np.ndarray
     """Correlation of the channels' normalised prediction errors at lag zero, shape (channels, channels)."""
+    channels: tuple[str, ...]
+    """Names of these channels."""
     errors: np.ndarray
     """A part of the normalised prediction errors, shape (samples,)."""
 
@@ -110,6 +112,7 @@ def study(
     spectrum, frequency, signal_db, residual_db = _spectrum(at_rate, rate)
     whiteness, mean_autocorrelation = _whiteness(excerpts)
     order = [i for session in survey.topology.sessions() for i in session][:MAX_MATRIX]
+    names = tuple(survey.channels[i].name for i in order)
     matrix = correlation_matrix([excerpts[i].network_error for i in order], [excerpts[i].predicted for i in order])
     lengths = [one.codes.size for one in excerpts]
     longer = [one for one in excerpts if one.codes.size > 1]
@@ -150,7 +153,9 @@ def study(
     white_limit = NORMAL_95 / max(1.0, float(np.mean(lengths))) ** 0.5
     return Study(
         statistics,
-        PlotData(counts, ratios, frequency, signal_db, residual_db, mean_autocorrelation, white_limit, matrix, errors),
+        PlotData(
+            counts, ratios, frequency, signal_db, residual_db, mean_autocorrelation, white_limit, matrix, names, errors
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .plotting import new_figure, png_bytes, shortened
+from .plotting import new_figure, png_bytes
 from .survey import Survey
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _MAX_LABELLED = 160
 """Largest number of channels whose names are written beside them."""
+
+_MAX_UPRIGHT = 8
+"""Largest number of channels of a circle whose names are not turned."""
+
+_INCHES_A_LETTER = 0.055
 
 _MAX_INCHES = 40
 
@@ -38,26 +43,31 @@ def draw_topology(survey: Survey) -> bytes:
         Matplotlib is not installed.
     """
     sessions = sorted(survey.topology.sessions(), key=len, reverse=True)
+    are_named = len(survey.channels) <= _MAX_LABELLED
     radii = [max(0.35, len(session) / 14) if len(session) > 1 else 0.0 for session in sessions]
-    centres, width, height = _pack_circles([radius + (0.9 if radius else 0.7) for radius in radii])
+    margins = [
+        _margin([survey.channels[channel].name for channel in session] if are_named else []) for session in sessions
+    ]
+    centres, width, height = _pack_circles([radius + margin for radius, margin in zip(radii, margins, strict=True)])
     scale = min(1.0, _MAX_INCHES / max(width, height))
-    figure = new_figure(max(6, width * scale), max(4, height * scale))
+    figure = new_figure(max(6, width * scale + 1), max(4, height * scale + 0.5))
     axes = figure.subplots()
-    positions = np.zeros((len(survey.channels), 2))
+    axes.set(xlim=(0, width), ylim=(-height, 0))
+    positions, angles = np.zeros((len(survey.channels), 2)), np.zeros(len(survey.channels))
     for session, radius, (x, y) in zip(sessions, radii, centres, strict=True):
         for k, channel in enumerate(_circle_order(survey, session)):
             angle = 2 * math.pi * k / len(session) + math.pi / 2
             positions[channel] = x + radius * math.cos(angle), y + radius * math.sin(angle)
+            angles[channel] = angle
+        if are_named:
+            _write_names(axes, survey, session, positions, angles)
     _draw_links(axes, survey, positions)
     x_of, y_of = positions.T
     dots = axes.scatter(
         x_of, y_of, c=survey.topology.passes, cmap="viridis", s=60 * scale, zorder=3, edgecolors="k", lw=0.4
     )
-    if len(survey.channels) <= _MAX_LABELLED:
-        for named, (x, y) in zip(survey.channels, positions, strict=True):
-            axes.annotate(shortened(named.name), (x, y), (0, -11), textcoords="offset points", fontsize=6, ha="center")
     handles, labels = dots.legend_elements(num=sorted(set(survey.topology.passes)), fmt="{x:.0f}")
-    axes.legend(handles, labels, title="coding pass", loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    figure.legend(handles, labels, title="coding pass", loc="outside right center", fontsize=8)
     joint = sum(len(session) > 1 for session in sessions)
     axes.set_title(
         f"{len(survey.channels)} channels, {joint} sessions of several; darker lines: nearer channels", fontsize=10
@@ -65,6 +75,34 @@ def draw_topology(survey: Survey) -> bytes:
     axes.set_aspect("equal")
     axes.set_axis_off()
     return png_bytes(figure)
+
+
+def _margin(names: Sequence[str]) -> float:
+    """Inches around a circle of channels, in which their names have room; those of one or two are above and below."""
+    share = 0.5 if len(names) <= 2 else 1.0
+    return 0.35 + share * _INCHES_A_LETTER * max(map(len, names), default=0)
+
+
+def _write_names(axes: Axes, survey: Survey, session: Sequence[int], positions: np.ndarray, angles: np.ndarray) -> None:
+    """Write the names of a session's channels outside of their circle; those of many turned, so that all have room."""
+    turns = len(session) > _MAX_UPRIGHT
+    for channel in session:
+        toward = np.round([math.cos(angles[channel]), math.sin(angles[channel])], 6)
+        if len(session) == 1:
+            toward = np.array([0.0, -1.0])
+        degrees = math.degrees(angles[channel]) % 360 if turns else 0.0
+        is_left = 90 < degrees < 270
+        axes.annotate(
+            survey.channels[channel].name,
+            positions[channel],
+            tuple(7 * toward),
+            textcoords="offset points",
+            fontsize=6,
+            rotation=degrees - 180 if is_left else degrees,
+            rotation_mode="anchor",
+            ha=("right" if is_left else "left") if turns else ("center", "left", "right")[int(np.sign(toward[0]))],
+            va="center" if turns else ("center", "bottom", "top")[int(np.sign(toward[1]))],
+        )
 
 
 def _circle_order(survey: Survey, session: Sequence[int]) -> list[int]:

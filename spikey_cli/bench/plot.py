@@ -14,9 +14,12 @@ from .row import DIRECTIONS, REAL_TIME, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
     from matplotlib.transforms import Bbox
 
 _DISTANCES = (5, 14, 24, 36, 50, 68, 90)  # of labels from their points
+_BOX = 4
+_COST_OF_COVERED = 10
 _ANGLES = (0, 45, -45, 90, -90, 135, -135, 180)  # in degrees
 
 
@@ -83,17 +86,26 @@ def draw_points(points: dict[str, list[Point]], ratio: str) -> bytes:
     figure.draw_without_rendering()  # sets the places of the panels, on which those of labels depend
     figure.set_layout_engine("none")
     for axes, known in zip(panels, points.values(), strict=True):
-        place_labels(axes, [point for point in known if not math.isnan(point.ns)])
+        known = [point for point in known if not math.isnan(point.ns)]
+        place_labels(axes, known, [pareto_front(known)])
     return png_bytes(figure)
 
 
-def place_labels(axes: Axes, points: Sequence[Point]) -> list[Bbox]:
-    """Write labels beside their points where they cover neither each other nor a point; return their boxes."""
+def place_labels(axes: Axes, points: Sequence[Point], lines: Sequence[Sequence[Point]] = ()) -> list[Bbox]:
+    """Write labels beside their points where they cover neither each other nor a point; return their boxes.
+
+    If there is room, they do not cover the lines through `lines` and the panel's vertical lines either.
+    """
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     spots = axes.transData.transform([(point.ns, point.ratio) for point in points])
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in spots]
+    ends = [axes.transData.transform([(point.ns, point.ratio) for point in line]) for line in lines]
+    drawn = [_beside(*segment) for line in ends for segment in itertools.pairwise(line)]
+    drawn += [_beside(*line.get_transform().transform(line.get_xydata())) for line in axes.lines if _is_vertical(line)]
+    crossed = [box for boxes in drawn for box in boxes]
+    frame = axes.bbox.padded(-3)
     placed = []
     dots = axes.figure.dpi / 72
     for point, spot in zip(points, spots, strict=True):
@@ -106,18 +118,36 @@ def place_labels(axes: Axes, points: Sequence[Point]) -> list[Bbox]:
             arrowprops={"arrowstyle": "-", "color": "tab:gray", "linewidth": 0.5, "shrinkA": 0},
         )
         size = Text.get_window_extent(label)  # without the line to the point
+        best = math.inf
         for distance, angle in itertools.product(_DISTANCES, _ANGLES):
             toward = np.round([math.cos(math.radians(angle)), math.sin(math.radians(angle))], 3)
             offset = distance * toward
             x, y = spot + dots * offset - (1 - np.sign(toward)) / 2 * (size.width, size.height)
             box = Bbox.from_bounds(x, y, size.width, size.height)
-            inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
-            if inside and not any(box.overlaps(other) for other in taken):
+            inside = frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1)
+            covered = sum(box.overlaps(other) for other in taken) + (not inside)
+            cost = _COST_OF_COVERED * covered + any(box.overlaps(other) for other in crossed)
+            if cost < best:
+                best, chosen, at, sides = cost, box, offset, np.sign(toward).astype(int)
+            if cost == 0:
                 break
-        horizontal, vertical = (int(sign) for sign in np.sign(toward))
-        label.set_position(tuple(offset))
-        label.set_horizontalalignment(("center", "left", "right")[horizontal])
-        label.set_verticalalignment(("center", "bottom", "top")[vertical])
-        taken.append(box)
-        placed.append(box)
+        label.set_position(tuple(at))
+        label.set_horizontalalignment(("center", "left", "right")[sides[0]])
+        label.set_verticalalignment(("center", "bottom", "top")[sides[1]])
+        taken.append(chosen.padded(2))
+        placed.append(chosen)
     return placed
+
+
+def _is_vertical(line: Line2D) -> bool:
+    xs, ys = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+    return len(xs) == 2 and xs[0] == xs[1] and ys[0] != ys[1]
+
+
+def _beside(start: np.ndarray, stop: np.ndarray) -> list[Bbox]:
+    """Small boxes along a line between two places of a figure."""
+    from matplotlib.transforms import Bbox
+
+    count = int(np.hypot(*(stop - start)) // _BOX) + 1
+    middles = start + (stop - start) * np.linspace(0, 1, count + 1)[:, None]
+    return [Bbox.from_bounds(x - _BOX / 2, y - _BOX / 2, _BOX, _BOX) for x, y in middles]

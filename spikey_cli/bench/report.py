@@ -15,7 +15,7 @@ from .comparison import OTHER_CODECS, Comparison, find_setting
 from .machine import describe_machine
 from .packages import Package
 from .programs import PROCESSES, Program
-from .row import DIRECTIONS, Row, table
+from .row import DIRECTIONS, REAL_TIME, Row, table
 
 _SINGLE_FILE_REPEATS = 9
 
@@ -105,9 +105,10 @@ def run_bench(
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         comparison = Comparison(files, work)
+        are_small = comparison.samples < REAL_TIME
         for setting in settings:
-            comparison.add_spikey(setting)
-        comparison.add_spikey(settings[0], verify=True)
+            comparison.add_spikey(setting, in_process=are_small)
+        comparison.add_spikey(settings[0], verify=True, in_process=are_small)
         comparison.add_others([codec for codec in chosen if codec.installed])
         comparison.run(repeats, report)
         one_file, one_file_in_process = (Comparison(files[:1], work) for _ in range(2))
@@ -139,13 +140,21 @@ def summarise(result: Result) -> str:
         f"Medians of {result.repeats} runs. Other codecs compress each file on its own, {PROCESSES} processes in "
         "parallel. Processor time is user and system time of all processes."
     )
+    if result.samples < REAL_TIME:
+        lines.append(
+            f"With fewer than {REAL_TIME:,} samples the start of a process would be most of Spikey's times: they are "
+            "without it, as those of Python packages are."
+        )
     for process, in_process in zip(result.one_file, result.one_file_in_process, strict=True):
         times = ", ".join(
-            f"{direction} {statistics.median(process.seconds[direction]):.2f} s, "
-            f"{1000 * statistics.median(in_process.seconds[direction]):.0f} ms of it without start and imports"
+            f"{direction} {statistics.median(process.seconds[direction]):.2f} s, of which "
+            f"{1000 * statistics.median(in_process.seconds[direction]):.0f} ms are coding"
             for direction in DIRECTIONS
         )
-        lines.append(f"One file of {process.samples:,} samples, {process.name}: {times}")
+        lines.append(
+            f"One file of {process.samples:,} samples, {process.name}, with the start of a process and its imports: "
+            f"{times}"
+        )
     return "\n".join(lines)
 
 

@@ -48,7 +48,8 @@ def bench(
 ) -> None:
     """Measure Spikey and other installed codecs on the same files.
 
-    Whole processes are timed in both directions, by the clock and in processor time. Each figure is the median of
+    Whole processes are timed in both directions, by the clock and in processor time; of Python packages, and of Spikey
+    if there are fewer samples than an implant records in a second, the coding alone. Each figure is the median of
     several runs, after one that is not counted; the codecs take turns. Every result is decoded and compared. Real time
     is 1024 channels at 19,531 Hz.
     Example:

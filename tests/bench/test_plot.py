@@ -31,6 +31,20 @@ def test_labels_do_not_overlap():
     assert all(axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1) for box in boxes)
 
 
+def test_labels_leave_lines_readable():
+    pytest.importorskip("matplotlib")
+    from spikey_cli.analysis.plotting import new_figure
+
+    axes = new_figure(15, 7).subplots()
+    points = [Point("one codec", 2, 2), Point("another codec", 8, 2), Point("a third", 5, 1)]
+    axes.set(xlim=(0, 10), ylim=(0, 3))
+    axes.axvline(5.5)
+    boxes = place_labels(axes, points, [points[:2]])
+    level, line = axes.transData.transform([(5.5, 2)])[0][::-1]
+    assert not boxes[0].y0 <= level <= boxes[0].y1, "the line begins there; it ends at the second"
+    assert not any(box.x0 <= line <= box.x1 for box in boxes)
+
+
 def test_times_that_are_not_known_are_left_out():
     pytest.importorskip("matplotlib")
     points = [Point("spikey best", 50, 3.5), Point("other", math.nan, 1.5)]

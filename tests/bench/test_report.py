@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.recordings import write_session
 
 from spikey_cli.bench.comparison import OTHER_CODECS
 from spikey_cli.bench.report import Result, as_json, choose_codecs, run_bench, summarise
@@ -46,7 +47,16 @@ def test_the_table_has_medians(result):
     assert "| some | samples | 4.0000 | 4.0000 | 2.00 | 4.00 | 0.10, 0.20 | 800 | 300 | 3 |" in text
     assert "absent: not installed" in text
     assert "left out: flac -8: 12 channels" in text
-    assert "compress 0.50 s, 500 ms of it without start and imports" in text
+    assert "compress 0.50 s, of which 500 ms are coding" in text
+    assert "they are without it" in text
+
+
+def test_the_start_of_a_process_is_not_counted_for_small_files(tmp_path, random):
+    path = write_session(tmp_path, random, 1, 3000)[0]
+    result = run_bench([path], ["fast"], "none", 1, lambda line: None)
+    assert [row.peak_bytes for row in result.rows] == [{}, {}], "measured in this process"
+    assert set(result.one_file[0].peak_bytes) == {"compress", "decompress"}
+    assert all(row.ratio > 1 and row.seconds["compress"] for row in result.rows)
 
 
 def test_results_are_json_data(result):
