@@ -37,7 +37,7 @@ def analyze(
     """Measure the statistics of recordings, and write a report with pictures.
 
     The report has the quantizers, code density, spectrum, whiteness and correlation of the residuals, entropies, the
-    ideal ratio under the model, and what each part of the codec gives. Needs the extra `plot`. Example:
+    ideal ratio under the model, and what each part of the codec gives. Needs matplotlib. Example:
 
     \b
         spikey analyze --out report/ recordings/*.wav

@@ -33,7 +33,7 @@ from .report import QUIET, Report, echo, writing_picture
 )
 @click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1), metavar="N", help="Measured runs.")
 @click.option("--json", "json_file", type=PATH, metavar="OUT.json", help="Write all figures as JSON.")
-@click.option("--plot", type=PICTURE, metavar="OUT.png", help="Draw the Pareto front; needs the extra `plot`.")
+@click.option("--plot", type=PICTURE, metavar="OUT.png", help="Draw the Pareto front; needs matplotlib.")
 @FORCE
 @QUIET
 def bench(

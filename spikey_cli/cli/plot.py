@@ -58,7 +58,7 @@ def plot(
 
     The default is the first 16 channels, and one second from --start, or from the beginning. Only the blocks and
     channels that are drawn are decoded. A long range is drawn as the minimum and maximum of each column, so that every
-    spike is visible. Needs the extra `plot`. Example:
+    spike is visible. Needs matplotlib. Example:
 
     \b
         spikey plot out.spk

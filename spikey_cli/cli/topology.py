@@ -12,7 +12,7 @@ from .report import echo, echo_json, report_failures, writing_picture
 
 @click.command(short_help="Find which channels were recorded together.")
 @RECORDINGS
-@click.option("--plot", type=PICTURE, metavar="OUT.png", help="Draw the graph of the channels; needs the extra `plot`.")
+@click.option("--plot", type=PICTURE, metavar="OUT.png", help="Draw the graph of the channels; needs matplotlib.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @RECURSIVE
 @THREADS

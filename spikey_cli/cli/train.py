@@ -35,7 +35,7 @@ def train(
     """Train a predictor on a folder of WAV files, and freeze it.
 
     The result is NAME-<hash>.onnx, for --model, with a card of its results and a folder NAME of logs beside it. An
-    interrupted training continues when the command is run again. Needs the extra `train`. Example:
+    interrupted training continues when the command is run again. Needs PyTorch. Example:
 
     \b
         spikey train examples/training/n1.yaml mine --data recordings/
