@@ -18,8 +18,9 @@ from ..io.reading import numbers
 from .channels import sidecar_of
 from .read_bytes import read_kept
 
-MAX_RUNS = 1 << 20
+MAX_RUNS = 1 << 18
 """Most runs of all files, which bounds memory; with more jumps of time, those by the fewest frames are left out."""
+_RECORDS_AT_ONCE = 1 << 16
 TOLERANCE = 0.25
 """Frames by which a time may differ from the one that the file states, for the rounding of its numbers."""
 
@@ -182,8 +183,10 @@ def _read_runs(
         for first, stop in ranges if runs else ():
             for file, at, data in read_kept(Decoder.without_samples(reader), files, first, stop):
                 rows = np.frombuffer(data, np.uint8).reshape(-1, width)[max(first - at, 0) : stop - at]
-                records = np.arange(max(first, at), max(first, at) + len(rows), dtype=np.int64)
-                runs[file].add(clocks[file].samples * records, clocks[file].times(rows))
+                for begin in range(0, len(rows), _RECORDS_AT_ONCE):
+                    some = rows[begin : begin + _RECORDS_AT_ONCE]
+                    records = max(first, at) + begin + np.arange(len(some), dtype=np.int64)
+                    runs[file].add(clocks[file].samples * records, clocks[file].times(some))
         return runs
 
     ends = read(clocks, [(0, 1), (n_records - 1, n_records)])

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.acquisition import paused_nsx, rhd, write_intan_folder
 from support.archive_builder import Content, joined, packed_table
 from support.archive_mutator import directory_bomb, mutated
 from support.random_models import PARTS, random_model
@@ -22,8 +23,10 @@ from support.resource_guard import Trial, calls_of, run_trials
 
 import spikey_cli
 from spikey_cli.api.compress import Encoding
+from spikey_cli.api.times import times_of
 from spikey_cli.cli import main
 from spikey_cli.codec import block_plan
+from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.directory import Directory, FileEntry, directory_tables, record_entries
 from spikey_cli.container.limits import Limits
 from spikey_cli.container.parts import Method, Part
@@ -67,6 +70,7 @@ def make_bases(folder: Path) -> dict[str, Path]:
         "verbatim": ({"x": b"abc" * 500, "y": random.bytes(700), "z": b""}, {}),
         "blocks": (files, {"coder": "range"}),
         "silence": ({"s.wav": wav_bytes(np.zeros(5000), 1)}, {"coder": "range"}),
+        "records": ({"a.rhd": rhd(random, records=2, jump=99).data, "b.ns3": paused_nsx(random).data}, {}),
     }
     bases = {}
     for name, (members, options) in made.items():
@@ -103,6 +107,13 @@ def _open_and_read(archive: Path) -> None:
         recording[:5000]
 
 
+def _read_times(archive: Path) -> None:
+    with ArchiveReader(archive) as reader:
+        for times in times_of(reader, range(len(reader.directory.files)), 20_000.0):
+            if times is not None:
+                times[:5000]
+
+
 def _salvage(archive: Path) -> None:
     with SalvageReader(archive) as reader:
         for i in range(len(reader.index.blocks)):
@@ -119,6 +130,7 @@ ENTRANCES: dict[str, Callable[[Path], object]] = {
     ),
     "open": _open_and_read,
     "info": spikey_cli.info,
+    "times": _read_times,
     "salvage": _salvage,
 }
 """Functions of the package that read an archive."""
@@ -262,6 +274,18 @@ def _xz(folder: Path) -> bytes:
     return (folder / "z.spk").read_bytes()
 
 
+def _stamps(folder: Path) -> bytes:
+    """Time stamps of which each is a jump, beside silence."""
+    n_frames = (16 << 20) // 10 - 4096
+    write_intan_folder(folder / "run", by_channel=False)
+    for path in (folder / "run").glob("*.dat"):
+        path.unlink()
+    (folder / "run" / "amplifier.dat").write_bytes(bytes(6 * n_frames))
+    (3 * np.arange(n_frames, dtype="<i4")).tofile(folder / "run" / "time.dat")
+    spikey_cli.compress([folder / "run"], folder / "run.spk", recursive=True, workers=1, coder="range")
+    return (folder / "run.spk").read_bytes()
+
+
 def _field(number: int, data: bytes) -> bytes:
     return joined([number << 3 | 2, len(data), data])
 
@@ -301,6 +325,7 @@ BOMBS: dict[str, Callable[[Path], bytes]] = {
         _with_model(_constant(folder, "range", 1 << 20, 1), random_model(window=8, latent=4000)).parts().pack()
     ),
     "verbatim zeros": _xz,
+    "jumps of time": _stamps,
     "a tensor of many dimensions": lambda folder: (
         _with_model(_small(folder), _model_of(_field(5, _field(1, b"\xff" * 8 + b"\x7f" + b"\x7f" * 900_000))))
         .parts()
@@ -327,8 +352,8 @@ def test_bombs_stay_within_bounds(name, bases, tmp_path):
     archive.write_bytes(BOMBS[name](tmp_path))
 
     done = run_trials(
-        lambda i: read_through(archive, ("verify", "open", "info", "salvage")[i]),
-        range(4),
+        lambda i: read_through(archive, ("verify", "open", "info", "times", "salvage")[i]),
+        range(5),
         warm_up=lambda: warm_up(bases),
     )
     counts = assert_bounded(done, archive.stat().st_size)

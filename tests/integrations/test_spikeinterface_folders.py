@@ -242,3 +242,15 @@ def test_a_folder_of_intan_whose_clock_jumps(tmp_path):
     spikey_cli.compress([tmp_path / "run"], tmp_path / "a.spk", recursive=True)
     expected = (np.arange(384) + 5000 * (np.arange(384) >= 192)) / 20_000
     np.testing.assert_allclose(read(tmp_path / "a.spk").get_times(), expected)
+
+
+def test_uneven_times_are_written_again(tmp_path):
+    made = acquisition.ncs(np.random.default_rng(1), jump=70_000)
+    (tmp_path / made.name).write_bytes(made.data)
+    spikey_cli.compress([tmp_path / made.name], tmp_path / "a.spk")
+    recording = read(tmp_path / "a.spk")
+    spikey_spikeinterface.write_spikey(recording, tmp_path / "b.spk")
+    again = read(tmp_path / "b.spk")
+    np.testing.assert_array_equal(again.get_traces(), recording.get_traces())
+    np.testing.assert_array_equal(again.get_times(), read(tmp_path / "a.spk").get_times())
+    assert again.get_times()[3 * 512] - again.get_times()[0] == pytest.approx(0.118, abs=2e-6)
