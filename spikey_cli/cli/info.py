@@ -112,7 +112,7 @@ def _content(archive: dict[str, Any], recordings: Sequence[dict[str, Any]]) -> s
         return f"{count}, kept verbatim"
     rates = sorted({file["sample_rate"] for file in recordings})
     widths = sorted({file["sample_bits"] for file in recordings})
-    verbatim = sum(not _groups(file) for file in archive["files"])
+    verbatim = sum(not _groups(file) and "records" not in file for file in archive["files"])
     return (
         f"{count}, {counted(len(archive['channels']), 'channel')} at {_first_few(rates)} Hz, {_first_few(widths)} bit, "
         f"{archive['samples']:,} samples" + (f"; {verbatim} kept verbatim" if verbatim else "")

@@ -103,6 +103,14 @@ def test_an_archive_without_recordings(tmp_path):
     assert "bits/sample" not in printed
 
 
+def test_files_of_times_are_not_verbatim(tmp_path, random):
+    np.save(tmp_path / "times.npy", np.arange(100) / 30)
+    np.save(tmp_path / "samples.npy", random.integers(-9, 9, (100, 2)).astype(np.int16))
+    spikey_cli.compress(sorted(tmp_path.iterdir()), tmp_path / "out.spk")
+    printed = run("info", tmp_path / "out.spk")
+    assert "content    2 files, 2 channels at ? Hz, 16 bit, 200 samples\n" in printed
+
+
 def test_files_with_events(tmp_path):
     for name in ("a.nev", "b.nev", "notes.txt"):
         (tmp_path / name).write_text(name)
