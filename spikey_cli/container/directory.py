@@ -341,8 +341,6 @@ def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_byt
     if len(files) > limits.entries:
         raise beyond_memory(f"it has {len(files)} files and groups")
     n_channels = sum(file.layout.channels for file in files if file.layout)
-    if n_channels > limits.entries:
-        raise beyond_memory(f"it has {n_channels} channels")
     # a channel with references has a stream, with a checksum in a block's table, for at most 10 references
     topology = read_topology(table, n_channels, 5 * archive_bytes // 2)
     table.end("the directory")
@@ -440,8 +438,9 @@ def _read_files(
     channels = table.column(n_layouts, MAX_CHANNELS, "the number of channels").tolist()
     if channels and min(channels) == 0:
         raise DamageError("a file of samples has no channel")
-    if sum(channels) > limits.entries:
-        raise beyond_memory(f"it has {sum(channels)} channels")
+    n_channels = sum(channels)
+    if n_channels > limits.entries:
+        raise beyond_memory(f"it has {n_channels} channels")
     headers, trailers = (
         _bounded(_read_repeated(table, n_layouts, limit, what), max_bytes, too_large)
         for limit, what in ((MAX_HEADER_BYTES, "a header"), (MAX_TRAILER_BYTES, "a trailer"))
@@ -455,10 +454,13 @@ def _read_files(
         elif number == RECORDS:
             records = unpack_records(table, MAX_FRAMES, max_items)
             max_items -= len(records.gaps) + len(records.groups) + len(records.fields)
+            n_channels += sum(records.n_channels)
+            if n_channels > limits.entries:  # before the quantizers of these channels
+                raise beyond_memory(f"it has {n_channels} channels")
             files += record_entries(name, records, [_read_coded(table, layout) for layout in records.layouts])
         else:
-            header, trailer, rate, n_channels = next(fields)
-            layout = Layout(header, trailer, rate, n_channels, SampleType(number), next(frames))
+            header, trailer, rate, own_channels = next(fields)
+            layout = Layout(header, trailer, rate, own_channels, SampleType(number), next(frames))
             layout = replace(layout, header=_shifted_sizes(layout, header, 1))
             files.append(FileEntry(name, layout.file_bytes, layout, *_read_coded(table, layout)))
     return tuple(files)

@@ -31,10 +31,12 @@ from spikey_cli.container.directory import Directory, FileEntry, directory_table
 from spikey_cli.container.limits import Limits
 from spikey_cli.container.parts import Method, Part
 from spikey_cli.container.salvage import SalvageReader
+from spikey_cli.core.channel_quantizers import ByChannel
 from spikey_cli.core.numbers import pack_numbers
+from spikey_cli.core.quantizer import UniformQuantizer
 from spikey_cli.errors import SpikeyError
-from spikey_cli.io.layout import Layout
-from spikey_cli.io.records import Field, RecordLayout
+from spikey_cli.io.layout import Layout, SampleType
+from spikey_cli.io.records import Field, Group, RecordLayout
 from spikey_cli.model.predictor import Predictor
 from spikey_cli.topology.topology import Topology
 
@@ -403,6 +405,23 @@ def test_many_fields_of_records_are_refused_before_they_are_joined(tmp_path):
         with pytest.raises(SpikeyError, match="longer to decode"):
             ENTRANCES[entrance](archive)
     assert calls_of(lambda: spikey_cli.info(archive)) < 30 * 20_000
+
+
+def test_channels_of_groups_are_counted_before_their_quantizers_are_read(tmp_path):
+    archive, n_groups = tmp_path / "groups.spk", 4
+    groups, fields = ((Group(SampleType(1), 1, 1),) * n_groups, tuple(Field(65_535, i) for i in range(n_groups)))
+    layout = RecordLayout(b"", b"", 1, groups, fields)
+    quantizer = ByChannel([UniformQuantizer("step", 0, 1, 2)] * 65_535)
+    content = _small(tmp_path)
+    entries = record_entries("r", layout, [(quantizer, None)] * n_groups)
+    content.directory, content.blocks = Directory(entries, Topology.independent(0)), []
+    archive.write_bytes(content.parts().pack())
+
+    def refused() -> None:
+        with pytest.raises(SpikeyError, match="262140 channels, which exceeds the memory limit"):
+            spikey_cli.info(archive)
+
+    assert calls_of(refused) < 5000
 
 
 def test_limits_can_be_raised_and_lowered(tmp_path):
