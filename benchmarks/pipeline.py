@@ -1,7 +1,7 @@
 """A pipeline of SpikeInterface over recordings that several codecs have saved: `python benchmarks/pipeline.py`.
 
 A generated recording (int16, 0.195 uV a step) is saved by each codec, read again, compared, filtered, referenced to its
-common median, and sorted. Spikey saves it to Zarr, with each coder, and to archives, with each preset. Then the same
+common median, and sorted. Spikey saves it to Zarr and to archives, with each preset. Then the same
 recording is written as SpikeGLX does, archived as a folder, opened, and restored.
 
 Processor time is that of this process and of the workers of SpikeInterface, which end with each step.
@@ -73,8 +73,11 @@ def savers() -> dict[str, Save | None]:
     """All ways to save a recording, by their names."""
     spikey, blosc = ("spikey_cli", "Spikey"), ("numcodecs", "Blosc")
     return {
-        "Spikey, Zarr, `range` (default)": in_zarr(*spikey),
-        "Spikey, Zarr, `rice`": in_zarr(*spikey, coder="rice"),
+        "Spikey, Zarr (`range`)": in_zarr(*spikey),
+        **{
+            f"Spikey, Zarr, preset {preset} (`{made.coder}`)": in_zarr(*spikey, coder=made.coder, preset=preset)
+            for preset, made in PRESETS.items()
+        },
         **{f"Spikey, archive, preset {preset}": in_archive(preset) for preset in PRESETS},
         "WavPack, level 3": in_zarr("wavpack_numcodecs", "WavPack", level=3),
         "FLAC, level 8": in_zarr("flac_numcodecs", "Flac", level=8),

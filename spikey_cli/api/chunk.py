@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..codec.presets import DEFAULT_PRESET, find_preset
 from ..codec.scan import UnscaledError, scan
 from ..container.archive import FROM_COPY, ArchiveReader
 from ..container.limits import DEFAULT_LIMITS, Limits
@@ -41,7 +42,12 @@ _MAX_NPY_HEADER = 1 << 20  # a structured dtype may have thousands of fields
 
 
 def encode_chunk(
-    array: np.ndarray, *, coder: str = "range", predictor: Predictor | None = None, peers: bool = True
+    array: np.ndarray,
+    *,
+    coder: str = "range",
+    predictor: Predictor | None = None,
+    peers: bool = True,
+    preset: str = DEFAULT_PRESET,
 ) -> bytes:
     """Encode an array with its dtype, shape and memory order.
 
@@ -49,8 +55,8 @@ def encode_chunk(
     ----------
     array : ndarray
         Samples of shape (time,) or (time, channel); other arrays compress less.
-    coder, predictor, peers : optional
-        As in `Encoding`.
+    coder, predictor, peers, preset : optional
+        As in `Encoding`, but the coder is not the preset's.
 
     Returns
     -------
@@ -61,9 +67,9 @@ def encode_chunk(
     TypeError
         The array holds Python objects.
     ValueError
-        It has more than MAX_CHUNK_BYTES, or there is no such coder.
+        It has more than MAX_CHUNK_BYTES, or there is no such coder or preset.
     """
-    entropy_coder = find_coder(coder)
+    entropy_coder, effort = find_coder(coder), find_preset(preset)
     if array.dtype.hasobject:
         raise TypeError(f"an array of {array.dtype} holds Python objects, which cannot be stored; convert them")
     if array.nbytes > MAX_CHUNK_BYTES:
@@ -78,7 +84,9 @@ def encode_chunk(
     while True:
         file = io.BytesIO()
         try:
-            write_archive(sources, file, entropy_coder, predictor, Workers(None, 1), peers=peers, embed_model=False)
+            write_archive(
+                sources, file, entropy_coder, predictor, Workers(None, 1), preset=effort, peers=peers, embed_model=False
+            )
             return file.getvalue()
         except SelfTestError:
             predictor = None  # no other machine could read what it predicted

@@ -32,7 +32,7 @@ PRESETS = {"fast": Preset(1, "rice", 2, 64), "default": Preset(2, "rice", 4, 8),
 DEFAULT_PRESET = "default"
 
 EFFORT = PRESETS[DEFAULT_PRESET].effort
-"""Effort of the default preset, and of chunks and live streams."""
+"""Effort of the default preset, and of live streams."""
 
 EFFORTS = tuple(preset.effort for preset in PRESETS.values())
 

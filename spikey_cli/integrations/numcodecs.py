@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..api.chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
+from ..codec.presets import DEFAULT_PRESET, find_preset
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core.coders import find_coder
 from ..errors import LimitError, MissingPackageError
@@ -44,11 +45,13 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         Predict channels from each other. Without, encoding is faster.
     model : str, optional
         Name of a model of the package, such as ``"n1-peers"``. None is the default model of the release that encodes.
+    preset : str, optional
+        How much time is spent on small chunks: "fast", "default" or "best". The coder is chosen apart.
 
     Raises
     ------
     ValueError
-        If the coder or the model is unknown.
+        If the coder, the model or the preset is unknown.
 
     See Also
     --------
@@ -79,8 +82,11 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
     max_buffer_size = MAX_CHUNK_BYTES
     """Greatest size of a chunk in bytes, as for other codecs of numcodecs."""
 
-    def __init__(self, coder: str = "range", peers: bool = True, model: str | None = None) -> None:
+    def __init__(
+        self, coder: str = "range", peers: bool = True, model: str | None = None, preset: str = DEFAULT_PRESET
+    ) -> None:
         find_coder(coder)
+        find_preset(preset)
         if model is not None and model not in shipped_models():
             raise ValueError(
                 f"spikey-cli has no model {model!r}; choose one of {', '.join(sorted(shipped_models()))}. A model file "
@@ -89,6 +95,7 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
         self.coder = coder
         self.peers = bool(peers)
         self.model = model
+        self.preset = preset
 
     def encode(self, buf: Any) -> bytes:
         """Encode a chunk.
@@ -111,7 +118,8 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
             If it has more than `max_buffer_size` bytes.
         """
         array = ensure_ndarray(buf)
-        return encode_chunk(array, coder=self.coder, predictor=shipped_predictor(self.model), peers=self.peers)
+        predictor = shipped_predictor(self.model)
+        return encode_chunk(array, coder=self.coder, predictor=predictor, peers=self.peers, preset=self.preset)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """Decode a chunk.
@@ -161,13 +169,14 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
 
     def get_config(self) -> dict[str, Any]:
         """Configuration from which `numcodecs.get_codec` creates an equal codec."""
-        return {"id": self.codec_id, "coder": self.coder, "peers": self.peers, "model": self.model}
+        options = {"coder": self.coder, "peers": self.peers, "model": self.model, "preset": self.preset}
+        return {"id": self.codec_id, **options}
 
     def __hash__(self) -> int:
-        return hash((self.coder, self.peers, self.model))
+        return hash((self.coder, self.peers, self.model, self.preset))
 
     def __repr__(self) -> str:
-        return f"Spikey(coder={self.coder!r}, peers={self.peers!r}, model={self.model!r})"
+        return f"Spikey(coder={self.coder!r}, peers={self.peers!r}, model={self.model!r}, preset={self.preset!r})"
 
 
 register_codec(Spikey)  # a source tree that is not installed has no entry points

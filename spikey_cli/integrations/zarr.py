@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..api.chunk import decode_chunk
+from ..codec.presets import DEFAULT_PRESET
 from ..errors import DamageError, MissingPackageError
 from .numcodecs import Spikey
 
@@ -50,11 +51,13 @@ class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing
         Predict channels from each other. Without, encoding is faster.
     model : str, optional
         Name of a model of the package, such as ``"n1-peers"``. None is the default model of the release that encodes.
+    preset : str, optional
+        How much time is spent on small chunks: "fast", "default" or "best". The coder is chosen apart.
 
     Raises
     ------
     ValueError
-        If the coder or the model is unknown.
+        If the coder, the model or the preset is unknown.
 
     See Also
     --------
@@ -76,6 +79,7 @@ class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing
     coder: str = "range"
     peers: bool = True
     model: str | None = None
+    preset: str = DEFAULT_PRESET
 
     is_fixed_size = False
 
@@ -84,7 +88,7 @@ class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing
 
     @cached_property
     def _codec(self) -> Spikey:
-        return Spikey(self.coder, self.peers, self.model)
+        return Spikey(self.coder, self.peers, self.model, self.preset)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:

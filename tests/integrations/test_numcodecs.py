@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as hnp
 from support.recordings import recorded
 
 import spikey_cli
+from spikey_cli.codec.presets import PRESETS
 from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import ArchiveError, LimitError, MissingPackageError
 from spikey_cli.model.zoo import shipped_models
@@ -119,6 +120,18 @@ def test_out_is_filled_without_a_copy(random: np.random.Generator, monkeypatch) 
     assert np.shares_memory(decoded[0], out), "it was decoded into other memory and copied"
 
 
+def test_presets(random: np.random.Generator) -> None:
+    original = recorded(random, 5000, 8)
+    sizes = {}
+    for preset in PRESETS:
+        data = Spikey(preset=preset).encode(original)
+        np.testing.assert_array_equal(Spikey().decode(data), original)
+        sizes[preset] = len(data)
+    assert len(set(sizes.values())) == len(PRESETS)
+    with pytest.raises(ValueError, match="no preset 'slow'"):
+        Spikey(preset="slow")
+
+
 def test_any_codec_decodes_chunks_of_any_other(random: np.random.Generator) -> None:
     original = recorded(random, 500, 4)
     for writer in CODECS:
@@ -130,9 +143,9 @@ def test_any_codec_decodes_chunks_of_any_other(random: np.random.Generator) -> N
 @pytest.mark.parametrize("model", sorted(shipped_models()))
 @pytest.mark.parametrize("coder", sorted(CODERS))
 def test_config(coder: str, model: str) -> None:
-    codec = Spikey(coder, peers=False, model=model)
+    codec = Spikey(coder, peers=False, model=model, preset="best")
     config = codec.get_config()
-    assert config == {"id": "spikey", "coder": coder, "peers": False, "model": model}
+    assert config == {"id": "spikey", "coder": coder, "peers": False, "model": model, "preset": "best"}
     copy = numcodecs.get_codec(json.loads(json.dumps(config)))
     assert type(copy) is Spikey
     assert copy == codec

@@ -67,7 +67,13 @@ def test_a_scalar_is_restored() -> None:
 def test_metadata(tmp_path, random) -> None:
     store(tmp_path / "a", recorded(random, 100, 2), (100, 2), compressor=Spikey("rice", peers=False))
     metadata = json.loads((tmp_path / "a" / ".zarray").read_text())
-    assert metadata["compressor"] == {"id": "spikey", "coder": "rice", "peers": False, "model": None}
+    assert metadata["compressor"] == {
+        "id": "spikey",
+        "coder": "rice",
+        "peers": False,
+        "model": None,
+        "preset": "default",
+    }
 
 
 def test_missing_and_partly_filled_chunks(tmp_path, random) -> None:

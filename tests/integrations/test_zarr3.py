@@ -145,10 +145,11 @@ def test_another_codec_after_spikey(tmp_path, random) -> None:
 
 
 def test_metadata(tmp_path, random) -> None:
-    codec = SpikeyCodec(coder="rice", peers=False, model="n1-peers")
+    codec = SpikeyCodec(coder="rice", peers=False, model="n1-peers", preset="fast")
     back = store(tmp_path / "a", recorded(random, 100, 2), (100, 2), serializer=codec, compressors=None)
     codecs = json.loads((tmp_path / "a" / "zarr.json").read_text())["codecs"]
-    assert codecs == [{"name": "spikey", "configuration": {"coder": "rice", "peers": False, "model": "n1-peers"}}]
+    configuration = {"coder": "rice", "peers": False, "model": "n1-peers", "preset": "fast"}
+    assert codecs == [{"name": "spikey", "configuration": configuration}]
     assert back.metadata.codecs == (codec,)
     assert SpikeyCodec.from_dict(codecs[0]) == codec
     assert SpikeyCodec.from_dict({"name": "spikey"}) == SpikeyCodec()
