@@ -24,7 +24,7 @@ from ..errors import InputError, SelfTestError, SpikeyError, SpikeyWarning
 from ..io.source import FileSource, Source
 from ..model.predictor import Predictor, default_predictor
 from ..model.zoo import model_name
-from ..system.progress import Progress, logger, stages, timed
+from ..system.progress import Progress, logger, stages, timed, waiting
 from ..system.whole_file import WholeFile
 from ..system.workers import Workers, open_workers
 from ..topology.discovery import USUAL_EARLIER, find_topology
@@ -245,7 +245,7 @@ def compress(
     target = WholeFile(path, force=force)
     try:
         with open_workers(workers) as pool:
-            with timed("scanned"):
+            with timed("scanned"), waiting("reading the inputs"):
                 scanned = scan_sources(sources, pool, fail)
             while True:
                 if not scanned:

@@ -22,8 +22,20 @@ if TYPE_CHECKING:
 @click.command(cls=ClusterCommand)
 @click.argument("inputs", nargs=-1, type=PATH, metavar="IN.wav...")
 @click.argument("archive", type=PATH, metavar="OUT.spk")
-@click.option("-1", "--fast", "preset", flag_value="fast", help="Fastest: a short adaptation, and the coder rice.")
-@click.option("-9", "--best", "preset", flag_value="best", help="Smallest: a long adaptation, and the coder range.")
+@click.option(
+    "-1",
+    "--fast",
+    "preset",
+    flag_value="fast",
+    help="Fastest; archives are about 1 % larger than by default.",
+)
+@click.option(
+    "-9",
+    "--best",
+    "preset",
+    flag_value="best",
+    help="Smallest, about 6 % below the default, and slowest.",
+)
 @click.option(
     "--coder",
     type=click.Choice(list(CODERS)),
@@ -150,7 +162,7 @@ def compress(
     if not sources:
         report_failures(failures)
     predictor = chosen_predictor(model)
-    with cluster_at(address, workers) as cluster, report.progress("compressing") as progress:
+    with report.progress("compressing") as progress, cluster_at(address, workers) as cluster:
         result = run(
             sources,
             archive,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..errors import printable
+from ..system.progress import waits_for
 from ..system.remote import local_path, location
 from .options import with_option
 
@@ -25,6 +27,9 @@ _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log each step and
 _NO_PROGRESS = click.option(
     "--no-progress", is_flag=True, help="Show no progress bar. Without a terminal there is none."
 )
+
+_PATIENCE = 1.0
+"""Seconds without progress after which a bar says what is waited for."""
 
 _CLEAR_LINE = "\r\033[K"
 _SHOW_CURSOR = "\033[?25h"
@@ -102,45 +107,80 @@ class Report(NamedTuple):
 
     @contextlib.contextmanager
     def progress(self, label: str) -> Iterator[Progress | None]:
-        """A progress bar with the share done, the rate, the ratio so far and the time left."""
+        """A progress bar with the share done, the rate, the ratio so far and the time left.
+
+        If nothing moves for a second, it says what is waited for.
+        """
         if not self.shows_progress:
             yield None
             return
-        started = time.monotonic()
-        latest_ratio: float | None = None
+        bar = _Bar(label)
+        ended = threading.Event()
 
-        def details(done: int | None) -> str | None:
-            if not done:
-                return None
-            shown = [f"{done / 1e6 / max(time.monotonic() - started, 1e-3):.1f} MB/s"]
-            if latest_ratio:
-                shown.append(f"ratio {latest_ratio:.3f}")
-            if bar.eta_known and not bar.finished:
-                shown.append(f"{clock(bar.eta)} left")
-            return "  ".join(shown)
+        def tick() -> None:
+            while not ended.wait(_PATIENCE):
+                bar.tick()
 
-        bar = click.progressbar(
-            length=1, label=label, file=sys.stderr, width=0, show_eta=False, item_show_func=details, color=True
+        ticker = threading.Thread(target=tick, daemon=True)
+        ticker.start()
+        try:
+            yield bar.show
+        finally:
+            ended.set()
+            ticker.join()
+            bar.end()
+
+
+class _Bar:
+    """A progress bar on stderr, which several threads may change."""
+
+    def __init__(self, label: str) -> None:
+        self._lock = threading.Lock()
+        self._started = self._moved = time.monotonic()
+        self._ratio: float | None = None
+        self._waiting = ""
+        self._bar = click.progressbar(
+            length=1, label=label, file=sys.stderr, width=0, show_eta=False, item_show_func=self._details, color=True
         )
+        with contextlib.suppress(OSError):
+            self._bar.render_progress()
 
-        def show(done: int, total: int, ratio: float | None = None) -> None:
-            nonlocal latest_ratio
-            latest_ratio = ratio or latest_ratio
+    def show(self, done: int, total: int, ratio: float | None = None) -> None:
+        """Show how much is done."""
+        with self._lock, contextlib.suppress(OSError):
+            bar = self._bar
+            self._moved, self._waiting = time.monotonic(), ""
+            self._ratio = ratio or self._ratio
             bar.length = max(total, 1)
             bar.pos = min(bar.pos, done)  # `done` decreases if compression restarts without a source
-            with contextlib.suppress(OSError):
-                bar.update(done - bar.pos, done)
+            bar.update(done - bar.pos, done)
 
+    def tick(self) -> None:
+        """Say what is waited for, if nothing has moved for a second; to be called every second."""
+        with self._lock, contextlib.suppress(OSError):
+            idle = time.monotonic() - self._moved
+            if idle >= _PATIENCE:
+                what = waits_for() or ("working" if self._bar.pos else "starting")
+                self._waiting = f"{what} {clock(idle)}"
+                self._bar.render_progress()
+
+    def end(self) -> None:
+        """Leave the bar as it is, or erase it if it is empty."""
         with contextlib.suppress(OSError):
-            bar.render_progress()
-        try:
-            yield show
-        finally:
-            with contextlib.suppress(OSError):
-                if bar.pos:
-                    bar.render_finish()
-                else:  # an empty bar is erased
-                    click.echo(f"{_CLEAR_LINE}{_SHOW_CURSOR}", file=sys.stderr, nl=False, color=True)
+            if self._bar.pos:
+                self._bar.render_finish()
+            else:
+                click.echo(f"{_CLEAR_LINE}{_SHOW_CURSOR}", file=sys.stderr, nl=False, color=True)
+
+    def _details(self, done: int | None) -> str | None:
+        shown = []
+        if done:
+            shown.append(f"{done / 1e6 / max(time.monotonic() - self._started, 1e-3):.1f} MB/s")
+            if self._ratio:
+                shown.append(f"ratio {self._ratio:.3f}")
+            if self._bar.eta_known and not self._bar.finished:
+                shown.append(f"{clock(self._bar.eta)} left")
+        return "  ".join([*shown, self._waiting]).rstrip() or None
 
 
 @contextlib.contextmanager

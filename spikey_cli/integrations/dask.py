@@ -29,7 +29,7 @@ import numpy as np
 import spikey_cli
 
 from ..errors import ClusterError, MissingPackageError, SelfTestError
-from ..system.progress import logger
+from ..system.progress import logger, waiting
 from ..system.workers import Result, Task, Workers, processors
 
 try:
@@ -166,7 +166,8 @@ def _checked(client: Client, max_threads: int | None, patience: float) -> Cluste
     """The cluster of a client, once it has a worker and all of it has this release."""
     address = client.scheduler.address
     try:
-        client.wait_for_workers(1, timeout=patience)
+        with waiting("waiting for workers"):
+            client.wait_for_workers(1, timeout=patience)
     except TimeoutError as error:
         raise ClusterError(f"{address}: has no workers; start some with `dask worker {address}`") from error
     try:

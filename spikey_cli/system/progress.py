@@ -53,6 +53,24 @@ def stages(progress: Progress | None, count: int) -> list[Progress | None]:
     return [stage(i) for i in range(count)]
 
 
+_waits: list[str] = []
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Name what this process does or waits for, as long as a block runs, to whoever shows progress."""
+    _waits.append(what)
+    try:
+        yield
+    finally:
+        _waits.remove(what)
+
+
+def waits_for() -> str:
+    """What `waiting` named last and still waits for; empty if there is nothing."""
+    return next(reversed([*_waits]), "")
+
+
 @contextmanager
 def timed(what: str) -> Iterator[None]:
     """Log the duration of a block that ends without an error, as "`what` in 1.25 s"."""

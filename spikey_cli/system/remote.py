@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NoReturn, cast
 
 from ..errors import ArchiveError, MissingPackageError, SpikeyError
+from .progress import waiting
 
 BLOCK_BYTES = 1 << 16
 """The smallest number of bytes that is read."""
@@ -295,7 +296,8 @@ def _fail_without_ranges(url: str) -> NoReturn:
 def _translated(url: str) -> Iterator[None]:
     """Raise what fsspec and its packages raise as an error that names the URL, the reason and the remedy."""
     try:
-        yield
+        with waiting(f"waiting for {location(url)}"):
+            yield
     except SpikeyError:
         raise
     except ImportError as error:

@@ -20,6 +20,7 @@ from typing import BinaryIO, Self
 from ..errors import InputError, system_fault
 from . import signals
 from .names import path_of_name
+from .progress import waiting
 
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
 _NAME_LENGTH = 40
@@ -195,7 +196,8 @@ class WholeFile:
             with open(self._temporary, "ab", opener=self._open_existing) as file:
                 file.writelines(pieces)
                 file.flush()
-                os.fsync(file.fileno())
+                with waiting("writing to the disk"):
+                    os.fsync(file.fileno())
             self._check_target()
             with self._folder.opened() as (handle, prefix):
                 names = prefix + os.path.basename(self._temporary), prefix + self.path.name

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from spikey_cli.system.progress import stages, timed
+from spikey_cli.system.progress import stages, timed, waiting, waits_for
 
 
 def test_passes_report_one_operation():
@@ -36,3 +36,12 @@ def test_a_failed_stage_is_not_logged(caplog):
     ):
         _ = 1 // 0
     assert caplog.messages == []
+
+
+def test_what_is_waited_for():
+    assert waits_for() == ""
+    with waiting("the first"):
+        with pytest.raises(ZeroDivisionError), waiting("the second"):
+            _ = 1 // (waits_for() != "the second")
+        assert waits_for() == "the first"
+    assert waits_for() == ""
