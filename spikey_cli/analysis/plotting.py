@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
+import logging
 from typing import TYPE_CHECKING
 
-from ..errors import MissingPackageError
+from ..errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def check_installed() -> None:
-    """Raise MissingPackageError if Matplotlib is not installed.
+    """Import Matplotlib; call it before long work whose result is a plot.
 
-    Call it before long work whose result is a plot.
+    Raises
+    ------
+    MissingPackageError
+        Matplotlib is not installed.
+    InputError
+        It finds no folder for its cache, as where the whole file system is read-only.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingPackageError("plots need Matplotlib: pip install matplotlib")
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # without a home it warns that its cache is in a temporary folder
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("plots need Matplotlib: pip install matplotlib") from error
+    except OSError as error:
+        raise InputError(
+            "plots: Matplotlib has no folder that it can write its cache to; set MPLCONFIGDIR to one"
+        ) from error
+    finally:
+        logger.setLevel(level)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of `width` by `height` inches. Raises MissingPackageError if Matplotlib is not installed."""
+    """An empty figure of `width` by `height` inches. Raises what `check_installed` does."""
     check_installed()
     from matplotlib.figure import Figure
 

@@ -102,7 +102,13 @@ def run_bench(
                 f"unknown setting {setting!r}; choose from: {', '.join((*PRESETS, *CODERS))}", parameter="settings"
             ) from error
     chosen = choose_codecs(rivals)
-    with tempfile.TemporaryDirectory() as folder:
+    try:
+        temporary = tempfile.TemporaryDirectory()
+    except OSError as error:
+        raise InputError(
+            "the measurements need a folder for temporary files, and none is writable; set TMPDIR to one"
+        ) from error
+    with temporary as folder:
         work = Path(folder)
         comparison = Comparison(files, work)
         are_small = comparison.samples < REAL_TIME
