@@ -6,7 +6,7 @@ It stands in the headers of the archived files and in sidecars, which the module
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ..codec.decoder import Decoder
@@ -15,7 +15,7 @@ from ..container.directory import channel_names
 from ..errors import ArchiveError
 from ..io.formats import describe_channels
 from ..io.reading import ChannelInfo
-from ..io.sidecar import MAX_BYTES, describe_raw, sidecar_names
+from ..io.sidecar import MAX_BYTES, Sidecar, sidecar_names
 from .read_bytes import read_bytes
 
 
@@ -29,19 +29,25 @@ def channel_info(reader: ArchiveReader) -> dict[tuple[int, int], ChannelInfo]:
             places = of_file.setdefault(reader.directory.members[i].start, [])
             places.extend((i, channel) for channel in range(entry.channels))
     found: dict[tuple[int, int], ChannelInfo] = {}
-    read: dict[int, bytes] = {}
+    raw_files: dict[int, list[int]] = {}
     for file, places in of_file.items():
-        infos: list[ChannelInfo] = []
         if header := files[file].header:
-            infos = describe_channels(header, len(places))
-        elif (sidecar := sidecar_of(numbers, files[file].name)) is not None:
-            with contextlib.suppress(ArchiveError):
-                if sidecar not in read:  # which may be that of hundreds of files
-                    read = {sidecar: read_small_file(reader, sidecar)}
-                infos = describe_raw(files[file].name, read[sidecar])
-        if len(infos) == len(places):
-            found |= zip(places, infos, strict=True)
+            _add(found, places, describe_channels(header, len(places)))
+        elif (number := sidecar_of(numbers, files[file].name)) is not None:
+            raw_files.setdefault(number, []).append(file)
+    for number, own in raw_files.items():  # each sidecar is read once: it may be that of thousands of files
+        with contextlib.suppress(ArchiveError):
+            sidecar = Sidecar(read_small_file(reader, number))
+            for file in own:
+                _add(found, of_file[file], sidecar.describe(files[file].name))
     return found
+
+
+def _add(
+    found: dict[tuple[int, int], ChannelInfo], places: Sequence[tuple[int, int]], infos: Sequence[ChannelInfo]
+) -> None:
+    if len(infos) == len(places):
+        found |= zip(places, infos, strict=True)
 
 
 def sidecar_of(numbers: Mapping[str, int], name: str) -> int | None:

@@ -41,12 +41,12 @@ def read_folder(reader: ArchiveReader, file: int, stream: str) -> Iterator[BaseR
     file : int
         The raw file in the directory.
     stream : str
-        Stream of its channels, as `sidecar.describe_raw` names it.
+        Stream of its channels, as `sidecar.Sidecar` names it.
 
     Yields
     ------
     BaseRecording or None
-        None if the archive has no metadata of the file that say more than `describe_raw`, or the reader does not accept
+        None if the archive has no metadata of the file that say more than `Sidecar`, or the reader does not accept
         them.
     """
     files = reader.directory.files

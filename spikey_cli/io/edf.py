@@ -8,6 +8,7 @@ Signals have rates of their own. A signal named "EDF Annotations" holds text.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import BinaryIO, NamedTuple
 
@@ -83,16 +84,15 @@ def parse(file: BinaryIO, size: int) -> RecordLayout | None:
 def describe(header: bytes) -> list[ChannelInfo]:
     """Return what the header says of each channel, in the order of the layout."""
     parsed = _parse_header(header)
-    channels = []
-    for samples in parsed.lengths:
-        for signal in parsed.signals:
-            if signal.samples == samples and not signal.is_text:
-                (low, high), (first, last) = signal.physical, signal.digital
-                gain = (high - low) / (last - first) if last != first else None
-                offset = low - first * gain if gain else 0.0
-                rate = parsed.rate(samples)
-                channels.append(ChannelInfo(signal.label, "", rate, unit_name(signal.unit), gain, offset))
-    return channels
+    of_group: dict[int, list[ChannelInfo]] = {samples: [] for samples in parsed.lengths}
+    for signal in parsed.signals:
+        if signal.samples in of_group and not signal.is_text:
+            (low, high), (first, last) = signal.physical, signal.digital
+            gain = (high - low) / (last - first) if last != first else None
+            offset = low - first * gain if gain else 0.0
+            rate, unit = parsed.rate(signal.samples), unit_name(signal.unit)
+            of_group[signal.samples].append(ChannelInfo(signal.label, "", rate, unit, gain, offset))
+    return [*itertools.chain(*of_group.values())]
 
 
 def has_annotations(header: bytes) -> bool:

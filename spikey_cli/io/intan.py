@@ -160,7 +160,10 @@ def describe_part(header: bytes, name: str) -> tuple[SampleType, list[ChannelInf
 @lru_cache(maxsize=2)
 def _streams_of(header: bytes) -> tuple[float, dict[str, _Stream]]:
     """Rate and streams of a folder, which may have a file for each channel."""
-    parsed = _parse_header(header)
+    try:
+        parsed = _parse_header(header)
+    except FAULTS:  # without an exception, for which the cache has no room
+        return 0.0, {}
     return parsed.sample_rate, {stream.name: stream for stream in parsed.streams}
 
 

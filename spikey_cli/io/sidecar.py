@@ -8,7 +8,7 @@
 
 All store 16-bit samples. Rates are rounded to whole Hz (`whole_rate`). Any other form is ignored.
 
-`describe_raw` reads more of them, for archives that hold both: names, exact rates and gains of channels, and which
+`Sidecar` reads more of them, for archives that hold both: names, exact rates and gains of channels, and which
 channel is that of synchronisation.
 """
 
@@ -18,6 +18,8 @@ import contextlib
 import math
 import os
 import re
+from collections import Counter
+from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -28,7 +30,7 @@ from .layout import whole_rate
 from .raw import RawFormat
 from .reading import FAULTS, ChannelInfo, unit_name
 
-MAX_BYTES = 4 << 20
+MAX_BYTES = 1 << 20
 """Longest sidecar that is read; those of probes have about 10,000 bytes."""
 
 SIGNALS, ANALOG, SYNC = "signals", "ADC", "sync"
@@ -74,17 +76,34 @@ def sidecar_names(path: PurePath) -> list[str]:
     return [str(path.parent / name) for name in intan.HEADER_FILES] if path.suffix == ".dat" else []
 
 
-def describe_raw(name: str, sidecar: bytes) -> list[ChannelInfo]:
-    """Return what a sidecar says of the channels of a raw file of this name; nothing if it is malformed."""
-    text = _text(sidecar)
-    try:
-        if sidecar.startswith(intan.MAGIC):
-            return intan.describe_part(sidecar, name)[1]
-        if PurePosixPath(name).name == "continuous.dat":
-            return _describe_open_ephys(text, PurePosixPath(name).parent.name)
-        return _describe_spikeglx(_spikeglx_fields(text))
-    except _FAULTS:
-        return []
+class Sidecar:
+    """A sidecar in an archive: what it says of the channels of raw files, of which thousands may have the same one.
+
+    Parameters
+    ----------
+    data : bytes
+        The file; if it is malformed, it says nothing.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def describe(self, name: str) -> list[ChannelInfo]:
+        """Return what it says of each channel of the raw file of this name, or nothing."""
+        try:
+            if self._data.startswith(intan.MAGIC):
+                return intan.describe_part(self._data, name)[1]
+            if PurePosixPath(name).name == "continuous.dat":
+                return _describe_open_ephys(self._open_ephys_streams[PurePosixPath(name).parent.name])
+            return _describe_spikeglx(_spikeglx_fields(_text(self._data)))
+        except _FAULTS:
+            return []
+
+    @cached_property
+    def _open_ephys_streams(self) -> dict[str, Any]:
+        with contextlib.suppress(*_FAULTS):
+            return _open_ephys_streams(_text(self._data))
+        return {}
 
 
 def _read(path: Path) -> bytes:
@@ -142,15 +161,17 @@ def _from_spikeglx(text: str) -> RawFormat:
     return _raw_format(int(fields["nSavedChans"]), float(fields[_SPIKEGLX_RATES[fields["typeThis"]]]))
 
 
-def _open_ephys_stream(text: str, folder: str) -> Any:
+def _open_ephys_streams(text: str) -> dict[str, Any]:
+    """The streams by their folders, of which each has one."""
     import json
 
-    (stream,) = (stream for stream in json.loads(text)["continuous"] if stream["folder_name"].strip("/\\") == folder)
-    return stream
+    streams = json.loads(text)["continuous"]
+    folders = [stream["folder_name"].strip("/\\") for stream in streams]
+    counts = Counter(folders)
+    return {folder: stream for folder, stream in zip(folders, streams, strict=True) if counts[folder] == 1}
 
 
-def _describe_open_ephys(text: str, folder: str) -> list[ChannelInfo]:
-    stream = _open_ephys_stream(text, folder)
+def _describe_open_ephys(stream: Any) -> list[ChannelInfo]:
     rate = float(stream["sample_rate"])
     channels = []
     for channel in stream["channels"]:
@@ -163,7 +184,7 @@ def _describe_open_ephys(text: str, folder: str) -> list[ChannelInfo]:
 
 
 def _from_open_ephys(text: str, folder: str) -> RawFormat:
-    stream = _open_ephys_stream(text, folder)
+    stream = _open_ephys_streams(text)[folder]
     return _raw_format(stream["num_channels"], stream["sample_rate"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from support.sidecars import BOARD, PROBE, write_neuropixels_spikeglx, write_nod
 
 import spikey_cli
 from spikey_cli.analysis.traces import read_traces
-from spikey_cli.io.sidecar import describe_raw
+from spikey_cli.io import intan
+from spikey_cli.io.sidecar import Sidecar
 
 AP, LF = "run_g0_imec0/run_g0_t0.imec0.ap.bin", "run_g0_imec0/run_g0_t0.imec0.lf.bin"
 
@@ -132,7 +134,7 @@ ONEBOX = {
 )
 def test_gains_of_spikeglx(fields, gains):
     sidecar = "\n".join(f"{key}={value}" for key, value in fields.items()).encode()
-    described = describe_raw("a.bin", sidecar)
+    described = Sidecar(sidecar).describe("a.bin")
     assert [channel.gain for channel in described] == [gain and pytest.approx(gain) for gain in gains]
 
 
@@ -147,4 +149,24 @@ def test_gains_of_spikeglx(fields, gains):
     ],
 )
 def test_malformed_sidecars_say_nothing(name, sidecar):
-    assert describe_raw(name, sidecar) == []
+    assert Sidecar(sidecar).describe(name) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "start", "name"),
+    [
+        (json, "loads", b"{", "continuous/{}/continuous.dat"),
+        (intan, "_parse_header", intan.RHD, "amp-A-{}.dat"),
+    ],
+)
+def test_a_malformed_sidecar_of_many_files_is_parsed_once(monkeypatch, module, function, start, name):
+    calls = []
+
+    def parse(data: object) -> None:
+        calls.append(data)
+        raise ValueError("malformed")
+
+    monkeypatch.setattr(module, function, parse)
+    sidecar = Sidecar(start + b"some text")
+    assert [sidecar.describe(name.format(i)) for i in range(20)] == [[]] * 20
+    assert len(calls) == 1
