@@ -191,6 +191,12 @@ def test_the_man_page_is_that_of_the_help():
     assert (DOCS / "spikey.1").read_text(encoding="utf-8") == man_page(), "run python docs/manpage.py"
 
 
+def test_actions_of_workflows_are_pinned():
+    for workflow in (ROOT / ".github/workflows").glob("*.yml"):
+        for action in re.findall(r"uses: (.*)", workflow.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+", action), f"{workflow.name}: {action}"
+
+
 def test_the_citation_is_of_this_version():
     assert f"\nversion: {spikey_cli.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
