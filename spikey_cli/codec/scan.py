@@ -207,14 +207,22 @@ def scan(source: Path | Source) -> ScannedSource:
                 f"{source}: its samples are no integers times a gain; round them, or pass verbatim=True to store "
                 "them with little gain"
             )
+    may_be_silent = _may_be_silent(layouts, surveys)
     found = [
-        ScannedSource(source, source.name, status, layout, *survey.quantizer(), survey.scaling, records, i)
+        ScannedSource(source, source.name, status, layout, *survey.quantizer(may_be_silent), survey.scaling, records, i)
         for i, (layout, survey) in enumerate(zip(layouts, surveys, strict=True))
         if survey is not None
     ]
     if len(found) < len(layouts) or any(map(_has_long_scalings, found)):
         return verbatim
     return verbatim._replace(records=records, groups=tuple(found)) if records else found[0]._replace(group=-1)
+
+
+def _may_be_silent(layouts: Sequence[Layout], surveys: Sequence[_Survey | None]) -> bool:
+    """Return whether groups of constant channels may take nothing: if others make most of the file, it is no bomb."""
+    sizes = [layout.n_frames * layout.frame_bytes for layout in layouts]
+    silent = [survey is not None and survey.is_silent for survey in surveys]
+    return 2 * sum(size for size, is_silent in zip(sizes, silent, strict=True) if is_silent) <= sum(sizes)
 
 
 def _has_long_ends(layout: Layout) -> bool:
@@ -328,13 +336,21 @@ class _Survey:
         """Some finite escaped samples of each channel."""
         return tuple(each[np.isfinite(each)] for each in self._escaped)
 
-    def quantizer(self) -> tuple[Quantizer, tuple[np.ndarray, ...]]:
+    @property
+    def is_silent(self) -> bool:
+        """Whether all channels are constant."""
+        return self._by_channel.is_silent(self._layout.channels)
+
+    def quantizer(self, may_be_silent: bool = False) -> tuple[Quantizer, tuple[np.ndarray, ...]]:
         """Return the quantizer, and the residuals of each channel."""
         all_values = identity(self.scaling.integer_bytes if self.scaling else int(self._layout.sample_type))
         candidates = (
             each
             for whole in (self._search.quantizer(), all_values)
-            for each in (self._by_channel.quantizer(whole, self._layout.channels), whole)
+            for each in (
+                self._by_channel.quantizer(whole, self._layout.channels, may_be_silent=may_be_silent),
+                whole,
+            )
         )
         room = _table_room(self._layout)
         quantizer = next((each for each in candidates if len(pack_quantizer(each)) <= room), all_values)

@@ -229,8 +229,15 @@ class ChannelSearch:
             elif kind != "identity":
                 self._values[i] = search
 
-    def quantizer(self, whole: Quantizer, n_channels: int) -> Quantizer:
-        """Return the file's quantizer: `whole`, that of all its samples, or one by channel."""
+    def is_silent(self, n_channels: int) -> bool:
+        """Return whether all channels are constant."""
+        return len(self._values) == n_channels and all(search.n_values == 1 for search in self._values.values())
+
+    def quantizer(self, whole: Quantizer, n_channels: int, *, may_be_silent: bool = False) -> Quantizer:
+        """Return the file's quantizer: `whole`, that of all its samples, or one by channel.
+
+        If all channels are constant, it is `whole`, unless `may_be_silent`.
+        """
         channels: list[Quantizer] = [whole] * n_channels
         for i, search in self._values.items():
             own = search.quantizer()
@@ -247,7 +254,7 @@ class ChannelSearch:
                     channels[i] = lattice
         for i, (source, offset, is_negated) in self._copies.items():
             channels[i] = Copy(source, channels[source], offset, is_negated)
-        if all(each.size == 1 for each in channels):
+        if all(each.size == 1 for each in channels) and not may_be_silent:
             return whole  # a silent file would take next to nothing, and be refused as a bomb
         return whole if all(each is whole for each in channels) else ByChannel(channels)
 

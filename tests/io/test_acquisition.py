@@ -293,3 +293,23 @@ def test_floats_that_are_no_integers_are_kept_verbatim(tmp_path):
     assert "stored byte for byte" in str(result.warnings[0])
     spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "out")
     assert (tmp_path / "out" / made.name).read_bytes() == data
+
+
+def test_channels_that_are_never_used_take_nothing(tmp_path):
+    """RHS files have words of stimulation for each amplifier."""
+    made = acquisition.rhs(np.random.default_rng(3), records=60)
+    path = written(tmp_path, made)
+    with_words = spikey_cli.compress([path], tmp_path / "a.spk").archive_bytes
+    report = spikey_cli.info(tmp_path / "a.spk")
+    quantizers = {channel["stream"]: channel["quantizer"] for channel in report["channels"]}
+    assert quantizers["stimulation"] == "constant -32768"
+    assert quantizers["amplifier"] != "constant -32768"
+    spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "out")
+    assert (tmp_path / "out" / made.name).read_bytes() == made.data
+    with spikey_cli.open(tmp_path / "a.spk", ["a.rhs:stimulation"]) as recording:
+        assert (recording[100:200] == -32768).all()
+    names = [name for name, group in zip("abcdef", made.groups, strict=True) if group.min() < group.max()]
+    for name, group in zip("abcdef", made.groups, strict=True):
+        np.save(tmp_path / f"{name}.npy", group.astype(np.int16))
+    without = spikey_cli.compress([tmp_path / f"{name}.npy" for name in names], tmp_path / "b.spk").archive_bytes
+    assert with_words < without + 1500
