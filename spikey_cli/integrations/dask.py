@@ -49,7 +49,7 @@ _CONNECT_TIMEOUT = 10.0  # seconds
 _ANY_PORT = "127.0.0.1:0"
 _CLOSE_TIMEOUT = 0.5  # seconds for a local worker to end before it is killed
 _POLL_INTERVAL = 1.0  # seconds between two checks of the workers
-_INSTALL = "install the same release of spikey-cli there: pip install spikey-cli=={}"
+_INSTALL = "install spikey-cli {} there with pip, from the same wheel or checkout as here"
 
 
 class Cluster(Workers):

@@ -222,9 +222,7 @@ class TestUnusableWorkers:
         harness.add_worker()
         monkeypatch.setattr(spikey_cli, "__version__", "9.9.9")
         with (
-            pytest.raises(
-                ClusterError, match=r"has 0\..*, and this is 9.9.9; install .* pip install spikey-cli==9.9.9"
-            ),
+            pytest.raises(ClusterError, match=r"has 0\..*, and this is 9.9.9; install spikey-cli 9.9.9 there"),
             integration.open_cluster(harness.address, patience=3600),
         ):
             pass
@@ -246,7 +244,7 @@ class TestUnusableWorkers:
         harness.add_worker(PYTHONPATH=broken_path)
         with (
             pytest.raises(
-                ClusterError, match=r"tcp://.* cannot import spikey-cli \(.*there is none.*\), .* pip install"
+                ClusterError, match=r"tcp://.* cannot import spikey-cli \(.*there is none.*\), .* install spikey-cli"
             ),
             integration.open_cluster(harness.address, patience=3600),
         ):
