@@ -14,6 +14,7 @@ import numpy as np
 
 from ..codec.block_plan import plan_blocks
 from ..codec.blocks import FileChangedError, encode_block, read_block
+from ..codec.coder_choice import choose_coder
 from ..codec.presets import DEFAULT_PRESET, PRESETS, Preset, find_preset
 from ..codec.scan import ScannedSource, SourceChangedError
 from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter
@@ -58,7 +59,8 @@ class Encoding:
     Parameters
     ----------
     coder : {"rice", "range", "huffman"}, optional
-        The entropy coder: "range" compresses best, "rice" is fastest. By default that of the preset.
+        The entropy coder: "range" compresses best, "rice" is fastest. By default that of the preset; "default" takes
+        "rice", or "range" where Rice codes are more than a sixteenth longer.
     predictor : Predictor, optional
         The prediction network; by default the one that comes with the package.
     peers : bool, optional
@@ -90,8 +92,9 @@ class Encoding:
     preset: str = DEFAULT_PRESET
 
     def __post_init__(self) -> None:
-        preset = find_preset(self.preset)
-        find_coder(self.coder or preset.coder)
+        find_preset(self.preset)
+        if self.coder:
+            find_coder(self.coder)
 
 
 @dataclass(frozen=True)
@@ -255,7 +258,7 @@ def compress(
                         written = write_archive(
                             scanned,
                             file,
-                            find_coder(encoding.coder or preset.coder),
+                            find_coder(encoding.coder) if encoding.coder else None,
                             predictor,
                             pool,
                             preset=preset,
@@ -379,7 +382,7 @@ class Written(NamedTuple):
 def write_archive(
     sources: Sequence[ScannedSource],
     file: BinaryIO,
-    coder: Coder,
+    coder: Coder | None,
     predictor: Predictor | None,
     workers: Workers,
     *,
@@ -395,12 +398,12 @@ def write_archive(
     sources : sequence of ScannedSource
     file : binary file
         Open for writing, empty.
-    coder : Coder
+    coder : Coder or None
+        None: that of the preset.
     predictor : Predictor or None
         None: the adaptation alone predicts.
     workers : Workers
     preset : Preset
-        Its coder is not looked at.
     peers, embed_model, progress
         As in `Encoding` and `compress`.
 
@@ -418,16 +421,19 @@ def write_archive(
     units = [entry.unit for entry in files]
     verbatim = [[i] for i, s in enumerate(members) if s.layout is None and not s.groups and files[i].frames]
     model = NO_MODEL if predictor is None else predictor.digest[: len(NO_MODEL)]
-    logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
     done, total = 0, sum(entry.frames * entry.frame_bytes for entry in files)
     if predictor is None or not predictor.message_peers:
         topology = topology.without_metrics()
     embedded = _embedded_model(predictor, embed_model, sum(entry.size for entry in files))
-    writer = ArchiveWriter(file, coder.number, preset.effort, model, Directory(files, topology, embedded))
+    directory = Directory(files, topology, embedded)
+    blocks = plan_blocks(sessions, frames, channels, units)
+    coder = coder or choose_coder(members, directory, blocks, predictor, workers, preset)
+    logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
+    writer = ArchiveWriter(file, coder.number, preset.effort, model, directory)
 
     for digest, entry in zip(writer.digests, files, strict=True):
         digest.update(entry.header)
-    blocks = plan_blocks(sessions, frames, channels, units) + plan_blocks(verbatim, frames, channels, units)
+    blocks += plan_blocks(verbatim, frames, channels, units)
     for block_parts in blocks:
         block_parts.sort(key=lambda part: files[part.file].layout is None)
     across, within = workers.for_blocks(len(blocks))

@@ -1,7 +1,7 @@
 """Presets: points between speed and size. An archive names the effort; its coder stands beside it.
 
 fast       a short adaptation, and the coder that is fastest
-default    between the two
+default    between the two; the coder that is fast, unless it wastes many bits
 best       longer predictions that learn from every sample, and the coder that is smallest
 """
 
@@ -15,8 +15,8 @@ class Preset(NamedTuple):
 
     effort: int
     """How much the adaptation learns, as archives store it; see `core/c/spikey.h`."""
-    coder: str
-    """Name of the coder, unless another is asked for."""
+    coder: str | None
+    """Name of the coder, unless another is asked for; None: see `coder_choice`."""
     earlier: int
     """Most channels of earlier coding passes that a channel references."""
     lanes: int
@@ -26,7 +26,7 @@ class Preset(NamedTuple):
     """
 
 
-PRESETS = {"fast": Preset(1, "rice", 2, 64), "default": Preset(2, "rice", 4, 8), "best": Preset(3, "range", 8, 8)}
+PRESETS = {"fast": Preset(1, "rice", 2, 64), "default": Preset(2, None, 4, 8), "best": Preset(3, "range", 8, 8)}
 """All presets by name."""
 
 DEFAULT_PRESET = "default"
