@@ -27,20 +27,21 @@ if TYPE_CHECKING:
     "--fast",
     "preset",
     flag_value="fast",
-    help="Fastest; archives are about 1 % larger than by default.",
+    help="Fastest; archives are about 1 % larger than by default, 15 % where samples take few bits.",
 )
 @click.option(
     "-9",
     "--best",
     "preset",
     flag_value="best",
-    help="Smallest, about 6 % below the default, and slowest.",
+    help="Smallest, about 2 % below the default, and slowest.",
 )
 @click.option(
     "--coder",
     type=click.Choice(list(CODERS)),
     metavar="NAME",
-    help="Entropy coder instead of the preset's: range (smallest), rice or huffman. Pipes use range.",
+    help="Entropy coder: range (smallest), rice or huffman; by default rice, or range where Rice codes would be more than "
+    "a sixteenth longer. Pipes use range.",
 )
 @RAW
 @RATE
