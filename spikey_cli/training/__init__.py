@@ -1,4 +1,4 @@
-"""Training of predictors with PyTorch, and their export as exact integer ONNX graphs. Needs the extra `train`.
+"""Training of predictors with PyTorch, and their export as exact integer ONNX graphs. Needs PyTorch and onnx.
 
 Imports `analysis` (for its plots), `api` and below; only `cli` imports it.
 

@@ -180,6 +180,20 @@ def test_dependencies_are_those_of_the_readme():
     assert set(re.findall(r"^\| `(\w+)` \|", extras, re.MULTILINE)) == known
 
 
+def test_nothing_advises_to_install_what_is_on_no_index():
+    """Extras are those of a checkout; messages and pages name the packages."""
+    for path in [
+        *(ROOT / "spikey_cli").rglob("*.py"),
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.*"),
+        *ROOT.glob("examples/*.ipynb"),
+    ]:
+        if path.suffix in (".py", ".md", ".ipynb", ".1"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"pip install [^\n`]*spikey-cli", text), path
+            assert "spikey-cli[" not in text, path
+
+
 def test_contributing_names_every_folder():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     folders = {f"{path.parent.name}/" for path in (ROOT / "spikey_cli").glob("*/__init__.py")}
