@@ -44,12 +44,14 @@ def train(
     try:
         import torch
 
+        from ..analysis.plotting import check_installed
         from ..training.config import read_config
         from ..training.train import train as run
     except ModuleNotFoundError as error:
         raise MissingPackageError(
             f"training needs {error.name}: pip install torch onnx pydantic PyYAML tensorboard matplotlib"
         ) from error
+    check_installed()
     if workers:
         torch.set_num_threads(workers)
     recipe = read_config(config)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from ..analysis.plotting import new_figure, png_bytes
 from ..core.residual_log import UNIT
@@ -30,8 +31,6 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, *, resume: bool) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "log.csv"
