@@ -15,6 +15,7 @@ from .options import (
     CHANNELS,
     FORCE,
     MODEL,
+    PATH_TEXT,
     START,
     STOP,
     THREADS,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write channels over a range of time, as array or WAV.")
 @ARCHIVE
-@click.argument("target", metavar="OUT.npy|OUT.wav|DIR/")
+@click.argument("target", type=PATH_TEXT, metavar="OUT.npy|OUT.wav|DIR/")
 @CHANNELS
 @START
 @STOP

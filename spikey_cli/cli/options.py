@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from ..errors import SpikeyError
 from ..model.zoo import shipped_models
 from ..system.names import name_of_path
-from ..system.remote import is_url
+from ..system.remote import is_url, location
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -53,7 +53,19 @@ for errors of commands that do not.
 _LISTED_BY = {"channels": "spikey info --all", "files": "spikey info --all", "seconds": "spikey info"}
 """The commands that print the possible values."""
 
-PATH = click.Path(path_type=Path)
+
+class _LocalPath(click.Path):
+    """The path of a file or folder on this machine."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_url(value):
+            self.fail(f"{location(value)} is a URL; archives are read at URLs, all else is read and written locally")
+        return super().convert(value, param, ctx)
+
+
+PATH = _LocalPath(path_type=Path)
+PATH_TEXT = _LocalPath(path_type=str)
+"""A path that keeps a separator at its end."""
 
 
 class _Archive(click.Path):
@@ -66,11 +78,11 @@ class _Archive(click.Path):
 ARCHIVE = click.argument("archive", type=_Archive(path_type=Path), metavar="ARCHIVE")
 
 
-class _Picture(click.Path):
+class _Picture(_LocalPath):
     """The path of a PNG file, which must end in .png: `--plot recording.wav -f` must not overwrite the recording."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = Path(value)
+        path: Path = super().convert(value, param, ctx)
         if path.suffix.lower() != ".png":
             self.fail(f"{value!r} does not end in .png; pictures are PNG files")
         return path

@@ -110,6 +110,21 @@ def test_errors_name_the_url_and_not_its_secrets(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_not_read_or_written_at_urls(server, tmp_path):
+    url = f"{server.url}/a.spk"
+    for command in (
+        ["compress", f"{server.url}/a.wav", tmp_path / "a.spk"],
+        ["compress", tmp_path / "a.wav", "s3://bucket/a.spk"],
+        ["extract", url, "s3://bucket/a.npy"],
+        ["decompress", url, "s3://bucket/a"],
+        ["plot", "--out", "s3://bucket/a.png", url],
+        ["diff", url, "s3://bucket/a"],
+    ):
+        printed = " ".join(run(*command, status=2).split())
+        assert "is a URL; archives are read at URLs, all else is read and written locally" in printed, command
+    assert server.requests == 0
+
+
 def test_an_archive_that_is_replaced_while_it_is_read(server, folder, samples):
     path = folder / "replaced.spk"
     path.write_bytes((folder / "a.spk").read_bytes())
