@@ -124,6 +124,8 @@ class _Comparison:
         self._offset = 0
         if path is None:
             raise self._differs("is missing in the folder")
+        if path.exists() and not path.is_file():  # reading a pipe would wait for a writer
+            raise self._differs("is no file in the folder")
         self._path = path
 
     def append(self, *pieces: Bytes) -> None:

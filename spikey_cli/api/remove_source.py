@@ -83,13 +83,19 @@ def remove_sources(
     if any(isinstance(failure, ArchiveError) for failure in failures):
         return 0, tuple(failures)  # a disk or memory that failed once is not trusted with the other files
     deleted = 0
+    links: dict[tuple[int, ...], list[_Comparison]] = {}  # by file: deleting one changes the state of the others
     for name in paths:
         if name in comparisons and comparisons[name].is_equal:
-            try:
-                comparisons[name].delete()
+            links.setdefault(comparisons[name].identity, []).append(comparisons[name])
+    for own in links.values():
+        try:
+            for comparison in own:
+                comparison.check()
+            for comparison in own:
+                comparison.delete()
                 deleted += 1
-            except InputError as error:
-                failures.append(error)
+        except InputError as error:
+            failures.append(error)
     return deleted, tuple(failures)
 
 
@@ -119,10 +125,18 @@ class _Comparison:
     def discard(self) -> None:
         """Do nothing: nothing was written."""
 
-    def delete(self) -> None:
-        """Delete the source. Raises InputError if it has changed, or cannot be deleted."""
+    @property
+    def identity(self) -> tuple[int, ...]:
+        """What all names of the file have in common."""
+        return self._state[-2:]
+
+    def check(self) -> None:
+        """Raise InputError if the source has changed."""
         if _file_state(self._path) != self._state:
             raise self._changed()
+
+    def delete(self) -> None:
+        """Delete the source. Raises InputError if it cannot be deleted."""
         try:
             self._path.unlink()
         except OSError as error:

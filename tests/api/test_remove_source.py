@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import re
 import signal
 from dataclasses import replace
@@ -125,6 +126,14 @@ class TestRemovingSources:
         with pytest.raises(InputError, match=r"link.wav: is a link or not a regular file, and is kept"):
             spikey_cli.compress([paths[1], link], tmp_path / "o.spk", remove_source=True)
         assert [path.exists() for path in (*paths, link)] == [True, False, True]
+
+    def test_hard_links_are_all_deleted(self, tmp_path, random):
+        (path,) = write_session(tmp_path / "in", random, 1, 600)
+        os.link(path, tmp_path / "in" / "other.wav")
+        os.link(path, tmp_path / "kept.wav")
+        result = spikey_cli.compress([tmp_path / "in"], tmp_path / "o.spk", recursive=True, remove_source=True)
+        assert (result.failures, list((tmp_path / "in").iterdir())) == ((), [])
+        assert spikey_cli.verify(tmp_path / "o.spk").bytes == 2 * (tmp_path / "kept.wav").stat().st_size
 
     def test_dangerous_combinations_are_refused(self, tmp_path, random):
         paths = write_session(tmp_path / "in", random)

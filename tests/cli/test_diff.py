@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,9 @@ def test_what_is_no_folder_or_no_archive(archive, live, folder, tmp_path):
     assert "cannot read the folder: Not a directory" in run("diff", archive, folder / "thread0.wav", status=1)
     assert "cannot read the folder: No such file" in run("diff", archive, tmp_path / "absent", status=1)
     assert "is a live stream, not an archive of files" in run("diff", live, folder, status=1)
+
+
+def test_a_pipe_is_not_read(archive, folder):
+    (folder / "thread1.wav").unlink()
+    os.mkfifo(folder / "thread1.wav")
+    assert run("diff", archive, folder, status=1).splitlines()[0] == "thread1.wav: is no file in the folder"
