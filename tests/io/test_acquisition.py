@@ -241,7 +241,8 @@ def test_native_files_are_about_as_small_as_their_samples(name, tmp_path):
     spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "out")
     assert (tmp_path / "out" / name).read_bytes() == path.read_bytes()
     wavs = acquisition.as_wavs(path, tmp_path / "wavs")
-    assert compressed.archive_bytes < 1.03 * spikey_cli.compress(wavs, tmp_path / "wavs.spk").archive_bytes
+    alone = spikey_cli.compress(wavs, tmp_path / "wavs.spk").archive_bytes
+    assert compressed.archive_bytes < 1.03 * alone + 256  # the samples of one file are a ramp, and take nearly nothing
 
 
 def test_info_of_files_that_say_nothing(tmp_path):
