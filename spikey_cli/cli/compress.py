@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     "--coder",
     type=click.Choice(list(CODERS)),
     metavar="NAME",
-    help="Entropy coder: range (smallest), rice or huffman; by default rice, or range where Rice codes would be more than "
-    "a sixteenth longer. Pipes use range.",
+    help="Entropy coder: range (smallest), rice or huffman; by default rice, or range where Rice codes would be more "
+    "than a sixteenth longer. Pipes use range.",
 )
 @RAW
 @RATE

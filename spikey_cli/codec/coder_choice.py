@@ -1,7 +1,7 @@
 """The coder of an archive for which none is asked: Rice, unless its samples take so few bits that it wastes many.
 
-A Rice code is never shorter than a bit, and about 3 % longer than the entropy where samples take some bits. A piece of a
-block is encoded both ways.
+A Rice code is never shorter than a bit, and about 3 % longer than the entropy where samples take some bits. A piece of
+a block is encoded both ways.
 """
 
 from __future__ import annotations
