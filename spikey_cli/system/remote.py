@@ -258,8 +258,13 @@ _cache = _Cache()
 def _file_system(url: str) -> tuple[Any, str]:
     try:
         import fsspec
+        import fsspec.asyn
     except ModuleNotFoundError as error:
         raise _missing(url) from error
+    if not hasattr(fsspec.asyn, "reset_after_fork"):  # a forked process would wait for ever
+        raise MissingPackageError(
+            f"{location(url)}: fsspec {fsspec.__version__} is too old; install 2025.5.1 or newer: pip install -U fsspec"
+        )
     system, path = fsspec.core.url_to_fs(url)
     return system, path
 

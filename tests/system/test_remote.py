@@ -209,6 +209,12 @@ def test_without_the_packages(monkeypatch, url, packages):
         RemoteFile(url)
 
 
+def test_a_release_of_fsspec_that_cannot_be_forked(monkeypatch):
+    monkeypatch.delattr("fsspec.asyn.reset_after_fork")
+    with pytest.raises(MissingPackageError, match="is too old; install 2025"):
+        RemoteFile("https://host/a")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_reads(server, file, data):
     """The thread that talks to servers is not forked."""
