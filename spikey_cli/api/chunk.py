@@ -231,6 +231,9 @@ def _allocate(layout: Layout, out: np.ndarray | None) -> np.ndarray:
 
 def _load(file: np.ndarray) -> np.ndarray:
     """Load the array of an .npy file that is given as uint8."""
+    fields = parse_header(file[:_MAX_NPY_HEADER].tobytes())
+    if fields and math.prod(fields.shape) * fields.dtype.itemsize > file.size - fields.length:
+        raise _damaged("chunk.npy states more values than it holds")  # before memory is asked for them
     try:
         return np.load(io.BytesIO(file.data), allow_pickle=False, max_header_size=_MAX_NPY_HEADER)
     except FAULTS as error:
