@@ -75,8 +75,8 @@ def savers() -> dict[str, Save | None]:
     return {
         "Spikey, Zarr (`range`)": in_zarr(*spikey),
         **{
-            f"Spikey, Zarr, preset {preset} (`{made.coder}`)": in_zarr(*spikey, coder=made.coder, preset=preset)
-            for preset, made in PRESETS.items()
+            f"Spikey, Zarr, preset {preset} (`{coder}`)": in_zarr(*spikey, coder=coder, preset=preset)
+            for preset, coder in {name: preset.coder or "rice" for name, preset in PRESETS.items()}.items()
         },
         **{f"Spikey, archive, preset {preset}": in_archive(preset) for preset in PRESETS},
         "WavPack, level 3": in_zarr("wavpack_numcodecs", "WavPack", level=3),
