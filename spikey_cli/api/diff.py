@@ -20,6 +20,7 @@ from ..model.predictor import Predictor
 from ..system.names import name_of_path
 from ..system.progress import Progress
 from .decompress import restore
+from .inputs import is_same_file
 
 
 @dataclass(frozen=True)
@@ -182,15 +183,9 @@ def _files_below(root: Path, archive: str | os.PathLike[str]) -> Iterator[tuple[
     def unreadable(error: OSError) -> None:
         raise InputError(system_fault(error.filename, "read the folder", error)) from error
 
+    status = os.stat(archive) if os.path.exists(archive) else None  # it may be a URL
     for folder, subfolders, names in os.walk(root, onerror=unreadable):
         for name in [*names, *(each for each in subfolders if os.path.islink(os.path.join(folder, each)))]:
             path = Path(folder, name)
-            if not _is_same(path, archive):
+            if status is None or not is_same_file(path, status):
                 yield name_of_path(path.relative_to(root).as_posix()), path
-
-
-def _is_same(path: Path, archive: str | os.PathLike[str]) -> bool:
-    try:
-        return os.path.samefile(path, archive)
-    except OSError:
-        return False

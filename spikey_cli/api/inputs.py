@@ -127,7 +127,7 @@ def check_not_input(archive: Path, inputs: Sequence[str | os.PathLike[str] | Sou
         return
     status = os.stat(archive)
     for item in inputs:
-        if isinstance(item, (str, os.PathLike)) and _is_same_file(item, status):
+        if isinstance(item, (str, os.PathLike)) and is_same_file(item, status):
             raise InputError(f"{archive}: is an input and the archive at once; name another archive")
 
 
@@ -144,7 +144,8 @@ def check_replaceable(archive: Path) -> None:
         )
 
 
-def _is_same_file(path: str | os.PathLike[str], archive: os.stat_result) -> bool:
+def is_same_file(path: str | os.PathLike[str], archive: os.stat_result) -> bool:
+    """Return whether a path leads to the file that has this status."""
     try:
         return os.path.samestat(os.stat(path), archive)
     except (OSError, ValueError):
@@ -157,7 +158,7 @@ def without_archive(sources: Sequence[Source], archive: Path) -> tuple[list[Sour
         return list(sources), []
     status = os.stat(archive)
     others = [
-        source for source in sources if not (isinstance(source, FileSource) and _is_same_file(source.path, status))
+        source for source in sources if not (isinstance(source, FileSource) and is_same_file(source.path, status))
     ]
     if len(others) == len(sources):
         return others, []

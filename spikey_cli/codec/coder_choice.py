@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..container.archive import FileDigest
 from ..container.directory import Directory
 from ..container.parts import Part
-from ..core.coders import CODERS, Coder
+from ..core.coders import Coder, find_coder
 from ..model.predictor import Predictor
 from ..system.workers import Workers
 from .blocks import FileChangedError, encode_block, read_block
@@ -55,8 +55,8 @@ def choose_coder(
         If the predictor fails its self-test.
     """
     if preset.coder:
-        return CODERS[preset.coder]
-    rice, range_coder = CODERS["rice"], CODERS["range"]
+        return find_coder(preset.coder)
+    rice, range_coder = find_coder("rice"), find_coder("range")
     parts = _trial(directory, blocks[len(blocks) // 2]) if blocks else []
     if not parts:
         return rice

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import InputError, system_fault
 from ..system.names import name_of_path
+from ..system.random_access import RangeFile
 from .layout import MAX_RATE
 from .npy import header, is_predictable
 from .raw import RawFormat
@@ -281,35 +282,22 @@ class ArraySource:
         return header_part + data[first - skipped : stop - skipped].tobytes()
 
 
-class _ArrayFile(io.RawIOBase):
+class _ArrayFile(RangeFile):
     """The .npy file of an array as a file object."""
 
     def __init__(self, source: ArraySource) -> None:
         super().__init__()
         self.name = source.name
+        self.size = source.status().size
         self._source = source
-        self._size = source.status().size
-        self._at = 0
 
-    def readable(self) -> bool:
-        return True
+    def read_at(self, offset: int, count: int) -> bytes:
+        stop = min(offset + count, self.size)
+        return self._source.read(offset, stop) if stop > offset else b""
 
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence])
-        return self._at
-
-    def read(self, count: int | None = -1) -> bytes:
-        stop = self._size if count is None or count < 0 else min(self._at + count, self._size)
-        if stop <= self._at:
-            return b""
-        data = self._source.read(self._at, stop)
-        self._at = stop
+    def read(self, count: int | None = -1) -> bytes:  # without the copy that `readinto` makes
+        data = self.read_at(self._at, self.size if count is None or count < 0 else count)
+        self._at += len(data)
         return data
 
 

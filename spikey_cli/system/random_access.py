@@ -9,12 +9,53 @@ from __future__ import annotations
 import io
 import os
 import threading
-from typing import BinaryIO
-
-from .remote import RemoteFile
+from typing import Any, BinaryIO
 
 _HAS_PREAD = hasattr(os, "pread")
 _MAX_READ = 1 << 30  # some systems reject reads of more than 2 GiB
+
+
+class RangeFile(io.RawIOBase):
+    """A file object of what can be read at any offset: a subclass has `size`, and defines `read_at`."""
+
+    size: int
+    """Size in bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = 0
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Read `count` bytes at `offset`, or fewer at the end of the file."""
+        raise NotImplementedError
+
+    def check_after_damage(self) -> None:
+        """Raise ArchiveError if the file has changed since it was opened: that is why its parts do not fit together."""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Set the position."""
+        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence])
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read into a buffer, from the position on."""
+        view = memoryview(buffer).cast("B")
+        data = self.read_at(self._at, len(view))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 class RandomAccess:
@@ -43,7 +84,7 @@ class RandomAccess:
 
     def check_after_damage(self) -> None:
         """Raise ArchiveError if damage was found because a remote file has changed since it was opened."""
-        if isinstance(self._file, RemoteFile):
+        if isinstance(self._file, RangeFile):
             self._file.check_after_damage()
 
     def read(self, offset: int, count: int) -> bytes:
@@ -58,7 +99,7 @@ class RandomAccess:
         ValueError
             The file was closed, possibly by another thread during the read.
         """
-        if isinstance(self._file, RemoteFile):
+        if isinstance(self._file, RangeFile):
             return self._file.read_at(offset, count)
         if not self._uses_pread:
             with self._lock:

@@ -7,7 +7,6 @@ larger and larger requests, so that a whole file takes few of them. Nothing here
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
 import threading
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 
 from ..errors import ArchiveError, MissingPackageError, SpikeyError
 from .progress import waiting
+from .random_access import RangeFile
 
 BLOCK_BYTES = 1 << 16
 """The smallest number of bytes that is read."""
@@ -68,7 +68,7 @@ def open_binary(path: str | os.PathLike[str]) -> BinaryIO:
     return cast(BinaryIO, RemoteFile(str(path))) if is_url(path) else open(path, "rb")
 
 
-class RemoteFile(io.RawIOBase):
+class RemoteFile(RangeFile):
     """A file at a URL. Several threads may read, and so may processes that are forked while none of them reads.
 
     Parameters
@@ -93,7 +93,6 @@ class RemoteFile(io.RawIOBase):
         super().__init__()
         self._url = url
         self._lock = threading.Lock()
-        self._at = 0
         self._next = -1
         self._ahead = 0
         self._was_checked = False
@@ -117,31 +116,6 @@ class RemoteFile(io.RawIOBase):
                 info = getattr(self._file, "details", None) or self._system.info(self._path)
         self._process = os.getpid()
         return info
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Set the position."""
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any, /) -> int:
-        """Read into a buffer, from the position on."""
-        view = memoryview(buffer).cast("B")
-        data = self.read_at(self._at, len(view))
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
     def close(self) -> None:
         """Close the file."""

@@ -70,7 +70,8 @@ enum { LANES_AHEAD = 16 };
 
 /* Ask for the row of a lane that is coded some lanes later: the table is larger than a cache. Inlined by force, because
  * GCC removes calls of functions that do nothing but prefetch. */
-__attribute__((always_inline)) static inline void fetch_row(const spikey_coder *coder, const spikey_state *state, int64_t lane, int64_t stop_lane) {
+__attribute__((always_inline)) static inline void fetch_row(const spikey_coder *coder, const spikey_state *state,
+                                                            int64_t lane, int64_t stop_lane) {
     if (!coder->n_cells || lane >= stop_lane) return;
     int64_t i = state->position_of[lane];
     __builtin_prefetch(&coder->rows[row_at(coder, state->predicted_mean[i], state->log2_scale[i])]);
