@@ -6,7 +6,7 @@
 >>> with spikey_cli.open("session.spk") as recording:
 ...     samples = recording[1000:2000, 0]
 
-Files            `compress`, `decompress`, `verify`, `info`
+Files            `compress`, `decompress`, `verify`, `diff`, `info`
 Samples          `open` for an array that decodes what is indexed, `extract` for new files
 Inputs           `FileSource`, `ArraySource`, `BytesSource`, `RawFormat`
 Options          `Encoding`, `Limits`
@@ -37,6 +37,7 @@ from .errors import (
 if TYPE_CHECKING:
     from .api.compress import Compressed, Encoding, compress
     from .api.decompress import Decompressed, decompress, verify
+    from .api.diff import Compared, Difference, diff
     from .api.extract import Extracted, extract
     from .api.file_writer import LostFrames
     from .api.info import info
@@ -54,8 +55,10 @@ __version__ = "0.2.0"
 _MODULES = {
     "ArraySource": "io.source",
     "BytesSource": "io.source",
+    "Compared": "api.diff",
     "Compressed": "api.compress",
     "Decompressed": "api.decompress",
+    "Difference": "api.diff",
     "Encoding": "api.compress",
     "Extracted": "api.extract",
     "FileSource": "io.source",
@@ -68,6 +71,7 @@ _MODULES = {
     "StreamEncoder": "streaming.encoder",
     "compress": "api.compress",
     "decompress": "api.decompress",
+    "diff": "api.diff",
     "extract": "api.extract",
     "info": "api.info",
     "open": "api.recording",
@@ -79,8 +83,10 @@ __all__ = [
     "ArraySource",
     "BytesSource",
     "ClusterError",
+    "Compared",
     "Compressed",
     "Decompressed",
+    "Difference",
     "Encoding",
     "Extracted",
     "FileSource",
@@ -101,6 +107,7 @@ __all__ = [
     "StreamEncoder",
     "compress",
     "decompress",
+    "diff",
     "extract",
     "info",
     "open",

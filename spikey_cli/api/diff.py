@@ -95,6 +95,13 @@ def diff(
         The network that the archive was written with is not installed.
     InputError
         The folder cannot be read.
+
+    Examples
+    --------
+    >>> import spikey_cli
+    >>> _ = spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
+    >>> [str(each) for each in spikey_cli.diff("session.spk", ".").differences if each.file.endswith(".wav")]
+    []
     """
     root = Path(folder)
     present = dict(_files_below(root, archive))

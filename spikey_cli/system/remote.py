@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,8 @@ MAX_AHEAD_BYTES = 1 << 22
 """The largest number of bytes that is read ahead."""
 CACHE_BYTES = 1 << 26
 """Memory for blocks that may be read again."""
+RETRY_AFTER = (0.5, 2.0)
+"""Seconds after which a range that did not arrive is asked for again."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z0-9+.:-]+)?://")
 _PACKAGES = {"http": "aiohttp", "https": "aiohttp", "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
@@ -169,6 +172,14 @@ class RemoteFile(RangeFile):
         return blocks
 
     def _request(self, offset: int, count: int) -> bytes:
+        for seconds in RETRY_AFTER:
+            with contextlib.suppress(_InterruptedError):
+                return self._request_once(offset, count)
+            with waiting(f"waiting for {location(self._url)}"):
+                time.sleep(seconds)
+        return self._request_once(offset, count)
+
+    def _request_once(self, offset: int, count: int) -> bytes:
         if self._process != os.getpid():
             self._check_version(self._open())  # the thread that talks to the server was not forked
         try:
@@ -180,7 +191,7 @@ class RemoteFile(RangeFile):
             raise
         if len(data) != count:
             self._check_unchanged()
-            _fail(self._url, f"the server sent {len(data)} of {count} bytes that were asked for", "try again")
+            _fail_for_now(self._url, f"the server sent {len(data)} of {count} bytes that were asked for", "try again")
         return data
 
     def check_after_damage(self) -> None:
@@ -197,6 +208,10 @@ class RemoteFile(RangeFile):
     def _check_version(self, info: dict[str, Any]) -> None:
         if _version(info) != self._version:
             _fail(self._url, "the file was changed or replaced while it was read", "open it again")
+
+
+class _InterruptedError(ArchiveError):
+    """A request failed in a way that it may not fail in again."""
 
 
 class _Cache:
@@ -267,6 +282,10 @@ def _fail(url: str, reason: str, remedy: str) -> NoReturn:
     raise ArchiveError(f"{location(url)}: cannot read: {reason}; {remedy}")
 
 
+def _fail_for_now(url: str, reason: str, remedy: str) -> NoReturn:
+    raise _InterruptedError(f"{location(url)}: cannot read: {reason}; {remedy}")
+
+
 def _fail_without_ranges(url: str) -> NoReturn:
     _fail(url, "the server does not send ranges of files", "download the file, or use a server that does")
 
@@ -311,6 +330,7 @@ def _raise_translated(url: str, chain: list[Exception]) -> NoReturn:
     if isinstance(chain[0], ValueError) and "Protocol not known" in str(chain[0]):
         _fail(url, "fsspec does not know this kind of URL", "check the URL")
     if status:
-        _fail(url, f"the server answered {status} {getattr(chain[-1], 'message', '')}".rstrip(), "try again later")
+        fail = _fail_for_now if status >= 500 or status == 429 else _fail
+        fail(url, f"the server answered {status} {getattr(chain[-1], 'message', '')}".rstrip(), "try again later")
     reason = next((text for error in reversed(chain) if (text := str(error).strip())), type(chain[-1]).__name__)
-    _fail(url, reason, _CHECK_NETWORK)
+    _fail_for_now(url, reason, _CHECK_NETWORK)

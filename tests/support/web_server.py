@@ -27,13 +27,15 @@ class WebServer:
         If not 0, the status of every answer.
     cuts_at : int or None
         Bytes after which an answer breaks off.
+    fails_next : int
+        How many of the next answers have status 503.
     tells_versions : bool
         Whether answers have an ETag.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.sent = self.requests = self.status = 0
+        self.sent = self.requests = self.status = self.fails_next = 0
         self.has_ranges = self.tells_versions = True
         self.cuts_at: int | None = None
         outer = self
@@ -70,8 +72,10 @@ class WebServer:
     def _answer(self, request: BaseHTTPRequestHandler, *, has_body: bool) -> None:
         self.requests += 1
         path = self.folder / request.path.partition("?")[0].lstrip("/")
-        if self.status or not path.is_file():
-            request.send_response(self.status or 404)
+        status = self.status or (503 if self.fails_next > 0 else 0)
+        self.fails_next -= 1
+        if status or not path.is_file():
+            request.send_response(status or 404)
             request.send_header("Content-Length", "0")
             request.end_headers()
             return

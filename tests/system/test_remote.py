@@ -169,7 +169,35 @@ def test_an_unknown_kind_of_url():
     assert message("nowhere://a/b") == "fsspec does not know this kind of URL; check the URL"
 
 
-def test_answers_that_break_off(server, file):
+@pytest.fixture
+def pauses(monkeypatch):
+    """Seconds that were waited before a range was asked for again; nothing waits."""
+    seconds: list[float] = []
+    monkeypatch.setattr(remote.time, "sleep", seconds.append)
+    return seconds
+
+
+def test_a_request_that_fails_is_repeated(server, file, data, pauses):
+    server.fails_next = 2  # the range, and the question whether the file has changed
+    assert file.read_at(0, 5000) == data[:5000]
+    assert pauses == list(remote.RETRY_AFTER[:1])
+
+
+def test_requests_are_repeated_some_times_only(server, file, pauses):
+    server.status = 503
+    with pytest.raises(ArchiveError, match="the server answered 503 Service Unavailable; try again later"):
+        file.read_at(0, 5000)
+    assert pauses == list(remote.RETRY_AFTER)
+
+
+def test_refusals_are_not_repeated(server, file, pauses):
+    server.status = 403
+    with pytest.raises(ArchiveError, match="access is denied"):
+        file.read_at(0, 5000)
+    assert pauses == []
+
+
+def test_answers_that_break_off(server, file, pauses):
     server.cuts_at = 1000
     with pytest.raises(ArchiveError, match=r"cannot read: .*; check the URL and the network, and try again"):
         file.read_at(0, 5000)
