@@ -40,8 +40,8 @@ static inline int32_t code_from_rank(int32_t rank, rank_origin origin, int32_t s
     int32_t nearest = origin.nearest;
     int32_t reach = nearest < size - 1 - nearest ? nearest : size - 1 - nearest;
     if (rank > 2 * reach) return nearest == reach ? nearest + (rank - reach) : nearest - (rank - reach);
-    int32_t distance = (rank + 1) >> 1;
-    return (rank & 1) == origin.upwards ? nearest + distance : nearest - distance;
+    int32_t distance = (rank + 1) >> 1, down = (rank & 1) ^ origin.upwards; /* no branch: the side cannot be foreseen */
+    return nearest + (distance ^ -down) + down;
 }
 
 #endif
