@@ -193,7 +193,7 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
         carve_terms(state, own, g * state->at_once, spikey_rows_of(state, group, g * state->at_once), sketch, arena);
     }
     state->past = take_floats(arena, past);
-    state->equations = spikey_take(arena, (SPIKEY_MAX_TERMS + 1) * SPIKEY_MAX_TERMS, sizeof(double));
+    state->equations = spikey_take(arena, 1, sizeof *state->equations);
 }
 
 void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {

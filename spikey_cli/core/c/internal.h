@@ -135,6 +135,13 @@ typedef struct {
     double *sums;
 } spikey_solver;
 
+/* The equations that a solver solves: entry (i, j), j <= i, of their matrix is rows[j][i], and then factor[j][i] what pivot
+ * j takes of row i. What else they hold is never used. Rows are longer than a power of two, for the cache. */
+typedef struct {
+    double rows[SPIKEY_MAX_TERMS][SPIKEY_MAX_TERMS + 8], factor[SPIKEY_MAX_TERMS][SPIKEY_MAX_TERMS + 8];
+    double solution[SPIKEY_MAX_TERMS];
+} spikey_equations;
+
 /* Channels of a group on their way. A lane has a position: that of lane r of channel c is
  * position[c] + r * stride[c]. Positions that no lane has are padding, of length 0. */
 struct spikey_state {
@@ -180,12 +187,12 @@ struct spikey_state {
     float *partial;                 /* [n_positions / 8][8][8]: parts of the predictions' sums */
     float *gradient;                /* [SPIKEY_TRACKS + 1][n_positions] */
     float *scale;
-    double *equations;
     int32_t *predicted_mean, *log2_scale, *outlier_weight; /* for the coder */
     int32_t *outputs;               /* [3][n_positions] of the network */
     int16_t *history;               /* [n_history][n_positions]: normalised differences; step s in row s % n_history */
     int64_t n_history;              /* a power of two, at least window + 1 */
     /* in vectors */
+    spikey_equations *equations;
     const spikey_kernels *kernels;
     vector_group *groups;
     int32_t *group_of;              /* of each channel */
@@ -319,9 +326,6 @@ void spikey_fill_adaptation(spikey_state *state, const spikey_group *group);
 void spikey_begin_step(spikey_state *state);
 void spikey_end_step(spikey_state *state);
 void spikey_shift_steps(spikey_state *state, int64_t by); /* count steps from another number on */
-
-/* solver.c: set a channel's weights by what its sums say */
-void spikey_solve(spikey_state *state, int64_t channel);
 
 /* range.c, rice.c, ranks.c: for the streams of one pass; residual_log.c: for all its lanes */
 void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,

@@ -4,7 +4,7 @@
  *                  difference and its last errors, differences and levels of referenced channels, ...; see adaptation.c
  *     prediction   sum of weight * term, added to the last value
  *     learning     sums of weighted products of terms, over all lanes of a channel; now and then the weights become the
- *                  solution of the regularised normal equations (solver.c)
+ *                  solution of the regularised normal equations (vector_solver.c)
  *     scale        log2 of the predicted deviation: a mix of slow means of squared errors and of the network's scale,
  *                  whose shares follow the gradient of the code length
  *
@@ -338,7 +338,7 @@ static void add_rows(spikey_solver *solver) {
             const float *row = solver->rows;
             for (int64_t r = 0; r < solver->n_rows; r++, row += blocks * LANES) {
                 fvec x = load_float(row + jb * LANES), y = load_float(row + ib * LANES) * floats(solver->row_weight[r]);
-                for (int k = 0; k < LANES; k++) sum[k] += floats(y[k]) * x;
+                for (int k = 0; k < LANES; k++) sum[k] += y * floats(x[k]);
             }
             for (int k = 0; k < LANES; k++) store_float(sums + k * LANES, sum[k]);
         }
@@ -433,7 +433,7 @@ INLINE void learn(spikey_state *state, int64_t channel) {
     }
     if (step + 1 >= solver->due) {
         if (solver->n_rows) add_rows(solver);
-        spikey_solve(state, channel);
+        solve(state, channel);
     }
 }
 

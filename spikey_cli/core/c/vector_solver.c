@@ -1,0 +1,122 @@
+/* The regularised normal equations of a channel's adaptation, by LDL^T in float64.
+ *
+ * Operations are IEEE 754's + - * / in the order written; each entry of the matrix meets the pivots in ascending order, so
+ * that vectors of any width give the same bits.
+ *
+ * The ridge is a prior: weights are about 0, with a variance of 1 / ridge; the more so, the longer the lag.
+ * W. H. Press et al., "Numerical Recipes", 3rd ed., 2.9; A. E. Hoerl, R. W. Kennard, "Ridge regression", Technometrics
+ * 12, 1970. */
+
+#include <math.h>
+#include <string.h>
+
+#include "vector_internal.h"
+
+enum { MAX = SPIKEY_MAX_TERMS, PANEL = 8, HALF = 4 };
+static const float WEIGHT_LIMIT = 65536.0f;
+
+typedef double dvec __attribute__((vector_size(8 * HALF), may_alias)); /* GCC moves longer ones through memory */
+
+INLINE dvec load_double(const double *from) { return *(const dvec *)(const void *)from; }
+INLINE void store_double(double *to, dvec x) { *(dvec *)(void *)to = x; }
+INLINE dvec doubles(double x) { return (dvec){x, x, x, x}; }
+
+static void fill_equations(spikey_equations *own, const spikey_solver *solver) {
+    const double *sums = solver->sums;
+    for (int i = 0; i < solver->blocks; i++)
+        for (int j = 0; j <= i; j++)
+            for (int k = 0; k < PANEL; k++, sums += PANEL)
+                memcpy(own->rows[j * PANEL + k] + i * PANEL, sums, PANEL * sizeof *sums);
+    for (int i = 0; i < solver->n_terms; i++) {
+        own->rows[i][i] += solver->ridge[i];
+        own->solution[i] = own->rows[i][solver->n_terms];
+    }
+}
+
+/* Solve for the diagonal block of a panel: its pivots' inverses, and what they take of its own rows. */
+static void take_block(spikey_equations *own, const float *ridge, int first, int stop, double *inverse) {
+    double *b = own->solution;
+    for (int j = first; j < stop; j++) {
+        double *column = own->rows[j], *factor = own->factor[j];
+        inverse[j] = 1.0 / (column[j] > ridge[j] ? column[j] : ridge[j]);
+        for (int i = j + 1; i < stop; i++) {
+            factor[i] = column[i] * inverse[j];
+            b[i] -= factor[i] * b[j];
+        }
+        for (int k = j + 1; k < stop; k++)
+            for (int i = first; i < first + PANEL; i++) own->rows[k][i] -= factor[i] * column[k];
+    }
+}
+
+/* Entries i, i + 1, ... behind the block: what each of its pivots takes of the panel's later rows, and of the solution. */
+INLINE void take_behind(spikey_equations *own, int first, int i, const double *inverse) {
+    dvec row[PANEL], b = load_double(own->solution + i);
+#pragma GCC unroll 8
+    for (int j = 0; j < PANEL; j++) row[j] = load_double(own->rows[first + j] + i);
+#pragma GCC unroll 8
+    for (int j = 0; j < PANEL; j++) {
+        dvec factor = row[j] * doubles(inverse[first + j]);
+        b -= factor * doubles(own->solution[first + j]);
+#pragma GCC unroll 8
+        for (int k = j + 1; k < PANEL; k++) row[k] -= factor * doubles(own->rows[first + j][first + k]);
+        store_double(own->factor[first + j] + i, factor);
+        store_double(own->rows[first + j] + i, row[j]);
+    }
+    store_double(own->solution + i, b);
+}
+
+/* What a panel's pivots take of row k behind it. */
+INLINE void take_row(spikey_equations *own, int first, int k, int n) {
+    dvec column[PANEL];
+    for (int j = 0; j < PANEL; j++) column[j] = doubles(own->rows[first + j][k]);
+    for (int i = k & -HALF; i < n; i += HALF) {
+        dvec x = load_double(own->rows[k] + i);
+        for (int j = 0; j < PANEL; j++) x -= load_double(own->factor[first + j] + i) * column[j];
+        store_double(own->rows[k] + i, x);
+    }
+}
+
+static void solve_equations(spikey_equations *own, const float *ridge, int n) {
+    double inverse[MAX], *b = own->solution;
+    for (int first = 0; first < n; first += PANEL) {
+        int stop = first + PANEL < n ? first + PANEL : n;
+        take_block(own, ridge, first, stop, inverse);
+        for (int i = stop; i < n; i += HALF) take_behind(own, first, i, inverse);
+        for (int k = stop; k < n; k++) take_row(own, first, k, n);
+    }
+    for (int i = 0; i < n; i++) b[i] *= inverse[i];
+    for (int k = n - 1; k > 0; k--)
+        for (int i = 0; i < k; i++) b[i] -= own->factor[i][k] * b[k];
+}
+
+/* Put weights where the channel's vector has them. Past terms that only fill a vector have weight 0. */
+static void set_weights(spikey_state *state, int64_t channel, const double *b) {
+    const spikey_solver *solver = &state->solvers[channel];
+    const vector_group *group = &state->groups[state->group_of[channel]];
+    for (int i = 0; i < solver->n_terms; i++)
+        for (int64_t lane = channel - group->first_channel; lane < LANES; lane += group->at_once)
+            group->weights[term_in_group(group, solver, i) * LANES + lane] = (float)b[i];
+}
+
+/* Set a channel's weights by what its sums say. */
+static void solve(spikey_state *state, int64_t channel) {
+    spikey_solver *solver = &state->solvers[channel];
+    int64_t n_sums = solver->blocks * (solver->blocks + 1) / 2 * 64;
+    for (int64_t i = 0; i < n_sums; i++) {
+        solver->sums[i] += solver->batch_sums[i];
+        solver->batch_sums[i] = 0;
+    }
+    fill_equations(state->equations, solver);
+    solve_equations(state->equations, solver->ridge, solver->n_terms);
+    const double *b = state->equations->solution;
+    int is_sound = 1;
+    for (int i = 0; i < solver->n_terms; i++) is_sound &= fabs(b[i]) < WEIGHT_LIMIT;
+    if (is_sound) set_weights(state, channel, b);
+    int64_t gap = least(greatest(solver->due / 8, 2), solver->longest_gap);
+    solver->due += gap;
+    if (gap == solver->longest_gap) solver->due += (solver->longest_gap - 1) & -(solver->due + 37 * (int64_t)solver->number);
+    if (solver->forgetting > 0) {
+        double keep = 1.0 - (double)gap * solver->forgetting;
+        for (int64_t i = 0; i < n_sums; i++) solver->sums[i] *= keep;
+    }
+}
