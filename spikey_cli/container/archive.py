@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"\x89SPK\r\n\x1a\n"
 VERSION = 1
-"""Version of the format. Until the first release it is a draft, and changes without a new number."""
+"""Version of the format, which every later release must read."""
 BLOCK_MARK = b"SPKB"
 END_MARK = b"SPKE"
 NO_MODEL = bytes(8)

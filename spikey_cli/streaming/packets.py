@@ -31,7 +31,7 @@ from ..topology.topology import Topology
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
 VERSION = 1
-"""Version of the format. Until the first release it is a draft, and changes without a new number."""
+"""Version of the format, which every later release must read."""
 END, CODED, SAMPLES, QUANTIZER = range(4)
 
 MAX_SAMPLES = 1 << 22
