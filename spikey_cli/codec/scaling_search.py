@@ -316,10 +316,15 @@ def _short_offsets(offset: float, step: float, tolerance: float) -> list[float]:
     """Return decimal fractions of few digits that differ from an offset by a whole number of steps."""
     candidates = offset + step * np.arange(-(2**16), 2**16)
     candidates = candidates[np.abs(candidates) > 2.0**-60]
+    if not candidates.size:
+        return []
+    magnitude = np.floor(np.log10(np.abs(candidates))).astype(int)
+    powers = 10.0 ** np.arange(magnitude.min() - 5, magnitude.max() + 1)  # one for each candidate would take long
+    allowed = tolerance + 4 * np.spacing(np.abs(candidates))
     for digits in range(1, 7):
-        unit = 10.0 ** (np.floor(np.log10(np.abs(candidates))) - digits + 1)
+        unit = powers[magnitude - magnitude.min() + 6 - digits]
         short = np.rint(candidates / unit)
-        near = np.abs(short * unit - candidates) < tolerance + 4 * np.spacing(np.abs(candidates))
+        near = np.abs(short * unit - candidates) < allowed
         if near.any():
             found = candidates[near][np.argsort(np.abs(candidates[near]), kind="stable")[:8]]
             return [float(f"{each:.{digits - 1}e}") for each in found.tolist()]
