@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from . import gain
-from .float32 import bits_of, exp2_about, f32, log2_about, sqrt, within
+from .float32 import bits_of, exp2_about, f32, f32_each, log2_about, sqrt, within
 from .solver import solve
 
 RATES = (1 / 8, 1 / 32, 1 / 128, 1 / 512, 1 / 512)
@@ -240,10 +240,9 @@ class ChannelState:
         if lane.square > f32(9 * variance):
             weight = f32(weight * f32(3 * sqrt(f32(variance / lane.square))))
         row = [*lane.row, lane.differences[step]]
-        weighted = [f32(term * weight) for term in row]
-        for i, own in enumerate(self.batch):
-            for j in range(len(own)):
-                own[j] = f32(own[j] + f32(weighted[i] * row[j]))
+        for own, weighted in zip(self.batch, f32_each(term * weight for term in row), strict=True):
+            products = f32_each(weighted * term for term in row[: len(own)])
+            own[:] = f32_each(x + y for x, y in zip(own, products, strict=True))
 
     def _solve(self) -> None:
         for own, batch in zip(self.sums, self.batch, strict=True):

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 
 
 def f32(x: float) -> float:
     """Return `x` rounded to float32."""
     return float(struct.unpack("<f", struct.pack("<f", x))[0])
+
+
+def f32_each(numbers: Iterable[float]) -> list[float]:
+    """Return every number rounded to float32; faster than `f32` of each."""
+    exact = [*numbers]
+    return [*struct.unpack(f"<{len(exact)}f", struct.pack(f"<{len(exact)}f", *exact))]
 
 
 def bits_of(x: float) -> int:
