@@ -17,6 +17,9 @@ from support.recordings import write_session
 if TYPE_CHECKING:
     from support.fault_harness import FaultHarness
 
+# With it, each process that a test starts would compile every module, which takes half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # No test has a time limit, so no example has a deadline.
 _COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("default", _COMMON, max_examples=20, derandomize=True)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from support.command import run
 
-from spikey_cli.analysis import traces
+from spikey_cli.analysis import traces, traces_plot
 from spikey_cli.analysis.traces import read_traces
-from spikey_cli.analysis.traces_plot import draw_traces
 
 
 def pixels(png: Path) -> tuple[int, int]:
@@ -28,7 +27,7 @@ def test_the_plot_goes_beside_the_archive(plotted):
     width, height = pixels(plotted.with_suffix(".png"))
     assert (width, height) == (2000, round(200 * (1.2 + 0.42 * 16)))
     assert "exists already" in run("plot", plotted, status=1)
-    run("plot", "-f", "-q", plotted)
+    assert run("plot", "-f", "-q", "--channel", "short.wav", plotted) == ""
 
 
 def test_channels_and_times_are_chosen(plotted, tmp_path):
@@ -38,13 +37,12 @@ def test_channels_and_times_are_chosen(plotted, tmp_path):
     assert pixels(tmp_path / "p.png") == (2000, round(200 * (1.2 + 2 * 0.42)))
 
 
-def test_the_height_is_bounded(plotted, tmp_path):
-    run("plot", "--channel", "wide.wav", "--out", tmp_path / "p.png", plotted)
-    run("plot", *["--channel", "wide.wav"], *["--channel", "short.wav"], "--out", tmp_path / "q.png", plotted)
-    assert pixels(tmp_path / "q.png")[1] > pixels(tmp_path / "p.png")[1]
-    many = read_traces(plotted, ["wide.wav:1"], 0.5, 0.51) * 260
-    (tmp_path / "many.png").write_bytes(draw_traces(many, "many"))
-    assert pixels(tmp_path / "many.png")[1] == round(200 * 41.2)
+@pytest.mark.parametrize(("traces", "inches"), [(30, 30 / 3), (80, 12)])
+def test_the_height_is_bounded(plotted, tmp_path, monkeypatch, traces, inches):
+    monkeypatch.setattr(traces_plot, "_MAX_INCHES", 12)
+    many = read_traces(plotted, ["wide.wav:1"], 0.5, 0.51) * traces
+    (tmp_path / "many.png").write_bytes(traces_plot.draw_traces(many, "many"))
+    assert pixels(tmp_path / "many.png")[1] == round(200 * (1.2 + inches))
 
 
 @pytest.mark.parametrize(

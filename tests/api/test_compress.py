@@ -67,10 +67,11 @@ def test_independent_channels(tmp_path, session):
 
 
 @pytest.mark.parametrize(("embed", "embedded"), [(None, False), (False, False), (True, True)])
-def test_models_are_embedded_on_request_or_if_they_are_small_beside_the_archive(tmp_path, session, embed, embedded):
+def test_models_are_embedded_on_request_or_if_they_are_small_beside_the_archive(tmp_path, random, embed, embedded):
+    paths = write_session(tmp_path / "in", random, frames=400)
     predictor = Predictor(random_model(latent=4, peers=1, edges=default_predictor().profile.edges.tolist()))
     encoding = spikey_cli.Encoding(predictor=predictor, embed_model=embed)
-    spikey_cli.compress(session, tmp_path / "a.spk", coder=encoding)
+    spikey_cli.compress(paths, tmp_path / "a.spk", coder=encoding)
     model = spikey_cli.info(tmp_path / "a.spk")["model"]
     assert (model["name"], model["embedded"]) == (None, embedded)
     for known in ({"predictor": predictor}, {}) if embedded else ({"predictor": predictor},):

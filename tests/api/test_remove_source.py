@@ -149,7 +149,7 @@ class TestRemovingSources:
         assert ([path.exists() for path in paths], archive.read_bytes()) == ([True, True], OLD)
 
     def test_an_own_model_must_be_embedded(self, tmp_path, random):
-        paths = write_session(tmp_path / "in", random)
+        paths = write_session(tmp_path / "in", random, frames=400)
         model = tmp_path / "mine.onnx"
         model.write_bytes(random_model(latent=4, peers=1, edges=default_predictor().profile.edges.tolist()))
         predictor = read_model(model)

@@ -7,6 +7,7 @@ import json
 import pytest
 from support.recordings import write_session
 
+from spikey_cli.bench import report
 from spikey_cli.bench.comparison import OTHER_CODECS
 from spikey_cli.bench.report import Result, as_json, choose_codecs, run_bench, summarise
 from spikey_cli.bench.row import Row
@@ -51,7 +52,8 @@ def test_the_table_has_medians(result):
     assert "they are without it" in text
 
 
-def test_the_start_of_a_process_is_not_counted_for_small_files(tmp_path, random):
+def test_the_start_of_a_process_is_not_counted_for_small_files(tmp_path, random, monkeypatch):
+    monkeypatch.setattr(report, "_SINGLE_FILE_REPEATS", 1)
     path = write_session(tmp_path, random, 1, 3000)[0]
     result = run_bench([path], ["fast"], "none", 1, lambda line: None)
     assert [row.peak_bytes for row in result.rows] == [{}, {}], "measured in this process"

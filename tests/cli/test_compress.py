@@ -82,7 +82,8 @@ def test_a_source_that_changes_is_left_out(tmp_path, session, monkeypatch):
     assert names_in(tmp_path / "out.spk") == ["thread1.wav"]
 
 
-def test_a_model_in_a_file(tmp_path, wavs):
+def test_a_model_in_a_file(tmp_path, random):
+    wavs = write_session(tmp_path / "in", random, frames=400)
     model = tmp_path / "mine.onnx"
     edges = default_predictor().profile.edges.tolist()
     model.write_bytes(random_model(latent=4, peers=1, edges=edges))

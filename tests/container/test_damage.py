@@ -95,7 +95,7 @@ def evenly(count: int, trials: int) -> range:
     return range(0, count, max(1, count // trials))
 
 
-@pytest.mark.trials(300, slow=3000, exhaustive=EVERY)
+@pytest.mark.trials(150, slow=3000, exhaustive=EVERY)
 def test_no_flipped_bit_passes(small, tmp_path, trials):
     counts: Counter[str] = Counter()
     for data, files in small:

@@ -56,7 +56,7 @@ def make_bases(folder: Path) -> dict[str, Path]:
         "b.wav": wav_bytes(random.integers(-9, 9, (300, 2)), 3),
         "c.txt": b"kept as it is " * 20,
     }
-    session = {f"t{i}.wav": wav_bytes(n1[:, i]) for i in range(3)}
+    session = {f"t{i}.wav": wav_bytes(n1[:300, i]) for i in range(3)}
     quantizers = {
         "wide.wav": wav_bytes(random.integers(-(2**23), 2**23, (120, 3)), 3),
         "step.wav": wav_bytes(np.cumsum(random.integers(-3, 4, 400)) * 12 + 5),

@@ -19,12 +19,18 @@ def test_predictions_equal_the_stored_ones():
     assert_stored(exactness.measure_predictions(exactness.SHARE))
 
 
-@pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 8))])
-def test_streams_equal_the_stored_ones(workers, monkeypatch):
-    """With any number of workers, and few lanes for each; all coders only for the shortest recording."""
+def test_streams_equal_the_stored_ones(monkeypatch):
+    """With few lanes for each worker."""
+    monkeypatch.setattr("spikey_cli.codec.streams.MIN_LANE_GROUP", 1)
+    assert_stored(exactness.measure_archives(exactness.SHARED_FRAMES, 2, models=("n1",)))
+    assert_stored(exactness.measure_archives(exactness.FEW_FRAMES, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_long_streams_equal_the_stored_ones_with_any_number_of_workers(workers, monkeypatch):
     monkeypatch.setattr("spikey_cli.codec.streams.MIN_LANE_GROUP", 1)
     assert_stored(exactness.measure_archives(exactness.SHARED_FRAMES, workers, coders=("rice", "range")))
-    assert_stored(exactness.measure_archives(exactness.FEW_FRAMES, workers))
 
 
 def test_results_of_the_full_run_are_stored():

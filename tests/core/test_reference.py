@@ -251,16 +251,23 @@ def test_blocks(block, seed):
         block.decoded([Stream(stream.method, damage(random, stream.data)) for stream in streams])
 
 
-@pytest.mark.parametrize("coder", CODERS)
-@pytest.mark.parametrize("model", MODELS)
+PAIRS = [
+    pytest.param(model, coder, marks=() if (i + j) % 3 == 0 else pytest.mark.slow)
+    for i, model in enumerate(MODELS)
+    for j, coder in enumerate(CODERS)
+]
+"""Each model and each coder in the default tier, all pairs in the slow one."""
+
+
+@pytest.mark.parametrize(("model", "coder"), PAIRS)
 def test_every_coder_with_every_model(random, model, coder):
     """A neural recording, with references, on the profile and beside it, with a packed channel."""
-    codes = neural(random, 100, 2)
+    codes = neural(random, 60, 2)
     channels = [np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
-    channels += [random.integers(0, 2**16, 100).astype(np.int32), codes[:, 1] + codes[::-1, 0] + 30_000]
+    channels += [random.integers(0, 2**16, 60).astype(np.int32), codes[:, 1] + codes[::-1, 0] + 30_000]
     topology = Topology.from_pairs([(0, 1, 90), (1, 4, 255), (0, 4, 7)], (0, 1, 0, 1, 2))
-    graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 3 if i == 2 else 100) for i in range(5)])
-    block = Block([N1, identity(2), N1, identity(2), identity(2)], channels, graph, 50, coder, model)
+    graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 3 if i == 2 else 60) for i in range(5)])
+    block = Block([N1, identity(2), N1, identity(2), identity(2)], channels, graph, 30, coder, model)
     streams = block.encoded()
     assert (streams[1].method, streams[3].method) == (Method.CODED, Method.PACKED)
     assert block.decoded(streams) == [own.tolist() for own in channels]
@@ -310,6 +317,6 @@ def test_live_streams(data):
 
 def test_a_long_live_stream(random):
     """Gains are set every 64 steps, and the mean power forgets."""
-    codes = neural(random, 1100, 1)
-    codes[600:] //= 4
-    compare_live_streams(N1, Topology.independent(1), "n1", np.split(codes, [500, 501]), 0)
+    codes = neural(random, 500, 1)
+    codes[300:] //= 4
+    compare_live_streams(N1, Topology.independent(1), "n1", np.split(codes, [200, 201]), 0)

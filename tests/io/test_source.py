@@ -70,7 +70,7 @@ class CountingArray:
 
 
 def test_an_array_is_read_piece_by_piece(tmp_path, random):
-    array = random.integers(-50, 50, (3 << 20, 4)).astype(np.int16)
+    array = random.integers(-50, 50, (5 << 18, 4)).astype(np.int16)
     counting = CountingArray(array)
     inputs = [ArraySource(counting, "probe/ap.npy", 30_000), BytesSource(b"{}", "probe/ap.json")]
     spikey_cli.compress(inputs, tmp_path / "a.spk")

@@ -32,7 +32,7 @@ def forgotten():
 
 @pytest.fixture
 def paths(tmp_path, random):
-    return write_session(tmp_path / "in", random, 2, 3000)
+    return write_session(tmp_path / "in", random, 2, 300)
 
 
 def _one_value_off(call):

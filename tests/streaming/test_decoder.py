@@ -53,9 +53,9 @@ def test_bytes_may_arrive_in_any_pieces(cuts, seed):
 
 @pytest.fixture(scope="module")
 def small() -> tuple[bytes, np.ndarray]:
-    """A stream of less than a kilobyte, and its frames."""
-    frames = n1_samples(neural(np.random.default_rng(8), 60, 6))
-    stream, _ = transmitted(frames, [20] * 3, quantizer="n1", header=b"header")
+    """A stream of some hundred bytes, and its frames."""
+    frames = n1_samples(neural(np.random.default_rng(8), 30, 4))
+    stream, _ = transmitted(frames, [10] * 3, quantizer="n1", header=b"header")
     return stream, frames
 
 
@@ -189,7 +189,7 @@ def test_restored_bytes_are_limited():
         decompress_pipe(io.BytesIO(stream), lambda data: None, name="stdin")
     assert raised.value.parameter == "expansion"
     trusting = StreamDecoder(limits=Limits(expansion=1 << 30))
-    assert len(trusting.push(forged(64, *packets[:7]))) == 6 << 16
+    assert len(trusting.push(forged(64, *packets[:4]))) == 3 << 16
 
 
 def test_decoding_time_is_limited():

@@ -145,12 +145,14 @@ def measure_predictions(count: int, wanted: tuple[str, ...] = ("onnxruntime", "c
     return found
 
 
-def measure_archives(frames: int, workers: int = 1, coders: tuple[str, ...] = CODERS) -> dict[str, str]:
+def measure_archives(
+    frames: int, workers: int = 1, coders: tuple[str, ...] = CODERS, models: tuple[str, ...] = MODELS
+) -> dict[str, str]:
     """Those of the recording, by name."""
     found = {}
     files = recording(frames)
     for coder in coders:
-        for model in MODELS:
+        for model in models:
             found[f"streams of {frames} frames, {coder}, {model}"] = streams(files, coder, model, workers)
     return found
 
