@@ -1,12 +1,14 @@
 """Fuzz one target with atheris: python tests/fuzz/fuzz.py TARGET [options of libFuzzer] [files or folders].
 
-Without arguments it lists the targets. README.md in this folder says what each of them takes.
+`all` in place of a target fuzzes one after the other until one fails. Without arguments it lists the targets.
+README.md in this folder says what each of them takes.
 
 atheris is guided by coverage of Python code and sees nothing of the compiled core.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -49,7 +51,21 @@ def fuzz(name: str, arguments: list[str]) -> None:
         atheris.Fuzz()
 
 
+def fuzz_all(arguments: list[str]) -> None:
+    """Fuzz every target in a fork, which has imported the package: that takes longer than some hundred inputs."""
+    for name in targets.TARGETS:
+        print(f"== {name}", flush=True)
+        if (process := os.fork()) == 0:
+            fuzz(name, arguments)
+            os._exit(0)
+        if status := os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]):
+            sys.exit(f"{name} failed with status {status}")
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == [] or sys.argv[1] not in targets.TARGETS:
-        sys.exit(f"usage: fuzz.py TARGET [options of libFuzzer]; targets: {' '.join(targets.TARGETS)}")
-    fuzz(sys.argv[1], sys.argv[2:])
+    if sys.argv[1:2] == ["all"]:
+        fuzz_all(sys.argv[2:])
+    elif sys.argv[1:2] == [] or sys.argv[1] not in targets.TARGETS:
+        sys.exit(f"usage: fuzz.py TARGET|all [options of libFuzzer]; targets: {' '.join(targets.TARGETS)}")
+    else:
+        fuzz(sys.argv[1], sys.argv[2:])
