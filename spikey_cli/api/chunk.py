@@ -6,26 +6,35 @@ A chunk is an archive with these files:
     chunk.json   how to rebuild the array from the samples (see `array_metadata`), if they are not the array
 
 Arrays of shape (time,) or (time, channel) are predicted if they hold integers, or floats that are integers times a gain
-(see `core.scaling`). All other arrays are stored verbatim.
+(see `core.scaling`). All other arrays are kept: their bytes are deflated.
+
+The core decodes chunks (`core/c/chunk.c`), as other languages do. A chunk of a model that it does not have is read as
+the archive that it is.
 """
 
 from __future__ import annotations
 
+import ast
 import io
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from ..codec.presets import DEFAULT_PRESET, find_preset
-from ..codec.scan import UnscaledError, scan
+from ..codec.scan import ScannedSource, UnscaledError, scan
 from ..container.archive import FROM_COPY, ArchiveReader
 from ..container.limits import DEFAULT_LIMITS, Limits
+from ..core import _core
 from ..core.coders import find_coder
+from ..core.quantizer import IDENTITY
 from ..errors import ArchiveError, DamageError, LimitError, SelfTestError
-from ..io.layout import Bytes, Layout, SampleType
+from ..io.layout import Bytes
 from ..io.npy import FAULTS, is_predictable, parse_header
-from ..io.source import ArraySource, BytesSource, Source
+from ..io.records import FLOAT64, KEPT_TYPES, MAX_RECORD_BYTES, Field, RecordLayout
+from ..io.source import ArraySource, BytesSource
 from ..model.predictor import Predictor, default_predictor
 from ..system.workers import Workers
 from .array_metadata import ArrayMetadata, to_samples
@@ -39,6 +48,10 @@ _CHUNK = "a chunk"  # in error messages
 _ARRAY, _METADATA = "chunk.npy", "chunk.json"
 _MAX_OVERHEAD = 1 << 16  # header of chunk.npy, and chunk.json
 _MAX_NPY_HEADER = 1 << 20  # a structured dtype may have thousands of fields
+_ANY = 1 << 60
+# errors of the core, see `core/c/spikey.h`
+_DAMAGED, _UNSUPPORTED, _TOO_LARGE = -11, -12, -13
+_LIMITS = {-14: "memory", -15: "expansion"}
 
 
 def encode_chunk(
@@ -74,10 +87,7 @@ def encode_chunk(
         raise TypeError(f"an array of {array.dtype} holds Python objects, which cannot be stored; convert them")
     if array.nbytes > MAX_CHUNK_BYTES:
         raise ValueError(f"an array of {array.nbytes} bytes is too large: a chunk has {MAX_CHUNK_BYTES} at most")
-    try:
-        sources = [scan(source) for source in _sources(array)]
-    except UnscaledError:
-        sources = [scan(_verbatim(array))]
+    sources = _scanned(array)
     # without samples no model is needed, neither here nor for reading
     has_samples = any(source.layout for source in sources)
     predictor = (predictor or default_predictor()) if has_samples else None
@@ -85,31 +95,49 @@ def encode_chunk(
         file = io.BytesIO()
         try:
             write_archive(
-                sources, file, entropy_coder, predictor, Workers(None, 1), preset=effort, peers=peers, embed_model=False
+                sources,
+                file,
+                entropy_coder,
+                predictor,
+                Workers(None, 1),
+                preset=effort,
+                peers=peers,
+                embed_model=False,
+                may_use_lzma=False,
             )
             return file.getvalue()
         except SelfTestError:
             predictor = None  # no other machine could read what it predicted
 
 
-def _sources(array: np.ndarray) -> list[Source]:
+def _scanned(array: np.ndarray) -> list[ScannedSource]:
     """Return the files of a chunk."""
     converted = to_samples(array)
-    if converted is not None:
-        samples, metadata = converted
-        sources: list[Source] = [ArraySource(samples, _ARRAY)]
-        return sources + ([BytesSource(metadata.pack(), _METADATA)] if metadata else [])
-    if is_predictable(array.shape, array.dtype) and array.flags.c_contiguous:
-        return [ArraySource(array, _ARRAY)]  # an empty array
-    return [_verbatim(array)]
+    try:
+        if converted is not None:
+            samples, metadata = converted
+            scanned = [scan(ArraySource(samples, _ARRAY))]
+            return scanned + ([scan(BytesSource(metadata.pack(), _METADATA))] if metadata else [])
+        if is_predictable(array.shape, array.dtype) and array.flags.c_contiguous:
+            return [scan(ArraySource(array, _ARRAY))]  # an empty array
+    except UnscaledError:
+        pass
+    return [_kept(array)]
 
 
-def _verbatim(array: np.ndarray) -> Source:
-    if is_predictable(array.shape, array.dtype) and array.flags.c_contiguous:
-        return ArraySource(array, _ARRAY, verbatim=True)
+def _kept(array: np.ndarray) -> ScannedSource:
+    """Return an array that is not predicted: a file of records, each of which is a number of the array."""
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
-    return BytesSource(file.getvalue(), _ARRAY)
+    source = BytesSource(file.getvalue(), _ARRAY)
+    scanned = ScannedSource(source, _ARRAY, source.status(), None, IDENTITY, ())
+    if array.nbytes == 0 or array.itemsize > MAX_RECORD_BYTES:
+        return scanned
+    width = array.itemsize if array.itemsize in KEPT_TYPES else 1
+    kept_type = FLOAT64 if array.dtype == "<f8" else width
+    fields = (Field(array.itemsize // width, kept_type=kept_type),)
+    header = source.data[: len(source.data) - array.nbytes]
+    return scanned._replace(records=RecordLayout(header, b"", array.size, (), fields))
 
 
 @dataclass(frozen=True)
@@ -127,19 +155,16 @@ class _ExpectedLimits(Limits):
 
 
 class _MemoryTarget:
-    """A target of `restore` in memory: the bytes of a file without its first `skipped` bytes."""
+    """A target of `restore` in memory."""
 
-    def __init__(self, memory: np.ndarray, skipped: int) -> None:
+    def __init__(self, memory: np.ndarray) -> None:
         self._memory = memory
-        self._at = -skipped
+        self._at = 0
 
     def append(self, *pieces: Bytes) -> None:
         for data in pieces:
-            skipped = min(max(-self._at, 0), len(data))
-            self._at += skipped
-            rest = np.frombuffer(data, np.uint8, offset=skipped)
-            self._memory[self._at : self._at + rest.size] = rest
-            self._at += rest.size
+            self._memory[self._at : self._at + len(data)] = np.frombuffer(data, np.uint8)
+            self._at += len(data)
 
     def commit(self, *pieces: Bytes) -> None:
         self.append(*pieces)
@@ -183,50 +208,59 @@ def decode_chunk(
     ModelError
         The network that it was encoded with is not installed.
     """
-    if max_bytes is None:
-        max_bytes = MAX_CHUNK_BYTES
-    else:
-        limits = _ExpectedLimits(limits.memory, limits.expansion, max_bytes)
+    most = MAX_CHUNK_BYTES if max_bytes is None else max_bytes
+    bounds = [min(max(bound, 0), _ANY) for bound in (limits.memory, limits.expansion, most, max_bytes or 0)]
+    error, reason, *described = _core.describe_chunk(data, *bounds)
+    if error == _UNSUPPORTED:
+        return _decode_archive(data, most, _ExpectedLimits(limits.memory, limits.expansion, max_bytes or 0))
+    _check(error, reason, most)
+    descr, is_fortran, shape, size = described
+    dtype = _dtype(descr)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != size:
+        raise _damaged(f"chunk.npy is malformed: it holds no array of {dtype} and shape {shape}")
+    order: Literal["C", "F"] = "F" if is_fortran else "C"
+    if out is None or out.nbytes != size or not out.flags.c_contiguous or not out.flags.writeable or is_fortran:
+        out = np.empty(shape, dtype, order)
+    memory = out.reshape(-1, order=order).view(np.uint8) if size else np.empty(0, np.uint8)
+    _check(*_core.decode_chunk(data, *bounds, memory), most)
+    return memory.view(dtype).reshape(shape, order=order) if size else np.empty(shape, dtype, order)
+
+
+def _check(error: int, reason: str | None, max_bytes: int) -> None:
+    """Raise what an error of the core stands for."""
+    if error == _DAMAGED:
+        raise _damaged(reason or "")
+    if error == _TOO_LARGE:
+        raise _too_large(max_bytes)
+    if error in _LIMITS:
+        raise LimitError(f"{_CHUNK}: {reason}; if you trust it, raise the limit", parameter=_LIMITS[error])
+    if error:
+        raise ArchiveError(f"{_CHUNK}: {reason}")
+
+
+def _dtype(descr: str) -> np.dtype:
+    """Return the dtype that the header of chunk.npy states: a name, or a list of fields."""
+    try:
+        return npy_format.descr_to_dtype(ast.literal_eval(descr)) if descr.startswith("[") else np.dtype(descr)
+    except FAULTS as error:
+        raise _damaged(f"chunk.npy is malformed: {error}") from error
+
+
+def _decode_archive(data: bytes | bytearray | memoryview, max_bytes: int, limits: Limits) -> np.ndarray:
+    """Decode a chunk that the core does not: of a model that is no chain or does not come with the package."""
     with ArchiveReader(io.BytesIO(data), limits, called=_CHUNK, remedy=FROM_COPY) as reader:
-        sizes = {entry.name: entry.size for entry in reader.directory.files}
+        sizes = {entry.name: entry.size for entry in reader.directory.files if entry.is_file}
         if _ARRAY not in sizes or not sizes.keys() <= {_ARRAY, _METADATA}:
             raise ArchiveError(f"a chunk: is an archive of {', '.join(sizes)}, not of an array; decompress it instead")
         if sum(sizes.values()) > max_bytes * (1 + (_METADATA in sizes)) + _MAX_OVERHEAD:
             raise _too_large(max_bytes)
-        layout = next(entry.layout for entry in reader.directory.files if entry.name == _ARRAY)
-        files = {name: np.empty(size, np.uint8) for name, size in sizes.items() if name == _METADATA or layout is None}
-        targets = {name: _MemoryTarget(memory, 0) for name, memory in files.items()}
-        if layout is not None:
-            array = _allocate(layout, None if _METADATA in sizes else out)
-            targets[_ARRAY] = _MemoryTarget(array.reshape(-1).view(np.uint8), len(layout.header))
+        files = {name: np.empty(size, np.uint8) for name, size in sizes.items()}
+        targets = {name: _MemoryTarget(memory) for name, memory in files.items()}
         restored = restore(reader, targets.__getitem__, 1)
     if restored.failures:
         raise restored.failures[0]
-    if layout is None:
-        array = _load(files[_ARRAY])
+    array = _load(files[_ARRAY])
     return _rebuild(array, files[_METADATA].tobytes(), max_bytes) if _METADATA in files else array
-
-
-def _allocate(layout: Layout, out: np.ndarray | None) -> np.ndarray:
-    """Return an array in C order for the samples of a chunk: `out` if they fit."""
-    fields = parse_header(layout.header)
-    if fields is None:
-        raise _damaged("it has no header that states the shape of its array")
-    _, shape, dtype, is_fortran = fields
-    # the archive states the number of samples: the header must agree with it before its shape is trusted
-    stated = (shape[0], shape[1] if len(shape) == 2 else 1) if shape and is_predictable(shape, dtype) else None
-    if (
-        stated != (layout.n_frames, layout.channels)
-        or SampleType.of(dtype) != layout.sample_type
-        or fields.length != len(layout.header)
-    ):
-        raise _damaged(f"it states an array of {dtype} and shape {shape}, which its samples do not match")
-    if is_fortran or layout.trailer:
-        raise _damaged("it holds more than an array in C order")
-    size = math.prod(shape) * dtype.itemsize
-    if out is not None and out.nbytes == size and out.flags.c_contiguous and out.flags.writeable:
-        return out.reshape(-1).view(np.uint8).view(dtype).reshape(shape)
-    return np.empty(shape, dtype)
 
 
 def _load(file: np.ndarray) -> np.ndarray:

@@ -389,6 +389,7 @@ def write_archive(
     preset: Preset = PRESETS[DEFAULT_PRESET],
     peers: bool = True,
     embed_model: bool | None = None,
+    may_use_lzma: bool = True,
     progress: Progress | None = None,
 ) -> Written:
     """Write the archive of scanned sources to a binary file.
@@ -406,6 +407,8 @@ def write_archive(
     preset : Preset
     peers, embed_model, progress
         As in `Encoding` and `compress`.
+    may_use_lzma : bool
+        Whether a decoder has LZMA; those of chunks need not.
 
     Raises
     ------
@@ -429,7 +432,7 @@ def write_archive(
     blocks = plan_blocks(sessions, frames, channels, units)
     coder = coder or choose_coder(members, directory, blocks, predictor, workers, preset)
     logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
-    writer = ArchiveWriter(file, coder.number, preset.effort, model, directory)
+    writer = ArchiveWriter(file, coder.number, preset.effort, model, directory, may_use_lzma=may_use_lzma)
 
     for digest, entry in zip(writer.digests, files, strict=True):
         digest.update(entry.header)
@@ -438,7 +441,9 @@ def write_archive(
         block_parts.sort(key=lambda part: files[part.file].layout is None)
     across, within = workers.for_blocks(len(blocks))
     source_blocks = (read_block(members, writer.digests, writer.directory, parts, within) for parts in blocks)
-    encode = partial(encode_block, coder=coder, predictor=predictor, workers=within, preset=preset)
+    encode = partial(
+        encode_block, coder=coder, predictor=predictor, workers=within, preset=preset, may_use_lzma=may_use_lzma
+    )
     try:
         for block in across.in_turn(encode, source_blocks):
             writer.add_block(block.steps, block.parts, block.streams)

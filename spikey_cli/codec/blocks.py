@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -141,6 +142,8 @@ def encode_block(
     predictor: Predictor | None,
     workers: Workers,
     preset: Preset = PRESETS[DEFAULT_PRESET],
+    *,
+    may_use_lzma: bool = True,
 ) -> CodedBlock:
     """Encode a block.
 
@@ -152,6 +155,8 @@ def encode_block(
         None: the adaptation alone.
     workers : Workers
     preset : Preset, optional
+    may_use_lzma : bool, optional
+        Whether verbatim files may be compressed.
 
     Returns
     -------
@@ -167,7 +172,7 @@ def encode_block(
     formats = [each for each in block.formats if isinstance(each, SampleFormat)]
     n_samples = len(formats)
     kept = list(zip(block.formats, block.pieces, strict=True))[n_samples:]
-    packed = [[stream] for stream in workers.map(_pack_verbatim, kept)]
+    packed = [[stream] for stream in workers.map(partial(_pack_verbatim, may_use_lzma=may_use_lzma), kept)]
     if not formats:
         return CodedBlock(block.parts, 0, packed)
     formatted = list(zip(block.parts, formats, block.pieces, strict=False))
@@ -264,11 +269,13 @@ def _without_escapes(stream: Stream, part: Part, sample_format: SampleFormat) ->
     return Stream(method, stream.data[used:]), escapes
 
 
-def _pack_verbatim(kept: tuple[object, bytes]) -> Stream:
+def _pack_verbatim(kept: tuple[object, bytes], *, may_use_lzma: bool) -> Stream:
     numbers, data = kept
     if isinstance(numbers, KeptNumbers):
         packed = pack_numbers(data, numbers)
         return Stream(Method.NUMBERS, packed) if len(packed) < len(data) else Stream(Method.STORED, data)
+    if not may_use_lzma:
+        return Stream(Method.STORED, data)
     import lzma  # here and below: most archives hold nothing verbatim
 
     packed = lzma.compress(data, check=lzma.CHECK_NONE, preset=_XZ_PRESET)

@@ -52,7 +52,7 @@ _CHAIN_COLUMNS = 16
 
 
 class Effort(NamedTuple):
-    """How much the adaptation learns, as `core/c/spikey.h` has it."""
+    """How much the adaptation learns, as `core/c/core.h` has it."""
 
     own_terms: int
     """Own differences among a channel's terms."""

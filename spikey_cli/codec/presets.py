@@ -14,7 +14,7 @@ class Preset(NamedTuple):
     """What an encoder does at a preset."""
 
     effort: int
-    """How much the adaptation learns, as archives store it; see `core/c/spikey.h`."""
+    """How much the adaptation learns, as archives store it; see `core/c/core.h`."""
     coder: str | None
     """Name of the coder, unless another is asked for; None: see `coder_choice`."""
     earlier: int

@@ -135,6 +135,8 @@ class ArchiveWriter:
         First 8 bytes of the SHA-256 of the model's ONNX file, or NO_MODEL.
     directory : Directory
         All files; their blocks follow in order.
+    may_use_lzma : bool
+        Whether tables may be compressed by LZMA, which chunks must do without.
 
     Attributes
     ----------
@@ -145,14 +147,24 @@ class ArchiveWriter:
         of their files before it calls `finish`.
     """
 
-    def __init__(self, file: BinaryIO, coder: int, effort: int, model: bytes, directory: Directory) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        coder: int,
+        effort: int,
+        model: bytes,
+        directory: Directory,
+        *,
+        may_use_lzma: bool = True,
+    ) -> None:
         self._file = file
+        self._may_use_lzma = may_use_lzma
         self.length = 0
         self._blocks: list[IndexEntry] = []
         self._tables: list[tuple[int, int]] = []
         self.directory = directory
         self.digests = tuple(FileDigest() for _ in directory.files)
-        self._packed = pack_directory(directory)
+        self._packed = pack_directory(directory, may_use_lzma=may_use_lzma)
         crc = zlib.crc32(self._packed)
         self._start = _START.pack(MAGIC, VERSION, coder, effort, 0, model, len(self._packed), crc)
         self._write(bytes(HEADER_BYTES), self._packed)
@@ -167,7 +179,8 @@ class ArchiveWriter:
         offset = self.length
         every = [stream for part in streams for stream in part]
         entries = [StreamEntry(stream.method, len(stream.data), zlib.crc32(stream.data)) for stream in every]
-        table = pack_block_table(BlockTable.of(steps, parts, entries), self.directory)
+        block_table = BlockTable.of(steps, parts, entries)
+        table = pack_block_table(block_table, self.directory, may_use_lzma=self._may_use_lzma)
         self._tables.append((len(table), zlib.crc32(table)))
         self._write(bytes(BLOCK_HEADER_BYTES), table, *(stream.data for stream in every))
         self._blocks.append(IndexEntry(offset, self.length - offset, tuple(parts), len(self._blocks)))
@@ -183,7 +196,8 @@ class ArchiveWriter:
         identity = archive_identity(self._start, contents)
         header = _with_crc(_HEADER.pack(self._start, identity))
         crcs = tuple(digest.crc if file.is_file else None for file, digest in zip(files, self.digests, strict=True))
-        index = pack_index(Index(tuple(self._blocks), crcs), self.directory)
+        listed = Index(tuple(self._blocks), crcs)
+        index = pack_index(listed, self.directory, may_use_lzma=self._may_use_lzma)
         length = self.length + len(index) + len(self._packed) + HEADER_BYTES + TRAILER_BYTES
         trailer = _TRAILER.pack(contents, length, len(index), zlib.crc32(index))
         self._write(index, self._packed, header, _with_crc(trailer), END_MARK)

@@ -89,9 +89,9 @@ def _are_listed(methods: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return (methods != Method.FRAMES) | (lengths > 0)
 
 
-def pack_block_table(table: BlockTable, directory: Directory) -> bytes:
+def pack_block_table(table: BlockTable, directory: Directory, *, may_use_lzma: bool = True) -> bytes:
     """Serialise a block's table."""
-    return block_table(table, directory).packed()
+    return block_table(table, directory).packed(may_use_lzma=may_use_lzma)
 
 
 def unpack_block_table(packed: bytes, directory: Directory, max_samples: int = MAX_BLOCK_SAMPLES) -> BlockTable:

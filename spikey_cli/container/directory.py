@@ -285,7 +285,7 @@ def directory_tables(directory: Directory) -> tuple[TableWriter, TableWriter]:
     return names, table
 
 
-def pack_directory(directory: Directory) -> bytes:
+def pack_directory(directory: Directory, *, may_use_lzma: bool = True) -> bytes:
     """Serialise a directory. Raises InputError if it, or its model, is larger than the format allows."""
     tables = directory_tables(directory)
     layouts = [file.layout for file in directory.files if file.layout and file.is_file]
@@ -297,7 +297,7 @@ def pack_directory(directory: Directory) -> bytes:
     ]
     if max(sizes) > MAX_DIRECTORY_BYTES:
         raise InputError(f"{len(directory.files)} files are too many for one archive; write several archives")
-    return b"".join(table.packed() for table in tables)
+    return b"".join(table.packed(may_use_lzma=may_use_lzma) for table in tables)
 
 
 def unpack_directory(packed: bytes, limits: Limits = DEFAULT_LIMITS, archive_bytes: int = 1 << 63) -> Directory:

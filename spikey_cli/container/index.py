@@ -53,9 +53,9 @@ def index_table(index: Index, directory: Directory) -> TableWriter:
     return table
 
 
-def pack_index(index: Index, directory: Directory) -> bytes:
+def pack_index(index: Index, directory: Directory, *, may_use_lzma: bool = True) -> bytes:
     """Serialise an index."""
-    return index_table(index, directory).packed()
+    return index_table(index, directory).packed(may_use_lzma=may_use_lzma)
 
 
 def unpack_index(packed: bytes, directory: Directory, first_block: int, index_at: int) -> Index:

@@ -33,11 +33,11 @@ _FIELD_BYTES = 256
 """Least size of a field after which deflate begins another block, with other codes."""
 
 
-def pack(fields: Sequence[bytes]) -> bytes:
+def pack(fields: Sequence[bytes], *, may_use_lzma: bool = True) -> bytes:
     """Return the compressed table of these fields: the smallest of some ways to compress it."""
     ways = [bytes([_DEFLATE]) + _deflated(fields, strategy) for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)]
     table = b"".join(fields)
-    if len(table) >= _LZMA_BYTES:
+    if may_use_lzma and len(table) >= _LZMA_BYTES:
         import lzma
 
         filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": _LZMA_DICTIONARY, "lc": 0, "lp": 0, "pb": 0}]

@@ -75,9 +75,10 @@ class TableWriter:
         """Append bytes, whose number the reader knows."""
         self.fields.append(data)
 
-    def packed(self) -> bytes:
+    def packed(self, *, may_use_lzma: bool = True) -> bytes:
         """Return the table."""
-        return pack([field_bytes(field) for field in self.fields]) + b"".join(self.tail)
+        fields = [field_bytes(field) for field in self.fields]
+        return pack(fields, may_use_lzma=may_use_lzma) + b"".join(self.tail)
 
 
 def _high(column: list[int], n_low: int) -> bytes:

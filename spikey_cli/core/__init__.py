@@ -18,7 +18,7 @@ A sample passes through the modules in this order:
         huffman         Huffman codes of ranks, varint
     packed              codes of equal width, for a channel that a coder would make longer
 
-The arithmetic is compiled: `_core`, from the C sources in `c/`, whose header `c/spikey.h` documents every function. The
+The arithmetic is compiled: `_core`, from the C sources in `c/`, whose header `c/core.h` documents every function. The
 modules check and prepare what it takes. `residual_log` records what was predicted; `simd` selects an instruction set.
 `reference/` is the same arithmetic in plain Python; only tests import it.
 """

@@ -45,7 +45,7 @@ def first_state(
     chain : Chain, optional
         The network, if the core evaluates it.
     effort : int
-        How much the adaptation learns: 1 fast, 2 normal, 3 best; see `c/spikey.h`.
+        How much the adaptation learns: 1 fast, 2 normal, 3 best; see `c/core.h`.
     gains_follow : bool
         Whether `gains` are only initial values and follow the signal.
     log : ResidualLog, optional
@@ -58,7 +58,7 @@ def first_state(
     Returns
     -------
     _core.State
-        See `c/spikey.h`.
+        See `c/core.h`.
     """
     first_of_group = np.unique(references.groups, return_index=True)[1]
     leaders = first_of_group[references.groups]

@@ -198,7 +198,7 @@ def chunk_of(data: bytes) -> bytes:
     sources = [scan(BytesSource(file, name)) for name, file in files if file]
     made = io.BytesIO()
     if sources:
-        write_archive(sources, made, CODERS["rice"], None, Workers(None, 1))
+        write_archive(sources, made, CODERS["rice"], None, Workers(None, 1), may_use_lzma=False)
     return made.getvalue()
 
 

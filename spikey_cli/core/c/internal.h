@@ -1,4 +1,4 @@
-/* What the core's files share; see spikey.h for what they offer. */
+/* What the core's files share; see core.h for what they offer. */
 
 #ifndef SPIKEY_INTERNAL_H
 #define SPIKEY_INTERNAL_H
@@ -8,7 +8,7 @@
 
 #include "exact_floats.h"
 #include "ranks.h"
-#include "spikey.h"
+#include "core.h"
 
 enum { LANES = 8 }; /* of a vector */
 

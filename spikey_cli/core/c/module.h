@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "exact_floats.h"
-#include "spikey.h"
+#include "core.h"
 
 typedef struct {
     spikey_tables *tables;
@@ -30,6 +30,8 @@ typedef struct {
 
 /* module_functions.c, module_network.c, module_coder.c, module_state.c */
 extern PyMethodDef spikey_functions[];
+PyObject *spikey_module_describe_chunk(PyObject *module, PyObject *args); /* module_chunk.c */
+PyObject *spikey_module_decode_chunk(PyObject *module, PyObject *args);
 extern PyType_Spec spikey_network_spec, spikey_coder_spec, spikey_state_spec;
 
 static inline PyObject *raise_error(int error) {

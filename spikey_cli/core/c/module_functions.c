@@ -1,4 +1,4 @@
-/* The functions of the Python module; see spikey.h. */
+/* The functions of the Python module; see core.h. */
 
 #include "module.h"
 
@@ -394,5 +394,9 @@ PyMethodDef spikey_functions[] = {
     {"join_regions", py_join_regions, METH_VARARGS,
      "join_regions(first_lane, receiver, share, region, latent, is_residual, joined)"},
     {"tables", py_tables, METH_NOARGS, "tables(): the constant tables by name, as bytes"},
+    {"describe_chunk", spikey_module_describe_chunk, METH_VARARGS,
+     "describe_chunk(data, memory, expansion, array, expected): error, reason; or 0, None, type, is_fortran, shape, bytes"},
+    {"decode_chunk", spikey_module_decode_chunk, METH_VARARGS,
+     "decode_chunk(data, memory, expansion, array, expected, out): error, reason"},
     {"simd", py_simd, METH_NOARGS, "simd(): names of the instruction sets that this machine has, best first"},
     {0, 0, 0, 0}};

@@ -1,6 +1,6 @@
 /* Samples to codes and back; which values occur at all. */
 
-#include "spikey.h"
+#include "core.h"
 
 #define EACH_SAMPLE_TYPE(body)                        \
     switch (type) {                                   \

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spikey.h"
+#include "core.h"
 
 enum { ORDER = 8, RUN = 16, RUNS = 64, BINS = 1 << 11, BIN_SHIFT = 20 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "exact_floats.h"
-#include "spikey.h"
+#include "core.h"
 
 /* The samples of each kind, from an integer k. Assigning to P rounds. */
 #define INTEGER(P, k) ((uint64_t)scaling->base + (uint64_t)scaling->step * (uint64_t)(int64_t)(k))

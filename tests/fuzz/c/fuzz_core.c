@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spikey.h"
+#include "core.h"
 
 #define REQUIRE(condition)                                                        \
     do {                                                                          \

@@ -1,0 +1,273 @@
+/* The coded streams of a part: its channels, and the residues of its lattices, decoded some joint groups at a time; and
+ * what that takes, which is estimated first. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive.h"
+
+enum { MOST_LANES = 1024 };
+
+/* What decoding takes, as spikey_cli/codec/cost.py estimates it: bytes of memory, and nanoseconds. */
+enum { HISTORY_BYTES = 8 * 48 * 4, PLACE_BYTES = 64 * 4 + 250, LANE_BYTES = 28, CHANNEL_BYTES = 1024, GROUP_BYTES = 1 << 16 };
+
+typedef struct {
+    double group_bytes, lane_bytes; /* of the largest joint group; of a lane of the dearest */
+    double time;
+} cost;
+
+/* Of each effort: own differences with and without references, steps between those that teach, also for many lanes, and
+ * between solutions. */
+static const int RULES[4][5] = {{0}, {8, 8, 8, 8, 256}, {8, 16, 2, 4, 256}, {16, 16, 1, 1, 64}};
+
+static double lesser(double a, double b) { return a < b ? a : b; }
+static double greater(double a, double b) { return a > b ? a : b; }
+static double whole(double x) { return (double)(int64_t)x; } /* of numbers from 0 to 2**62 */
+
+/* The natural logarithm of a number of 1 to 2**62, from below, within 0.06. */
+static double logarithm(double x) {
+    double sum = 0;
+    for (; x >= 2; x /= 2) sum += 0.6931;
+    return sum + 0.6931 * (x - 1);
+}
+
+static double terms_of(const spikey_chunk *chunk, int64_t n_earlier, int64_t n_later, int has_lag, int64_t n_before) {
+    const int network = chunk->has_model, *rule = RULES[chunk->effort];
+    const int64_t first = network && n_earlier, has_mean = n_before >= 2;
+    int64_t past = (n_earlier || n_later ? rule[0] : rule[1]) + 1 + 4 * network +
+                   2 * (n_earlier + n_later + first + has_lag) + has_mean;
+    int64_t present = n_earlier + first + 2 * has_mean;
+    return (double)(present ? (past + 7) / 8 * 8 + present : past);
+}
+
+/* Members of the joint group that `first` leads, of all positions; residues lead their own. */
+static int64_t next_of(const spikey_chunk *chunk, int64_t position) {
+    return position < chunk->n_channels ? chunk->channels[position].next : -1;
+}
+
+static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int64_t leader, int64_t samples, int64_t lanes,
+                      cost *sum) {
+    const int *rule = RULES[chunk->effort];
+    const double steps = (double)((samples + lanes - 1) / lanes), n = (double)samples;
+    const double every = lanes >= 8 ? rule[3] : rule[2], each_lane = (double)lanes;
+    const double taught = each_lane * (lesser(steps, 512) + whole(greater(steps - 512, 0) / every));
+    const double solutions = 8.5 * logarithm(greater(steps, 16) / 16) + 8 + steps / rule[4];
+    int64_t in_pass[17] = {0}, count = 0;
+    for (int64_t i = leader; i >= 0; i = next_of(chunk, i))
+        if (coded[i].bytes) in_pass[(i < chunk->n_channels ? chunk->channels[i].coding_pass : 0) + 1]++, count++;
+    if (!count) return;
+    for (int i = 1; i < 17; i++) in_pass[i] += in_pass[i - 1];
+    double bytes = 0, most_terms = 0;
+    for (int64_t i = leader; i >= 0; i = next_of(chunk, i)) {
+        if (!coded[i].bytes) continue;
+        static const spikey_channel alone;
+        const spikey_channel *own = i < chunk->n_channels ? &chunk->channels[i] : &alone;
+        double terms = terms_of(chunk, own->n_earlier, own->n_later, own->lag > 0, in_pass[own->coding_pass]);
+        double blocks = whole((terms + 8) / 8), products = 64 * (blocks * (blocks + 1) / 2);
+        double rows = (double)(lanes * ((8 + lanes - 1) / lanes)), past = 1;
+        while (own->lag && past < own->lag + 1) past *= 2;
+        bytes += CHANNEL_BYTES + 32 * blocks * (1 + rows) + 4 * rows + 12 * products + LANE_BYTES * each_lane;
+        bytes += own->lag ? 8 * each_lane * past : 0;
+        most_terms = greater(most_terms, 8 * blocks);
+        sum->time += n * (80 + 8 * blocks) + 0.15 * taught * products +
+                     0.8 * solutions * (terms * terms * terms / 6 + 4 * products);
+    }
+    double vectors = (double)count, rows = vectors * (double)((lanes + 7) / 8), longest = (double)((lanes + 7) / 8);
+    for (int64_t at_once = 2; at_once <= 8; at_once *= 2) {
+        double number = (double)((count + at_once - 1) / at_once), own = (double)((lanes * at_once + 7) / 8);
+        if (number * own < rows) vectors = number, rows = number * own, longest = own;
+    }
+    double window = 1;
+    while (chunk->model && window <= chunk->model->window + 1) window *= 2;
+    bytes += 8 * rows * (HISTORY_BYTES + PLACE_BYTES + 4 * most_terms + (chunk->model ? 2 * window : 4));
+    bytes += vectors * 96 * most_terms;
+    sum->lane_bytes = greater(sum->lane_bytes, bytes / (double)(count * lanes));
+    sum->group_bytes = greater(sum->group_bytes, bytes + 8 * longest * HISTORY_BYTES);
+}
+
+/* Refuse a part that takes too much; else about the most lanes to decode together. */
+static int check_cost(spikey_chunk *chunk, int64_t samples, int64_t lanes, const spikey_coded *coded, int64_t n_coded,
+                      int64_t *most_lanes) {
+    cost sum = {0, 1, 0};
+    double scale = (double)chunk->limits.expansion / 8192, network = 0, n_lanes = 0, widest = 0, passes = 1;
+    int is_used[16] = {0};
+    for (int64_t i = 0; i < n_coded; i++) {
+        if (i >= chunk->n_channels || chunk->channels[i].leader == i) add_group(chunk, coded, i, samples, lanes, &sum);
+        if (!coded[i].bytes) continue;
+        n_lanes += (double)lanes;
+        if (i < chunk->n_channels) is_used[chunk->channels[i].coding_pass] = 1;
+    }
+    for (int i = 1; i < 16; i++) passes += is_used[i];
+    for (int i = 0; chunk->model && i < chunk->model->n_layers; i++) {
+        network += (double)(chunk->model->size[2 * i] * (chunk->model->size[2 * i + 1] + 4));
+        widest = greater(widest, (double)greatest(chunk->model->size[2 * i], chunk->model->size[2 * i + 1]));
+    }
+    *most_lanes = (int64_t)greater(1, lesser(MOST_LANES, (double)(chunk->limits.memory / 3) / sum.lane_bytes));
+    double steps = (double)((samples + lanes - 1) / lanes) * (whole(n_lanes / (double)*most_lanes) + 1);
+    chunk->time += sum.time + 600 * steps * passes + 0.1 * network * (4 * n_lanes / (double)lanes * (double)samples + 16 * steps);
+    if (sum.group_bytes + GROUP_BYTES + (chunk->model ? 4 * 512 * (chunk->model->window + 2 * widest) : 0) >
+        (double)chunk->limits.memory / 2)
+        return fail(chunk, SPIKEY_BEYOND_MEMORY, "the lanes that depend on each other exceed the memory limit");
+    if (chunk->time > scale * (4e9 + 2e6 * (double)greatest(chunk->n - 4096, 0)))
+        return fail(chunk, SPIKEY_BEYOND_EXPANSION, "its bytes take longer to decode than is usual");
+    return SPIKEY_OK;
+}
+
+/* The channels that are decoded together, sorted by coding pass, and their lanes, in one piece of memory. */
+typedef struct {
+    int64_t n, lanes; /* channels; lanes of each */
+    int64_t *position, *first_lane, *references, *later, *lags, *mean_group, *size, *start, *first_byte;
+    int64_t pass_channel[17], n_passes;
+    uint8_t *profiled, *gains, *whole, *bytes;
+    int32_t *length, *initial_codes;
+} batch;
+
+static int make_batch(spikey_chunk *chunk, const spikey_coded *coded, batch *of, spikey_arena *arena) {
+    const int64_t n = of->n, lanes = n * of->lanes;
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < n; i++) bytes += coded[of->position[i]].n;
+    int64_t *position = of->position;
+    for (int pass = 0; pass < 2; pass++) {
+        arena->used = 0;
+        of->first_lane = spikey_take(arena, n + 1, sizeof *of->first_lane);
+        of->references = spikey_take(arena, n * SPIKEY_MAX_REFERENCES, sizeof *of->references);
+        of->later = spikey_take(arena, n * SPIKEY_MAX_LATER, sizeof *of->later);
+        of->lags = spikey_take(arena, n, sizeof *of->lags);
+        of->mean_group = spikey_take(arena, n, sizeof *of->mean_group);
+        of->size = spikey_take(arena, n, sizeof *of->size);
+        of->position = spikey_take(arena, n, sizeof *of->position);
+        of->first_byte = spikey_take(arena, n + 1, sizeof *of->first_byte);
+        of->start = spikey_take(arena, lanes, sizeof *of->start);
+        of->length = spikey_take(arena, lanes, sizeof *of->length);
+        of->initial_codes = spikey_take(arena, lanes, sizeof *of->initial_codes);
+        of->profiled = spikey_take(arena, n, 1);
+        of->whole = spikey_take(arena, n, 1);
+        of->gains = spikey_take(arena, lanes, 1);
+        of->bytes = spikey_take(arena, bytes + 1, 1);
+        if (!pass && !(arena->base = malloc(arena->used + 64))) return fail(chunk, SPIKEY_NO_MEMORY, 0);
+    }
+    of->n_passes = 0;
+    int64_t k = 0;
+    for (int coding_pass = 0; coding_pass < 16; coding_pass++) {
+        int64_t before = k;
+        for (int64_t i = 0; i < n; i++)
+            if ((position[i] < chunk->n_channels ? chunk->channels[position[i]].coding_pass : 0) == coding_pass)
+                of->position[k++] = position[i];
+        if (k > before) of->pass_channel[of->n_passes++] = before;
+    }
+    of->pass_channel[of->n_passes] = n;
+    return SPIKEY_OK;
+}
+
+/* Fill in the batch; `slot` is where each position stands in it, or -1. */
+static int fill_batch(spikey_chunk *chunk, int64_t frames, const spikey_coded *coded, batch *of, const int64_t *slot) {
+    int64_t at = 0;
+    for (int64_t i = 0; i < of->n; i++) {
+        const int64_t position = of->position[i], first = i * of->lanes;
+        const spikey_coded *own = &coded[position];
+        const spikey_channel *channel = position < chunk->n_channels ? &chunk->channels[position] : 0;
+        of->first_lane[i] = first;
+        of->size[i] = own->size;
+        of->profiled[i] = channel && channel->kind == N1 && chunk->model && chunk->model->n_edges;
+        of->lags[i] = channel ? channel->lag : 0;
+        of->mean_group[i] = i;
+        for (int64_t k = channel ? channel->leader : -1; k >= 0; k = next_of(chunk, k))
+            if (slot[k] >= 0) of->mean_group[i] = least(of->mean_group[i], slot[k]);
+        int64_t n = 0;
+        for (int k = 0; channel && k < channel->n_earlier; k++)
+            if (slot[channel->earlier[k]] >= 0) of->references[i * SPIKEY_MAX_REFERENCES + n++] = slot[channel->earlier[k]];
+        while (n < SPIKEY_MAX_REFERENCES) of->references[i * SPIKEY_MAX_REFERENCES + n++] = -1;
+        n = 0;
+        for (int k = 0; channel && k < channel->n_later; k++)
+            if (slot[channel->later[k]] >= 0) of->later[i * SPIKEY_MAX_LATER + n++] = slot[channel->later[k]];
+        while (n < SPIKEY_MAX_LATER) of->later[i * SPIKEY_MAX_LATER + n++] = -1;
+        int64_t begin = own->codes - coded[0].codes;
+        for (int64_t lane = first; lane < first + of->lanes; lane++) {
+            of->length[lane] = (int32_t)(frames / of->lanes + (lane - first < frames % of->lanes));
+            of->start[lane] = begin;
+            begin += of->length[lane];
+        }
+        int64_t used = spikey_decode_lane_headers(chunk->tables, own->bytes, own->n, of->lanes, own->size, of->gains + first,
+                                                  of->initial_codes + first);
+        if (used > own->n) return fail(chunk, SPIKEY_DAMAGED, "a stream is damaged");
+        memcpy(of->bytes + at, own->bytes + used, (size_t)(own->n - used));
+        of->first_byte[i] = at;
+        at += own->n - used;
+    }
+    of->first_lane[of->n] = of->n * of->lanes;
+    of->first_byte[of->n] = at;
+    return SPIKEY_OK;
+}
+
+static int give_streams(spikey_coder *coder, const batch *of, spikey_coder_kind kind) {
+    if (kind != SPIKEY_RANKS) return spikey_coder_open(coder, of->bytes, of->first_byte);
+    for (int64_t i = 0; i < of->n; i++) {
+        int64_t n = 0;
+        int32_t *ranks = spikey_coder_ranks(coder, i, &n);
+        int whole = spikey_unpack_ranks(of->bytes + of->first_byte[i], of->first_byte[i + 1] - of->first_byte[i], n,
+                                        (int32_t)of->size[i], ranks);
+        if (whole <= 0) return whole < 0 ? SPIKEY_NO_MEMORY : SPIKEY_DAMAGED;
+    }
+    return SPIKEY_OK;
+}
+
+static int run_batch(spikey_chunk *chunk, const batch *of, int32_t *codes, int64_t n_codes) {
+    static const spikey_coder_kind kinds[] = {SPIKEY_RICE, SPIKEY_RANGE, SPIKEY_RANKS};
+    const spikey_model *model = chunk->model;
+    spikey_group group = {.n_channels = of->n, .n_lanes = of->n * of->lanes, .n_passes = of->n_passes,
+                          .first_lane = of->first_lane, .pass_channel = of->pass_channel, .references = of->references,
+                          .later = of->later, .lags = of->lags, .mean_group = of->mean_group, .size = of->size,
+                          .profiled = of->profiled, .edges = model ? model->edges : 0,
+                          .n_edges = model ? model->n_edges : 0, .length = of->length, .start = of->start,
+                          .gains = of->gains, .initial_codes = of->initial_codes, .window = model ? model->window : 0,
+                          .network = chunk->network, .effort = (spikey_effort)chunk->effort};
+    spikey_coding coding = {.kind = kinds[chunk->coder - 1], .decodes = 1, .n_streams = of->n,
+                            .n_lanes = group.n_lanes, .first_lane = of->first_lane, .size = of->size,
+                            .profiled = of->profiled, .edges = group.edges, .n_edges = group.n_edges,
+                            .length = of->length, .n_steps = -1};
+    int error = SPIKEY_OK;
+    spikey_state *state = spikey_state_new(chunk->tables, &group, &error);
+    spikey_coder *coder = state ? spikey_coder_new(chunk->tables, &coding, &error) : 0;
+    if (coder) error = give_streams(coder, of, coding.kind);
+    if (!error) error = spikey_initial_codes(state, codes, n_codes);
+    if (!error) error = spikey_take_steps(state, coder, codes, n_codes, 0, of->length[0] - 1);
+    if (!error) {
+        spikey_coder_whole(coder, of->whole);
+        for (int64_t i = 0; i < of->n; i++)
+            if (!of->whole[i]) error = SPIKEY_DAMAGED;
+    }
+    spikey_coder_free(coder);
+    spikey_state_free(state);
+    return error ? fail(chunk, error, "a stream is damaged") : SPIKEY_OK;
+}
+
+int spikey_decode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded) {
+    int64_t lanes = (frames + steps - 1) / steps, most_lanes = 0;
+    TRY(check_cost(chunk, frames, lanes, coded, n_coded, &most_lanes));
+    int64_t *slot = spikey_room(2 * n_coded, sizeof *slot);
+    if (!slot) return SPIKEY_NO_MEMORY;
+    int64_t *chosen = slot + n_coded;
+    int error = SPIKEY_OK;
+    for (int64_t i = 0; i < n_coded; i++) slot[i] = -1;
+    batch of = {.lanes = lanes};
+    for (int64_t i = 0; i < n_coded && !error; i++) {
+        if (i < chunk->n_channels && chunk->channels[i].leader != i) continue;
+        for (int64_t k = i; k >= 0; k = next_of(chunk, k))
+            if (coded[k].bytes) chosen[of.n++] = k;
+        int is_last = 1;
+        for (int64_t k = i + 1; k < n_coded && is_last; k++)
+            is_last = k < chunk->n_channels && chunk->channels[k].leader != k;
+        if (!of.n || (!is_last && of.n * lanes < most_lanes)) continue;
+        spikey_arena arena = {0, 0};
+        of.position = chosen;
+        error = make_batch(chunk, coded, &of, &arena);
+        for (int64_t k = 0; k < of.n && !error; k++) slot[of.position[k]] = k;
+        if (!error) error = fill_batch(chunk, frames, coded, &of, slot);
+        if (!error) error = run_batch(chunk, &of, coded[0].codes, n_coded * frames);
+        for (int64_t k = 0; k < of.n; k++) slot[chosen[k]] = -1;
+        free(arena.base);
+        of.n = 0;
+    }
+    free(slot);
+    return error;
+}

@@ -1,0 +1,95 @@
+/* CRC-32 as in zlib, and SHA-256 (FIPS 180-4). */
+
+#include <string.h>
+
+#include "archive.h"
+
+void spikey_fill_crc(uint32_t table[8][256]) {
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t crc = i;
+        for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+        table[0][i] = crc;
+    }
+    for (int k = 1; k < 8; k++)
+        for (int i = 0; i < 256; i++) table[k][i] = table[k - 1][i] >> 8 ^ table[0][table[k - 1][i] & 255];
+}
+
+uint32_t spikey_crc(uint32_t table[8][256], uint32_t crc, const uint8_t *bytes, int64_t n) {
+    crc = ~crc;
+    for (; n >= 8; n -= 8, bytes += 8) {
+        uint64_t x = get_little(bytes, 8) ^ crc;
+        crc = 0;
+        for (int k = 0; k < 8; k++) crc ^= table[7 - k][x >> 8 * k & 255];
+    }
+    for (; n > 0; n--) crc = crc >> 8 ^ table[0][(crc ^ *bytes++) & 255];
+    return ~crc;
+}
+
+static const uint32_t CONSTANTS[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+static uint32_t rotated(uint32_t x, int n) { return x >> n | x << (32 - n); }
+
+static void take_block(uint32_t state[8], const uint8_t *block) {
+    uint32_t w[64];
+    for (int i = 0; i < 16; i++)
+        w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 | (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
+    for (int i = 16; i < 64; i++) {
+        uint32_t a = w[i - 15], b = w[i - 2];
+        w[i] = w[i - 16] + (rotated(a, 7) ^ rotated(a, 18) ^ a >> 3) + w[i - 7] + (rotated(b, 17) ^ rotated(b, 19) ^ b >> 10);
+    }
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+#define ROUND(a, b, c, d, e, f, g, h, i)                                                                            \
+    h += (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + (g ^ (e & (f ^ g))) + CONSTANTS[i] + w[i], d += h,     \
+        h += (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) | (c & (a | b)))
+    for (int i = 0; i < 64; i += 8) {
+        ROUND(a, b, c, d, e, f, g, h, i);
+        ROUND(h, a, b, c, d, e, f, g, i + 1);
+        ROUND(g, h, a, b, c, d, e, f, i + 2);
+        ROUND(f, g, h, a, b, c, d, e, i + 3);
+        ROUND(e, f, g, h, a, b, c, d, i + 4);
+        ROUND(d, e, f, g, h, a, b, c, i + 5);
+        ROUND(c, d, e, f, g, h, a, b, i + 6);
+        ROUND(b, c, d, e, f, g, h, a, i + 7);
+    }
+#undef ROUND
+    state[0] += a, state[1] += b, state[2] += c, state[3] += d, state[4] += e, state[5] += f, state[6] += g, state[7] += h;
+}
+
+void spikey_sha256(const uint8_t *first, int64_t n_first, const uint8_t *second, int64_t n_second, uint8_t digest[32]) {
+    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    uint64_t bits = 8 * ((uint64_t)n_first + (uint64_t)n_second);
+    uint8_t block[64];
+    int held = 0;
+    for (int part = 0; part < 2; part++) {
+        const uint8_t *from = part ? second : first;
+        int64_t n = part ? n_second : n_first;
+        while (n > 0) {
+            if (held == 0 && n >= 64) {
+                take_block(state, from);
+                from += 64, n -= 64;
+                continue;
+            }
+            block[held++] = *from++;
+            n--;
+            if (held == 64) take_block(state, block), held = 0;
+        }
+    }
+    block[held++] = 0x80;
+    if (held > 56) {
+        memset(block + held, 0, (size_t)(64 - held));
+        take_block(state, block);
+        held = 0;
+    }
+    memset(block + held, 0, (size_t)(56 - held));
+    for (int i = 0; i < 8; i++) block[56 + i] = (uint8_t)(bits >> (56 - 8 * i));
+    take_block(state, block);
+    for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i & 3)));
+}
