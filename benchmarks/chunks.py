@@ -42,12 +42,11 @@ STAGES = {
     "residuals": ("residual.py", ("residuals",)),
     "finding references": ("discovery.py", ("find_topology",)),
     "samples to codes": ("quantizer.py", ("to_codes",)),
-    "codes to samples": ("quantizer.py", ("to_samples",)),
     "gains of lanes": ("gain.py", ("lane_gains",)),
     "steps: prediction, coding, adaptation": ("coding_state.py", ("take",)),
     "checksums": ("archive.py", ("update",)),
 }
-"""Name of a stage -> module and functions whose time it is."""
+"""Name of a stage of encoding -> module and functions whose time it is; decoding is one call of the core."""
 
 
 def recording_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndarray:
@@ -156,16 +155,13 @@ def shares(work: Callable[[], object], runs: int = 20) -> dict[str, float]:
 
 def print_shares(chunk: np.ndarray) -> None:
     """Print the share of each stage."""
-    data = encode_chunk(chunk)
-    directions = [shares(lambda: encode_chunk(chunk)), shares(lambda: decode_chunk(data))]
-    click.echo(f"\nA chunk of {len(chunk):,} frames of {chunk.shape[1]} channels, range coder:\n")
-    click.echo("| time spent on | encode | decode |")
-    click.echo("|---|---|---|")
-    for stage in directions[0]:
-        if not any(direction[stage] for direction in directions):
+    click.echo(f"\nEncoding a chunk of {len(chunk):,} frames of {chunk.shape[1]} channels, range coder:\n")
+    click.echo("| time spent on | encode |")
+    click.echo("|---|---|")
+    for stage, share in shares(lambda: encode_chunk(chunk)).items():
+        if not share:
             raise SystemExit(f"{stage}: no time was measured; update the functions in STAGES")
-        cells = [f"{100 * way[stage]:.0f}%" if way[stage] > 0 else "" for way in directions]
-        click.echo(f"| {stage} | {' | '.join(cells)} |")
+        click.echo(f"| {stage} | {100 * share:.0f}% |")
 
 
 def print_edge(chunk: np.ndarray) -> None:
