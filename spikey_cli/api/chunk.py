@@ -8,8 +8,8 @@ A chunk is an archive with these files:
 Arrays of shape (time,) or (time, channel) are predicted if they hold integers, or floats that are integers times a gain
 (see `core.scaling`). All other arrays are kept: their bytes are deflated.
 
-The core decodes chunks (`core/c/chunk.c`), as other languages do. A chunk of a model that it does not have is read as
-the archive that it is.
+The core decodes chunks (`core/c/chunk.c`), as other languages do. A chunk of a model that it does not have, or whose
+fields have names beyond Latin-1, is read as the archive that it is.
 """
 
 from __future__ import annotations
@@ -220,10 +220,14 @@ def decode_chunk(
         raise _damaged(f"chunk.npy is malformed: it holds no array of {dtype} and shape {shape}")
     order: Literal["C", "F"] = "F" if is_fortran else "C"
     if out is None or out.nbytes != size or not out.flags.c_contiguous or not out.flags.writeable or is_fortran:
-        out = np.empty(shape, dtype, order)
-    memory = out.reshape(-1, order=order).view(np.uint8) if size else np.empty(0, np.uint8)
+        out = np.empty(size, np.uint8)
+    memory = out.reshape(-1).view(np.uint8) if size else np.empty(0, np.uint8)
+    try:
+        array = np.ndarray(shape, dtype, memory, order=order)
+    except FAULTS as error:  # such as more dimensions than NumPy has
+        raise _damaged(f"chunk.npy is malformed: {error}") from error
     _check(*_core.decode_chunk(data, *bounds, memory), most)
-    return memory.view(dtype).reshape(shape, order=order) if size else np.empty(shape, dtype, order)
+    return array
 
 
 def _check(error: int, reason: str | None, max_bytes: int) -> None:

@@ -13,12 +13,20 @@ from support.chunks import chunks
 
 from spikey_cli.api import chunk
 from spikey_cli.api.chunk import MAX_CHUNK_BYTES, decode_chunk
+from spikey_cli.api.compress import write_archive
+from spikey_cli.codec.presets import find_preset
+from spikey_cli.codec.scan import ScannedSource
 from spikey_cli.container import packing
 from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.limits import DEFAULT_LIMITS, Limits
 from spikey_cli.container.parts import Method
 from spikey_cli.core import _core
+from spikey_cli.core.coders import find_coder
+from spikey_cli.core.quantizer import IDENTITY
 from spikey_cli.errors import ArchiveError, LimitError, SpikeyError
+from spikey_cli.io.records import Field, RecordLayout
+from spikey_cli.io.source import BytesSource
+from spikey_cli.system.workers import Workers
 
 BOUNDS = (64 << 20, 8192, MAX_CHUNK_BYTES, 0)
 CHUNK_LIMITS = Limits(memory=1 << 23, expansion=2048)
@@ -137,3 +145,96 @@ def test_a_chunk_of_a_model_of_peers_is_read_as_an_archive(made, monkeypatch: py
     damaged[-100] ^= 1
     with pytest.raises(ArchiveError):
         decode_chunk(damaged)
+
+
+def _of_files(npy: bytes, json: bytes | None = None, records: RecordLayout | None = None) -> bytes:
+    """Return a chunk with these files, which need not fit together, perhaps the second one as records."""
+    file = io.BytesIO()
+    files = [("chunk.npy", npy), *([("chunk.json", json)] if json is not None else [])]
+    sources = [BytesSource(data, name) for name, data in files]
+    scanned = [ScannedSource(source, source.name, source.status(), None, IDENTITY, ()) for source in sources]
+    if records:
+        scanned[1] = scanned[1]._replace(records=records)
+    preset = find_preset("default")
+    write_archive(
+        scanned, file, find_coder("range"), None, Workers(None, 1), preset=preset, peers=True, embed_model=False,
+        may_use_lzma=False,
+    )  # fmt: skip
+    return file.getvalue()
+
+
+def _npy(header: str, data: bytes = b"", version: int = 1) -> bytes:
+    text = header.encode("latin1" if version < 3 else "utf-8") + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + len(text).to_bytes(2 if version == 1 else 4, "little") + text + data
+
+
+def _header(descr: str, shape: str) -> str:
+    return f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"
+
+
+FLOATS = b'{"dtype": "<f8", "order": "C", "offset": 0}'
+
+
+@pytest.mark.parametrize("descr", ["[f8]", "[('a', '|u1')]", "'<f80'", "'|V8'", "'<f4'"])
+def test_samples_of_another_type_than_the_array_are_refused(descr: str) -> None:
+    size = {"'<f80'": 80, "'|V8'": 8, "'<f4'": 4}.get(descr, 1)
+    data = _of_files(_npy(_header(descr, "(4,)"), bytes(4 * size)), FLOATS)
+    assert _core.describe_chunk(data, *BOUNDS)[0] == -11
+    with pytest.raises(ArchiveError, match="malformed"):
+        decode_chunk(data)
+
+
+@pytest.mark.parametrize(
+    "json",
+    [
+        FLOATS[:-1] + b",}",
+        FLOATS[:-1] + b', "offset"}',
+        FLOATS[:-1] + b', "offset": 0}',
+        FLOATS[:-1] + b', "more": 0}',
+        FLOATS + b"}",
+        FLOATS.replace(b"<f8", b"<f\xb5"),
+        FLOATS.replace(b'"C"', b'"A"'),
+        FLOATS[:-1] + b', "shape": [9]}',
+        b"{}",
+    ],
+)
+def test_malformed_metadata_are_refused(json: bytes) -> None:
+    npy = _npy(_header("'<f8'", "(4,)"), bytes(32))
+    assert np.array_equal(decode_chunk(_of_files(npy, FLOATS)), np.zeros(4))
+    assert _core.describe_chunk(_of_files(npy, json), *BOUNDS)[0] == -11
+
+
+@pytest.mark.parametrize("shape", ["(4)", "4", "(4,", "(,)", "(2 2)", "(2, -2)", "(04,)", "(2, 2.0)"])
+def test_what_is_no_shape_is_refused(shape: str) -> None:
+    assert _core.describe_chunk(_of_files(_npy(_header("'|u1'", shape), bytes(4))), *BOUNDS)[0] == -11
+
+
+@pytest.mark.filterwarnings("ignore:Stored array in format 3.0")
+def test_names_of_fields_in_any_script() -> None:
+    for name in ("μV", "a", "Ü"):
+        array = np.ones(7, [(name, "<i2"), ("c", ">f8", (2,))])
+        back = decode_chunk(chunk.encode_chunk(array))
+        assert back.dtype == array.dtype
+        assert back.tobytes() == array.tobytes()
+
+
+def test_arrays_of_items_without_bytes_hold_none() -> None:
+    """NumPy makes "S1" of "S0" where it allocates the memory itself."""
+    back = decode_chunk(_of_files(_npy(_header("'|S0'", "(3,)"))), max_bytes=0)
+    assert (back.dtype, back.shape) == (np.dtype("S0"), (3,))
+    array = np.zeros((2, 0, 4), ">f4")
+    back = decode_chunk(chunk.encode_chunk(array), max_bytes=0)
+    assert (back.dtype, back.shape) == (array.dtype, array.shape)
+
+
+def test_shapes_beyond_numpy_are_damage() -> None:
+    for shape in (f"(0, {2**62}, 4)", f"({'1, ' * 64}1)"):
+        with pytest.raises(ArchiveError):
+            decode_chunk(_of_files(_npy(_header("'<i2'", shape), b"")))
+
+
+def test_metadata_kept_as_numbers_are_read_as_an_archive() -> None:
+    npy = _npy(_header("'<f8'", "(4,)"), bytes(32))
+    data = _of_files(npy, FLOATS, RecordLayout(b"", b"", len(FLOATS), (), (Field(1, kept_type=1),)))
+    assert _core.describe_chunk(data, *BOUNDS)[0] == -12
+    assert np.array_equal(decode_chunk(data), np.zeros(4))

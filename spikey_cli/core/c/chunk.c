@@ -65,9 +65,10 @@ static int read_index(spikey_chunk *chunk, const uint8_t *from, int64_t n, int64
 }
 
 static int read_archive(spikey_chunk *chunk) {
-    const uint8_t *bytes = chunk->bytes, *trailer = bytes + chunk->n - TRAILER;
+    const uint8_t *bytes = chunk->bytes;
     if (chunk->n < 8 || memcmp(bytes, MAGIC, 8)) return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey chunk");
     if (chunk->n < HEADER + TRAILER) return fail(chunk, SPIKEY_DAMAGED, "its end is missing");
+    const uint8_t *trailer = bytes + chunk->n - TRAILER;
     if (DIFFER(spikey_crc(chunk->crc, 0, bytes, 36) != get_little(bytes + 36, 4)))
         return fail(chunk, SPIKEY_DAMAGED, "the header does not match its checksum");
     chunk->coder = bytes[9], chunk->effort = bytes[10];
@@ -135,12 +136,12 @@ static int take_word(text *in, const char *word) {
     return 1;
 }
 
-/* A string without escapes in these quotes: its length, or -1. */
+/* A string of ASCII without escapes in these quotes: its length, or -1. */
 static int take_string(text *in, char quote, const char **string) {
     const char mark[2] = {quote, 0};
     if (!take_word(in, mark)) return -1;
     *string = in->at;
-    while (in->at < in->end && *in->at != quote && *in->at != '\\' && *in->at >= ' ') in->at++;
+    while (in->at < in->end && *in->at != quote && *in->at != '\\' && *in->at >= ' ' && *in->at <= '~') in->at++;
     if (in->at == in->end || *in->at != quote || in->at - *string > 64) return -1;
     return (int)(in->at++ - *string);
 }
@@ -205,6 +206,7 @@ static int read_npy(spikey_chunk *chunk, const uint8_t *bytes, int64_t n, spikey
     memset(array, 0, sizeof *array);
     if (n < 12 || memcmp(bytes, "\x93NUMPY", 6) || bytes[6] < 1 || bytes[6] > 3 || bytes[7])
         return fail(chunk, SPIKEY_DAMAGED, malformed);
+    if (bytes[6] == 3) return fail(chunk, SPIKEY_UNSUPPORTED, "its fields have names beyond Latin-1");
     int at = bytes[6] == 1 ? 10 : 12;
     int64_t size = (int64_t)get_little(bytes + 8, at - 8), count = 1;
     if (size > n - at || size > MAX_NPY_HEADER) return fail(chunk, SPIKEY_DAMAGED, malformed);
@@ -222,8 +224,10 @@ static int read_npy(spikey_chunk *chunk, const uint8_t *bytes, int64_t n, spikey
         fits = array->n_dimensions++ < SPIKEY_MAX_DIMENSIONS && take_length(&in, next);
         if (fits && *next && count > INT64_MAX / *next) fits = 0;
         if (fits) count *= *next;
-        if (fits && !take_word(&in, ",")) fits = take_word(&in, ")");
-        if (fits && in.at[-1] == ')') break;
+        if (fits && !take_word(&in, ",")) {
+            fits = array->n_dimensions > 1 && take_word(&in, ")"); /* (4) is no tuple, (4,) is */
+            break;
+        }
     }
     if (fits) take_word(&in, ",");
     fits = fits && take_word(&in, "}");
@@ -249,7 +253,8 @@ static int read_json(spikey_chunk *chunk, const uint8_t *json, int64_t n, metada
     while (fits) {
         const char *key = 0;
         int length = take_string(&in, '"', &key), seen = 0;
-        if (length < 0 || !take_word(&in, ":")) break;
+        fits = length >= 0 && take_word(&in, ":");
+        if (!fits) break;
 #define KEY(name) (length == (int)sizeof name - 1 && !memcmp(key, name, sizeof name - 1))
         if (KEY("dtype")) seen = of->type != 0, fits = (of->type_length = take_string(&in, '"', &of->type)) > 0;
         else if (KEY("order")) seen = of->order != 0, fits = (of->order_length = take_string(&in, '"', &of->order)) == 1;
@@ -263,7 +268,8 @@ static int read_json(spikey_chunk *chunk, const uint8_t *json, int64_t n, metada
             }
             fits = fits && take_word(&in, "]");
         } else fits = 0;
-        if (!fits || seen || !take_word(&in, ",")) break;
+        fits = fits && !seen;
+        if (!fits || !take_word(&in, ",")) break;
     }
     fits = fits && take_word(&in, "}");
     skip_spaces(&in);
@@ -286,7 +292,7 @@ static int merge(spikey_chunk *chunk, const metadata *of, const spikey_array *sa
     static const char malformed[] = "chunk.json is malformed: it does not fit the samples";
     const int64_t size = item_bytes(of->type, of->type_length);
     const char kind = of->type[1], from = samples->type[1];
-    int is_whole = of->type_length == 3 && samples->type[1] == kind && samples->type[2] == of->type[2] && !of->offset &&
+    int is_whole = of->type_length == 3 && samples->type_length == 3 && samples->type[1] == kind && samples->type[2] == of->type[2] && !of->offset &&
                    samples->type[0] != '>';
     int is_narrow = kind != 'f' && (!strcmp(samples->type, "<i2") || !strcmp(samples->type, "|u1"));
     if (of->type_length != 3 || (kind != 'i' && kind != 'u' && kind != 'f') || (size != 1 && size != 2 && size != 4 && size != 8) ||
@@ -451,8 +457,8 @@ int spikey_type(const void *bytes, size_t n, const spikey_limits *limits, char *
 int spikey_decode_with(const spikey_tables *tables, const void *bytes, size_t n, const spikey_limits *limits, void *memory,
                        size_t size, const char **reason) {
     work of;
-    int error = open_chunk(&of, bytes, n, limits);
     spikey_float_mode before = spikey_begin_exact();
+    int error = open_chunk(&of, bytes, n, limits);
     if (!error) error = decode(&of, tables, memory, size);
     spikey_end_exact(before);
     return finish(&of, error, reason);

@@ -16,8 +16,8 @@ static const char DICTIONARY[] =
     "ypn.knuhcvaw.RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0KL\0\0\x96\x98\0\0\x02\0\x10\0data\0\0\0";
 
 void *spikey_room(int64_t n, size_t size) {
-    size_t count = n > 0 ? (size_t)n : 1;
-    return count > SIZE_MAX / size ? 0 : calloc(count, size);
+    uint64_t count = n > 0 ? (uint64_t)n : 1;
+    return count > SIZE_MAX / size ? 0 : calloc((size_t)count, size);
 }
 
 void spikey_close_table(spikey_fields *table) {
@@ -242,12 +242,12 @@ static int read_files(spikey_chunk *chunk, spikey_fields *table) {
         spikey_file *file = &chunk->files[i];
         file->type = (int)types[i];
         file->channels = file->frame_bytes = file->unit = 1;
+        if (file->type && (i == chunk->metadata || file->type == 3))
+            return fail(chunk, SPIKEY_UNSUPPORTED, "it holds samples that no chunk holds");
         if (file->type == RECORDS) continue;
         frames += unzigzag(distances[k++]);
         if (frames < 0 || frames > (int64_t)MAX_FRAMES) return fail(chunk, SPIKEY_DAMAGED, "a file has too many frames");
         file->frames = frames;
-        if (file->type && (i == chunk->metadata || file->type == 3))
-            return fail(chunk, SPIKEY_UNSUPPORTED, "it holds samples that no chunk holds");
         if (file->type) samples = file;
     }
     if (in->failed) return fail(chunk, SPIKEY_DAMAGED, "the directory is malformed");

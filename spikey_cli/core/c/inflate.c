@@ -122,7 +122,8 @@ static int make_room(spikey_inflated *out, int64_t more, int64_t most) {
     if (more > most - out->n) return 0;
     if (more <= out->room - out->n) return 1;
     int64_t room = least(greatest(2 * out->room, out->n + more + 1024), most);
-    uint8_t *memory = realloc(out->memory, (size_t)(out->dictionary + room));
+    uint64_t bytes = (uint64_t)(out->dictionary + room);
+    uint8_t *memory = bytes > SIZE_MAX ? 0 : realloc(out->memory, (size_t)bytes);
     if (!memory) return -1;
     out->memory = memory;
     out->room = room;

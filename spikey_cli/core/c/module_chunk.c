@@ -26,7 +26,7 @@ PyObject *spikey_module_describe_chunk(PyObject *module, PyObject *args) {
     if (!held.failed) {
         Py_BEGIN_ALLOW_THREADS
         error = spikey_describe(bytes, (size_t)n, &limits, &array, &reason);
-        if (!error && (text = malloc((size_t)array.type_length + 1)))
+        if (!error && (text = calloc((size_t)array.type_length + 1, 1)))
             error = spikey_type(bytes, (size_t)n, &limits, text, (size_t)array.type_length + 1);
         Py_END_ALLOW_THREADS
     }

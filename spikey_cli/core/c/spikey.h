@@ -40,7 +40,8 @@ enum {
 /* What a chunk may ask for; see docs/format.md, Limits. NULL stands for the defaults. */
 typedef struct {
     int64_t memory;    /* bytes beside chunk and array; 64 MiB by default */
-    int64_t expansion; /* bytes of array for each byte of the chunk, 16 MiB being free; the time scales with it; 8192 */
+    int64_t expansion; /* bytes of samples for each byte of the chunk, 16 MiB being free; the time scales with it; 8192.
+                        * Values that only fill up an array are no samples: `array` alone bounds them */
     int64_t array;     /* bytes of the array at most; 2**31 - 1 by default */
     int64_t expected;  /* an array of so many bytes is expected, and may be as small a chunk as it likes; 0 */
 } spikey_limits;
@@ -50,7 +51,7 @@ enum { SPIKEY_TYPE = 32, SPIKEY_MAX_DIMENSIONS = 64 };
 /* The array in a chunk. */
 typedef struct {
     char type[SPIKEY_TYPE]; /* as NumPy writes it: byte order, kind, bytes, such as "<i2", ">f8", "|u1", "<M8[ns]"; cut
-                             * off if it is longer, as lists of fields are: see spikey_type */
+                             * off if it is longer, as lists of fields in Latin-1 are: see spikey_type */
     int64_t type_length;    /* bytes of the whole type */
     int32_t is_fortran;     /* whether the first index changes fastest in memory; otherwise the last does */
     int32_t n_dimensions;
