@@ -16,6 +16,8 @@ assert not missing, f"the sdist lacks {missing}"
 needed = {name for name in tracked if name.startswith("spikey_cli/") and "/core/c/" not in name}  # c/ is compiled
 needed |= {f"spikey_cli/{name}" for name in tracked if name.startswith("models/") and not name.endswith(".md")}
 needed.add("spikey_cli/core/_core." + ("pyd" if "-win_" in wheel else "abi3.so"))
+library = "spikey.dll" if "-win_" in wheel else "libspikey.dylib" if "-macosx_" in wheel else "libspikey.so"
+needed |= {f"spikey_cli/lib/{library}", "spikey_cli/core/c/spikey.h"}
 assert not needed - in_wheel, f"the wheel lacks {needed - in_wheel}"
 assert all(name.startswith("spikey_cli") for name in in_wheel), in_wheel
 print(f"the sdist has {len(in_sdist)} files and folders, the wheel {len(in_wheel)}")

@@ -1,4 +1,4 @@
-"""Check the compiled core of wheels, of any platform: python .ci/extension.py WHEEL... (needs the package lief)."""
+"""Check the core and the library in wheels of any platform (needs lief): python .ci/extension.py WHEEL..."""
 
 import sys
 import zipfile
@@ -7,7 +7,7 @@ import lief
 
 # what a wheel may need: the C library, and on Windows the interpreter
 LIBRARIES = {
-    "manylinux": ("libc.so.6", "libm.so.6"),
+    "manylinux": ("libc.so.6", "libm.so.6", "libdl.so.2"),
     "musllinux": ("libc.so",),
     "macosx": ("/usr/lib/libSystem.B.dylib",),
     "win": ("python3.dll", "KERNEL32.dll", "ntdll.dll", "api-ms-win-crt-"),
@@ -20,8 +20,14 @@ def check(wheel):
     assert (python, abi) == ("cp311", "abi3"), wheel
     kind = next(kind for kind in LIBRARIES if platform.startswith(kind))
     with zipfile.ZipFile(wheel) as file:
-        (name,) = [name for name in file.namelist() if name.endswith((".so", ".pyd"))]
-        binary = lief.parse(file.read(name))
+        names = [name for name in file.namelist() if name.endswith((".so", ".pyd", ".dll", ".dylib"))]
+        assert len(names) == 2, names
+        for name in names:
+            check_binary(f"{wheel}: {name}", platform, kind, lief.parse(file.read(name)), "/lib/" in name)
+
+
+def check_binary(called, platform, kind, binary, is_library):
+    """Check the extension, or the library for other languages."""
     oldest = ()
     if kind == "win":
         machine, exports = binary.header.machine, [entry.name for entry in binary.get_export().entries]
@@ -39,10 +45,12 @@ def check(wheel):
             names = [aux.name for need in binary.symbols_version_requirement for aux in need.get_auxiliary_symbols()]
             oldest = max(tuple(int(part) for part in name.removeprefix("GLIBC_").split(".")) for name in names)
             assert oldest <= (2, 17), names
-    exports = sorted(export.lstrip("_") for export in exports if "PyInit" in export or "spikey" in export)
-    assert exports == ["PyInit__core"], exports
+    exports = {export.lstrip("_") for export in exports}
+    assert ("PyInit__core" in exports) != is_library, exports
+    assert not is_library or exports >= {"spikey_describe", "spikey_decode"}, exports
     assert all(library.startswith(LIBRARIES[kind]) for library in libraries), libraries
-    print(f"{wheel}: {machine}, needs {', '.join(sorted(libraries))} {'.'.join(map(str, oldest))}")
+    assert not is_library or not any(library.startswith("python") for library in libraries), libraries
+    print(f"{called}: {machine}, needs {', '.join(sorted(libraries))} {'.'.join(map(str, oldest))}")
 
 
 for wheel in sys.argv[1:]:

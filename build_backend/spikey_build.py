@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import build_meta
@@ -31,6 +32,9 @@ PLATFORM = os.environ.get("SPIKEY_PLATFORM")
 WINDOWS = PLATFORM.startswith("win") if PLATFORM else os.name == "nt"
 MACOS = PLATFORM.startswith("macosx") if PLATFORM else sys.platform == "darwin"
 
+LIBRARY = "libspikey"
+"""Last part of the name of the extension that is no module, but the shared library for other languages."""
+
 FLAGS = [
     "-std=c11",
     "-O3",
@@ -38,6 +42,7 @@ FLAGS = [
     "-Wno-psabi",
     "-fvisibility=hidden",
     "-DPy_LIMITED_API=0x030B0000",
+    "-DSPIKEY_BUILD",
 ]
 # Behind CFLAGS: bits of the format depend on them.
 EXACT = ["-ffp-contract=off", "-fno-fast-math"]
@@ -81,37 +86,69 @@ def compiler():
 
 
 class BuildCore(build_ext):
-    """Compiles the core with one command, the same on every platform."""
+    """Compiles each source once, and links the extension and libspikey from the objects, the same on every platform."""
 
     def get_ext_filename(self, ext_name):
-        """Return the path of an extension for the stable ABI."""
-        return os.path.join(*ext_name.split(".")) + (".pyd" if WINDOWS else ".abi3.so")
+        """Return the path of the extension for the stable ABI, or of the shared library."""
+        *folders, name = ext_name.split(".")
+        if name != LIBRARY:
+            return os.path.join(*folders, name + (".pyd" if WINDOWS else ".abi3.so"))
+        # as the platform names libraries; without a version, since a wheel has no links
+        return os.path.join(*folders, "spikey.dll" if WINDOWS else name + (".dylib" if MACOS else ".so"))
 
     def build_extension(self, ext):
-        """Compile and link an extension."""
+        """Compile and link the extension or the library."""
         built = Path(self.build_temp, Path(self.get_ext_filename(ext.name)).name)
         built.parent.mkdir(parents=True, exist_ok=True)
-        command = [*compiler(), "-shared", *FLAGS, f"-I{sysconfig.get_path('include')}"]
-        if PLATFORM:
-            command += [f"-D{definition}" for definition in CONFIG]
-        command += [*shlex.split(os.environ.get("CFLAGS", "")), *EXACT, *ext.sources]
+        command = [*compiler(), "-shared", *self.objects(ext.sources)]
+        is_library = ext.name.endswith(LIBRARY)
         if WINDOWS:
-            library = str(built.with_name("python3.lib"))
-            names = built.with_name("python3.def")
-            sources = [path.read_text(encoding="utf-8") for path in Path("spikey_cli/core/c").glob("module*.[ch]")]
-            # a name that is no function does no harm
-            used = sorted({*re.findall(r"\b_?Py\w+", "".join(sources)), *BEHIND_MACROS})
-            names.write_text("\n".join(["LIBRARY python3.dll", "EXPORTS", *used, ""]))
-            self.call([*zig("dlltool"), "-m", "i386:x86-64", "-d", str(names), "-l", library])
-            command += [library]
+            command += [] if is_library else [self.python_library(built)]
         elif MACOS:
-            command += ["-fPIC", "-undefined", "dynamic_lookup", f"-Wl,-install_name,{built.name}"]
+            command += [f"-Wl,-install_name,{'@rpath/' if is_library else ''}{built.name}"]
+            command += [] if is_library else ["-undefined", "dynamic_lookup"]
         else:
-            command += ["-fPIC", "-Wl,-s"]
+            command += ["-Wl,-s", "-lm", *(["-ldl"] if is_library else [])]
         self.call([*command, *shlex.split(os.environ.get("LDFLAGS", "")), "-o", str(built)])
         target = self.get_ext_fullpath(ext.name)
         self.mkpath(os.path.dirname(target))
         self.copy_file(str(built), target)
+
+    def objects(self, sources):
+        """Compile the sources that are not compiled yet, on all processors; return the objects of all."""
+        command = [*compiler(), "-c", *FLAGS, f"-I{sysconfig.get_path('include')}"]
+        if PLATFORM:
+            command += [f"-D{definition}" for definition in CONFIG]
+        command += [*([] if WINDOWS else ["-fPIC"]), *shlex.split(os.environ.get("CFLAGS", "")), *EXACT]
+        paths = {source: str(Path(self.build_temp, Path(source).stem + ".o")) for source in sources}
+        missing = [source for source in sources if source not in self.compiled]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            # the results are asked for, so that an error is raised
+            list(pool.map(lambda source: self.call([*command, source, "-o", paths[source]]), missing))
+        self.compiled.update(missing)
+        return list(paths.values())
+
+    def initialize_options(self):
+        """Begin without objects."""
+        super().initialize_options()
+        self.compiled = set()
+
+    def copy_extensions_to_source(self):
+        """Copy what was built into the source tree, where a checkout has no folder for the library."""
+        for ext in self.extensions:
+            self.mkpath(os.path.join(*ext.name.split(".")[:-1]))
+        super().copy_extensions_to_source()
+
+    def python_library(self, built):
+        """Make the import library of python3.dll, which the extension is linked with on Windows."""
+        library = str(built.with_name("python3.lib"))
+        names = built.with_name("python3.def")
+        sources = [path.read_text(encoding="utf-8") for path in Path("spikey_cli/core/c").glob("module*.[ch]")]
+        # a name that is no function does no harm
+        used = sorted({*re.findall(r"\b_?Py\w+", "".join(sources)), *BEHIND_MACROS})
+        names.write_text("\n".join(["LIBRARY python3.dll", "EXPORTS", *used, ""]))
+        self.call([*zig("dlltool"), "-m", "i386:x86-64", "-d", str(names), "-l", library])
+        return library
 
     def call(self, command):
         """Run a command of the build."""

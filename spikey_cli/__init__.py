@@ -12,6 +12,7 @@ Inputs           `FileSource`, `ArraySource`, `BytesSource`, `RawFormat`
 Options          `Encoding`, `Limits`
 Live streams     `StreamEncoder`, `StreamDecoder`
 Other libraries  `Spikey` for numcodecs and Zarr 2, `SpikeyCodec` for Zarr 3
+Other languages  `get_include` and `get_library`: where libspikey is installed
 
 Errors derive from `SpikeyError`.
 """
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .api.info import info
     from .api.recording import Recording
     from .api.recording import Recording as open  # noqa: N813
+    from .core.library import get_include, get_library
     from .integrations.numcodecs import Spikey
     from .integrations.zarr import SpikeyCodec
     from .io.raw import RawFormat
@@ -73,6 +75,8 @@ _MODULES = {
     "decompress": "api.decompress",
     "diff": "api.diff",
     "extract": "api.extract",
+    "get_include": "core.library",
+    "get_library": "core.library",
     "info": "api.info",
     "open": "api.recording",
     "verify": "api.decompress",
@@ -109,6 +113,8 @@ __all__ = [
     "decompress",
     "diff",
     "extract",
+    "get_include",
+    "get_library",
     "info",
     "open",
     "verify",

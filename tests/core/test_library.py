@@ -1,4 +1,4 @@
-"""libspikey, compiled by one command of the plain C compiler, decodes chunks without Python."""
+"""libspikey, of the package and compiled by one command of the plain C compiler, decodes chunks without Python."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from support.chunks import chunks
 from support.paths import GOLDEN, ROOT
 
+import spikey_cli
 from spikey_cli.api.chunk import decode_chunk, encode_chunk
 
 sys.path.insert(0, str(ROOT / "build_backend"))
@@ -34,15 +35,29 @@ class Array(ctypes.Structure):
     )
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    """The compiled library."""
+@pytest.fixture(scope="session", params=["installed", pytest.param("compiled", marks=pytest.mark.slow)])
+def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The library."""
+    if request.param == "installed":
+        return ctypes.CDLL(spikey_cli.get_library())
     compiler = installed_compiler()
     if compiler is None:
         pytest.skip("there is no C compiler")
     target = tmp_path_factory.mktemp("library") / "libspikey.so"
     sources = [str(path) for path in C.glob("*.c") if not path.name.startswith(("vector_", "module"))]
-    command = [*compiler, "-O2", "-ffp-contract=off", "-w", "-shared", "-fPIC", *sources, "-lm", "-o", str(target)]
+    command = [
+        *compiler,
+        "-O2",
+        "-ffp-contract=off",
+        "-w",
+        "-shared",
+        "-fPIC",
+        *sources,
+        "-lm",
+        "-ldl",
+        "-o",
+        str(target),
+    ]
     subprocess.run(command, check=True)
     return ctypes.CDLL(str(target))
 
@@ -75,7 +90,6 @@ def test_the_library_decodes_each_kind_of_chunk(library: ctypes.CDLL) -> None:
         assert kind.value.decode() == str(described), name
 
 
-@pytest.mark.slow
 def test_the_library_says_what_is_wrong(library: ctypes.CDLL) -> None:
     data = bytearray(encode_chunk(np.arange(300, dtype="<i2") % 7))
     reason, array = ctypes.c_char_p(), Array()

@@ -14,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__) && !defined(_WIN32)
+#if defined(_WIN32) && defined(SPIKEY_BUILD)
+#define SPIKEY_API __declspec(dllexport)
+#elif defined(__GNUC__) && !defined(_WIN32)
 #define SPIKEY_API __attribute__((visibility("default")))
 #else
 #define SPIKEY_API
