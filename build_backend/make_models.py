@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from spikey_cli.model.predictor import read_model
-from spikey_cli.model.zoo import shipped_models
+from spikey_cli.model.zoo import DEFAULT_MODEL, shipped_models
 
 HEAD = """/* The models that come with Spikey and are chains of layers. Made by build_backend/make_models.py. */
 
@@ -24,6 +24,7 @@ const spikey_model *spikey_model_of(const uint8_t digest[8]) {{
     static const spikey_model models[] = {{
 {models}
     }};
+    if (!digest) return &models[{default}];
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         if (!memcmp(models[i].digest, digest, 8)) return &models[i];
     return 0;
@@ -44,7 +45,7 @@ def _real(number: float) -> str:
 
 def source() -> str:
     """Return the C source."""
-    tables, models = [], []
+    tables, models, default = [], [], 0
     for name, path in sorted(shipped_models().items()):
         model = read_model(path)
         if model.chain is None:
@@ -60,6 +61,7 @@ def source() -> str:
                 for field in ("weight", "bias", "low", "high")
             ),
         ]
+        default = len(models) if name == DEFAULT_MODEL else default
         digest = ", ".join(f"0x{byte:02x}" for byte in model.digest[:8])
         models.append(
             f"        {{.digest = {{{digest}}}, .n_layers = {len(chain.size)}, .window = {model.window},\n"
@@ -68,7 +70,7 @@ def source() -> str:
             f"         .n_weight = {chain.weight.size}, .bias = {prefix}_BIAS, .n_bias = {chain.bias.size},\n"
             f"         .low = {prefix}_LOW, .high = {prefix}_HIGH}},"
         )
-    return HEAD + "".join(tables) + TAIL.format(models="\n".join(models))
+    return HEAD + "".join(tables) + TAIL.format(models="\n".join(models), default=default)
 
 
 if __name__ == "__main__":

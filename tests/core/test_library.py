@@ -1,4 +1,4 @@
-"""libspikey, of the package and compiled by one command of the plain C compiler, decodes chunks without Python."""
+"""libspikey, of the package or compiled by one command, decodes and encodes chunks without Python."""
 
 from __future__ import annotations
 
@@ -101,7 +101,58 @@ def test_the_library_says_what_is_wrong(library: ctypes.CDLL) -> None:
         assert text in (reason.value or b"")
     library.spikey_error_text.restype = ctypes.c_char_p
     errors = [int(number) for number in re.findall(r"SPIKEY_\w+ = (-?\d+)", (C / "spikey.h").read_text())]
-    assert len({library.spikey_error_text(number) for number in errors if number <= 0}) == 9
+    assert len({library.spikey_error_text(number) for number in errors if number <= 0}) == 10
+
+
+class Encoding(ctypes.Structure):
+    """spikey_encoding."""
+
+    _fields_ = (("coder", ctypes.c_char_p), ("preset", ctypes.c_char_p))
+
+
+def encoded(
+    library: ctypes.CDLL, samples: np.ndarray, encoding: Encoding | None, room: int | None = None
+) -> tuple[int, bytes | None, bytes]:
+    """The error, its reason and the chunk of an array in C order."""
+    array = Array(type=samples.dtype.str.encode(), n_dimensions=samples.ndim, bytes=samples.nbytes)
+    array.shape[: samples.ndim] = samples.shape
+    library.spikey_bound.restype = ctypes.c_size_t
+    bound = library.spikey_bound(ctypes.byref(array))
+    chunk, n, reason = ctypes.create_string_buffer(max(bound, 1)), ctypes.c_size_t(), ctypes.c_char_p()
+    error = library.spikey_encode(
+        samples.tobytes(),
+        ctypes.byref(array),
+        ctypes.byref(encoding) if encoding else None,
+        chunk,
+        ctypes.c_size_t(bound if room is None else room),
+        ctypes.byref(n),
+        ctypes.byref(reason),
+    )
+    return error, reason.value, chunk.raw[: n.value]
+
+
+@pytest.mark.slow
+def test_the_library_encodes(library: ctypes.CDLL) -> None:
+    random = np.random.default_rng(1)
+    samples = [
+        random.integers(-32768, 32768, (300, 4)).astype("<i2"),
+        np.cumsum(random.integers(-9, 10, (5000, 3)), axis=0).astype("<i2"),
+        random.integers(0, 256, 77).astype("|u1"),
+        random.integers(-128, 128, (2, 2000)).astype("|i1"),
+        random.integers(0, 1 << 24, (500, 2)).astype(">u4"),
+        np.zeros((0, 2), "<u8"),
+    ]
+    for array in samples:
+        for encoding in (None, Encoding(), Encoding(b"rice", b"fast"), Encoding(b"range", b"best")):
+            error, reason, chunk = encoded(library, array, encoding)
+            assert (error, reason) == (0, None)
+            assert decoded(library, chunk)[1] == array.tobytes()
+            assert decode_chunk(chunk).tobytes() == array.tobytes()
+        error, reason, short = encoded(library, array, None, room=len(encoded(library, array, None)[2]) - 1)
+        assert (error, bool(reason), short.strip(b"\0")) == (-16, True, b"")
+    for other in (np.zeros(3), np.zeros((3, 0), "<i2"), np.zeros((1, 2, 3), "<i2")):
+        error, reason, chunk = encoded(library, other, None)
+        assert (error, bool(reason), chunk) == (-12, True, b"")
 
 
 def test_the_models_are_those_of_the_package() -> None:

@@ -1,4 +1,4 @@
-/* What the files of the chunk decoder share. */
+/* What the files of the decoder and the encoder of chunks share. */
 
 #ifndef SPIKEY_ARCHIVE_H
 #define SPIKEY_ARCHIVE_H
@@ -32,6 +32,15 @@ int spikey_inflate(const uint8_t *from, int64_t n, const uint8_t *dictionary, in
 /* checksums.c */
 void spikey_fill_crc(uint32_t table[8][256]);
 uint32_t spikey_crc(uint32_t table[8][256], uint32_t crc, const uint8_t *bytes, int64_t n);
+typedef struct {
+    uint32_t state[8];
+    uint64_t n; /* bytes so far */
+    uint8_t block[64];
+} spikey_sha;
+
+void spikey_sha_begin(spikey_sha *sha);
+void spikey_sha_add(spikey_sha *sha, const uint8_t *bytes, int64_t n);
+void spikey_sha_end(spikey_sha *sha, uint8_t digest[32]);
 void spikey_sha256(const uint8_t *first, int64_t n_first, const uint8_t *second, int64_t n_second, uint8_t digest[32]);
 
 /* models.c: the models that come with Spikey and are chains of layers */
@@ -45,7 +54,7 @@ typedef struct {
     const int32_t *edges;
 } spikey_model;
 
-const spikey_model *spikey_model_of(const uint8_t digest[8]); /* NULL if there is none */
+const spikey_model *spikey_model_of(const uint8_t digest[8]); /* NULL if there is none; of NULL the default one */
 
 /* A table: its fields, inflated, and what is behind them. */
 typedef struct {
@@ -62,6 +71,7 @@ typedef struct {
     int32_t size; /* codes; of a lattice, points */
     int32_t offset, step;
     const uint8_t *gaps; /* of a palette, in the directory */
+    int32_t *values;     /* of a palette, in an encoder */
     int64_t numerator, denominator, shift; /* of a lattice, as is the next */
     int32_t residues;
     int32_t source, is_negated; /* of a copy */
@@ -87,7 +97,7 @@ typedef struct {
     int64_t first, frames;
 } spikey_part;
 
-/* A chunk that is being decoded. */
+/* A chunk that is being decoded, or encoded. */
 typedef struct {
     const uint8_t *bytes;
     int64_t n;
@@ -134,6 +144,8 @@ static inline int fail(spikey_chunk *chunk, int error, const char *reason) {
 void *spikey_room(int64_t n, size_t size);
 
 /* directory.c */
+extern const char spikey_dictionary[]; /* of the deflated tables */
+extern const int64_t spikey_dictionary_bytes;
 int spikey_open_table(spikey_chunk *chunk, const uint8_t *from, int64_t n, int64_t most, spikey_fields *table);
 void spikey_close_table(spikey_fields *table);
 void spikey_take_column(spikey_reader *in, int64_t n, uint64_t most, uint64_t *column);
@@ -142,6 +154,7 @@ int spikey_read_directory(spikey_chunk *chunk, const uint8_t *from, int64_t n);
 
 /* references.c */
 int spikey_read_topology(spikey_chunk *chunk, spikey_fields *table);
+int spikey_form_groups(spikey_chunk *chunk); /* of the channels' references */
 
 /* block.c: parts of blocks, and the decoding of one file of a chunk into `body` */
 int spikey_take_parts(spikey_chunk *chunk, spikey_reader *in, const int64_t *counts, int64_t n_counts, spikey_part *parts);
@@ -159,16 +172,21 @@ int spikey_decode_samples(spikey_chunk *chunk, int64_t frames, int64_t steps, co
 /* Copy a part in frames, whose samples must be ones that streams could hold. */
 int spikey_copy_frames(spikey_chunk *chunk, int64_t frames, const uint8_t *from, uint8_t *out);
 
-/* group.c's states and coders of a part: what is coded of channel `channel`, or beyond the channels of residues */
+/* What is coded of a channel of a part, or of the residues of one */
 typedef struct {
-    const uint8_t *bytes; /* of the coded stream; NULL if it is not coded */
+    int is_coded;
+    const uint8_t *bytes; /* of the coded stream */
     int64_t n;
     int32_t size;
     int32_t *codes;
 } spikey_coded;
 
-/* channels.c: decode what is coded of a part; `coded` has one entry for each channel and then for each lattice */
+/* channels.c: decode what is coded of a part; `coded`, whose codes are of one array, has one entry for each channel and then for each lattice */
 int spikey_decode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded);
+
+/* The reverse, of the channels that are to be coded: their streams, which the caller frees. What would not become shorter
+ * than packed codes is not coded. */
+int spikey_encode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded);
 
 /* ranks of a stream of the coder huffman; 0 if it does not hold exactly these, -1 if there is no memory */
 int spikey_unpack_ranks(const uint8_t *bytes, int64_t n_bytes, int64_t n, int32_t size, int32_t *ranks);

@@ -1,5 +1,5 @@
-/* The coded streams of a part: its channels, and the residues of its lattices, decoded some joint groups at a time; and
- * what that takes, which is estimated first. */
+/* The coded streams of a part: its channels, and the residues of its lattices, encoded or decoded some joint groups at a
+ * time; and what decoding takes, which is estimated first. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,12 +54,12 @@ static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int6
     const double solutions = 8.5 * logarithm(greater(steps, 16) / 16) + 8 + steps / rule[4];
     int64_t in_pass[17] = {0}, count = 0;
     for (int64_t i = leader; i >= 0; i = next_of(chunk, i))
-        if (coded[i].bytes) in_pass[(i < chunk->n_channels ? chunk->channels[i].coding_pass : 0) + 1]++, count++;
+        if (coded[i].is_coded) in_pass[(i < chunk->n_channels ? chunk->channels[i].coding_pass : 0) + 1]++, count++;
     if (!count) return;
     for (int i = 1; i < 17; i++) in_pass[i] += in_pass[i - 1];
     double bytes = 0, most_terms = 0;
     for (int64_t i = leader; i >= 0; i = next_of(chunk, i)) {
-        if (!coded[i].bytes) continue;
+        if (!coded[i].is_coded) continue;
         static const spikey_channel alone;
         const spikey_channel *own = i < chunk->n_channels ? &chunk->channels[i] : &alone;
         double terms = terms_of(chunk, own->n_earlier, own->n_later, own->lag > 0, in_pass[own->coding_pass]);
@@ -93,7 +93,7 @@ static int check_cost(spikey_chunk *chunk, int64_t samples, int64_t lanes, const
     int is_used[16] = {0};
     for (int64_t i = 0; i < n_coded; i++) {
         if (i >= chunk->n_channels || chunk->channels[i].leader == i) add_group(chunk, coded, i, samples, lanes, &sum);
-        if (!coded[i].bytes) continue;
+        if (!coded[i].is_coded) continue;
         n_lanes += (double)lanes;
         if (i < chunk->n_channels) is_used[chunk->channels[i].coding_pass] = 1;
     }
@@ -113,20 +113,18 @@ static int check_cost(spikey_chunk *chunk, int64_t samples, int64_t lanes, const
     return SPIKEY_OK;
 }
 
-/* The channels that are decoded together, sorted by coding pass, and their lanes, in one piece of memory. */
+/* The channels that are coded together, sorted by coding pass, and their lanes, in one piece of memory. */
 typedef struct {
     int64_t n, lanes; /* channels; lanes of each */
     int64_t *position, *first_lane, *references, *later, *lags, *mean_group, *size, *start, *first_byte;
     int64_t pass_channel[17], n_passes;
     uint8_t *profiled, *gains, *whole, *bytes;
-    int32_t *length, *initial_codes;
+    int32_t *length, *initial_codes, *channel_of;
 } batch;
 
-static int make_batch(spikey_chunk *chunk, const spikey_coded *coded, batch *of, spikey_arena *arena) {
+static int make_batch(spikey_chunk *chunk, int64_t bytes, batch *of, spikey_arena *arena) {
     const int64_t n = of->n, lanes = n * of->lanes;
-    int64_t bytes = 0;
-    for (int64_t i = 0; i < n; i++) bytes += coded[of->position[i]].n;
-    int64_t *position = of->position;
+    const int64_t *position = of->position;
     for (int pass = 0; pass < 2; pass++) {
         arena->used = 0;
         of->first_lane = spikey_take(arena, n + 1, sizeof *of->first_lane);
@@ -140,6 +138,7 @@ static int make_batch(spikey_chunk *chunk, const spikey_coded *coded, batch *of,
         of->start = spikey_take(arena, lanes, sizeof *of->start);
         of->length = spikey_take(arena, lanes, sizeof *of->length);
         of->initial_codes = spikey_take(arena, lanes, sizeof *of->initial_codes);
+        of->channel_of = spikey_take(arena, lanes, sizeof *of->channel_of);
         of->profiled = spikey_take(arena, n, 1);
         of->whole = spikey_take(arena, n, 1);
         of->gains = spikey_take(arena, lanes, 1);
@@ -159,15 +158,13 @@ static int make_batch(spikey_chunk *chunk, const spikey_coded *coded, batch *of,
     return SPIKEY_OK;
 }
 
-/* Fill in the batch; `slot` is where each position stands in it, or -1. */
-static int fill_batch(spikey_chunk *chunk, int64_t frames, const spikey_coded *coded, batch *of, const int64_t *slot) {
-    int64_t at = 0;
+/* Fill in all but the lane headers and the streams; `slot` is where each position stands in the batch, or -1. */
+static void fill_batch(const spikey_chunk *chunk, int64_t frames, const spikey_coded *coded, batch *of, const int64_t *slot) {
     for (int64_t i = 0; i < of->n; i++) {
         const int64_t position = of->position[i], first = i * of->lanes;
-        const spikey_coded *own = &coded[position];
         const spikey_channel *channel = position < chunk->n_channels ? &chunk->channels[position] : 0;
         of->first_lane[i] = first;
-        of->size[i] = own->size;
+        of->size[i] = coded[position].size;
         of->profiled[i] = channel && channel->kind == N1 && chunk->model && chunk->model->n_edges;
         of->lags[i] = channel ? channel->lag : 0;
         of->mean_group[i] = i;
@@ -181,23 +178,68 @@ static int fill_batch(spikey_chunk *chunk, int64_t frames, const spikey_coded *c
         for (int k = 0; channel && k < channel->n_later; k++)
             if (slot[channel->later[k]] >= 0) of->later[i * SPIKEY_MAX_LATER + n++] = slot[channel->later[k]];
         while (n < SPIKEY_MAX_LATER) of->later[i * SPIKEY_MAX_LATER + n++] = -1;
-        int64_t begin = own->codes - coded[0].codes;
+        int64_t begin = coded[position].codes - coded[0].codes;
         for (int64_t lane = first; lane < first + of->lanes; lane++) {
+            of->channel_of[lane] = (int32_t)i;
             of->length[lane] = (int32_t)(frames / of->lanes + (lane - first < frames % of->lanes));
             of->start[lane] = begin;
             begin += of->length[lane];
         }
-        int64_t used = spikey_decode_lane_headers(chunk->tables, own->bytes, own->n, of->lanes, own->size, of->gains + first,
-                                                  of->initial_codes + first);
-        if (used > own->n) return fail(chunk, SPIKEY_DAMAGED, "a stream is damaged");
-        memcpy(of->bytes + at, own->bytes + used, (size_t)(own->n - used));
-        of->first_byte[i] = at;
-        at += own->n - used;
     }
     of->first_lane[of->n] = of->n * of->lanes;
-    of->first_byte[of->n] = at;
-    return SPIKEY_OK;
 }
+
+/* A state before the first step of a batch's lanes, and a coder. */
+static int begin_batch(spikey_chunk *chunk, const batch *of, int decodes, spikey_state **state, spikey_coder **coder) {
+    static const spikey_coder_kind kinds[] = {SPIKEY_RICE, SPIKEY_RANGE, SPIKEY_RANKS};
+    const spikey_model *model = chunk->model;
+    spikey_group group = {.n_channels = of->n, .n_lanes = of->n * of->lanes, .n_passes = of->n_passes,
+                          .first_lane = of->first_lane, .pass_channel = of->pass_channel, .references = of->references,
+                          .later = of->later, .lags = of->lags, .mean_group = of->mean_group, .size = of->size,
+                          .profiled = of->profiled, .edges = model ? model->edges : 0,
+                          .n_edges = model ? model->n_edges : 0, .length = of->length, .start = of->start,
+                          .gains = of->gains, .initial_codes = of->initial_codes, .window = model ? model->window : 0,
+                          .network = chunk->network, .effort = (spikey_effort)chunk->effort};
+    spikey_coding coding = {.kind = kinds[chunk->coder - 1], .decodes = decodes, .n_streams = of->n,
+                            .n_lanes = group.n_lanes, .first_lane = of->first_lane, .size = of->size,
+                            .profiled = of->profiled, .edges = group.edges, .n_edges = group.n_edges,
+                            .length = of->length, .n_steps = -1};
+    int error = SPIKEY_OK;
+    *coder = 0;
+    *state = spikey_state_new(chunk->tables, &group, &error);
+    if (*state) *coder = spikey_coder_new(chunk->tables, &coding, &error);
+    return error;
+}
+
+/* Code the channels that `chosen` lists; they are `of->n`. */
+typedef int code_batch(spikey_chunk *chunk, int64_t frames, spikey_coded *coded, int64_t n_codes, batch *of, int64_t *slot);
+
+/* Code all channels that are coded, whole joint groups with about so many lanes together. */
+static int code_batches(spikey_chunk *chunk, int64_t frames, int64_t lanes, int64_t most_lanes, spikey_coded *coded,
+                        int64_t n_coded, code_batch *code) {
+    int64_t *slot = spikey_room(2 * n_coded, sizeof *slot);
+    if (!slot) return SPIKEY_NO_MEMORY;
+    int64_t *chosen = slot + n_coded, n = 0;
+    int error = SPIKEY_OK;
+    for (int64_t i = 0; i < n_coded; i++) slot[i] = -1;
+    for (int64_t i = 0; i < n_coded && !error; i++) {
+        if (i < chunk->n_channels && chunk->channels[i].leader != i) continue;
+        for (int64_t k = i; k >= 0; k = next_of(chunk, k))
+            if (coded[k].is_coded) chosen[n++] = k;
+        int is_last = 1;
+        for (int64_t k = i + 1; k < n_coded && is_last; k++)
+            is_last = k < chunk->n_channels && chunk->channels[k].leader != k;
+        if (!n || (!is_last && n * lanes < most_lanes)) continue;
+        batch of = {.n = n, .lanes = lanes, .position = chosen};
+        error = code(chunk, frames, coded, n_coded * frames, &of, slot);
+        for (int64_t k = 0; k < n; k++) slot[chosen[k]] = -1;
+        n = 0;
+    }
+    free(slot);
+    return error;
+}
+
+/* ---- decoding ---- */
 
 static int give_streams(spikey_coder *coder, const batch *of, spikey_coder_kind kind) {
     if (kind != SPIKEY_RANKS) return spikey_coder_open(coder, of->bytes, of->first_byte);
@@ -211,24 +253,28 @@ static int give_streams(spikey_coder *coder, const batch *of, spikey_coder_kind 
     return SPIKEY_OK;
 }
 
-static int run_batch(spikey_chunk *chunk, const batch *of, int32_t *codes, int64_t n_codes) {
-    static const spikey_coder_kind kinds[] = {SPIKEY_RICE, SPIKEY_RANGE, SPIKEY_RANKS};
-    const spikey_model *model = chunk->model;
-    spikey_group group = {.n_channels = of->n, .n_lanes = of->n * of->lanes, .n_passes = of->n_passes,
-                          .first_lane = of->first_lane, .pass_channel = of->pass_channel, .references = of->references,
-                          .later = of->later, .lags = of->lags, .mean_group = of->mean_group, .size = of->size,
-                          .profiled = of->profiled, .edges = model ? model->edges : 0,
-                          .n_edges = model ? model->n_edges : 0, .length = of->length, .start = of->start,
-                          .gains = of->gains, .initial_codes = of->initial_codes, .window = model ? model->window : 0,
-                          .network = chunk->network, .effort = (spikey_effort)chunk->effort};
-    spikey_coding coding = {.kind = kinds[chunk->coder - 1], .decodes = 1, .n_streams = of->n,
-                            .n_lanes = group.n_lanes, .first_lane = of->first_lane, .size = of->size,
-                            .profiled = of->profiled, .edges = group.edges, .n_edges = group.n_edges,
-                            .length = of->length, .n_steps = -1};
-    int error = SPIKEY_OK;
-    spikey_state *state = spikey_state_new(chunk->tables, &group, &error);
-    spikey_coder *coder = state ? spikey_coder_new(chunk->tables, &coding, &error) : 0;
-    if (coder) error = give_streams(coder, of, coding.kind);
+/* Take the lane headers, and what stands behind them. */
+static int open_streams(spikey_chunk *chunk, const spikey_coded *coded, batch *of) {
+    int64_t at = 0;
+    for (int64_t i = 0; i < of->n; i++) {
+        const spikey_coded *own = &coded[of->position[i]];
+        int64_t first = i * of->lanes;
+        int64_t used = spikey_decode_lane_headers(chunk->tables, own->bytes, own->n, of->lanes, own->size, of->gains + first,
+                                                  of->initial_codes + first);
+        if (used > own->n) return fail(chunk, SPIKEY_DAMAGED, "a stream is damaged");
+        memcpy(of->bytes + at, own->bytes + used, (size_t)(own->n - used));
+        of->first_byte[i] = at;
+        at += own->n - used;
+    }
+    of->first_byte[of->n] = at;
+    return SPIKEY_OK;
+}
+
+static int run_decoder(spikey_chunk *chunk, const batch *of, int32_t *codes, int64_t n_codes) {
+    spikey_state *state;
+    spikey_coder *coder;
+    int error = begin_batch(chunk, of, 1, &state, &coder);
+    if (!error) error = give_streams(coder, of, chunk->coder == 3 ? SPIKEY_RANKS : SPIKEY_RANGE);
     if (!error) error = spikey_initial_codes(state, codes, n_codes);
     if (!error) error = spikey_take_steps(state, coder, codes, n_codes, 0, of->length[0] - 1);
     if (!error) {
@@ -241,33 +287,106 @@ static int run_batch(spikey_chunk *chunk, const batch *of, int32_t *codes, int64
     return error ? fail(chunk, error, "a stream is damaged") : SPIKEY_OK;
 }
 
+static int decode_batch(spikey_chunk *chunk, int64_t frames, spikey_coded *coded, int64_t n_codes, batch *of, int64_t *slot) {
+    spikey_arena arena = {0, 0};
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < of->n; i++) bytes += coded[of->position[i]].n;
+    int error = make_batch(chunk, bytes, of, &arena);
+    for (int64_t k = 0; k < of->n && !error; k++) slot[of->position[k]] = k;
+    if (!error) fill_batch(chunk, frames, coded, of, slot);
+    if (!error) error = open_streams(chunk, coded, of);
+    if (!error) error = run_decoder(chunk, of, coded[0].codes, n_codes);
+    free(arena.base);
+    return error;
+}
+
 int spikey_decode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded) {
     int64_t lanes = (frames + steps - 1) / steps, most_lanes = 0;
     TRY(check_cost(chunk, frames, lanes, coded, n_coded, &most_lanes));
-    int64_t *slot = spikey_room(2 * n_coded, sizeof *slot);
-    if (!slot) return SPIKEY_NO_MEMORY;
-    int64_t *chosen = slot + n_coded;
-    int error = SPIKEY_OK;
-    for (int64_t i = 0; i < n_coded; i++) slot[i] = -1;
-    batch of = {.lanes = lanes};
-    for (int64_t i = 0; i < n_coded && !error; i++) {
-        if (i < chunk->n_channels && chunk->channels[i].leader != i) continue;
-        for (int64_t k = i; k >= 0; k = next_of(chunk, k))
-            if (coded[k].bytes) chosen[of.n++] = k;
-        int is_last = 1;
-        for (int64_t k = i + 1; k < n_coded && is_last; k++)
-            is_last = k < chunk->n_channels && chunk->channels[k].leader != k;
-        if (!of.n || (!is_last && of.n * lanes < most_lanes)) continue;
-        spikey_arena arena = {0, 0};
-        of.position = chosen;
-        error = make_batch(chunk, coded, &of, &arena);
-        for (int64_t k = 0; k < of.n && !error; k++) slot[of.position[k]] = k;
-        if (!error) error = fill_batch(chunk, frames, coded, &of, slot);
-        if (!error) error = run_batch(chunk, &of, coded[0].codes, n_coded * frames);
-        for (int64_t k = 0; k < of.n; k++) slot[chosen[k]] = -1;
-        free(arena.base);
-        of.n = 0;
+    return code_batches(chunk, frames, lanes, most_lanes, coded, n_coded, decode_batch);
+}
+
+/* ---- encoding ---- */
+
+/* Put the streams of a closed encoder behind their lane headers. */
+static int take_streams(spikey_chunk *chunk, const batch *of, spikey_coder *coder, spikey_coded *coded) {
+    int64_t *sizes = of->first_byte;
+    spikey_coder_close(coder, sizes);
+    for (int64_t i = 0; i < of->n; i++) {
+        spikey_coded *own = &coded[of->position[i]];
+        const int64_t first = i * of->lanes;
+        uint8_t *bytes = malloc((size_t)(spikey_lane_headers_room(of->lanes) + sizes[i]));
+        own->bytes = bytes;
+        if (!bytes) return SPIKEY_NO_MEMORY;
+        own->n = spikey_encode_lane_headers(chunk->tables, of->gains + first, of->initial_codes + first, of->lanes, own->size, bytes);
+        if (own->n < 0) return (int)own->n;
+        spikey_coder_stream(coder, i, bytes + own->n);
+        own->n += sizes[i];
     }
-    free(slot);
+    return SPIKEY_OK;
+}
+
+static int run_encoder(spikey_chunk *chunk, const batch *of, spikey_coded *coded, int64_t n_codes) {
+    const spikey_model *model = chunk->model;
+    int32_t values[SPIKEY_MAX_SMALL];
+    int64_t n_values = model && model->n_edges ? model->n_edges - 1 : 0;
+    for (int64_t i = 0; i < n_values; i++) values[i] = (model->edges[i] + model->edges[i + 1]) >> 1;
+    int32_t *codes = coded[0].codes;
+    TRY(spikey_lane_gains(chunk->tables, codes, n_codes, of->start, of->length, of->channel_of, of->n * of->lanes, of->size,
+                          of->profiled, of->n, values, n_values, of->gains));
+    for (int64_t lane = 0; lane < of->n * of->lanes; lane++) of->initial_codes[lane] = codes[of->start[lane]];
+    spikey_state *state;
+    spikey_coder *coder;
+    int error = begin_batch(chunk, of, 0, &state, &coder);
+    if (!error) error = spikey_take_steps(state, coder, codes, n_codes, 0, of->length[0] - 1);
+    if (!error) error = take_streams(chunk, of, coder, coded);
+    spikey_coder_free(coder);
+    spikey_state_free(state);
     return error;
+}
+
+/* Whether the prediction of a channel takes samples of one that is not coded any more. */
+static int depends(const spikey_chunk *chunk, const spikey_coded *coded, int64_t position) {
+    if (position >= chunk->n_channels) return 0;
+    const spikey_channel *own = &chunk->channels[position];
+    for (int k = 0; k < own->n_earlier; k++)
+        if (coded[own->earlier[k]].bytes && !coded[own->earlier[k]].is_coded) return 1;
+    for (int k = 0; k < own->n_later; k++)
+        if (coded[own->later[k]].bytes && !coded[own->later[k]].is_coded) return 1;
+    for (int64_t k = own->leader; k >= 0; k = next_of(chunk, k))
+        if (chunk->channels[k].coding_pass < own->coding_pass && coded[k].bytes && !coded[k].is_coded) return 1;
+    return 0;
+}
+
+static int encode_batch(spikey_chunk *chunk, int64_t frames, spikey_coded *coded, int64_t n_codes, batch *of, int64_t *slot) {
+    int64_t *chosen = of->position, n = of->n;
+    for (int again = 1; again && n;) {
+        spikey_arena arena = {0, 0};
+        batch own = {.n = n, .lanes = of->lanes, .position = chosen};
+        int error = make_batch(chunk, 0, &own, &arena);
+        for (int64_t k = 0; k < n && !error; k++) slot[own.position[k]] = k;
+        if (!error) fill_batch(chunk, frames, coded, &own, slot);
+        if (!error) error = run_encoder(chunk, &own, coded, n_codes);
+        free(arena.base);
+        if (error) return error;
+        again = 0;
+        for (int64_t k = 0; k < n; k++) {
+            spikey_coded *one = &coded[chosen[k]];
+            one->is_coded = one->n < (frames * spikey_code_width(one->size) + 7) / 8;
+        }
+        for (int64_t k = 0; k < n && !again; k++) again = depends(chunk, coded, chosen[k]);
+        int64_t kept = 0;
+        for (int64_t k = 0; k < n; k++) {
+            spikey_coded *one = &coded[chosen[k]];
+            slot[chosen[k]] = -1;
+            if (again || !one->is_coded) free((void *)one->bytes), one->bytes = 0;
+            if (again && one->is_coded) chosen[kept++] = chosen[k];
+        }
+        n = kept;
+    }
+    return SPIKEY_OK;
+}
+
+int spikey_encode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded) {
+    return code_batches(chunk, frames, (frames + steps - 1) / steps, MOST_LANES, coded, n_coded, encode_batch);
 }

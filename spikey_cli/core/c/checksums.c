@@ -63,33 +63,46 @@ static void take_block(uint32_t state[8], const uint8_t *block) {
     state[0] += a, state[1] += b, state[2] += c, state[3] += d, state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
-void spikey_sha256(const uint8_t *first, int64_t n_first, const uint8_t *second, int64_t n_second, uint8_t digest[32]) {
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    uint64_t bits = 8 * ((uint64_t)n_first + (uint64_t)n_second);
-    uint8_t block[64];
-    int held = 0;
-    for (int part = 0; part < 2; part++) {
-        const uint8_t *from = part ? second : first;
-        int64_t n = part ? n_second : n_first;
-        while (n > 0) {
-            if (held == 0 && n >= 64) {
-                take_block(state, from);
-                from += 64, n -= 64;
-                continue;
-            }
-            block[held++] = *from++;
-            n--;
-            if (held == 64) take_block(state, block), held = 0;
+void spikey_sha_begin(spikey_sha *sha) {
+    static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    memcpy(sha->state, start, sizeof start);
+    sha->n = 0;
+}
+
+void spikey_sha_add(spikey_sha *sha, const uint8_t *from, int64_t n) {
+    int held = (int)(sha->n & 63);
+    sha->n += (uint64_t)n;
+    while (n > 0) {
+        if (held == 0 && n >= 64) {
+            take_block(sha->state, from);
+            from += 64, n -= 64;
+            continue;
         }
+        sha->block[held++] = *from++;
+        n--;
+        if (held == 64) take_block(sha->state, sha->block), held = 0;
     }
-    block[held++] = 0x80;
+}
+
+void spikey_sha_end(spikey_sha *sha, uint8_t digest[32]) {
+    const uint64_t bits = 8 * sha->n;
+    int held = (int)(sha->n & 63);
+    sha->block[held++] = 0x80;
     if (held > 56) {
-        memset(block + held, 0, (size_t)(64 - held));
-        take_block(state, block);
+        memset(sha->block + held, 0, (size_t)(64 - held));
+        take_block(sha->state, sha->block);
         held = 0;
     }
-    memset(block + held, 0, (size_t)(56 - held));
-    for (int i = 0; i < 8; i++) block[56 + i] = (uint8_t)(bits >> (56 - 8 * i));
-    take_block(state, block);
-    for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i & 3)));
+    memset(sha->block + held, 0, (size_t)(56 - held));
+    for (int i = 0; i < 8; i++) sha->block[56 + i] = (uint8_t)(bits >> (56 - 8 * i));
+    take_block(sha->state, sha->block);
+    for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(sha->state[i / 4] >> (24 - 8 * (i & 3)));
+}
+
+void spikey_sha256(const uint8_t *first, int64_t n_first, const uint8_t *second, int64_t n_second, uint8_t digest[32]) {
+    spikey_sha sha;
+    spikey_sha_begin(&sha);
+    spikey_sha_add(&sha, first, n_first);
+    spikey_sha_add(&sha, second, n_second);
+    spikey_sha_end(&sha, digest);
 }

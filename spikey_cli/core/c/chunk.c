@@ -477,13 +477,14 @@ const char *spikey_error_text(int error) {
     switch (error) {
     case SPIKEY_OK: return "no error";
     case SPIKEY_NO_MEMORY: return "there is not enough memory";
-    case SPIKEY_BAD_ARGUMENT: return "the arguments do not fit the chunk";
+    case SPIKEY_BAD_ARGUMENT: return "the arguments do not fit the array or the chunk";
     case SPIKEY_NOT_A_CHUNK: return "not a Spikey chunk";
     case SPIKEY_DAMAGED: return "the chunk is damaged";
-    case SPIKEY_UNSUPPORTED: return "the chunk needs what this library does not have";
+    case SPIKEY_UNSUPPORTED: return "the chunk or the array needs what this library does not have";
     case SPIKEY_TOO_LARGE: return "the array is larger than is allowed";
     case SPIKEY_BEYOND_MEMORY: return "the chunk asks for more memory than is allowed";
     case SPIKEY_BEYOND_EXPANSION: return "the chunk asks for more bytes or time than is allowed for its size";
+    case SPIKEY_ROOM_TOO_SMALL: return "the chunk is longer than the room for it";
     default: return "the codes are damaged";
     }
 }

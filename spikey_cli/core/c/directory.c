@@ -10,10 +10,11 @@ enum { MAX_HEADER = 1 << 16, MAX_RECORD = 1 << 23, MAX_RECORD_HEADER = 1 << 20 }
 static const uint64_t MAX_FRAMES = (uint64_t)1 << 56, MAX_NUMBER = INT64_MAX;
 
 /* Beginnings of files and ends of names from back to front, see docs/format.md. */
-static const char DICTIONARY[] =
+const char spikey_dictionary[] =
     "nosj.knuhc\x93NUMPY\x01\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (), }"
     "{'descr': '<i2', 'fortran_order': False, 'shape': (                                         \n"
     "ypn.knuhcvaw.RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0KL\0\0\x96\x98\0\0\x02\0\x10\0data\0\0\0";
+const int64_t spikey_dictionary_bytes = sizeof spikey_dictionary;
 
 void *spikey_room(int64_t n, size_t size) {
     uint64_t count = n > 0 ? (uint64_t)n : 1;
@@ -29,7 +30,7 @@ int spikey_open_table(spikey_chunk *chunk, const uint8_t *from, int64_t n, int64
     memset(table, 0, sizeof *table);
     if (n < 1 || from[0] > 1) return fail(chunk, SPIKEY_DAMAGED, "a table is compressed by an unknown method");
     if (from[0]) return fail(chunk, SPIKEY_UNSUPPORTED, "it has tables of LZMA, so it is an archive but no chunk");
-    int error = spikey_inflate(from + 1, n - 1, (const uint8_t *)DICTIONARY, sizeof DICTIONARY, most, &table->inflated);
+    int error = spikey_inflate(from + 1, n - 1, (const uint8_t *)spikey_dictionary, spikey_dictionary_bytes, most, &table->inflated);
     if (error) return fail(chunk, error, error == SPIKEY_DAMAGED ? "a table cannot be inflated" : "a table is too large");
     table->in = reader_of(table->inflated.memory + table->inflated.dictionary, table->inflated.n);
     table->tail = reader_of(from + 1 + table->inflated.used, n - 1 - table->inflated.used);

@@ -142,6 +142,7 @@ const spikey_model *spikey_model_of(const uint8_t digest[8]) {
          .n_weight = 192, .bias = N1_BIAS, .n_bias = 12,
          .low = N1_LOW, .high = N1_HIGH},
     };
+    if (!digest) return &models[0];
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         if (!memcmp(models[i].digest, digest, 8)) return &models[i];
     return 0;

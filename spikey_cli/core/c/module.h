@@ -32,6 +32,7 @@ typedef struct {
 extern PyMethodDef spikey_functions[];
 PyObject *spikey_module_describe_chunk(PyObject *module, PyObject *args); /* module_chunk.c */
 PyObject *spikey_module_decode_chunk(PyObject *module, PyObject *args);
+PyObject *spikey_module_encode_chunk(PyObject *module, PyObject *args);
 extern PyType_Spec spikey_network_spec, spikey_coder_spec, spikey_state_spec;
 
 static inline PyObject *raise_error(int error) {

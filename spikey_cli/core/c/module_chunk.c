@@ -1,4 +1,4 @@
-/* The chunk decoder of libspikey in the Python module. Data may be any buffer of bytes; the interpreter's lock is released. */
+/* The chunk decoder and encoder of libspikey in the Python module. Data may be any buffer of bytes; the interpreter's lock is released. */
 
 #include <stdlib.h>
 
@@ -67,4 +67,39 @@ PyObject *spikey_module_decode_chunk(PyObject *module, PyObject *args) {
     }
     give_back(&held);
     return failed ? 0 : nothing_but(error, reason);
+}
+
+PyObject *spikey_module_encode_chunk(PyObject *module, PyObject *args) {
+    PyObject *data, *shape, *result = 0;
+    const char *type, *reason = 0;
+    int is_fortran;
+    spikey_encoding encoding;
+    spikey_array array = {.n_dimensions = 0};
+    buffers held = {.n = 0};
+    uint8_t *chunk = 0;
+    size_t n = 0;
+    if (!PyArg_ParseTuple(args, "OspO!ss:encode_chunk", &data, &type, &is_fortran, &PyTuple_Type, &shape, &encoding.coder,
+                          &encoding.preset))
+        return 0;
+    Py_ssize_t dimensions = PyTuple_Size(shape);
+    for (Py_ssize_t i = 0; i < dimensions && i < SPIKEY_MAX_DIMENSIONS; i++) {
+        array.shape[i] = PyLong_AsLongLong(PyTuple_GetItem(shape, i));
+        if (array.shape[i] == -1 && PyErr_Occurred()) return 0;
+    }
+    array.n_dimensions = (int32_t)(dimensions < SPIKEY_MAX_DIMENSIONS ? dimensions : SPIKEY_MAX_DIMENSIONS);
+    array.is_fortran = is_fortran;
+    for (size_t i = 0; i + 1 < sizeof array.type && type[i]; i++) array.type[i] = type[i];
+    const void *memory = take(&held, data, "u", 1, 0, &array.bytes);
+    const spikey_tables *tables = ((module_state *)PyModule_GetState(module))->tables;
+    int error = SPIKEY_OK, failed = held.failed;
+    if (!failed) {
+        Py_BEGIN_ALLOW_THREADS
+        error = spikey_encode_with(tables, memory, &array, &encoding, &chunk, &n, &reason);
+        Py_END_ALLOW_THREADS
+    }
+    give_back(&held);
+    if (!failed && error == SPIKEY_NO_MEMORY) result = PyErr_NoMemory();
+    else if (!failed) result = Py_BuildValue("izy#", error, reason, (const char *)chunk, (Py_ssize_t)n);
+    free(chunk);
+    return result;
 }

@@ -398,5 +398,7 @@ PyMethodDef spikey_functions[] = {
      "describe_chunk(data, memory, expansion, array, expected): error, reason; or 0, None, type, is_fortran, shape, bytes"},
     {"decode_chunk", spikey_module_decode_chunk, METH_VARARGS,
      "decode_chunk(data, memory, expansion, array, expected, out): error, reason"},
+    {"encode_chunk", spikey_module_encode_chunk, METH_VARARGS,
+     "encode_chunk(bytes, type, is_fortran, shape, coder, preset): error, reason, chunk"},
     {"simd", py_simd, METH_NOARGS, "simd(): names of the instruction sets that this machine has, best first"},
     {0, 0, 0, 0}};

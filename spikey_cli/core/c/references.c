@@ -9,7 +9,7 @@
 /* Wide columns of so many numbers as there are references. */
 typedef struct {
     uint64_t *heads, *earlier, *later, *lags;
-    int64_t *first, *referrer, *reach; /* by channel: where its referrers begin, and they; the last channel it is linked with */
+    int64_t *first, *referrer; /* by channel: where its referrers begin, and they */
 } columns;
 
 static int is_listed(const int32_t *others, int32_t n, int64_t other) {
@@ -47,9 +47,11 @@ static int32_t keep(spikey_channel *channels, int32_t own, int32_t *others, int3
     return kept;
 }
 
-static void form_groups(spikey_chunk *chunk, int64_t *reach) {
+int spikey_form_groups(spikey_chunk *chunk) {
     spikey_channel *channels = chunk->channels;
     const int64_t n = chunk->n_channels;
+    int64_t *reach = spikey_room(n, sizeof *reach); /* the last channel that each is linked with */
+    if (!reach) return SPIKEY_NO_MEMORY;
     for (int64_t i = 0; i < n; i++) reach[i] = i;
     for (int64_t i = 0; i < n; i++)
         for (int32_t k = 0; k < channels[i].n_earlier + channels[i].n_later; k++) {
@@ -74,6 +76,8 @@ static void form_groups(spikey_chunk *chunk, int64_t *reach) {
         channels[i].next = leader->next;
         leader->next = (int32_t)i;
     }
+    free(reach);
+    return SPIKEY_OK;
 }
 
 static int read_columns(spikey_chunk *chunk, spikey_fields *table, columns *of) {
@@ -94,8 +98,7 @@ static int read_columns(spikey_chunk *chunk, spikey_fields *table, columns *of) 
     of->lags = spikey_room((int64_t)n_lags, sizeof *of->lags);
     of->referrer = spikey_room((int64_t)n_earlier, sizeof *of->referrer);
     of->first = spikey_room(n + 2, sizeof *of->first);
-    of->reach = spikey_room(n, sizeof *of->reach);
-    if (!of->earlier || !of->later || !of->lags || !of->referrer || !of->first || !of->reach) return SPIKEY_NO_MEMORY;
+    if (!of->earlier || !of->later || !of->lags || !of->referrer || !of->first) return SPIKEY_NO_MEMORY;
     const uint64_t far = (uint64_t)1 << 32;
     spikey_take_wide_column(table, (int64_t)n_earlier, far, of->earlier);
     const uint64_t *distance = of->earlier;
@@ -127,8 +130,7 @@ static int read_columns(spikey_chunk *chunk, spikey_fields *table, columns *of) 
     for (int64_t i = 0; i < n; i++)
         if (of->heads[i] >> 5 & 1) channels[i].lag = (int32_t)*lag++ + SPIKEY_MIN_LAG;
     if (table->in.failed) return fail(chunk, SPIKEY_DAMAGED, malformed);
-    form_groups(chunk, of->reach);
-    return SPIKEY_OK;
+    return spikey_form_groups(chunk);
 }
 
 int spikey_read_topology(spikey_chunk *chunk, spikey_fields *table) {
@@ -136,6 +138,6 @@ int spikey_read_topology(spikey_chunk *chunk, spikey_fields *table) {
     if (left_in(&table->in) < chunk->n_channels) return fail(chunk, SPIKEY_DAMAGED, "the topology is malformed");
     of.heads = spikey_room(chunk->n_channels, sizeof *of.heads);
     int error = of.heads ? read_columns(chunk, table, &of) : SPIKEY_NO_MEMORY;
-    free(of.heads), free(of.earlier), free(of.later), free(of.lags), free(of.first), free(of.referrer), free(of.reach);
+    free(of.heads), free(of.earlier), free(of.later), free(of.lags), free(of.first), free(of.referrer);
     return error;
 }

@@ -14,6 +14,7 @@ static int open_stream(spikey_coded *coded, int method, const uint8_t *bytes, in
     if (method == CODED) {
         coded->bytes = bytes;
         coded->n = n;
+        coded->is_coded = 1;
         return n > 0 && coded->size > 1;
     }
     if (method != PACKED) return 0;
@@ -159,7 +160,7 @@ int spikey_decode_samples(spikey_chunk *chunk, int64_t frames, int64_t steps, co
         coded[i].size = channel->size;
         if (!open_channel(channel, is_scaled, &streams[i], frames, &coded[i], residues, &escapes[i]))
             error = fail(chunk, SPIKEY_DAMAGED, DAMAGED);
-        is_coded |= coded[i].bytes || residues->bytes;
+        is_coded |= coded[i].is_coded || residues->is_coded;
     }
     if (!error && is_coded) error = spikey_decode_channels(chunk, frames, steps, coded, n_coded);
     if (!error) error = write_samples(chunk, file, frames, coded, out);

@@ -1,4 +1,4 @@
-/* libspikey: decodes Spikey chunks, arrays of samples with their type and shape, as docs/format.md specifies them.
+/* libspikey: decodes and encodes Spikey chunks, arrays of samples with their type and shape, as docs/format.md specifies them.
  *
  *     spikey_array array;
  *     int error = spikey_describe(chunk, n, NULL, &array, NULL);
@@ -36,7 +36,8 @@ enum {
     SPIKEY_UNSUPPORTED = -12,    /* a model, a coder, a version or a compression that this library does not have */
     SPIKEY_TOO_LARGE = -13,      /* the array is larger than spikey_limits.array */
     SPIKEY_BEYOND_MEMORY = -14,  /* decoding takes more than spikey_limits.memory */
-    SPIKEY_BEYOND_EXPANSION = -15 /* more bytes or more time than spikey_limits.expansion allows */
+    SPIKEY_BEYOND_EXPANSION = -15, /* more bytes or more time than spikey_limits.expansion allows */
+    SPIKEY_ROOM_TOO_SMALL = -16  /* the encoded chunk is longer than the room for it */
 };
 
 /* What a chunk may ask for; see docs/format.md, Limits. NULL stands for the defaults. */
@@ -71,6 +72,23 @@ SPIKEY_API int spikey_decode(const void *chunk, size_t n, const spikey_limits *l
 
 /* Copy the whole type, spikey_array.type_length bytes and a zero byte, as far as there is room. */
 SPIKEY_API int spikey_type(const void *chunk, size_t n, const spikey_limits *limits, char *type, size_t room);
+
+/* How arrays are encoded. NULL, or a member that is NULL, stands for the default. */
+typedef struct {
+    const char *coder;  /* "range", the default, or "rice", which is faster */
+    const char *preset; /* "default", "fast" or "best" */
+} spikey_encoding;
+
+/* Bytes that the chunk of an array takes at most; 0 if its type, shape or size cannot be encoded. */
+SPIKEY_API size_t spikey_bound(const spikey_array *array);
+
+/* Encode an array of integers of 1, 2, 4 or 8 bytes and of shape (time) or (time, channel) into `chunk`, which has `room`
+ * bytes. The array's type, shape, is_fortran and bytes count, as spikey_describe gives them. `n` becomes the length of the
+ * chunk, also if there is too little room. The array must not change meanwhile. SPIKEY_UNSUPPORTED: of other arrays, and of
+ * integers that span more than 24 bits. Beside array and chunk it takes memory for another chunk and for at most 2**24
+ * samples, about 16 bytes each. */
+SPIKEY_API int spikey_encode(const void *memory, const spikey_array *array, const spikey_encoding *encoding, void *chunk,
+                             size_t room, size_t *n, const char **reason);
 
 /* What an error means, in general. */
 SPIKEY_API const char *spikey_error_text(int error);

@@ -1,0 +1,98 @@
+/* What the files of the chunk encoder share. */
+
+#ifndef SPIKEY_ENCODER_H
+#define SPIKEY_ENCODER_H
+
+#include "archive.h"
+#include "writer.h"
+
+enum {
+    SPIKEY_ENDS = 64,
+    PIECE_BYTES = 8 << 20,  /* at the beginning of the samples, which show what channels may have */
+    EXCERPT_FRAMES = 1 << 16 /* by which channels are compared */
+};
+
+/* deflate.c: append raw deflate of bytes[n_dictionary..n_dictionary + n], of which the first ones are a preset dictionary.
+ * Blocks end at `ends`. Of noisy bytes, short matches cost more than they save. */
+void spikey_deflate(const uint8_t *bytes, int64_t n_dictionary, int64_t n, const int64_t *ends, int n_ends, int is_noisy,
+                    spikey_writer *out);
+
+/* table_writer.c */
+typedef struct {
+    spikey_writer fields, tail;
+    int64_t ends[SPIKEY_ENDS]; /* of long fields */
+    int n_ends;
+} spikey_table_writer;
+
+void spikey_put_data(spikey_table_writer *table, const void *bytes, int64_t n);
+void spikey_put_column(spikey_table_writer *table, const uint64_t *column, int64_t n);
+void spikey_put_wide_column(spikey_table_writer *table, const uint64_t *column, int64_t n);
+static inline void spikey_put_item(spikey_table_writer *table, uint64_t number) { spikey_put_column(table, &number, 1); }
+static inline void spikey_put_wide_item(spikey_table_writer *table, uint64_t number) { spikey_put_wide_column(table, &number, 1); }
+
+/* Append the table to an archive, and give back its memory. */
+int spikey_end_table(spikey_table_writer *table, spikey_writer *out);
+
+/* array.c: an array in memory as frames of samples, and what is coded of them */
+typedef struct {
+    const uint8_t *memory;
+    int64_t rows, columns, row_bytes, column_bytes; /* of the array: how many there are, from one to the next */
+    int size, is_signed, is_big;                    /* of its items */
+    int64_t frames, channels;                       /* without padding */
+    int type, sample_bytes, integer_bytes;          /* of samples in chunk.npy; of what is coded */
+    uint64_t base, step;                            /* coded integers are (item - base) / step */
+    int is_body;                                    /* whether the memory is the samples of chunk.npy */
+    spikey_writer npy, json;                        /* header of chunk.npy; chunk.json, of no bytes if there is none */
+} spikey_source;
+
+/* Bytes, at most, of a chunk of an array of this type and shape; 0 if there is none. */
+int64_t spikey_bound_of(const spikey_array *array, const char **reason);
+int spikey_open_source(const void *memory, const spikey_array *array, spikey_source *source, const char **reason);
+void spikey_close_source(spikey_source *source);
+
+/* integers[channel - first_channel][frame - first] of some frames and channels, in rows of `stride`. */
+void spikey_read_integers(const spikey_source *source, int64_t first, int64_t n, int64_t first_channel, int64_t n_channels,
+                          int64_t stride, int32_t *integers);
+
+/* The bytes of frames as chunk.npy has them. */
+void spikey_read_frames(const spikey_source *source, int64_t first, int64_t n, uint8_t *bytes);
+
+/* An array that is being encoded. */
+typedef struct {
+    spikey_chunk chunk; /* what its decoder will know */
+    spikey_source source;
+    int preset_earlier, preset_lanes;
+    int is_by_channel;            /* whether channels have quantizers of their own */
+    spikey_channel whole, *own;   /* quantizers of all samples and of channels that may be taken; they have the values */
+    int32_t *excerpt;             /* [n_channels][excerpt_frames]: integers at the beginning */
+    int64_t excerpt_frames;
+} spikey_encoder;
+
+/* quantizer_search.c: fill in the quantizers of channels */
+int spikey_find_quantizers(spikey_encoder *of);
+void spikey_put_quantizer(spikey_writer *out, const spikey_channel *channel);
+
+/* lattice_search.c: the lattice of a channel's integers, if coding by it saves bits, in comparison to a palette, too: its step
+ * and shift. Returns 1 or 0, or SPIKEY_NO_MEMORY. */
+int spikey_find_lattice(const int32_t *integers, int64_t n, int has_palette, spikey_channel *lattice);
+
+/* Choose the points that hold all values; 0 if these would have too many codes. */
+int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high);
+
+/* discovery.c: fill in references, passes and long lags of channels, and their joint groups */
+int spikey_find_topology(spikey_encoder *of);
+
+/* samples_encoder.c: number of the last point of a lattice up to x, and a point */
+int64_t spikey_number_of(const spikey_channel *lattice, int64_t x);
+int64_t spikey_point_of(const spikey_channel *lattice, int64_t k);
+
+/* The streams of a part, appended to `streams`; methods and sizes, of each channel, or one if it is in frames */
+typedef struct {
+    int method;
+    int64_t n;
+} spikey_coded_stream;
+
+int spikey_encode_samples(spikey_encoder *of, int64_t first, int64_t frames, int64_t steps, spikey_coded_stream *listed,
+                          int64_t *n_listed, spikey_writer *streams);
+
+#endif

@@ -1,0 +1,284 @@
+/* The search for quantizers: of all samples, and of single channels, as spikey_cli/core/quantizer.py and
+ * channel_quantizers.py describe them. The first samples show which channels may have one of their own. */
+
+#include "encoder.h"
+
+enum {
+    PALETTE_SPARSITY = 4,
+    PALETTE_FRAMES = 64,   /* that share each value of a channel's palette, at least */
+    COMPARED = 1 << 10,    /* frames by which a copy is looked for */
+    LEAST_TABLE = 128
+};
+
+/* The values of some samples. */
+typedef struct {
+    uint8_t *seen; /* of each value from the lowest of the samples' type on */
+    int32_t lowest, highest, low, high; /* of the type; of these samples */
+} values;
+
+static void add_values(values *of, const int32_t *integers, int64_t n) {
+    int32_t low = of->low, high = of->high;
+    for (int64_t i = 0; i < n; i++) {
+        low = integers[i] < low ? integers[i] : low;
+        high = integers[i] > high ? integers[i] : high;
+    }
+    of->low = low, of->high = high;
+    spikey_mark(integers, SPIKEY_INT32, n, of->lowest, of->seen, of->highest - of->lowest + 1);
+}
+
+static int64_t count_values(const values *of) {
+    int64_t count = 0;
+    for (int64_t i = (int64_t)of->low - of->lowest; i <= of->high - of->lowest; i++) count += of->seen[i];
+    return count;
+}
+
+static spikey_channel identity_of(int integer_bytes) {
+    const int32_t lowest = integer_bytes == 1 ? 0 : integer_bytes == 2 ? -0x8000 : -0x800000;
+    return (spikey_channel){.kind = IDENTITY, .offset = lowest, .step = 1, .size = 1 << 8 * integer_bytes};
+}
+
+static int32_t n1_value(int32_t code) { return (65535 * code - 1023 * 32768) / 1023; }
+
+static int is_n1(const values *of, int64_t count) {
+    for (int32_t i = 0; i < 1024; i++) count -= of->seen[n1_value(i) - of->lowest];
+    return count == 0;
+}
+
+static int32_t divisor_of(int32_t a, int32_t b) {
+    while (b) {
+        int32_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
+}
+
+/* The quantizer of these values: n1, else step, else palette, else identity. */
+static int find_quantizer(const values *of, int integer_bytes, int64_t count, spikey_channel *found) {
+    const int64_t span = (int64_t)of->high - of->low + 1;
+    *found = identity_of(integer_bytes);
+    if (count < 2 || 2 * count > span + 1) return SPIKEY_OK;
+    if (integer_bytes == 2 && is_n1(of, count)) {
+        found->kind = N1, found->size = 1024;
+        return SPIKEY_OK;
+    }
+    const uint8_t *seen = of->seen + ((int64_t)of->low - of->lowest);
+    int32_t step = 0, least_gap = INT32_MAX, last = 0;
+    for (int32_t i = 1; i < span && least_gap > 1; i++) {
+        if (!seen[i]) continue;
+        least_gap = (int32_t)least(least_gap, i - last);
+        step = divisor_of(i - last, step);
+        last = i;
+    }
+    if (least_gap > 1 && step > 1) {
+        *found = (spikey_channel){.kind = STEP, .offset = of->low, .step = step, .size = (int32_t)(span - 1) / step + 1};
+    } else if (count <= MAX_PALETTE && span >= PALETTE_SPARSITY * count) {
+        *found = (spikey_channel){.kind = PALETTE, .offset = of->low, .step = 1, .size = (int32_t)count};
+        found->values = spikey_room(count, sizeof *found->values);
+        if (!found->values) return SPIKEY_NO_MEMORY;
+        for (int32_t i = 0, k = 0; i < span; i++)
+            if (seen[i]) found->values[k++] = of->low + i;
+    }
+    return SPIKEY_OK;
+}
+
+/* ---- copies ---- */
+
+/* Whether a channel is a copy of an earlier one, in some frames. */
+static int is_copy(const spikey_source *source, int64_t channel, const spikey_channel *copy, int64_t first, int64_t stop) {
+    int32_t own[TILE], other[TILE];
+    for (; first < stop; first += TILE) {
+        const int64_t n = least(TILE, stop - first);
+        spikey_read_integers(source, first, n, channel, 1, TILE, own);
+        spikey_read_integers(source, first, n, copy->source, 1, TILE, other);
+        for (int64_t i = 0; i < n; i++)
+            if (own[i] != (copy->is_negated ? -other[i] : other[i]) + copy->offset) return 0;
+    }
+    return 1;
+}
+
+static uint64_t hash_of(const int32_t *integers, int64_t n, int32_t sign) {
+    uint64_t hash = 1;
+    for (int64_t i = 1; i < n; i++) hash = (hash ^ (uint32_t)(sign * (integers[i] - integers[i - 1]))) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 32;
+}
+
+static int are_parallel(const int32_t *a, const int32_t *b, int64_t n, int32_t sign) {
+    for (int64_t i = 1; i < n; i++)
+        if (a[i] - a[i - 1] != sign * (b[i] - b[i - 1])) return 0;
+    return 1;
+}
+
+/* Find the channels that equal an earlier one, or its negative, but for an offset; `own` gets them. */
+static int find_copies(spikey_encoder *of, int64_t piece) {
+    const int64_t channels = of->source.channels, n = least(piece, COMPARED), stride = of->excerpt_frames;
+    int64_t size = 4;
+    while (size < 2 * channels) size *= 2;
+    int32_t *first = spikey_room(size, sizeof *first); /* 1 + the first channel of each hash */
+    if (!first) return SPIKEY_NO_MEMORY;
+    for (int64_t i = 0; i < channels; i++) {
+        const int32_t *own = of->excerpt + i * stride;
+        int is_constant = 1, is_found = 0;
+        for (int64_t t = 1; t < n && is_constant; t++) is_constant = own[t] == own[0];
+        for (int32_t sign = 1; !is_constant && !is_found && sign >= -1; sign -= 2) {
+            int64_t at = (int64_t)(hash_of(own, n, sign) & (uint64_t)(size - 1));
+            while (first[at] && !are_parallel(own, of->excerpt + (first[at] - 1) * stride, n, sign)) at = (at + 1) & (size - 1);
+            if (!first[at]) continue;
+            const int32_t source = first[at] - 1;
+            spikey_channel copy = {.kind = COPY, .size = 1, .source = source, .is_negated = sign < 0};
+            copy.offset = own[0] - sign * of->excerpt[source * stride];
+            if (!is_copy(&of->source, i, &copy, 0, piece)) continue;
+            of->own[i] = copy;
+            is_found = 1;
+        }
+        if (is_constant || is_found) continue;
+        int64_t at = (int64_t)(hash_of(own, n, 1) & (uint64_t)(size - 1));
+        while (first[at] && !are_parallel(own, of->excerpt + (first[at] - 1) * stride, n, 1)) at = (at + 1) & (size - 1);
+        if (!first[at]) first[at] = (int32_t)i + 1;
+    }
+    free(first);
+    return SPIKEY_OK;
+}
+
+/* ---- the survey ---- */
+
+/* What may be said of a channel beside its quantizer. */
+typedef enum { OF_ALL, CONSTANT, OF_ITS_VALUES, ON_LATTICE, COPIED } candidate;
+
+static void add_channel(const spikey_encoder *of, values *own, int64_t channel, int64_t first, int64_t stop) {
+    int32_t integers[TILE];
+    for (; first < stop; first += TILE) {
+        const int64_t n = least(TILE, stop - first);
+        spikey_read_integers(&of->source, first, n, channel, 1, TILE, integers);
+        add_values(own, integers, n);
+    }
+}
+
+/* What the values of a channel's first samples, and then of all, make of it. */
+static int survey_piece(spikey_encoder *of, const values *seen, int64_t channel, int64_t piece, candidate *what) {
+    const int bytes = of->source.integer_bytes;
+    spikey_channel *own = &of->own[channel];
+    const int64_t count = count_values(seen);
+    *what = CONSTANT;
+    if (count < 2) return SPIKEY_OK;
+    TRY(find_quantizer(seen, bytes, count, own));
+    *what = own->kind == IDENTITY ? OF_ALL : OF_ITS_VALUES;
+    if (own->kind == IDENTITY || own->kind == PALETTE) {
+        spikey_channel lattice;
+        const int has_palette = own->kind == PALETTE && piece >= PALETTE_FRAMES * count;
+        int found = spikey_find_lattice(of->excerpt + channel * of->excerpt_frames, of->excerpt_frames, has_palette, &lattice);
+        if (found < 0) return found;
+        if (found) *what = ON_LATTICE;
+        if (found) free(own->values), *own = lattice;
+    }
+    return SPIKEY_OK;
+}
+
+static int survey_all(spikey_encoder *of, const values *seen, int64_t channel, candidate *what) {
+    spikey_channel *own = &of->own[channel];
+    if (*what == ON_LATTICE) *what = spikey_fit_lattice(own, seen->low, seen->high) ? ON_LATTICE : OF_ALL;
+    if (*what != OF_ITS_VALUES && *what != CONSTANT) return SPIKEY_OK;
+    const int64_t count = count_values(seen), n_frames = of->source.frames;
+    free(own->values);
+    *own = (spikey_channel){.kind = STEP, .offset = seen->low, .step = 1, .size = 1};
+    *what = count == 1 ? CONSTANT : OF_ITS_VALUES;
+    if (count == 1) return SPIKEY_OK;
+    TRY(find_quantizer(seen, of->source.integer_bytes, count, own));
+    if (own->kind != STEP && (own->kind != PALETTE || n_frames < PALETTE_FRAMES * count)) *what = OF_ALL;
+    return SPIKEY_OK;
+}
+
+/* Find candidates for quantizers of channels, and the values of all samples. */
+static int survey(spikey_encoder *of, candidate *what, values *all) {
+    const spikey_source *source = &of->source;
+    const int64_t n_seen = (int64_t)all->highest - all->lowest + 1;
+    const int64_t piece = least(source->frames, greatest(1, PIECE_BYTES / (source->channels * source->sample_bytes)));
+    values own = *all;
+    if (source->channels > 1) TRY(find_copies(of, piece));
+    if (!(own.seen = spikey_room(n_seen, 1))) return SPIKEY_NO_MEMORY;
+    int error = SPIKEY_OK;
+    for (int64_t i = 0; i < source->channels && !error; i++) {
+        own.low = own.highest, own.high = own.lowest;
+        add_channel(of, &own, i, 0, piece);
+        if (of->own[i].kind == COPY) what[i] = is_copy(source, i, &of->own[i], piece, source->frames) ? COPIED : OF_ALL;
+        else error = survey_piece(of, &own, i, piece, &what[i]);
+        add_channel(of, &own, i, piece, source->frames);
+        if (!error) error = survey_all(of, &own, i, &what[i]);
+        all->low = own.low < all->low ? own.low : all->low;
+        all->high = own.high > all->high ? own.high : all->high;
+        for (int64_t k = (int64_t)own.low - own.lowest; k <= own.high - own.lowest; k++) all->seen[k] |= own.seen[k], own.seen[k] = 0;
+    }
+    free(own.seen);
+    return error;
+}
+
+/* ---- the choice ---- */
+
+void spikey_put_quantizer(spikey_writer *out, const spikey_channel *channel) {
+    put_number(out, channel->kind, 1);
+    if (channel->kind == STEP) {
+        put_uvarint(out, zigzag(channel->offset));
+        put_uvarint(out, (uint64_t)channel->step);
+        put_uvarint(out, (uint64_t)channel->size);
+    } else if (channel->kind == PALETTE) {
+        put_uvarint(out, (uint64_t)channel->size);
+        put_uvarint(out, zigzag(channel->values[0]));
+        for (int32_t i = 1; i < channel->size; i++) put_uvarint(out, (uint64_t)(channel->values[i] - channel->values[i - 1] - 1));
+    } else if (channel->kind == LATTICE) {
+        put_uvarint(out, (uint64_t)channel->numerator);
+        put_uvarint(out, (uint64_t)channel->denominator);
+        put_uvarint(out, zigzag(channel->shift));
+        put_uvarint(out, (uint64_t)channel->size);
+    } else if (channel->kind == COPY) {
+        put_uvarint(out, (uint64_t)channel->source);
+        put_uvarint(out, zigzag(channel->offset));
+        put_uvarint(out, (uint64_t)channel->is_negated);
+    }
+}
+
+/* Give each channel its own quantizer, if it has one that is of use, or that of all samples. Returns whether any has. */
+static int give_quantizers(spikey_encoder *of, const candidate *what, const spikey_channel *whole) {
+    const int64_t channels = of->source.channels;
+    int is_by_channel = 0, is_silent = 1;
+    for (int64_t i = 0; i < channels; i++) {
+        const spikey_channel *own = &of->own[i];
+        int is_taken = what[i] == CONSTANT || what[i] == COPIED;
+        if (what[i] == ON_LATTICE) is_taken = whole->kind == IDENTITY;
+        if (what[i] == OF_ITS_VALUES)
+            is_taken = own->kind == PALETTE ? whole->kind == IDENTITY
+                                            : (whole->kind == IDENTITY || whole->kind == STEP) && own->step > whole->step;
+        of->chunk.channels[i] = is_taken ? *own : *whole;
+        is_by_channel |= is_taken;
+        is_silent &= of->chunk.channels[i].size == 1 && of->chunk.channels[i].kind != LATTICE;
+    }
+    for (int64_t i = 0; (!is_by_channel || is_silent) && i < channels; i++) of->chunk.channels[i] = *whole;
+    return is_by_channel && !is_silent; /* a silent file would take next to nothing, and be refused as a bomb */
+}
+
+static int64_t packed_bytes(const spikey_encoder *of, int *failed) {
+    spikey_writer out = {0};
+    for (int64_t i = 0; i < (of->is_by_channel ? of->source.channels : 1); i++) spikey_put_quantizer(&out, &of->chunk.channels[i]);
+    *failed |= out.failed;
+    free(out.bytes);
+    return out.n + of->is_by_channel;
+}
+
+int spikey_find_quantizers(spikey_encoder *of) {
+    const spikey_source *source = &of->source;
+    const spikey_channel identity = identity_of(source->integer_bytes);
+    const int64_t room = greatest(LEAST_TABLE, source->frames * source->channels * source->sample_bytes / 16) / 2;
+    values all = {.lowest = identity.offset, .highest = identity.offset + identity.size - 1};
+    all.low = all.highest, all.high = all.lowest;
+    candidate *what = spikey_room(source->channels, sizeof *what);
+    all.seen = spikey_room(identity.size, 1);
+    int error = what && all.seen ? survey(of, what, &all) : SPIKEY_NO_MEMORY, failed = 0;
+    if (!error) error = find_quantizer(&all, source->integer_bytes, source->frames ? count_values(&all) : 0, &of->whole);
+    /* those that the directory has room for: it stands twice in a chunk */
+    for (int way = 0, fits = 0; !error && !fits && way < 4; way++) {
+        const spikey_channel *whole = way < 2 ? &of->whole : &identity;
+        of->is_by_channel = way % 2 == 0 && give_quantizers(of, what, whole);
+        for (int64_t i = 0; way % 2 && i < source->channels; i++) of->chunk.channels[i] = *whole;
+        fits = packed_bytes(of, &failed) <= room;
+    }
+    free(what), free(all.seen);
+    return error ? error : failed ? SPIKEY_NO_MEMORY : SPIKEY_OK;
+}

@@ -1,0 +1,131 @@
+"""Chunks in C: what the core encodes, both decoders read, and it is what `encode_chunk` encodes."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+from support.chunks import arrays
+from support.recordings import recorded
+
+from spikey_cli.api import chunk
+from spikey_cli.api.chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
+from spikey_cli.container.archive import ArchiveReader
+from spikey_cli.container.limits import DEFAULT_LIMITS
+from spikey_cli.core import _core
+
+UNSUPPORTED = -12
+INTEGERS = ("|i1", "|u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8")
+
+
+def encoded(array: np.ndarray, coder: str = "range", preset: str = "default") -> tuple[int, str | None, bytes | None]:
+    """What the core makes of an array."""
+    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    flat = array.reshape(-1, order="F" if is_fortran else "C")
+    memory = np.ascontiguousarray(flat).view(np.uint8)
+    return _core.encode_chunk(memory, array.dtype.str, is_fortran, array.shape, coder, preset)
+
+
+def round_trip(array: np.ndarray, coder: str = "range", preset: str = "default") -> bytes:
+    """The chunk of an array, which both decoders read."""
+    error, reason, data = encoded(array, coder, preset)
+    assert (error, reason) == (0, None)
+    assert data is not None
+    for back in (decode_chunk(data), chunk._decode_archive(data, MAX_CHUNK_BYTES, DEFAULT_LIMITS)):
+        assert (back.dtype, back.shape, back.tobytes("A")) == (array.dtype, array.shape, array.tobytes("A"))
+        assert back.flags.f_contiguous == array.flags.f_contiguous
+    return data
+
+
+@pytest.mark.parametrize("coder", ["range", "rice"])
+@pytest.mark.parametrize("preset", ["fast", "default", "best"])
+def test_coders_and_presets(coder: str, preset: str) -> None:
+    data = round_trip(recorded(np.random.default_rng(1), 700, 3), coder, preset)
+    with ArchiveReader(io.BytesIO(data)) as reader:
+        assert reader.coder == {"rice": 1, "range": 2}[coder]
+        assert reader.effort == ["fast", "default", "best"].index(preset) + 1
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (1,), (1, 1), (1, 513), (2, 1), (9, 513), (300,), (300, 1), (70, 4)])
+def test_shapes(shape: tuple[int, ...]) -> None:
+    random = np.random.default_rng(2)
+    for dtype in ("<i2", "|u1", ">u4"):
+        array = random.integers(0, 90, shape).astype(dtype)
+        round_trip(array)
+        round_trip(np.asfortranarray(array))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_types_and_edges(dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    random = np.random.default_rng(3)
+    walk = np.cumsum(random.integers(-3, 4, (400, 2)), axis=0)
+    for edge in (limits.min + 99, limits.max - 99, 0 if limits.min else 99):
+        array = np.clip(walk, -99, 99).astype(np.int64).astype(dtype) + np.array(edge).astype(dtype)
+        round_trip(array)
+    if np.dtype(dtype).itemsize <= 2:
+        array = random.integers(limits.min, limits.max, (200, 2), endpoint=True, dtype=np.int64).astype(dtype)
+        array[0] = limits.min, limits.max
+        round_trip(array)
+
+
+@given(
+    arrays_of.arrays(
+        st.sampled_from([*INTEGERS]),
+        arrays_of.array_shapes(min_dims=1, max_dims=2, min_side=1, max_side=150),
+        elements=st.integers(0, 100),
+        fill=st.integers(0, 3),
+    ),
+    st.sampled_from(["C", "F"]),
+    st.sampled_from(["range", "rice"]),
+)
+def test_any_array(array: np.ndarray, order: str, coder: str) -> None:
+    round_trip(np.asarray(array, order="F" if order == "F" else "C"), coder)
+
+
+def test_the_archive_is_that_of_the_package() -> None:
+    """The same array's chunk has the same samples, quantizers and streams, and about as long tables."""
+    compared = 0
+    for name, (array, options) in arrays().items():
+        if options.get("coder") == "huffman" or options.get("peers") is False:
+            continue
+        error, _, data = encoded(array, **options)  # type: ignore[arg-type]
+        if error == UNSUPPORTED:
+            continue
+        assert data is not None, name
+        expected = encode_chunk(array, **options)  # type: ignore[arg-type]
+        if name.startswith("lattice"):
+            continue
+        assert len(data) == pytest.approx(len(expected), rel=0.015, abs=8), name
+        compared += 1
+    assert compared > 20
+
+
+def test_other_arrays_are_refused() -> None:
+    for array in (
+        np.zeros(5, "<f4"),
+        np.zeros((2, 3, 4), "<i2"),
+        np.array(5, "<i2"),
+        np.zeros((3, 0), "<i2"),
+        np.array([0, 1, 1 << 40]),
+        np.zeros((2, 65536), "<i2"),
+        np.zeros(3, "<c8"),
+    ):
+        error, reason, data = encoded(array)
+        assert (error, data) == (UNSUPPORTED, None)
+        assert reason
+    assert encoded(np.zeros(3, "<i2"), coder="huffman")[0] == UNSUPPORTED
+    assert encoded(np.zeros(3, "<i2"), preset="none")[0] == UNSUPPORTED
+    for shape in ((4,), (-1, 2), (1 << 62, 4)):
+        assert _core.encode_chunk(bytes(6), "<i2", False, shape, "range", "default")[0] in (-2, -13)
+
+
+def test_the_tables_deflate_well() -> None:
+    """Of many channels with quantizers of their own, which make most of a directory."""
+    random = np.random.default_rng(4)
+    array = (random.integers(0, 40, (256, 300)) * random.integers(1, 90, 300)).astype("<i2")
+    assert len(round_trip(array)) == pytest.approx(len(encode_chunk(array)), rel=0.003)
