@@ -220,6 +220,8 @@ def scan(source: Path | Source) -> ScannedSource:
 
 def _may_be_silent(layouts: Sequence[Layout], surveys: Sequence[_Survey | None]) -> bool:
     """Return whether groups of constant channels may take nothing: if others make most of the file, it is no bomb."""
+    if len(layouts) == 1:
+        return False
     sizes = [layout.n_frames * layout.frame_bytes for layout in layouts]
     silent = [survey is not None and survey.is_silent for survey in surveys]
     return 2 * sum(size for size, is_silent in zip(sizes, silent, strict=True) if is_silent) <= sum(sizes)
@@ -310,7 +312,8 @@ class _Survey:
         self._layout = layout
         self.scaling = scaling
         integer_bytes = scaling.integer_bytes if scaling else int(layout.sample_type)
-        self._search, self._by_channel = QuantizerSearch(integer_bytes), ChannelSearch(integer_bytes)
+        self._search = QuantizerSearch(integer_bytes)
+        self._by_channel = ChannelSearch(integer_bytes, self._search)
         self._excerpt = np.zeros((0, layout.channels), sample_dtype(integer_bytes))
         """The first integers, of shape (frames, channels)."""
         self.n_escaped = 0

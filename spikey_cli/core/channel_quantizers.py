@@ -183,10 +183,13 @@ class ChannelSearch:
     ----------
     sample_bytes : int
         Bytes of a sample: 1, 2 or 3.
+    whole : QuantizerSearch
+        What is searched in all samples; each piece is added to it before it is added here.
     """
 
-    def __init__(self, sample_bytes: int) -> None:
+    def __init__(self, sample_bytes: int, whole: QuantizerSearch) -> None:
         self._sample_bytes = sample_bytes
+        self._whole = whole
         self._n_frames = 0
         self._copies: dict[int, tuple[int, int, bool]] = {}
         self._values: dict[int, QuantizerSearch] = {}
@@ -202,7 +205,8 @@ class ChannelSearch:
             self._begin(channels)
         else:
             for i, search in self._values.items():
-                search.add(channels[i])
+                if search is not self._whole:
+                    search.add(channels[i])
         self._n_frames += len(samples)
         for i in self._lattices:
             low, high = self._ranges.get(i, (1 << 24, -(1 << 24)))
@@ -217,8 +221,10 @@ class ChannelSearch:
         for i, own in enumerate(channels):
             if i in self._copies:
                 continue
-            search = QuantizerSearch(self._sample_bytes)
-            search.add(own)
+            search = self._whole
+            if len(channels) > 1:
+                search = QuantizerSearch(self._sample_bytes)
+                search.add(own)
             kind = search.quantizer().kind if search.n_values > 1 else "constant"
             step = None
             if kind in ("identity", "palette"):

@@ -271,6 +271,7 @@ class QuantizerSearch:
         # pages that no sample touches take no memory, also for 2**24 values
         self._seen = np.zeros(self._highest - self._lowest + 1, np.uint8)
         self._min, self._max = self._highest, self._lowest
+        self._found: Quantizer | None = None
 
     def add(self, samples: np.ndarray) -> None:
         """Add samples, uint8, int16 or int32 of any shape. Raise ValueError if one is out of range."""
@@ -281,6 +282,7 @@ class QuantizerSearch:
             raise ValueError(f"samples {low}..{high} are not of {self._sample_bytes} bytes")
         self._min, self._max = min(self._min, low), max(self._max, high)
         _core.mark(_contiguous(samples), self._lowest, self._seen)
+        self._found = None
 
     @property
     def n_values(self) -> int:
@@ -297,6 +299,10 @@ class QuantizerSearch:
 
         It is identity if there are fewer than two values.
         """
+        self._found = self._found or self._find()
+        return self._found
+
+    def _find(self) -> Quantizer:
         seen = self._seen[self._min - self._lowest : self._max - self._lowest + 1]
         count = int(np.count_nonzero(seen))
         # if more than half of the values occur, two are neighbours: no step, and no sparse palette

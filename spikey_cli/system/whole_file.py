@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,11 +147,16 @@ class WholeFile:
         return cls(root / name, force=force, flush_folder=flush_folder, folder=folder)
 
     def _check_target(self) -> None:
-        if not os.path.lexists(self.path):
+        try:
+            mode = os.lstat(self.path).st_mode
+        except OSError:
             return
-        if os.path.isdir(self.path):
+        if stat.S_ISLNK(mode):
+            with contextlib.suppress(OSError):  # a link to nothing
+                mode = os.stat(self.path).st_mode
+        if stat.S_ISDIR(mode):
             raise InputError(f"{self.path}: is a folder; name a file")
-        if os.path.exists(self.path) and not os.path.isfile(self.path):
+        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
             raise InputError(f"{self.path}: is a device or a pipe, which is never overwritten; name a file")
         if not self._force:
             raise InputError(
@@ -193,15 +199,19 @@ class WholeFile:
         """
         signals.check()
         try:
-            with open(self._temporary, "ab", opener=self._open_existing) as file:
-                file.writelines(pieces)
-                file.flush()
-                with waiting("writing to the disk"):
-                    os.fsync(file.fileno())
-            self._check_target()
-            with self._folder.opened() as (handle, prefix):
-                names = prefix + os.path.basename(self._temporary), prefix + self.path.name
-                os.replace(*names, src_dir_fd=handle, dst_dir_fd=handle)
+            with self._folder.opened() as (folder, prefix):
+                temporary = prefix + os.path.basename(self._temporary)
+
+                def opener(path: str, flags: int) -> int:
+                    return os.open(path, flags & ~os.O_CREAT | _NO_LINK, dir_fd=folder)
+
+                with open(temporary, "ab", opener=opener) as file:
+                    file.writelines(pieces)
+                    file.flush()
+                    with waiting("writing to the disk"):
+                        os.fsync(file.fileno())
+                self._check_target()
+                os.replace(temporary, prefix + self.path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError as error:
             raise self._failed(error) from error
         _temporaries.discard(self._temporary)

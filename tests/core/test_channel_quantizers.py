@@ -29,7 +29,8 @@ def lattice(random: np.random.Generator, step: float, offset: float = 0.0) -> np
 def found(*channels: np.ndarray, pieces: int = 3, sample_bytes: int = 2) -> Quantizer:
     """The quantizer of a file of these channels, searched piece by piece."""
     samples = np.stack(channels, axis=1).astype(np.int16 if sample_bytes == 2 else np.int32)
-    search, by_channel = QuantizerSearch(sample_bytes), ChannelSearch(sample_bytes)
+    search = QuantizerSearch(sample_bytes)
+    by_channel = ChannelSearch(sample_bytes, search)
     for piece in np.array_split(samples, pieces):
         search.add(piece)
         by_channel.add(piece)
