@@ -11,7 +11,7 @@ Samples          `open` for an array that decodes what is indexed, `extract` for
 Inputs           `FileSource`, `ArraySource`, `BytesSource`, `RawFormat`
 Options          `Encoding`, `Limits`
 Live streams     `StreamEncoder`, `StreamDecoder`
-Other libraries  `Spikey` for numcodecs and Zarr 2, `SpikeyCodec` for Zarr 3
+Other libraries  `Spikey` for numcodecs and Zarr 2, `SpikeyCodec` for Zarr 3, `hdf5.Spikey` for h5py
 Other languages  `get_include` and `get_library`: where libspikey is installed
 
 Errors derive from `SpikeyError`.
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .api.recording import Recording
     from .api.recording import Recording as open  # noqa: N813
     from .core.library import get_include, get_library
+    from .integrations import hdf5 as hdf5
     from .integrations.numcodecs import Spikey
     from .integrations.zarr import SpikeyCodec
     from .io.raw import RawFormat
@@ -123,6 +124,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # imported on first use: showing a command's help needs neither NumPy nor the core
+    if name == "hdf5":
+        return importlib.import_module(".integrations.hdf5", __name__)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f".{_MODULES[name]}", __name__)

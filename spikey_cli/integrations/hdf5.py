@@ -10,6 +10,9 @@ dataset. The archive contains nothing else of the file.
     dtype, subtracted       the dataset is session.npy plus `subtracted`, as `dtype`
     rate, starting_time     Hz and seconds, as NWB stores them beside the data, or null
     attributes              attributes of the dataset that can be written as JSON
+
+Importing this module registers the filter of `hdf5_filter`, so that h5py reads and writes datasets that are compressed
+with Spikey.
 """
 
 from __future__ import annotations
@@ -34,10 +37,13 @@ try:
 except ImportError as error:
     raise MissingPackageError("datasets of HDF5 files need h5py: pip install h5py") from error
 
+from .hdf5_filter import Spikey
 from .hdf5_storage import FAULTS, READABLE, Storage
 
 with contextlib.suppress(ImportError):
     import hdf5plugin  # noqa: F401 - registers compression filters
+
+__all__ = ["Spikey", "dataset_sources"]
 
 _DTYPES = (np.dtype(np.int16), np.dtype(np.uint16), np.dtype(np.uint8))
 _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 1 << 20, 1 << 27
@@ -86,12 +92,12 @@ def dataset_sources(
         with h5py.File(source.path, "r") as hdf5:
             data = hdf5.get(dataset)
             if not isinstance(data, h5py.Dataset):
-                raise InputError(f"{source}: has no dataset {dataset!r}; {_candidates(hdf5)}", parameter="dataset")
+                raise InputError(f"{source}: has no dataset {dataset!r}; {candidates(hdf5)}", parameter="dataset")
             dtype, shape = data.dtype, data.shape
             if not _is_recording(data):
                 raise InputError(
                     f"{source}: {dataset} is {dtype} of shape {shape}; a recording is int16, uint16 or uint8 of shape "
-                    f"(frames,) or (frames, channels); {_candidates(hdf5)}",
+                    f"(frames,) or (frames, channels); {candidates(hdf5)}",
                     parameter="dataset",
                 )
             metadata = {
@@ -227,7 +233,7 @@ def _attributes(data: Any) -> dict[str, object]:
     return attributes
 
 
-def _candidates(hdf5: Any) -> str:
+def candidates(hdf5: Any) -> str:
     """Names two-dimensional datasets that may be recordings, with dtype and shape, for an error message."""
     names: list[str] = []
     visited = 0
