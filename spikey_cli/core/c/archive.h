@@ -1,4 +1,4 @@
-/* What the files of the decoder and the encoder of chunks share. */
+/* What the files of the decoder of archives and of the encoder of chunks share. */
 
 #ifndef SPIKEY_ARCHIVE_H
 #define SPIKEY_ARCHIVE_H
@@ -74,20 +74,24 @@ typedef struct {
     int32_t *values;     /* of a palette, in an encoder */
     int64_t numerator, denominator, shift; /* of a lattice, as is the next */
     int32_t residues;
-    int32_t source, is_negated; /* of a copy */
-    /* topology, within dependency groups */
-    int32_t coding_pass, lag, n_earlier, n_later, earlier[SPIKEY_MAX_REFERENCES], later[SPIKEY_MAX_LATER];
-    int32_t leader, next; /* first and next channel of the joint group; -1: none */
+    int32_t source, is_negated; /* of a copy; the source is a channel of the same file */
+    /* topology: references are to channels of the archive */
+    int32_t file, coding_pass, lag, n_earlier, n_later, earlier[SPIKEY_MAX_REFERENCES], later[SPIKEY_MAX_LATER];
 } spikey_channel;
 
+/* A file; or a group of a file of records, behind its file, which stands for the kept numbers. */
 typedef struct {
     int type;       /* of its samples; 0: verbatim; RECORDS: kept numbers */
+    int is_group;
     int64_t frames; /* or bytes */
-    int64_t frame_bytes, channels;
+    int64_t frame_bytes, channels, first_channel, rate;
+    int integer_bytes; /* of the scaled samples, or the samples' own */
+    const char *name;
+    int64_t name_bytes;
     const uint8_t *header;
-    int64_t header_bytes;
-    int64_t n_records, per_record, unit; /* of kept numbers: unit is the bytes of a record */
-    int kept_type;
+    int64_t header_bytes, trailer_bytes;
+    int64_t n_records, per_record, unit; /* of records: unit is the frames, or bytes of kept numbers, of one */
+    int kept_type; /* of kept numbers of a single field, as chunks have them; else -1 */
     uint32_t crc;
     uint8_t digest[32];
 } spikey_file;
@@ -95,12 +99,13 @@ typedef struct {
 typedef struct {
     int file;
     int64_t first, frames;
-} spikey_part;
+} spikey_span;
 
-/* A chunk that is being decoded, or encoded. */
+/* An archive that is being decoded, or a chunk that is encoded. A chunk is an archive of an array, in one piece. */
 typedef struct {
-    const uint8_t *bytes;
-    int64_t n;
+    int is_chunk;
+    const uint8_t *front, *end; /* header and directory; index, directory, header and trailer */
+    int64_t n, n_front, n_end;  /* bytes of the archive, and of these */
     spikey_limits limits;
     const char *reason;
     uint32_t crc[8][256];
@@ -108,15 +113,17 @@ typedef struct {
     const spikey_model *model;
     spikey_network *network;
     uint8_t identity[8];
-    int n_files, array, metadata; /* indices of the files chunk.npy and chunk.json, which is -1 if there is none */
-    spikey_file files[2];
+    char *names;
+    spikey_file *files;
+    int64_t n_files, files_room, n_names; /* files and groups; files */
+    int array, metadata;      /* of a chunk: indices of chunk.npy and chunk.json, which is -1 if there is none */
     spikey_fields directory;
-    int integer_bytes; /* of the scaled samples, or the samples' own */
     spikey_channel *channels;
-    int64_t n_channels;
+    int64_t n_channels, channels_room;
+    int64_t *first_linked, *linked; /* of each file, where the files that are linked with it begin; NULL: none are */
     int64_t n_blocks, n_parts;
     int64_t *block_bytes, *block_parts; /* of each block */
-    spikey_part *parts;
+    spikey_span *parts;
     int64_t first_block;
     double time;   /* estimated nanoseconds of the blocks so far */
     const spikey_tables *tables;
@@ -143,6 +150,17 @@ static inline int fail(spikey_chunk *chunk, int error, const char *reason) {
 /* `n` things of `size` bytes, of zeros; at least one, so that NULL means that there is no memory. */
 void *spikey_room(int64_t n, size_t size);
 
+/* lzma.c: unpack raw LZMA2 as spikey_inflate inflates */
+int spikey_unpack_lzma(const uint8_t *from, int64_t n, int64_t most, spikey_inflated *out);
+
+/* open.c: all but the blocks, from chunk->front and chunk->end; and the bytes that these take of an archive of n bytes */
+enum { SPIKEY_HEADER = 40, SPIKEY_TRAILER = 56 };
+#define SPIKEY_MAGIC "\x89SPK\r\n\x1a\n"
+int spikey_find_ends(spikey_chunk *chunk, const uint8_t *header, const uint8_t *trailer);
+int spikey_read_archive(spikey_chunk *chunk);
+int spikey_make_network(spikey_chunk *chunk);
+void spikey_free_archive(spikey_chunk *chunk);
+
 /* directory.c */
 extern const char spikey_dictionary[]; /* of the deflated tables */
 extern const int64_t spikey_dictionary_bytes;
@@ -152,41 +170,64 @@ void spikey_take_column(spikey_reader *in, int64_t n, uint64_t most, uint64_t *c
 void spikey_take_wide_column(spikey_fields *table, int64_t n, uint64_t most, uint64_t *column);
 int spikey_read_directory(spikey_chunk *chunk, const uint8_t *from, int64_t n);
 
-/* references.c */
+static inline int is_sampled(const spikey_file *file) { return file->type && file->type != RECORDS; }
+
+/* A channel of a part of a block, a verbatim part or kept numbers; behind these, the residues of each lattice: what is
+ * coded, and what that depends on. Others are named by their positions in the block. */
+typedef struct {
+    const spikey_channel *channel; /* NULL: none, or residues */
+    int64_t frames;
+    int32_t coding_pass, lag, n_earlier, n_later, earlier[SPIKEY_MAX_REFERENCES], later[SPIKEY_MAX_LATER];
+    int32_t leader, next;  /* first and next channel of the joint group; -1: none */
+    int32_t residues;      /* position of the residues of a lattice */
+    int32_t size;
+    int is_coded;          /* and, in a decoder, needed */
+    const uint8_t *bytes;  /* of the coded stream */
+    int64_t n;
+    int32_t *codes;
+    uint8_t *to;           /* where the samples go, `stride` bytes apart; NULL if they are not wanted */
+    int64_t stride;
+    int is_needed;         /* as are channels on which wanted ones depend */
+} spikey_coded;
+
+/* references.c: the topology; and what it means in a block, whose channels become positions, of parts[n_parts] */
 int spikey_read_topology(spikey_chunk *chunk, spikey_fields *table);
-int spikey_form_groups(spikey_chunk *chunk); /* of the channels' references */
+int spikey_join(spikey_chunk *chunk, const spikey_span *parts, int64_t n_parts, spikey_coded **coded, int64_t *n_coded);
 
-/* block.c: parts of blocks, and the decoding of one file of a chunk into `body` */
-int spikey_take_parts(spikey_chunk *chunk, spikey_reader *in, const int64_t *counts, int64_t n_counts, spikey_part *parts);
+/* block.c: parts of blocks; the decoding of one file of a chunk into `body`; and of channels of one block, of which
+ * memory[i] is where position i goes, or NULL */
+int spikey_take_parts(spikey_chunk *chunk, spikey_reader *in, const int64_t *counts, int64_t n_counts, spikey_span *parts);
 int spikey_decode_file(spikey_chunk *chunk, int file, uint8_t *body);
+int spikey_decode_positions(spikey_chunk *chunk, int64_t block, const uint8_t *bytes, int64_t n, void *const *memory);
 
-/* samples.c: channels of a part, coded in some streams */
+/* samples.c: channels of a part from their streams */
 typedef struct {
     int method;
     const uint8_t *bytes;
     int64_t n;
 } spikey_stream;
 
-int spikey_decode_samples(spikey_chunk *chunk, int64_t frames, int64_t steps, const spikey_stream *streams, uint8_t *out);
+/* Take what a stream holds of the channel at a position but its codes, if these are coded; what is left of a stream
+ * without escaped samples is left in `escapes`. 0 if it is damaged. */
+int spikey_open_stream(spikey_coded *coded, int64_t position, int is_scaled, const spikey_stream *stream,
+                       spikey_stream *escapes);
+
+/* Write the wanted samples of a part whose channels begin at coded[first]. */
+int spikey_write_samples(spikey_chunk *chunk, const spikey_file *file, const spikey_coded *coded, int64_t first,
+                         const spikey_stream *escapes);
 
 /* Copy a part in frames, whose samples must be ones that streams could hold. */
-int spikey_copy_frames(spikey_chunk *chunk, int64_t frames, const uint8_t *from, uint8_t *out);
+int spikey_copy_frames(spikey_chunk *chunk, const spikey_file *file, const spikey_coded *coded, int64_t first,
+                       const uint8_t *from);
 
-/* What is coded of a channel of a part, or of the residues of one */
-typedef struct {
-    int is_coded;
-    const uint8_t *bytes; /* of the coded stream */
-    int64_t n;
-    int32_t size;
-    int32_t *codes;
-} spikey_coded;
-
-/* channels.c: decode what is coded of a part; `coded`, whose codes are of one array, has one entry for each channel and then for each lattice */
-int spikey_decode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded);
+/* channels.c: decode what is coded of a block with lanes of so many steps; codes[n_codes] are those of all positions */
+int spikey_decode_channels(spikey_chunk *chunk, int64_t steps, spikey_coded *coded, int64_t n_coded, int32_t *codes,
+                           int64_t n_codes);
 
 /* The reverse, of the channels that are to be coded: their streams, which the caller frees. What would not become shorter
  * than packed codes is not coded. */
-int spikey_encode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded);
+int spikey_encode_channels(spikey_chunk *chunk, int64_t steps, spikey_coded *coded, int64_t n_coded, int32_t *codes,
+                           int64_t n_codes);
 
 /* ranks of a stream of the coder huffman; 0 if it does not hold exactly these, -1 if there is no memory */
 int spikey_unpack_ranks(const uint8_t *bytes, int64_t n_bytes, int64_t n, int32_t size, int32_t *ranks);

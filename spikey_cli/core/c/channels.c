@@ -1,4 +1,4 @@
-/* The coded streams of a part: its channels, and the residues of its lattices, encoded or decoded some joint groups at a
+/* The coded streams of a block: its channels, and the residues of their lattices, encoded or decoded some joint groups at a
  * time; and what decoding takes, which is estimated first. */
 
 #include <stdlib.h>
@@ -40,28 +40,30 @@ static double terms_of(const spikey_chunk *chunk, int64_t n_earlier, int64_t n_l
     return (double)(present ? (past + 7) / 8 * 8 + present : past);
 }
 
-/* Members of the joint group that `first` leads, of all positions; residues lead their own. */
-static int64_t next_of(const spikey_chunk *chunk, int64_t position) {
-    return position < chunk->n_channels ? chunk->channels[position].next : -1;
+static int64_t lanes_of(const spikey_coded *own, int64_t steps) { return (own->frames + steps - 1) / steps; }
+
+/* Steps of the longest lane. */
+static int64_t longest_of(const spikey_coded *own, int64_t steps) {
+    const int64_t lanes = lanes_of(own, steps);
+    return (own->frames + lanes - 1) / lanes;
 }
 
-static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int64_t leader, int64_t samples, int64_t lanes,
-                      cost *sum) {
+static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int64_t leader, int64_t most_steps, cost *sum) {
     const int *rule = RULES[chunk->effort];
+    const int64_t samples = coded[leader].frames, lanes = lanes_of(&coded[leader], most_steps);
     const double steps = (double)((samples + lanes - 1) / lanes), n = (double)samples;
     const double every = lanes >= 8 ? rule[3] : rule[2], each_lane = (double)lanes;
     const double taught = each_lane * (lesser(steps, 512) + whole(greater(steps - 512, 0) / every));
     const double solutions = 8.5 * logarithm(greater(steps, 16) / 16) + 8 + steps / rule[4];
     int64_t in_pass[17] = {0}, count = 0;
-    for (int64_t i = leader; i >= 0; i = next_of(chunk, i))
-        if (coded[i].is_coded) in_pass[(i < chunk->n_channels ? chunk->channels[i].coding_pass : 0) + 1]++, count++;
+    for (int64_t i = leader; i >= 0; i = coded[i].next)
+        if (coded[i].is_coded) in_pass[coded[i].coding_pass + 1]++, count++;
     if (!count) return;
     for (int i = 1; i < 17; i++) in_pass[i] += in_pass[i - 1];
     double bytes = 0, most_terms = 0;
-    for (int64_t i = leader; i >= 0; i = next_of(chunk, i)) {
-        if (!coded[i].is_coded) continue;
-        static const spikey_channel alone;
-        const spikey_channel *own = i < chunk->n_channels ? &chunk->channels[i] : &alone;
+    for (int64_t i = leader; i >= 0; i = coded[i].next) {
+        const spikey_coded *own = &coded[i];
+        if (!own->is_coded) continue;
         double terms = terms_of(chunk, own->n_earlier, own->n_later, own->lag > 0, in_pass[own->coding_pass]);
         double blocks = whole((terms + 8) / 8), products = 64 * (blocks * (blocks + 1) / 2);
         double rows = (double)(lanes * ((8 + lanes - 1) / lanes)), past = 1;
@@ -85,17 +87,18 @@ static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int6
     sum->group_bytes = greater(sum->group_bytes, bytes + 8 * longest * HISTORY_BYTES);
 }
 
-/* Refuse a part that takes too much; else about the most lanes to decode together. */
-static int check_cost(spikey_chunk *chunk, int64_t samples, int64_t lanes, const spikey_coded *coded, int64_t n_coded,
-                      int64_t *most_lanes) {
+/* Refuse a block that takes too much; else about the most lanes to decode together. */
+static int check_cost(spikey_chunk *chunk, int64_t most_steps, const spikey_coded *coded, int64_t n_coded, int64_t *most_lanes) {
     cost sum = {0, 1, 0};
-    double scale = (double)chunk->limits.expansion / 8192, network = 0, n_lanes = 0, widest = 0, passes = 1;
+    double scale = (double)chunk->limits.expansion / 8192, network = 0, n_lanes = 0, widest = 0, passes = 1, samples = 0, longest = 0;
     int is_used[16] = {0};
     for (int64_t i = 0; i < n_coded; i++) {
-        if (i >= chunk->n_channels || chunk->channels[i].leader == i) add_group(chunk, coded, i, samples, lanes, &sum);
+        if (coded[i].leader == i) add_group(chunk, coded, i, most_steps, &sum);
         if (!coded[i].is_coded) continue;
-        n_lanes += (double)lanes;
-        if (i < chunk->n_channels) is_used[chunk->channels[i].coding_pass] = 1;
+        n_lanes += (double)lanes_of(&coded[i], most_steps);
+        samples += (double)coded[i].frames;
+        longest = greater(longest, (double)longest_of(&coded[i], most_steps));
+        is_used[coded[i].coding_pass] = 1;
     }
     for (int i = 1; i < 16; i++) passes += is_used[i];
     for (int i = 0; chunk->model && i < chunk->model->n_layers; i++) {
@@ -103,8 +106,8 @@ static int check_cost(spikey_chunk *chunk, int64_t samples, int64_t lanes, const
         widest = greater(widest, (double)greatest(chunk->model->size[2 * i], chunk->model->size[2 * i + 1]));
     }
     *most_lanes = (int64_t)greater(1, lesser(MOST_LANES, (double)(chunk->limits.memory / 3) / sum.lane_bytes));
-    double steps = (double)((samples + lanes - 1) / lanes) * (whole(n_lanes / (double)*most_lanes) + 1);
-    chunk->time += sum.time + 600 * steps * passes + 0.1 * network * (4 * n_lanes / (double)lanes * (double)samples + 16 * steps);
+    double steps = longest * (whole(n_lanes / (double)*most_lanes) + 1);
+    chunk->time += sum.time + 600 * steps * passes + 0.1 * network * (4 * samples + 16 * steps);
     if (sum.group_bytes + GROUP_BYTES + (chunk->model ? 4 * 512 * (chunk->model->window + 2 * widest) : 0) >
         (double)chunk->limits.memory / 2)
         return fail(chunk, SPIKEY_BEYOND_MEMORY, "the lanes that depend on each other exceed the memory limit");
@@ -115,15 +118,15 @@ static int check_cost(spikey_chunk *chunk, int64_t samples, int64_t lanes, const
 
 /* The channels that are coded together, sorted by coding pass, and their lanes, in one piece of memory. */
 typedef struct {
-    int64_t n, lanes; /* channels; lanes of each */
+    int64_t n, lanes, most_steps; /* channels; lanes of all, and steps that one may have */
     int64_t *position, *first_lane, *references, *later, *lags, *mean_group, *size, *start, *first_byte;
     int64_t pass_channel[17], n_passes;
     uint8_t *profiled, *gains, *whole, *bytes;
     int32_t *length, *initial_codes, *channel_of;
 } batch;
 
-static int make_batch(spikey_chunk *chunk, int64_t bytes, batch *of, spikey_arena *arena) {
-    const int64_t n = of->n, lanes = n * of->lanes;
+static int make_batch(spikey_chunk *chunk, const spikey_coded *coded, int64_t bytes, batch *of, spikey_arena *arena) {
+    const int64_t n = of->n, lanes = of->lanes;
     const int64_t *position = of->position;
     for (int pass = 0; pass < 2; pass++) {
         arena->used = 0;
@@ -150,8 +153,7 @@ static int make_batch(spikey_chunk *chunk, int64_t bytes, batch *of, spikey_aren
     for (int coding_pass = 0; coding_pass < 16; coding_pass++) {
         int64_t before = k;
         for (int64_t i = 0; i < n; i++)
-            if ((position[i] < chunk->n_channels ? chunk->channels[position[i]].coding_pass : 0) == coding_pass)
-                of->position[k++] = position[i];
+            if (coded[position[i]].coding_pass == coding_pass) of->position[k++] = position[i];
         if (k > before) of->pass_channel[of->n_passes++] = before;
     }
     of->pass_channel[of->n_passes] = n;
@@ -159,41 +161,48 @@ static int make_batch(spikey_chunk *chunk, int64_t bytes, batch *of, spikey_aren
 }
 
 /* Fill in all but the lane headers and the streams; `slot` is where each position stands in the batch, or -1. */
-static void fill_batch(const spikey_chunk *chunk, int64_t frames, const spikey_coded *coded, batch *of, const int64_t *slot) {
+static void fill_batch(const spikey_chunk *chunk, const spikey_coded *coded, const int32_t *codes, batch *of, const int64_t *slot) {
+    int64_t lane = 0;
     for (int64_t i = 0; i < of->n; i++) {
-        const int64_t position = of->position[i], first = i * of->lanes;
-        const spikey_channel *channel = position < chunk->n_channels ? &chunk->channels[position] : 0;
+        const spikey_coded *own = &coded[of->position[i]];
+        const int64_t lanes = lanes_of(own, of->most_steps), first = lane;
         of->first_lane[i] = first;
-        of->size[i] = coded[position].size;
-        of->profiled[i] = channel && channel->kind == N1 && chunk->model && chunk->model->n_edges;
-        of->lags[i] = channel ? channel->lag : 0;
+        of->size[i] = own->size;
+        of->profiled[i] = own->channel && own->channel->kind == N1 && chunk->model && chunk->model->n_edges;
+        of->lags[i] = own->lag;
         of->mean_group[i] = i;
-        for (int64_t k = channel ? channel->leader : -1; k >= 0; k = next_of(chunk, k))
+        for (int64_t k = own->leader; k >= 0; k = coded[k].next)
             if (slot[k] >= 0) of->mean_group[i] = least(of->mean_group[i], slot[k]);
         int64_t n = 0;
-        for (int k = 0; channel && k < channel->n_earlier; k++)
-            if (slot[channel->earlier[k]] >= 0) of->references[i * SPIKEY_MAX_REFERENCES + n++] = slot[channel->earlier[k]];
+        for (int k = 0; k < own->n_earlier; k++)
+            if (slot[own->earlier[k]] >= 0) of->references[i * SPIKEY_MAX_REFERENCES + n++] = slot[own->earlier[k]];
         while (n < SPIKEY_MAX_REFERENCES) of->references[i * SPIKEY_MAX_REFERENCES + n++] = -1;
         n = 0;
-        for (int k = 0; channel && k < channel->n_later; k++)
-            if (slot[channel->later[k]] >= 0) of->later[i * SPIKEY_MAX_LATER + n++] = slot[channel->later[k]];
+        for (int k = 0; k < own->n_later; k++)
+            if (slot[own->later[k]] >= 0) of->later[i * SPIKEY_MAX_LATER + n++] = slot[own->later[k]];
         while (n < SPIKEY_MAX_LATER) of->later[i * SPIKEY_MAX_LATER + n++] = -1;
-        int64_t begin = coded[position].codes - coded[0].codes;
-        for (int64_t lane = first; lane < first + of->lanes; lane++) {
+        int64_t begin = own->codes - codes;
+        for (; lane < first + lanes; lane++) {
             of->channel_of[lane] = (int32_t)i;
-            of->length[lane] = (int32_t)(frames / of->lanes + (lane - first < frames % of->lanes));
+            of->length[lane] = (int32_t)(own->frames / lanes + (lane - first < own->frames % lanes));
             of->start[lane] = begin;
             begin += of->length[lane];
         }
     }
-    of->first_lane[of->n] = of->n * of->lanes;
+    of->first_lane[of->n] = of->lanes;
+}
+
+static int64_t longest_lane(const batch *of) {
+    int64_t longest = 0;
+    for (int64_t i = 0; i < of->lanes; i++) longest = greatest(longest, of->length[i]);
+    return longest;
 }
 
 /* A state before the first step of a batch's lanes, and a coder. */
 static int begin_batch(spikey_chunk *chunk, const batch *of, int decodes, spikey_state **state, spikey_coder **coder) {
     static const spikey_coder_kind kinds[] = {SPIKEY_RICE, SPIKEY_RANGE, SPIKEY_RANKS};
     const spikey_model *model = chunk->model;
-    spikey_group group = {.n_channels = of->n, .n_lanes = of->n * of->lanes, .n_passes = of->n_passes,
+    spikey_group group = {.n_channels = of->n, .n_lanes = of->lanes, .n_passes = of->n_passes,
                           .first_lane = of->first_lane, .pass_channel = of->pass_channel, .references = of->references,
                           .later = of->later, .lags = of->lags, .mean_group = of->mean_group, .size = of->size,
                           .profiled = of->profiled, .edges = model ? model->edges : 0,
@@ -211,31 +220,48 @@ static int begin_batch(spikey_chunk *chunk, const batch *of, int decodes, spikey
     return error;
 }
 
-/* Code the channels that `chosen` lists; they are `of->n`. */
-typedef int code_batch(spikey_chunk *chunk, int64_t frames, spikey_coded *coded, int64_t n_codes, batch *of, int64_t *slot);
+/* Code the channels that of->position lists; they are `of->n`. */
+typedef int code_batch(spikey_chunk *chunk, spikey_coded *coded, int32_t *codes, int64_t n_codes, batch *of, int64_t *slot);
 
-/* Code all channels that are coded, whole joint groups with about so many lanes together. */
-static int code_batches(spikey_chunk *chunk, int64_t frames, int64_t lanes, int64_t most_lanes, spikey_coded *coded,
-                        int64_t n_coded, code_batch *code) {
+/* A joint group, and the steps of its longest lane. */
+typedef struct {
+    int64_t leader, steps;
+} joint_group;
+
+static int compare(const void *a, const void *b) {
+    const joint_group *x = a, *y = b;
+    if (x->steps != y->steps) return x->steps < y->steps ? -1 : 1;
+    return (x->leader > y->leader) - (x->leader < y->leader);
+}
+
+/* Code all channels that are coded, whole joint groups of lanes of similar length with about so many lanes together. */
+static int code_batches(spikey_chunk *chunk, int64_t steps, int64_t most_lanes, spikey_coded *coded, int64_t n_coded,
+                        int32_t *codes, int64_t n_codes, code_batch *code) {
     int64_t *slot = spikey_room(2 * n_coded, sizeof *slot);
-    if (!slot) return SPIKEY_NO_MEMORY;
-    int64_t *chosen = slot + n_coded, n = 0;
-    int error = SPIKEY_OK;
-    for (int64_t i = 0; i < n_coded; i++) slot[i] = -1;
+    joint_group *groups = spikey_room(n_coded, sizeof *groups);
+    int error = slot && groups ? SPIKEY_OK : SPIKEY_NO_MEMORY;
+    int64_t *chosen = slot + (slot ? n_coded : 0), n = 0, n_groups = 0, lanes = 0, shortest = 0;
     for (int64_t i = 0; i < n_coded && !error; i++) {
-        if (i < chunk->n_channels && chunk->channels[i].leader != i) continue;
-        for (int64_t k = i; k >= 0; k = next_of(chunk, k))
-            if (coded[k].is_coded) chosen[n++] = k;
-        int is_last = 1;
-        for (int64_t k = i + 1; k < n_coded && is_last; k++)
-            is_last = k < chunk->n_channels && chunk->channels[k].leader != k;
-        if (!n || (!is_last && n * lanes < most_lanes)) continue;
-        batch of = {.n = n, .lanes = lanes, .position = chosen};
-        error = code(chunk, frames, coded, n_coded * frames, &of, slot);
-        for (int64_t k = 0; k < n; k++) slot[chosen[k]] = -1;
-        n = 0;
+        slot[i] = -1;
+        if (coded[i].leader == i && coded[i].frames) groups[n_groups++] = (joint_group){i, longest_of(&coded[i], steps)};
     }
-    free(slot);
+    if (!error) qsort(groups, (size_t)n_groups, sizeof *groups, compare);
+    for (int64_t i = 0; i < n_groups && !error; i++) {
+        if (!n) shortest = groups[i].steps;
+        for (int64_t k = groups[i].leader; k >= 0; k = coded[k].next) {
+            if (!coded[k].is_coded) continue;
+            chosen[n++] = k;
+            lanes += lanes_of(&coded[k], steps);
+        }
+        /* all lanes take as many steps as the longest */
+        const int is_last = i + 1 == n_groups || groups[i + 1].steps > 2 * shortest;
+        if (!n || (!is_last && lanes < most_lanes)) continue;
+        batch of = {.n = n, .lanes = lanes, .most_steps = steps, .position = chosen};
+        error = code(chunk, coded, codes, n_codes, &of, slot);
+        for (int64_t k = 0; k < n; k++) slot[chosen[k]] = -1;
+        n = lanes = 0;
+    }
+    free(slot), free(groups);
     return error;
 }
 
@@ -258,8 +284,8 @@ static int open_streams(spikey_chunk *chunk, const spikey_coded *coded, batch *o
     int64_t at = 0;
     for (int64_t i = 0; i < of->n; i++) {
         const spikey_coded *own = &coded[of->position[i]];
-        int64_t first = i * of->lanes;
-        int64_t used = spikey_decode_lane_headers(chunk->tables, own->bytes, own->n, of->lanes, own->size, of->gains + first,
+        const int64_t first = of->first_lane[i], lanes = of->first_lane[i + 1] - first;
+        int64_t used = spikey_decode_lane_headers(chunk->tables, own->bytes, own->n, lanes, own->size, of->gains + first,
                                                   of->initial_codes + first);
         if (used > own->n) return fail(chunk, SPIKEY_DAMAGED, "a stream is damaged");
         memcpy(of->bytes + at, own->bytes + used, (size_t)(own->n - used));
@@ -276,7 +302,7 @@ static int run_decoder(spikey_chunk *chunk, const batch *of, int32_t *codes, int
     int error = begin_batch(chunk, of, 1, &state, &coder);
     if (!error) error = give_streams(coder, of, chunk->coder == 3 ? SPIKEY_RANKS : SPIKEY_RANGE);
     if (!error) error = spikey_initial_codes(state, codes, n_codes);
-    if (!error) error = spikey_take_steps(state, coder, codes, n_codes, 0, of->length[0] - 1);
+    if (!error) error = spikey_take_steps(state, coder, codes, n_codes, 0, longest_lane(of) - 1);
     if (!error) {
         spikey_coder_whole(coder, of->whole);
         for (int64_t i = 0; i < of->n; i++)
@@ -287,23 +313,24 @@ static int run_decoder(spikey_chunk *chunk, const batch *of, int32_t *codes, int
     return error ? fail(chunk, error, "a stream is damaged") : SPIKEY_OK;
 }
 
-static int decode_batch(spikey_chunk *chunk, int64_t frames, spikey_coded *coded, int64_t n_codes, batch *of, int64_t *slot) {
+static int decode_batch(spikey_chunk *chunk, spikey_coded *coded, int32_t *codes, int64_t n_codes, batch *of, int64_t *slot) {
     spikey_arena arena = {0, 0};
     int64_t bytes = 0;
     for (int64_t i = 0; i < of->n; i++) bytes += coded[of->position[i]].n;
-    int error = make_batch(chunk, bytes, of, &arena);
+    int error = make_batch(chunk, coded, bytes, of, &arena);
     for (int64_t k = 0; k < of->n && !error; k++) slot[of->position[k]] = k;
-    if (!error) fill_batch(chunk, frames, coded, of, slot);
+    if (!error) fill_batch(chunk, coded, codes, of, slot);
     if (!error) error = open_streams(chunk, coded, of);
-    if (!error) error = run_decoder(chunk, of, coded[0].codes, n_codes);
+    if (!error) error = run_decoder(chunk, of, codes, n_codes);
     free(arena.base);
     return error;
 }
 
-int spikey_decode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded) {
-    int64_t lanes = (frames + steps - 1) / steps, most_lanes = 0;
-    TRY(check_cost(chunk, frames, lanes, coded, n_coded, &most_lanes));
-    return code_batches(chunk, frames, lanes, most_lanes, coded, n_coded, decode_batch);
+int spikey_decode_channels(spikey_chunk *chunk, int64_t steps, spikey_coded *coded, int64_t n_coded, int32_t *codes,
+                           int64_t n_codes) {
+    int64_t most_lanes = 0;
+    TRY(check_cost(chunk, steps, coded, n_coded, &most_lanes));
+    return code_batches(chunk, steps, most_lanes, coded, n_coded, codes, n_codes, decode_batch);
 }
 
 /* ---- encoding ---- */
@@ -314,11 +341,11 @@ static int take_streams(spikey_chunk *chunk, const batch *of, spikey_coder *code
     spikey_coder_close(coder, sizes);
     for (int64_t i = 0; i < of->n; i++) {
         spikey_coded *own = &coded[of->position[i]];
-        const int64_t first = i * of->lanes;
-        uint8_t *bytes = malloc((size_t)(spikey_lane_headers_room(of->lanes) + sizes[i]));
+        const int64_t first = of->first_lane[i], lanes = of->first_lane[i + 1] - first;
+        uint8_t *bytes = malloc((size_t)(spikey_lane_headers_room(lanes) + sizes[i]));
         own->bytes = bytes;
         if (!bytes) return SPIKEY_NO_MEMORY;
-        own->n = spikey_encode_lane_headers(chunk->tables, of->gains + first, of->initial_codes + first, of->lanes, own->size, bytes);
+        own->n = spikey_encode_lane_headers(chunk->tables, of->gains + first, of->initial_codes + first, lanes, own->size, bytes);
         if (own->n < 0) return (int)own->n;
         spikey_coder_stream(coder, i, bytes + own->n);
         own->n += sizes[i];
@@ -326,19 +353,18 @@ static int take_streams(spikey_chunk *chunk, const batch *of, spikey_coder *code
     return SPIKEY_OK;
 }
 
-static int run_encoder(spikey_chunk *chunk, const batch *of, spikey_coded *coded, int64_t n_codes) {
+static int run_encoder(spikey_chunk *chunk, const batch *of, spikey_coded *coded, int32_t *codes, int64_t n_codes) {
     const spikey_model *model = chunk->model;
     int32_t values[SPIKEY_MAX_SMALL];
     int64_t n_values = model && model->n_edges ? model->n_edges - 1 : 0;
     for (int64_t i = 0; i < n_values; i++) values[i] = (model->edges[i] + model->edges[i + 1]) >> 1;
-    int32_t *codes = coded[0].codes;
-    TRY(spikey_lane_gains(chunk->tables, codes, n_codes, of->start, of->length, of->channel_of, of->n * of->lanes, of->size,
+    TRY(spikey_lane_gains(chunk->tables, codes, n_codes, of->start, of->length, of->channel_of, of->lanes, of->size,
                           of->profiled, of->n, values, n_values, of->gains));
-    for (int64_t lane = 0; lane < of->n * of->lanes; lane++) of->initial_codes[lane] = codes[of->start[lane]];
+    for (int64_t lane = 0; lane < of->lanes; lane++) of->initial_codes[lane] = codes[of->start[lane]];
     spikey_state *state;
     spikey_coder *coder;
     int error = begin_batch(chunk, of, 0, &state, &coder);
-    if (!error) error = spikey_take_steps(state, coder, codes, n_codes, 0, of->length[0] - 1);
+    if (!error) error = spikey_take_steps(state, coder, codes, n_codes, 0, longest_lane(of) - 1);
     if (!error) error = take_streams(chunk, of, coder, coded);
     spikey_coder_free(coder);
     spikey_state_free(state);
@@ -346,47 +372,50 @@ static int run_encoder(spikey_chunk *chunk, const batch *of, spikey_coded *coded
 }
 
 /* Whether the prediction of a channel takes samples of one that is not coded any more. */
-static int depends(const spikey_chunk *chunk, const spikey_coded *coded, int64_t position) {
-    if (position >= chunk->n_channels) return 0;
-    const spikey_channel *own = &chunk->channels[position];
+static int depends(const spikey_coded *coded, int64_t position) {
+    const spikey_coded *own = &coded[position];
     for (int k = 0; k < own->n_earlier; k++)
         if (coded[own->earlier[k]].bytes && !coded[own->earlier[k]].is_coded) return 1;
     for (int k = 0; k < own->n_later; k++)
         if (coded[own->later[k]].bytes && !coded[own->later[k]].is_coded) return 1;
-    for (int64_t k = own->leader; k >= 0; k = next_of(chunk, k))
-        if (chunk->channels[k].coding_pass < own->coding_pass && coded[k].bytes && !coded[k].is_coded) return 1;
+    for (int64_t k = own->leader; k >= 0; k = coded[k].next)
+        if (coded[k].coding_pass < own->coding_pass && coded[k].bytes && !coded[k].is_coded) return 1;
     return 0;
 }
 
-static int encode_batch(spikey_chunk *chunk, int64_t frames, spikey_coded *coded, int64_t n_codes, batch *of, int64_t *slot) {
-    int64_t *chosen = of->position, n = of->n;
+static int encode_batch(spikey_chunk *chunk, spikey_coded *coded, int32_t *codes, int64_t n_codes, batch *of, int64_t *slot) {
+    int64_t *chosen = of->position, n = of->n, lanes = of->lanes;
     for (int again = 1; again && n;) {
         spikey_arena arena = {0, 0};
-        batch own = {.n = n, .lanes = of->lanes, .position = chosen};
-        int error = make_batch(chunk, 0, &own, &arena);
+        batch own = {.n = n, .lanes = lanes, .most_steps = of->most_steps, .position = chosen};
+        int error = make_batch(chunk, coded, 0, &own, &arena);
         for (int64_t k = 0; k < n && !error; k++) slot[own.position[k]] = k;
-        if (!error) fill_batch(chunk, frames, coded, &own, slot);
-        if (!error) error = run_encoder(chunk, &own, coded, n_codes);
+        if (!error) fill_batch(chunk, coded, codes, &own, slot);
+        if (!error) error = run_encoder(chunk, &own, coded, codes, n_codes);
         free(arena.base);
         if (error) return error;
         again = 0;
         for (int64_t k = 0; k < n; k++) {
             spikey_coded *one = &coded[chosen[k]];
-            one->is_coded = one->n < (frames * spikey_code_width(one->size) + 7) / 8;
+            one->is_coded = one->n < (one->frames * spikey_code_width(one->size) + 7) / 8;
         }
-        for (int64_t k = 0; k < n && !again; k++) again = depends(chunk, coded, chosen[k]);
+        for (int64_t k = 0; k < n && !again; k++) again = depends(coded, chosen[k]);
         int64_t kept = 0;
+        lanes = 0;
         for (int64_t k = 0; k < n; k++) {
             spikey_coded *one = &coded[chosen[k]];
             slot[chosen[k]] = -1;
             if (again || !one->is_coded) free((void *)one->bytes), one->bytes = 0;
-            if (again && one->is_coded) chosen[kept++] = chosen[k];
+            if (!again || !one->is_coded) continue;
+            chosen[kept++] = chosen[k];
+            lanes += lanes_of(one, of->most_steps);
         }
         n = kept;
     }
     return SPIKEY_OK;
 }
 
-int spikey_encode_channels(spikey_chunk *chunk, int64_t frames, int64_t steps, spikey_coded *coded, int64_t n_coded) {
-    return code_batches(chunk, frames, (frames + steps - 1) / steps, MOST_LANES, coded, n_coded, encode_batch);
+int spikey_encode_channels(spikey_chunk *chunk, int64_t steps, spikey_coded *coded, int64_t n_coded, int32_t *codes,
+                           int64_t n_codes) {
+    return code_batches(chunk, steps, MOST_LANES, coded, n_coded, codes, n_codes, encode_batch);
 }

@@ -7,9 +7,7 @@
 #include "chunk.h"
 #include "exact_floats.h"
 
-enum { HEADER = 40, TRAILER = 56, MAX_NPY_HEADER = 1 << 20, MAX_JSON = 1 << 16 };
-
-static const char MAGIC[] = "\x89SPK\r\n\x1a\n";
+enum { MAX_NPY_HEADER = 1 << 20, MAX_JSON = 1 << 16 };
 
 /* How to rebuild an array from samples: what chunk.json says. */
 typedef struct {
@@ -23,82 +21,17 @@ typedef struct {
 
 /* ---- the archive around the files ---- */
 
-static int read_index(spikey_chunk *chunk, const uint8_t *from, int64_t n, int64_t index_at) {
-    static const char malformed[] = "the index is malformed, or does not match the files";
-    spikey_fields table;
-    TRY(spikey_open_table(chunk, from, n, 64 + 8 * index_at, &table));
-    spikey_reader *in = &table.in;
-    chunk->n_blocks = (int64_t)take_uvarint(in, (uint64_t)least(left_in(in), chunk->n / 24));
-    uint64_t *column = spikey_room(2 * chunk->n_blocks, sizeof *column), *counts = column ? column + chunk->n_blocks : 0;
-    chunk->block_bytes = spikey_room(2 * chunk->n_blocks, sizeof *chunk->block_bytes);
-    int error = column && chunk->block_bytes ? SPIKEY_OK : SPIKEY_NO_MEMORY;
-    int64_t at = chunk->first_block, covered[2] = {0};
-    if (!error) {
-        chunk->block_parts = chunk->block_bytes + chunk->n_blocks;
-        spikey_take_wide_column(&table, chunk->n_blocks, (uint64_t)(index_at - at), column);
-        /* a part has a stream with a checksum */
-        spikey_take_column(in, chunk->n_blocks, (uint64_t)(chunk->n / 4), counts);
-        for (int64_t i = 0; i < chunk->n_blocks; i++) {
-            at += chunk->block_bytes[i] = (int64_t)column[i];
-            chunk->n_parts += chunk->block_parts[i] = (int64_t)counts[i];
-            in->failed |= column[i] < 24 || at > index_at || chunk->n_parts > chunk->n / 4;
-            if (in->failed) break;
-        }
-        if (in->failed || at != index_at) error = fail(chunk, SPIKEY_DAMAGED, malformed);
-    }
-    free(column);
-    if (!error && !(chunk->parts = spikey_room(chunk->n_parts, sizeof *chunk->parts))) error = SPIKEY_NO_MEMORY;
-    if (!error) error = spikey_take_parts(chunk, in, chunk->block_parts, chunk->n_blocks, chunk->parts);
-    for (int64_t i = 0; i < chunk->n_parts && !error; i++) {
-        const spikey_part *part = &chunk->parts[i];
-        if (part->first != covered[part->file]) error = fail(chunk, SPIKEY_DAMAGED, malformed);
-        covered[part->file] += part->frames;
-    }
+/* Refuse what no chunk holds. */
+static int check_files(spikey_chunk *chunk) {
     for (int i = 0; i < chunk->n_files; i++) {
-        chunk->files[i].crc = (uint32_t)take_number(&table.tail, 4);
-        if (!error && covered[i] != chunk->files[i].frames) error = fail(chunk, SPIKEY_DAMAGED, malformed);
+        const spikey_file *file = &chunk->files[i];
+        if (file->is_group || (file->type == RECORDS && file->kept_type < 0))
+            return fail(chunk, SPIKEY_UNSUPPORTED, "it holds records of several fields, as no chunk does");
+        if (file->type && (i == chunk->metadata || file->type == 3))
+            return fail(chunk, SPIKEY_UNSUPPORTED, "it holds samples that no chunk holds");
+        if (file->trailer_bytes) return fail(chunk, SPIKEY_DAMAGED, "it holds more than an array");
     }
-    if (!error && (in->failed || left_in(in) || table.tail.failed || left_in(&table.tail)))
-        error = fail(chunk, SPIKEY_DAMAGED, malformed);
-    spikey_close_table(&table);
-    return error;
-}
-
-static int read_archive(spikey_chunk *chunk) {
-    const uint8_t *bytes = chunk->bytes;
-    if (chunk->n < 8 || memcmp(bytes, MAGIC, 8)) return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey chunk");
-    if (chunk->n < HEADER + TRAILER) return fail(chunk, SPIKEY_DAMAGED, "its end is missing");
-    const uint8_t *trailer = bytes + chunk->n - TRAILER;
-    if (DIFFER(spikey_crc(chunk->crc, 0, bytes, 36) != get_little(bytes + 36, 4)))
-        return fail(chunk, SPIKEY_DAMAGED, "the header does not match its checksum");
-    chunk->coder = bytes[9], chunk->effort = bytes[10];
-    if (bytes[8] != 1 || bytes[11]) return fail(chunk, SPIKEY_UNSUPPORTED, "its format is of another version");
-    int64_t directory = (int64_t)get_little(bytes + 20, 4), index = (int64_t)get_little(trailer + 40, 4);
-    if (memcmp(trailer + 52, "SPKE", 4) || DIFFER(spikey_crc(chunk->crc, 0, trailer, 48) != get_little(trailer + 48, 4)))
-        return fail(chunk, SPIKEY_DAMAGED, "its end is missing or does not match its checksum");
-    if (DIFFER(get_little(trailer + 32, 8) != (uint64_t)chunk->n))
-        return fail(chunk, SPIKEY_DAMAGED, "it has another size than it was written with");
-    uint8_t digest[32];
-    spikey_sha256(bytes, 28, trailer, 32, digest);
-    memcpy(chunk->identity, bytes + 28, 8);
-    if (DIFFER(memcmp(digest, chunk->identity, 8)))
-        return fail(chunk, SPIKEY_DAMAGED, "its beginning and its end are not of the same chunk");
-    int64_t index_at = chunk->n - TRAILER - HEADER - directory - index, copy = chunk->n - TRAILER - HEADER - directory;
-    chunk->first_block = HEADER + directory;
-    if (index_at < chunk->first_block) return fail(chunk, SPIKEY_DAMAGED, "directory and index run into each other");
-    if (DIFFER(memcmp(bytes + copy, bytes + HEADER, (size_t)directory) || memcmp(bytes + copy + directory, bytes, HEADER)))
-        return fail(chunk, SPIKEY_DAMAGED, "the second header or directory differs from the first");
-    if (DIFFER(spikey_crc(chunk->crc, 0, bytes + HEADER, directory) != get_little(bytes + 24, 4) ||
-               spikey_crc(chunk->crc, 0, bytes + index_at, index) != get_little(trailer + 44, 4)))
-        return fail(chunk, SPIKEY_DAMAGED, "the directory or the index does not match its checksum");
-    TRY(spikey_read_directory(chunk, bytes + HEADER, directory));
-    static const uint8_t none[8];
-    chunk->has_model = memcmp(bytes + 12, none, 8) != 0;
-    chunk->model = chunk->has_model ? spikey_model_of(bytes + 12) : 0;
-    if (chunk->coder < 1 || chunk->coder > 3 || chunk->effort < 1 || chunk->effort > 3)
-        return fail(chunk, SPIKEY_UNSUPPORTED, "its coder or its effort is newer than this library");
-    if (chunk->has_model && !chunk->model) return fail(chunk, SPIKEY_UNSUPPORTED, "its model is none of this library");
-    return read_index(chunk, bytes + index_at, index, index_at);
+    return SPIKEY_OK;
 }
 
 /* Refuse what would restore to more bytes than the limits allow, before there is memory for it. */
@@ -353,15 +286,22 @@ static int open_chunk(work *of, const void *bytes, size_t n, const spikey_limits
     static const spikey_limits usual = {64 << 20, 8192, INT32_MAX, 0};
     memset(of, 0, sizeof *of);
     chunk->limits = limits ? *limits : usual;
-    chunk->bytes = bytes;
+    chunk->is_chunk = 1;
     chunk->n = (int64_t)n;
-    if (n > INT64_MAX / 16) return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey chunk");
+    if ((uint64_t)n > INT64_MAX / 16) return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey chunk");
     if (chunk->limits.memory < 0 || chunk->limits.expansion < 0 || chunk->limits.array < 0 || chunk->limits.expected < 0 ||
         chunk->limits.array > INT64_MAX / 4)
         return fail(chunk, SPIKEY_BAD_ARGUMENT, "the limits are out of range");
     if (!spikey_is_exact()) return fail(chunk, SPIKEY_UNSUPPORTED, "the library was compiled without -ffp-contract=off");
     spikey_fill_crc(chunk->crc);
-    TRY(read_archive(chunk));
+    if (n < 8 || memcmp(bytes, SPIKEY_MAGIC, 8)) return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey chunk");
+    if (n < SPIKEY_HEADER + SPIKEY_TRAILER) return fail(chunk, SPIKEY_DAMAGED, "its end is missing");
+    chunk->front = bytes;
+    chunk->end = chunk->front + n;
+    TRY(spikey_find_ends(chunk, chunk->front, chunk->end - SPIKEY_TRAILER));
+    chunk->end -= chunk->n_end;
+    TRY(spikey_read_archive(chunk));
+    TRY(check_files(chunk));
     TRY(check_size(chunk));
     spikey_file *npy = &chunk->files[chunk->array];
     const uint8_t *header = npy->header;
@@ -395,22 +335,15 @@ static int open_chunk(work *of, const void *bytes, size_t n, const spikey_limits
 }
 
 static void close_chunk(work *of) {
-    spikey_chunk *chunk = &of->chunk;
-    spikey_network_free(chunk->network);
-    spikey_close_table(&chunk->directory);
-    free(chunk->channels), free(chunk->block_bytes), free(chunk->parts), free(of->json), free(of->verbatim);
+    spikey_free_archive(&of->chunk);
+    free(of->json), free(of->verbatim);
 }
 
 static int decode(work *of, const spikey_tables *tables, void *memory, size_t bytes) {
     spikey_chunk *chunk = &of->chunk;
     if (bytes != (uint64_t)of->array.bytes) return fail(chunk, SPIKEY_BAD_ARGUMENT, "the memory has another size than the array");
     chunk->tables = tables;
-    if (chunk->model) {
-        const spikey_model *model = chunk->model;
-        chunk->network = spikey_network_new(model->n_layers, model->size, model->weight, model->n_weight, model->bias,
-                                            model->n_bias, model->floored, model->low, model->high);
-        if (!chunk->network) return SPIKEY_NO_MEMORY;
-    }
+    TRY(spikey_make_network(chunk));
     const uint8_t *from = of->verbatim ? of->verbatim + of->npy_header : 0;
     uint8_t *samples = memory;
     if (!from && chunk->metadata >= 0 && !(samples = spikey_room(of->samples.bytes, 1))) return SPIKEY_NO_MEMORY;
@@ -423,9 +356,9 @@ static int decode(work *of, const spikey_tables *tables, void *memory, size_t by
     if (error) return error;
     uint8_t digests[64], digest[32];
     memcpy(digests, chunk->files[0].digest, 32);
-    memcpy(digests + 32, chunk->files[1].digest, 32);
+    if (chunk->n_files > 1) memcpy(digests + 32, chunk->files[1].digest, 32);
     spikey_sha256(digests, 32 * chunk->n_files, 0, 0, digest);
-    if (DIFFER(memcmp(digest, chunk->bytes + chunk->n - TRAILER, 32)))
+    if (DIFFER(memcmp(digest, chunk->end + chunk->n_end - SPIKEY_TRAILER, 32)))
         return fail(chunk, SPIKEY_DAMAGED, "what was decoded does not match the chunk's SHA-256");
     return SPIKEY_OK;
 }

@@ -87,7 +87,7 @@ static int write_directory(const spikey_encoder *of, spikey_writer *out) {
 /* ---- blocks ---- */
 
 typedef struct {
-    spikey_part *parts; /* of all blocks, in order */
+    spikey_span *parts; /* of all blocks, in order */
     int64_t *counts, *bytes; /* of each block: parts; and what it takes */
     int64_t n_blocks, n_parts;
 } plan;
@@ -107,16 +107,16 @@ static int make_plan(const spikey_source *source, plan *of) {
     for (int64_t i = 0; i < n_parts; i++) {
         const int64_t first = frames * i / n_parts, n = frames * (i + 1) / n_parts - first;
         if (!i || filled + n * width > BLOCK_SAMPLES || filled >= share) of->n_blocks++, filled = 0;
-        of->parts[of->n_parts++] = (spikey_part){0, first, n};
+        of->parts[of->n_parts++] = (spikey_span){0, first, n};
         of->counts[of->n_blocks - 1]++;
         filled += n * width;
     }
-    if (source->json.n) of->parts[of->n_parts++] = (spikey_part){1, 0, source->json.n}, of->counts[of->n_blocks++] = 1;
+    if (source->json.n) of->parts[of->n_parts++] = (spikey_span){1, 0, source->json.n}, of->counts[of->n_blocks++] = 1;
     return SPIKEY_OK;
 }
 
 /* The parts of some blocks. */
-static int put_parts(const spikey_encoder *of, const spikey_part *parts, const int64_t *counts, int64_t n_counts,
+static int put_parts(const spikey_encoder *of, const spikey_span *parts, const int64_t *counts, int64_t n_counts,
                      spikey_table_writer *table) {
     int64_t n = 0, k = 0;
     for (int64_t i = 0; i < n_counts; i++) n += counts[i];
@@ -124,7 +124,7 @@ static int put_parts(const spikey_encoder *of, const spikey_part *parts, const i
     if (!columns) return SPIKEY_NO_MEMORY;
     for (int64_t block = 0; block < n_counts; block++)
         for (int64_t i = 0; i < counts[block]; i++, k++) { /* the file behind that of the part before is expected */
-            const spikey_part *part = &parts[k];
+            const spikey_span *part = &parts[k];
             const int64_t all = part->file ? of->source.json.n : of->source.frames;
             columns[k] = zigzag(part->file - (i > 0));
             columns[n + k] = (uint64_t)part->first;
@@ -136,7 +136,7 @@ static int put_parts(const spikey_encoder *of, const spikey_part *parts, const i
 }
 
 /* Length of the longest lane: so many in all parts, but not shorter than is worth it. */
-static int64_t steps_for(const spikey_encoder *of, const spikey_part *parts, int64_t n) {
+static int64_t steps_for(const spikey_encoder *of, const spikey_span *parts, int64_t n) {
     int64_t total = 0, steps = 1;
     for (int64_t i = 0; i < n; i++) total += parts[i].frames * of->source.channels;
     const int64_t target = greatest(MIN_STEPS, (total + of->preset_lanes - 1) / of->preset_lanes);
@@ -148,7 +148,7 @@ static int64_t steps_for(const spikey_encoder *of, const spikey_part *parts, int
     return steps;
 }
 
-static int write_block(spikey_encoder *of, const spikey_part *parts, int64_t n, int64_t number, spikey_writer *out) {
+static int write_block(spikey_encoder *of, const spikey_span *parts, int64_t n, int64_t number, spikey_writer *out) {
     const spikey_source *source = &of->source;
     const int is_coded = parts[0].file == 0;
     const int64_t steps = is_coded ? steps_for(of, parts, n) : 0, most = n * (is_coded ? source->channels : 1);
@@ -244,7 +244,6 @@ static int sum_up(spikey_encoder *of) {
     }
     spikey_sha_end(&sha, npy->digest);
     free(frames);
-    of->chunk.n_files = 1 + (source->json.n > 0);
     if (of->chunk.n_files == 1) return SPIKEY_OK;
     spikey_sha256(source->json.bytes, source->json.n, 0, 0, json->digest);
     json->crc = spikey_crc(of->chunk.crc, 0, source->json.bytes, source->json.n);
@@ -281,7 +280,7 @@ static int write_archive(spikey_encoder *of, plan *blocks, spikey_writer *direct
     spikey_sha256(digests, 32 * chunk->n_files, 0, 0, contents);
     put_header(of, directory, contents, out);
     put_bytes(out, directory->bytes, directory->n);
-    const spikey_part *parts = blocks->parts;
+    const spikey_span *parts = blocks->parts;
     for (int64_t i = 0; i < blocks->n_blocks; parts += blocks->counts[i++]) {
         const int64_t before = out->n;
         TRY(write_block(of, parts, blocks->counts[i], i, out));
@@ -328,7 +327,11 @@ static int encode(spikey_encoder *of, const void *memory, const spikey_array *ar
     const int64_t piece = greatest(1, PIECE_BYTES / (source->channels * source->sample_bytes));
     of->excerpt_frames = least(source->frames, least(piece, EXCERPT_FRAMES));
     of->excerpt = spikey_room(source->channels * of->excerpt_frames, sizeof *of->excerpt);
-    if (!chunk->network || !chunk->channels || !of->own || !of->excerpt) return SPIKEY_NO_MEMORY;
+    chunk->files = spikey_room(2, sizeof *chunk->files); /* chunk.npy, and perhaps chunk.json */
+    if (!chunk->network || !chunk->channels || !chunk->files || !of->own || !of->excerpt) return SPIKEY_NO_MEMORY;
+    chunk->n_files = 1 + (source->json.n > 0);
+    chunk->files[0].type = source->type, chunk->files[0].channels = source->channels;
+    chunk->files[1].channels = 1;
     spikey_fill_crc(chunk->crc);
     spikey_read_integers(source, 0, of->excerpt_frames, 0, source->channels, of->excerpt_frames, of->excerpt);
     TRY(spikey_find_quantizers(of));
@@ -344,7 +347,7 @@ static int encode(spikey_encoder *of, const void *memory, const spikey_array *ar
 
 static void close_encoder(spikey_encoder *of) {
     for (int64_t i = 0; of->own && i < of->chunk.n_channels; i++) free(of->own[i].values);
-    free(of->whole.values), free(of->own), free(of->excerpt), free(of->chunk.channels);
+    free(of->whole.values), free(of->own), free(of->excerpt), free(of->chunk.channels), free(of->chunk.files);
     spikey_network_free(of->chunk.network);
     spikey_close_source(&of->source);
 }

@@ -1,11 +1,13 @@
-/* The directory of a chunk: its one or two files, and the scalings and quantizers of channels. */
+/* The directory: files, groups of records, and the scalings and quantizers of channels. */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "archive.h"
 
-enum { MAX_HEADER = 1 << 16, MAX_RECORD = 1 << 23, MAX_RECORD_HEADER = 1 << 20 };
+enum { MAX_HEADER = 1 << 16, MAX_RECORD = 1 << 23, MAX_RECORD_HEADER = 1 << 20, MAX_NAME = 4096, ENTRY = 1024 };
+
+static const int SAMPLE_BYTES[] = {0, 1, 2, 3, 4, 4, 8, 2, 4, 8};
 
 static const uint64_t MAX_FRAMES = (uint64_t)1 << 56, MAX_NUMBER = INT64_MAX;
 
@@ -17,7 +19,7 @@ const char spikey_dictionary[] =
 const int64_t spikey_dictionary_bytes = sizeof spikey_dictionary;
 
 void *spikey_room(int64_t n, size_t size) {
-    uint64_t count = n > 0 ? (uint64_t)n : 1;
+    const uint64_t count = n > 0 ? (uint64_t)n : 1;
     return count > SIZE_MAX / size ? 0 : calloc((size_t)count, size);
 }
 
@@ -29,9 +31,11 @@ void spikey_close_table(spikey_fields *table) {
 int spikey_open_table(spikey_chunk *chunk, const uint8_t *from, int64_t n, int64_t most, spikey_fields *table) {
     memset(table, 0, sizeof *table);
     if (n < 1 || from[0] > 1) return fail(chunk, SPIKEY_DAMAGED, "a table is compressed by an unknown method");
-    if (from[0]) return fail(chunk, SPIKEY_UNSUPPORTED, "it has tables of LZMA, so it is an archive but no chunk");
-    int error = spikey_inflate(from + 1, n - 1, (const uint8_t *)spikey_dictionary, spikey_dictionary_bytes, most, &table->inflated);
-    if (error) return fail(chunk, error, error == SPIKEY_DAMAGED ? "a table cannot be inflated" : "a table is too large");
+    if (from[0] && chunk->is_chunk) return fail(chunk, SPIKEY_UNSUPPORTED, "it has tables of LZMA, so it is an archive but no chunk");
+    int error = from[0] ? spikey_unpack_lzma(from + 1, n - 1, most, &table->inflated)
+                        : spikey_inflate(from + 1, n - 1, (const uint8_t *)spikey_dictionary, spikey_dictionary_bytes, most,
+                                         &table->inflated);
+    if (error) return fail(chunk, error, error == SPIKEY_DAMAGED ? "a table cannot be unpacked" : "a table is too large");
     table->in = reader_of(table->inflated.memory + table->inflated.dictionary, table->inflated.n);
     table->tail = reader_of(from + 1 + table->inflated.used, n - 1 - table->inflated.used);
     return SPIKEY_OK;
@@ -68,32 +72,73 @@ void spikey_take_wide_column(spikey_fields *table, int64_t n, uint64_t most, uin
     table->in.failed |= table->tail.failed;
 }
 
-/* The names: chunk.npy, and perhaps chunk.json. */
-static int read_names(spikey_chunk *chunk, spikey_fields *table) {
-    static const char *const names[] = {"chunk.npy", "chunk.json"};
-    static const char other[] = "is an archive of other files, not of an array; decompress it instead";
-    uint64_t shared[2], sizes[2];
-    char name[2][16] = {{0}};
-    uint64_t n = take_uvarint(&table->in, (uint64_t)left_in(&table->in));
-    if (n < 1 || n > 2) return fail(chunk, table->in.failed ? SPIKEY_DAMAGED : SPIKEY_NOT_A_CHUNK, other);
-    spikey_take_column(&table->in, (int64_t)n, 4096, shared);
-    spikey_take_column(&table->in, (int64_t)n, 4096, sizes);
-    for (uint64_t i = 0; i < n; i++)
-        if (sizes[i] >= sizeof name[0] || shared[i] > sizes[i] || shared[i] > (i ? sizes[0] : 0))
-            return fail(chunk, table->in.failed ? SPIKEY_DAMAGED : SPIKEY_NOT_A_CHUNK, other);
-    for (uint64_t place = 1; place < sizeof name[0]; place++)
-        for (uint64_t i = 0; i < n; i++)
-            if (place + shared[i] <= sizes[i]) name[i][sizes[i] - place] = (char)take_number(&table->in, 1);
-    if (n > 1) memcpy(name[1], name[0], (size_t)shared[1]);
-    if (table->in.failed || left_in(&table->in)) return fail(chunk, SPIKEY_DAMAGED, "the table of names is malformed");
-    chunk->n_files = (int)n;
+/* Whether the names are those of a chunk. */
+static int check_names(spikey_chunk *chunk) {
     chunk->array = chunk->metadata = -1;
-    for (int i = 0; i < (int)n; i++) {
-        if (!strcmp(name[i], names[0]) && chunk->array < 0) chunk->array = i;
-        else if (!strcmp(name[i], names[1]) && chunk->metadata < 0) chunk->metadata = i;
-        else return fail(chunk, SPIKEY_NOT_A_CHUNK, other);
+    for (int i = 0; i < (int)chunk->n_names; i++) {
+        if (!strcmp(chunk->files[i].name, "chunk.npy") && chunk->array < 0) chunk->array = i;
+        else if (!strcmp(chunk->files[i].name, "chunk.json") && chunk->metadata < 0) chunk->metadata = i;
+        else return 0;
     }
-    return chunk->array < 0 ? fail(chunk, SPIKEY_NOT_A_CHUNK, other) : SPIKEY_OK;
+    return chunk->array >= 0;
+}
+
+/* The endings of names stand from back to front: the last byte of each name, then the byte before, and so on. */
+static int take_names(spikey_chunk *chunk, spikey_reader *in, const uint64_t *shared, uint64_t *left) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < chunk->n_names; i++) {
+        const uint64_t size = (uint64_t)chunk->files[i].name_bytes;
+        if (shared[i] > size || shared[i] > (i ? (uint64_t)chunk->files[i - 1].name_bytes : 0)) return 0;
+        if (shared[i] < size) left[n++] = (uint64_t)i;
+    }
+    for (int64_t place = 1; n; place++) {
+        const uint8_t *bytes = take(in, (uint64_t)n);
+        int64_t kept = 0;
+        if (!bytes) return 0;
+        for (int64_t k = 0; k < n; k++) {
+            spikey_file *file = &chunk->files[left[k]];
+            chunk->names[file->name - chunk->names + file->name_bytes - place] = (char)bytes[k];
+            if (file->name_bytes - place > (int64_t)shared[left[k]]) left[kept++] = left[k];
+        }
+        n = kept;
+    }
+    for (int64_t i = 1; i < chunk->n_names; i++)
+        memcpy(chunk->names + (chunk->files[i].name - chunk->names), chunk->files[i - 1].name, (size_t)shared[i]);
+    return 1;
+}
+
+static int read_names(spikey_chunk *chunk, spikey_fields *table) {
+    static const char other[] = "is an archive of other files, not of an array; decompress it instead";
+    spikey_reader *in = &table->in;
+    uint64_t n = take_uvarint(in, (uint64_t)left_in(in));
+    if (chunk->is_chunk && (n < 1 || n > 2)) return fail(chunk, in->failed ? SPIKEY_DAMAGED : SPIKEY_NOT_A_CHUNK, other);
+    if (n > (uint64_t)chunk->limits.memory / ENTRY)
+        return fail(chunk, SPIKEY_BEYOND_MEMORY, "the number of its files exceeds the memory limit");
+    chunk->n_files = chunk->n_names = (int64_t)n;
+    chunk->files = spikey_room(chunk->n_files, sizeof *chunk->files);
+    uint64_t *shared = spikey_room(3 * chunk->n_names, sizeof *shared), *sizes = shared ? shared + n : 0;
+    int64_t bytes = 0;
+    int error = shared && chunk->files ? SPIKEY_OK : SPIKEY_NO_MEMORY;
+    if (!error) {
+        spikey_take_column(in, chunk->n_names, MAX_NAME, shared);
+        spikey_take_column(in, chunk->n_names, MAX_NAME, sizes);
+        for (uint64_t i = 0; i < n; i++) bytes += (int64_t)sizes[i] + 1;
+        if (bytes > chunk->limits.memory / 8) error = fail(chunk, SPIKEY_BEYOND_MEMORY, "its names exceed the memory limit");
+        else if (!(chunk->names = spikey_room(bytes, 1))) error = SPIKEY_NO_MEMORY;
+    }
+    if (!error) {
+        char *at = chunk->names;
+        for (uint64_t i = 0; i < n; i++) {
+            chunk->files[i].name = at;
+            chunk->files[i].name_bytes = (int64_t)sizes[i];
+            at += sizes[i] + 1;
+        }
+        if (!take_names(chunk, in, shared, sizes + n) || in->failed || left_in(in))
+            error = fail(chunk, SPIKEY_DAMAGED, "the table of names is malformed");
+        else if (chunk->is_chunk && !check_names(chunk)) error = fail(chunk, SPIKEY_NOT_A_CHUNK, other);
+    }
+    free(shared);
+    return error;
 }
 
 static double take_float64(spikey_reader *in) {
@@ -175,14 +220,40 @@ static int take_quantizer(spikey_reader *in, int bytes, spikey_channel *channels
     return 0;
 }
 
-static int read_samples(spikey_chunk *chunk, spikey_reader *in, const spikey_file *file) {
+/* Room for the channels of one more file. */
+static int add_channels(spikey_chunk *chunk, int64_t index) {
+    spikey_file *file = &chunk->files[index];
+    const int64_t n = chunk->n_channels + file->channels;
+    if (n > chunk->limits.memory / ENTRY)
+        return fail(chunk, SPIKEY_BEYOND_MEMORY, "the number of its channels exceeds the memory limit");
+    if (file->frames > INT64_MAX / 4 / file->frame_bytes)
+        return fail(chunk, SPIKEY_TOO_LARGE, "its array is larger than any memory");
+    if (n > chunk->channels_room) {
+        const int64_t room = greatest(n, 2 * chunk->channels_room);
+        spikey_channel *channels = spikey_room(room, sizeof *channels);
+        if (!channels) return SPIKEY_NO_MEMORY;
+        if (chunk->n_channels) memcpy(channels, chunk->channels, (size_t)chunk->n_channels * sizeof *channels);
+        free(chunk->channels);
+        chunk->channels = channels;
+        chunk->channels_room = room;
+    }
+    file->first_channel = chunk->n_channels;
+    for (int64_t i = chunk->n_channels; i < n; i++) chunk->channels[i].file = (int32_t)index;
+    chunk->n_channels = n;
+    return SPIKEY_OK;
+}
+
+/* The scalings and quantizers of a file or a group. */
+static int read_samples(spikey_chunk *chunk, spikey_reader *in, int64_t index) {
+    TRY(add_channels(chunk, index));
+    spikey_file *file = &chunk->files[index];
     int type = file->type;
-    spikey_channel *channels = chunk->channels;
-    chunk->integer_bytes = type;
+    spikey_channel *channels = chunk->channels + file->first_channel;
+    file->integer_bytes = type;
     if (type >= SPIKEY_SAMPLE_INT32) {
-        chunk->integer_bytes = (int)take_number(in, 1);
+        file->integer_bytes = (int)take_number(in, 1);
         int64_t n = (int64_t)take_uvarint(in, (uint64_t)file->channels);
-        if (in->failed || chunk->integer_bytes < 2 || chunk->integer_bytes > 3 || (n != 1 && n != file->channels))
+        if (in->failed || file->integer_bytes < 2 || file->integer_bytes > 3 || (n != 1 && n != file->channels))
             return fail(chunk, SPIKEY_DAMAGED, "the scalings of the samples are malformed");
         for (int64_t i = 0; i < n; i++)
             if (!take_scaling(in, type, &channels[i].scaling))
@@ -194,12 +265,12 @@ static int read_samples(spikey_chunk *chunk, spikey_reader *in, const spikey_fil
     if (kind == BY_CHANNEL) {
         for (int64_t i = 0; i < file->channels; i++) {
             uint64_t own = take_number(in, 1);
-            if (in->failed || own > COPY || !take_quantizer(in, chunk->integer_bytes, channels, i, (spikey_quantizer_kind)own))
+            if (in->failed || own > COPY || !take_quantizer(in, file->integer_bytes, channels, i, (spikey_quantizer_kind)own))
                 return fail(chunk, SPIKEY_DAMAGED, malformed);
         }
         return SPIKEY_OK;
     }
-    if (in->failed || kind > PALETTE || !take_quantizer(in, chunk->integer_bytes, channels, 0, (spikey_quantizer_kind)kind))
+    if (in->failed || kind > PALETTE || !take_quantizer(in, file->integer_bytes, channels, 0, (spikey_quantizer_kind)kind))
         return fail(chunk, SPIKEY_DAMAGED, malformed);
     for (int64_t i = 1; i < file->channels; i++) {
         channels[i].kind = channels[0].kind, channels[i].size = channels[0].size, channels[i].gaps = channels[0].gaps;
@@ -208,76 +279,165 @@ static int read_samples(spikey_chunk *chunk, spikey_reader *in, const spikey_fil
     return SPIKEY_OK;
 }
 
-/* Records of one field of numbers, as arrays that are not predicted are kept. */
-static int read_records(spikey_chunk *chunk, spikey_reader *in, spikey_file *file) {
-    uint64_t header = take_uvarint(in, MAX_RECORD_HEADER);
-    file->header = take(in, header);
-    file->header_bytes = (int64_t)header;
-    uint64_t trailer = take_uvarint(in, MAX_RECORD_HEADER);
-    file->n_records = (int64_t)take_uvarint(in, MAX_FRAMES);
-    int is_single = !trailer && !take_uvarint(in, 1024) && !take_uvarint(in, 1024) && take_uvarint(in, 65536) == 1 &&
-                    !take_uvarint(in, 1024);
-    if (in->failed) return fail(chunk, SPIKEY_DAMAGED, "the layout of the numbers is malformed");
-    if (!is_single) return fail(chunk, SPIKEY_UNSUPPORTED, "it holds records of several fields, as no chunk does");
-    file->kept_type = (int)take_uvarint(in, FLOAT64_NUMBERS);
-    file->per_record = (int64_t)take_uvarint(in, MAX_RECORD);
-    int size = file->kept_type == FLOAT64_NUMBERS ? 8 : file->kept_type;
-    file->unit = size * file->per_record;
-    if (in->failed || (size != 1 && size != 2 && size != 4 && size != 8) || file->unit < 1 || file->unit > MAX_RECORD ||
-        file->n_records < 1 || file->n_records > (int64_t)MAX_FRAMES / file->unit)
-        return fail(chunk, SPIKEY_DAMAGED, "the layout of the numbers is malformed");
-    file->frames = file->n_records * file->unit;
+/* One more file or group, of zeros. */
+static int add_file(spikey_chunk *chunk) {
+    if (chunk->n_files >= chunk->limits.memory / ENTRY)
+        return fail(chunk, SPIKEY_BEYOND_MEMORY, "the number of its files exceeds the memory limit");
+    if (chunk->n_files == chunk->files_room) {
+        const int64_t room = 2 * chunk->files_room + 2;
+        spikey_file *files = spikey_room(room, sizeof *files);
+        if (!files) return SPIKEY_NO_MEMORY;
+        if (chunk->n_files) memcpy(files, chunk->files, (size_t)chunk->n_files * sizeof *files);
+        free(chunk->files);
+        chunk->files = files;
+        chunk->files_room = room;
+    }
+    chunk->n_files++;
     return SPIKEY_OK;
+}
+
+/* The layout of a file of records, the last one, whose groups become the entries behind it. */
+static int read_records(spikey_chunk *chunk, spikey_reader *in, int64_t *most_items) {
+    static const char malformed[] = "the layout of the records is malformed";
+    const int64_t index = chunk->n_files - 1;
+    spikey_file *file = &chunk->files[index];
+    file->header_bytes = (int64_t)take_uvarint(in, MAX_RECORD_HEADER);
+    file->header = take(in, (uint64_t)file->header_bytes);
+    file->trailer_bytes = (int64_t)take_uvarint(in, MAX_RECORD_HEADER);
+    take(in, (uint64_t)file->trailer_bytes);
+    const int64_t n_records = file->n_records = (int64_t)take_uvarint(in, MAX_FRAMES);
+    const int64_t n_gaps = (int64_t)take_uvarint(in, 1024);
+    int64_t record = 0;
+    for (int64_t i = 0; i < n_gaps && !in->failed; i++) {
+        const int64_t further = (int64_t)take_uvarint(in, MAX_FRAMES);
+        const uint64_t size = take_uvarint(in, 1024);
+        record += further;
+        if (!take(in, size) || !size || !further || record >= n_records) return fail(chunk, SPIKEY_DAMAGED, malformed);
+    }
+    const int64_t n_groups = (int64_t)take_uvarint(in, 1024), first = index + 1;
+    if (in->failed || n_records < 1) return fail(chunk, SPIKEY_DAMAGED, malformed);
+    for (int64_t i = 0; i < n_groups; i++) TRY(add_file(chunk));
+    spikey_file *groups = chunk->files + first;
+    file = &chunk->files[index];
+    for (int64_t i = 0; i < n_groups; i++) {
+        spikey_file *group = &groups[i];
+        group->name = file->name, group->name_bytes = file->name_bytes;
+        group->is_group = 1;
+        group->n_records = n_records;
+        group->type = (int)take_uvarint(in, 9);
+        group->rate = (int64_t)take_uvarint(in, UINT32_MAX);
+        group->unit = (int64_t)take_uvarint(in, MAX_RECORD);
+        if (take_number(in, 1) > 3 || in->failed || !group->type || !group->unit) return fail(chunk, SPIKEY_DAMAGED, malformed);
+    }
+    const int64_t n_fields = (int64_t)take_uvarint(in, 65536);
+    int64_t record_bytes = 0, n_kept = 0;
+    if (*most_items < n_gaps + n_groups + n_fields)
+        return fail(chunk, SPIKEY_BEYOND_MEMORY, "the number of its fields exceeds the memory limit");
+    *most_items -= n_gaps + n_groups + n_fields;
+    file->unit = 0;
+    for (int64_t i = 0; i < n_fields && !in->failed; i++) {
+        spikey_file *group = groups + take_uvarint(in, (uint64_t)n_groups) - 1;
+        if (group < groups) {
+            file->kept_type = (int)take_uvarint(in, FLOAT64_NUMBERS);
+            file->per_record = (int64_t)take_uvarint(in, MAX_RECORD);
+            const int size = file->kept_type == FLOAT64_NUMBERS ? 8 : file->kept_type;
+            n_kept++;
+            file->unit += size * file->per_record;
+            record_bytes += size * file->per_record;
+            if ((size != 1 && size != 2 && size != 4 && size != 8) || !file->per_record) return fail(chunk, SPIKEY_DAMAGED, malformed);
+        } else {
+            const int64_t channels = (int64_t)take_uvarint(in, 65535);
+            take_uvarint(in, 1);
+            group->channels += channels;
+            record_bytes += channels * group->unit * SAMPLE_BYTES[group->type];
+            if (!channels || group->channels > 65535) return fail(chunk, SPIKEY_DAMAGED, malformed);
+        }
+        if (record_bytes > MAX_RECORD) return fail(chunk, SPIKEY_DAMAGED, malformed);
+    }
+    if (in->failed || record_bytes < 1 || n_records > (int64_t)MAX_FRAMES / record_bytes) return fail(chunk, SPIKEY_DAMAGED, malformed);
+    if (n_kept != 1 || n_fields > 1) file->kept_type = -1;
+    file->frames = n_records * file->unit;
+    for (int64_t i = 0; i < n_groups; i++) {
+        if (!groups[i].channels) return fail(chunk, SPIKEY_DAMAGED, malformed);
+        groups[i].frames = n_records * groups[i].unit;
+        groups[i].frame_bytes = groups[i].channels * SAMPLE_BYTES[groups[i].type];
+        TRY(read_samples(chunk, in, first + i));
+    }
+    return SPIKEY_OK;
+}
+
+/* Headers or trailers; those of length 0 are as the ones before. */
+static void take_repeated(spikey_chunk *chunk, spikey_reader *in, int64_t n_layouts, uint64_t *sizes, int is_header) {
+    const uint8_t *last = 0;
+    int64_t size = 0, k = 0;
+    spikey_take_column(in, n_layouts, MAX_HEADER + 1, sizes);
+    for (int64_t i = 0; i < chunk->n_names; i++) {
+        spikey_file *file = &chunk->files[i];
+        if (!is_sampled(file)) continue;
+        if (sizes[k]) {
+            size = (int64_t)sizes[k] - 1;
+            last = take(in, (uint64_t)size);
+        }
+        k++;
+        if (is_header) file->header = last, file->header_bytes = size;
+        else file->trailer_bytes = size;
+    }
+}
+
+static int read_layouts(spikey_chunk *chunk, spikey_fields *table, uint64_t *column) {
+    static const char malformed[] = "the directory is malformed";
+    spikey_reader *in = &table->in;
+    int64_t n_plain = 0, n_layouts = 0, frames = 0, k = 0;
+    spikey_take_column(in, chunk->n_names, RECORDS, column);
+    for (int64_t i = 0; i < chunk->n_names; i++) {
+        spikey_file *file = &chunk->files[i];
+        file->type = (int)column[i];
+        file->channels = file->frame_bytes = file->unit = 1;
+        n_plain += file->type != RECORDS;
+        n_layouts += is_sampled(file);
+    }
+    spikey_take_wide_column(table, n_plain, 2 * MAX_FRAMES, column);
+    for (int64_t i = 0; i < chunk->n_names; i++) {
+        if (chunk->files[i].type == RECORDS) continue;
+        frames += unzigzag(column[k++]);
+        if (frames < 0 || frames > (int64_t)MAX_FRAMES) return fail(chunk, SPIKEY_DAMAGED, "a file has too many frames");
+        chunk->files[i].frames = frames;
+    }
+    for (int is_rate = 1; is_rate >= 0; is_rate--) {
+        spikey_take_column(in, n_layouts, is_rate ? UINT32_MAX : 65535, column);
+        k = 0;
+        for (int64_t i = 0; i < chunk->n_names; i++) {
+            spikey_file *file = &chunk->files[i];
+            if (!is_sampled(file)) continue;
+            if (is_rate) file->rate = (int64_t)column[k++];
+            else file->channels = (int64_t)column[k++];
+            file->frame_bytes = SAMPLE_BYTES[file->type] * file->channels;
+            if (file->channels < 1) in->failed = 1;
+        }
+    }
+    take_repeated(chunk, in, n_layouts, column, 1);
+    take_repeated(chunk, in, n_layouts, column, 0);
+    return in->failed ? fail(chunk, SPIKEY_DAMAGED, malformed) : SPIKEY_OK;
 }
 
 static int read_files(spikey_chunk *chunk, spikey_fields *table) {
     spikey_reader *in = &table->in;
-    uint64_t types[2], distances[2], sizes[2], more;
-    int64_t frames = 0, n_plain = 0;
     take(in, take_uvarint(in, 1 << 20)); /* an embedded model */
-    spikey_take_column(in, chunk->n_files, RECORDS, types);
-    for (int i = 0; i < chunk->n_files; i++) n_plain += types[i] != RECORDS;
-    spikey_take_wide_column(table, n_plain, 2 * MAX_FRAMES, distances);
-    spikey_file *samples = 0;
-    for (int i = 0, k = 0; i < chunk->n_files; i++) {
-        spikey_file *file = &chunk->files[i];
-        file->type = (int)types[i];
-        file->channels = file->frame_bytes = file->unit = 1;
-        if (file->type && (i == chunk->metadata || file->type == 3))
-            return fail(chunk, SPIKEY_UNSUPPORTED, "it holds samples that no chunk holds");
-        if (file->type == RECORDS) continue;
-        frames += unzigzag(distances[k++]);
-        if (frames < 0 || frames > (int64_t)MAX_FRAMES) return fail(chunk, SPIKEY_DAMAGED, "a file has too many frames");
-        file->frames = frames;
-        if (file->type) samples = file;
+    uint64_t *column = spikey_room(chunk->n_names, sizeof *column);
+    int error = column ? read_layouts(chunk, table, column) : SPIKEY_NO_MEMORY;
+    free(column);
+    int64_t most_items = chunk->limits.memory / ENTRY;
+    spikey_file *named = chunk->files;
+    chunk->files = 0;
+    chunk->n_files = 0;
+    for (int64_t i = 0; i < chunk->n_names && !error; i++) {
+        if ((error = add_file(chunk))) break;
+        chunk->files[chunk->n_files - 1] = named[i];
+        if (named[i].type == RECORDS) error = read_records(chunk, in, &most_items);
+        else if (named[i].type) error = read_samples(chunk, in, chunk->n_files - 1);
     }
-    if (in->failed) return fail(chunk, SPIKEY_DAMAGED, "the directory is malformed");
-    if (samples) {
-        static const int bytes[] = {0, 1, 2, 3, 4, 4, 8, 2, 4, 8};
-        spikey_take_column(in, 1, UINT32_MAX, &more); /* the rate */
-        spikey_take_column(in, 1, 65535, &more);
-        samples->channels = (int64_t)more;
-        samples->frame_bytes = bytes[samples->type] * samples->channels;
-        if (in->failed || samples->channels < 1) return fail(chunk, SPIKEY_DAMAGED, "the directory is malformed");
-        if (samples->channels > chunk->limits.memory / 1024)
-            return fail(chunk, SPIKEY_BEYOND_MEMORY, "the number of its channels exceeds the memory limit");
-        if (samples->frames > INT64_MAX / 4 / samples->frame_bytes)
-            return fail(chunk, SPIKEY_TOO_LARGE, "its array is larger than any memory");
-        for (int i = 0; i < 2; i++) { /* header and trailer */
-            spikey_take_column(in, 1, MAX_HEADER + 1, &sizes[i]);
-            const uint8_t *bytes_of = take(in, sizes[i] ? sizes[i] - 1 : 0);
-            if (i == 0) samples->header = bytes_of, samples->header_bytes = sizes[i] ? (int64_t)sizes[i] - 1 : 0;
-        }
-        if (!in->failed && sizes[1] > 1) return fail(chunk, SPIKEY_DAMAGED, "it holds more than an array");
-        chunk->n_channels = samples->channels;
-    }
-    chunk->channels = spikey_room(chunk->n_channels, sizeof *chunk->channels);
-    if (!chunk->channels) return SPIKEY_NO_MEMORY;
-    for (int i = 0; i < chunk->n_files; i++) {
-        if (chunk->files[i].type == RECORDS) TRY(read_records(chunk, in, &chunk->files[i]));
-        else if (chunk->files[i].type) TRY(read_samples(chunk, in, &chunk->files[i]));
-    }
-    return SPIKEY_OK;
+    free(named);
+    return error;
 }
 
 int spikey_read_directory(spikey_chunk *chunk, const uint8_t *from, int64_t n) {
@@ -285,9 +445,11 @@ int spikey_read_directory(spikey_chunk *chunk, const uint8_t *from, int64_t n) {
     spikey_fields names;
     TRY(spikey_open_table(chunk, from, n, most, &names));
     int error = read_names(chunk, &names);
+    if (!error && !chunk->is_chunk && left_in(&names.tail) < 1) error = fail(chunk, SPIKEY_DAMAGED, "the directory is cut off");
+    spikey_reader rest = names.tail;
     spikey_close_table(&names);
     TRY(error);
-    TRY(spikey_open_table(chunk, names.tail.at, left_in(&names.tail), most, &chunk->directory));
+    TRY(spikey_open_table(chunk, rest.at, left_in(&rest), most, &chunk->directory));
     TRY(read_files(chunk, &chunk->directory));
     TRY(spikey_read_topology(chunk, &chunk->directory));
     if (chunk->directory.in.failed || left_in(&chunk->directory.in) || left_in(&chunk->directory.tail))

@@ -1,5 +1,5 @@
-/* The topology of a chunk's channels, and what it means in a part, whose channels are all of one file: which channels are
- * in a dependency group, which in a joint group, and which references are left. */
+/* The topology of the channels, and what it means in a block: which channels are in a dependency group, which in a joint
+ * group, and which references are left. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,56 +28,6 @@ static int add_reference(const spikey_chunk *chunk, int64_t own, int64_t other, 
     if (is_earlier) channel->earlier[channel->n_earlier++] = (int32_t)other;
     else channel->later[channel->n_later++] = (int32_t)other;
     return 1;
-}
-
-static int32_t leader_of(const spikey_channel *channels, int32_t i) {
-    while (channels[i].leader != i) i = channels[i].leader;
-    return i;
-}
-
-/* Keep the references to channels first..stop-1, and join the groups of those that are left. */
-static int32_t keep(spikey_channel *channels, int32_t own, int32_t *others, int32_t n, int64_t first, int64_t stop) {
-    int32_t kept = 0;
-    for (int32_t i = 0; i < n; i++) {
-        if (others[i] < first || others[i] >= stop) continue;
-        others[kept++] = others[i];
-        int32_t a = leader_of(channels, own), b = leader_of(channels, others[i]);
-        channels[a > b ? a : b].leader = a > b ? b : a;
-    }
-    return kept;
-}
-
-int spikey_form_groups(spikey_chunk *chunk) {
-    spikey_channel *channels = chunk->channels;
-    const int64_t n = chunk->n_channels;
-    int64_t *reach = spikey_room(n, sizeof *reach); /* the last channel that each is linked with */
-    if (!reach) return SPIKEY_NO_MEMORY;
-    for (int64_t i = 0; i < n; i++) reach[i] = i;
-    for (int64_t i = 0; i < n; i++)
-        for (int32_t k = 0; k < channels[i].n_earlier + channels[i].n_later; k++) {
-            int32_t other = k < channels[i].n_earlier ? channels[i].earlier[k] : channels[i].later[k - channels[i].n_earlier];
-            reach[i] = greatest(reach[i], other);
-            reach[other] = greatest(reach[other], i);
-        }
-    for (int64_t i = 0; i < n; i++) channels[i].leader = (int32_t)i, channels[i].next = -1;
-    for (int64_t first = 0, stop = 0, far = 0; first < n; first = stop) {
-        for (; stop < n && (stop == first || (stop <= far && stop - first < MAX_GROUP)); stop++)
-            far = greatest(far, reach[stop]);
-        for (int64_t i = first; i < stop; i++) {
-            spikey_channel *channel = &channels[i];
-            channel->n_earlier = keep(channels, (int32_t)i, channel->earlier, channel->n_earlier, first, stop);
-            channel->n_later = keep(channels, (int32_t)i, channel->later, channel->n_later, first, stop);
-        }
-    }
-    for (int64_t i = 0; i < n; i++) channels[i].leader = leader_of(channels, (int32_t)i);
-    for (int64_t i = n - 1; i >= 0; i--) { /* the members of a group follow its leader in order */
-        spikey_channel *leader = &channels[channels[i].leader];
-        if (leader == &channels[i]) continue;
-        channels[i].next = leader->next;
-        leader->next = (int32_t)i;
-    }
-    free(reach);
-    return SPIKEY_OK;
 }
 
 static int read_columns(spikey_chunk *chunk, spikey_fields *table, columns *of) {
@@ -129,8 +79,44 @@ static int read_columns(spikey_chunk *chunk, spikey_fields *table, columns *of) 
     const uint64_t *lag = of->lags;
     for (int64_t i = 0; i < n; i++)
         if (of->heads[i] >> 5 & 1) channels[i].lag = (int32_t)*lag++ + SPIKEY_MIN_LAG;
-    if (table->in.failed) return fail(chunk, SPIKEY_DAMAGED, malformed);
-    return spikey_form_groups(chunk);
+    return table->in.failed ? fail(chunk, SPIKEY_DAMAGED, malformed) : SPIKEY_OK;
+}
+
+static int compare(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Which files are linked: one has a channel that references one of the other. */
+static int link_files(spikey_chunk *chunk) {
+    int64_t n = 0, kept = 0;
+    for (int64_t i = 0; i < chunk->n_channels; i++) n += chunk->channels[i].n_earlier + chunk->channels[i].n_later;
+    if (chunk->n_files < 2 || !n) return SPIKEY_OK;
+    uint64_t *pairs = spikey_room(2 * n, sizeof *pairs);
+    if (!pairs) return SPIKEY_NO_MEMORY;
+    n = 0;
+    for (int64_t i = 0; i < chunk->n_channels; i++) {
+        const spikey_channel *own = &chunk->channels[i];
+        for (int32_t k = 0; k < own->n_earlier + own->n_later; k++) {
+            const int32_t other = k < own->n_earlier ? own->earlier[k] : own->later[k - own->n_earlier];
+            const uint64_t a = (uint64_t)own->file, b = (uint64_t)chunk->channels[other].file;
+            if (a != b) pairs[n++] = a << 32 | b, pairs[n++] = b << 32 | a;
+        }
+    }
+    qsort(pairs, (size_t)n, sizeof *pairs, compare);
+    for (int64_t i = 0; i < n; i++)
+        if (!i || pairs[i] != pairs[i - 1]) pairs[kept++] = pairs[i];
+    if (kept) {
+        chunk->first_linked = spikey_room(chunk->n_files + 1, sizeof *chunk->first_linked);
+        chunk->linked = spikey_room(kept, sizeof *chunk->linked);
+    }
+    int error = kept && (!chunk->first_linked || !chunk->linked) ? SPIKEY_NO_MEMORY : SPIKEY_OK;
+    for (int64_t i = 0, file = 0; kept && !error && file <= chunk->n_files; file++) {
+        chunk->first_linked[file] = i;
+        for (; i < kept && (int64_t)(pairs[i] >> 32) == file; i++) chunk->linked[i] = (int64_t)(pairs[i] & UINT32_MAX);
+    }
+    free(pairs);
+    return error;
 }
 
 int spikey_read_topology(spikey_chunk *chunk, spikey_fields *table) {
@@ -138,6 +124,130 @@ int spikey_read_topology(spikey_chunk *chunk, spikey_fields *table) {
     if (left_in(&table->in) < chunk->n_channels) return fail(chunk, SPIKEY_DAMAGED, "the topology is malformed");
     of.heads = spikey_room(chunk->n_channels, sizeof *of.heads);
     int error = of.heads ? read_columns(chunk, table, &of) : SPIKEY_NO_MEMORY;
+    if (!error) error = link_files(chunk);
     free(of.heads), free(of.earlier), free(of.later), free(of.lags), free(of.first), free(of.referrer);
+    return error;
+}
+
+/* ---- blocks ---- */
+
+static int32_t leader_of(const spikey_coded *coded, int32_t i) {
+    while (coded[i].leader != i) i = coded[i].leader;
+    return i;
+}
+
+/* Keep the references to positions first..stop-1, and join the groups of those that are left. */
+static int32_t keep(spikey_coded *coded, int32_t own, int32_t *others, int32_t n, int64_t first, int64_t stop) {
+    int32_t kept = 0;
+    for (int32_t i = 0; i < n; i++) {
+        if (others[i] < first || others[i] >= stop) continue;
+        others[kept++] = others[i];
+        int32_t a = leader_of(coded, own), b = leader_of(coded, others[i]);
+        coded[a > b ? a : b].leader = a > b ? b : a;
+    }
+    return kept;
+}
+
+static void form_groups(spikey_coded *coded, int64_t n, int64_t *reach) {
+    for (int64_t i = 0; i < n; i++) reach[i] = i;
+    for (int64_t i = 0; i < n; i++)
+        for (int32_t k = 0; k < coded[i].n_earlier + coded[i].n_later; k++) {
+            int32_t other = k < coded[i].n_earlier ? coded[i].earlier[k] : coded[i].later[k - coded[i].n_earlier];
+            reach[i] = greatest(reach[i], other);
+            reach[other] = greatest(reach[other], i);
+        }
+    for (int64_t first = 0, stop = 0, far = 0; first < n; first = stop) {
+        for (; stop < n && (stop == first || (stop <= far && stop - first < MAX_GROUP)); stop++)
+            far = greatest(far, reach[stop]);
+        for (int64_t i = first; i < stop; i++) {
+            coded[i].n_earlier = keep(coded, (int32_t)i, coded[i].earlier, coded[i].n_earlier, first, stop);
+            coded[i].n_later = keep(coded, (int32_t)i, coded[i].later, coded[i].n_later, first, stop);
+        }
+    }
+    for (int64_t i = 0; i < n; i++) coded[i].leader = leader_of(coded, (int32_t)i);
+    for (int64_t i = n - 1; i >= 0; i--) { /* the members of a group follow its leader in order */
+        spikey_coded *leader = &coded[coded[i].leader];
+        if (leader == &coded[i]) continue;
+        coded[i].next = leader->next;
+        leader->next = (int32_t)i;
+    }
+}
+
+/* Where the parts of each file stand in a block, and the first position of each part. */
+typedef struct {
+    int64_t *first, *own, *position;
+} places;
+
+/* The position of a channel whose part has the frames of `like`; -1 if there is none. */
+static int32_t find(const spikey_chunk *chunk, const places *of, const spikey_span *parts, int32_t channel,
+                    const spikey_span *like) {
+    const int32_t file = chunk->channels[channel].file;
+    int64_t low = of->first[file], high = of->first[file + 1]; /* in order of time */
+    while (low < high) {
+        const int64_t middle = (low + high) / 2;
+        if (parts[of->own[middle]].first < like->first) low = middle + 1;
+        else high = middle;
+    }
+    if (low == of->first[file + 1]) return -1;
+    const spikey_span *part = &parts[of->own[low]];
+    if (part->first != like->first || part->frames != like->frames) return -1;
+    return (int32_t)(of->position[of->own[low]] + channel - chunk->files[file].first_channel);
+}
+
+static int32_t find_all(const spikey_chunk *chunk, const places *of, const spikey_span *parts, const spikey_span *like,
+                        const int32_t *channels, int32_t n, int32_t *positions) {
+    int32_t found = 0;
+    for (int32_t i = 0; i < n; i++)
+        if ((positions[found] = find(chunk, of, parts, channels[i], like)) >= 0) found++;
+    return found;
+}
+
+int spikey_join(spikey_chunk *chunk, const spikey_span *parts, int64_t n_parts, spikey_coded **joined, int64_t *n_joined) {
+    int64_t n = 0, n_channels = 0, n_lattices = 0;
+    for (int64_t i = 0; i < n_parts; i++) {
+        const spikey_file *file = &chunk->files[parts[i].file];
+        n += file->channels;
+        n_channels += is_sampled(file) ? file->channels : 0;
+        if (n * (int64_t)sizeof(spikey_coded) > greatest(chunk->limits.memory, 2 * file->channels * (int64_t)sizeof(spikey_coded)))
+            return fail(chunk, SPIKEY_BEYOND_MEMORY, "the channels of a block exceed the memory limit");
+        for (int64_t k = 0; is_sampled(file) && k < file->channels; k++)
+            n_lattices += chunk->channels[file->first_channel + k].kind == LATTICE;
+    }
+    spikey_coded *coded = *joined = spikey_room(n + n_lattices, sizeof *coded);
+    places of = {spikey_room(chunk->n_files + 2, sizeof *of.first), spikey_room(n_parts, sizeof *of.own),
+                 spikey_room(n_parts, sizeof *of.position)};
+    int64_t *reach = spikey_room(n_channels, sizeof *reach);
+    int error = coded && of.first && of.own && of.position && reach ? SPIKEY_OK : SPIKEY_NO_MEMORY;
+    int64_t position = 0, residues = n;
+    for (int64_t i = 0; !error && i < n_parts; i++) of.first[parts[i].file + 2]++;
+    for (int64_t i = 2; !error && i < chunk->n_files + 2; i++) of.first[i] += of.first[i - 1];
+    for (int64_t i = 0; !error && i < n_parts; i++) {
+        const spikey_file *file = &chunk->files[parts[i].file];
+        of.own[of.first[parts[i].file + 1]++] = i;
+        of.position[i] = position;
+        for (int64_t k = 0; k < file->channels; k++, position++) {
+            const spikey_channel *channel = is_sampled(file) ? &chunk->channels[file->first_channel + k] : 0;
+            spikey_coded *own = &coded[position];
+            *own = (spikey_coded){.channel = channel, .frames = parts[i].frames, .leader = (int32_t)position, .next = -1};
+            own->residues = (int32_t)position;
+            if (!channel) continue;
+            own->coding_pass = channel->coding_pass, own->lag = channel->lag, own->size = channel->size;
+            if (channel->kind != LATTICE) continue;
+            own->residues = (int32_t)residues;
+            coded[residues] = (spikey_coded){.frames = parts[i].frames, .leader = (int32_t)residues, .next = -1,
+                                             .residues = (int32_t)residues, .size = channel->residues};
+            residues++;
+        }
+    }
+    for (int64_t i = 0; !error && i < n_parts; i++)
+        for (int64_t k = of.position[i]; k < of.position[i] + chunk->files[parts[i].file].channels; k++) {
+            spikey_coded *own = &coded[k];
+            if (!own->channel) continue;
+            own->n_earlier = find_all(chunk, &of, parts, &parts[i], own->channel->earlier, own->channel->n_earlier, own->earlier);
+            own->n_later = find_all(chunk, &of, parts, &parts[i], own->channel->later, own->channel->n_later, own->later);
+        }
+    if (!error) form_groups(coded, n_channels, reach); /* kept numbers stand behind */
+    free(of.first), free(of.own), free(of.position), free(reach);
+    *n_joined = n + n_lattices;
     return error;
 }

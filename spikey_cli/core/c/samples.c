@@ -10,7 +10,7 @@ enum { PACKED, CODED, STORED, XZ, ESCAPED_PACKED, ESCAPED_CODED, SPLIT, ESCAPED_
 static const char DAMAGED[] = "a stream is damaged";
 
 /* Take a packed stream, or note a coded one. */
-static int open_stream(spikey_coded *coded, int method, const uint8_t *bytes, int64_t n, int64_t frames) {
+static int open_stream(spikey_coded *coded, int method, const uint8_t *bytes, int64_t n) {
     if (method == CODED) {
         coded->bytes = bytes;
         coded->n = n;
@@ -19,13 +19,13 @@ static int open_stream(spikey_coded *coded, int method, const uint8_t *bytes, in
     }
     if (method != PACKED) return 0;
     int width = spikey_code_width(coded->size);
-    if (n != (coded->size > 1 ? (frames * width + 7) / 8 : 0)) return 0;
-    return coded->size == 1 || spikey_unpack(bytes, frames, width, coded->size, coded->codes);
+    if (n != (coded->size > 1 ? (coded->frames * width + 7) / 8 : 0)) return 0;
+    return coded->size == 1 || spikey_unpack(bytes, coded->frames, width, coded->size, coded->codes);
 }
 
-/* The stream of a channel without its escaped samples, which are left in `escapes`. */
-static int open_channel(const spikey_channel *channel, int is_scaled, const spikey_stream *stream, int64_t frames,
-                        spikey_coded *points, spikey_coded *residues, spikey_stream *escapes) {
+int spikey_open_stream(spikey_coded *coded, int64_t position, int is_scaled, const spikey_stream *stream,
+                       spikey_stream *escapes) {
+    spikey_coded *own = &coded[position];
     int method = stream->method;
     spikey_reader in = reader_of(stream->bytes, stream->n);
     if (method == ESCAPED_PACKED || method == ESCAPED_CODED || method == ESCAPED_SPLIT) {
@@ -35,14 +35,14 @@ static int open_channel(const spikey_channel *channel, int is_scaled, const spik
         method = method == ESCAPED_SPLIT ? SPLIT : method - ESCAPED_PACKED;
         if (in.failed) return 0;
     }
-    if (channel->kind != LATTICE) return open_stream(points, method, in.at, left_in(&in), frames);
+    if (own->channel->kind != LATTICE) return open_stream(own, method, in.at, left_in(&in));
     if (method != SPLIT) return 0;
     int of_points = (int)take_number(&in, 1);
     uint64_t n = take_uvarint(&in, INT64_MAX);
     const uint8_t *bytes = take(&in, n);
     int of_residues = (int)take_number(&in, 1);
-    return !in.failed && open_stream(points, of_points, bytes, (int64_t)n, frames) &&
-           open_stream(residues, of_residues, in.at, left_in(&in), frames);
+    return !in.failed && open_stream(own, of_points, bytes, (int64_t)n) &&
+           open_stream(&coded[own->residues], of_residues, in.at, left_in(&in));
 }
 
 /* Values that stand in a table: those of n1 and of palettes. */
@@ -76,51 +76,48 @@ static void values_of(const spikey_channel *channel, const int32_t *table, const
     for (int64_t i = 0; i < n; i++) put_little(out + i * stride, (uint64_t)((const T *)from)[i], bytes);
 
 static void scatter(const void *from, int is_scaled, int64_t n, int size, int64_t stride, uint8_t *out) {
-    switch (size + is_scaled) {
+    switch (size + 8 * is_scaled) {
     case 1: SCATTER(int32_t, 1) break;
     case 2: SCATTER(int32_t, 2) break;
-    case 3: SCATTER(uint16_t, 2) break;
-    case 5: SCATTER(uint32_t, 4) break;
+    case 3: SCATTER(int32_t, 3) break;
+    case 10: SCATTER(uint16_t, 2) break;
+    case 12: SCATTER(uint32_t, 4) break;
     default: SCATTER(uint64_t, 8) break;
     }
 }
 
-/* Samples of all channels, from their codes. */
-static int write_samples(spikey_chunk *chunk, const spikey_file *file, int64_t frames, const spikey_coded *coded, uint8_t *out) {
+/* Samples of all wanted channels, from their codes. */
+static void write_values(const spikey_chunk *chunk, const spikey_file *file, const spikey_coded *coded, int64_t begin) {
     const int size = (int)(file->frame_bytes / file->channels), is_scaled = file->type >= SPIKEY_SAMPLE_INT32;
     const spikey_channel *table_of = 0; /* whose values are in the table */
+    const int64_t frames = coded[begin].frames;
     int64_t samples[TILE];
     int32_t values[TILE], table[MAX_PALETTE];
-    int32_t *residues = spikey_room(file->channels, sizeof *residues); /* their positions in `coded` */
-    if (!residues) return SPIKEY_NO_MEMORY;
-    for (int64_t i = 0, n = file->channels; i < file->channels; i++)
-        if (chunk->channels[i].kind == LATTICE) residues[i] = (int32_t)n++;
     for (int64_t first = 0; first < frames; first += TILE) {
         int64_t n = least(TILE, frames - first);
-        for (int64_t i = 0; i < file->channels; i++) {
-            const spikey_channel *channel = &chunk->channels[i];
-            int64_t source = channel->kind == COPY ? channel->source : i;
-            const spikey_channel *own = &chunk->channels[source];
+        for (int64_t i = begin; i < begin + file->channels; i++) {
+            const spikey_channel *channel = coded[i].channel;
+            const spikey_coded *source = &coded[channel->kind == COPY ? begin + channel->source : i];
+            const spikey_channel *own = source->channel;
+            if (!coded[i].to) continue;
             if (!table_of || own->kind != table_of->kind || own->gaps != table_of->gaps) {
                 fill_values(chunk, own, table);
                 table_of = own;
             }
-            values_of(own, table, coded[source].codes + first, coded[residues[source]].codes + first, n, values);
+            values_of(own, table, source->codes + first, coded[source->residues].codes + first, n, values);
             for (int64_t k = 0; channel->kind == COPY && k < n; k++) {
                 uint32_t value = (uint32_t)values[k];
                 values[k] = (int32_t)((channel->is_negated ? 0 - value : value) + (uint32_t)channel->offset);
             }
-            uint8_t *to = out + first * file->frame_bytes + i * size;
+            uint8_t *to = coded[i].to + first * coded[i].stride;
             if (is_scaled) {
                 spikey_scaled(values, n, &channel->scaling, (spikey_scaled_type)file->type, samples);
-                scatter(samples, 1, n, size, file->frame_bytes, to);
+                scatter(samples, 1, n, size, coded[i].stride, to);
             } else {
-                scatter(values, 0, n, size, file->frame_bytes, to);
+                scatter(values, 0, n, size, coded[i].stride, to);
             }
         }
     }
-    free(residues);
-    return SPIKEY_OK;
 }
 
 /* Overwrite the escaped samples of a channel. */
@@ -143,31 +140,15 @@ static int write_escapes(spikey_chunk *chunk, const spikey_stream *escapes, int6
     return is_whole ? SPIKEY_OK : fail(chunk, SPIKEY_DAMAGED, DAMAGED);
 }
 
-int spikey_decode_samples(spikey_chunk *chunk, int64_t frames, int64_t steps, const spikey_stream *streams, uint8_t *out) {
-    const spikey_file *file = &chunk->files[chunk->array];
-    const int size = (int)(file->frame_bytes / file->channels), is_scaled = file->type >= SPIKEY_SAMPLE_INT32;
-    int64_t n_coded = file->channels;
-    for (int64_t i = 0; i < file->channels; i++) n_coded += chunk->channels[i].kind == LATTICE;
-    spikey_coded *coded = spikey_room(n_coded, sizeof *coded);
-    spikey_stream *escapes = spikey_room(file->channels, sizeof *escapes);
-    int32_t *codes = spikey_room(n_coded * frames, sizeof *codes);
-    int error = coded && escapes && codes ? SPIKEY_OK : SPIKEY_NO_MEMORY, is_coded = 0;
-    for (int64_t i = 0; i < n_coded && !error; i++) coded[i].codes = codes + i * frames;
-    for (int64_t i = 0, n = file->channels; i < file->channels && !error; i++) {
-        const spikey_channel *channel = &chunk->channels[i];
-        spikey_coded *residues = &coded[channel->kind == LATTICE ? n++ : i];
-        residues->size = channel->residues;
-        coded[i].size = channel->size;
-        if (!open_channel(channel, is_scaled, &streams[i], frames, &coded[i], residues, &escapes[i]))
-            error = fail(chunk, SPIKEY_DAMAGED, DAMAGED);
-        is_coded |= coded[i].is_coded || residues->is_coded;
+int spikey_write_samples(spikey_chunk *chunk, const spikey_file *file, const spikey_coded *coded, int64_t first,
+                         const spikey_stream *escapes) {
+    const int size = (int)(file->frame_bytes / file->channels);
+    write_values(chunk, file, coded, first);
+    for (int64_t i = 0; i < file->channels; i++) {
+        const spikey_coded *own = &coded[first + i];
+        if (own->to && escapes[i].bytes) TRY(write_escapes(chunk, &escapes[i], own->frames, own->stride, size, own->to));
     }
-    if (!error && is_coded) error = spikey_decode_channels(chunk, frames, steps, coded, n_coded);
-    if (!error) error = write_samples(chunk, file, frames, coded, out);
-    for (int64_t i = 0; i < file->channels && !error; i++)
-        if (escapes[i].bytes) error = write_escapes(chunk, &escapes[i], frames, file->frame_bytes, size, out + i * size);
-    free(coded), free(escapes), free(codes);
-    return error;
+    return SPIKEY_OK;
 }
 
 /* Whether a quantizer, which is none of a copy, has a value. */
@@ -189,21 +170,27 @@ static int has_value(const spikey_channel *channel, const int32_t *table, int64_
     return value >= 0 && value % channel->step == 0 && value / channel->step < channel->size;
 }
 
-int spikey_copy_frames(spikey_chunk *chunk, int64_t frames, const uint8_t *from, uint8_t *out) {
-    const spikey_file *file = &chunk->files[chunk->array];
+/* The value of an unscaled sample of type 1 to 3. */
+static int32_t value_of_bits(uint64_t bits, int type) {
+    return type == 1 ? (int32_t)bits : type == 2 ? (int16_t)bits : (int32_t)((bits ^ 0x800000) & 0xFFFFFF) - 0x800000;
+}
+
+int spikey_copy_frames(spikey_chunk *chunk, const spikey_file *file, const spikey_coded *coded, int64_t first,
+                       const uint8_t *from) {
     const int size = (int)(file->frame_bytes / file->channels), type = file->type, is_scaled = type >= SPIKEY_SAMPLE_INT32;
-    const int32_t lowest = chunk->integer_bytes == 2 ? -0x8000 : -0x800000;
+    const int32_t lowest = file->integer_bytes == 2 ? -0x8000 : -0x800000;
+    const int64_t frames = coded[first].frames;
     int32_t table[MAX_PALETTE];
     const spikey_channel *table_of = 0;
-    memcpy(out, from, (size_t)(frames * file->frame_bytes));
     for (int64_t i = 0; i < file->channels; i++) {
-        const spikey_channel *channel = &chunk->channels[i];
+        const spikey_channel *channel = coded[first + i].channel;
         if (!table_of || channel->kind != table_of->kind || channel->gaps != table_of->gaps) fill_values(chunk, channel, table);
         table_of = channel;
         for (int64_t k = 0; k < frames; k++) {
             const uint8_t *sample = from + k * file->frame_bytes;
+            if (coded[first + i].to) memcpy(coded[first + i].to + k * coded[first + i].stride, sample + i * size, (size_t)size);
             uint64_t bits = get_little(sample + i * size, size);
-            int32_t value = type == 1 ? (int32_t)bits : (int16_t)bits;
+            int32_t value = is_scaled ? 0 : value_of_bits(bits, type);
             if (is_scaled) {
                 uint32_t narrow = (uint32_t)bits;
                 uint16_t narrower = (uint16_t)bits;
@@ -212,8 +199,7 @@ int spikey_copy_frames(spikey_chunk *chunk, int64_t frames, const uint8_t *from,
                 if (value == SPIKEY_NO_INTEGER || channel->kind == COPY) continue; /* escaped, or a copy of what may be */
             }
             if (channel->kind == COPY) {
-                bits = get_little(sample + channel->source * size, size);
-                int32_t source = type == 1 ? (int32_t)bits : (int16_t)bits;
+                int32_t source = value_of_bits(get_little(sample + channel->source * size, size), type);
                 if (value == (channel->is_negated ? -source : source) + channel->offset) continue;
             } else if (has_value(channel, table, value)) continue;
             return fail(chunk, SPIKEY_DAMAGED, "a part in frames has a sample that its quantizer has not");

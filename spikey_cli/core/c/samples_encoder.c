@@ -98,23 +98,21 @@ static void put_streams(const spikey_encoder *of, const spikey_coded *coded, int
 int spikey_encode_samples(spikey_encoder *of, int64_t first, int64_t frames, int64_t steps, spikey_coded_stream *listed,
                           int64_t *n_listed, spikey_writer *streams) {
     const int64_t channels = of->source.channels;
-    int64_t n_coded = channels;
-    for (int64_t i = 0; i < channels; i++) n_coded += of->chunk.channels[i].kind == LATTICE;
-    spikey_coded *coded = spikey_room(n_coded, sizeof *coded);
-    int32_t *codes = spikey_room(n_coded * frames, sizeof *codes);
-    int error = coded && codes ? SPIKEY_OK : SPIKEY_NO_MEMORY;
+    const spikey_span part = {0, first, frames};
+    spikey_coded *coded = 0;
+    int64_t n_coded = 0;
+    int error = spikey_join(&of->chunk, &part, 1, &coded, &n_coded);
+    int32_t *codes = error ? 0 : spikey_room(n_coded * frames, sizeof *codes);
+    if (!error && !codes) error = SPIKEY_NO_MEMORY;
     for (int64_t i = 0; i < n_coded && !error; i++) coded[i].codes = codes + i * frames;
     if (!error) spikey_read_integers(&of->source, first, frames, 0, channels, frames, codes);
-    for (int64_t i = 0, n = channels; i < channels && !error; i++) {
-        const spikey_channel *channel = &of->chunk.channels[i];
-        spikey_coded *residues = &coded[channel->kind == LATTICE ? n++ : i];
-        residues->size = channel->residues;
-        coded[i].size = channel->size;
-        coded[i].is_coded = channel->size > 1;
+    for (int64_t i = 0; i < channels && !error; i++) {
+        spikey_coded *residues = &coded[coded[i].residues];
         residues->is_coded = residues->size > 1;
-        error = make_codes(channel, frames, coded[i].codes, residues->codes);
+        coded[i].is_coded = coded[i].size > 1;
+        error = make_codes(coded[i].channel, frames, coded[i].codes, residues->codes);
     }
-    if (!error) error = spikey_encode_channels(&of->chunk, frames, steps, coded, n_coded);
+    if (!error) error = spikey_encode_channels(&of->chunk, steps, coded, n_coded, codes, n_coded * frames);
     if (!error) put_streams(of, coded, first, frames, listed, n_listed, streams);
     for (int64_t i = 0; coded && i < n_coded; i++) free((void *)coded[i].bytes);
     free(coded), free(codes);

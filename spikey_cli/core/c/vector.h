@@ -13,6 +13,8 @@
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
 #endif
 
 typedef int32_t vec __attribute__((vector_size(32), may_alias));
@@ -101,11 +103,50 @@ INLINE vec largest(vec a, vec b) {
     x.words[1] = vmaxq_s32(x.words[1], y.words[1]);
     return x.all;
 }
+#elif defined(__wasm_simd128__)
+typedef union {
+    vec all;
+    v128_t half[2];
+} wasm;
+
+#define WASM_HALVES(name, of_halves)                                  \
+    INLINE vec name(vec a, vec b) {                                   \
+        wasm x = {a}, y = {b};                                        \
+        x.half[0] = of_halves(x.half[0], y.half[0]);                  \
+        x.half[1] = of_halves(x.half[1], y.half[1]);                  \
+        return x.all;                                                 \
+    }
+WASM_HALVES(smallest, wasm_i32x4_min)
+WASM_HALVES(largest, wasm_i32x4_max)
+WASM_HALVES(multiply_add, wasm_i32x4_dot_i16x8)
 #else
 INLINE vec smallest(vec a, vec b) { return choose(is_above(b, a), a, b); }
 INLINE vec largest(vec a, vec b) { return choose(is_above(a, b), a, b); }
 #endif
 
+#ifdef __wasm_simd128__
+INLINE v128_t half_product(v128_t a, v128_t b, int64_t round, int shift) {
+    v128_t low = wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(a, b), wasm_i64x2_splat(round));
+    v128_t high = wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(a, b), wasm_i64x2_splat(round));
+    return wasm_i32x4_shuffle(wasm_u64x2_shr(low, (uint32_t)shift), wasm_u64x2_shr(high, (uint32_t)shift), 0, 2, 4, 6);
+}
+INLINE vec product(vec a, vec b, int64_t round, int shift) {
+    wasm x = {a}, y = {b};
+    x.half[0] = half_product(x.half[0], y.half[0], round, shift);
+    x.half[1] = half_product(x.half[1], y.half[1], round, shift);
+    return x.all;
+}
+INLINE v128_t half_unsigned_product(v128_t a, v128_t b, int shift) {
+    v128_t low = wasm_u64x2_extmul_low_u32x4(a, b), high = wasm_u64x2_extmul_high_u32x4(a, b);
+    return wasm_i32x4_shuffle(wasm_u64x2_shr(low, (uint32_t)shift), wasm_u64x2_shr(high, (uint32_t)shift), 0, 2, 4, 6);
+}
+INLINE vec unsigned_product(vec a, vec b, int shift) {
+    wasm x = {a}, y = {b};
+    x.half[0] = half_unsigned_product(x.half[0], y.half[0], shift);
+    x.half[1] = half_unsigned_product(x.half[1], y.half[1], shift);
+    return x.all;
+}
+#else
 INLINE vec product(vec a, vec b, int64_t round, int shift) {
     vec result;
     for (int i = 0; i < LANES; i++) result[i] = (int32_t)(((int64_t)a[i] * b[i] + round) >> shift);
@@ -117,6 +158,7 @@ INLINE vec unsigned_product(vec a, vec b, int shift) {
     for (int i = 0; i < LANES; i++) result[i] = (int32_t)((uint64_t)(uint32_t)a[i] * (uint32_t)b[i] >> shift);
     return result;
 }
+#endif
 
 #ifdef __SSE2__
 INLINE vec multiply_add(vec a, vec b) {
@@ -138,7 +180,7 @@ INLINE vec multiply_add(vec a, vec b) {
     x.words[1] = add_products(x.shorts[1], y.shorts[1]);
     return x.all;
 }
-#else
+#elif !defined(__wasm_simd128__)
 INLINE vec multiply_add(vec a, vec b) {
     vec low = ((vec)((uvec)a << 16) >> 16) * ((vec)((uvec)b << 16) >> 16);
     return low + (a >> 16) * (b >> 16);
@@ -154,9 +196,14 @@ INLINE vec lookup_16(const int32_t *table, vec index) {
 }
 
 INLINE int any(vec mask) {
+#ifdef __wasm_simd128__
+    wasm x = {mask};
+    return wasm_v128_any_true(wasm_v128_or(x.half[0], x.half[1]));
+#else
     int32_t all = 0;
     for (int i = 0; i < LANES; i++) all |= mask[i];
     return all != 0;
+#endif
 }
 
 #endif

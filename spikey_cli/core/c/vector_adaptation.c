@@ -285,6 +285,33 @@ INLINE void follow_scale(spikey_state *state) {
     }
 }
 
+#ifdef __wasm_simd128__
+
+/* Add lanes to those of the first of as many channels (1, 2, 4 or 8) as stand side by side, in the order of lanes. */
+INLINE fvec add_beside(fvec sum, fvec row, int at_once) {
+    for (int first = 0; first < LANES; first += at_once) {
+        wasm x = {(vec)row};
+        v128_t a = x.half[0], b = x.half[1];
+        sum += row;
+        if (at_once == 1) a = wasm_i32x4_shuffle(x.half[0], x.half[1], 1, 2, 3, 4), b = wasm_i32x4_shuffle(x.half[1], x.half[0], 1, 2, 3, 4);
+        else if (at_once == 2) a = wasm_i32x4_shuffle(x.half[0], x.half[1], 2, 3, 4, 5), b = wasm_i32x4_shuffle(x.half[1], x.half[0], 2, 3, 4, 5);
+        else a = x.half[1], b = x.half[0];
+        row = (fvec)((wasm){.half = {a, b}}).all;
+    }
+    return sum;
+}
+
+/* The first of so many lanes, again and again. */
+INLINE fvec repeated(fvec x, int at_once) {
+    if (at_once == LANES) return x;
+    v128_t a = ((wasm){(vec)x}).half[0];
+    if (at_once == 1) a = wasm_i32x4_shuffle(a, a, 0, 0, 0, 0);
+    if (at_once == 2) a = wasm_i32x4_shuffle(a, a, 0, 1, 0, 1);
+    return (fvec)((wasm){.half = {a, a}}).all;
+}
+
+#else
+
 /* x[index[k]], index modulo 8. */
 INLINE fvec permuted(fvec x, vec index) {
 #ifdef SPIKEY_AVX2
@@ -296,18 +323,24 @@ INLINE fvec permuted(fvec x, vec index) {
 #endif
 }
 
-/* Add lanes to those of the first of as many channels as stand side by side, in the order of lanes. */
 INLINE fvec add_beside(fvec sum, fvec row, int at_once) {
     const vec lanes = {0, 1, 2, 3, 4, 5, 6, 7};
     for (int first = 0; first < LANES; first += at_once) sum += permuted(row, lanes + splat(first));
     return sum;
 }
 
+INLINE fvec repeated(fvec x, int at_once) {
+    const vec lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+    return permuted(x, lanes & splat(at_once - 1));
+}
+
+#endif
+
 /* Move the mix of each channel's scale along the sum of its lanes' gradients. */
 INLINE void mix_scales(spikey_state *state) {
     const int64_t n = state->n_positions;
     const float rate = 0.0007f + 0.14f / (float)(state->step + 50);
-    const vec step = splat((int32_t)state->step), lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+    const vec step = splat((int32_t)state->step);
     for (int64_t g = 0; g < state->n_groups; g++) {
         const vector_group *group = &state->groups[g];
         int64_t first = group->position, stop = first + LANES * (int64_t)group->rows;
@@ -320,8 +353,7 @@ INLINE void mix_scales(spikey_state *state) {
                 fvec row = (fvec)((vec)load_float(gradient + i) & is_above(load(state->length + i), step));
                 sum = add_beside(sum, row, group->at_once);
             }
-            sum = permuted(sum, lanes & splat(group->at_once - 1));
-            fvec moved = load_float(share + first) + rates * sum;
+            fvec moved = load_float(share + first) + rates * repeated(sum, group->at_once);
             for (int64_t i = first; i < stop; i += LANES) store_float(share + i, moved);
         }
     }

@@ -1,0 +1,142 @@
+"""Archives in C: the library decodes the channels that the reader of archives does, and refuses what that does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.archive_builder import Content
+from support.archive_mutator import mutated
+from support.c_archive import Archive, CError, Recording, read
+from support.paths import EXAMPLES, GOLDEN
+
+import spikey_cli
+from spikey_cli.api.recording import read_frames
+from spikey_cli.codec.decoder import Decoder
+from spikey_cli.container import packing
+from spikey_cli.container.archive import ArchiveReader
+from spikey_cli.container.limits import Limits
+from spikey_cli.errors import LimitError, SpikeyError
+from spikey_cli.system.workers import Workers
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the module exports no functions of the library on Windows")
+
+READ = [path for path in sorted(GOLDEN.glob("*.spk")) if not path.name.startswith("refused-")]
+MODELS = {"range-probe": "parts.onnx", "rice-layouts": "embedded"}
+"""Archives of models that the library does not have."""
+
+
+def expected_of(path: Path, limits: Limits | None = None) -> list[Recording]:
+    """The recordings of an archive as the package reads them."""
+    with ArchiveReader(path, limits=limits) if limits else ArchiveReader(path) as reader:
+        files = reader.directory.files
+        decoder = Decoder.of(reader)
+        whole = {i: np.empty((file.frames, file.channels), file.layout.sample_type.dtype)
+                 for i, file in enumerate(files) if file.layout}  # fmt: skip
+        channels = {i: range(samples.shape[1]) for i, samples in whole.items()}
+        for i, at, piece in read_frames(decoder, Workers(None, 1), channels, 0, 1 << 62):
+            whole[i][at : at + len(piece)] = piece
+        return [Recording(files[i].name, files[i].layout.sample_rate, samples) for i, samples in whole.items()]
+
+
+def assert_equal(actual: list[Recording], expected: list[Recording], of: object) -> None:
+    assert [(one.name, one.rate, one.samples.shape) for one in actual] == [
+        (one.name, one.rate, one.samples.shape) for one in expected
+    ], of
+    for one, other in zip(actual, expected, strict=True):
+        assert one.samples.astype(other.samples.dtype).tobytes() == np.ascontiguousarray(other.samples).tobytes(), (
+            of,
+            one.name,
+        )
+
+
+@pytest.mark.parametrize("path", READ, ids=lambda path: path.stem)
+def test_golden_archives(path: Path) -> None:
+    if path.stem in MODELS:
+        with pytest.raises(CError, match="its model is none of this library"):
+            read(path)
+    else:
+        assert_equal(read(path), expected_of(path), path.name)
+
+
+def test_refused_archives() -> None:
+    """Those whose contents are damaged but not their tables are refused when all is read, which is not done here; and
+    names, which only programs that write files must refuse, are not checked.
+    """
+    unchecked = {"contents", "folder", "twins", "upwards", "numbered"}
+    for path in sorted(GOLDEN.glob("refused-*.spk")):
+        if path.stem.removeprefix("refused-") in unchecked:
+            continue
+        with pytest.raises(CError):
+            read(path)
+
+
+def test_files_that_share_channels(tmp_path: Path) -> None:
+    """Files of one session reference each other, and are decoded on their own too."""
+    sources = sorted((EXAMPLES / "recordings").glob("*.wav"))
+    path = tmp_path / "linked.spk"
+    spikey_cli.compress(sources, path)
+    assert_equal(read(path), expected_of(path), path.name)
+    archive = Archive(path.read_bytes())
+    try:
+        groups = archive.groups(0)
+        assert len(groups) == len(sources)
+        assert len(set(groups)) < len(sources)
+    finally:
+        archive.close()
+
+
+def write_files(folder: Path, n_files: int) -> list[Path]:
+    """Arrays of different lengths and types, and a file that is no recording."""
+    rng = np.random.default_rng(n_files)
+    for i in range(n_files):
+        dtype = [np.int16, np.int32, np.float32, np.uint8][i % 4]
+        samples = np.cumsum(rng.integers(-3, 4, size=(int(rng.integers(1, 400)), 1 + i % 3)), axis=0) + 100
+        np.save(folder / f"recording-{i:03}-{rng.integers(1 << 60):x}.npy", samples.astype(dtype))
+    (folder / "notes.txt").write_text("no recording")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("n_files", [3, 60])
+@pytest.mark.parametrize("method", [0, 1])
+def test_many_files(tmp_path: Path, n_files: int, method: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With tables of deflate and of LZMA."""
+    path = tmp_path / "many.spk"
+    monkeypatch.setattr(packing, "_LZMA_BYTES", 0)
+    pack = packing._deflated
+    monkeypatch.setattr(packing, "_deflated", lambda *how: pack(*how) + bytes(10_000 * method))  # longer than LZMA
+    spikey_cli.compress(write_files(tmp_path, n_files), path)
+    assert path.read_bytes()[40] == method
+    assert_equal(read(path), expected_of(path), path.name)
+
+
+@pytest.mark.trials(40, slow=1000, exhaustive=100_000)
+def test_mutated_archives_are_refused_as_the_reader_does(tmp_path: Path, trials: int, monkeypatch) -> None:
+    """With correct checksums."""
+    contents = [Content.of(path) for path in READ if path.stem not in MODELS]
+    agreed = 0
+    pack = packing._deflated
+    for seed in range(trials):
+        is_lzma = seed % 3 == 0
+        monkeypatch.setattr(packing, "_LZMA_BYTES", 0 if is_lzma else 1 << 60)
+        monkeypatch.setattr(packing, "_deflated", lambda *how, n=10_000 * is_lzma: pack(*how) + bytes(n))
+        path = tmp_path / "mutated.spk"
+        path.write_bytes(mutated(contents[seed % len(contents)], np.random.default_rng(seed)))
+        actual = expected = None
+        try:
+            actual = read(path, memory=1 << 23, expansion=2048)
+        except CError as error:
+            if error.args[0] in (-12, -14, -15):  # not supported, or an estimate
+                continue
+        try:
+            expected = expected_of(path, Limits(memory=1 << 23, expansion=2048))
+        except LimitError:
+            continue
+        except SpikeyError:
+            continue  # the reader refuses names, and files whose numbers or bytes are damaged
+        assert actual is not None, seed
+        assert_equal(actual, expected, seed)
+        agreed += 1
+    assert agreed > trials // 50
