@@ -22,12 +22,12 @@ from .hints import hint_for_command, hint_for_option
 from .report import complain
 
 COMMANDS = (
-    *("compress", "decompress", "extract", "test", "diff", "info", "list", "plot", "topology", "analyze", "train"),
-    "bench",
+    *("compress", "decompress", "extract", "test", "diff", "info", "list", "repack", "plot", "topology", "analyze"),
+    *("train", "bench"),
 )
 """The commands in the order of the help text: each names a module of this folder and the function in it."""
 
-_WITH_OWN_THREADS = ("compress", "decompress", "extract", "test", "diff", "info", "list")
+_WITH_OWN_THREADS = ("compress", "decompress", "extract", "test", "diff", "info", "list", "repack")
 """Commands that leave NumPy's BLAS one thread. Its others would wait in a loop, which takes more processor time than a
 short recording.
 """

@@ -10,12 +10,15 @@ import ctypes
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import h5py
-
 from ..codec.presets import DEFAULT_PRESET, find_preset
 from ..core.coders import find_coder
 from ..core.library import get_library
 from ..errors import MissingPackageError
+
+try:
+    import h5py
+except ImportError as error:
+    raise MissingPackageError("the filter of HDF5 needs h5py: pip install h5py") from error
 
 FILTER = 384
 """The filter's number: one of those that HDF5 leaves for tests."""

@@ -24,8 +24,8 @@ from spikey_cli.core.coders import CODERS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMAND_LINE = (DOCS / "command-line.md").read_text(encoding="utf-8")
-PARSED_ONLY = ("train", "bench", "analyze")
-"""Commands that take long: their examples are parsed, and other tests run them."""
+PARSED_ONLY = ("train", "bench", "analyze", "repack")
+"""Commands that take long, or other files: their examples are parsed, and other tests run them."""
 
 ELSEWHERE = {"spikeinterface.md"}
 """Documents whose examples are run in tests/integrations, because they need packages that the others do not."""
