@@ -202,10 +202,10 @@ class WholeFile:
             with self._folder.opened() as (folder, prefix):
                 temporary = prefix + os.path.basename(self._temporary)
 
-                def opener(path: str, flags: int) -> int:
-                    return os.open(path, flags & ~os.O_CREAT | _NO_LINK, dir_fd=folder)
+                def opener(_: str, flags: int) -> int:
+                    return os.open(temporary, flags & ~os.O_CREAT | _NO_LINK, dir_fd=folder)
 
-                with open(temporary, "ab", opener=opener) as file:
+                with open(self._temporary, "ab", opener=opener) as file:
                     file.writelines(pieces)
                     file.flush()
                     with waiting("writing to the disk"):
