@@ -152,7 +152,13 @@ class Copy:
             _require(same and compare(item, copy), item)
         elif not has_references(item.get_type()) and item.shape is not None and not _is_variable(item.get_type()):
             same = item.get_type() == copy.get_type() and _extent(item) == _extent(copy)
-            _require(same and _is_stored_alike(item, copy), item)
+            is_alike = same and _is_stored_alike(item, copy)
+            if not is_alike and item.get_create_plist().get_layout() == h5d.VIRTUAL:
+                raise InputError(
+                    f"{_text(item)} has values in other files, which are not found from the folder of the copy; write "
+                    "the copy into the folder of the original"
+                )
+            _require(is_alike, item)
         else:
             self._check_values(item, item, copy, copies)
 

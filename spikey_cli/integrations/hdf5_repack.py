@@ -6,6 +6,7 @@ opened again and compared with the source before it gets its name.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -202,7 +203,7 @@ class _Writer:
             old.get_fill_value(fill)
             new.set_fill_value(fill)
         if not self._undo:
-            new.set_chunk(_chunk_shape(item.shape, item.dtype.itemsize))
+            new.set_chunk(chunk_shape(item.shape, item.dtype.itemsize))
             new.set_filter(FILTER, h5z.FLAG_OPTIONAL, self._options["compression_opts"])
         elif item.get_space().get_simple_extent_dims(maxdims=True) != item.shape:
             new.set_chunk(old.get_chunk())  # HDF5 extends no others
@@ -210,7 +211,7 @@ class _Writer:
 
     def _slabs(self, item: Any) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the frames of a dataset and the number of the first, so many at a time that chunks are read once."""
-        step = _chunk_shape(item.shape, item.dtype.itemsize)[0]
+        step = chunk_shape(item.shape, item.dtype.itemsize)[0]
         storage = Storage(h5py.Dataset(item), str(self._file))
         for first in range(0, item.shape[0], step):
             signals.check()
@@ -237,11 +238,12 @@ class _Writer:
         return (where, 0, data) if len(data) < chunk.nbytes else (where, 1, chunk.tobytes())
 
 
-def _chunk_shape(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
-    """Return the shape of the chunks of a dataset."""
-    channels = shape[1:] and (-(-shape[1] // -(-shape[1] // CHUNK_CHANNELS)),)
-    frames = CHUNK_BYTES // (item_bytes * (channels[0] if channels else 1))
-    return (min(shape[0], frames), *channels)
+def chunk_shape(
+    shape: tuple[int, ...], item_bytes: int, max_channels: int = CHUNK_CHANNELS, max_bytes: int = CHUNK_BYTES
+) -> tuple[int, ...]:
+    """Return the shape of the chunks of a dataset of one or two dimensions: the channels in equal groups."""
+    channels = [-(-n // -(-n // max_channels)) for n in shape[1:]]
+    return (min(shape[0], max_bytes // (item_bytes * math.prod(channels))), *channels)
 
 
 def _chosen(file: Any, source: FileSource, names: Sequence[str], undo: bool) -> dict[int, Any]:

@@ -152,7 +152,7 @@ def test_damaged_chunks_are_errors(tmp_path, samples, random, trials):
             data.id.write_direct_chunk((1000 * i, 0), damaged or b"\0")
     with h5py.File(tmp_path / "a.h5") as file:
         for i in range(len(others)):
-            with pytest.raises(OSError, match="filter"):
+            with pytest.raises(OSError, match=r"filter|spikey: "):
                 file["a"][1000 * i]
 
 
@@ -169,7 +169,7 @@ def test_damaged_parameters_are_errors(tmp_path, samples):
                 continue
             words[i] = value
             (tmp_path / "b.h5").write_bytes(data.replace(stated, words.tobytes()))
-            with h5py.File(tmp_path / "b.h5") as file, pytest.raises(OSError, match="filter"):
+            with h5py.File(tmp_path / "b.h5") as file, pytest.raises(OSError, match=r"filter|spikey: "):
                 file[DATA][0]
 
 
@@ -231,7 +231,7 @@ def test_programs_show_why_a_chunk_is_not_read(tmp_path, samples):
         data.id.write_direct_chunk((0, 0), b"no chunk")
     dumped = program("h5dump", "--enable-error-stack", "-d", "a", tmp_path / "a.h5")
     assert "filter returned failure" in dumped.stderr
-    if "Version 1.10." in program("h5dump", "--version").stdout:  # later versions drop the errors of filters
+    if "Version 1." in program("h5dump", "--version").stdout:  # HDF5 2.0 drops the errors of filters
         assert "spikey: not a Spikey chunk" in dumped.stderr
 
 

@@ -204,6 +204,23 @@ def test_samples_in_other_files_are_copied(tmp_path, samples):
     assert not (tmp_path / "c.h5").exists()
 
 
+def test_values_in_other_files_are_found_from_the_copy(tmp_path, samples):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = samples
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["b"] = samples
+        layout = h5py.VirtualLayout(samples.shape, samples.dtype)
+        layout[:] = h5py.VirtualSource("a.h5", "a", samples.shape)
+        file.create_virtual_dataset("virtual", layout)
+    repack(tmp_path / "b.h5", tmp_path / "c.h5", datasets=["b"])
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert file["virtual"].is_virtual
+        np.testing.assert_array_equal(file["virtual"], samples)
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(InputError, match="write the copy into the folder of the original"):
+        repack(tmp_path / "b.h5", tmp_path / "elsewhere" / "c.h5", datasets=["b"])
+
+
 def test_a_copy_that_differs_gets_no_name(tmp_path, session, monkeypatch):
     wrong = {
         "samples": (hdf5_repack, "encode_chunk", lambda chunk, **_: encode_chunk(chunk + np.int16(1))),
