@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError
+from ..io.layout import sample_range
 from .quantizer import CHANGED, Quantizer, QuantizerSearch, UniformQuantizer, identity
 
 MAX_DENOMINATOR = 1 << 12
@@ -256,7 +257,7 @@ class ChannelSearch:
                 channels[i] = own
         if whole.kind == "identity":
             for i, step in self._lattices.items():
-                if lattice := step.lattice(*self._ranges[i]):
+                if lattice := step.lattice(*self._ranges[i], sample_range(self._sample_bytes)[0]):
                     channels[i] = lattice
         for i, (source, offset, is_negated) in self._copies.items():
             channels[i] = Copy(source, channels[source], offset, is_negated)
@@ -296,14 +297,15 @@ class _Step(NamedTuple):
     denominator: int
     shift: int
 
-    def lattice(self, lowest: int, highest: int) -> Lattice | None:
-        """Return the lattice that holds all values; None if it had too many codes."""
+    def lattice(self, lowest: int, highest: int, least: int) -> Lattice | None:
+        """Return the lattice that holds all values; None if it had too many codes, or a point below `least`."""
         first = int(Lattice(*self, 1).number_of(np.array([lowest]))[0])
         shift = self.shift + first * self.numerator  # the first point is that of the lowest value
         points = int(Lattice(self.numerator, self.denominator, shift, 1).number_of(np.array([highest]))[0]) + 1
         if points * -(-self.numerator // self.denominator) > 1 << 24:
             return None
-        return Lattice(self.numerator, self.denominator, shift, points)
+        lattice = Lattice(self.numerator, self.denominator, shift, points)
+        return lattice if int(lattice.point(np.array([0]))[0]) >= least else None
 
 
 def _find_lattice(own: np.ndarray, *, has_palette: bool) -> _Step | None:
@@ -351,7 +353,7 @@ def _steps_near(x: np.ndarray, about: float) -> Iterator[_Step]:
             at += 0.5 * (left - right) / (left - 2 * middle + right)
             steps.append((round(size / at * MAX_DENOMINATOR), MAX_DENOMINATOR))
     for numerator, denominator in steps:
-        if numerator > denominator:
+        if denominator < numerator < MAX_RESIDUES * denominator:
             parts = range(0, denominator, max(1, denominator // 16))
             yield max((_shifted(x, numerator, denominator, part) for part in parts), key=lambda found: found[0])[1]
 

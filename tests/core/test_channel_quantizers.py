@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikey_cli.container.quantizer_table import pack_quantizer, unpack_quantizer
 from spikey_cli.core.channel_quantizers import ByChannel, ChannelSearch, Copy, Lattice
 from spikey_cli.core.quantizer import Quantizer, QuantizerSearch, UniformQuantizer, identity
 from spikey_cli.errors import DamageError, InputError
@@ -244,6 +245,27 @@ def test_a_value_has_the_last_point_before_it(own):
         own.to_codes(np.array([points[0] - 1], np.int32))
     with pytest.raises(DamageError, match="not below"):
         own.to_samples(np.array([own.size], np.int32), np.int32)
+
+
+@pytest.mark.parametrize("step", [63, 64, 65])
+def test_the_step_of_a_lattice_is_below_64(random, step):
+    search = ChannelSearch(2)
+    search.add((lattice(random, step) + random.integers(0, 2, FRAMES))[:, None].astype(np.int16))
+    assert_stored(search.quantizer(identity(2), 1))
+
+
+@pytest.mark.parametrize("lowest", [0, 1])
+def test_no_point_of_a_lattice_is_below_the_samples(lowest):
+    search = ChannelSearch(1)
+    search.add((np.arange(FRAMES + 1) + 1)[:, None].astype(np.uint8) % 2 + np.uint8(lowest))
+    quantizer = search.quantizer(identity(1), 1)
+    assert_stored(quantizer, 1)
+    assert (quantizer.of_channel(0).kind == "lattice") == (lowest > 0)
+
+
+def assert_stored(quantizer: Quantizer, sample_bytes: int = 2) -> None:
+    packed = pack_quantizer(quantizer)
+    assert pack_quantizer(unpack_quantizer(packed, sample_bytes, 1)[0]) == packed
 
 
 def test_what_is_predicted_are_points_and_no_copies():
