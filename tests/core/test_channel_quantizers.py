@@ -249,18 +249,25 @@ def test_a_value_has_the_last_point_before_it(own):
 
 @pytest.mark.parametrize("step", [63, 64, 65])
 def test_the_step_of_a_lattice_is_below_64(random, step):
-    search = ChannelSearch(2)
-    search.add((lattice(random, step) + random.integers(0, 2, FRAMES))[:, None].astype(np.int16))
-    assert_stored(search.quantizer(identity(2), 1))
+    samples = (lattice(random, step) + random.integers(0, 2, FRAMES))[:, None].astype(np.int16)
+    assert_stored(quantizer_of(samples, 2))
 
 
 @pytest.mark.parametrize("lowest", [0, 1])
 def test_no_point_of_a_lattice_is_below_the_samples(lowest):
-    search = ChannelSearch(1)
-    search.add((np.arange(FRAMES + 1) + 1)[:, None].astype(np.uint8) % 2 + np.uint8(lowest))
-    quantizer = search.quantizer(identity(1), 1)
+    samples = (np.arange(FRAMES + 1) + 1)[:, None].astype(np.uint8) % 2 + np.uint8(lowest)
+    quantizer = quantizer_of(samples, 1)
     assert_stored(quantizer, 1)
     assert (quantizer.of_channel(0).kind == "lattice") == (lowest > 0)
+
+
+def quantizer_of(samples: np.ndarray, sample_bytes: int) -> Quantizer:
+    """That of a file whose samples as a whole have none."""
+    whole = QuantizerSearch(sample_bytes)
+    search = ChannelSearch(sample_bytes, whole)
+    whole.add(samples)
+    search.add(samples)
+    return search.quantizer(identity(sample_bytes), 1)
 
 
 def assert_stored(quantizer: Quantizer, sample_bytes: int = 2) -> None:

@@ -153,21 +153,17 @@ static int write_block(spikey_encoder *of, const spikey_span *parts, int64_t n, 
     const int is_coded = parts[0].file == 0;
     const int64_t steps = is_coded ? steps_for(of, parts, n) : 0, most = n * (is_coded ? source->channels : 1);
     spikey_coded_stream *listed = spikey_room(most, sizeof *listed);
+    int64_t *counts = spikey_room(n, sizeof *counts), n_listed = 0;
     uint64_t *columns = spikey_room(n + 2 * most, sizeof *columns), *methods = columns ? columns + n : 0;
     spikey_writer streams = {0}, packed = {0};
     spikey_table_writer table = {.n_ends = 0};
-    int64_t n_listed = 0;
-    int error = listed && columns ? SPIKEY_OK : SPIKEY_NO_MEMORY;
-    for (int64_t i = 0; i < n && !error; i++) {
-        int64_t more = 1;
-        if (is_coded) {
-            error = spikey_encode_samples(of, parts[i].first, parts[i].frames, steps, listed + n_listed, &more, &streams);
-            columns[i] = listed[n_listed].method == FRAMES;
-        } else {
-            put_bytes(&streams, source->json.bytes, source->json.n);
-            listed[0] = (spikey_coded_stream){STORED, source->json.n};
-        }
-        n_listed += more;
+    int error = listed && counts && columns ? SPIKEY_OK : SPIKEY_NO_MEMORY;
+    if (!error && is_coded) {
+        error = spikey_encode_block(of, parts, n, steps, counts, listed, &streams);
+        for (int64_t i = 0; i < n && !error; n_listed += counts[i++]) columns[i] = listed[n_listed].method == FRAMES;
+    } else if (!error) {
+        put_bytes(&streams, source->json.bytes, source->json.n);
+        listed[n_listed++] = (spikey_coded_stream){STORED, source->json.n};
     }
     if (!error) {
         spikey_put_item(&table, (uint64_t)steps);
@@ -198,7 +194,7 @@ static int write_block(spikey_encoder *of, const spikey_span *parts, int64_t n, 
         put_bytes(out, streams.bytes, streams.n);
         if (out->failed || streams.failed) error = SPIKEY_NO_MEMORY;
     }
-    free(listed), free(columns), free(streams.bytes), free(packed.bytes);
+    free(listed), free(counts), free(columns), free(streams.bytes), free(packed.bytes);
     return error;
 }
 
@@ -329,6 +325,7 @@ static int encode(spikey_encoder *of, const void *memory, const spikey_array *ar
     of->excerpt = spikey_room(source->channels * of->excerpt_frames, sizeof *of->excerpt);
     chunk->files = spikey_room(2, sizeof *chunk->files); /* chunk.npy, and perhaps chunk.json */
     if (!chunk->network || !chunk->channels || !chunk->files || !of->own || !of->excerpt) return SPIKEY_NO_MEMORY;
+    chunk->limits.memory = INT64_MAX / 4; /* a caller's own array */
     chunk->n_files = 1 + (source->json.n > 0);
     chunk->files[0].type = source->type, chunk->files[0].channels = source->channels;
     chunk->files[1].channels = 1;

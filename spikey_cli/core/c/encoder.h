@@ -8,6 +8,7 @@
 
 enum {
     SPIKEY_ENDS = 64,
+    SPIKEY_SPECTRUM = 1 << 13, /* of the histogram of differences, in which lattices are looked for */
     PIECE_BYTES = 8 << 20,  /* at the beginning of the samples, which show what channels may have */
     EXCERPT_FRAMES = 1 << 16 /* by which channels are compared */
 };
@@ -72,27 +73,41 @@ typedef struct {
 int spikey_find_quantizers(spikey_encoder *of);
 void spikey_put_quantizer(spikey_writer *out, const spikey_channel *channel);
 
+/* fourier.c: transforms of `n` real numbers, a power of two from 8 on */
+typedef struct {
+    int64_t n;
+    double *re, *im, *turns;
+} spikey_fourier;
+
+int spikey_fourier_new(spikey_fourier *of, int64_t n); /* to be freed, also after an error */
+void spikey_fourier_free(spikey_fourier *of);
+
+/* Squared magnitudes, or real parts, of frequencies 0..n/2. */
+void spikey_power(const spikey_fourier *of, const double *x, double *power);
+void spikey_real_part(const spikey_fourier *of, const double *x, double *real);
+
 /* lattice_search.c: the lattice of a channel's integers, if coding by it saves bits, in comparison to a palette, too: its step
- * and shift. Returns 1 or 0, or SPIKEY_NO_MEMORY. */
-int spikey_find_lattice(const int32_t *integers, int64_t n, int has_palette, spikey_channel *lattice);
+ * and shift. The transform is of SPIKEY_SPECTRUM numbers. Returns 1 or 0, or SPIKEY_NO_MEMORY. */
+int spikey_find_lattice(const spikey_fourier *fourier, const int32_t *integers, int64_t n, int has_palette, spikey_channel *lattice);
 
-/* Choose the points that hold all values; 0 if these would have too many codes. */
-int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high);
+/* Choose the points that hold the values low..high; 0 if these had too many codes, or the first one were below `lowest`. */
+int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high, int32_t lowest);
 
-/* discovery.c: fill in references, passes and long lags of channels, and their joint groups */
+/* discovery.c: fill in references, passes and long lags of channels */
 int spikey_find_topology(spikey_encoder *of);
 
 /* samples_encoder.c: number of the last point of a lattice up to x, and a point */
 int64_t spikey_number_of(const spikey_channel *lattice, int64_t x);
 int64_t spikey_point_of(const spikey_channel *lattice, int64_t k);
 
-/* The streams of a part, appended to `streams`; methods and sizes, of each channel, or one if it is in frames */
+/* The streams of a block, appended to `streams`: counts[i] of part i, which is one if the part is in frames, else one of each
+ * channel. */
 typedef struct {
     int method;
     int64_t n;
 } spikey_coded_stream;
 
-int spikey_encode_samples(spikey_encoder *of, int64_t first, int64_t frames, int64_t steps, spikey_coded_stream *listed,
-                          int64_t *n_listed, spikey_writer *streams);
+int spikey_encode_block(spikey_encoder *of, const spikey_span *parts, int64_t n_parts, int64_t steps, int64_t *counts,
+                        spikey_coded_stream *listed, spikey_writer *streams);
 
 #endif

@@ -154,7 +154,7 @@ static void add_channel(const spikey_encoder *of, values *own, int64_t channel, 
 }
 
 /* What the values of a channel's first samples, and then of all, make of it. */
-static int survey_piece(spikey_encoder *of, const values *seen, int64_t channel, int64_t piece, candidate *what) {
+static int survey_piece(spikey_encoder *of, const spikey_fourier *fourier, const values *seen, int64_t channel, int64_t piece, candidate *what) {
     const int bytes = of->source.integer_bytes;
     spikey_channel *own = &of->own[channel];
     const int64_t count = count_values(seen);
@@ -165,7 +165,7 @@ static int survey_piece(spikey_encoder *of, const values *seen, int64_t channel,
     if (own->kind == IDENTITY || own->kind == PALETTE) {
         spikey_channel lattice;
         const int has_palette = own->kind == PALETTE && piece >= PALETTE_FRAMES * count;
-        int found = spikey_find_lattice(of->excerpt + channel * of->excerpt_frames, of->excerpt_frames, has_palette, &lattice);
+        int found = spikey_find_lattice(fourier, of->excerpt + channel * of->excerpt_frames, of->excerpt_frames, has_palette, &lattice);
         if (found < 0) return found;
         if (found) *what = ON_LATTICE;
         if (found) free(own->values), *own = lattice;
@@ -175,7 +175,7 @@ static int survey_piece(spikey_encoder *of, const values *seen, int64_t channel,
 
 static int survey_all(spikey_encoder *of, const values *seen, int64_t channel, candidate *what) {
     spikey_channel *own = &of->own[channel];
-    if (*what == ON_LATTICE) *what = spikey_fit_lattice(own, seen->low, seen->high) ? ON_LATTICE : OF_ALL;
+    if (*what == ON_LATTICE) *what = spikey_fit_lattice(own, seen->low, seen->high, seen->lowest) ? ON_LATTICE : OF_ALL;
     if (*what != OF_ITS_VALUES && *what != CONSTANT) return SPIKEY_OK;
     const int64_t count = count_values(seen), n_frames = of->source.frames;
     free(own->values);
@@ -194,19 +194,22 @@ static int survey(spikey_encoder *of, candidate *what, values *all) {
     const int64_t piece = least(source->frames, greatest(1, PIECE_BYTES / (source->channels * source->sample_bytes)));
     values own = *all;
     if (source->channels > 1) TRY(find_copies(of, piece));
-    if (!(own.seen = spikey_room(n_seen, 1))) return SPIKEY_NO_MEMORY;
-    int error = SPIKEY_OK;
+    spikey_fourier fourier;
+    int error = spikey_fourier_new(&fourier, SPIKEY_SPECTRUM);
+    own.seen = spikey_room(n_seen, 1);
+    if (!own.seen) error = SPIKEY_NO_MEMORY;
     for (int64_t i = 0; i < source->channels && !error; i++) {
         own.low = own.highest, own.high = own.lowest;
         add_channel(of, &own, i, 0, piece);
         if (of->own[i].kind == COPY) what[i] = is_copy(source, i, &of->own[i], piece, source->frames) ? COPIED : OF_ALL;
-        else error = survey_piece(of, &own, i, piece, &what[i]);
+        else error = survey_piece(of, &fourier, &own, i, piece, &what[i]);
         add_channel(of, &own, i, piece, source->frames);
         if (!error) error = survey_all(of, &own, i, &what[i]);
         all->low = own.low < all->low ? own.low : all->low;
         all->high = own.high > all->high ? own.high : all->high;
         for (int64_t k = (int64_t)own.low - own.lowest; k <= own.high - own.lowest; k++) all->seen[k] |= own.seen[k], own.seen[k] = 0;
     }
+    spikey_fourier_free(&fourier);
     free(own.seen);
     return error;
 }
