@@ -99,6 +99,27 @@ def write_files(folder: Path, n_files: int) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+def test_kept_numbers_before_channels_are_refused(tmp_path: Path) -> None:
+    """Where channels begin behind them, references would lead beyond the channels."""
+    content = Content.of(GOLDEN / "range-records.spk").copy()
+    steps, parts, streams = content.blocks[0]
+    is_kept = [content.directory.files[part.file].layout is None for part in parts]
+    assert is_kept == sorted(is_kept)
+    assert any(is_kept)
+    order = sorted(range(len(parts)), key=lambda i: not is_kept[i])
+    content.blocks[0] = (steps, [parts[i] for i in order], [streams[i] for i in order])
+    archive = Archive(content.parts().pack())
+    try:
+        with pytest.raises(CError, match="kept numbers stand before channels"):
+            archive.groups(0)
+    finally:
+        archive.close()
+    path = tmp_path / "swapped.spk"
+    path.write_bytes(content.parts().pack())
+    with pytest.raises(CError, match="kept numbers stand before channels"):
+        read(path)
+
+
 @pytest.mark.parametrize("n_files", [3, 60])
 @pytest.mark.parametrize("method", [0, 1])
 def test_many_files(tmp_path: Path, n_files: int, method: int, monkeypatch: pytest.MonkeyPatch) -> None:

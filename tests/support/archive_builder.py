@@ -154,7 +154,7 @@ class Content:
     start: bytes
     sha256: bytes
     directory: Directory
-    crcs: tuple[int, ...]
+    crcs: tuple[int | None, ...]
     blocks: list[tuple[int, list[Part], list[list[tuple[int, bytes]]]]]
     """For each block its steps, its parts, and for each part the (method, stream) of each channel."""
 
@@ -170,7 +170,7 @@ class Content:
                 channels = [reader.directory.files[part.file].channels for part in table.parts]
                 streams = [list(itertools.islice(pairs, n)) for n in channels]
                 blocks.append((table.steps, list(table.parts), streams))
-            crcs = tuple(crc or 0 for crc in reader.index.file_crcs)
+            crcs = reader.index.file_crcs
             return cls(path.read_bytes()[:20], reader.content_digest, reader.directory, crcs, blocks)
 
     def tables(self) -> list[BlockTable]:

@@ -98,8 +98,7 @@ static int read_table(spikey_chunk *chunk, int64_t block, const uint8_t *from, i
         const spikey_file *file = &chunk->files[of->parts[i].file];
         const int64_t frames = of->parts[i].frames;
         const int is_coded = is_sampled(file);
-        if ((is_coded != (of->steps > 0) && file->type != RECORDS) || of->parts[i].first % file->unit || frames % file->unit ||
-            (is_coded && i && !is_sampled(&chunk->files[of->parts[i - 1].file])))
+        if ((is_coded != (of->steps > 0) && file->type != RECORDS) || of->parts[i].first % file->unit || frames % file->unit)
             return fail(chunk, SPIKEY_DAMAGED, "a block holds both channels and bytes, or a piece of a record");
         widest = greatest(widest, file->channels);
         if (frames > MAX_STEPS) return fail(chunk, SPIKEY_DAMAGED, "a block is larger than the format allows");

@@ -76,8 +76,10 @@ void spikey_take_wide_column(spikey_fields *table, int64_t n, uint64_t most, uin
 static int check_names(spikey_chunk *chunk) {
     chunk->array = chunk->metadata = -1;
     for (int i = 0; i < (int)chunk->n_names; i++) {
-        if (!strcmp(chunk->files[i].name, "chunk.npy") && chunk->array < 0) chunk->array = i;
-        else if (!strcmp(chunk->files[i].name, "chunk.json") && chunk->metadata < 0) chunk->metadata = i;
+        const spikey_file *file = &chunk->files[i];
+        if ((int64_t)strlen(file->name) < file->name_bytes) return 0;
+        if (!strcmp(file->name, "chunk.npy") && chunk->array < 0) chunk->array = i;
+        else if (!strcmp(file->name, "chunk.json") && chunk->metadata < 0) chunk->metadata = i;
         else return 0;
     }
     return chunk->array >= 0;

@@ -206,6 +206,8 @@ int spikey_join(spikey_chunk *chunk, const spikey_span *parts, int64_t n_parts, 
     int64_t n = 0, n_channels = 0, n_lattices = 0;
     for (int64_t i = 0; i < n_parts; i++) {
         const spikey_file *file = &chunk->files[parts[i].file];
+        if (is_sampled(file) && n_channels < n)
+            return fail(chunk, SPIKEY_DAMAGED, "kept numbers stand before channels in a block");
         n += file->channels;
         n_channels += is_sampled(file) ? file->channels : 0;
         if (n * (int64_t)sizeof(spikey_coded) > greatest(chunk->limits.memory, 2 * file->channels * (int64_t)sizeof(spikey_coded)))
