@@ -23,14 +23,15 @@ from typing import Literal
 import numpy as np
 from numpy.lib import format as npy_format
 
-from ..codec.presets import DEFAULT_PRESET, find_preset
+from ..codec.coding_state import CodingState
+from ..codec.presets import DEFAULT_PRESET, Preset, find_preset
 from ..codec.scan import ScannedSource, UnscaledError, scan
 from ..container.archive import FROM_COPY, ArchiveReader
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core import _core
-from ..core.coders import find_coder
+from ..core.coders import Coder, find_coder
 from ..core.quantizer import IDENTITY
-from ..errors import ArchiveError, DamageError, LimitError, SelfTestError
+from ..errors import ArchiveError, DamageError, InputError, LimitError, SelfTestError
 from ..io.layout import Bytes
 from ..io.npy import FAULTS, is_predictable, parse_header
 from ..io.records import FLOAT64, KEPT_TYPES, MAX_RECORD_BYTES, Field, RecordLayout
@@ -49,6 +50,7 @@ _ARRAY, _METADATA = "chunk.npy", "chunk.json"
 _MAX_OVERHEAD = 1 << 16  # header of chunk.npy, and chunk.json
 _MAX_NPY_HEADER = 1 << 20  # a structured dtype may have thousands of fields
 _ANY = 1 << 60
+_CORE_CODERS = ("range", "rice")  # that the core encodes with
 # errors of the core, see `core/c/spikey.h`
 _DAMAGED, _UNSUPPORTED, _TOO_LARGE = -11, -12, -13
 _LIMITS = {-14: "memory", -15: "expansion"}
@@ -87,6 +89,35 @@ def encode_chunk(
         raise TypeError(f"an array of {array.dtype} holds Python objects, which cannot be stored; convert them")
     if array.nbytes > MAX_CHUNK_BYTES:
         raise ValueError(f"an array of {array.nbytes} bytes is too large: a chunk has {MAX_CHUNK_BYTES} at most")
+    if peers and coder in _CORE_CODERS and array.ndim in (1, 2) and array.dtype.kind in "iu":
+        data = _encode_integers(array, coder, preset, predictor)
+        if data is not None:
+            return data
+    return _encode_archive(array, entropy_coder, effort, predictor, peers=peers)
+
+
+def _encode_integers(array: np.ndarray, coder: str, preset: str, predictor: Predictor | None) -> bytes | None:
+    """Encode an array of integers in the core; None if it has not the predictor, or the integers span too much."""
+    default = default_predictor()
+    if predictor and predictor.digest != default.digest:
+        return None
+    try:
+        CodingState.test(default)
+    except SelfTestError:
+        return None
+    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    flat = (array if is_fortran else np.ascontiguousarray(array)).reshape(-1, order="F" if is_fortran else "C")
+    memory = flat.view(np.uint8)
+    error, reason, data = _core.encode_chunk(memory, array.dtype.str, is_fortran, array.shape, coder, preset)
+    if error and error != _UNSUPPORTED:
+        raise InputError(f"{_CHUNK}: {reason}")
+    return data
+
+
+def _encode_archive(
+    array: np.ndarray, coder: Coder, preset: Preset, predictor: Predictor | None, *, peers: bool
+) -> bytes:
+    """Encode any array as the archive that a chunk is."""
     sources = _scanned(array)
     # without samples no model is needed, neither here nor for reading
     has_samples = any(source.layout for source in sources)
@@ -97,10 +128,10 @@ def encode_chunk(
             write_archive(
                 sources,
                 file,
-                entropy_coder,
+                coder,
                 predictor,
                 Workers(None, 1),
-                preset=effort,
+                preset=preset,
                 peers=peers,
                 embed_model=False,
                 may_use_lzma=False,

@@ -122,7 +122,7 @@ class CodingState:
             If the predictor fails its self-test.
         """
         if self._predictor and self.core.step + n_steps > self._window + 1:
-            self._test(self._predictor)
+            self.test(self._predictor)
         if self._inference is None:
             self.core.take(coder.core, codes, by_step, n_steps)
             return
@@ -139,8 +139,8 @@ class CodingState:
                 self.core.take_passes(coder.core, outputs, first, stop, codes[i : i + 1] if by_step else codes, by_step)
 
     @staticmethod
-    def _test(predictor: Predictor) -> None:
-        """Run the predictor's self-test; it runs once in a process."""
+    def test(predictor: Predictor) -> None:
+        """Run the predictor's self-test; it runs once in a process. Raises SelfTestError if it fails."""
         chain = predictor.chain
         if chain is None:
             predictor.test("ONNX Runtime", predictor.evaluate)

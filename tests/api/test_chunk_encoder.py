@@ -14,10 +14,13 @@ from support.recordings import recorded
 
 from spikey_cli.api import chunk
 from spikey_cli.api.chunk import MAX_CHUNK_BYTES, decode_chunk, encode_chunk
+from spikey_cli.codec.presets import find_preset
 from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.directory import pack_directory
 from spikey_cli.container.limits import DEFAULT_LIMITS
 from spikey_cli.core import _core
+from spikey_cli.core.coders import find_coder
+from spikey_cli.model.predictor import find_model
 
 UNSUPPORTED = -12
 INTEGERS = ("|i1", "|u1", "<i2", ">i2", "<u2", ">u2", "<i4", ">i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8")
@@ -88,6 +91,11 @@ def test_any_array(array: np.ndarray, order: str, coder: str) -> None:
     round_trip(np.asarray(array, order="F" if order == "F" else "C"), coder)
 
 
+def written(array: np.ndarray, coder: str = "range", preset: str = "default") -> bytes:
+    """The chunk that the writer of archives makes of an array."""
+    return chunk._encode_archive(array, find_coder(coder), find_preset(preset), None, peers=True)
+
+
 def contents(data: bytes) -> tuple[bytes, list[tuple[object, ...]]]:
     """The directory and the blocks of a chunk, without the bytes of its tables."""
     with ArchiveReader(io.BytesIO(data)) as reader:
@@ -106,7 +114,7 @@ def test_the_archive_is_that_of_the_package() -> None:
         if error == UNSUPPORTED:
             continue
         assert data is not None, name
-        expected = encode_chunk(array, **options)  # type: ignore[arg-type]
+        expected = written(array, **options)  # type: ignore[arg-type]
         assert len(data) == pytest.approx(len(expected), rel=0.001, abs=8), name
         assert contents(data) == contents(expected), name
         compared += 1
@@ -124,7 +132,20 @@ def test_quantizers_of_odd_channels() -> None:
     ]  # fmt: skip
     for array in (np.column_stack(columns), np.column_stack(columns[:2] * 3), np.column_stack(columns[4:5] * 2)):
         samples = np.ascontiguousarray(array.astype("<i2"))
-        assert contents(round_trip(samples)) == contents(encode_chunk(samples))
+        assert contents(round_trip(samples)) == contents(written(samples))
+
+
+def test_encode_chunk_encodes_in_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = recorded(np.random.default_rng(7), 500, 2)
+    monkeypatch.delattr(chunk, "write_archive")
+    assert encode_chunk(array) == encode_chunk(array, predictor=find_model("n1")) == encoded(array)[2]
+    for view in (array[::2], array[:, ::-1], np.asfortranarray(array), array.T, array[:, 0], array.astype(">i4")):
+        assert np.array_equal(decode_chunk(encode_chunk(view)), view)
+    for options in ({"predictor": find_model("n1-peers")}, {"peers": False}, {"coder": "huffman"}):
+        with pytest.raises(NameError):
+            encode_chunk(array, **options)
+    with pytest.raises(NameError):
+        encode_chunk(array / 7)
 
 
 def test_other_arrays_are_refused() -> None:
@@ -150,4 +171,4 @@ def test_the_tables_deflate_well() -> None:
     """Of many channels with quantizers of their own, which make most of a directory."""
     random = np.random.default_rng(4)
     array = (random.integers(0, 40, (256, 300)) * random.integers(1, 90, 300)).astype("<i2")
-    assert len(round_trip(array)) == pytest.approx(len(encode_chunk(array)), rel=0.003)
+    assert len(round_trip(array)) == pytest.approx(len(written(array)), rel=0.003)
