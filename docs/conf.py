@@ -22,6 +22,7 @@ include_patterns = [
     "models/README.md",
     "tests/fuzz/README.md",
     "examples/challenge/README.md",
+    "examples/viewer/README.md",
     "examples/tour.ipynb",
 ]
 extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc"]

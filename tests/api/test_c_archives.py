@@ -9,36 +9,19 @@ import numpy as np
 import pytest
 from support.archive_builder import Content
 from support.archive_mutator import mutated
-from support.c_archive import Archive, CError, Recording, read
+from support.c_archive import Archive, CError, Recording, expected_of, read
 from support.paths import EXAMPLES, GOLDEN
 
 import spikey_cli
-from spikey_cli.api.recording import read_frames
-from spikey_cli.codec.decoder import Decoder
 from spikey_cli.container import packing
-from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.limits import Limits
 from spikey_cli.errors import LimitError, SpikeyError
-from spikey_cli.system.workers import Workers
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the module exports no functions of the library on Windows")
 
 READ = [path for path in sorted(GOLDEN.glob("*.spk")) if not path.name.startswith("refused-")]
 MODELS = {"range-probe": "parts.onnx", "rice-layouts": "embedded"}
 """Archives of models that the library does not have."""
-
-
-def expected_of(path: Path, limits: Limits | None = None) -> list[Recording]:
-    """The recordings of an archive as the package reads them."""
-    with ArchiveReader(path, limits=limits) if limits else ArchiveReader(path) as reader:
-        files = reader.directory.files
-        decoder = Decoder.of(reader)
-        whole = {i: np.empty((file.frames, file.channels), file.layout.sample_type.dtype)
-                 for i, file in enumerate(files) if file.layout}  # fmt: skip
-        channels = {i: range(samples.shape[1]) for i, samples in whole.items()}
-        for i, at, piece in read_frames(decoder, Workers(None, 1), channels, 0, 1 << 62):
-            whole[i][at : at + len(piece)] = piece
-        return [Recording(files[i].name, files[i].layout.sample_rate, samples) for i, samples in whole.items()]
 
 
 def assert_equal(actual: list[Recording], expected: list[Recording], of: object) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from spikey_cli.api.recording import read_frames
+from spikey_cli.codec.decoder import Decoder
+from spikey_cli.container.archive import ArchiveReader
+from spikey_cli.container.limits import DEFAULT_LIMITS, Limits
 from spikey_cli.core import _core
+from spikey_cli.system.workers import Workers
 
 HEADER, TRAILER = 40, 56
 TYPES = ["", "|u1", "<i2", "", "<i4", "<f4", "<f8", "<u2", "<u4", "<i8"]
@@ -81,18 +87,23 @@ class Archive:
         if error:
             raise CError(error, (reason.value or b"").decode())
 
+    def _parts(self) -> list[_Part]:
+        parts = [_Part() for _ in range(self._library.spikey_parts(self._open))]
+        for i, part in enumerate(parts):
+            assert self._library.spikey_part(self._open, ctypes.c_int64(i), ctypes.byref(part)) == 0
+        return parts
+
+    def _recording(self, i: int) -> _Recording:
+        own = _Recording()
+        assert self._library.spikey_recording(self._open, ctypes.c_int64(i), ctypes.byref(own)) == 0
+        return own
+
     def recordings(self) -> Iterator[Recording]:
         """Decode all recordings; what has no samples is left out."""
-        parts = []
-        for i in range(self._library.spikey_parts(self._open)):
-            part = _Part()
-            assert self._library.spikey_part(self._open, ctypes.c_int64(i), ctypes.byref(part)) == 0
-            parts.append(part)
         for i in range(self._library.spikey_recordings(self._open)):
-            own = _Recording()
-            assert self._library.spikey_recording(self._open, ctypes.c_int64(i), ctypes.byref(own)) == 0
+            own = self._recording(i)
             if own.type:
-                pieces = [self.decode(part, own) for part in parts if part.recording == i]
+                pieces = [self.decode(part, own) for part in self._parts() if part.recording == i]
                 samples = (
                     np.concatenate([np.empty((own.channels, 0), pieces[0].dtype), *pieces], 1).T if pieces else None
                 )
@@ -118,6 +129,21 @@ class Archive:
             return np.stack([_of_int24(plane) for plane in data])
         return np.stack([np.frombuffer(plane, TYPES[own.type]) for plane in data])
 
+    def decode_blocks(self) -> Iterator[int]:
+        """Decode all channels of one block after another; yield the number of samples of each."""
+        for block, group in itertools.groupby(self._parts(), lambda part: part.block):
+            parts = [(part, own) for part in group if (own := self._recording(part.recording)).type]
+            memory = (ctypes.c_void_p * self._library.spikey_positions(self._open, ctypes.c_int64(block)))()
+            planes = []
+            for part, own in parts:
+                for channel in range(own.channels):
+                    planes.append(ctypes.create_string_buffer(part.frames * own.sample_bytes))
+                    memory[part.position + channel] = ctypes.addressof(planes[-1])
+            if parts:
+                data = self._data[parts[0][0].block_offset :][: parts[0][0].block_bytes]
+                self._call("decode_block", self._open, ctypes.c_int64(block), data, ctypes.c_size_t(len(data)), memory)
+            yield sum(part.frames * own.channels for part, own in parts)
+
     def groups(self, block: int) -> list[int]:
         """Return the groups of a block's positions."""
         groups = (ctypes.c_int32 * self._library.spikey_positions(self._open, ctypes.c_int64(block)))()
@@ -142,3 +168,17 @@ def read(path: Path, **limits: int) -> list[Recording]:
         return list(archive.recordings())
     finally:
         archive.close()
+
+
+def expected_of(path: Path, limits: Limits = DEFAULT_LIMITS) -> list[Recording]:
+    """The recordings of an archive as the package reads them."""
+    with ArchiveReader(path, limits=limits) as reader:
+        layouts = {i: file.layout for i, file in enumerate(reader.directory.files) if file.layout}
+        whole = {
+            i: np.empty((layout.n_frames, layout.channels), layout.sample_type.dtype) for i, layout in layouts.items()
+        }
+        channels = {i: range(layout.channels) for i, layout in layouts.items()}
+        for i, at, piece in read_frames(Decoder.of(reader), Workers(None, 1), channels, 0, 1 << 62):
+            whole[i][at : at + len(piece)] = piece
+        names = [file.name for file in reader.directory.files]
+        return [Recording(names[i], layouts[i].sample_rate, samples) for i, samples in whole.items()]

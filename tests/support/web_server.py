@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -91,6 +92,7 @@ class WebServer:
             body = data
         if self.tells_versions:
             request.send_header("ETag", f'"{hashlib.md5(data).hexdigest()}"')
+        request.send_header("Content-Type", mimetypes.guess_type(path)[0] or "application/octet-stream")
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
         if has_body:
