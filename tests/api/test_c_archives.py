@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.archive_builder import Content
+from support.archive_builder import Content, with_names
 from support.archive_mutator import mutated
 from support.c_archive import Archive, CError, Recording, expected_of, read
 from support.paths import EXAMPLES, GOLDEN
@@ -101,6 +102,32 @@ def test_kept_numbers_before_channels_are_refused(tmp_path: Path) -> None:
     path.write_bytes(content.parts().pack())
     with pytest.raises(CError, match="kept numbers stand before channels"):
         read(path)
+
+
+def test_names_are_utf8() -> None:
+    """As they are in Python."""
+    content = Content.of(GOLDEN / "rice-session.spk").parts()
+    points = ("\x7f", "\x80", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff")
+    names = [f"a{point}b".encode() for point in points]
+    names += [
+        b"\xc1\xbf",
+        b"\xe0\x9f\xbf",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xf8\x88\x80\x80\x80",
+        b"\x80",
+        b"\xc3",
+        b"\xe2\x82",
+    ]
+    for name in names:
+        data = replace(content, directory=with_names(content.directory, [name, b"right.wav"])).pack()
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            with pytest.raises(CError, match="names is malformed"):
+                Archive(data)
+        else:
+            Archive(data).close()
 
 
 @pytest.mark.parametrize("n_files", [3, 60])

@@ -85,6 +85,23 @@ static int check_names(spikey_chunk *chunk) {
     return chunk->array >= 0;
 }
 
+/* Whether bytes are UTF-8 (RFC 3629): nothing overlong, no surrogates, nothing beyond U+10FFFF. */
+static int is_utf8(const char *text, int64_t n) {
+    static const uint32_t lowest[] = {0, 0x80, 0x800, 0x10000};
+    const uint8_t *at = (const uint8_t *)text, *end = at + n;
+    while (at < end) {
+        const int more = *at < 0x80 ? 0 : *at < 0xC0 ? 4 : *at < 0xE0 ? 1 : *at < 0xF0 ? 2 : *at < 0xF8 ? 3 : 4;
+        if (more > 3 || more >= end - at) return 0;
+        uint32_t point = *at++ & (more ? 63u >> more : 127u);
+        for (int i = 0; i < more; i++, at++) {
+            if ((*at & 0xC0) != 0x80) return 0;
+            point = point << 6 | (*at & 63);
+        }
+        if (point < lowest[more] || point > 0x10FFFF || (point >> 11) == 0x1B) return 0;
+    }
+    return 1;
+}
+
 /* The endings of names stand from back to front: the last byte of each name, then the byte before, and so on. */
 static int take_names(spikey_chunk *chunk, spikey_reader *in, const uint64_t *shared, uint64_t *left) {
     int64_t n = 0;
@@ -135,8 +152,9 @@ static int read_names(spikey_chunk *chunk, spikey_fields *table) {
             chunk->files[i].name_bytes = (int64_t)sizes[i];
             at += sizes[i] + 1;
         }
-        if (!take_names(chunk, in, shared, sizes + n) || in->failed || left_in(in))
-            error = fail(chunk, SPIKEY_DAMAGED, "the table of names is malformed");
+        int fits = take_names(chunk, in, shared, sizes + n) && !in->failed && !left_in(in);
+        for (uint64_t i = 0; i < n && fits; i++) fits = is_utf8(chunk->files[i].name, chunk->files[i].name_bytes);
+        if (!fits) error = fail(chunk, SPIKEY_DAMAGED, "the table of names is malformed");
         else if (chunk->is_chunk && !check_names(chunk)) error = fail(chunk, SPIKEY_NOT_A_CHUNK, other);
     }
     free(shared);
