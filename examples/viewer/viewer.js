@@ -14,7 +14,7 @@ let topChannel = 0, seen = 1; // channels that are seen
 let range = 0; // what the height of a channel stands for; 0: to be found
 let baselines = new Map(); // by trace
 let shown = null, shownTop = 0; // the worker's last answer, and its first trace
-let requests = 0, worker = null, name = "";
+let requests = 0, worker = null, name = "", opening = ""; // of archives
 const waiting = new Map(); // answers that are waited for
 
 // ---- the worker ----
@@ -51,7 +51,7 @@ async function open(source, title) {
   if (!worker) return;
   $("error").textContent = "";
   $("status").textContent = `Opening ${title} …`;
-  name = title;
+  opening = title;
   worker.postMessage({ open: source, wasm });
   await new Promise((resolve) => waiting.set("open", resolve));
 }
@@ -65,9 +65,11 @@ async function samples(recording, channel, from = 0, to = recordings[recording].
 
 function answered({ opened, shown: answer, samples: read, error, id }) {
   const done = waiting.get(read?.id ?? (typeof id === "string" ? id : "open"));
-  if (opened) listRecordings(opened);
-  else if (answer) return answer.id === shownRequest ? take(answer) : undefined;
-  else if (error !== undefined) failed(id === undefined || typeof id === "number" ? `${name}: ${error}` : error);
+  if (opened) {
+    name = opening;
+    listRecordings(opened);
+  } else if (answer) return answer.id === shownRequest ? take(answer) : undefined;
+  else if (error !== undefined) failed(`${id === undefined ? opening : name}: ${error}`);
   done?.(read?.values, error);
 }
 
@@ -218,7 +220,7 @@ function draw() {
   paint.textAlign = "right";
   const every = Math.max(1, Math.ceil(NAME_HEIGHT / lane));
   for (let i = Math.floor(topChannel); i < Math.min(traces.length, topChannel + seen); i++)
-    if (i % every === 0) paint.fillText(shortened(paint, traceName(traces[i]), GUTTER - 12), GUTTER - 8, (i + 0.5 - topChannel) * lane);
+    if (i % every === 0) paint.fillText(shortened(paint, traceName(traces[i]), GUTTER - 12), GUTTER - 8, Math.max(7, (i + 0.5 - topChannel) * lane));
 }
 
 // A colour that the canvas understands, of light-dark() as well.

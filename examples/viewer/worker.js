@@ -15,6 +15,14 @@ const BIN = 256; // frames of which least and most are kept for good
 const COARSE = 4 * BIN; // frames of a column from which on bins suffice
 
 let library, archive, placesOf, cache, cacheBytes, overviews, failures, blocks, newest;
+let turn = Promise.resolve();
+
+// Run tasks one after another, so that none decodes what the one before it does.
+function inTurn(task) {
+  const done = turn.then(task);
+  turn = done.catch(() => {});
+  return done;
+}
 
 // ---- sources of bytes ----
 
@@ -29,9 +37,9 @@ async function urlSource(url) {
     try {
       response = await fetch(url, options);
     } catch {
-      throw new SpikeyError(`${url} cannot be fetched: there is no such server, or it does not allow pages of other sites to read it (CORS).`);
+      throw new SpikeyError(`it cannot be fetched: there is no such server, or it does not allow pages of other sites to read it (CORS).`);
     }
-    if (!response.ok) throw new SpikeyError(`${url}: the server answers ${response.status} ${response.statusText}`);
+    if (!response.ok) throw new SpikeyError(`the server answers ${response.status} ${response.statusText}`);
     return response;
   };
   const size = Number((await get({ method: "HEAD" })).headers.get("Content-Length"));
@@ -39,7 +47,7 @@ async function urlSource(url) {
   if (!size || (await ranges(0, 1)).status !== 206) return fileSource(await (await get()).blob()); // a server without ranges
   const read = async (first, stop) => {
     const bytes = new Uint8Array(await (await ranges(first, stop)).arrayBuffer());
-    if (bytes.length !== stop - first) throw new SpikeyError(`${url}: the server sent another number of bytes than it was asked for`);
+    if (bytes.length !== stop - first) throw new SpikeyError(`the server sent another number of bytes than it was asked for`);
     return bytes;
   };
   return { size, read };
@@ -50,6 +58,7 @@ async function urlSource(url) {
 const keyOf = (part, channel) => `${part.index}:${channel}`;
 
 async function open({ open: from, wasm }) {
+  newest = undefined;
   library ??= await SpikeyLibrary.load(wasm);
   const source = typeof from === "string" ? await urlSource(from) : fileSource(from);
   const opened = await library.archive(source);
@@ -106,9 +115,10 @@ function recall(key) {
 }
 
 // Decode these places of a block, and with them what is decoded along with them.
-async function decode(block, places) {
-  const { offset, bytes } = places[0][0];
-  const packed = await archive.source.read(offset, offset + bytes);
+async function decode(block, wantedPlaces) {
+  const places = wantedPlaces.filter((place) => !cache.has(keyOf(...place)) && !failures.has(keyOf(...place)));
+  if (!places.length) return;
+  const { offset, bytes } = places[0][0], packed = await archive.source.read(offset, offset + bytes);
   if (!blocks.has(block)) blocks.set(block, archive.groups(block));
   const groups = blocks.get(block), all = placesOf.get(block);
   const wanted = new Set(places.map(([part, channel]) => groups[part.position + channel]));
@@ -157,7 +167,6 @@ function summary(recording, channel, first, step, columns) {
 
 async function show({ id, traces, first, last, columns }) {
   newest = id;
-  const opened = archive;
   const step = Math.max(1, (last - first) / columns);
   if (step === 1) {
     last = Math.ceil(last) + 1;
@@ -180,20 +189,21 @@ async function show({ id, traces, first, last, columns }) {
   post();
   for (const [block, places] of missing) {
     await new Promise((resolve) => setTimeout(resolve)); // a newer view may have come
-    if (newest !== id || archive !== opened) return;
-    await decode(block, places);
+    await inTurn(() => newest === id && decode(block, places));
+    if (newest !== id) return;
     left--;
     failed ||= places.map((place) => failures.get(keyOf(...place))).find(Boolean) ?? "";
-    if (newest === id) post();
+    post();
   }
 }
 
 // Samples as they are.
 async function read({ id, recording, channel, first, last }) {
-  const pieces = [];
+  const pieces = [], opened = archive;
   for (const part of partsOf(recording, first, last)) {
     const key = keyOf(part, channel);
-    if (!cache.has(key)) await decode(part.block, [[part, channel]]);
+    await inTurn(() => archive === opened && decode(part.block, [[part, channel]]));
+    if (archive !== opened) throw new SpikeyError("another archive was opened");
     if (!cache.has(key)) throw new SpikeyError(failures.get(key));
     pieces.push(cache.get(key).subarray(Math.max(0, first - part.first), Math.max(0, last - part.first)));
   }
@@ -209,7 +219,7 @@ async function read({ id, recording, channel, first, last }) {
 
 onmessage = async ({ data }) => {
   try {
-    if (data.open) await open(data);
+    if (data.open) await inTurn(() => open(data));
     else if (data.view) await show(data.view);
     else await read(data.samples);
   } catch (error) {

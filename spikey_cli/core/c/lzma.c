@@ -209,7 +209,7 @@ static int take_all(decoder *of, spikey_reader *in, int64_t most, spikey_inflate
         if (n > most - out->n) return SPIKEY_BEYOND_MEMORY;
         if (n > out->room - out->n) {
             int64_t room = least(greatest(2 * out->room, out->n + n), most);
-            uint8_t *memory = realloc(out->memory, (size_t)room);
+            uint8_t *memory = (uint64_t)room > SIZE_MAX ? 0 : realloc(out->memory, (size_t)room);
             if (!memory) return SPIKEY_NO_MEMORY;
             out->memory = memory;
             out->room = room;

@@ -39,7 +39,7 @@ static void decode(const spikey_archive *archive, const uint8_t *data, const spi
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
-    const spikey_limits limits = {1 << 22, 256, 0, 0};
+    const spikey_limits limits = {1 << 22, 32, 0, 0};
     const int64_t size = (int64_t)n;
     int64_t front_bytes = 0, end_bytes = 0;
     const char *reason;
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         if (spikey_recording(archive, i, &own) || (int64_t)strlen(own.name) > own.name_bytes) abort();
     spikey_part_info part;
     const int64_t n_parts = spikey_parts(archive);
-    for (int64_t i = 0; i < n_parts; i += n_parts / 8 + 1) {
+    for (int64_t i = 0; i < n_parts; i += n_parts / 4 + 1) {
         if (spikey_part(archive, i, &part) || part.block_offset + part.block_bytes > size) abort();
         int32_t *groups = calloc((size_t)spikey_positions(archive, part.block), sizeof *groups);
         if (!groups) abort();
