@@ -7,11 +7,12 @@ to.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from h5py import h5, h5a, h5d, h5g, h5i, h5l, h5o, h5p, h5r, h5s, h5t
+from h5py import h5, h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5p, h5r, h5s, h5t
 
 from ..errors import InputError
 from ..system import signals
@@ -111,7 +112,9 @@ class Copy:
         if item is None:
             return type(reference)()
         if address(item) not in self._copies:
-            raise InputError("a reference leads to an object that no link leads to, which cannot be copied")
+            raise InputError(
+                f"{self._source.filename}: a reference leads to an object that no link leads to, which cannot be copied"
+            )
         path = _path(self._copies[address(item)])
         if not isinstance(reference, h5r.RegionReference):
             return h5r.create(self._target.id, path, h5r.OBJECT)
@@ -215,7 +218,8 @@ def _path(item: Any) -> bytes:
 
 
 def _text(item: Any) -> str:
-    return _path(item).decode(errors="replace")
+    """Return the file and the path of an object, for an error message."""
+    return f"{os.fsdecode(h5f.get_name(item))}: {_path(item).decode(errors='replace')}"
 
 
 def _links(group: Any) -> Iterator[tuple[bytes, Any]]:
@@ -352,4 +356,4 @@ def _slabs(item: Any) -> Iterator[bytes]:
 
 def _require(condition: bool, item: Any) -> None:
     if not condition:
-        raise InputError(f"the copy of {_text(item)} differs from the original; please report it")
+        raise InputError(f"{_text(item)} differs from its copy; please report it")

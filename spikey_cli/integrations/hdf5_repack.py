@@ -115,15 +115,11 @@ def repack(
     file = FileSource(Path(source))
     before = file.status()
     options = Spikey(coder, preset)
+    whole = WholeFile(Path(target), force=force)
     try:
-        original = h5py.File(file.path, "r", rdcc_nbytes=_CACHE_BYTES)
-    except FAULTS as error:
-        raise InputError(f"{file}: cannot be read as HDF5: {error}; {READABLE}") from error
-    with original, open_workers(workers) as pool:
-        chosen = _chosen(original, file, datasets, undo)
-        writer = _Writer(file, options, undo, pool, sum(2 * data.nbytes for data in chosen.values()), progress)
-        whole = WholeFile(Path(target), force=force)
-        try:
+        with _opened(file) as original, open_workers(workers) as pool:
+            chosen = _chosen(original, file, datasets, undo)
+            writer = _Writer(file, options, undo, pool, sum(2 * data.nbytes for data in chosen.values()), progress)
             try:
                 with _created(whole.temporary, original) as made:
                     Copy(original, made, {*chosen}).make(writer.write)
@@ -135,15 +131,22 @@ def repack(
                     }
             except FAULTS as error:
                 raise InputError(f"{file}: cannot be copied to {target}: {error}; {READABLE}, and the disk") from error
-            except InputError as error:
-                raise error.within(file) from error
-            _copy_user_block(file, original.userblock_size, whole.temporary)
-            if file.status() != before:
-                raise InputError(f"{file}: changed while it was copied; try again when no other program writes to it")
-            whole.commit()
-        finally:
-            whole.discard()
+            user_block = original.userblock_size
+        _copy_user_block(file, user_block, whole.temporary)
+        if file.status() != before:
+            raise InputError(f"{file}: changed while it was copied; try again when no other program writes to it")
+        whole.commit()
+    finally:
+        whole.discard()
     return Repacked(sizes, (before.size, Path(target).stat().st_size))
+
+
+def _opened(file: FileSource) -> Any:
+    """Open an HDF5 file. Raises InputError."""
+    try:
+        return h5py.File(file.path, "r", rdcc_nbytes=_CACHE_BYTES)
+    except FAULTS as error:
+        raise InputError(f"{file}: cannot be read as HDF5: {error}; {READABLE}") from error
 
 
 def _created(path: Path, original: Any) -> Any:
