@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -146,6 +147,21 @@ def test_encode_chunk_encodes_in_the_core(monkeypatch: pytest.MonkeyPatch) -> No
             encode_chunk(array, **options)
     with pytest.raises(NameError):
         encode_chunk(array / 7)
+
+
+def test_threads_encode_at_the_same_time() -> None:
+    random = np.random.default_rng(8)
+    samples = [recorded(random, 800, channels) for channels in (1, 2, 5, 8)] * 2
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(encode_chunk, samples)) == list(map(encode_chunk, samples))
+
+
+def test_values_that_are_far_apart() -> None:
+    """Integers of 24 bits, of which few occur: each channel has a table of them in vain."""
+    random = np.random.default_rng(9)
+    round_trip(random.integers(0, 1 << 24, (60, 9)).astype("<i4"))
+    steps = np.unique(random.integers(0, 1 << 23, 30)).astype("<i4")
+    round_trip(steps[random.integers(0, steps.size, (2000, 2))])
 
 
 def test_other_arrays_are_refused() -> None:

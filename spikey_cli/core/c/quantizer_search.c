@@ -4,6 +4,7 @@
 #include "encoder.h"
 
 enum {
+    PAGE = 1 << 10,
     PALETTE_SPARSITY = 4,
     PALETTE_FRAMES = 64,   /* that share each value of a channel's palette, at least */
     COMPARED = 1 << 10,    /* frames by which a copy is looked for */
@@ -12,24 +13,58 @@ enum {
 
 /* The values of some samples. */
 typedef struct {
-    uint8_t *seen; /* of each value from the lowest of the samples' type on */
+    uint8_t *seen, *pages; /* of each value from the lowest of the samples' type on; of each PAGE of them */
     int32_t lowest, highest, low, high; /* of the type; of these samples */
 } values;
+
+static int make_values(values *of, int32_t lowest, int32_t highest) {
+    const int64_t n_pages = ((int64_t)highest - lowest) / PAGE + 1;
+    of->lowest = of->high = lowest, of->highest = of->low = highest;
+    of->seen = spikey_room(n_pages, PAGE + 1); /* pages that no sample touches take no memory */
+    of->pages = of->seen ? of->seen + n_pages * PAGE : 0;
+    return of->seen ? SPIKEY_OK : SPIKEY_NO_MEMORY;
+}
 
 static void add_values(values *of, const int32_t *integers, int64_t n) {
     int32_t low = of->low, high = of->high;
     for (int64_t i = 0; i < n; i++) {
+        const int32_t at = integers[i] - of->lowest;
         low = integers[i] < low ? integers[i] : low;
         high = integers[i] > high ? integers[i] : high;
+        of->seen[at] = of->pages[at / PAGE] = 1;
     }
     of->low = low, of->high = high;
-    spikey_mark(integers, SPIKEY_INT32, n, of->lowest, of->seen, of->highest - of->lowest + 1);
 }
 
 static int64_t count_values(const values *of) {
     int64_t count = 0;
-    for (int64_t i = (int64_t)of->low - of->lowest; i <= of->high - of->lowest; i++) count += of->seen[i];
+    for (int64_t page = (of->low - of->lowest) / PAGE; of->low <= of->high && page <= (of->high - of->lowest) / PAGE; page++)
+        for (int64_t i = page * PAGE; of->pages[page] && i < (page + 1) * PAGE; i++) count += of->seen[i];
     return count;
+}
+
+/* The next value from `value` on; above the highest one if there is none. */
+static int32_t next_value(const values *of, int32_t value) {
+    while (value <= of->high) {
+        const int32_t at = value - of->lowest, stop = (at / PAGE + 1) * PAGE;
+        const uint8_t *found = of->pages[at / PAGE] ? memchr(of->seen + at, 1, (size_t)(stop - at)) : 0;
+        if (found) return (int32_t)(found - of->seen) + of->lowest;
+        value = of->lowest + stop;
+    }
+    return value;
+}
+
+/* Move all values into others. */
+static void move_values(values *from, values *to) {
+    for (int64_t page = (from->low - from->lowest) / PAGE; from->low <= from->high && page <= (from->high - from->lowest) / PAGE; page++) {
+        if (!from->pages[page]) continue;
+        for (int64_t i = page * PAGE; i < (page + 1) * PAGE; i++) to->seen[i] |= from->seen[i];
+        memset(from->seen + page * PAGE, 0, PAGE);
+        to->pages[page] = 1, from->pages[page] = 0;
+    }
+    to->low = from->low < to->low ? from->low : to->low;
+    to->high = from->high > to->high ? from->high : to->high;
+    from->low = from->highest, from->high = from->lowest;
 }
 
 static spikey_channel identity_of(int integer_bytes) {
@@ -61,13 +96,10 @@ static int find_quantizer(const values *of, int integer_bytes, int64_t count, sp
         found->kind = N1, found->size = 1024;
         return SPIKEY_OK;
     }
-    const uint8_t *seen = of->seen + ((int64_t)of->low - of->lowest);
-    int32_t step = 0, least_gap = INT32_MAX, last = 0;
-    for (int32_t i = 1; i < span && least_gap > 1; i++) {
-        if (!seen[i]) continue;
-        least_gap = (int32_t)least(least_gap, i - last);
-        step = divisor_of(i - last, step);
-        last = i;
+    int32_t step = 0, least_gap = INT32_MAX;
+    for (int32_t last = of->low, next; least_gap > 1 && (next = next_value(of, last + 1)) <= of->high; last = next) {
+        least_gap = (int32_t)least(least_gap, next - last);
+        step = divisor_of(next - last, step);
     }
     if (least_gap > 1 && step > 1) {
         *found = (spikey_channel){.kind = STEP, .offset = of->low, .step = step, .size = (int32_t)(span - 1) / step + 1};
@@ -75,8 +107,7 @@ static int find_quantizer(const values *of, int integer_bytes, int64_t count, sp
         *found = (spikey_channel){.kind = PALETTE, .offset = of->low, .step = 1, .size = (int32_t)count};
         found->values = spikey_room(count, sizeof *found->values);
         if (!found->values) return SPIKEY_NO_MEMORY;
-        for (int32_t i = 0, k = 0; i < span; i++)
-            if (seen[i]) found->values[k++] = of->low + i;
+        for (int32_t value = of->low, k = 0; k < count; value = next_value(of, value + 1)) found->values[k++] = value;
     }
     return SPIKEY_OK;
 }
@@ -190,24 +221,19 @@ static int survey_all(spikey_encoder *of, const values *seen, int64_t channel, c
 /* Find candidates for quantizers of channels, and the values of all samples. */
 static int survey(spikey_encoder *of, candidate *what, values *all) {
     const spikey_source *source = &of->source;
-    const int64_t n_seen = (int64_t)all->highest - all->lowest + 1;
     const int64_t piece = least(source->frames, greatest(1, PIECE_BYTES / (source->channels * source->sample_bytes)));
-    values own = *all;
+    values own;
     if (source->channels > 1) TRY(find_copies(of, piece));
     spikey_fourier fourier;
     int error = spikey_fourier_new(&fourier, SPIKEY_SPECTRUM);
-    own.seen = spikey_room(n_seen, 1);
-    if (!own.seen) error = SPIKEY_NO_MEMORY;
+    if (make_values(&own, all->lowest, all->highest)) error = SPIKEY_NO_MEMORY;
     for (int64_t i = 0; i < source->channels && !error; i++) {
-        own.low = own.highest, own.high = own.lowest;
         add_channel(of, &own, i, 0, piece);
         if (of->own[i].kind == COPY) what[i] = is_copy(source, i, &of->own[i], piece, source->frames) ? COPIED : OF_ALL;
         else error = survey_piece(of, &fourier, &own, i, piece, &what[i]);
         add_channel(of, &own, i, piece, source->frames);
         if (!error) error = survey_all(of, &own, i, &what[i]);
-        all->low = own.low < all->low ? own.low : all->low;
-        all->high = own.high > all->high ? own.high : all->high;
-        for (int64_t k = (int64_t)own.low - own.lowest; k <= own.high - own.lowest; k++) all->seen[k] |= own.seen[k], own.seen[k] = 0;
+        move_values(&own, all);
     }
     spikey_fourier_free(&fourier);
     free(own.seen);
@@ -269,12 +295,12 @@ int spikey_find_quantizers(spikey_encoder *of) {
     const spikey_source *source = &of->source;
     const spikey_channel identity = identity_of(source->integer_bytes);
     const int64_t room = greatest(LEAST_TABLE, source->frames * source->channels * source->sample_bytes / 16) / 2;
-    values all = {.lowest = identity.offset, .highest = identity.offset + identity.size - 1};
-    all.low = all.highest, all.high = all.lowest;
+    values all;
     candidate *what = spikey_room(source->channels, sizeof *what);
-    all.seen = spikey_room(identity.size, 1);
-    int error = what && all.seen ? survey(of, what, &all) : SPIKEY_NO_MEMORY, failed = 0;
-    if (!error) error = find_quantizer(&all, source->integer_bytes, source->frames ? count_values(&all) : 0, &of->whole);
+    int error = make_values(&all, identity.offset, identity.offset + identity.size - 1), failed = 0;
+    if (!what) error = SPIKEY_NO_MEMORY;
+    if (!error) error = survey(of, what, &all);
+    if (!error) error = find_quantizer(&all, source->integer_bytes, count_values(&all), &of->whole);
     /* those that the directory has room for: it stands twice in a chunk */
     for (int way = 0, fits = 0; !error && !fits && way < 4; way++) {
         const spikey_channel *whole = way < 2 ? &of->whole : &identity;

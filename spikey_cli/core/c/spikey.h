@@ -87,9 +87,10 @@ SPIKEY_API size_t spikey_bound(const spikey_array *array);
  * bytes. The array's type, shape, is_fortran and bytes count, as spikey_describe gives them. `n` becomes the length of the
  * chunk, also if there is too little room. The array must not change meanwhile. SPIKEY_UNSUPPORTED: of other arrays, and of
  * integers that span more than 24 bits. Beside array and chunk it takes memory for another chunk and for at most 2**24
- * samples, about 16 bytes each. */
+ * samples at a time, 16 bytes each at most. */
 SPIKEY_API int spikey_encode(const void *memory, const spikey_array *array, const spikey_encoding *encoding, void *chunk,
                              size_t room, size_t *n, const char **reason);
+
 /* ---- archives: traces of any recordings, block by block ----
  *
  * The caller fetches bytes, of a file or from a server, when the functions say which:
