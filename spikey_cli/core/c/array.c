@@ -64,7 +64,10 @@ static inline int is_below(const spikey_source *source, uint64_t a, uint64_t b) 
 
 static inline int32_t integer_of(const spikey_source *source, uint64_t item) {
     uint64_t away = item - source->base;
-    if (source->step > 1 || source->integer_bytes == 3) return (int32_t)((int64_t)away / (int64_t)source->step);
+    if (source->step > 1 || source->integer_bytes == 3) {
+        const int64_t integer = (int64_t)away / (int64_t)source->step, half = (int64_t)1 << (8 * source->integer_bytes - 1);
+        return (int32_t)least(greatest(integer, -half), half - 1); /* beyond it if another thread changes the array */
+    }
     return source->integer_bytes == 1 ? (int32_t)away : (int32_t)(int16_t)(uint16_t)away;
 }
 
