@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.archive_builder import Content
+from support.archive_mutator import mutated
 from support.browser import Browser, find_browser
-from support.c_archive import Recording, expected_of
+from support.c_archive import CError, Recording, expected_of, read
 from support.paths import EXAMPLES, GOLDEN
 from support.recordings import neural, wav_bytes
 from support.web_server import WebServer
@@ -149,34 +151,54 @@ def test_errors_are_told(page: Path) -> None:
             assert text in text_of(browser, "error")
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
-def test_the_library_in_node(page: Path) -> None:
-    script = """
+IN_NODE = """
 const fs = require("fs"), crypto = require("crypto"), [, wasm, module, ...paths] = process.argv;
-const { SpikeyLibrary } = require(module);
-(async () => {
-  const library = await SpikeyLibrary.load(fs.readFileSync(wasm)), all = {};
-  for (const path of paths) {
-    const data = fs.readFileSync(path), read = async (first, stop) => data.subarray(first, stop);
-    const archive = await library.archive({ size: data.length, read });
-    all[path] = archive.recordings.filter((own) => own.type).map((own) => {
+const { SpikeyError, SpikeyLibrary } = require(module);
+
+async function digests(library, path) {
+  const data = fs.readFileSync(path), read = async (first, stop) => data.subarray(first, stop);
+  const archive = await library.archive({ size: data.length, read });
+  try {
+    return archive.recordings.filter((own) => own.type).map((own) => {
       const digest = crypto.createHash("sha256");
       for (let channel = 0; channel < own.channels; channel++)
-        for (const part of own.parts.sort((a, b) => a.first - b.first)) {
+        for (const part of own.parts) {
           const block = data.subarray(part.offset, part.offset + part.bytes);
           digest.update(archive.decode(part.block, block, [[part, channel]])[0]);
         }
       return [own.name, own.rate, digest.digest("hex")];
     });
+  } finally {
     archive.close();
   }
+}
+
+(async () => {
+  const library = await SpikeyLibrary.load(fs.readFileSync(wasm)), all = {};
+  for (const path of paths)
+    all[path] = await digests(library, path).catch((error) => {
+      if (!(error instanceof SpikeyError)) throw error;
+      return error.message;
+    });
   console.log(JSON.stringify(all));
 })();
 """
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_the_library_in_node(page: Path, tmp_path: Path) -> None:
+    """It reads and refuses what the library as native code does, where sizes have 32 bits."""
     paths = [page / f"{name}.spk" for name in [*ARCHIVES, "probe"]]
-    done = subprocess.run(
-        ["node", "-e", script, page / "spikey.wasm", VIEWER / "archive.js", *paths], check=True, capture_output=True
-    )
-    read = json.loads(done.stdout)
+    contents = [Content.of(page / f"{name}.spk") for name in ARCHIVES]
+    for seed in range(60):
+        paths.append(tmp_path / f"{seed}.spk")
+        paths[-1].write_bytes(mutated(contents[seed % len(contents)], np.random.default_rng(seed)))
+    command = ["node", "-e", IN_NODE, page / "spikey.wasm", VIEWER / "archive.js", *paths]
+    actual = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     for path in paths:
-        assert read[str(path)] == digests_of(expected_of(path)), path
+        try:
+            expected: object = digests_of(read(path))
+        except CError as error:
+            expected = error.args[1]
+        assert actual[str(path)] == expected, path
+    assert all(actual[str(path)] == digests_of(expected_of(path)) for path in paths[: len(ARCHIVES)])
