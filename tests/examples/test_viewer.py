@@ -24,7 +24,15 @@ from support.web_server import WebServer
 import spikey_cli
 
 VIEWER = EXAMPLES / "viewer"
-ARCHIVES = ["rice-session", "range-widths", "range-scaled", "range-records", "range-blocks", "huffman-probe"]
+ARCHIVES = [
+    "rice-session",
+    "range-widths",
+    "range-scaled",
+    "range-records",
+    "range-blocks",
+    "huffman-probe",
+    "chunk-samples",
+]
 
 pytestmark = [
     pytest.mark.slow,
