@@ -290,13 +290,13 @@ INLINE void follow_scale(spikey_state *state) {
 /* Add lanes to those of the first of as many channels (1, 2, 4 or 8) as stand side by side, in the order of lanes. */
 INLINE fvec add_beside(fvec sum, fvec row, int at_once) {
     for (int first = 0; first < LANES; first += at_once) {
-        wasm x = {(vec)row};
-        v128_t a = x.half[0], b = x.half[1];
+        wasm x = {(vec)row}, next = {.half = {x.half[1], x.half[0]}};
         sum += row;
-        if (at_once == 1) a = wasm_i32x4_shuffle(x.half[0], x.half[1], 1, 2, 3, 4), b = wasm_i32x4_shuffle(x.half[1], x.half[0], 1, 2, 3, 4);
-        else if (at_once == 2) a = wasm_i32x4_shuffle(x.half[0], x.half[1], 2, 3, 4, 5), b = wasm_i32x4_shuffle(x.half[1], x.half[0], 2, 3, 4, 5);
-        else a = x.half[1], b = x.half[0];
-        row = (fvec)((wasm){.half = {a, b}}).all;
+        for (int i = 0; i < 2 && at_once < 4; i++) {
+            const v128_t a = x.half[i], b = x.half[1 - i];
+            next.half[i] = at_once == 1 ? wasm_i32x4_shuffle(a, b, 1, 2, 3, 4) : wasm_i32x4_shuffle(a, b, 2, 3, 4, 5);
+        }
+        row = (fvec)next.all;
     }
     return sum;
 }

@@ -10,10 +10,13 @@ INLINE void pairs_of(const int16_t *a, const int16_t *b, vec *x, vec *y) {
     *x = (vec)_mm256_unpacklo_epi16(p, q);
     *y = (vec)_mm256_unpackhi_epi16(p, q);
 #elif defined(__wasm_simd128__)
-    v128_t p = wasm_v128_load(a), q = wasm_v128_load(b), r = wasm_v128_load(a + 8), s = wasm_v128_load(b + 8);
-    wasm first = {.half = {wasm_i16x8_shuffle(p, q, 0, 8, 1, 9, 2, 10, 3, 11), wasm_i16x8_shuffle(p, q, 4, 12, 5, 13, 6, 14, 7, 15)}};
-    wasm second = {.half = {wasm_i16x8_shuffle(r, s, 0, 8, 1, 9, 2, 10, 3, 11), wasm_i16x8_shuffle(r, s, 4, 12, 5, 13, 6, 14, 7, 15)}};
-    *x = first.all, *y = second.all;
+    vec *const pairs[] = {x, y};
+    for (int i = 0; i < 2; i++) {
+        const v128_t p = wasm_v128_load(a + LANES * i), q = wasm_v128_load(b + LANES * i);
+        const v128_t low = wasm_i16x8_shuffle(p, q, 0, 8, 1, 9, 2, 10, 3, 11);
+        const v128_t high = wasm_i16x8_shuffle(p, q, 4, 12, 5, 13, 6, 14, 7, 15);
+        *pairs[i] = (wasm){.half = {low, high}}.all;
+    }
 #else
     for (int i = 0; i < LANES; i++) {
         (*x)[i] = (int32_t)((uint32_t)(uint16_t)a[i] | (uint32_t)(uint16_t)b[i] << 16);
