@@ -8,13 +8,10 @@ runs, unless stated otherwise.
 
 from __future__ import annotations
 
-import cProfile
 import importlib.util
 import json
 import multiprocessing
-import pstats
 import time
-import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -36,17 +33,6 @@ Result = TypeVar("Result")
 
 N_CHUNKS, ROUNDS = 16, 10
 N_PIECES, PIECE_SECONDS, PIECE_CHANNELS = 20, 0.1, 4
-
-STAGES = {
-    "finding the quantizer (`QuantizerSearch`)": ("quantizer.py", ("add", "quantizer")),
-    "residuals": ("residual.py", ("residuals",)),
-    "finding references": ("discovery.py", ("find_topology",)),
-    "samples to codes": ("quantizer.py", ("to_codes",)),
-    "gains of lanes": ("gain.py", ("lane_gains",)),
-    "steps: prediction, coding, adaptation": ("coding_state.py", ("take",)),
-    "checksums": ("archive.py", ("update",)),
-}
-"""Name of a stage of encoding -> module and functions whose time it is; decoding is one call of the core."""
 
 
 def recording_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndarray:
@@ -135,35 +121,6 @@ def print_pieces(recording: np.ndarray, seconds: float) -> None:
             click.echo(f"| {length:.3g} s x {width} | {name} | {ratio:.3f} | {1000 * spent / N_PIECES:.1f} |")
 
 
-def shares(work: Callable[[], object], runs: int = 20) -> dict[str, float]:
-    """Share of each stage in the time of `work`."""
-    profile = cProfile.Profile()
-    profile.enable()
-    for _ in range(runs):
-        work()
-    profile.disable()
-    stats = pstats.Stats(profile)
-    spent = dict.fromkeys(STAGES, 0.0)
-    for (path, _, name), (*_, cumulative, _) in stats.stats.items():  # type: ignore[attr-defined]
-        for stage, (module, names) in STAGES.items():
-            if Path(path).name == module and name in names:
-                spent[stage] += cumulative
-    total = stats.total_tt  # type: ignore[attr-defined]
-    spent["everything else"] = total - sum(spent.values())
-    return {stage: seconds / total for stage, seconds in spent.items()}
-
-
-def print_shares(chunk: np.ndarray) -> None:
-    """Print the share of each stage."""
-    click.echo(f"\nEncoding a chunk of {len(chunk):,} frames of {chunk.shape[1]} channels, range coder:\n")
-    click.echo("| time spent on | encode |")
-    click.echo("|---|---|")
-    for stage, share in shares(lambda: encode_chunk(chunk)).items():
-        if not share:
-            raise SystemExit(f"{stage}: no time was measured; update the functions in STAGES")
-        click.echo(f"| {stage} | {100 * share:.0f}% |")
-
-
 def print_edge(chunk: np.ndarray) -> None:
     """Print the cost of the padding that Zarr adds at the edge of an array."""
     third = chunk[: len(chunk) // 3]
@@ -177,15 +134,26 @@ def print_edge(chunk: np.ndarray) -> None:
     )
 
 
+def growth(work: Callable[..., object], *arguments: object) -> int:
+    """Bytes by which the memory of this process grows at most during `work`; on Linux."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak becomes what is used now
+    before = _peak()
+    work(*arguments)
+    return _peak() - before
+
+
+def _peak() -> int:
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
 def print_memory(chunk: np.ndarray) -> None:
-    """Print the memory that coding a chunk takes, without the chunk itself."""
+    """Print the memory that coding a chunk takes, beside the chunk itself."""
     ratios = []
-    data = encode_chunk(chunk)
-    for work in (lambda: encode_chunk(chunk), lambda: decode_chunk(data)):
-        tracemalloc.start()
-        work()
-        ratios.append(tracemalloc.get_traced_memory()[1] / chunk.nbytes)
-        tracemalloc.stop()
+    for work, given in ((encode_chunk, chunk), (decode_chunk, encode_chunk(chunk))):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            pool.submit(encode_chunk, chunk[:10]).result()  # imports, and the model
+            ratios.append(pool.submit(growth, work, given).result() / chunk.nbytes)
     click.echo("Encoding takes up to {:.1f} times its size in memory, decoding {:.1f} times.".format(*ratios))
 
 
@@ -253,7 +221,6 @@ def main(
     click.echo("\nAll chunks were restored.")
     print_pieces(np.ascontiguousarray(recording[:, : widths[0]]), time_s)
     chunk = np.ascontiguousarray(recording[: min(30_000, max(lengths)), : widths[0]])
-    print_shares(chunk)
     print_edge(chunk)
     print_memory(chunk)
     print_scaling(chunk)
