@@ -137,6 +137,7 @@ def recordings_of_the_pages(tmp_path: Path, samples: np.ndarray, monkeypatch: py
         with h5py.File("session.nwb", "w") as file:
             data = file.create_dataset("acquisition/ElectricalSeries/data", data=samples)
             data.attrs.update({"conversion": 1.95e-7, "offset": 0.0, "unit": "volts"})
+            data.parent.attrs["neurodata_type"] = "ElectricalSeries"
             file.create_dataset("acquisition/ElectricalSeries/starting_time", data=0.0).attrs["rate"] = 30_000.0
 
 
@@ -163,5 +164,5 @@ def test_the_commands_of_the_page_run(recordings_of_the_pages, samples):
 def test_the_commands_of_the_readme_for_each_kind_of_recording_run(recordings_of_the_pages):
     table = re.findall(r"^\| .* \| `spikey (.*)` \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     commands = [shlex.split(line) for line in table if "<" not in line and "s3:" not in line]  # in others
-    assert len(commands) == 7
+    assert len(commands) == 8
     run_examples(commands)
