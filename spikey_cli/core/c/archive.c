@@ -15,14 +15,8 @@ struct spikey_archive {
     int64_t *position;      /* of each part */
 };
 
-static int explain(const spikey_chunk *chunk, int error, const char **reason) {
-    if (reason) *reason = error ? (chunk->reason ? chunk->reason : spikey_error_text(error)) : 0;
-    return error;
-}
-
 static int begin(spikey_chunk *chunk, int64_t bytes, const spikey_limits *limits) {
-    static const spikey_limits usual = {64 << 20, 8192, INT32_MAX, 0};
-    chunk->limits = limits ? *limits : usual;
+    chunk->limits = spikey_limits_of(limits);
     chunk->limits.expected = 0;
     chunk->n = bytes;
     if (chunk->limits.memory < 0 || chunk->limits.expansion < 0 || chunk->limits.memory > (int64_t)(SIZE_MAX / 4))
@@ -45,7 +39,7 @@ int spikey_ends(const void *header, const void *trailer, int64_t bytes, int64_t 
     if (!chunk) return SPIKEY_NO_MEMORY;
     int error = find_ends(chunk, header, trailer, bytes, 0);
     *front = chunk->n_front, *end = chunk->n_end;
-    explain(chunk, error, reason);
+    spikey_explain(chunk, error, reason);
     free(chunk);
     return error;
 }
@@ -119,7 +113,7 @@ int spikey_open(const void *front, size_t n_front, const void *end, size_t n_end
     spikey_float_mode before = spikey_begin_exact();
     int error = open_archive(of, front, n_front, end, n_end, bytes, limits);
     spikey_end_exact(before);
-    explain(&of->chunk, error, reason);
+    spikey_explain(&of->chunk, error, reason);
     if (!error) return error;
     spikey_close(of);
     *archive = 0;
@@ -174,7 +168,7 @@ int spikey_groups(const spikey_archive *archive, int64_t block, int32_t *groups,
         first += n;
     }
     free(coded);
-    return explain(&chunk, error, reason);
+    return spikey_explain(&chunk, error, reason);
 }
 
 int spikey_decode_block(const spikey_archive *archive, int64_t block, const void *bytes, size_t n, void *const *memory,
@@ -182,9 +176,9 @@ int spikey_decode_block(const spikey_archive *archive, int64_t block, const void
     if (spikey_positions(archive, block) < 0) return SPIKEY_BAD_ARGUMENT;
     spikey_chunk chunk = archive->chunk;
     if ((int64_t)n != chunk.block_bytes[block])
-        return explain(&chunk, fail(&chunk, SPIKEY_BAD_ARGUMENT, "a block was given with another number of bytes"), reason);
+        return spikey_explain(&chunk, fail(&chunk, SPIKEY_BAD_ARGUMENT, "a block was given with another number of bytes"), reason);
     spikey_float_mode before = spikey_begin_exact();
     int error = spikey_decode_positions(&chunk, block, bytes, (int64_t)n, memory);
     spikey_end_exact(before);
-    return explain(&chunk, error, reason);
+    return spikey_explain(&chunk, error, reason);
 }

@@ -79,6 +79,21 @@ typedef struct {
     int32_t file, coding_pass, lag, n_earlier, n_later, earlier[SPIKEY_MAX_REFERENCES], later[SPIKEY_MAX_LATER];
 } spikey_channel;
 
+/* The largest integer up to x / y, y above 0. */
+static inline int64_t floor_of(int64_t x, int64_t y) { return x / y - (x % y < 0); }
+
+/* A point of a lattice; and the number of the last one up to x. */
+static inline int64_t point_of(const spikey_channel *lattice, int64_t number) {
+    return floor_of(2 * (lattice->numerator * number + lattice->shift) + lattice->denominator, 2 * lattice->denominator);
+}
+
+static inline int64_t number_of(const spikey_channel *lattice, int64_t x) {
+    return floor_of((2 * x + 1) * lattice->denominator - 2 * lattice->shift - 1, 2 * lattice->numerator);
+}
+
+/* Value of a code of the quantizer n1. */
+static inline int32_t n1_value(int32_t code) { return (65535 * code - 1023 * 32768) / 1023; }
+
 /* A file; or a group of a file of records, behind its file, which stands for the kept numbers. */
 typedef struct {
     int type;       /* of its samples; 0: verbatim; RECORDS: kept numbers */
@@ -153,13 +168,22 @@ void *spikey_room(int64_t n, size_t size);
 /* lzma.c: unpack raw LZMA2 as spikey_inflate inflates */
 int spikey_unpack_lzma(const uint8_t *from, int64_t n, int64_t most, spikey_inflated *out);
 
+/* How a stream holds what it does; see docs/format.md, Streams. */
+enum { PACKED, CODED, STORED, XZ, ESCAPED_PACKED, ESCAPED_CODED, SPLIT, ESCAPED_SPLIT, NUMBERS, FRAMES };
+
 /* open.c: all but the blocks, from chunk->front and chunk->end; and the bytes that these take of an archive of n bytes */
-enum { SPIKEY_HEADER = 40, SPIKEY_TRAILER = 56 };
+enum { SPIKEY_HEADER = 40, SPIKEY_BLOCK_HEADER = 24, SPIKEY_TRAILER = 56 };
 #define SPIKEY_MAGIC "\x89SPK\r\n\x1a\n"
 int spikey_find_ends(spikey_chunk *chunk, const uint8_t *header, const uint8_t *trailer);
 int spikey_read_archive(spikey_chunk *chunk);
 int spikey_make_network(spikey_chunk *chunk);
 void spikey_free_archive(spikey_chunk *chunk);
+
+/* The limits that a caller gave, or the defaults. */
+spikey_limits spikey_limits_of(const spikey_limits *limits);
+
+/* Tell the caller, unless `reason` is NULL, what is wrong, or NULL; returns the error. */
+int spikey_explain(const spikey_chunk *chunk, int error, const char **reason);
 
 /* directory.c */
 extern const char spikey_dictionary[]; /* of the deflated tables */

@@ -128,16 +128,6 @@ static void find_padding(spikey_source *source, int is_flat) {
     source->frames = frames, source->channels = channels;
 }
 
-static uint64_t divisor_of(uint64_t a, uint64_t b) {
-    while (b) {
-        uint64_t rest = a % b;
-        a = b, b = rest;
-    }
-    return a;
-}
-
-static int64_t floor_of(int64_t x, int64_t y) { return x / y - (x % y < 0); } /* x / y, y above 0 */
-
 /* Choose base and step of integers that span more than 16 bits; 0 if there are none. */
 static int find_scaling(spikey_source *source, int64_t low, int64_t high) {
     uint64_t step = 0;

@@ -5,8 +5,6 @@
 
 #include "archive.h"
 
-enum { HEADER = 24, STORED = 2, NUMBERS = 8, FRAMES = 9 };
-
 /* The file that is expected next in a block: see docs/format.md, Block. */
 typedef struct {
     int64_t *seen, *pending; /* of each file: the block that last had it, from 1; the next of those linked with it */
@@ -126,7 +124,7 @@ static int copy_bytes(spikey_chunk *chunk, const spikey_file *file, int64_t fram
         return fail(chunk, SPIKEY_UNSUPPORTED, "it holds numbers of several fields, which are not decoded here");
     if (stream->method == NUMBERS && file->type == RECORDS)
         return spikey_unpack_numbers(chunk, file, stream->bytes, stream->n, frames / file->unit, to);
-    if (stream->method == 3 && file->type != RECORDS)
+    if (stream->method == XZ && file->type != RECORDS)
         return fail(chunk, SPIKEY_UNSUPPORTED, "it has streams of xz, which are not decoded here");
     if (stream->method != STORED || stream->n != frames) return fail(chunk, SPIKEY_DAMAGED, "a stream is damaged");
     memcpy(to, stream->bytes, (size_t)frames);
@@ -260,7 +258,7 @@ static void set_places(const spikey_chunk *chunk, const block_table *table, spik
 static int decode_block(spikey_chunk *chunk, int64_t block, const spikey_span *parts, spikey_reader in, int wanted, uint8_t *body,
                         void *const *memory) {
     static const char wrong[] = "a block does not begin as it should, or does not match its checksum";
-    const uint8_t *header = take(&in, HEADER);
+    const uint8_t *header = take(&in, SPIKEY_BLOCK_HEADER);
     uint64_t n = header ? get_little(header + 16, 4) : 0;
     const uint8_t *packed = take(&in, n);
     if (!header || !packed || memcmp(header, "SPKB", 4) || DIFFER(memcmp(header + 4, chunk->identity, 8)) ||

@@ -283,9 +283,8 @@ typedef struct {
 
 static int open_chunk(work *of, const void *bytes, size_t n, const spikey_limits *limits) {
     spikey_chunk *chunk = &of->chunk;
-    static const spikey_limits usual = {64 << 20, 8192, INT32_MAX, 0};
     memset(of, 0, sizeof *of);
-    chunk->limits = limits ? *limits : usual;
+    chunk->limits = spikey_limits_of(limits);
     chunk->is_chunk = 1;
     chunk->n = (int64_t)n;
     if ((uint64_t)n > INT64_MAX / 16) return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey chunk");
@@ -364,7 +363,7 @@ static int decode(work *of, const spikey_tables *tables, void *memory, size_t by
 }
 
 static int finish(work *of, int error, const char **reason) {
-    if (reason) *reason = error ? (of->chunk.reason ? of->chunk.reason : spikey_error_text(error)) : 0;
+    spikey_explain(&of->chunk, error, reason);
     close_chunk(of);
     return error;
 }

@@ -4,7 +4,7 @@
 #include "chunk.h"
 #include "exact_floats.h"
 
-enum { HEADER = 40, BLOCK_HEADER = 24, TRAILER = 56, STORED = 2, FRAMES = 9, MIN_STEPS = 4096 };
+enum { MIN_STEPS = 4096 };
 
 static const int64_t BLOCK_SAMPLES = 1 << 22, WIDE_FRAMES = 1 << 16, WIDE_SAMPLES = 1 << 24, PART_FRAMES = 1 << 18;
 
@@ -251,7 +251,7 @@ static void put_header(spikey_encoder *of, const spikey_writer *directory, const
     spikey_chunk *chunk = &of->chunk;
     const int64_t first = out->n;
     uint8_t digest[32];
-    put_bytes(out, "\x89SPK\r\n\x1a\n\1", 9);
+    put_bytes(out, SPIKEY_MAGIC "\1", 9);
     put_number(out, (uint64_t)chunk->coder, 1);
     put_number(out, (uint64_t)chunk->effort, 2);
     put_bytes(out, chunk->model->digest, 8);
@@ -267,7 +267,7 @@ static void put_header(spikey_encoder *of, const spikey_writer *directory, const
 static int write_archive(spikey_encoder *of, plan *blocks, spikey_writer *directory, spikey_writer *out) {
     spikey_chunk *chunk = &of->chunk;
     uint8_t digests[64], contents[32];
-    spikey_writer header = {0}, index = {0};
+    spikey_writer index = {0};
     TRY(sum_up(of));
     TRY(write_directory(of, directory));
     TRY(make_plan(&of->source, blocks));
@@ -288,12 +288,12 @@ static int write_archive(spikey_encoder *of, plan *blocks, spikey_writer *direct
     put_header(of, directory, contents, out);
     const int64_t trailer = out->n;
     put_bytes(out, contents, 32);
-    put_number(out, (uint64_t)trailer + TRAILER, 8);
+    put_number(out, (uint64_t)trailer + SPIKEY_TRAILER, 8);
     put_number(out, (uint64_t)index.n, 4);
     put_number(out, spikey_crc(chunk->crc, 0, index.bytes, index.n), 4);
     if (!out->failed) put_number(out, spikey_crc(chunk->crc, 0, out->bytes + trailer, 48), 4);
     put_bytes(out, "SPKE", 4);
-    free(header.bytes), free(index.bytes);
+    free(index.bytes);
     return error ? error : out->failed ? SPIKEY_NO_MEMORY : SPIKEY_OK;
 }
 
@@ -314,9 +314,8 @@ static int encode(spikey_encoder *of, const void *memory, const spikey_array *ar
     spikey_chunk *chunk = &of->chunk;
     TRY(spikey_open_source(memory, array, &of->source, &chunk->reason));
     const spikey_source *source = &of->source;
-    const spikey_model *model = chunk->model = spikey_model_of(0);
-    chunk->network = spikey_network_new(model->n_layers, model->size, model->weight, model->n_weight, model->bias, model->n_bias,
-                                        model->floored, model->low, model->high);
+    chunk->model = spikey_model_of(0);
+    TRY(spikey_make_network(chunk));
     chunk->n_channels = source->channels;
     chunk->channels = spikey_room(source->channels, sizeof *chunk->channels);
     of->own = spikey_room(source->channels, sizeof *of->own);
@@ -324,7 +323,7 @@ static int encode(spikey_encoder *of, const void *memory, const spikey_array *ar
     of->excerpt_frames = least(source->frames, least(piece, EXCERPT_FRAMES));
     of->excerpt = spikey_room(source->channels * of->excerpt_frames, sizeof *of->excerpt);
     chunk->files = spikey_room(2, sizeof *chunk->files); /* chunk.npy, and perhaps chunk.json */
-    if (!chunk->network || !chunk->channels || !chunk->files || !of->own || !of->excerpt) return SPIKEY_NO_MEMORY;
+    if (!chunk->channels || !chunk->files || !of->own || !of->excerpt) return SPIKEY_NO_MEMORY;
     chunk->limits.memory = INT64_MAX / 4; /* a caller's own array */
     chunk->n_files = 1 + (source->json.n > 0);
     chunk->files[0].type = source->type, chunk->files[0].channels = source->channels;
@@ -367,8 +366,8 @@ int spikey_encode_with(const spikey_tables *tables, const void *memory, const sp
         if (!error) error = encode(of, memory, array, &out);
         spikey_end_exact(before);
     }
-    if (reason) *reason = error ? (of && of->chunk.reason ? of->chunk.reason : spikey_error_text(error)) : 0;
-    if (of) close_encoder(of);
+    if (of) spikey_explain(&of->chunk, error, reason), close_encoder(of);
+    else if (reason) *reason = spikey_error_text(error);
     free(of);
     if (error) free(out.bytes), out.bytes = 0, out.n = 0;
     *chunk = out.bytes;

@@ -190,9 +190,6 @@ static int take_scaling(spikey_reader *in, int type, spikey_scaling *scaling) {
            (scaling->offset == 0 || is_moderate(scaling->offset, (int)kind));
 }
 
-/* floor(x / y) for y above 0 */
-static int64_t floor_of(int64_t x, int64_t y) { return x >= 0 ? x / y : -((y - 1 - x) / y); }
-
 static int take_quantizer(spikey_reader *in, int bytes, spikey_channel *channels, int64_t own, spikey_quantizer_kind kind) {
     const int32_t lowest = bytes == 1 ? 0 : bytes == 2 ? -0x8000 : -0x800000;
     const int32_t highest = bytes == 1 ? 0xFF : bytes == 2 ? 0x7FFF : 0x7FFFFF;
@@ -226,8 +223,8 @@ static int take_quantizer(spikey_reader *in, int bytes, spikey_channel *channels
         int64_t residues = (a + b - 1) / b;
         channel->numerator = a, channel->denominator = b, channel->shift = shift;
         channel->size = (int32_t)points, channel->residues = (int32_t)residues;
-        return points * residues <= MAX_CODES && floor_of(2 * shift + b, 2 * b) >= lowest &&
-               floor_of(2 * (a * (points - 1) + shift) + b, 2 * b) <= highest;
+        return points * residues <= MAX_CODES && point_of(channel, 0) >= lowest &&
+               point_of(channel, points - 1) <= highest;
     }
     if (kind == COPY) {
         uint64_t source = take_uvarint(in, 65535);
@@ -240,6 +237,15 @@ static int take_quantizer(spikey_reader *in, int bytes, spikey_channel *channels
     return 0;
 }
 
+/* Room for more things of `size` bytes than there are, of zeros; NULL if there is no memory, and `old` is as it was. */
+static void *grown(void *old, int64_t n, int64_t room, size_t size) {
+    void *memory = spikey_room(room, size);
+    if (!memory) return 0;
+    if (n) memcpy(memory, old, (size_t)n * size);
+    free(old);
+    return memory;
+}
+
 /* Room for the channels of one more file. */
 static int add_channels(spikey_chunk *chunk, int64_t index) {
     spikey_file *file = &chunk->files[index];
@@ -250,10 +256,8 @@ static int add_channels(spikey_chunk *chunk, int64_t index) {
         return fail(chunk, SPIKEY_TOO_LARGE, "its array is larger than any memory");
     if (n > chunk->channels_room) {
         const int64_t room = greatest(n, 2 * chunk->channels_room);
-        spikey_channel *channels = spikey_room(room, sizeof *channels);
+        spikey_channel *channels = grown(chunk->channels, chunk->n_channels, room, sizeof *channels);
         if (!channels) return SPIKEY_NO_MEMORY;
-        if (chunk->n_channels) memcpy(channels, chunk->channels, (size_t)chunk->n_channels * sizeof *channels);
-        free(chunk->channels);
         chunk->channels = channels;
         chunk->channels_room = room;
     }
@@ -305,10 +309,8 @@ static int add_file(spikey_chunk *chunk) {
         return fail(chunk, SPIKEY_BEYOND_MEMORY, "the number of its files exceeds the memory limit");
     if (chunk->n_files == chunk->files_room) {
         const int64_t room = 2 * chunk->files_room + 2;
-        spikey_file *files = spikey_room(room, sizeof *files);
+        spikey_file *files = grown(chunk->files, chunk->n_files, room, sizeof *files);
         if (!files) return SPIKEY_NO_MEMORY;
-        if (chunk->n_files) memcpy(files, chunk->files, (size_t)chunk->n_files * sizeof *files);
-        free(chunk->files);
         chunk->files = files;
         chunk->files_room = room;
     }

@@ -275,7 +275,7 @@ static int find_residuals(spikey_encoder *of, int8_t *residuals) {
         const spikey_channel *channel = &of->chunk.channels[i];
         int32_t *own = of->excerpt + i * n;
         if (channel->kind == COPY) memset(own, 0, (size_t)n * sizeof *own);
-        for (int64_t t = 0; channel->kind == LATTICE && t < n; t++) own[t] = (int32_t)spikey_number_of(channel, own[t]);
+        for (int64_t t = 0; channel->kind == LATTICE && t < n; t++) own[t] = (int32_t)number_of(channel, own[t]);
         TRY(spikey_residuals(own, SPIKEY_INT32, n, 1, residuals + i * n));
     }
     return SPIKEY_OK;

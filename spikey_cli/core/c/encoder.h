@@ -18,6 +18,14 @@ enum {
 void spikey_deflate(const uint8_t *bytes, int64_t n_dictionary, int64_t n, const int64_t *ends, int n_ends, int is_noisy,
                     spikey_writer *out);
 
+static inline uint64_t divisor_of(uint64_t a, uint64_t b) {
+    while (b) {
+        uint64_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
+}
+
 /* table_writer.c */
 typedef struct {
     spikey_writer fields, tail;
@@ -29,7 +37,6 @@ void spikey_put_data(spikey_table_writer *table, const void *bytes, int64_t n);
 void spikey_put_column(spikey_table_writer *table, const uint64_t *column, int64_t n);
 void spikey_put_wide_column(spikey_table_writer *table, const uint64_t *column, int64_t n);
 static inline void spikey_put_item(spikey_table_writer *table, uint64_t number) { spikey_put_column(table, &number, 1); }
-static inline void spikey_put_wide_item(spikey_table_writer *table, uint64_t number) { spikey_put_wide_column(table, &number, 1); }
 
 /* Append the table to an archive, and give back its memory. */
 int spikey_end_table(spikey_table_writer *table, spikey_writer *out);
@@ -96,11 +103,7 @@ int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high, int32
 /* discovery.c: fill in references, passes and long lags of channels */
 int spikey_find_topology(spikey_encoder *of);
 
-/* samples_encoder.c: number of the last point of a lattice up to x, and a point */
-int64_t spikey_number_of(const spikey_channel *lattice, int64_t x);
-int64_t spikey_point_of(const spikey_channel *lattice, int64_t k);
-
-/* The streams of a block, appended to `streams`: counts[i] of part i, which is one if the part is in frames, else one of each
+/* samples_encoder.c: the streams of a block, appended to `streams`: counts[i] of part i, which is one if the part is in frames, else one of each
  * channel. */
 typedef struct {
     int method;

@@ -18,8 +18,6 @@ static const double MIN_SAVED = 0.1; /* bits a sample that a lattice must promis
 static const double REVIVAL = 0.5;   /* a comb of this strength shows a lattice, where */
 static const double DIP = 0.6;       /* lower frequencies fall below this share of it */
 
-static int64_t floor_of(int64_t x, int64_t y) { return x / y - (x % y < 0); }
-
 static int compare(const void *a, const void *b) {
     const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -44,7 +42,7 @@ static double cost_of(const int32_t *x, int64_t n, const spikey_channel *lattice
     for (int part = 0; part < 3; part++) {
         int64_t k_before = 0, r_before = 0;
         for (int64_t i = 0; i < n; i++) {
-            int64_t k = spikey_number_of(lattice, x[i]), r = x[i] - spikey_point_of(lattice, k);
+            int64_t k = number_of(lattice, x[i]), r = x[i] - point_of(lattice, k);
             if (i) work[i - 1] = part == 0 ? k - k_before : part == 1 ? r * lattice->residues + r_before : r_before;
             k_before = k, r_before = r;
         }
@@ -63,7 +61,7 @@ static spikey_channel shifted(const int32_t *x, int64_t n, int64_t numerator, in
         int64_t count[MAX_RESIDUES + 1] = {0}, mode = 0;
         lattice.shift = part;
         for (int64_t i = 0; i < n; i++) {
-            int64_t residue = x[i] - spikey_point_of(&lattice, spikey_number_of(&lattice, x[i]));
+            int64_t residue = x[i] - point_of(&lattice, number_of(&lattice, x[i]));
             count[residue]++;
         }
         for (int64_t i = 1; i <= MAX_RESIDUES; i++)
@@ -160,8 +158,8 @@ int spikey_find_lattice(const spikey_fourier *fourier, const int32_t *x, int64_t
 }
 
 int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high, int32_t lowest) {
-    lattice->shift += spikey_number_of(lattice, low) * lattice->numerator; /* the first point is that of the lowest value */
-    int64_t points = spikey_number_of(lattice, high) + 1;
+    lattice->shift += number_of(lattice, low) * lattice->numerator; /* the first point is that of the lowest value */
+    int64_t points = number_of(lattice, high) + 1;
     lattice->size = (int32_t)least(points, MAX_CODES);
-    return points * lattice->residues <= MAX_CODES && spikey_point_of(lattice, 0) >= lowest;
+    return points * lattice->residues <= MAX_CODES && point_of(lattice, 0) >= lowest;
 }

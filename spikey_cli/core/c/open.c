@@ -17,7 +17,7 @@ static int take_index(spikey_chunk *chunk, spikey_fields *table, int64_t index_a
     for (int64_t i = 0; i < chunk->n_blocks; i++) {
         at += chunk->block_bytes[i] = (int64_t)column[i];
         chunk->n_parts += chunk->block_parts[i] = (int64_t)counts[i];
-        in->failed |= column[i] < 24 || at > index_at || chunk->n_parts > left_in(in);
+        in->failed |= column[i] < SPIKEY_BLOCK_HEADER || at > index_at || chunk->n_parts > left_in(in);
         if (in->failed) break;
     }
     if (in->failed || at != index_at) return fail(chunk, SPIKEY_DAMAGED, malformed);
@@ -39,7 +39,7 @@ static int take_index(spikey_chunk *chunk, spikey_fields *table, int64_t index_a
 static int read_index(spikey_chunk *chunk, const uint8_t *from, int64_t n, int64_t index_at) {
     spikey_fields table;
     TRY(spikey_open_table(chunk, from, n, least(64 + 8 * index_at, greatest(chunk->limits.memory, 1 << 20)), &table));
-    chunk->n_blocks = (int64_t)take_uvarint(&table.in, (uint64_t)least(left_in(&table.in), chunk->n / 24));
+    chunk->n_blocks = (int64_t)take_uvarint(&table.in, (uint64_t)least(left_in(&table.in), chunk->n / SPIKEY_BLOCK_HEADER));
     uint64_t *column = spikey_room(2 * chunk->n_blocks, sizeof *column);
     int64_t *covered = spikey_room(chunk->n_files, sizeof *covered);
     chunk->block_bytes = spikey_room(2 * chunk->n_blocks, sizeof *chunk->block_bytes);
@@ -47,6 +47,16 @@ static int read_index(spikey_chunk *chunk, const uint8_t *from, int64_t n, int64
     if (!error) error = take_index(chunk, &table, index_at, column, covered);
     free(column), free(covered);
     spikey_close_table(&table);
+    return error;
+}
+
+spikey_limits spikey_limits_of(const spikey_limits *limits) {
+    static const spikey_limits usual = {64 << 20, 8192, INT32_MAX, 0};
+    return limits ? *limits : usual;
+}
+
+int spikey_explain(const spikey_chunk *chunk, int error, const char **reason) {
+    if (reason) *reason = error ? (chunk->reason ? chunk->reason : spikey_error_text(error)) : 0;
     return error;
 }
 

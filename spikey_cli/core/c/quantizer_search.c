@@ -72,19 +72,9 @@ static spikey_channel identity_of(int integer_bytes) {
     return (spikey_channel){.kind = IDENTITY, .offset = lowest, .step = 1, .size = 1 << 8 * integer_bytes};
 }
 
-static int32_t n1_value(int32_t code) { return (65535 * code - 1023 * 32768) / 1023; }
-
 static int is_n1(const values *of, int64_t count) {
     for (int32_t i = 0; i < 1024; i++) count -= of->seen[n1_value(i) - of->lowest];
     return count == 0;
-}
-
-static int32_t divisor_of(int32_t a, int32_t b) {
-    while (b) {
-        int32_t rest = a % b;
-        a = b, b = rest;
-    }
-    return a;
 }
 
 /* The quantizer of these values: n1, else step, else palette, else identity. */
@@ -99,7 +89,7 @@ static int find_quantizer(const values *of, int integer_bytes, int64_t count, sp
     int32_t step = 0, least_gap = INT32_MAX;
     for (int32_t last = of->low, next; least_gap > 1 && (next = next_value(of, last + 1)) <= of->high; last = next) {
         least_gap = (int32_t)least(least_gap, next - last);
-        step = divisor_of(next - last, step);
+        step = (int32_t)divisor_of((uint64_t)(next - last), (uint64_t)step);
     }
     if (least_gap > 1 && step > 1) {
         *found = (spikey_channel){.kind = STEP, .offset = of->low, .step = step, .size = (int32_t)(span - 1) / step + 1};

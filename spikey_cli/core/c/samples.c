@@ -5,8 +5,6 @@
 
 #include "archive.h"
 
-enum { PACKED, CODED, STORED, XZ, ESCAPED_PACKED, ESCAPED_CODED, SPLIT, ESCAPED_SPLIT, NUMBERS, FRAMES };
-
 static const char DAMAGED[] = "a stream is damaged";
 
 /* Take a packed stream, or note a coded one. */
@@ -48,7 +46,7 @@ int spikey_open_stream(spikey_coded *coded, int64_t position, int is_scaled, con
 /* Values that stand in a table: those of n1 and of palettes. */
 static void fill_values(const spikey_chunk *chunk, const spikey_channel *channel, int32_t *values) {
     if (channel->kind == N1)
-        for (int32_t i = 0; i < 1024; i++) values[i] = (65535 * i - 1023 * 32768) / 1023;
+        for (int32_t i = 0; i < 1024; i++) values[i] = n1_value(i);
     if (channel->kind != PALETTE) return;
     spikey_reader in = {channel->gaps, chunk->directory.in.end, 0};
     values[0] = channel->offset;
@@ -61,11 +59,7 @@ static void values_of(const spikey_channel *channel, const int32_t *table, const
     if (channel->kind == N1 || channel->kind == PALETTE) {
         spikey_table_samples(codes, n, table, channel->size, SPIKEY_INT32, values);
     } else if (channel->kind == LATTICE) {
-        const int64_t a = channel->numerator, b = channel->denominator;
-        for (int64_t i = 0; i < n; i++) {
-            int64_t doubled = 2 * (a * codes[i] + channel->shift) + b, point = doubled / (2 * b);
-            values[i] = (int32_t)(point - (point * 2 * b > doubled)) + residues[i];
-        }
+        for (int64_t i = 0; i < n; i++) values[i] = (int32_t)point_of(channel, codes[i]) + residues[i];
     } else {
         spikey_uniform_samples(codes, n, channel->offset, channel->step, channel->size, SPIKEY_INT32, values);
     }
@@ -163,8 +157,8 @@ static int has_value(const spikey_channel *channel, const int32_t *table, int64_
         return table[low] == value;
     }
     if (channel->kind == LATTICE) {
-        int64_t doubled = (2 * value + 1) * channel->denominator - 2 * channel->shift - 1;
-        return doubled >= 0 && doubled / (2 * channel->numerator) < channel->size;
+        const int64_t number = number_of(channel, value);
+        return number >= 0 && number < channel->size;
     }
     value -= channel->offset;
     return value >= 0 && value % channel->step == 0 && value / channel->step < channel->size;

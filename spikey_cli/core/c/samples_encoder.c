@@ -2,18 +2,7 @@
 
 #include "encoder.h"
 
-enum { PACKED, CODED, SPLIT = 6, FRAMES = 9, ENTRY_BYTES = 5 };
-
-/* The number of the last point of a lattice up to x, and that point. */
-static int64_t floor_of(int64_t x, int64_t y) { return x / y - (x % y < 0); }
-
-int64_t spikey_number_of(const spikey_channel *lattice, int64_t x) {
-    return floor_of((2 * x + 1) * lattice->denominator - 2 * lattice->shift - 1, 2 * lattice->numerator);
-}
-
-int64_t spikey_point_of(const spikey_channel *lattice, int64_t k) {
-    return floor_of(2 * (lattice->numerator * k + lattice->shift) + lattice->denominator, 2 * lattice->denominator);
-}
+enum { ENTRY_BYTES = 5 };
 
 /* Codes of values in a table. */
 static int table_codes(const spikey_channel *channel, int64_t n, int32_t *codes) {
@@ -22,7 +11,7 @@ static int table_codes(const spikey_channel *channel, int64_t n, int32_t *codes)
     int16_t *code_of = spikey_room(span, sizeof *code_of);
     if (!code_of) return SPIKEY_NO_MEMORY;
     for (int32_t i = 0; i < channel->size; i++)
-        code_of[(channel->kind == N1 ? (65535 * i - 1023 * 32768) / 1023 : channel->values[i]) - low] = (int16_t)(i + 1);
+        code_of[(channel->kind == N1 ? n1_value(i) : channel->values[i]) - low] = (int16_t)(i + 1);
     int are_found = spikey_table_codes(codes, SPIKEY_INT32, n, low, code_of, span, codes);
     free(code_of);
     return are_found ? SPIKEY_OK : SPIKEY_BAD_CODE;
@@ -36,8 +25,8 @@ static int make_codes(const spikey_channel *channel, int64_t n, int32_t *codes, 
     case COPY: memset(codes, 0, (size_t)n * sizeof *codes); return SPIKEY_OK;
     case LATTICE:
         for (int64_t i = 0; i < n; i++) {
-            int64_t k = spikey_number_of(channel, codes[i]);
-            residues[i] = (int32_t)(codes[i] - spikey_point_of(channel, k));
+            int64_t k = number_of(channel, codes[i]);
+            residues[i] = (int32_t)(codes[i] - point_of(channel, k));
             codes[i] = (int32_t)k;
             if (k < 0 || k >= channel->size) return SPIKEY_BAD_CODE;
         }
