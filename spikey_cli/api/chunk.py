@@ -29,7 +29,7 @@ from ..codec.scan import ScannedSource, UnscaledError, scan
 from ..container.archive import FROM_COPY, ArchiveReader
 from ..container.limits import DEFAULT_LIMITS, Limits
 from ..core import _core
-from ..core.coders import Coder, find_coder
+from ..core.coders import CORE_CODERS, Coder, find_coder
 from ..core.quantizer import IDENTITY
 from ..errors import ArchiveError, DamageError, InputError, LimitError, SelfTestError
 from ..io.layout import Bytes
@@ -50,7 +50,6 @@ _ARRAY, _METADATA = "chunk.npy", "chunk.json"
 _MAX_OVERHEAD = 1 << 16  # header of chunk.npy, and chunk.json
 _MAX_NPY_HEADER = 1 << 20  # a structured dtype may have thousands of fields
 _ANY = 1 << 60
-_CORE_CODERS = ("range", "rice")  # that the core encodes with
 # errors of the core, see `core/c/spikey.h`
 _DAMAGED, _UNSUPPORTED, _TOO_LARGE = -11, -12, -13
 _LIMITS = {-14: "memory", -15: "expansion"}
@@ -89,7 +88,7 @@ def encode_chunk(
         raise TypeError(f"an array of {array.dtype} holds Python objects, which cannot be stored; convert them")
     if array.nbytes > MAX_CHUNK_BYTES:
         raise ValueError(f"an array of {array.nbytes} bytes is too large: a chunk has {MAX_CHUNK_BYTES} at most")
-    if peers and coder in _CORE_CODERS and array.ndim in (1, 2) and array.dtype.kind in "iu":
+    if peers and coder in CORE_CODERS and array.ndim in (1, 2) and array.dtype.kind in "iu":
         data = _encode_integers(array, coder, preset, predictor)
         if data is not None:
             return data

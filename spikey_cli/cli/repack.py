@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..codec.presets import DEFAULT_PRESET, find_preset
+from ..core.coders import CORE_CODERS
 from .options import FORCE, NAME, PATH, THREADS, refuse
 from .report import Report, counted, reporting, size
 
@@ -27,7 +28,7 @@ from .report import Report, counted, reporting, size
 @click.option("-9", "--best", "preset", flag_value="best", help="Smallest, and slowest.")
 @click.option(
     "--coder",
-    type=click.Choice(["range", "rice"]),
+    type=click.Choice(CORE_CODERS),
     metavar="NAME",
     help="Entropy coder: range (smallest) or rice; by default range, and rice with -1.",
 )

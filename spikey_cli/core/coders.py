@@ -54,6 +54,10 @@ CODERS = {coder.name: coder for coder in (Coder("rice", 1), Coder("range", 2), C
 """All coders by name."""
 
 
+CORE_CODERS = ("range", "rice")
+"""Those with which the core encodes chunks."""
+
+
 def find_coder(name: str) -> Coder:
     """Return the coder of this name. Raises ValueError if there is none."""
     if name not in CODERS:

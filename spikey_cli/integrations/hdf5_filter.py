@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..codec.presets import DEFAULT_PRESET, find_preset
-from ..core.coders import find_coder
+from ..core.coders import CORE_CODERS, find_coder
 from ..core.library import get_library
 from ..errors import MissingPackageError
 
@@ -24,8 +24,6 @@ FILTER = 384
 """The filter's number: one of those that HDF5 leaves for tests."""
 VERSION = 1
 """Of the filter's parameters."""
-CODERS = ("range", "rice")
-"""Those that libspikey encodes with."""
 
 
 class Spikey(Mapping[str, Any]):
@@ -62,8 +60,8 @@ class Spikey(Mapping[str, Any]):
     """
 
     def __init__(self, coder: str = "range", preset: str = DEFAULT_PRESET) -> None:
-        if coder not in CODERS:
-            raise ValueError(f"the filter has no coder {coder!r}; choose one of {', '.join(CODERS)}")
+        if coder not in CORE_CODERS:
+            raise ValueError(f"the filter has no coder {coder!r}; choose one of {', '.join(CORE_CODERS)}")
         self.coder, self.preset = coder, preset
         parameters = (VERSION, find_coder(coder).number, find_preset(preset).effort)
         self._options = {"compression": FILTER, "compression_opts": parameters}

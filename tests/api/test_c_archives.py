@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +16,6 @@ import spikey_cli
 from spikey_cli.container import packing
 from spikey_cli.container.limits import Limits
 from spikey_cli.errors import LimitError, SpikeyError
-
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the module exports no functions of the library on Windows")
 
 READ = [path for path in sorted(GOLDEN.glob("*.spk")) if not path.name.startswith("refused-")]
 MODELS = {"range-probe": "parts.onnx", "rice-layouts": "embedded"}

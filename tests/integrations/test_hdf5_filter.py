@@ -19,11 +19,12 @@ from support.recordings import n1_samples, neural
 
 import spikey_cli
 from spikey_cli.api.chunk import decode_chunk, encode_chunk
+from spikey_cli.core.coders import CORE_CODERS
 
 h5py = pytest.importorskip("h5py")
 
 from spikey_cli.integrations import hdf5_filter  # noqa: E402 - it needs h5py
-from spikey_cli.integrations.hdf5_filter import CODERS, FILTER, Spikey, register  # noqa: E402 - it needs h5py
+from spikey_cli.integrations.hdf5_filter import FILTER, Spikey, register  # noqa: E402 - it needs h5py
 
 FRAMES, CHANNELS = 6000, 4
 DATA = "acquisition/ElectricalSeries/data"
@@ -81,7 +82,7 @@ def test_what_is_not_coded_is_stored_as_it_is(tmp_path, array):
     assert chunk == (1, array.nbytes)
 
 
-@pytest.mark.parametrize("coder", CODERS)
+@pytest.mark.parametrize("coder", CORE_CODERS)
 @pytest.mark.parametrize("preset", ["fast", "default", "best"])
 def test_options_choose_how_chunks_are_coded(tmp_path, samples, coder, preset):
     written(tmp_path / "a.h5", samples, samples.shape, coder=coder, preset=preset)

@@ -1,4 +1,4 @@
-"""Archives read by the C library (spikey.h), which is compiled into the core's module."""
+"""Archives read by the C library (spikey.h)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spikey_cli.api.recording import read_frames
 from spikey_cli.codec.decoder import Decoder
 from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.container.limits import DEFAULT_LIMITS, Limits
-from spikey_cli.core import _core
+from spikey_cli.core.library import get_library
 from spikey_cli.system.workers import Workers
 
 HEADER, TRAILER = 40, 56
@@ -64,7 +64,7 @@ class Archive:
     """
 
     def __init__(self, data: bytes, memory: int = 64 << 20, expansion: int = 8192) -> None:
-        self._library = ctypes.CDLL(_core.__file__)
+        self._library = ctypes.CDLL(get_library())
         self._data = data
         self._open = ctypes.c_void_p()
         self._library.spikey_parts.restype = self._library.spikey_recordings.restype = ctypes.c_int64
