@@ -128,8 +128,8 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
 }
 
 /* Room for the terms of a vector's channels, from `channel` on. */
-static void carve_terms(const spikey_state *state, vector_group *group, int64_t channel, int64_t rows,
-                        const spikey_sketch *sketch, spikey_arena *arena) {
+static void carve_terms(const spikey_state *state, vector_group *group, int64_t channel, const spikey_sketch *sketch,
+                        spikey_arena *arena) {
     int32_t blocks = 0, n_present = 0;
     for (int64_t c = channel; c < least(channel + state->at_once, state->n_channels); c++) {
         group->n_past = (int32_t)greatest(group->n_past, sketch[c].n_past);
@@ -144,9 +144,8 @@ static void carve_terms(const spikey_state *state, vector_group *group, int64_t 
     group->sums = spikey_take(arena, LANES, sizeof *group->sums);
     group->places = spikey_take(arena, group->n_terms * LANES, sizeof *group->places);
     group->masks = spikey_take(arena, group->n_terms * LANES, sizeof *group->masks);
-    group->together = spikey_take(arena, group->n_terms, sizeof *group->together);
+    group->place = spikey_take(arena, group->n_terms, sizeof *group->place);
     group->weights = take_floats(arena, group->n_terms * LANES);
-    group->terms = take_floats(arena, rows * group->n_terms * LANES);
 }
 
 static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel, int64_t pass) {
@@ -170,10 +169,21 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
 static void find_vectors(vector_group *group) {
     for (int t = 0; t < group->n_terms; t++) {
         const int32_t *places = group->places + t * LANES, *masks = group->masks + t * LANES;
-        group->together[t] = places[0] % LANES == 0;
+        int together = places[0] % LANES == 0;
         for (int lane = 0; lane < LANES; lane++)
             if (beside_of(group, lane) < group->n_channels)
-                group->together[t] &= masks[lane] && places[lane] == places[0] + lane;
+                together &= masks[lane] && places[lane] == places[0] + lane;
+        group->place[t] = together ? places[0] : -1;
+    }
+}
+
+/* Note when a group's channels have something to do. */
+static void find_times(const spikey_state *state, vector_group *group) {
+    const spikey_solver *solver = &state->solvers[group->first_channel];
+    group->every = solver->every, group->due = solver->due;
+    for (int k = 1; k < group->n_channels; k++) {
+        group->every = least(group->every, solver[k].every);
+        group->due = least(group->due, solver[k].due);
     }
 }
 
@@ -190,7 +200,7 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
     }
     for (int64_t g = 0; g < state->n_groups; g++) {
         vector_group counted = {0}, *own = state->groups ? &state->groups[g] : &counted;
-        carve_terms(state, own, g * state->at_once, spikey_rows_of(state, group, g * state->at_once), sketch, arena);
+        carve_terms(state, own, g * state->at_once, sketch, arena);
     }
     state->past = take_floats(arena, past);
     state->equations = spikey_take(arena, 1, sizeof *state->equations);
@@ -202,7 +212,10 @@ void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
     for (int64_t pass = 0; pass < state->n_passes; pass++)
         for (int64_t channel = group->pass_channel[pass]; channel < group->pass_channel[pass + 1]; channel++)
             fill_solver(state, group, channel, pass);
-    for (int64_t g = 0; g < state->n_groups; g++) find_vectors(&state->groups[g]);
+    for (int64_t g = 0; g < state->n_groups; g++) {
+        find_vectors(&state->groups[g]);
+        find_times(state, &state->groups[g]);
+    }
     for (int64_t lane = 0; lane < state->n_lanes; lane++) {
         int64_t i = state->position_of[lane];
         float variance = (float)state->tables->mean_square[group->gains[lane]] * (1.0f / 4096);
@@ -231,6 +244,7 @@ void spikey_end_step(spikey_state *state) { state->recent_at--; }
 void spikey_shift_steps(spikey_state *state, int64_t by) {
     state->step += by;
     for (int64_t channel = 0; channel < state->n_channels; channel++) state->solvers[channel].due += by;
+    for (int64_t g = 0; g < state->n_groups; g++) state->groups[g].due += by;
 }
 
 void spikey_follow_gains(spikey_state *state) {

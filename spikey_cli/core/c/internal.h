@@ -102,9 +102,9 @@ typedef struct {
      * channel's pass; first_present is a multiple of 8, so that the parts of a sum are those of each channel alone. */
     int32_t n_past, first_present, n_terms;
     int32_t *places, *masks;  /* [n_terms][8]: where they stand for row 0, from recent + recent_at on; -1, or 0 for none */
-    uint8_t *together;        /* whether they are a vector */
+    int32_t *place;           /* [n_terms]: that of the first, if they are a vector; else -1 */
     float *weights;           /* [n_terms][8] */
-    float *terms;             /* [rows][n_terms][8], of the step */
+    int64_t every, due;       /* the least of its channels' */
 } vector_group;
 
 /* What is kept of the last steps of a lane. */

@@ -27,13 +27,17 @@ static void fill_row(spikey_coder *coder, rank_row *row, int32_t group, int32_t 
     int32_t inverse = tables->inverse_scale[group * (1 << CLASS_SHIFT) + (1 << (CLASS_SHIFT - 1)) -
                                              SPIKEY_MIN_LOG2_SCALE];
     const int32_t(*mixture)[2] = tables->mixture[TABLE_OUTLIER_WEIGHT];
-    int32_t masses[SPIKEY_ORDERED];
+    int32_t code[SPIKEY_ORDERED], below[SPIKEY_ORDERED + 1], masses[SPIKEY_ORDERED], lowest = size;
     uint8_t order[SPIKEY_ORDERED];
     row->origin = origin_of(middle, coder->edges, size);
     for (int rank = 0; rank < SPIKEY_ORDERED; rank++) {
-        int32_t code = code_from_rank(rank, row->origin, size);
-        int32_t mass = distribution((int64_t)coder->edges[code + 1] - middle, inverse, mixture) -
-                       distribution((int64_t)coder->edges[code] - middle, inverse, mixture);
+        code[rank] = code_from_rank(rank, row->origin, size);
+        lowest = code[rank] < lowest ? code[rank] : lowest;
+    }
+    for (int i = 0; i <= SPIKEY_ORDERED; i++) /* the codes are neighbours */
+        below[i] = distribution((int64_t)coder->edges[lowest + i] - middle, inverse, mixture);
+    for (int rank = 0; rank < SPIKEY_ORDERED; rank++) {
+        int32_t mass = below[code[rank] - lowest + 1] - below[code[rank] - lowest];
         int i = rank;
         for (; i > 0 && masses[i - 1] < mass; i--) { /* later ranks go behind those of equal mass */
             masses[i] = masses[i - 1];
@@ -66,15 +70,16 @@ static inline const rank_row *row_of(spikey_coder *coder, int64_t at) {
     return row;
 }
 
-enum { LANES_AHEAD = 16 };
+enum { LANES_AHEAD = 16 }; /* a power of two */
 
-/* Ask for the row of a lane that is coded some lanes later: the table is larger than a cache. Inlined by force, because
- * GCC removes calls of functions that do nothing but prefetch. */
-__attribute__((always_inline)) static inline void fetch_row(const spikey_coder *coder, const spikey_state *state,
-                                                            int64_t lane, int64_t stop_lane) {
-    if (!coder->n_cells || lane >= stop_lane) return;
-    int64_t i = state->position_of[lane];
-    __builtin_prefetch(&coder->rows[row_at(coder, state->predicted_mean[i], state->log2_scale[i])]);
+/* The row of a lane, which is asked for some lanes before it is used: the table is larger than a cache. Inlined by force,
+ * because GCC removes calls of functions that do nothing but prefetch. */
+__attribute__((always_inline)) static inline int64_t fetch_row(const spikey_coder *coder, const spikey_state *state,
+                                                               int64_t lane, int64_t stop_lane) {
+    if (!coder->n_cells || lane >= stop_lane) return 0;
+    int64_t i = state->position_of[lane], at = row_at(coder, state->predicted_mean[i], state->log2_scale[i]);
+    __builtin_prefetch(&coder->rows[at]);
+    return at;
 }
 
 void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
@@ -82,26 +87,28 @@ void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t 
     const int32_t *position_of = state->position_of, *length = state->length;
     const int32_t *predicted_mean = state->predicted_mean, *log2_scale = state->log2_scale;
     const int64_t step = state->step, stop_lane = coder->first_lane[stop];
+    const int some_end = step >= state->shortest;
     uint64_t *words = coder->bit_words;
-    for (int64_t k = 0; k < LANES_AHEAD; k++) fetch_row(coder, state, coder->first_lane[first] + k, stop_lane);
+    int64_t rows[LANES_AHEAD], lane = coder->first_lane[first];
+    for (int64_t k = lane; k < lane + LANES_AHEAD; k++) rows[k & (LANES_AHEAD - 1)] = fetch_row(coder, state, k, stop_lane);
     for (int64_t stream = first; stream < stop; stream++) {
         const int32_t size = coder->size[stream];
         const int profiled = coder->profiled[stream], width = coder->width[stream];
         const int64_t end = coder->first_lane[stream + 1];
         int64_t cursor = coder->cursor[stream];
-        for (int64_t lane = coder->first_lane[stream]; lane < end; lane++) {
-            int64_t i = position_of[lane];
-            fetch_row(coder, state, lane + LANES_AHEAD, stop_lane);
-            if (length[i] <= step) continue;
-            int32_t mean = predicted_mean[i], scale = log2_scale[i], rank;
+        for (; lane < end; lane++) {
+            const int64_t i = position_of[lane], at = rows[lane & (LANES_AHEAD - 1)];
+            rows[lane & (LANES_AHEAD - 1)] = fetch_row(coder, state, lane + LANES_AHEAD, stop_lane);
+            if (some_end && length[i] <= step) continue;
+            int32_t rank;
             if (profiled) {
-                const rank_row *row = row_of(coder, row_at(coder, mean, scale));
+                const rank_row *row = row_of(coder, at);
                 rank = rank_from_code(codes[i], row->origin, size);
                 if (rank < SPIKEY_ORDERED) rank = row->place[rank];
             } else {
-                rank = rank_from_code(codes[i], origin_of(mean, 0, size), size);
+                rank = rank_from_code(codes[i], origin_of(predicted_mean[i], 0, size), size);
             }
-            cursor = put_rank(words, cursor, rank, rice_parameter(scale), width);
+            cursor = put_rank(words, cursor, rank, rice_parameter(log2_scale[i]), width);
         }
         coder->cursor[stream] = cursor;
     }
@@ -111,34 +118,31 @@ void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t 
     const int32_t *position_of = state->position_of, *length = state->length;
     const int32_t *predicted_mean = state->predicted_mean, *log2_scale = state->log2_scale;
     const int64_t step = state->step, stop_lane = coder->first_lane[stop];
+    const int some_end = step >= state->shortest;
     const uint64_t *words = coder->bit_words;
-    for (int64_t k = 0; k < LANES_AHEAD; k++) fetch_row(coder, state, coder->first_lane[first] + k, stop_lane);
+    int64_t rows[LANES_AHEAD], lane = coder->first_lane[first];
+    for (int64_t k = lane; k < lane + LANES_AHEAD; k++) rows[k & (LANES_AHEAD - 1)] = fetch_row(coder, state, k, stop_lane);
     for (int64_t stream = first; stream < stop; stream++) {
         const int32_t size = coder->size[stream];
         const int profiled = coder->profiled[stream], width = coder->width[stream];
         const int64_t end = coder->end_bit[stream], end_lane = coder->first_lane[stream + 1];
         int64_t cursor = coder->cursor[stream];
-        for (int64_t lane = coder->first_lane[stream]; lane < end_lane; lane++) {
-            int64_t i = position_of[lane];
-            fetch_row(coder, state, lane + LANES_AHEAD, stop_lane);
-            if (length[i] <= step) continue;
-            int32_t mean = predicted_mean[i], scale = log2_scale[i], rank;
-            codes[i] = 0;
-            if (cursor >= end) {
-                cursor = end + 1;
-                continue;
-            }
-            cursor += get_rank(peek_bits(words, cursor), rice_parameter(scale), width, &rank);
+        for (; lane < end_lane; lane++) {
+            const int64_t i = position_of[lane], at = rows[lane & (LANES_AHEAD - 1)];
+            rows[lane & (LANES_AHEAD - 1)] = fetch_row(coder, state, lane + LANES_AHEAD, stop_lane);
+            if (some_end && length[i] <= step) continue;
+            int32_t rank = 0;
+            if (cursor < end) cursor += get_rank(peek_bits(words, cursor), rice_parameter(log2_scale[i]), width, &rank);
+            else rank = size;
             if (rank >= size) {
+                codes[i] = 0;
                 cursor = end + 1;
-                continue;
-            }
-            if (profiled) {
-                const rank_row *row = row_of(coder, row_at(coder, mean, scale));
+            } else if (profiled) {
+                const rank_row *row = row_of(coder, at);
                 if (rank < SPIKEY_ORDERED) rank = row->place[rank];
                 codes[i] = code_from_rank(rank, row->origin, size);
             } else {
-                codes[i] = code_from_rank(rank, origin_of(mean, 0, size), size);
+                codes[i] = code_from_rank(rank, origin_of(predicted_mean[i], 0, size), size);
             }
         }
         coder->cursor[stream] = cursor;

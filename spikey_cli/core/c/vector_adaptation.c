@@ -57,6 +57,18 @@ INLINE fvec gather(const float *from, const int32_t *index, const int32_t *mask)
     return (fvec)((vec)x & load(mask));
 }
 
+/* What the places of a group's terms are counted from, for a row of its lanes. */
+INLINE const float *recent_of(const spikey_state *state, int row) {
+    return state->recent + (state->recent_at + (int64_t)row * SPIKEY_RECORD) * LANES;
+}
+
+/* Term t of eight lanes. */
+INLINE fvec term_of(const vector_group *group, const float *recent, int t) {
+    int32_t place = group->place[t];
+    if (__builtin_expect(place >= 0, 1)) return load_float(recent + place);
+    return gather(recent, group->places + t * LANES, group->masks + t * LANES);
+}
+
 /* Groups that have channels of a pass. */
 INLINE int64_t first_group(const spikey_state *state, int64_t pass) {
     return state->group_of[state->pass_channel[pass]];
@@ -65,20 +77,17 @@ INLINE int64_t stop_group(const spikey_state *state, int64_t pass) {
     return state->group_of[state->pass_channel[pass + 1] - 1] + 1;
 }
 
-/* Eight lanes of a step: what their channels' terms are, and the sum of weight * term, in eight parts. */
-INLINE void add_terms(const spikey_state *state, const vector_group *group, int row, int first, int stop, fvec *sum) {
-    const float *recent = state->recent + (state->recent_at + (int64_t)row * SPIKEY_RECORD) * LANES;
-    float *terms = group->terms + (int64_t)row * group->n_terms * LANES;
-    for (; first < stop; first += LANES)
+/* Add weight * term of eight lanes to the sum, in eight parts. */
+INLINE void add_terms(const vector_group *group, const float *recent, int first, int stop, fvec *sum) {
+    for (; first < stop; first += LANES) {
+        const int n = stop - first;
+        const float *weights = group->weights + first * LANES;
 #pragma GCC unroll 8
         for (int k = 0; k < LANES; k++) {
-            if (first + k >= stop) break;
-            int t = (first + k) * LANES;
-            fvec term = group->together[first + k] ? load_float(recent + group->places[t])
-                                                   : gather(recent, group->places + t, group->masks + t);
-            store_float(terms + t, term);
-            sum[k] += load_float(group->weights + t) * term;
+            if (k >= n) break;
+            sum[k] += load_float(weights + k * LANES) * term_of(group, recent, first + k);
         }
+    }
 }
 
 /* What the long lags find. */
@@ -104,7 +113,7 @@ INLINE void predict_from_past(spikey_state *state) {
         for (int row = 0; row < group->rows; row++, partial += LANES * LANES) {
             fvec sum[LANES];
             for (int k = 0; k < LANES; k++) sum[k] = floats(0);
-            add_terms(state, group, row, 0, group->n_past, sum);
+            add_terms(group, recent_of(state, row), 0, group->n_past, sum);
             for (int k = 0; k < LANES; k++) store_float(partial + k * LANES, sum[k]);
         }
     }
@@ -176,7 +185,7 @@ void V(predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass
         for (int row = 0; row < group->rows; row++, i += LANES) {
             fvec sum[LANES];
             for (int k = 0; k < LANES; k++) sum[k] = load_float(state->partial + LANES * i + k * LANES);
-            add_terms(state, group, row, group->first_present, group->n_terms, sum);
+            add_terms(group, recent_of(state, row), group->first_present, group->n_terms, sum);
             fvec p = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
             vec last = load(state->last + i), moved = whole_of(within(p * floats(64.0f), -1.5e9f, 1.5e9f));
             moved = smallest(largest(moved, load(state->lowest + i) - last), load(state->highest + i) - last);
@@ -337,26 +346,32 @@ INLINE fvec repeated(fvec x, int at_once) {
 #endif
 
 /* Move the mix of each channel's scale along the sum of its lanes' gradients. */
-INLINE void mix_scales(spikey_state *state) {
-    const int64_t n = state->n_positions;
-    const float rate = 0.0007f + 0.14f / (float)(state->step + 50);
+INLINE void mix_scale(spikey_state *state, const vector_group *group, float rate, int at_once) {
+    const int64_t n = state->n_positions, first = group->position, stop = first + LANES * (int64_t)group->rows;
     const vec step = splat((int32_t)state->step);
-    for (int64_t g = 0; g < state->n_groups; g++) {
-        const vector_group *group = &state->groups[g];
-        int64_t first = group->position, stop = first + LANES * (int64_t)group->rows;
-        fvec rates = lesser(floats(rate), load_float(group->mix_limit));
-        for (int k = 0; k <= SPIKEY_TRACKS; k++) {
-            const float *gradient = state->gradient + k * n;
-            float *share = state->share + k * n;
-            fvec sum = floats(0);
-            for (int64_t i = first; i < stop; i += LANES) {
-                fvec row = (fvec)((vec)load_float(gradient + i) & is_above(load(state->length + i), step));
-                sum = add_beside(sum, row, group->at_once);
-            }
-            fvec moved = load_float(share + first) + rates * repeated(sum, group->at_once);
-            for (int64_t i = first; i < stop; i += LANES) store_float(share + i, moved);
-        }
+    const fvec rates = lesser(floats(rate), load_float(group->mix_limit));
+    fvec sum[SPIKEY_TRACKS + 1];
+    for (int k = 0; k <= SPIKEY_TRACKS; k++) sum[k] = floats(0);
+    for (int64_t i = first; i < stop; i += LANES) {
+        const vec goes_on = is_above(load(state->length + i), step);
+        for (int k = 0; k <= SPIKEY_TRACKS; k++)
+            sum[k] = add_beside(sum[k], (fvec)((vec)load_float(state->gradient + k * n + i) & goes_on), at_once);
     }
+    for (int k = 0; k <= SPIKEY_TRACKS; k++) {
+        float *share = state->share + k * n;
+        const fvec moved = load_float(share + first) + rates * repeated(sum[k], at_once);
+        for (int64_t i = first; i < stop; i += LANES) store_float(share + i, moved);
+    }
+}
+
+INLINE void mix_scales(spikey_state *state) {
+    const float rate = 0.0007f + 0.14f / (float)(state->step + 50);
+    for (int64_t g = 0; g < state->n_groups; g++) switch (state->at_once) { /* constants, so that loops are unrolled */
+        case 1: mix_scale(state, &state->groups[g], rate, 1); break;
+        case 2: mix_scale(state, &state->groups[g], rate, 2); break;
+        case 4: mix_scale(state, &state->groups[g], rate, 4); break;
+        case 8: mix_scale(state, &state->groups[g], rate, 8); break;
+        }
 }
 
 /* Add the rows that a channel holds to its sums of products. */
@@ -409,31 +424,31 @@ INLINE void transpose(fvec *x) {
 #endif
 }
 
-/* Steps from one that teaches a channel to the next: a power of two. */
-INLINE int64_t pace_of(const spikey_state *state, const spikey_solver *solver) {
-    return state->step < SPIKEY_EVERY_STEP ? 1 : solver->every;
+/* Steps from one that teaches to the next: a power of two. */
+INLINE int64_t pace_of(const spikey_state *state, int64_t every) {
+    return state->step < SPIKEY_EVERY_STEP ? 1 : every;
 }
 
-INLINE int is_taught(const spikey_state *state, const spikey_solver *solver) {
-    return (state->step & (pace_of(state, solver) - 1)) == 0;
+INLINE int teaches(const spikey_state *state, int64_t every) {
+    return (state->step & (pace_of(state, every) - 1)) == 0;
 }
 
 /* Hand the terms of a vector of lanes to the channels that the step teaches, behind the rows that they hold. */
 INLINE void deal_rows(const spikey_state *state, const vector_group *group, int row) {
-    const float *terms = group->terms + (int64_t)row * group->n_terms * LANES;
+    const float *recent = recent_of(state, row);
     const spikey_solver *solvers[LANES];
     float *rows[LANES];
     int64_t rank = row * LANES / group->at_once;
     for (int first = 0; first < LANES; first += group->at_once, rank++)
         for (int k = 0; k < group->at_once; k++) {
             const spikey_solver *solver = solvers[first + k] = &state->solvers[group->first_channel + k];
-            int is_dealt = k < group->n_channels && rank < solver->n_lanes && is_taught(state, solver);
+            int is_dealt = k < group->n_channels && rank < solver->n_lanes && teaches(state, solver->every);
             rows[first + k] = is_dealt ? solver->rows + (solver->n_rows + rank) * solver->blocks * LANES : 0;
         }
     for (int first = 0; first < group->n_terms; first += LANES) {
         fvec x[LANES];
         for (int k = 0; k < LANES; k++)
-            x[k] = first + k < group->n_terms ? load_float(terms + (first + k) * LANES) : floats(0);
+            x[k] = first + k < group->n_terms ? term_of(group, recent, first + k) : floats(0);
         transpose(x);
         for (int lane = 0; lane < LANES; lane++) {
             if (!rows[lane]) continue;
@@ -448,8 +463,8 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
 INLINE void learn(spikey_state *state, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
     const int64_t n_lanes = solver->n_lanes, step = state->step;
-    if (is_taught(state, solver)) {
-        const float pace = (float)pace_of(state, solver);
+    if (teaches(state, solver->every)) {
+        const float pace = (float)pace_of(state, solver->every);
         for (int64_t rank = 0; rank < n_lanes; rank++) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
             float weight = 0, variance = state->teaching_variance[i], square = state->square[i];
@@ -490,14 +505,15 @@ void V(update)(spikey_state *state) {
     mix_scales(state);
     if (state->has_lags) keep_past(state);
     for (int64_t g = 0; g < state->n_groups; g++) {
-        const vector_group *group = &state->groups[g];
-        int64_t first = group->first_channel, stop = first + group->n_channels;
-        int teaches = 0, is_due = 0;
+        vector_group *group = &state->groups[g];
+        const int64_t first = group->first_channel, stop = first + group->n_channels;
+        const int is_taught = teaches(state, group->every);
+        if (!is_taught && state->step + 1 < group->due) continue;
+        for (int row = 0; is_taught && row < group->rows; row++) deal_rows(state, group, row);
+        group->due = INT64_MAX;
         for (int64_t channel = first; channel < stop; channel++) {
-            teaches |= is_taught(state, &state->solvers[channel]);
-            is_due |= state->step + 1 >= state->solvers[channel].due;
+            learn(state, channel);
+            group->due = least(group->due, state->solvers[channel].due);
         }
-        for (int row = 0; teaches && row < group->rows; row++) deal_rows(state, group, row);
-        for (int64_t channel = first; (teaches || is_due) && channel < stop; channel++) learn(state, channel);
     }
 }

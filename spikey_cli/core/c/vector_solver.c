@@ -16,6 +16,7 @@ enum { MAX = SPIKEY_MAX_TERMS, PANEL = 8, HALF = 4 };
 static const float WEIGHT_LIMIT = 65536.0f;
 
 typedef double dvec __attribute__((vector_size(8 * HALF), may_alias)); /* GCC moves longer ones through memory */
+typedef int64_t dmask __attribute__((vector_size(8 * HALF), may_alias));
 
 INLINE dvec load_double(const double *from) { return *(const dvec *)(const void *)from; }
 INLINE void store_double(double *to, dvec x) { *(dvec *)(void *)to = x; }
@@ -33,19 +34,39 @@ static void fill_equations(spikey_equations *own, const spikey_solver *solver) {
     }
 }
 
+/* x where a lane, counted from `first`, is behind lane j; elsewhere 0. */
+INLINE dvec behind(dvec x, int first, int j) {
+    const dmask lane = {first, first + 1, first + 2, first + 3};
+    return (dvec)((dmask)x & (lane > (dmask){j, j, j, j}));
+}
+
 /* Solve for the diagonal block of a panel: its pivots' inverses, and what they take of its own rows. */
 static void take_block(spikey_equations *own, const float *ridge, int first, int stop, double *inverse) {
-    double *b = own->solution;
-    for (int j = first; j < stop; j++) {
-        double *column = own->rows[j], *factor = own->factor[j];
-        inverse[j] = 1.0 / (column[j] > ridge[j] ? column[j] : ridge[j]);
-        for (int i = j + 1; i < stop; i++) {
-            factor[i] = column[i] * inverse[j];
-            b[i] -= factor[i] * b[j];
-        }
-        for (int k = j + 1; k < stop; k++)
-            for (int i = first; i < first + PANEL; i++) own->rows[k][i] -= factor[i] * column[k];
+    dvec low[PANEL], high[PANEL];
+    dvec b_low = load_double(own->solution + first), b_high = load_double(own->solution + first + HALF);
+#pragma GCC unroll 8
+    for (int j = 0; j < PANEL; j++) {
+        low[j] = load_double(own->rows[first + j] + first);
+        high[j] = load_double(own->rows[first + j] + first + HALF);
     }
+#pragma GCC unroll 8
+    for (int j = 0; j < PANEL; j++) {
+        if (first + j >= stop) break;
+        double *row = own->rows[first + j] + first, *factor = own->factor[first + j] + first;
+        const double pivot = (j < HALF ? low[j] : high[j])[j % HALF], known = (j < HALF ? b_low : b_high)[j % HALF];
+        const double by = 1.0 / (pivot > ridge[first + j] ? pivot : ridge[first + j]);
+        const dvec x = low[j] * doubles(by), y = high[j] * doubles(by);
+        inverse[first + j] = by;
+        b_low -= behind(x * doubles(known), 0, j), b_high -= behind(y * doubles(known), HALF, j);
+        store_double(row, low[j]), store_double(row + HALF, high[j]);
+        store_double(factor, x), store_double(factor + HALF, y);
+#pragma GCC unroll 8
+        for (int k = j + 1; k < PANEL; k++) {
+            low[k] -= x * doubles(row[k]);
+            high[k] -= y * doubles(row[k]);
+        }
+    }
+    store_double(own->solution + first, b_low), store_double(own->solution + first + HALF, b_high);
 }
 
 /* Entries i, i + 1, ... behind the block: what each of its pivots takes of the panel's later rows, and of the solution. */
