@@ -67,22 +67,36 @@ def plan_blocks(
             [Part(f, a * unit[f], (b - a) * unit[f]) for f in session] for a, b in itertools.pairwise(edges) if b > a
         ]
 
-    def samples(parts: Sequence[Part]) -> int:
-        return sum(part.n_frames * channels[part.file] for part in parts)
-
-    total = sum(samples(segment) for segment in segments)
-    fair_share = -(-total // max(1, -(-total // BLOCK_SAMPLES)))
+    sizes = [sum(part.n_frames * channels[part.file] for part in segment) for segment in segments]
+    widths = [sum(channels[part.file] for part in segment) for segment in segments]
     blocks: list[list[Part]] = []
-    filled = 0
-    for segment in segments:
-        size = samples(segment)
-        # blocks of about equal size: a small last one would have too few lanes
-        if not blocks or filled + size > BLOCK_SAMPLES or filled >= fair_share:
-            blocks.append([])
-            filled = 0
-        blocks[-1] += segment
-        filled += size
+    while segments:
+        n = _segments_of_a_block(sizes, widths)
+        blocks.append([part for segment in segments[:n] for part in segment])
+        del segments[:n], sizes[:n], widths[:n]
     return blocks
+
+
+def _segments_of_a_block(sizes: Sequence[int], widths: Sequence[int]) -> int:
+    """Return how many of the segments, of these numbers of samples and channels, the next block takes.
+
+    Blocks are of about equal size, since a small last one would have too few lanes, and of a multiple of eight channels
+    where there is one nearby: the core takes eight at a time.
+    """
+    total = sum(sizes)
+    if total <= BLOCK_SAMPLES:
+        return len(sizes)
+    fair_share = total / -(-total // BLOCK_SAMPLES)
+    filled = width = 0
+    choices = []
+    for n, (size, channels) in enumerate(zip(sizes, widths, strict=True), start=1):
+        filled += size
+        width += channels
+        if n > 1 and filled > BLOCK_SAMPLES:
+            break
+        away = abs(filled - fair_share)
+        choices.append((width % 8 > 0 or away > fair_share / 4, away, n))
+    return min(choices)[2]
 
 
 def steps_for(channel_lengths: Sequence[int], lanes: int) -> int:

@@ -98,7 +98,7 @@ static void spread(spikey_state *state, const spikey_group *group) {
         int64_t rows = 0;
         for (int64_t channel = 0; channel < group->n_channels; channel += state->at_once)
             rows += spikey_rows_of(state, group, channel);
-        if (rows < fewest) fewest = rows, at_once = state->at_once;
+        if (rows <= fewest) fewest = rows, at_once = state->at_once;
     }
     state->at_once = at_once;
     state->n_positions = (LANES * fewest + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
