@@ -126,8 +126,8 @@ def block_cost(
     most_terms = np.zeros(group_lanes.size, dtype=np.int64)
     np.maximum.at(most_terms, number, VECTOR * blocks)
     group_bytes = np.bincount(number, _channel_bytes(lanes, blocks, products, lags) + lanes * LANE_BYTES)
-    group_bytes += VECTOR * vectors.rows * (HISTORY_BYTES + PLACE_BYTES + 4 * most_terms + _network_bytes(model))
-    group_bytes += vectors.number * 12 * VECTOR * most_terms  # weights, and where the terms stand
+    group_bytes += VECTOR * vectors.rows * (HISTORY_BYTES + PLACE_BYTES + _network_bytes(model))
+    group_bytes += vectors.number * (12 * VECTOR + 4) * most_terms  # weights, and where the terms stand
     padding = VECTOR * vectors.longest * HISTORY_BYTES
     max_lanes = min(MAX_LANE_GROUP, limits.lanes(int((group_bytes / group_lanes).max())))
 
@@ -190,7 +190,7 @@ def _vectors_of(number: np.ndarray, lanes: np.ndarray) -> _Vectors:
     best = _Vectors(channels, np.bincount(number, -(-lanes // VECTOR)).astype(np.int64), -(-longest // VECTOR))
     for at_once in (2, 4, VECTOR):
         count, rows = -(-channels // at_once), -(-longest * at_once // VECTOR)
-        fewer = count * rows < best.rows
+        fewer = count * rows <= best.rows
         best = _Vectors(
             *(np.where(fewer, new, old) for new, old in zip((count, count * rows, rows), best, strict=True))
         )

@@ -77,12 +77,12 @@ static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int6
     double vectors = (double)count, rows = vectors * (double)((lanes + 7) / 8), longest = (double)((lanes + 7) / 8);
     for (int64_t at_once = 2; at_once <= 8; at_once *= 2) {
         double number = (double)((count + at_once - 1) / at_once), own = (double)((lanes * at_once + 7) / 8);
-        if (number * own < rows) vectors = number, rows = number * own, longest = own;
+        if (number * own <= rows) vectors = number, rows = number * own, longest = own;
     }
     double window = 1;
     while (chunk->model && window <= chunk->model->window + 1) window *= 2;
-    bytes += 8 * rows * (HISTORY_BYTES + PLACE_BYTES + 4 * most_terms + (chunk->model ? 2 * window : 4));
-    bytes += vectors * 96 * most_terms;
+    bytes += 8 * rows * (HISTORY_BYTES + PLACE_BYTES + (chunk->model ? 2 * window : 4));
+    bytes += vectors * 100 * most_terms;
     sum->lane_bytes = greater(sum->lane_bytes, bytes / (double)(count * lanes));
     sum->group_bytes = greater(sum->group_bytes, bytes + 8 * longest * HISTORY_BYTES);
 }
