@@ -56,6 +56,7 @@ static void carve(spikey_coder *coder, spikey_arena *arena) {
     TAKE(cursor, has_rice ? streams : 0);
     TAKE(end_bit, has_rice ? streams : 0);
     TAKE(rows, rows);
+    TAKE(origins, rows ? 2 * (coder->n_edges - 1) : 0);
     TAKE(first_rank, has_ranks ? lanes + 1 : 0);
     TAKE(ranks, has_ranks ? coder->n_ranks + 1 : 0);
 #undef TAKE
@@ -169,13 +170,19 @@ spikey_coder *spikey_coder_new(const spikey_tables *tables, const spikey_coding 
 }
 
 int spikey_coder_fit(spikey_coder *coder, const spikey_state *state) {
-    if (coder->kind != SPIKEY_RANGE || coder->decodes || coder->n_positions >= state->n_positions) return SPIKEY_OK;
+    const int is_rice = coder->kind == SPIKEY_RICE, is_parts = coder->kind == SPIKEY_RANGE && !coder->decodes;
+    const int64_t n = state->n_positions, n_parts = is_parts ? n : 0, n_rice = is_rice ? n : 0;
+    if ((!is_rice && !is_parts) || coder->n_positions >= n) return SPIKEY_OK;
     spikey_arena arena = {0, 0};
     for (int pass = 0; pass < 2; pass++) {
-        coder->below = spikey_take(&arena, state->n_positions, sizeof *coder->below);
-        coder->part = spikey_take(&arena, state->n_positions, sizeof *coder->part);
-        coder->rest = spikey_take(&arena, state->n_positions, sizeof *coder->rest);
-        coder->rest_bits = spikey_take(&arena, state->n_positions, sizeof *coder->rest_bits);
+        coder->below = spikey_take(&arena, n_parts, sizeof *coder->below);
+        coder->part = spikey_take(&arena, n_parts, sizeof *coder->part);
+        coder->rest = spikey_take(&arena, n_parts, sizeof *coder->rest);
+        coder->rest_bits = spikey_take(&arena, n_parts, sizeof *coder->rest_bits);
+        coder->rank = spikey_take(&arena, n_rice, sizeof *coder->rank);
+        coder->parameter = spikey_take(&arena, n_rice, sizeof *coder->parameter);
+        coder->cell = spikey_take(&arena, n_rice, sizeof *coder->cell);
+        coder->row_at = spikey_take(&arena, n_rice, sizeof *coder->row_at);
         if (pass) break;
         free(coder->parts);
         coder->n_positions = 0;
@@ -184,7 +191,7 @@ int spikey_coder_fit(spikey_coder *coder, const spikey_state *state) {
         arena.base = (char *)coder->parts + (-(uintptr_t)coder->parts & 63);
         arena.used = 0;
     }
-    coder->n_positions = state->n_positions;
+    coder->n_positions = n;
     return SPIKEY_OK;
 }
 

@@ -117,8 +117,8 @@ static void code_streams(spikey_state *state, spikey_coder *coder, int64_t first
                         : spikey_range_encode(coder, state, first, stop, codes));
         break;
     case SPIKEY_RICE:
-        (coder->decodes ? spikey_rice_decode(coder, state, first, stop, codes)
-                        : spikey_rice_encode(coder, state, first, stop, codes));
+        (coder->decodes ? state->kernels->rice_decode(coder, state, first, stop, codes)
+                        : state->kernels->rice_encode(coder, state, first, stop, codes));
         break;
     case SPIKEY_RANKS:
         (coder->decodes ? spikey_ranks_decode(coder, state, first, stop, codes)

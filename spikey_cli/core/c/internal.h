@@ -207,11 +207,9 @@ struct spikey_state {
     void *memory;
 };
 
-/* How ranks are ordered around some predicted means with some scales. */
+/* How ranks are ordered around some predicted means with some scales; all 0 before it is known. A line of the cache. */
 typedef struct {
-    _Alignas(64) rank_origin origin;
-    int32_t is_known;
-    uint8_t place[SPIKEY_ORDERED]; /* encoding, of each rank; decoding, the rank of each place */
+    _Alignas(64) uint8_t place[SPIKEY_ORDERED]; /* encoding, of each rank; decoding, the rank of each place */
 } rank_row;
 
 /* An encoder or a decoder. A stream has lanes [first_lane[s], first_lane[s + 1]) of the group. */
@@ -248,9 +246,11 @@ struct spikey_coder {
     int32_t *near_edges;   /* and the edges of its bin */
     int32_t n_near;
     /* rice */
+    int32_t *rank, *parameter, *cell, *row_at; /* of each position of a step */
     uint64_t *bit_words;
     int64_t *cursor, *end_bit;
     rank_row *rows; /* the table of ranks */
+    rank_origin *origins; /* of each cell that has a row which is known */
     int64_t n_cells;
     /* ranks */
     int32_t *ranks;
@@ -271,6 +271,9 @@ struct spikey_kernels {
     void (*predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass);
     void (*advance)(spikey_state *state, int64_t pass, const int32_t *codes);
     void (*update)(spikey_state *state);
+    /* for the streams of some passes, or of one */
+    void (*rice_encode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, const int32_t *codes);
+    void (*rice_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
     void (*range_parts)(spikey_coder *coder, const spikey_state *state, const int32_t *codes);
     /* returns for how many streams, from the first on, it did */
     int64_t (*range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
@@ -327,15 +330,15 @@ void spikey_begin_step(spikey_state *state);
 void spikey_end_step(spikey_state *state);
 void spikey_shift_steps(spikey_state *state, int64_t by); /* count steps from another number on */
 
-/* range.c, rice.c, ranks.c: for the streams of one pass; residual_log.c: for all its lanes */
+/* rice.c: fill in a row of the table of ranks */
+void spikey_fill_rank_row(const spikey_coder *coder, int64_t at);
+
+/* range.c, ranks.c: for the streams of one pass; residual_log.c: for all its lanes */
 void spikey_range_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
                          const int32_t *codes);
 void spikey_range_parts(spikey_coder *coder, const spikey_state *state, const vector_group *group,
                         const int32_t *codes); /* for lanes of several kinds of alphabets */
 void spikey_range_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
-void spikey_rice_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
-                        const int32_t *codes);
-void spikey_rice_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);
 void spikey_ranks_encode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop,
                          const int32_t *codes);
 void spikey_ranks_decode(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes);

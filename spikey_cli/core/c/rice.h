@@ -7,6 +7,9 @@
 
 enum { SPIKEY_ESCAPE_ZEROS = 24, SPIKEY_MAX_CODE_BITS = 48, SPIKEY_MAX_K = 24 };
 
+/* Rows of the table of ranks: of each class of scales, one for each cell of predicted means. */
+enum { SPIKEY_CELL_SHIFT = 5, SPIKEY_RANK_CLASS_SHIFT = 3, SPIKEY_MIN_RANK_CLASS = 1, SPIKEY_MAX_RANK_CLASS = 11 };
+
 /* Rice parameter, 0..24, for a log2 scale. */
 static inline int rice_parameter(int32_t log2_scale) {
     if (log2_scale > 16 * SPIKEY_MAX_K) return SPIKEY_MAX_K;
