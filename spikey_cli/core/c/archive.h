@@ -29,13 +29,16 @@ typedef struct {
 int spikey_inflate(const uint8_t *from, int64_t n, const uint8_t *dictionary, int64_t n_dictionary, int64_t most,
                    spikey_inflated *out);
 
-/* checksums.c */
+/* crc32.c */
 void spikey_fill_crc(uint32_t table[8][256]);
 uint32_t spikey_crc(uint32_t table[8][256], uint32_t crc, const uint8_t *bytes, int64_t n);
+
+/* sha256.c */
 typedef struct {
     uint32_t state[8];
     uint64_t n; /* bytes so far */
     uint8_t block[64];
+    void (*take_blocks)(uint32_t state[8], const uint8_t *from, int64_t n);
 } spikey_sha;
 
 void spikey_sha_begin(spikey_sha *sha);

@@ -1,29 +1,13 @@
-/* CRC-32 as in zlib, and SHA-256 (FIPS 180-4). */
+/* SHA-256 (FIPS 180-4), with the instructions for it where an x86 processor has them. */
 
 #include <string.h>
 
 #include "archive.h"
 
-void spikey_fill_crc(uint32_t table[8][256]) {
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i;
-        for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
-        table[0][i] = crc;
-    }
-    for (int k = 1; k < 8; k++)
-        for (int i = 0; i < 256; i++) table[k][i] = table[k - 1][i] >> 8 ^ table[0][table[k - 1][i] & 255];
-}
-
-uint32_t spikey_crc(uint32_t table[8][256], uint32_t crc, const uint8_t *bytes, int64_t n) {
-    crc = ~crc;
-    for (; n >= 8; n -= 8, bytes += 8) {
-        uint64_t x = get_little(bytes, 8) ^ crc;
-        crc = 0;
-        for (int k = 0; k < 8; k++) crc ^= table[7 - k][x >> 8 * k & 255];
-    }
-    for (; n > 0; n--) crc = crc >> 8 ^ table[0][(crc ^ *bytes++) & 255];
-    return ~crc;
-}
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 static const uint32_t CONSTANTS[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -63,10 +47,58 @@ static void take_block(uint32_t state[8], const uint8_t *block) {
     state[0] += a, state[1] += b, state[2] += c, state[3] += d, state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
+static void take_plain_blocks(uint32_t state[8], const uint8_t *from, int64_t n) {
+    for (; n > 0; n--, from += 64) take_block(state, from);
+}
+
+#if defined(__x86_64__)
+
+static int has_instructions(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (bit_SSSE3 | bit_SSE4_1)) != (bit_SSSE3 | bit_SSE4_1)) return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b >> 29 & 1; /* SHA */
+}
+
+/* The state is held as (a, b, e, f) and (c, d, g, h), the highest word first; rounds are taken four at a time. */
+__attribute__((target("sha,ssse3,sse4.1"))) static void take_blocks(uint32_t state[8], const uint8_t *from, int64_t n) {
+    const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+    const __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)state), 0xB1);
+    const __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(state + 4)), 0x1B);
+    __m128i abef = _mm_alignr_epi8(cdab, efgh, 8), cdgh = _mm_blend_epi16(efgh, cdab, 0xF0);
+    for (; n > 0; n--, from += 64) {
+        const __m128i abef_before = abef, cdgh_before = cdgh;
+        __m128i w[4];
+        for (int i = 0; i < 4; i++)
+            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(from + 16 * i)), big_endian);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            const __m128i constants = _mm_loadu_si128((const __m128i *)(const void *)(CONSTANTS + 4 * i));
+            const __m128i k = _mm_add_epi32(w[i & 3], constants), last = w[(i + 3) & 3];
+            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, k);
+            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(k, 0x0E));
+            const __m128i x = _mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]);
+            w[i & 3] = _mm_sha256msg2_epu32(_mm_add_epi32(x, _mm_alignr_epi8(last, w[(i + 2) & 3], 4)), last);
+        }
+        abef = _mm_add_epi32(abef, abef_before);
+        cdgh = _mm_add_epi32(cdgh, cdgh_before);
+    }
+    const __m128i feba = _mm_shuffle_epi32(abef, 0x1B), dchg = _mm_shuffle_epi32(cdgh, 0xB1);
+    _mm_storeu_si128((__m128i *)(void *)state, _mm_blend_epi16(feba, dchg, 0xF0));
+    _mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
+}
+
+#else
+
+static int has_instructions(void) { return 0; }
+static void take_blocks(uint32_t state[8], const uint8_t *from, int64_t n) { take_plain_blocks(state, from, n); }
+
+#endif
+
 void spikey_sha_begin(spikey_sha *sha) {
     static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     memcpy(sha->state, start, sizeof start);
     sha->n = 0;
+    sha->take_blocks = has_instructions() ? take_blocks : take_plain_blocks;
 }
 
 void spikey_sha_add(spikey_sha *sha, const uint8_t *from, int64_t n) {
@@ -74,13 +106,13 @@ void spikey_sha_add(spikey_sha *sha, const uint8_t *from, int64_t n) {
     sha->n += (uint64_t)n;
     while (n > 0) {
         if (held == 0 && n >= 64) {
-            take_block(sha->state, from);
-            from += 64, n -= 64;
+            sha->take_blocks(sha->state, from, n / 64);
+            from += n & ~(int64_t)63, n &= 63;
             continue;
         }
         sha->block[held++] = *from++;
         n--;
-        if (held == 64) take_block(sha->state, sha->block), held = 0;
+        if (held == 64) sha->take_blocks(sha->state, sha->block, 1), held = 0;
     }
 }
 
@@ -90,12 +122,12 @@ void spikey_sha_end(spikey_sha *sha, uint8_t digest[32]) {
     sha->block[held++] = 0x80;
     if (held > 56) {
         memset(sha->block + held, 0, (size_t)(64 - held));
-        take_block(sha->state, sha->block);
+        sha->take_blocks(sha->state, sha->block, 1);
         held = 0;
     }
     memset(sha->block + held, 0, (size_t)(56 - held));
     for (int i = 0; i < 8; i++) sha->block[56 + i] = (uint8_t)(bits >> (56 - 8 * i));
-    take_block(sha->state, sha->block);
+    sha->take_blocks(sha->state, sha->block, 1);
     for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(sha->state[i / 4] >> (24 - 8 * (i & 3)));
 }
 
