@@ -25,6 +25,7 @@ from ..core.coders import Coder
 from ..core.escapes import Escapes, pack_escapes, unpack_escapes
 from ..core.numbers import pack_numbers, unpack_numbers
 from ..core.quantizer import SampleFormat
+from ..core.transpose import transposed
 from ..errors import DamageError, InputError
 from ..io.layout import Bytes, samples_to_bytes, zero_fill, zero_sample
 from ..io.records import KeptNumbers, RecordLayout
@@ -330,10 +331,10 @@ class DecodedPart(NamedTuple):
         damaged : list of int
             These channels.
         """
-        columns = np.empty((self.part.n_frames, len(channels)), sample_format.sample_type.dtype)
-        for first in range(0, len(columns), _FRAMES_AT_ONCE):
-            self._fill(sample_format, channels, first, columns[first : first + _FRAMES_AT_ONCE])
-        return columns, self._damaged(channels)
+        samples = np.empty((self.part.n_frames, len(channels)), sample_format.sample_type.dtype)
+        for first in range(0, len(samples), _FRAMES_AT_ONCE):
+            samples[first : first + _FRAMES_AT_ONCE] = self._frames(sample_format, channels, first)
+        return samples, self._damaged(channels)
 
     def restored(self, sample_format: SampleFormat | None) -> RestoredPart:
         """Return the bytes of the part; all channels must be decoded."""
@@ -342,28 +343,27 @@ class DecodedPart(NamedTuple):
                 return RestoredPart(self.part, zero_fill(self.part.n_frames, 0), [0])
             return RestoredPart(self.part, self.verbatim, [])
         data = bytearray(self.part.n_frames * sample_format.frame_bytes)
-        dtype = sample_format.sample_type.dtype
         for first in range(0, self.part.n_frames, _FRAMES_AT_ONCE):
-            columns = np.empty((min(_FRAMES_AT_ONCE, self.part.n_frames - first), sample_format.channels), dtype)
-            self._fill(sample_format, range(sample_format.channels), first, columns)
-            at = first * sample_format.frame_bytes
-            data[at : at + len(columns) * sample_format.frame_bytes] = samples_to_bytes(
-                columns, sample_format.sample_type
-            )
+            frames = self._frames(sample_format, range(sample_format.channels), first)
+            at, size = first * sample_format.frame_bytes, len(frames) * sample_format.frame_bytes
+            data[at : at + size] = samples_to_bytes(frames, sample_format.sample_type)
         return RestoredPart(self.part, data, self._damaged(range(sample_format.channels)))
 
     def _damaged(self, channels: Sequence[int]) -> list[int]:
         return [channel for channel in channels if self.codes[channel] is None]
 
-    def _fill(self, sample_format: SampleFormat, channels: Sequence[int], first: int, columns: np.ndarray) -> None:
-        """Fill `columns` with the samples from frame `first` of the part on."""
-        for column, channel in enumerate(channels):
+    def _frames(self, sample_format: SampleFormat, channels: Sequence[int], first: int) -> np.ndarray:
+        """Return samples of these channels from frame `first` of the part on, of shape (frames, channels)."""
+        n_frames = min(_FRAMES_AT_ONCE, self.part.n_frames - first)
+        samples = np.empty((len(channels), n_frames), sample_format.sample_type.dtype)
+        for own, channel in zip(samples, channels, strict=True):
             codes = self.codes[channel]
             if codes is None:
-                columns[:, column] = zero_sample(sample_format.sample_type)
+                own[:] = zero_sample(sample_format.sample_type)
             else:
-                chosen = codes[first : first + len(columns)]
-                sample_format.put_samples(channel, chosen, self.escapes.get(channel), first, columns[:, column])
+                chosen = codes[first : first + n_frames]
+                sample_format.put_samples(channel, chosen, self.escapes.get(channel), first, own)
+        return transposed(samples)
 
 
 class RestoredPart(NamedTuple):

@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import InputError
 from ..io.layout import sample_range
 from .quantizer import CHANGED, Quantizer, QuantizerSearch, UniformQuantizer, identity
+from .transpose import transposed
 
 MAX_DENOMINATOR = 1 << 12
 """Largest denominator of a lattice's step."""
@@ -201,7 +202,7 @@ class ChannelSearch:
         """Add samples, uint8, int16 or int32 of shape (frames, channels)."""
         if len(samples) == 0:
             return
-        channels = np.ascontiguousarray(samples.T)
+        channels = transposed(samples)
         if self._n_frames == 0:
             self._begin(channels)
         else:

@@ -22,6 +22,7 @@ from ..io.layout import Layout, SampleType, sample_range, samples_from_bytes
 from . import _core
 from .escapes import Escapes
 from .scaling import FileScaling
+from .transpose import transposed
 
 MAX_PALETTE = 4096
 """Largest number of values of a palette."""
@@ -203,12 +204,12 @@ class SampleFormat:
         escapes: list[Escapes | None] = [None] * self.channels
         if self.scaling:
             samples, escapes = self.scaling.to_integers(samples)
-        return self.quantizer.to_codes(samples.T), escapes
+        return self.quantizer.to_codes(transposed(samples)), escapes
 
     def put_samples(
-        self, channel: int, codes: np.ndarray, escapes: Escapes | None, first: int, column: np.ndarray
+        self, channel: int, codes: np.ndarray, escapes: Escapes | None, first: int, samples: np.ndarray
     ) -> None:
-        """Fill `column` with the samples of a channel's `codes`, which begin at frame `first` of their part.
+        """Fill `samples` with the samples of a channel's `codes`, which begin at frame `first` of their part.
 
         Raises
         ------
@@ -216,12 +217,12 @@ class SampleFormat:
             If a code is not one of the quantizer's.
         """
         if self.scaling is None:
-            column[:] = self.quantizer.of_channel(channel).to_samples(codes, column.dtype)
+            samples[:] = self.quantizer.of_channel(channel).to_samples(codes, samples.dtype)
             return
         integers = self.quantizer.of_channel(channel).to_samples(codes, np.int32)
-        column[:] = self.scaling.channels[channel].to_samples(integers, self.sample_type)
+        samples[:] = self.scaling.channels[channel].to_samples(integers, self.sample_type)
         if escapes:
-            escapes.put_into(column, first)
+            escapes.put_into(samples, first)
 
 
 def _n1_values() -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 from ..io.layout import SampleType, sample_dtype, sample_range
 from . import _core
 from .escapes import Escapes, filled
+from .transpose import transposed
 
 NO_INTEGER = -(2**31)
 """Stands for the integer of a sample that the scaling does not give."""
@@ -164,8 +165,7 @@ class FileScaling(NamedTuple):
         """
         integers = np.empty(samples.shape[::-1], self.integer_dtype)
         escapes: list[Escapes | None] = []
-        for channel, scaling in enumerate(self.channels):
-            own = np.ascontiguousarray(samples[:, channel])
+        for channel, (scaling, own) in enumerate(zip(self.channels, transposed(samples), strict=True)):
             found, count = scaling.to_integers(own, self.sample_type, self.integer_bytes)
             escapes.append(None)
             if count:

@@ -57,6 +57,11 @@ void spikey_fill_tables(spikey_tables *tables);
 /* The i-th table, its name and its length, to compare with formulas; NULL behind the last. */
 const void *spikey_table(const spikey_tables *tables, int i, const char **name, int64_t *n_bytes);
 
+/* ---- transpose.c ---- */
+
+/* to[column][row] = from[row][column]: items of 1, 2, 4 or 8 bytes, aligned; the arrays do not overlap. */
+void spikey_transpose(const void *from, int64_t rows, int64_t columns, int64_t size, void *to);
+
 /* ---- residual.c: what an encoder compares channels by ---- */
 
 /* residuals[channel][t], -127..127, of interleaved samples[t][channel]; at least one frame. SPIKEY_NO_MEMORY. */

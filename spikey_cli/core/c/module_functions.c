@@ -4,6 +4,26 @@
 
 /* ---- residuals, quantizer and packed codes ---- */
 
+static PyObject *py_transpose(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *rows, *columns;
+    long long n_columns;
+    buffers held = {.n = 0};
+    int64_t n = 0;
+    if (!PyArg_ParseTuple(args, "OLO:transpose", &rows, &n_columns, &columns)) return 0;
+    void *from = take(&held, rows, "u", 0, 0, &n);
+    if (!held.failed && in_range(&held, n_columns, 1, INT64_MAX) && in_range(&held, n % n_columns, 0, 0)) {
+        const Py_ssize_t size = held.view[0].itemsize;
+        void *to = take_exactly(&held, columns, "u", size, 1, n);
+        if (!held.failed && in_range(&held, size & (size - 1), 0, 0) && in_range(&held, size, 1, 8)) {
+            Py_BEGIN_ALLOW_THREADS
+            spikey_transpose(from, n / n_columns, n_columns, size, to);
+            Py_END_ALLOW_THREADS
+        }
+    }
+    return outcome(&held, 0);
+}
+
 static PyObject *py_residuals(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *samples, *residuals;
@@ -373,6 +393,7 @@ static PyObject *py_tables(PyObject *module, PyObject *args) {
 }
 
 PyMethodDef spikey_functions[] = {
+    {"transpose", py_transpose, METH_VARARGS, "transpose(rows, n_columns, columns): unsigned items"},
     {"residuals", py_residuals, METH_VARARGS, "residuals(samples, n_channels, residuals): int8 [channel, frame]"},
     {"mark", py_mark, METH_VARARGS, "mark(samples, lowest, seen): set the flag of each sample"},
     {"uniform_codes", py_uniform_codes, METH_VARARGS, "uniform_codes(samples, offset, step, size, codes)"},
