@@ -149,47 +149,76 @@ void V(begin)(spikey_state *state, int naive) {
     predict_from_past(state);
 }
 
-/* In a vector of lanes: the means over the channels of earlier passes, for the channels of a pass. */
-INLINE void take_means_of(spikey_state *state, const vector_group *group, int64_t pass, int64_t row) {
-    int64_t i = group->position + LANES * row;
-    const float *differences = state->sum_differences + LANES * row, *levels = state->sum_levels + LANES * row;
-    float *difference = history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0);
-    float *level = history_of(state, i, SPIKEY_MEAN_LEVEL, 0);
-    fvec share = load_float(group->share);
-    if (group->at_once == 1) {
-        store_float(difference, load_float(differences + group->sums[0]) * share);
-        store_float(level, load_float(levels + group->sums[0]) * share);
-        return;
-    }
-    int32_t mask[LANES] __attribute__((aligned(32)));
-    vec own = load(group->pass) == splat((int32_t)pass);
-    store(mask, own);
-    fvec x = gather(differences, group->sums, mask) * share, y = gather(levels, group->sums, mask) * share;
-    store_float(difference, (fvec)choose(own, (vec)x, (vec)load_float(difference)));
-    store_float(level, (fvec)choose(own, (vec)y, (vec)load_float(level)));
+enum { FEW = 4 }; /* lanes of a vector of which one is taken by itself */
+
+/* The channels of a pass among those side by side in a group: from `*first` on, as many as are returned. */
+INLINE int64_t channels_in(const spikey_state *state, const vector_group *group, int64_t pass, int64_t *first) {
+    *first = greatest(state->pass_channel[pass] - group->first_channel, 0);
+    return least(state->pass_channel[pass + 1] - group->first_channel, group->n_channels) - *first;
 }
 
 /* The means over the channels of earlier passes, for the channels of a pass. */
 void V(take_means)(spikey_state *state, int64_t pass) {
-    for (int64_t g = first_group(state, pass); g < stop_group(state, pass); g++)
-        for (int row = 0; state->groups[g].has_means && row < state->groups[g].rows; row++)
-            take_means_of(state, &state->groups[g], pass, row);
+    for (int64_t g = first_group(state, pass); g < stop_group(state, pass); g++) {
+        const vector_group *group = &state->groups[g];
+        int64_t first, n = channels_in(state, group, pass, &first);
+        for (int row = 0; group->has_means && row < group->rows; row++) {
+            const int64_t i = group->position + LANES * (int64_t)row;
+            const float *differences = state->sum_differences + LANES * row, *levels = state->sum_levels + LANES * row;
+            float *difference = history_of(state, i, SPIKEY_MEAN_DIFFERENCE, 0);
+            float *level = history_of(state, i, SPIKEY_MEAN_LEVEL, 0);
+            if (group->at_once == 1) {
+                store_float(difference, load_float(differences + group->sums[0]) * load_float(group->share));
+                store_float(level, load_float(levels + group->sums[0]) * load_float(group->share));
+                continue;
+            }
+            for (int64_t beside = 0; beside < LANES; beside += group->at_once)
+                for (int64_t lane = beside + first; lane < beside + first + n; lane++) {
+                    difference[lane] = differences[group->sums[lane]] * group->share[lane];
+                    level[lane] = levels[group->sums[lane]] * group->share[lane];
+                }
+        }
+    }
 }
 
-/* Predicted means of the channels of some passes. A vector may hold channels of other passes, too: what is found for
- * those is the same as in their own pass, or not used. */
+/* Predicted means of a vector of lanes. What is found for those of other passes is the same as in their own, or not used. */
+INLINE void predict_lanes(spikey_state *state, const vector_group *group, int row) {
+    const int64_t i = group->position + LANES * (int64_t)row;
+    fvec sum[LANES];
+    for (int k = 0; k < LANES; k++) sum[k] = load_float(state->partial + LANES * i + k * LANES);
+    add_terms(group, recent_of(state, row), group->first_present, group->n_terms, sum);
+    fvec p = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    vec last = load(state->last + i), moved = whole_of(within(p * floats(64.0f), -1.5e9f, 1.5e9f));
+    moved = smallest(largest(moved, load(state->lowest + i) - last), load(state->highest + i) - last);
+    store(state->predicted_mean + i, last + moved);
+}
+
+/* The same of one lane. */
+static __attribute__((noinline)) void predict_lane(spikey_state *state, const vector_group *group, int row, int64_t lane) {
+    const int64_t i = group->position + LANES * (int64_t)row + lane;
+    const float *recent = recent_of(state, row), *partial = state->partial + LANES * (i - lane) + lane;
+    float sum[LANES];
+    for (int k = 0; k < LANES; k++) sum[k] = partial[k * LANES];
+    for (int t = group->first_present; t < group->n_terms; t++) {
+        const int64_t at = t * LANES + lane;
+        sum[t & (LANES - 1)] += group->weights[at] * (group->masks[at] ? recent[group->places[at]] : 0.0f);
+    }
+    const float p = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    const int32_t last = state->last[i], moved = (int32_t)at_least(at_most(p * 64.0f, 1.5e9f), -1.5e9f);
+    state->predicted_mean[i] = last + (int32_t)least(greatest(moved, state->lowest[i] - last), state->highest[i] - last);
+}
+
+/* Predicted means of the channels of some passes. A decoder takes one pass after another, each of few channels of a vector
+ * if there are few in all: then one lane after another. */
 void V(predict_means)(spikey_state *state, int64_t first_pass, int64_t stop_pass) {
     for (int64_t g = first_group(state, first_pass); g < stop_group(state, stop_pass - 1); g++) {
         const vector_group *group = &state->groups[g];
-        int64_t i = group->position;
-        for (int row = 0; row < group->rows; row++, i += LANES) {
-            fvec sum[LANES];
-            for (int k = 0; k < LANES; k++) sum[k] = load_float(state->partial + LANES * i + k * LANES);
-            add_terms(group, recent_of(state, row), group->first_present, group->n_terms, sum);
-            fvec p = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
-            vec last = load(state->last + i), moved = whole_of(within(p * floats(64.0f), -1.5e9f, 1.5e9f));
-            moved = smallest(largest(moved, load(state->lowest + i) - last), load(state->highest + i) - last);
-            store(state->predicted_mean + i, last + moved);
+        int64_t first = 0, n = stop_pass - first_pass == 1 ? channels_in(state, group, first_pass, &first) : LANES;
+        const int are_few = n * FEW <= group->at_once;
+        for (int row = 0; row < group->rows; row++) {
+            if (!are_few) predict_lanes(state, group, row);
+            for (int64_t beside = 0; are_few && beside < LANES; beside += group->at_once)
+                for (int64_t lane = beside + first; lane < beside + first + n; lane++) predict_lane(state, group, row, lane);
         }
     }
 }
