@@ -70,32 +70,40 @@ def plan_blocks(
     sizes = [sum(part.n_frames * channels[part.file] for part in segment) for segment in segments]
     widths = [sum(channels[part.file] for part in segment) for segment in segments]
     blocks: list[list[Part]] = []
-    while segments:
-        n = _segments_of_a_block(sizes, widths)
-        blocks.append([part for segment in segments[:n] for part in segment])
-        del segments[:n], sizes[:n], widths[:n]
+    first, left = 0, sum(sizes)
+    while first < len(segments):
+        stop = _stop_of_block(first, left, sizes, widths)
+        blocks.append([part for segment in segments[first:stop] for part in segment])
+        left -= sum(sizes[first:stop])
+        first = stop
     return blocks
 
 
-def _segments_of_a_block(sizes: Sequence[int], widths: Sequence[int]) -> int:
-    """Return how many of the segments, of these numbers of samples and channels, the next block takes.
+def _stop_of_block(first: int, left: int, sizes: Sequence[int], widths: Sequence[int]) -> int:
+    """Return the segment behind those of the block that begins with segment `first`.
 
     Blocks are of about equal size, since a small last one would have too few lanes, and of a multiple of eight channels
     where there is one nearby: the core takes eight at a time.
+
+    Parameters
+    ----------
+    first, left : int
+        A segment, and the samples from it on.
+    sizes, widths : sequence of int
+        Samples and channels of each segment.
     """
-    total = sum(sizes)
-    if total <= BLOCK_SAMPLES:
+    if left <= BLOCK_SAMPLES:
         return len(sizes)
-    fair_share = total / -(-total // BLOCK_SAMPLES)
+    fair_share = left / -(-left // BLOCK_SAMPLES)
     filled = width = 0
-    choices = []
-    for n, (size, channels) in enumerate(zip(sizes, widths, strict=True), start=1):
-        filled += size
-        width += channels
-        if n > 1 and filled > BLOCK_SAMPLES:
+    choices: list[tuple[bool, float, int]] = []
+    for stop in range(first + 1, len(sizes) + 1):
+        filled += sizes[stop - 1]
+        width += widths[stop - 1]
+        if choices and filled > BLOCK_SAMPLES:
             break
         away = abs(filled - fair_share)
-        choices.append((width % 8 > 0 or away > fair_share / 4, away, n))
+        choices.append((width % 8 > 0 or away > fair_share / 4, away, stop))
     return min(choices)[2]
 
 

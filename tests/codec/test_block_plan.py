@@ -36,6 +36,17 @@ def test_blocks_hold_every_frame_once_and_sessions_together():
     assert plan_blocks([[0]], [5], [WIDE_SAMPLES + 1]) == [[Part(0, i, 1)] for i in range(5)]
 
 
+def test_blocks_are_about_equal_and_fill_vectors():
+    """Eight channels are coded at a time, and a small last block would have few lanes."""
+    n = 300
+    blocks = plan_blocks([[i] for i in range(n)], [98_689] * n, [1] * n)
+    assert sum(map(len, blocks)) == n
+    assert {len(block) % 8 for block in blocks[:-1]} == {0}
+    assert min(map(len, blocks)) >= 24
+    pairs = plan_blocks([[2 * i, 2 * i + 1] for i in range(n // 2)], [98_689] * n, [1] * n)
+    assert {len(block) % 8 for block in pairs[:-1]} == {0}
+
+
 def test_blocks_of_many_channels_are_longer():
     """What is learnt of peers begins anew with each block."""
     (first, *_), *_ = plan_blocks([[0]], [10**6], [384])
