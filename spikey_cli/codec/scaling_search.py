@@ -147,12 +147,15 @@ def _integer_scaling(low: int, high: int, step: int) -> Scaling | None:
     base = low % step
     for integer_bytes in (2, 3):
         lowest, highest = sample_range(integer_bytes)
+        scaling = None
         if lowest <= (low - base) // step and (high - base) // step <= highest:
-            return Scaling(base=base, step=step)
-        if (high - low) // step <= highest - lowest:
+            scaling = Scaling(base=base, step=step)
+        elif (high - low) // step <= highest - lowest:
             # as far from both ends of the range as it goes: others of the file's samples may lie beyond
             middle = (low + high - 2 * base) // (2 * step)
-            return Scaling(base=base + (middle - (lowest + highest + 1) // 2) * step, step=step)
+            scaling = Scaling(base=base + (middle - (lowest + highest + 1) // 2) * step, step=step)
+        if scaling:
+            return None if scaling.fault(SampleType.INT64) else scaling
     return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from support import second_decoder
@@ -74,6 +74,7 @@ def test_any_array_is_restored(array: np.ndarray, order: str) -> None:
 
 
 @given(hnp.arrays(st.sampled_from(INTEGERS), st.tuples(st.integers(0, 400), st.integers(1, 3))))
+@example(np.array([[0], [2**62]]))
 def test_any_integers_are_restored(array: np.ndarray) -> None:
     assert_same(array, decode_chunk(encode_chunk(array, coder="rice")))
 

@@ -198,6 +198,16 @@ def test_integers_of_more_than_24_bits_have_no_scaling() -> None:
     assert (scaling.step, count) == (65536, 8)
 
 
+@pytest.mark.parametrize(
+    "values", [[0, 2**62], [-(2**62), 0], [2**63 - 1, 0], [2**62] * 3, [-(2**63)] * 3, [2**62 + 5, 2**62 + 9]]
+)
+def test_integers_beyond_the_limits_of_a_scaling_have_none(values: list[int]) -> None:
+    """The format has steps and bases below 2**62."""
+    assert find_scaling(np.array(values), SampleType.INT64) is None
+    inner = [min(max(value, 1 - 2**62), 2**62 - 1) for value in values]
+    assert find_scaling(np.array(inner), SampleType.INT64) is not None
+
+
 def test_channels_may_have_gains_of_their_own() -> None:
     excerpt = [codes(i) * gain for i, gain in enumerate((0.195, 0.195, 2.34375, 0.195, 0.05))]
     scaling = find_file_scaling(excerpt, SampleType.FLOAT64)

@@ -14,11 +14,15 @@ int spikey_fourier_new(spikey_fourier *of, int64_t n) {
     of->im = of->re ? of->re + half : 0;
     of->turns = spikey_room(2 * n, sizeof *of->turns);
     if (!of->re || !of->turns) return SPIKEY_NO_MEMORY;
-    double *to = of->turns; /* of each stage, and of the last step: cosines, then sines */
-    for (int64_t length = 2; length <= n; length *= 2, to += length / 2)
+    double *last = of->turns + n - 2; /* of each stage, of which this is the last one: cosines, then sines */
+    for (int64_t i = 0; i < half; i++) {
+        last[i] = cos(TURN * (double)i / (double)n);
+        last[half + i] = -sin(TURN * (double)i / (double)n);
+    }
+    for (int64_t length = 2; length < n; length *= 2)
         for (int64_t i = 0; i < length / 2; i++) {
-            to[i] = cos(TURN * (double)i / (double)length);
-            to[length / 2 + i] = -sin(TURN * (double)i / (double)length);
+            of->turns[length - 2 + i] = last[i * (n / length)];
+            of->turns[length - 2 + length / 2 + i] = last[half + i * (n / length)];
         }
     return SPIKEY_OK;
 }
