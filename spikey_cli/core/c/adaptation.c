@@ -138,7 +138,6 @@ static void carve_terms(const spikey_state *state, vector_group *group, int64_t 
     }
     group->first_present = n_present ? blocks * LANES : group->n_past;
     group->n_terms = group->first_present + n_present;
-    group->pass = spikey_take(arena, LANES, sizeof *group->pass);
     group->mix_limit = take_floats(arena, LANES);
     group->share = take_floats(arena, LANES);
     group->sums = spikey_take(arena, LANES, sizeof *group->sums);
@@ -148,7 +147,7 @@ static void carve_terms(const spikey_state *state, vector_group *group, int64_t 
     group->weights = take_floats(arena, group->n_terms * LANES);
 }
 
-static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel, int64_t pass) {
+static void fill_solver(spikey_state *state, const spikey_group *group, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
     vector_group *vectors = &state->groups[state->group_of[channel]];
     for (int k = 0; k < solver->n_terms; k++) solver->ridge[k] = RIDGE;
@@ -158,7 +157,6 @@ static void fill_solver(spikey_state *state, const spikey_group *group, int64_t 
     state->has_lags |= solver->lag > 0;
     for (int lane = 0; lane < LANES; lane++)
         if (beside_of(vectors, lane) == channel - vectors->first_channel) {
-            vectors->pass[lane] = (int32_t)pass;
             vectors->sums[lane] = (int32_t)solver->joint + behind_of(vectors, lane);
             vectors->mix_limit[lane] = 0.035f / (float)solver->n_lanes;
             vectors->share[lane] = solver->n_before ? 1.0f / (float)solver->n_before : 0.0f;
@@ -209,9 +207,7 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
 void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
     int64_t n = state->n_positions;
     state->recent_at = SPIKEY_RECENT - SPIKEY_MORE_OWN_LAGS;
-    for (int64_t pass = 0; pass < state->n_passes; pass++)
-        for (int64_t channel = group->pass_channel[pass]; channel < group->pass_channel[pass + 1]; channel++)
-            fill_solver(state, group, channel, pass);
+    for (int64_t channel = 0; channel < state->n_channels; channel++) fill_solver(state, group, channel);
     for (int64_t g = 0; g < state->n_groups; g++) {
         find_vectors(&state->groups[g]);
         find_times(state, &state->groups[g]);

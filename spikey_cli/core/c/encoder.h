@@ -103,8 +103,8 @@ int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high, int32
 /* discovery.c: fill in references, passes and long lags of channels */
 int spikey_find_topology(spikey_encoder *of);
 
-/* samples_encoder.c: the streams of a block, appended to `streams`: counts[i] of part i, which is one if the part is in frames, else one of each
- * channel. */
+/* samples_encoder.c: the streams of a block, appended to `streams`: counts[i] of part i, which is one if the part is in
+ * frames, else one of each channel. */
 typedef struct {
     int method;
     int64_t n;

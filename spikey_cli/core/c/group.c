@@ -84,7 +84,8 @@ static int32_t lanes_in(const spikey_group *group, int64_t channel) {
     return (int32_t)(group->first_lane[channel + 1] - group->first_lane[channel]);
 }
 
-int32_t spikey_rows_of(const spikey_state *state, const spikey_group *group, int64_t channel) {
+/* Rows of the vectors of the channels from `channel` on that stand side by side. */
+static int32_t rows_of(const spikey_state *state, const spikey_group *group, int64_t channel) {
     int64_t most = 0;
     for (int64_t c = channel; c < least(channel + state->at_once, group->n_channels); c++)
         most = greatest(most, lanes_in(group, c));
@@ -97,7 +98,7 @@ static void spread(spikey_state *state, const spikey_group *group) {
     for (state->at_once = 1; state->at_once <= LANES; state->at_once *= 2) {
         int64_t rows = 0;
         for (int64_t channel = 0; channel < group->n_channels; channel += state->at_once)
-            rows += spikey_rows_of(state, group, channel);
+            rows += rows_of(state, group, channel);
         if (rows <= fewest) fewest = rows, at_once = state->at_once;
     }
     state->at_once = at_once;
@@ -107,7 +108,7 @@ static void spread(spikey_state *state, const spikey_group *group) {
     int64_t position = 0;
     for (int64_t g = 0; g < state->n_groups; g++) {
         int64_t first = g * at_once, stop = least(first + at_once, group->n_channels);
-        int32_t n_rows = spikey_rows_of(state, group, first);
+        int32_t n_rows = rows_of(state, group, first);
         state->most_rows = greatest(state->most_rows, n_rows);
         if (state->groups) {
             vector_group *own = &state->groups[g];

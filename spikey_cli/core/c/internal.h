@@ -94,7 +94,6 @@ typedef struct {
     int32_t first_channel, n_channels;
     int32_t kind;                         /* of its channels' alphabets; see spikey_kind */
     int32_t has_means;
-    int32_t *pass;            /* [8]: of each channel */
     float *mix_limit;         /* [8]: how fast the mix of each channel's scale may change */
     float *share;             /* [8]: 1 over the channels of its joint group in earlier passes; 0 for no mean */
     int32_t *sums;            /* [8]: where the sums of its joint group stand, for row 0 */
@@ -347,9 +346,6 @@ void spikey_record(const spikey_state *state, int64_t pass, const int32_t *codes
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t clip(int64_t x, int64_t limit) { return x < -limit ? -limit : x > limit ? limit : x; }
-
-/* group.c: rows of the vectors of the channels from `channel` on that stand side by side */
-int32_t spikey_rows_of(const spikey_state *state, const spikey_group *group, int64_t channel);
 
 /* Products and sums that may wrap around, as two's complement numbers do. */
 static inline int64_t multiply(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }

@@ -87,18 +87,16 @@ __attribute__((target("sha,ssse3,sse4.1"))) static void take_blocks(uint32_t sta
     _mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
-#else
-
-static int has_instructions(void) { return 0; }
-static void take_blocks(uint32_t state[8], const uint8_t *from, int64_t n) { take_plain_blocks(state, from, n); }
-
 #endif
 
 void spikey_sha_begin(spikey_sha *sha) {
     static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     memcpy(sha->state, start, sizeof start);
     sha->n = 0;
-    sha->take_blocks = has_instructions() ? take_blocks : take_plain_blocks;
+    sha->take_blocks = take_plain_blocks;
+#if defined(__x86_64__)
+    if (has_instructions()) sha->take_blocks = take_blocks;
+#endif
 }
 
 void spikey_sha_add(spikey_sha *sha, const uint8_t *from, int64_t n) {

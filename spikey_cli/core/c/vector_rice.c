@@ -17,8 +17,8 @@ INLINE vec ranks_of(vec code, vec predicted_mean, vec highest) {
     return choose(far > reach, reach + far, in_turn);
 }
 
-/* Rice parameters, rows of the table and, of an encoder, ranks on equal bins: of the lanes of some streams, and of others
- * that share vectors with them. */
+/* Rice parameters, as rice_parameter in rice.h, rows of the table and, of an encoder, ranks on equal bins: of the lanes of
+ * some streams, and of others that share vectors with them. */
 INLINE void prepare(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, const int32_t *codes) {
     const int64_t lane = coder->first_lane[first], last_lane = coder->first_lane[stop] - 1;
     const vector_group *last = &state->groups[state->group_of[state->channel_of[last_lane]]];
@@ -35,16 +35,13 @@ INLINE void prepare(spikey_coder *coder, const spikey_state *state, int64_t firs
     }
 }
 
-/* Streams from `first` on that take turns with the rest: some lanes, or one stream. */
-INLINE int64_t some_streams(const spikey_coder *coder, int64_t first, int64_t stop) {
+/* Ask for the rows of some lanes, for the table is larger than a cache; returns the stream behind theirs. */
+INLINE int64_t fetch_rows(const spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop) {
     int64_t next = first + 1;
     while (next < stop && coder->first_lane[next + 1] - coder->first_lane[first] <= LANES_AT_A_TIME) next++;
+    for (int64_t lane = coder->first_lane[first]; coder->n_cells && lane < coder->first_lane[next]; lane++)
+        __builtin_prefetch(&coder->rows[coder->row_at[state->position_of[lane]]]);
     return next;
-}
-
-/* Ask for the rows of lanes, for the table is larger than a cache. */
-INLINE void fetch_rows(const spikey_coder *coder, const spikey_state *state, int64_t lane, int64_t stop_lane) {
-    for (; lane < stop_lane; lane++) __builtin_prefetch(&coder->rows[coder->row_at[state->position_of[lane]]]);
 }
 
 /* The row of a lane. Two ranks that have the same place are those of a row that is not known yet. */
@@ -54,7 +51,8 @@ INLINE const rank_row *row_of(const spikey_coder *coder, int64_t i) {
     return row;
 }
 
-INLINE void encode_stream(spikey_coder *coder, const spikey_state *state, int64_t stream, const int32_t *codes, int some_end) {
+INLINE void encode_stream(spikey_coder *coder, const spikey_state *state, int64_t stream, const int32_t *codes) {
+    const int some_end = state->step >= state->shortest;
     const int32_t size = coder->size[stream], width = coder->width[stream];
     const int profiled = coder->profiled[stream];
     int64_t cursor = coder->cursor[stream];
@@ -73,16 +71,14 @@ INLINE void encode_stream(spikey_coder *coder, const spikey_state *state, int64_
 }
 
 void V(rice_encode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, const int32_t *codes) {
-    const int some_end = state->step >= state->shortest;
     prepare(coder, state, first, stop, codes);
-    for (int64_t next; first < stop;) {
-        next = some_streams(coder, first, stop);
-        if (coder->n_cells) fetch_rows(coder, state, coder->first_lane[first], coder->first_lane[next]);
-        for (; first < next; first++) encode_stream(coder, state, first, codes, some_end);
-    }
+    while (first < stop)
+        for (int64_t next = fetch_rows(coder, state, first, stop); first < next; first++)
+            encode_stream(coder, state, first, codes);
 }
 
-INLINE void decode_stream(spikey_coder *coder, const spikey_state *state, int64_t stream, int32_t *codes, int some_end) {
+INLINE void decode_stream(spikey_coder *coder, const spikey_state *state, int64_t stream, int32_t *codes) {
+    const int some_end = state->step >= state->shortest;
     const int32_t size = coder->size[stream], width = coder->width[stream];
     const int profiled = coder->profiled[stream];
     const int64_t end = coder->end_bit[stream];
@@ -107,11 +103,8 @@ INLINE void decode_stream(spikey_coder *coder, const spikey_state *state, int64_
 }
 
 void V(rice_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
-    const int some_end = state->step >= state->shortest;
     prepare(coder, state, first, stop, codes);
-    for (int64_t next; first < stop;) {
-        next = some_streams(coder, first, stop);
-        if (coder->n_cells) fetch_rows(coder, state, coder->first_lane[first], coder->first_lane[next]);
-        for (; first < next; first++) decode_stream(coder, state, first, codes, some_end);
-    }
+    while (first < stop)
+        for (int64_t next = fetch_rows(coder, state, first, stop); first < next; first++)
+            decode_stream(coder, state, first, codes);
 }
