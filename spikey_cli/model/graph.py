@@ -248,6 +248,8 @@ def read_graph(model: bytes) -> Graph:
             outputs.append(_read_value_info(parser, data))
         elif number == 15:
             raise ModelError("sparse constants are not allowed in a predictor")
+    if not outputs:
+        raise ModelError("not an ONNX model: its graph has no output")
     if len({*constants, *dict(inputs)}) != len(constants) + len(inputs):
         raise ModelError("two inputs of the graph, or an input and a constant, have the same name")
     metadata = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 from support.random_models import random_model
@@ -58,6 +58,8 @@ def test_every_cut_and_many_mutations_are_refused_or_proven(model):
 
 
 @given(st.binary(max_size=200))
+@example(b"\x3a\x00")  # an empty graph
+@example(b"\x38\x00")
 def test_any_bytes_are_read_or_refused(data):
     with pytest.raises(ModelError):
         certify(read_graph(data), 100)
