@@ -29,9 +29,9 @@ def frames_of(files: tuple[Path, ...], channels: int, frames: int) -> np.ndarray
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 
-def run(frames: np.ndarray, packet: int) -> dict[str, object]:
+def run(frames: np.ndarray, preset: str, packet: int) -> dict[str, object]:
     """Encode and decode all frames, `packet` frames at a time."""
-    encoder, decoder = StreamEncoder(frames.shape[1], RATE), StreamDecoder()
+    encoder, decoder = StreamEncoder(frames.shape[1], RATE, preset=preset), StreamDecoder()
     delays: dict[str, list[float]] = {"encode": [], "decode": []}
     stream_bytes = 0
     for first in range(0, len(frames), packet):
@@ -50,6 +50,7 @@ def run(frames: np.ndarray, packet: int) -> dict[str, object]:
     decoder.push(data)
     decoder.close()
     result: dict[str, object] = {
+        "preset": preset,
         "packet_frames": packet,
         "frames": len(frames),
         "ratio": frames.nbytes / (stream_bytes + len(data)),
@@ -70,22 +71,25 @@ def run(frames: np.ndarray, packet: int) -> dict[str, object]:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--channels", default=1024, show_default=True)
 @click.option("--frames", "n_frames", default=20_000, show_default=True)
+@click.option("--presets", default="default,fast", show_default=True)
 @click.option("--packets", default="1,8,64", show_default=True, help="Frames of a packet.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures here.")
-def main(files: tuple[Path, ...], channels: int, n_frames: int, packets: str, json_file: Path | None) -> None:
+def main(
+    files: tuple[Path, ...], channels: int, n_frames: int, presets: str, packets: str, json_file: Path | None
+) -> None:
     """Measure with a recording combined from FILES, mono WAV files."""
     frames = frames_of(files, channels, n_frames)
     click.echo(f"{channels} channels, {len(frames):,} frames; {describe_machine()}; one thread\n")
-    click.echo("| frames a packet | ratio | | p50 us | p99 us | max us | us a frame | times real time |")
-    click.echo("|---|---|---|---|---|---|---|---|")
-    rows = [run(frames, int(packet)) for packet in packets.split(",")]
+    click.echo("| preset | frames a packet | ratio | | p50 us | p99 us | max us | us a frame | times real time |")
+    click.echo("|---|---|---|---|---|---|---|---|---|")
+    rows = [run(frames, preset, int(packet)) for preset in presets.split(",") for packet in packets.split(",")]
     for row in rows:
         for direction in ("encode", "decode"):
             d: dict[str, float] = row[direction]  # type: ignore[assignment]
             real_time = 1e6 / RATE / d["mean_us_per_frame"]
             click.echo(
-                f"| {row['packet_frames']} | {row['ratio']:.4f} | {direction} | {d['p50_us']:.0f} | {d['p99_us']:.0f} "
-                f"| {d['max_us']:.0f} | {d['mean_us_per_frame']:.1f} | {real_time:.2f} |"
+                f"| {row['preset']} | {row['packet_frames']} | {row['ratio']:.4f} | {direction} | {d['p50_us']:.0f} "
+                f"| {d['p99_us']:.0f} | {d['max_us']:.0f} | {d['mean_us_per_frame']:.1f} | {real_time:.2f} |"
             )
     click.echo("\nAll frames were restored.")
     if json_file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ..codec.presets import PRESETS
+from ..codec.presets import preset_name
 from ..container.archive import NO_MODEL, ArchiveReader
 from ..container.directory import FileEntry, channel_names
 from ..container.limits import DEFAULT_LIMITS, Limits
@@ -83,7 +83,7 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
             "path": str(reader.path),
             "format": str(reader.version),
             "coder": coder.name if coder else f"number {reader.coder}",
-            "preset": next((n for n, p in PRESETS.items() if p.effort == reader.effort), f"number {reader.effort}"),
+            "preset": preset_name(reader.effort),
             "model": None
             if reader.model == NO_MODEL
             else {

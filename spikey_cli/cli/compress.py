@@ -123,7 +123,6 @@ def compress(
             coder = None
         refuse(
             *(
-                "preset",
                 "rate",
                 "dataset",
                 "no_peers",
@@ -137,7 +136,15 @@ def compress(
             "address",
             reason="stdin is compressed as it arrives, by one processor, with the range coder and independent channels",
         )
-        compress_stdin(archive, raw=raw, packet_frames=packet_frames, model=model, force=force, report=report)
+        compress_stdin(
+            archive,
+            preset=preset or DEFAULT_PRESET,
+            raw=raw,
+            packet_frames=packet_frames,
+            model=model,
+            force=force,
+            report=report,
+        )
         return
     if not inputs:
         raise click.UsageError(f"{archive} is taken as the archive, and there is no input; name the archive last")

@@ -103,7 +103,7 @@ def _stream_lines(stream: dict[str, Any]) -> Iterator[str]:
         f"{stream['sample_bits']} bit, {stream['kind']}"
     )
     yield f"  size       {size(stream['archive_bytes'])}; `spikey test` counts the frames"
-    yield f"  coded      range, model {stream['model']['name']}"
+    yield f"  coded      range, preset {stream['preset']}, model {stream['model']['name']}"
 
 
 def _content(archive: dict[str, Any], recordings: Sequence[dict[str, Any]]) -> str:

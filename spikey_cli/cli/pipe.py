@@ -31,7 +31,14 @@ _Write = Callable[[bytes], object]
 
 
 def compress_stdin(
-    target: Path, *, raw: RawFormat | None, packet_frames: int | None, model: str | None, force: bool, report: Report
+    target: Path,
+    *,
+    preset: str,
+    raw: RawFormat | None,
+    packet_frames: int | None,
+    model: str | None,
+    force: bool,
+    report: Report,
 ) -> None:
     """Run `spikey compress - TARGET`.
 
@@ -60,6 +67,7 @@ def compress_stdin(
                     raw=raw,
                     packet_frames=packet_frames,
                     predictor=predictor,
+                    preset=preset,
                     name="stdin",
                     keep_going=is_recorder,
                 )

@@ -37,6 +37,11 @@ EFFORT = PRESETS[DEFAULT_PRESET].effort
 EFFORTS = tuple(preset.effort for preset in PRESETS.values())
 
 
+def preset_name(effort: int) -> str:
+    """Return the name of the preset with this effort, or what says that none has it."""
+    return next((name for name, preset in PRESETS.items() if preset.effort == effort), f"number {effort}")
+
+
 def find_preset(name: str) -> Preset:
     """Return the preset of this name. Raises ValueError if there is none."""
     if name not in PRESETS:

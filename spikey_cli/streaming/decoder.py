@@ -140,7 +140,7 @@ class StreamDecoder:
                 stream, pos, self._crc = unpacked
                 if self._predictor is None or not self._predictor.digest.startswith(stream.model):
                     self._predictor = predictor_with_digest(stream.model)
-                state_bytes, self._frame_time = stream_cost(stream.topology, self._predictor)
+                state_bytes, self._frame_time = stream_cost(stream, self._predictor)
                 if state_bytes > self._limits.memory:
                     raise beyond_memory(f"decoding its {stream.channels} channels takes {state_bytes >> 20} MiB")
                 self._sha.update(stream.header)
@@ -198,7 +198,7 @@ class StreamDecoder:
             raise DamageError("a coded packet precedes the first quantizer")
         if self._state is None:  # created only when needed: a hostile stream may send any number of quantizers
             assert self._predictor is not None
-            self._state = StreamState(stream.channels, self._quantizer, self._predictor, stream.topology)
+            self._state = StreamState(stream, self._quantizer, self._predictor)
         codes = self._state.decode(packet.payload, packet.frames)
         return self._quantizer.to_samples(codes, sample_dtype(stream.sample_bytes))
 

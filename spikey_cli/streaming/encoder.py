@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..codec.presets import DEFAULT_PRESET, PRESETS
 from ..container.quantizer_table import pack_quantizer
 from ..core.quantizer import N1, Quantizer, QuantizerSearch, extended, identity
 from ..errors import InputError
@@ -51,13 +52,15 @@ class StreamEncoder:
         same probe. By default channels are predicted independently.
     predictor : Predictor, optional
         Network that predicts the samples; by default the package's default model.
+    preset : {"default", "fast", "best"}, optional
+        How much time is spent on a small stream, in both directions.
     header : bytes, optional
         Bytes that precede the first sample when the stream is decoded to a file, at most 64 KiB.
 
     Attributes
     ----------
     format : LiveFormat
-        Channels, sample rate, sample width, model and topology, as the stream's header states them.
+        Channels, sample rate, sample width, model, topology and effort, as the stream's header states them.
 
     Raises
     ------
@@ -89,6 +92,7 @@ class StreamEncoder:
         quantizer: str | None = None,
         topology: Topology | None = None,
         predictor: Predictor | None = None,
+        preset: str = DEFAULT_PRESET,
         header: bytes = b"",
     ) -> None:
         if channels % 1 != 0 or sample_rate % 1 != 0:
@@ -100,14 +104,16 @@ class StreamEncoder:
             raise InputError(
                 f"no quantizer {quantizer!r} for samples of {sample_bytes} bytes; choose one of {', '.join(QUANTIZERS)}"
             )
+        if preset not in PRESETS:
+            raise InputError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}")
         if topology is not None and len(topology.passes) != channels:
             raise InputError(f"the topology has {len(topology.passes)} channels and the stream has {channels}")
         if len(header) > MAX_HEADER_BYTES:
             raise InputError(f"the header has {len(header)} bytes; {MAX_HEADER_BYTES} is the most")
         self._predictor = predictor or default_predictor()
         topology = topology or Topology.independent(int(channels))
-        model = self._predictor.digest[:8]
-        self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, topology, header)
+        model, effort = self._predictor.digest[:8], PRESETS[preset].effort
+        self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, topology, effort, header)
         self._dtype = sample_dtype(sample_bytes)
         self._sha = hashlib.sha256(header)
         self._frames = 0
@@ -196,7 +202,7 @@ class StreamEncoder:
     def _start(self, quantizer: Quantizer) -> None:
         """Send a quantizer; the coding state starts with the next coded packet."""
         self._quantizer = quantizer
-        self._state = StreamState(self.format.channels, quantizer, self._predictor, self.format.topology)
+        self._state = StreamState(self.format, quantizer, self._predictor)
         self._put(Packet(0, QUANTIZER, pack_quantizer(quantizer)))
 
     def _add(self, samples: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """The bytes of a live stream; `docs/live.md` is the specification.
 
-    header    magic8  version1  samplebytes1  reserved2  model8  size4  crc4     then `size` bytes:
+    header    magic8  version1  samplebytes1  effort1  reserved1  model8  size4  crc4     then `size` bytes:
               uvarint sample rate, uvarint channels, uvarint size of the file's header, that header, topology
     packets   uvarint 4 * frames + kind,  uvarint size,  payload of `size` bytes,  crc4
 
@@ -21,6 +21,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
+from ..codec.presets import EFFORTS
 from ..container.table_reader import TableReader
 from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint
@@ -39,7 +40,7 @@ MAX_SAMPLES = 1 << 22
 MAX_STREAM_HEADER_BYTES = 1 << 22
 """Maximum size of a stream's header: a file's header, and the topology of MAX_CHANNELS channels."""
 
-_HEADER = struct.Struct("<8sBBH8sI")
+_HEADER = struct.Struct("<8sBBBB8sI")
 _CRC = struct.Struct("<I")
 _MAX_SAMPLE_BYTES = 8
 """Maximum size of a coded sample: 24 bits for its symbol, 24 for the bits after it, and its share of the last words."""
@@ -60,6 +61,8 @@ class LiveFormat(NamedTuple):
     model: bytes
     """First 8 bytes of the SHA-256 of the model's ONNX file."""
     topology: Topology
+    effort: int
+    """How much the adaptation learns; see `codec.presets`."""
     header: bytes = b""
     """Bytes of the file before the first sample, such as a WAV header."""
 
@@ -89,7 +92,7 @@ def pack_header(stream: LiveFormat) -> tuple[bytes, int]:
     for number in (stream.sample_rate, stream.channels, len(stream.header)):
         put_uvarint(out, number)
     out += stream.header + pack_topology(stream.topology)
-    fixed = _HEADER.pack(MAGIC, VERSION, stream.sample_bytes, 0, stream.model, len(out))
+    fixed = _HEADER.pack(MAGIC, VERSION, stream.sample_bytes, stream.effort, 0, stream.model, len(out))
     crc = zlib.crc32(out, zlib.crc32(fixed))
     return fixed + _CRC.pack(crc) + out, crc
 
@@ -119,7 +122,7 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
     start = _HEADER.size + _CRC.size
     if len(data) < start:
         return None
-    _, version, sample_bytes, reserved, model, size = _HEADER.unpack_from(data)
+    _, version, sample_bytes, effort, reserved, model, size = _HEADER.unpack_from(data)
     if version != VERSION or reserved:
         raise ArchiveError(
             f"its format is version {version}{' with extensions' * bool(reserved)}, an older draft or a newer "
@@ -131,7 +134,7 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
         return None
     description = bytes(data[start : start + size])
     crc = zlib.crc32(description, zlib.crc32(data[: _HEADER.size]))
-    if crc != _CRC.unpack_from(data, _HEADER.size)[0] or sample_bytes not in SAMPLE_BYTES:
+    if crc != _CRC.unpack_from(data, _HEADER.size)[0] or sample_bytes not in SAMPLE_BYTES or effort not in EFFORTS:
         raise DamageError("its header does not match its checksum")
     table = TableReader(description)
     rate = table.number(MAX_RATE, "its sample rate")
@@ -140,7 +143,7 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
         raise DamageError("its header states no channels")
     header = table.take(table.number(MAX_HEADER_BYTES, "the size of the file's header"), "the file's header")
     topology = unpack_topology(table.rest(), channels)
-    return LiveFormat(sample_bytes, rate, channels, model, topology, header), start + size, crc
+    return LiveFormat(sample_bytes, rate, channels, model, topology, effort, header), start + size, crc
 
 
 class Packet(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ..codec.presets import DEFAULT_PRESET, preset_name
 from ..container.limits import Limits
 from ..errors import ArchiveError, DamageError, InputError, LimitError, SpikeyError, system_fault
 from ..io.layout import MAX_HEADER_BYTES, MAX_TRAILER_BYTES, samples_from_bytes, samples_to_bytes
@@ -50,6 +51,7 @@ def compress_pipe(
     raw: RawFormat | None = None,
     packet_frames: int | None = None,
     predictor: Predictor | None = None,
+    preset: str = DEFAULT_PRESET,
     name: str = "-",
     keep_going: bool = False,
 ) -> Piped:
@@ -72,6 +74,8 @@ def compress_pipe(
         less.
     predictor : Predictor, optional
         Network that predicts the samples; by default the package's default model.
+    preset : {"default", "fast", "best"}, optional
+        As in `StreamEncoder`.
     name : str, optional
         What error messages call the source.
     keep_going : bool, optional
@@ -112,7 +116,7 @@ def compress_pipe(
         )
     channels, sample_bytes, data_bytes = start.channels, start.sample_type.bytes, start.data_bytes
     encoder = StreamEncoder(
-        channels, start.sample_rate, sample_bytes=sample_bytes, predictor=predictor, header=start.header
+        channels, start.sample_rate, sample_bytes=sample_bytes, predictor=predictor, preset=preset, header=start.header
     )
     frame_bytes = channels * sample_bytes
     if frame_bytes > MAX_TRAILER_BYTES:  # an incomplete frame would not fit into the trailer
@@ -262,8 +266,8 @@ def live_info(path: str | os.PathLike[str]) -> dict[str, object]:
     Returns
     -------
     dict
-        Keys: path, format, archive_bytes, channels, sample_rate (Hz), sample_bits, kind ("wav" or "raw") and model
-        (name, sha256_prefix). The number of frames is unknown before the stream is decoded.
+        Keys: path, format, archive_bytes, channels, sample_rate (Hz), sample_bits, kind ("wav" or "raw"), preset and
+        model (name, sha256_prefix). The number of frames is unknown before the stream is decoded.
 
     Raises
     ------
@@ -279,6 +283,7 @@ def live_info(path: str | os.PathLike[str]) -> dict[str, object]:
         "sample_rate": stream.sample_rate,
         "sample_bits": 8 * stream.sample_bytes,
         "kind": "wav" if stream.header else "raw",
+        "preset": preset_name(stream.effort),
         "model": {"name": model_name(stream.model), "sha256_prefix": stream.model.hex()},
     }
 
@@ -335,6 +340,7 @@ def _read_header(path: str | os.PathLike[str]) -> tuple[LiveFormat, int]:
 
 def _log_format(name: str, stream: LiveFormat) -> None:
     logger.info(
-        "%s: channels: %d, %d bit, %d Hz, coder range, model %s",
-        *(name, stream.channels, 8 * stream.sample_bytes, stream.sample_rate, model_name(stream.model)),
+        "%s: channels: %d, %d bit, %d Hz, coder range, preset %s, model %s",
+        *(name, stream.channels, 8 * stream.sample_bytes, stream.sample_rate),
+        *(preset_name(stream.effort), model_name(stream.model)),
     )

@@ -20,7 +20,6 @@ import numpy as np
 
 from ..codec.coding_state import CodingState
 from ..codec.cost import block_cost
-from ..codec.presets import EFFORT
 from ..container.limits import NO_LIMITS
 from ..container.table_reader import TableReader
 from ..core.converter import Bins
@@ -32,7 +31,7 @@ from ..core.varint import put_uvarint
 from ..errors import DamageError
 from ..model.predictor import Predictor
 from ..topology.references import BlockChannel, ReferenceGraph, ReferenceTable
-from ..topology.topology import Topology
+from .packets import LiveFormat
 
 INITIAL_GAIN = 40
 """Gain of each lane before its first difference: a root mean square difference of 8 codes."""
@@ -46,13 +45,14 @@ _COUNTED_FRAMES = 1024
 """Frames after the start of a coding state, where learning takes most, whose time stands for that of all."""
 
 
-def stream_cost(topology: Topology, predictor: Predictor) -> tuple[int, float]:
+def stream_cost(stream: LiveFormat, predictor: Predictor) -> tuple[int, float]:
     """Estimate what decoding a stream takes: bytes of its coding state, and nanoseconds per frame."""
+    topology = stream.topology
     earlier = tuple(tuple(reference.channel for reference in references) for references in topology.earlier)
     n = len(earlier)
     # as if all channels depended on each other, since they take their steps together
     graph = ReferenceGraph(topology.passes, earlier, earlier, topology.later, topology.lags, (0,) * n)
-    cost = block_cost([_COUNTED_FRAMES] * n, _COUNTED_FRAMES, graph, EFFORT, predictor, NO_LIMITS)
+    cost = block_cost([_COUNTED_FRAMES] * n, _COUNTED_FRAMES, graph, stream.effort, predictor, NO_LIMITS)
     return cost.group_bytes, cost.time / _COUNTED_FRAMES
 
 
@@ -66,21 +66,21 @@ class StreamState:
 
     Parameters
     ----------
-    channels : int
-        Channels a frame.
+    stream : LiveFormat
+        Channels, topology and effort.
     quantizer : Quantizer
         Value grid of the codes.
     predictor : Predictor
         Network that predicts the codes.
-    topology : Topology
-        References and coding pass of each channel.
     """
 
-    def __init__(self, channels: int, quantizer: Quantizer, predictor: Predictor, topology: Topology) -> None:
-        graph = ReferenceGraph.of(topology, [BlockChannel(channel, 0, _ENDLESS) for channel in range(channels)])
+    def __init__(self, stream: LiveFormat, quantizer: Quantizer, predictor: Predictor) -> None:
+        channels = stream.channels
+        graph = ReferenceGraph.of(stream.topology, [BlockChannel(channel, 0, _ENDLESS) for channel in range(channels)])
         order = sorted(range(channels), key=lambda channel: graph.passes[channel])
         self._order = np.array(order) if order != list(range(channels)) else None
         self._quantizer, self._channels, self._predictor = quantizer, channels, predictor
+        self._effort = stream.effort
         self._references = ReferenceTable.of(graph, order)
         self._lanes = _endless_lanes(np.arange(channels))
         self._state: CodingState | None = None
@@ -137,7 +137,14 @@ class StreamState:
         bins = self._bins(self._channels)
         gains = np.full(self._channels, INITIAL_GAIN, dtype=np.uint8)
         return CodingState(
-            self._lanes, bins, gains, initial_codes, self._predictor, self._references, gains_follow=True
+            self._lanes,
+            bins,
+            gains,
+            initial_codes,
+            self._predictor,
+            self._references,
+            effort=self._effort,
+            gains_follow=True,
         )
 
     def _bins(self, n_channels: int) -> Bins:

@@ -38,6 +38,17 @@ def test_pipes(tmp_path, random):
     assert (tmp_path / "out" / "raw.raw").read_bytes() == wav[44:]
 
 
+def test_presets(tmp_path, random):
+    wav, sizes = wav_bytes(n1_samples(neural(random, 20_000, 2))), []
+    for option, name in (("-1", "fast"), ("-q", "default"), ("-9", "best")):
+        live = tmp_path / f"{name}.spk"
+        assert run("compress", option, "-", live, stdin=wav).exit_code == 0
+        assert json.loads(run("info", "--json", live).stdout)["preset"] == name
+        assert run("decompress", live, "-").stdout_bytes == wav
+        sizes.append(live.stat().st_size)
+    assert sizes == sorted(sizes, reverse=True), "a longer adaptation does not make the stream smaller"
+
+
 def test_a_stream_that_is_cut_off(tmp_path):
     wav = wav_bytes(np.zeros(10))
     cut = run("compress", "-", stdin=wav).stdout_bytes[:-5]

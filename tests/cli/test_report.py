@@ -186,7 +186,7 @@ def test_the_log_of_live_streams(tmp_path, wavs):
     with wavs[0].open("rb") as wav:
         spikey = [sys.executable, "-m", "spikey_cli", "compress", "-v", "-", tmp_path / "live.spk"]
         log = subprocess.run(spikey, stdin=wav, capture_output=True, text=True, check=True).stderr
-    expected = r".*: 1, 16 bit, 19531 Hz, coder range, model n1-[0-9a-f]{8}\.onnx$"
+    expected = r".*: 1, 16 bit, 19531 Hz, coder range, preset default, model n1-[0-9a-f]{8}\.onnx$"
     assert re.search(rf"^stdin: {expected}", log, re.MULTILINE), log
     assert re.search(r"^frames .*packet: 1953$", log, re.MULTILINE), log
     assert re.search(rf"live\.spk: {expected}", run("test", "-v", tmp_path / "live.spk")[1], re.MULTILINE)

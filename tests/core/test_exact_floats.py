@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from support.c_core import state_of
 
+from spikey_cli.codec.presets import EFFORT
 from spikey_cli.core import _core
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
@@ -20,6 +21,7 @@ from spikey_cli.core.gain import lane_gains
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import identity
 from spikey_cli.model.predictor import find_model
+from spikey_cli.streaming.packets import LiveFormat
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph, ReferenceTable
 from spikey_cli.topology.topology import Topology
@@ -95,7 +97,7 @@ def test_live_streams(mode, model):
     rows, predictor = walk(300, 9), find_model(model)
 
     def new() -> StreamState:
-        return StreamState(9, identity(2), predictor, STAR)
+        return StreamState(LiveFormat(2, 0, 9, b"", STAR, EFFORT), identity(2), predictor)
 
     expected = new().encode(rows)
     with arithmetic(mode):

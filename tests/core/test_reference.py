@@ -29,6 +29,7 @@ from spikey_cli.errors import ArchiveError, InputError
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.model.zoo import shipped_models
 from spikey_cli.streaming import stream_state
+from spikey_cli.streaming.packets import LiveFormat
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph
@@ -276,20 +277,23 @@ def test_every_coder_with_every_model(random, model, coder):
 LIVE_MODELS = [name for name in MODELS if name != "none"]
 
 
-def compare_live_streams(quantizer: Quantizer, topology: Topology, model: str, packets: list[np.ndarray], seed: int):
+def compare_live_streams(
+    quantizer: Quantizer, topology: Topology, model: str, effort: int, packets: list[np.ndarray], seed: int
+):
     """Payloads and codes of both, packet by packet; then the decoders' verdicts on the last payload, damaged."""
     n = len(topology.passes)
     graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 1) for i in range(n)])
     bins = [reference.bins_of(quantizer, model_named(model))] * n
     channels = reference.channels_of([0] * n, bins, graph, range(n))
-    encoder = StreamState(n, quantizer, predictor_named(model), topology)
-    expected = coding.LiveStream(channels, network_named(model))
+    stream = LiveFormat(2, 0, n, b"", topology, effort)
+    encoder = StreamState(stream, quantizer, predictor_named(model))
+    expected = coding.LiveStream(channels, network_named(model), effort)
     payloads = [encoder.encode(frames) for frames in packets]
     assert payloads == [expected.encode(frames.tolist()) for frames in packets]
     random = np.random.default_rng(seed)
     for last in (payloads[-1], damage(random, payloads[-1])):
-        decoder = StreamState(n, quantizer, predictor_named(model), topology)
-        by_reference = coding.LiveStream(channels, network_named(model))
+        decoder = StreamState(stream, quantizer, predictor_named(model))
+        by_reference = coding.LiveStream(channels, network_named(model), effort)
         for payload, frames in zip([*payloads[:-1], last], packets, strict=True):
             try:
                 decoded = decoder.decode(payload, len(frames)).tolist()
@@ -312,11 +316,19 @@ def test_live_streams(data):
     with pytest.MonkeyPatch.context() as patch:
         for module in (stream_state, coding):
             patch.setattr(module, "SAMPLES_PER_STREAM", 32)
-        compare_live_streams(quantizer, topology, model, packets, data.draw(seeds))
+        compare_live_streams(quantizer, topology, model, data.draw(st.sampled_from(EFFORTS)), packets, data.draw(seeds))
 
 
 def test_a_long_live_stream(random):
     """Gains are set every 64 steps, and the mean power forgets."""
     codes = neural(random, 500, 1)
     codes[300:] //= 4
-    compare_live_streams(N1, Topology.independent(1), "n1", np.split(codes, [200, 201]), 0)
+    compare_live_streams(N1, Topology.independent(1), "n1", 2, np.split(codes, [200, 201]), 0)
+
+
+@pytest.mark.parametrize(("effort", "channels", "n"), [(1, 9, 530), (3, 2, 720)], ids=["teaching steps", "solutions"])
+def test_channels_of_a_live_stream_take_turns(random, effort, channels, n):
+    """From step 512 on, every eight channels learn at steps of their own, and each is solved at one of its own."""
+    passes = [channel % 2 for channel in range(channels)]
+    codes = neural(random, n, channels)
+    compare_live_streams(N1, Topology.from_pairs([], passes), "n1", effort, np.split(codes, [300, n - 8]), 0)

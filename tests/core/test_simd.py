@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.c_core import state_of
 from support.random_models import PARTS, random_model
 
+from spikey_cli.codec.presets import EFFORTS
 from spikey_cli.core import _core, coding_step
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
@@ -21,6 +22,7 @@ from spikey_cli.core.quantizer import N1, TableQuantizer, UniformQuantizer, iden
 from spikey_cli.core.reference.arithmetic import bytes_from_bits
 from spikey_cli.core.residual_log import ResidualLog
 from spikey_cli.model.predictor import Predictor, default_predictor
+from spikey_cli.streaming.packets import LiveFormat
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.topology.references import ReferenceGraph, ReferenceTable
 from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, Topology
@@ -175,9 +177,10 @@ def test_live_streams_are_those_of_the_plain_loops(quantizer, name, packets, cha
     codes = np.clip(wave, 0, quantizer.size - 1).astype(np.int32)
     predictor = predictor_of(name)
     topology = Topology.independent(channels) if channels < 2 or random.random() < 0.3 else _ring(channels)
+    stream = LiveFormat(2, 0, channels, b"", topology, int(random.choice(EFFORTS)))
     for how in HOW:
         with pytest.MonkeyPatch.context() as patch:
-            plain, core, back = (StreamState(channels, quantizer, predictor, topology) for _ in range(3))
+            plain, core, back = (StreamState(stream, quantizer, predictor) for _ in range(3))
             for rows in np.split(codes, np.cumsum(packets)[:-1]):
                 patch.setattr(coding_step, "_core", _Plain)
                 payload = plain.encode(rows)

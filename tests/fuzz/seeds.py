@@ -132,7 +132,7 @@ def _lives() -> list[bytes]:
         header = encoder.push(frames[:0])
         size = int.from_bytes(header[20:24], "little")
         descriptions.append(header[28 : 28 + size])
-        pieces = [b"\0\2", descriptions[-1]]
+        pieces = [b"\0\2\2", descriptions[-1]]
         rest = header[28 + size :] + encoder.push(frames[:16]) + encoder.push(frames[16:]) + encoder.finish(b"trailer")
         at = 0
         while at < len(rest):
@@ -141,7 +141,7 @@ def _lives() -> list[bytes]:
             pieces += [rest[at:after_tag], rest[start : start + length]]
             at = start + length + 4
         seeds.append(pieces_of(*pieces))
-    return [*seeds, pieces_of(b"\0\2", descriptions[0], b"\3", pack_quantizer(N1), b"\5", bytes(8))]
+    return [*seeds, pieces_of(b"\0\2\2", descriptions[0], b"\3", pack_quantizer(N1), b"\5", bytes(8))]
 
 
 def seeds_of(target: str) -> list[bytes]:

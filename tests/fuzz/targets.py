@@ -251,7 +251,7 @@ def live_stream(data: bytes) -> bytes:
     """Assemble a live stream from pieces of `data`: the description, then a tag and a payload for each packet."""
     fields, description, *rest = _pieces(data, 14)
     model = default_predictor().digest[:8] if fields[:1] != b"\xff" else NO_MODEL
-    fixed = b"\x89SPS\r\n\x1a\n\1" + (fields[1:4] or b"\2").ljust(3, b"\0") + model
+    fixed = b"\x89SPS\r\n\x1a\n\1" + (fields[1:4] or b"\2\2").ljust(3, b"\0") + model
     fixed += struct.pack("<I", len(description))
     crc = zlib.crc32(description, zlib.crc32(fixed))
     out = [fixed, struct.pack("<I", crc), description]

@@ -242,8 +242,8 @@ STREAMS = {
         "n1-peers",
         {"topology": Topology.from_pairs([(i, i + 1, 150 + i) for i in range(4)], range(5)), "quantizer": "n1"},
     ),
-    "bytes": StreamRecipe("n1", {"sample_bytes": 1, "header": b"header"}),
-    "wide": StreamRecipe("parts", {"sample_bytes": 3, "quantizer": "identity"}),
+    "bytes": StreamRecipe("n1", {"sample_bytes": 1, "preset": "fast", "header": b"header"}),
+    "wide": StreamRecipe("parts", {"sample_bytes": 3, "preset": "best", "quantizer": "identity"}),
 }
 
 

@@ -131,7 +131,7 @@ def forged(channels: int, *packets: Packet, description: bytes | None = None, si
     if description is None:
         description = joined([1000, channels, 0]) + pack_topology(Topology.independent(min(channels, 70_000)))
     length = len(description) if size is None else size
-    fixed = b"\x89SPS\r\n\x1a\n\1\2\0\0" + default_predictor().digest[:8] + struct.pack("<I", length)
+    fixed = b"\x89SPS\r\n\x1a\n\1\2\2\0" + default_predictor().digest[:8] + struct.pack("<I", length)
     crc = zlib.crc32(description, zlib.crc32(fixed))
     out = fixed + struct.pack("<I", crc) + description
     for packet in packets:

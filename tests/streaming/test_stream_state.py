@@ -7,13 +7,19 @@ import math
 import numpy as np
 from support.recordings import neural
 
+from spikey_cli.codec.presets import EFFORT
 from spikey_cli.core.quantizer import N1, identity
 from spikey_cli.core.reference.gain import mean_square
 from spikey_cli.model.predictor import default_predictor
+from spikey_cli.streaming.packets import LiveFormat
 from spikey_cli.streaming.stream_state import INITIAL_GAIN, StreamState, streams_per_pass
 from spikey_cli.topology.topology import Topology
 
 _MAX_STEP = 1 << 30
+
+
+def _stream(channels: int) -> LiveFormat:
+    return LiveFormat(2, 30_000, channels, b"", Topology.independent(channels), EFFORT)
 
 
 def _gains(state: StreamState, channels: int) -> list[int]:
@@ -26,7 +32,7 @@ def test_gains_follow_the_differences(random):
     """Compared with floating point, one channel at a time."""
     codes = neural(random, 300, 4, amplitude=20.0)
     codes[150:] = 500 + (codes[150:] - 500) // 8
-    state = StreamState(4, identity(2), default_predictor(), Topology.independent(4))
+    state = StreamState(_stream(4), identity(2), default_predictor())
     state.encode(codes + 32768 - 512)
     assert state._state is not None
     for channel, gain in enumerate(_gains(state, 4)):
@@ -44,7 +50,7 @@ def test_steps_have_no_end(random):
     codes = neural(random, 400, 3)
 
     def payloads(skipped_steps: int) -> list[bytes]:
-        encoder, decoder = (StreamState(3, N1, default_predictor(), Topology.independent(3)) for _ in range(2))
+        encoder, decoder = (StreamState(_stream(3), N1, default_predictor()) for _ in range(2))
         out = []
         for first in range(0, 400, 50):
             payload = encoder.encode(codes[first : first + 50])

@@ -93,7 +93,8 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
         solver->n_earlier++;
     while (solver->n_later < SPIKEY_MAX_LATER && group->later[channel * SPIKEY_MAX_LATER + solver->n_later] >= 0)
         solver->n_later++;
-    solver->number = joint->known++;
+    solver->number = state->gains_follow ? channel : joint->known++;
+    solver->turn = state->gains_follow ? channel / LANES : 0;
     solver->n_before = joint->before < 2 ? 0 : (int32_t)joint->before;
     solver->in_group = joint->total > 2;
     solver->lag = group->lags[channel];
@@ -113,7 +114,8 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     solver->n_terms = list.n_present ? own->past_blocks * LANES + list.n_present : list.n_past;
     solver->blocks = (solver->n_terms + 1 + LANES - 1) / LANES;
     solver->capacity = n_lanes * ((MIN_ROWS + n_lanes - 1) / n_lanes);
-    solver->full = n_lanes * (1 + channel % (solver->capacity / n_lanes));
+    solver->first_full = n_lanes * (1 + channel % (solver->capacity / n_lanes));
+    solver->full = solver->first_full;
     solver->due = n_lanes >= SPIKEY_MANY_LANES ? FIRST_DUE_OF_MANY : FIRST_DUE;
     solver->forgetting = n_lanes > 1 ? 0.0 : FORGETTING;
     solver->past = *past;
@@ -178,7 +180,7 @@ static void find_vectors(vector_group *group) {
 /* Note when a group's channels have something to do. */
 static void find_times(const spikey_state *state, vector_group *group) {
     const spikey_solver *solver = &state->solvers[group->first_channel];
-    group->every = solver->every, group->due = solver->due;
+    group->every = solver->every, group->turn = solver->turn, group->due = solver->due;
     for (int k = 1; k < group->n_channels; k++) {
         group->every = least(group->every, solver[k].every);
         group->due = least(group->due, solver[k].due);

@@ -458,8 +458,8 @@ INLINE int64_t pace_of(const spikey_state *state, int64_t every) {
     return state->step < SPIKEY_EVERY_STEP ? 1 : every;
 }
 
-INLINE int teaches(const spikey_state *state, int64_t every) {
-    return (state->step & (pace_of(state, every) - 1)) == 0;
+INLINE int teaches(const spikey_state *state, int64_t every, int64_t turn) {
+    return ((state->step + turn) & (pace_of(state, every) - 1)) == 0;
 }
 
 /* Hand the terms of a vector of lanes to the channels that the step teaches, behind the rows that they hold. */
@@ -471,7 +471,7 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
     for (int first = 0; first < LANES; first += group->at_once, rank++)
         for (int k = 0; k < group->at_once; k++) {
             const spikey_solver *solver = solvers[first + k] = &state->solvers[group->first_channel + k];
-            int is_dealt = k < group->n_channels && rank < solver->n_lanes && teaches(state, solver->every);
+            int is_dealt = k < group->n_channels && rank < solver->n_lanes && teaches(state, solver->every, solver->turn);
             rows[first + k] = is_dealt ? solver->rows + (solver->n_rows + rank) * solver->blocks * LANES : 0;
         }
     for (int first = 0; first < group->n_terms; first += LANES) {
@@ -492,7 +492,7 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
 INLINE void learn(spikey_state *state, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
     const int64_t n_lanes = solver->n_lanes, step = state->step;
-    if (teaches(state, solver->every)) {
+    if (teaches(state, solver->every, solver->turn)) {
         const float pace = (float)pace_of(state, solver->every);
         for (int64_t rank = 0; rank < n_lanes; rank++) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
@@ -510,6 +510,7 @@ INLINE void learn(spikey_state *state, int64_t channel) {
     if (step + 1 >= solver->due) {
         if (solver->n_rows) add_rows(solver);
         solve(state, channel);
+        solver->full = solver->first_full;
     }
 }
 
@@ -536,7 +537,7 @@ void V(update)(spikey_state *state) {
     for (int64_t g = 0; g < state->n_groups; g++) {
         vector_group *group = &state->groups[g];
         const int64_t first = group->first_channel, stop = first + group->n_channels;
-        const int is_taught = teaches(state, group->every);
+        const int is_taught = teaches(state, group->every, group->turn);
         if (!is_taught && state->step + 1 < group->due) continue;
         for (int row = 0; is_taught && row < group->rows; row++) deal_rows(state, group, row);
         group->due = INT64_MAX;

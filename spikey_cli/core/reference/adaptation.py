@@ -144,7 +144,9 @@ class ChannelState:
     """Channels of its joint group in earlier passes, if there are at least two."""
     lag: int = 0
     number: int = 0
-    """Its rank in its joint group, in the order of passes."""
+    """Its rank in its joint group, in the order of passes; in a live stream, that among all channels."""
+    turn: int = 0
+    """What is added to a step to tell whether it teaches."""
     has_network: bool = True
 
     def __post_init__(self) -> None:
@@ -227,7 +229,7 @@ class ChannelState:
             for lane in self.lanes:
                 lane.shares[k] = f32(lane.shares[k] + f32(rate * total))
         every = 1 if step < 512 else self.every
-        if step % every == 0:
+        if (step + self.turn) % every == 0:
             for lane in lanes:
                 self._add(lane, every, step)
         if step + 1 >= self.due:

@@ -252,8 +252,8 @@ class LiveStream:
     All channels have the same bins, and no length.
     """
 
-    def __init__(self, channels: Sequence[Channel], network: Network) -> None:
-        self.channels, self.network, self.step = channels, network, 0
+    def __init__(self, channels: Sequence[Channel], network: Network, effort: int) -> None:
+        self.channels, self.network, self.effort, self.step = channels, network, effort, 0
         self.bins = channels[0].bins
         self.states: list[CodedChannel] = []
 
@@ -311,7 +311,11 @@ class LiveStream:
             state = CodedChannel(channel, [float("inf")], [gain.INITIAL_GAIN], [code])
             state.lanes[0].power = gain.mean_square(gain.INITIAL_GAIN)
             self.states.append(state)
-        link(self.states, 2, True)
+        link(self.states, self.effort, True)
+        order = sorted(range(len(self.channels)), key=lambda i: self.channels[i].coding_pass)
+        for rank, i in enumerate(order):  # so that they do not all learn at the same step
+            squares = self.states[i].least_squares
+            squares.number, squares.turn = rank, rank // 8
         self.step = 1
 
     def _run(self, n_steps: int, code_one: CodeOne) -> None:
