@@ -27,8 +27,8 @@ again with each block. A file of more than WIDE_SAMPLES channels has one frame i
 PART_FRAMES = 1 << 18
 """Largest number of frames of a part, which is the least that is decoded to read a sample."""
 
-MIN_STEPS = 4096
-"""Least length of a lane."""
+MIN_STEPS = 8192
+"""About the least length of a lane."""
 
 
 def plan_blocks(
@@ -108,7 +108,6 @@ def _stop_of_block(first: int, left: int, sizes: Sequence[int], widths: Sequence
 
 
 def steps_for(channel_lengths: Sequence[int], lanes: int) -> int:
-    """Return the length of the longest lane of a block with channels of these lengths, in about so many lanes."""
-    total = sum(channel_lengths)
-    target = max(MIN_STEPS, -(-total // lanes))
+    """Return the length of the longest lane of a block with channels of these lengths, of at most `lanes` each."""
+    target = max(MIN_STEPS, -(-max(channel_lengths) // lanes))
     return max(-(-n // max(1, round(n / target))) for n in channel_lengths)

@@ -20,13 +20,12 @@ class Preset(NamedTuple):
     earlier: int
     """Most channels of earlier coding passes that a channel references."""
     lanes: int
-    """Number of lanes of a block that has enough samples. The core takes eight at a time, so a recording of few
-    channels is the faster, the more there are; but each has a header, and statistics change within a long lane as in
-    the recording.
+    """Most lanes of a channel. The core takes eight at a time, which share what a channel learns; but statistics change
+    within a long lane as in the recording.
     """
 
 
-PRESETS = {"fast": Preset(1, "rice", 2, 64), "default": Preset(2, None, 4, 8), "best": Preset(3, "range", 8, 8)}
+PRESETS = {"fast": Preset(1, "rice", 2, 8), "default": Preset(2, None, 4, 8), "best": Preset(3, "range", 8, 1)}
 """All presets by name."""
 
 DEFAULT_PRESET = "default"

@@ -56,8 +56,9 @@ def test_blocks_of_many_channels_are_longer():
     assert WIDE_FRAMES / 2 < first.n_frames <= WIDE_FRAMES
 
 
-@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=50), st.sampled_from([8, 64]))
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=50), st.sampled_from([1, 8]))
 def test_steps_are_long_enough_and_leave_little_unused(lengths, lanes):
     steps = steps_for(lengths, lanes)
     assert steps >= min(MIN_STEPS // 2, max(lengths))
-    assert steps <= 2 * max(MIN_STEPS, -(-sum(lengths) // lanes))
+    assert steps <= 2 * max(MIN_STEPS, -(-max(lengths) // lanes))
+    assert max(lengths) <= lanes * steps

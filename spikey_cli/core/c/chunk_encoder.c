@@ -4,7 +4,7 @@
 #include "chunk.h"
 #include "exact_floats.h"
 
-enum { MIN_STEPS = 4096 };
+enum { MIN_STEPS = 8192 };
 
 static const int64_t BLOCK_SAMPLES = 1 << 22, WIDE_FRAMES = 1 << 16, WIDE_SAMPLES = 1 << 24, PART_FRAMES = 1 << 18;
 
@@ -135,11 +135,11 @@ static int put_parts(const spikey_encoder *of, const spikey_span *parts, const i
     return SPIKEY_OK;
 }
 
-/* Length of the longest lane: so many in all parts, but not shorter than is worth it. */
+/* Length of the longest lane: the preset's number in each channel, but not shorter than is worth it. */
 static int64_t steps_for(const spikey_encoder *of, const spikey_span *parts, int64_t n) {
-    int64_t total = 0, steps = 1;
-    for (int64_t i = 0; i < n; i++) total += parts[i].frames * of->source.channels;
-    const int64_t target = greatest(MIN_STEPS, (total + of->preset_lanes - 1) / of->preset_lanes);
+    int64_t longest = 0, steps = 1;
+    for (int64_t i = 0; i < n; i++) longest = greatest(longest, parts[i].frames);
+    const int64_t target = greatest(MIN_STEPS, (longest + of->preset_lanes - 1) / of->preset_lanes);
     for (int64_t i = 0; i < n; i++) { /* to the nearest number of lanes; of two, to the even one */
         int64_t lanes = parts[i].frames / target, twice = 2 * (parts[i].frames % target);
         lanes = greatest(1, lanes + (twice > target || (twice == target && lanes % 2)));
@@ -299,7 +299,7 @@ static int write_archive(spikey_encoder *of, plan *blocks, spikey_writer *direct
 
 static int choose(spikey_encoder *of, const spikey_encoding *encoding) {
     static const char *const coders[] = {"rice", "range"}, *const presets[] = {"fast", "default", "best"};
-    static const int earlier[] = {2, 4, 8}, lanes[] = {64, 8, 8};
+    static const int earlier[] = {2, 4, 8}, lanes[] = {8, 8, 1};
     const char *coder = encoding && encoding->coder ? encoding->coder : "range";
     const char *preset = encoding && encoding->preset ? encoding->preset : "default";
     for (int i = 0; i < 2; i++)

@@ -268,21 +268,6 @@ INLINE void refill(decoders *d, const uint32_t *words, vec on) {
     d->at = smallest(d->at - full, splat(SPIKEY_LOST));
 }
 
-/* What follows a symbol of a large alphabet: its low bits, or the code as it is; one lane after another. */
-static vec finish_large(spikey_coder *coder, const frames *f, vec on, int64_t first, decoders *d, vec symbol) {
-    uint64_t offset[LANES], width[LANES];
-    store_wide(offset, d->offset), store_wide(width, d->width);
-    for (int k = 0; k < LANES; k++) {
-        if (!on[k]) continue;
-        spikey_interval interval = {offset[k], width[k], d->at[k], d->end[k]};
-        symbol[k] = finish_symbol(&interval, coder->words, symbol[k], f->first[k], f->low_bits[k],
-                                  coder->width[first + k], coder->size[first + k]);
-        offset[k] = interval.low, width[k] = interval.width, d->at[k] = interval.at;
-    }
-    d->offset = load_wide(offset), d->width = load_wide(width);
-    return symbol;
-}
-
 /* Up to eight streams that take turns, and where their lanes stand. */
 typedef struct {
     decoders d;
@@ -290,6 +275,24 @@ typedef struct {
     int64_t first, n;
     int side_by_side;
 } batch;
+
+/* The codes of symbols of a large alphabet. What follows some, their low bits or the code as it is, is read one lane after
+ * another. */
+static vec finish_large(const spikey_coder *coder, const frames *f, vec on, batch *b, vec symbol) {
+    const vec plain = f->first + symbol, off = is_above(splat(0), plain) | ~is_above(b->size, plain);
+    if (!any((off | is_above(f->low_bits, splat(0)) | ~is_above(symbol, splat(0))) & on)) return plain;
+    uint64_t offset[LANES], width[LANES];
+    store_wide(offset, b->d.offset), store_wide(width, b->d.width);
+    for (int k = 0; k < LANES; k++) {
+        if (!on[k]) continue;
+        spikey_interval interval = {offset[k], width[k], b->d.at[k], b->d.end[k]};
+        symbol[k] = finish_symbol(&interval, coder->words, symbol[k], f->first[k], f->low_bits[k],
+                                  coder->width[b->first + k], b->size[k]);
+        offset[k] = interval.low, width[k] = interval.width, b->d.at[k] = interval.at;
+    }
+    b->d.offset = load_wide(offset), b->d.width = load_wide(width);
+    return symbol;
+}
 
 INLINE int is_side_by_side(const spikey_coder *coder, int64_t first, int64_t n) {
     if (n < LANES || coder->stream_position[first] % LANES) return 0;
@@ -344,7 +347,7 @@ INLINE void decode_rank(spikey_coder *coder, const spikey_state *state, batch *b
     frames f = frames_of(mean, scale, weight, b->size, kind == SPIKEY_LARGE);
     vec code = decode_symbols(coder, &f, on, kind, &b->d.offset, &b->d.width);
     refill(&b->d, coder->words, on);
-    if (kind == SPIKEY_LARGE) code = finish_large(coder, &f, on, b->first, &b->d, code);
+    if (kind == SPIKEY_LARGE) code = finish_large(coder, &f, on, b, code);
     if (b->side_by_side) {
         int32_t *to = codes + b->position[0];
         store(to, choose(on, code, load(to)));
