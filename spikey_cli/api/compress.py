@@ -60,7 +60,7 @@ class Encoding:
     ----------
     coder : {"rice", "range", "huffman"}, optional
         The entropy coder: "range" compresses best, "rice" is fastest. By default that of the preset; "default" takes
-        "rice", or "range" where Rice codes are more than a sixteenth longer.
+        "rice", or "range" where Rice codes are more than 3 % longer.
     predictor : Predictor, optional
         The prediction network; by default the one that comes with the package.
     peers : bool, optional

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     type=click.Choice(list(CODERS)),
     metavar="NAME",
     help="Entropy coder: range (smallest), rice or huffman; by default rice, or range where Rice codes would be more "
-    "than a sixteenth longer. Pipes use range.",
+    "than 3 % longer. Pipes use range.",
 )
 @RAW
 @RATE

@@ -102,14 +102,14 @@ class CodingState:
         """
         if coder.fills_codes:
             self.core.initial_codes(codes)
-        self.take(coder, codes, self._lanes.steps - 1, by_step=False)
+        self.take(coder.core, codes, self._lanes.steps - 1, by_step=False)
 
-    def take(self, coder: EntropyCoder, codes: np.ndarray, n_steps: int, *, by_step: bool) -> None:
+    def take(self, coder: _core.Coder, codes: np.ndarray, n_steps: int, *, by_step: bool) -> None:
         """Take the next steps.
 
         Parameters
         ----------
-        coder : EntropyCoder
+        coder : Coder of the core
         codes : int32 array
             Read or filled in by the coder: codes of all lanes, flat, at the positions that `lanes` has; or, if
             `by_step`, those of the steps, of shape (n_steps, lanes).
@@ -124,10 +124,10 @@ class CodingState:
         if self._predictor and self.core.step + n_steps > self._window + 1:
             self.test(self._predictor)
         if self._inference is None:
-            self.core.take(coder.core, codes, by_step, n_steps)
+            self.core.take(coder, codes, by_step, n_steps)
             return
         n_naive = min(max(self._window + 1 - self.core.step, 0), n_steps)
-        self.core.take(coder.core, codes, by_step, n_naive)
+        self.core.take(coder, codes, by_step, n_naive)
         windows = np.empty((self._window, self._lanes.count), dtype=np.float32)
         errors = np.zeros(self._lanes.count, dtype=np.int32)
         for i in range(n_naive, n_steps):
@@ -136,7 +136,7 @@ class CodingState:
             for first, stop in self._inference.pass_groups:
                 self.core.normalised_errors(errors)
                 outputs = self._inference.outputs(first, stop, errors)
-                self.core.take_passes(coder.core, outputs, first, stop, codes[i : i + 1] if by_step else codes, by_step)
+                self.core.take_passes(coder, outputs, first, stop, codes[i : i + 1] if by_step else codes, by_step)
 
     @staticmethod
     def test(predictor: Predictor) -> None:

@@ -18,16 +18,14 @@ import numpy as np
 from ..container.limits import Limits
 from ..model.predictor import Predictor
 from ..topology.references import ReferenceGraph
-from .streams import MAX_LANE_GROUP
-
-VECTOR = 8
-"""Lanes, and terms, that the core takes at a time."""
+from .streams import MAX_LANE_GROUP, VECTOR
 
 HISTORY_BYTES = 8 * 48 * 4
 """Bytes of the last steps of a lane's place in vectors: eight histories of 48 entries."""
 PLACE_BYTES = 64 * 4 + 250
 """Bytes of a place beside them and its terms: a tile of 64 codes, and what is kept once."""
-LANE_BYTES = 28
+LANE_BYTES = 148
+"""Bytes of a lane beside its place, with a stream of its own."""
 CHANNEL_BYTES = 1024
 """Bytes of a channel beside its terms, rounded up as its arrays are."""
 GROUP_BYTES = 1 << 16

@@ -22,6 +22,7 @@ from ..core.lane_headers import decode_lane_headers, encode_lane_headers
 from ..core.lanes import cut
 from ..core.packed import pack_codes, packed_bytes, unpack_codes
 from ..core.quantizer import Quantizer
+from ..core.range import RangeEncoder
 from ..core.residual_log import ChannelLog, ResidualLog
 from ..model.predictor import Predictor
 from ..system.workers import Workers
@@ -33,6 +34,9 @@ Result = TypeVar("Result")
 
 MIN_LANE_GROUP = 4
 """Least number of lanes that are worth another worker."""
+
+VECTOR = 8
+"""Lanes that the core takes at a time."""
 
 MAX_LANE_GROUP = 1 << 10
 """Number of lanes above which channels are coded one group after another: their state fits into a cache."""
@@ -116,10 +120,15 @@ def encode_channels(
         The stream of each channel.
     """
 
+    coded = [i for i, quantizer in enumerate(quantizers) if quantizer.size > 1 and i not in packed]
+    # of a pass with fewer channels than a vector, on average, lanes are decoded side by side
+    by_lane = coder.name == "range" and len(coded) < VECTOR * len({reference_graph.passes[i] for i in coded})
+
     def encode_group(group: list[int]) -> list[Stream]:
         own, graph = [channels[i] for i in group], reference_graph.subset(group)
         not_coded = {k for k, i in enumerate(group) if i in packed}
-        return _encode_group(own, [quantizers[i] for i in group], graph, steps, coder, predictor, effort, not_coded)
+        own_quantizers = [quantizers[i] for i in group]
+        return _encode_group(own, own_quantizers, graph, steps, coder, predictor, effort, not_coded, by_lane=by_lane)
 
     return _by_group(encode_group, [codes.size for codes in channels], steps, reference_graph, workers)
 
@@ -224,12 +233,16 @@ def _encode_group(
     predictor: Predictor | None,
     effort: int,
     not_coded: set[int],
+    *,
+    by_lane: bool,
 ) -> list[Stream]:
     packed = {i for i, quantizer in enumerate(quantizers) if quantizer.size == 1} | not_coded
     while True:
         coded: dict[int, bytes] = {}
         if chosen := [i for i in range(len(channels)) if i not in packed]:
-            group = _run_group(channels, quantizers, reference_graph, chosen, steps, coder, predictor, effort)
+            group = _run_group(
+                channels, quantizers, reference_graph, chosen, steps, coder, predictor, effort, by_lane=by_lane
+            )
             streams = zip(group.lane_headers, group.encoder.finish(), strict=True)
             coded = dict(zip(group.order, (header + data for header, data in streams), strict=True))
         not_shorter = {
@@ -271,6 +284,7 @@ def _run_group(
     predictor: Predictor | None,
     effort: int,
     *,
+    by_lane: bool = False,
     with_log: bool = False,
 ) -> _CodedGroup:
     """Encode the `chosen` channels, at least one, of a group."""
@@ -280,7 +294,7 @@ def _run_group(
     codes = np.concatenate([channels[i] for i in order])
     gains = lane_gains(codes, lanes, bins)
     initial_codes = codes[lanes.start]
-    encoder = coder.encoder(lanes, bins)
+    encoder = RangeEncoder(lanes, bins, by_lane=True) if by_lane else coder.encoder(lanes, bins)
     log = ResidualLog(lanes) if with_log else None
     table = ReferenceTable.of(reference_graph, order)
     CodingState(lanes, bins, gains, initial_codes, predictor, table, effort=effort, log=log).run(encoder, codes)

@@ -1,12 +1,17 @@
 """Range coding of codes under the predicted density, close to the ideal length.
 
-A channel's stream is the big-endian 32-bit words of its range coder.
-
     small alphabet    quantizers of up to 4096 codes: a symbol is a code
     large alphabet    a symbol is the position of the code, without its `low_bits`, among 4096 around the predicted
                       mean; the low bits follow. Symbol 0: the code is further off, and follows in `width` bits
 
-See `c/density.h` and `c/range.h`.
+What a range coder writes are big-endian 32-bit words. A channel's stream, of an archive:
+
+    1 byte     if it has several lanes: 0 if they share what follows, 1 if each has its own
+    uvarint    if each has its own, for all lanes but the last: bytes
+    words      of all lanes, or of one lane after another
+
+A symbol waits for the one before, but not for those of other lanes: where channels are few, those of their lanes are
+decoded side by side. See `c/density.h` and `c/range.h`.
 
 References
 ----------
@@ -19,9 +24,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import DamageError
 from .converter import Bins
 from .lanes import Lanes
 from .stream_coder import RANGE, coder_of, intact_streams, open_streams
+from .varint import get_uvarint, put_uvarint
 
 
 class RangeEncoder:
@@ -31,22 +38,28 @@ class RangeEncoder:
     ----------
     lanes : Lanes
     bins : Bins
-    n_steps : int, optional
-        Steps to make room for, if the lanes are endless; by default all steps of the lanes.
+    by_lane : bool, optional
+        Whether each lane has words of its own.
     """
 
     fills_codes = False
 
-    def __init__(self, lanes: Lanes, bins: Bins, n_steps: int | None = None) -> None:
-        self.core = coder_of(RANGE, lanes, bins, n_steps=n_steps)
-
-    def restart(self, n_steps: int) -> None:
-        """Begin new streams for `n_steps` more steps of each lane."""
-        self.core.restart(n_steps)
+    def __init__(self, lanes: Lanes, bins: Bins, *, by_lane: bool = False) -> None:
+        self._counts = np.diff(lanes.first_of_channels()).tolist()
+        self._by_lane = by_lane
+        self.core = coder_of(RANGE, *_words_of(lanes, bins, np.full(lanes.n_channels, by_lane)))
 
     def finish(self) -> list[bytes]:
         """Return the stream of each channel."""
-        return self.core.finish()
+        words = iter(self.core.finish())
+        streams = []
+        for n_lanes in self._counts:
+            own = [next(words) for _ in range(n_lanes if self._by_lane else 1)]
+            start = bytearray([self._by_lane] if n_lanes > 1 else [])
+            for each in own[:-1]:
+                put_uvarint(start, len(each))
+            streams.append(b"".join([start, *own]))
+        return streams
 
 
 class RangeDecoder:
@@ -58,21 +71,47 @@ class RangeDecoder:
     bins : Bins
     streams : sequence of bytes
         One for each channel.
-    is_endless : bool
-        Whether the lanes are endless, and each `restart` continues them.
     """
 
     fills_codes = True
 
-    def __init__(self, lanes: Lanes, bins: Bins, streams: Sequence[bytes], *, is_endless: bool = False) -> None:
-        self.core = coder_of(RANGE, lanes, bins, decodes=True, n_steps=0 if is_endless else None)
-        self.n_streams = lanes.n_channels
-        self.restart(streams)
-
-    def restart(self, streams: Sequence[bytes]) -> None:
-        """Begin with new streams, one for each channel."""
-        open_streams(self.core, streams)
+    def __init__(self, lanes: Lanes, bins: Bins, streams: Sequence[bytes]) -> None:
+        counts = np.diff(lanes.first_of_channels()).tolist()
+        words = [_split(stream, n_lanes) for stream, n_lanes in zip(streams, counts, strict=True)]
+        self._first = np.cumsum([0, *map(len, words)])[:-1]
+        by_lane = np.array([len(own) > 1 for own in words])
+        self.core = coder_of(RANGE, *_words_of(lanes, bins, by_lane), decodes=True)
+        open_streams(self.core, [each for own in words for each in own])
+        self._n_words = sum(map(len, words))
 
     def finish(self) -> np.ndarray:
         """Return for each channel whether its stream was used up exactly, as bool of shape (channels,)."""
-        return intact_streams(self.core, self.n_streams)
+        return np.logical_and.reduceat(intact_streams(self.core, self._n_words), self._first)
+
+
+def _words_of(lanes: Lanes, bins: Bins, by_lane: np.ndarray) -> tuple[Lanes, Bins]:
+    """Return lanes and bins by words instead of channels; `by_lane` has the channels whose lanes have their own."""
+    is_first = by_lane[lanes.channel]
+    is_first[lanes.first_of_channels()[:-1]] = True
+    channel, number = lanes.channel[is_first], np.cumsum(is_first, dtype=np.int32) - 1
+    return (
+        Lanes(number.astype(np.int32), lanes.start, lanes.length, channel.size),
+        bins._replace(size=bins.size[channel], profiled=bins.profiled[channel]),
+    )
+
+
+def _split(stream: bytes, n_lanes: int) -> list[bytes]:
+    """Return the words in a channel's stream: of all its lanes, or of each. Damaged ones are empty."""
+    if n_lanes == 1 or stream[:1] == b"\0":
+        return [stream[n_lanes > 1 :]]
+    ends, position = [0], 1
+    try:
+        for _ in range(n_lanes - 1):
+            size, position = get_uvarint(stream, position)
+            ends.append(ends[-1] + size)
+    except DamageError:
+        return [b""]
+    words = stream[position:]
+    if stream[:1] != b"\1" or ends[-1] > len(words):
+        return [b""]
+    return [words[a:b] for a, b in zip(ends, [*ends[1:], len(words)], strict=True)]

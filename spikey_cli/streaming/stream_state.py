@@ -22,11 +22,12 @@ from ..codec.coding_state import CodingState
 from ..codec.cost import block_cost
 from ..container.limits import NO_LIMITS
 from ..container.table_reader import TableReader
+from ..core import _core
 from ..core.converter import Bins
 from ..core.lanes import Lanes
 from ..core.packed import pack_codes, packed_bytes, unpack_codes
 from ..core.quantizer import Quantizer
-from ..core.range import RangeDecoder, RangeEncoder
+from ..core.stream_coder import RANGE, coder_of, intact_streams, open_streams
 from ..core.varint import put_uvarint
 from ..errors import DamageError
 from ..model.predictor import Predictor
@@ -84,8 +85,7 @@ class StreamState:
         self._references = ReferenceTable.of(graph, order)
         self._lanes = _endless_lanes(np.arange(channels))
         self._state: CodingState | None = None
-        self._encoders: dict[int, RangeEncoder] = {}
-        self._decoders: dict[int, RangeDecoder] = {}
+        self._coders: dict[int, tuple[_core.Coder, int]] = {}
 
     def encode(self, codes: np.ndarray) -> bytes:
         """Payload of a packet: `codes` is int32 of shape (frames, channels), at least one frame."""
@@ -96,7 +96,7 @@ class StreamState:
             self._state = self._start(steps[0])
             steps = steps[1:]
         if len(steps):
-            encoder = self._encoder(len(steps))
+            encoder, _ = self._coder(len(steps), decodes=False)
             encoder.restart(len(steps))
             self._state.take(encoder, steps, len(steps), by_step=True)
             streams = encoder.finish()
@@ -118,11 +118,11 @@ class StreamState:
             rows = codes[1:]
             self._state = self._start(self._in_coding_order(codes[:1])[0])
         if len(rows):
-            decoder = self._decoder(len(rows))
-            decoder.restart(_split(payload[pos:], decoder.n_streams))
+            decoder, n_streams = self._coder(len(rows), decodes=True)
+            open_streams(decoder, _split(payload[pos:], n_streams))
             steps = rows if self._order is None else np.zeros_like(rows)
             self._state.take(decoder, steps, len(steps), by_step=True)
-            if not decoder.finish().all():
+            if not intact_streams(decoder, n_streams).all():
                 raise DamageError("the streams of a packet are invalid")
             if self._order is not None:
                 rows[:, self._order] = steps
@@ -150,21 +150,14 @@ class StreamState:
     def _bins(self, n_channels: int) -> Bins:
         return Bins.of([self._quantizer] * n_channels, self._predictor.profile)
 
-    def _encoder(self, n_steps: int) -> RangeEncoder:
-        n_streams = streams_per_pass(n_steps * self._channels)
-        if n_streams not in self._encoders:
-            lanes = self._lanes_by_stream(n_streams)
-            self._encoders[n_streams] = RangeEncoder(lanes, self._bins(lanes.n_channels), 0)
-        return self._encoders[n_streams]
-
-    def _decoder(self, n_steps: int) -> RangeDecoder:
-        n_streams = streams_per_pass(n_steps * self._channels)
-        if n_streams not in self._decoders:
-            lanes = self._lanes_by_stream(n_streams)
-            self._decoders[n_streams] = RangeDecoder(
-                lanes, self._bins(lanes.n_channels), [b""] * lanes.n_channels, is_endless=True
-            )
-        return self._decoders[n_streams]
+    def _coder(self, n_steps: int, *, decodes: bool) -> tuple[_core.Coder, int]:
+        """Return the range coder for a packet of so many steps, and its number of streams."""
+        per_pass = streams_per_pass(n_steps * self._channels)
+        if per_pass not in self._coders:
+            lanes = self._lanes_by_stream(per_pass)
+            coder = coder_of(RANGE, lanes, self._bins(lanes.n_channels), decodes=decodes, n_steps=0)
+            self._coders[per_pass] = coder, lanes.n_channels
+        return self._coders[per_pass]
 
     def _lanes_by_stream(self, n_streams: int) -> Lanes:
         """Lanes for an entropy coder, which writes one stream a "channel": here, a run of lanes of one coding pass."""

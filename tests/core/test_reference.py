@@ -13,6 +13,7 @@ from support import reference
 from support.random_models import PARTS, random_model
 from support.recordings import neural
 
+from spikey_cli.codec import streams as streams_of_blocks
 from spikey_cli.codec.presets import EFFORTS
 from spikey_cli.codec.streams import decode_channels, encode_channels
 from spikey_cli.container.parts import Method, Stream
@@ -242,10 +243,12 @@ def blocks(draw) -> Block:
     )
 
 
-@given(blocks(), seeds)
-def test_blocks(block, seed):
+@given(blocks(), st.sampled_from([1, 8]), seeds)
+def test_blocks(block, few, seed):
     """Streams; codes; and with damaged streams, the codes of all channels and which are refused."""
-    streams = block.encoded()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams_of_blocks, "VECTOR", few)  # whether lanes have numbers of their own depends on it
+        streams = block.encoded()
     assert block.decoded(streams) == [own.tolist() for own in block.codes]
     random = np.random.default_rng(seed)
     for _ in range(2):

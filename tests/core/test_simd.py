@@ -300,10 +300,10 @@ def test_arguments_are_checked():
     state = state_of(lanes, bins, np.zeros(2, np.uint8), np.zeros(2, np.int32), None, table)
     encoder = CODERS["range"].encoder(lanes, bins)
     with pytest.raises(ValueError, match="not on its grid"):
-        state.take(encoder, codes - 1, 3, by_step=False)
+        state.take(encoder.core, codes - 1, 3, by_step=False)
     with pytest.raises(ValueError, match="do not fit"):
-        state.take(encoder, codes[:7], 3, by_step=False)
+        state.take(encoder.core, codes[:7], 3, by_step=False)
     with pytest.raises(ValueError, match="more steps"):
-        state.take(encoder, codes, 4, by_step=False)
+        state.take(encoder.core, codes, 4, by_step=False)
     with pytest.raises(ValueError, match="do not fit"):
         state_of(lanes, bins, np.full(2, 217, np.uint8), np.zeros(2, np.int32), None, table)

@@ -55,12 +55,14 @@ class Recipe:
     preset: str = "default"
     block_samples: int | None = None
     """Maximum samples of a block, if not the default."""
+    min_steps: int = block_plan.MIN_STEPS
+    """About the least length of a lane."""
 
     def archive(self, files: Mapping[str, bytes]) -> bytes:
         """The archive of `files`."""
         out = io.BytesIO()
         limits = {"BLOCK_SAMPLES": block_plan.BLOCK_SAMPLES, "WIDE_SAMPLES": block_plan.WIDE_SAMPLES}
-        limits = {name: self.block_samples or usual for name, usual in limits.items()}
+        limits = {name: self.block_samples or usual for name, usual in limits.items()} | {"MIN_STEPS": self.min_steps}
         with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(block_plan, **limits):
             sources = []
             for name, data in files.items():
@@ -82,7 +84,7 @@ class Recipe:
 
 
 ARCHIVES = {
-    "rice-session": Recipe("rice"),
+    "rice-session": Recipe("rice", min_steps=1600),
     "range-probe": Recipe("range", "n1-peers"),
     "huffman-probe": Recipe("huffman"),
     "rice-probe": Recipe("rice", preset="fast"),
@@ -94,6 +96,8 @@ ARCHIVES = {
     "range-scaled": Recipe("range"),
     "range-records": Recipe("range"),
     "range-blocks": Recipe("range", None, block_samples=500),
+    "range-lanes": Recipe("range", min_steps=50),
+    "range-crowd": Recipe("range", min_steps=50),
     "rice-layouts": Recipe("rice", "parts", embed_model=True),
 }
 """Recipes by name: CODER-CONTENT."""
@@ -152,6 +156,9 @@ def contents() -> dict[str, dict[str, bytes]]:
             "numbers.npy": npy_bytes(np.arange(100) + 2**40),
             "times.npy": npy_bytes(np.delete(np.arange(200) + 12345, 50) / 30_000.27),
         },
+        # eight lanes a channel: few channels, whose lanes have numbers of their own; many, whose lanes share one
+        "lanes": {"lanes.wav": wav_bytes(n1_samples(session[600:1005])), "one.wav": wav_bytes(session[:401, 1])},
+        "crowd": {"crowd.wav": wav_bytes(own.normal(0, 9, (150, 9)).astype(np.int16))},
         "blocks": {f"{i}.wav": wav_bytes(n1_samples(session[:600, i])) for i in range(2)},
         # 8, 16 and 24 bits; identity and palette; small and large alphabets; a part in frames
         "widths": {

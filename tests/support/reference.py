@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from spikey_cli.codec import streams as streams_of_blocks
 from spikey_cli.codec.presets import EFFORT
 from spikey_cli.container.parts import Method, Stream
 from spikey_cli.core.converter import Bins as CoreBins
@@ -96,12 +97,16 @@ def encode_block(
     lengths, coded = [len(own) for own in codes], set(range(len(codes)))
     streams = {i: packed.pack(own.tolist(), bins[i].size) for i, own in enumerate(codes)}
     chosen = [Stream(Method.PACKED, streams[i]) for i in streams]
+    predicted = [i for i in coded if bins[i].size > 1]
+    by_lane = coder == "range" and len(predicted) < streams_of_blocks.VECTOR * len({graph.passes[i] for i in predicted})
     while coded:
         channels = channels_of(lengths, bins, graph, coded)
         found = dict(
             zip(
                 sorted(coded),
-                coding.encode([codes[i].tolist() for i in sorted(coded)], channels, steps, coder, network, effort),
+                coding.encode(
+                    [codes[i].tolist() for i in sorted(coded)], channels, steps, coder, network, effort, by_lane
+                ),
                 strict=True,
             )
         )

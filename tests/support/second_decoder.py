@@ -564,7 +564,8 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> tuple[int,
     for channel in channels:
         require(channel.span[0] == len(channel.channel.codes), "a part of a file is missing, or out of order")
         channel.channel.codes += chain(channel.codes, *(lane.codes for lane in channel.lanes))
-        channel.stream.end()
+        for reader in (channel.stream, *(number.words for number in channel.numbers)):
+            reader.end()
     return 24 + len(packed) + sum(stream_sizes), parts
 
 
@@ -596,6 +597,23 @@ def read_escapes(stream: Reader, span: tuple[int, int], size: int) -> dict[int, 
     return escapes
 
 
+class Number:
+    """What a range coder wrote, and a zero behind it."""
+
+    def __init__(self, words: bytes) -> None:
+        self.words = Reader(words + bytes(4))
+        self.offset, self.range = int.from_bytes(self.words.take(8)), 2**64 - 1
+
+    def symbol(self, bits: int, count: int, shares: Any) -> int:  # shares(i): the sum of all shares below i > 0
+        step = self.range >> bits
+        symbol = bisect_right(range(1, count), min(self.offset // step, 2**bits - 1), key=shares)
+        low, high = shares(symbol) if symbol else 0, shares(symbol + 1) if symbol + 1 < count else 2**bits
+        self.offset, self.range = self.offset - step * low, step * (high - low)
+        while self.range < 2**32:
+            self.offset, self.range = (self.offset << 32 | self.words.bits(32)) % 2**64, self.range << 32
+        return symbol
+
+
 class BlockChannel:
     """A channel of a block: lanes if its stream is coded, otherwise codes."""
 
@@ -604,7 +622,7 @@ class BlockChannel:
     ) -> None:
         self.file, self.grid, self.channel, self.span, self.coding_pass = file, grid, channel, span, channel.coding_pass
         self.lanes, self.references, self.later, self.before = list[Any](), list[Any](), list[Any](), list[Any]()
-        self.codes, self.weights, self.number = list[int](), None, 0
+        self.codes, self.weights, self.number, self.numbers = list[int](), None, 0, list[Number]()
         if method == XZ:
             xz = lzma.LZMADecompressor(lzma.FORMAT_XZ)
             data = xz.decompress(data)
@@ -641,8 +659,13 @@ class BlockChannel:
             lane.ranks = iter([*islice(ranks, lane.length - 1)])
             self.lanes.append(lane)
         if file.coder == RANGE:
-            stream.data += bytes(4)  # the word that a decoder reads after the end
-            self.offset, self.range = int.from_bytes(stream.take(8)), 2**64 - 1
+            own = stream.number() if n_lanes > 1 else 0
+            require(own < 2, "lanes neither share a number nor have their own")
+            sizes = [stream.uvarint() for _ in self.lanes[1:]] if own else []
+            self.numbers = [Number(stream.take(size)) for size in sizes]
+            self.numbers.append(Number(stream.take(len(stream.data) - stream.at // 8)))
+            for lane, number in zip(self.lanes, self.numbers * (1 if own else n_lanes), strict=True):
+                lane.number = number
 
     def code(self, lane: Any, mean: int, scale: int, outlier_weight: int) -> int:  # the next one of a lane
         file, grid, b, o, edges = self.file, self.grid, 0, 0, self.grid.edges
@@ -659,19 +682,10 @@ class BlockChannel:
             edges = range(64 * o - 32, 64 * (o + 4096), 64)
         m, s, total = mean >> b, scale - 16 * b, 2**24 - 4 * len(edges) + 4
         shares = lambda c: (below(edges[c] - m, s, outlier_weight) * total >> 24) + 4 * c  # noqa: E731
-        symbol = self.symbol(24, len(edges) - 1, shares)
+        symbol = lane.number.symbol(24, len(edges) - 1, shares)
         if grid.size > 4096 and not symbol:
-            return self.symbol(grid.width, 2**grid.width, int)
-        return (symbol + o << b) + self.symbol(b, 2**b, int)
-
-    def symbol(self, bits: int, count: int, shares: Any) -> int:  # shares(i): the sum of all shares below i > 0
-        step = self.range >> bits
-        symbol = bisect_right(range(1, count), min(self.offset // step, 2**bits - 1), key=shares)
-        low, high = shares(symbol) if symbol else 0, shares(symbol + 1) if symbol + 1 < count else 2**bits
-        self.offset, self.range = self.offset - step * low, step * (high - low)
-        while self.range < 2**32:
-            self.offset, self.range = (self.offset << 32 | self.stream.bits(32)) % 2**64, self.range << 32
-        return symbol
+            return lane.number.symbol(grid.width, 2**grid.width, int)
+        return (symbol + o << b) + lane.number.symbol(b, 2**b, int)
 
     def huffman_ranks(self, count: int) -> list[int]:
         stream, code, symbols, ranks = self.stream, 0, dict[tuple[int, int], int](), list[int]()

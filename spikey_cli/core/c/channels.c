@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "archive.h"
+#include "writer.h"
 
 enum { MOST_LANES = 1024 };
 
 /* What decoding takes, as spikey_cli/codec/cost.py estimates it: bytes of memory, and nanoseconds. */
-enum { HISTORY_BYTES = 8 * 48 * 4, PLACE_BYTES = 64 * 4 + 250, LANE_BYTES = 28, CHANNEL_BYTES = 1024, GROUP_BYTES = 1 << 16 };
+enum { HISTORY_BYTES = 8 * 48 * 4, PLACE_BYTES = 64 * 4 + 250, LANE_BYTES = 148, CHANNEL_BYTES = 1024, GROUP_BYTES = 1 << 16 };
 
 typedef struct {
     double group_bytes, lane_bytes; /* of the largest joint group; of a lane of the dearest */
@@ -38,6 +39,11 @@ static double terms_of(const spikey_chunk *chunk, int64_t n_earlier, int64_t n_l
                    2 * (n_earlier + n_later + first + has_lag) + has_mean;
     int64_t present = n_earlier + first + 2 * has_mean;
     return (double)(present ? (past + 7) / 8 * 8 + present : past);
+}
+
+static spikey_coder_kind coder_kind(const spikey_chunk *chunk) {
+    static const spikey_coder_kind kinds[] = {SPIKEY_RICE, SPIKEY_RANGE, SPIKEY_RANKS};
+    return kinds[chunk->coder - 1];
 }
 
 static int64_t lanes_of(const spikey_coded *own, int64_t steps) { return (own->frames + steps - 1) / steps; }
@@ -119,9 +125,13 @@ static int check_cost(spikey_chunk *chunk, int64_t most_steps, const spikey_code
 /* The channels that are coded together, sorted by coding pass, and their lanes, in one piece of memory. */
 typedef struct {
     int64_t n, lanes, most_steps; /* channels; lanes of all, and steps that one may have */
-    int64_t *position, *first_lane, *references, *later, *lags, *mean_group, *size, *start, *first_byte;
+    int by_lane;                  /* whether an encoder gives each lane a stream */
+    int64_t *position, *first_lane, *references, *later, *lags, *mean_group, *size, *start;
     int64_t pass_channel[17], n_passes;
-    uint8_t *profiled, *gains, *whole, *bytes;
+    uint8_t *profiled, *gains, *bytes;
+    /* the coder's streams: one of each channel, or of each of its lanes */
+    int64_t n_streams, *first_stream, *lane_of_stream, *size_of_stream, *first_byte;
+    uint8_t *profiled_of_stream, *whole;
     int32_t *length, *initial_codes, *channel_of;
 } batch;
 
@@ -137,13 +147,17 @@ static int make_batch(spikey_chunk *chunk, const spikey_coded *coded, int64_t by
         of->mean_group = spikey_take(arena, n, sizeof *of->mean_group);
         of->size = spikey_take(arena, n, sizeof *of->size);
         of->position = spikey_take(arena, n, sizeof *of->position);
-        of->first_byte = spikey_take(arena, n + 1, sizeof *of->first_byte);
+        of->first_stream = spikey_take(arena, n + 1, sizeof *of->first_stream);
+        of->lane_of_stream = spikey_take(arena, lanes + 1, sizeof *of->lane_of_stream);
+        of->size_of_stream = spikey_take(arena, lanes, sizeof *of->size_of_stream);
+        of->first_byte = spikey_take(arena, lanes + 1, sizeof *of->first_byte);
         of->start = spikey_take(arena, lanes, sizeof *of->start);
         of->length = spikey_take(arena, lanes, sizeof *of->length);
         of->initial_codes = spikey_take(arena, lanes, sizeof *of->initial_codes);
         of->channel_of = spikey_take(arena, lanes, sizeof *of->channel_of);
         of->profiled = spikey_take(arena, n, 1);
-        of->whole = spikey_take(arena, n, 1);
+        of->profiled_of_stream = spikey_take(arena, lanes, 1);
+        of->whole = spikey_take(arena, lanes, 1);
         of->gains = spikey_take(arena, lanes, 1);
         of->bytes = spikey_take(arena, bytes + 1, 1);
         if (!pass && !(arena->base = malloc(arena->used + 64))) return fail(chunk, SPIKEY_NO_MEMORY, 0);
@@ -192,6 +206,19 @@ static void fill_batch(const spikey_chunk *chunk, const spikey_coded *coded, con
     of->first_lane[of->n] = of->lanes;
 }
 
+/* Note the streams of a channel, behind those of the channels before. */
+static void add_streams(batch *of, int64_t channel, int by_lane) {
+    of->first_stream[channel] = of->n_streams;
+    for (int64_t lane = of->first_lane[channel]; lane < of->first_lane[channel + 1]; lane++) {
+        if (lane > of->first_lane[channel] && !by_lane) break;
+        of->lane_of_stream[of->n_streams] = lane;
+        of->size_of_stream[of->n_streams] = of->size[channel];
+        of->profiled_of_stream[of->n_streams++] = of->profiled[channel];
+    }
+    of->first_stream[channel + 1] = of->n_streams;
+    of->lane_of_stream[of->n_streams] = of->first_lane[channel + 1];
+}
+
 static int64_t longest_lane(const batch *of) {
     int64_t longest = 0;
     for (int64_t i = 0; i < of->lanes; i++) longest = greatest(longest, of->length[i]);
@@ -200,7 +227,6 @@ static int64_t longest_lane(const batch *of) {
 
 /* A state before the first step of a batch's lanes, and a coder. */
 static int begin_batch(spikey_chunk *chunk, const batch *of, int decodes, spikey_state **state, spikey_coder **coder) {
-    static const spikey_coder_kind kinds[] = {SPIKEY_RICE, SPIKEY_RANGE, SPIKEY_RANKS};
     const spikey_model *model = chunk->model;
     spikey_group group = {.n_channels = of->n, .n_lanes = of->lanes, .n_passes = of->n_passes,
                           .first_lane = of->first_lane, .pass_channel = of->pass_channel, .references = of->references,
@@ -209,9 +235,9 @@ static int begin_batch(spikey_chunk *chunk, const batch *of, int decodes, spikey
                           .n_edges = model ? model->n_edges : 0, .length = of->length, .start = of->start,
                           .gains = of->gains, .initial_codes = of->initial_codes, .window = model ? model->window : 0,
                           .network = chunk->network, .effort = (spikey_effort)chunk->effort};
-    spikey_coding coding = {.kind = kinds[chunk->coder - 1], .decodes = decodes, .n_streams = of->n,
-                            .n_lanes = group.n_lanes, .first_lane = of->first_lane, .size = of->size,
-                            .profiled = of->profiled, .edges = group.edges, .n_edges = group.n_edges,
+    spikey_coding coding = {.kind = coder_kind(chunk), .decodes = decodes, .n_streams = of->n_streams,
+                            .n_lanes = group.n_lanes, .first_lane = of->lane_of_stream, .size = of->size_of_stream,
+                            .profiled = of->profiled_of_stream, .edges = group.edges, .n_edges = group.n_edges,
                             .length = of->length, .n_steps = -1};
     int error = SPIKEY_OK;
     *coder = 0;
@@ -235,7 +261,7 @@ static int compare(const void *a, const void *b) {
 }
 
 /* Code all channels that are coded, whole joint groups of lanes of similar length with about so many lanes together. */
-static int code_batches(spikey_chunk *chunk, int64_t steps, int64_t most_lanes, spikey_coded *coded, int64_t n_coded,
+static int code_batches(spikey_chunk *chunk, int64_t steps, int by_lane, int64_t most_lanes, spikey_coded *coded, int64_t n_coded,
                         int32_t *codes, int64_t n_codes, code_batch *code) {
     int64_t *slot = spikey_room(2 * n_coded, sizeof *slot);
     joint_group *groups = spikey_room(n_coded, sizeof *groups);
@@ -256,7 +282,7 @@ static int code_batches(spikey_chunk *chunk, int64_t steps, int64_t most_lanes, 
         /* all lanes take as many steps as the longest */
         const int is_last = i + 1 == n_groups || groups[i + 1].steps > 2 * shortest;
         if (!n || (!is_last && lanes < most_lanes)) continue;
-        batch of = {.n = n, .lanes = lanes, .most_steps = steps, .position = chosen};
+        batch of = {.n = n, .lanes = lanes, .most_steps = steps, .by_lane = by_lane, .position = chosen};
         error = code(chunk, coded, codes, n_codes, &of, slot);
         for (int64_t k = 0; k < n; k++) slot[chosen[k]] = -1;
         n = lanes = 0;
@@ -279,7 +305,7 @@ static int give_streams(spikey_coder *coder, const batch *of, spikey_coder_kind 
     return SPIKEY_OK;
 }
 
-/* Take the lane headers, and what stands behind them. */
+/* Take the lane headers, and the streams behind them. */
 static int open_streams(spikey_chunk *chunk, const spikey_coded *coded, batch *of) {
     int64_t at = 0;
     for (int64_t i = 0; i < of->n; i++) {
@@ -288,11 +314,18 @@ static int open_streams(spikey_chunk *chunk, const spikey_coded *coded, batch *o
         int64_t used = spikey_decode_lane_headers(chunk->tables, own->bytes, own->n, lanes, own->size, of->gains + first,
                                                   of->initial_codes + first);
         if (used > own->n) return fail(chunk, SPIKEY_DAMAGED, "a stream is damaged");
-        memcpy(of->bytes + at, own->bytes + used, (size_t)(own->n - used));
-        of->first_byte[i] = at;
-        at += own->n - used;
+        spikey_reader in = reader_of(own->bytes + used, own->n - used);
+        add_streams(of, i, lanes > 1 && coder_kind(chunk) == SPIKEY_RANGE && take_uvarint(&in, 1));
+        int64_t sizes = 0; /* of all streams but the last */
+        for (int64_t k = of->first_stream[i]; k < of->first_stream[i + 1]; k++) {
+            of->first_byte[k] = at + sizes;
+            if (k + 1 < of->first_stream[i + 1]) sizes += (int64_t)take_uvarint(&in, (uint64_t)own->n);
+        }
+        if (in.failed || sizes > left_in(&in)) return fail(chunk, SPIKEY_DAMAGED, "a stream is damaged");
+        memcpy(of->bytes + at, in.at, (size_t)left_in(&in));
+        at += left_in(&in);
     }
-    of->first_byte[of->n] = at;
+    of->first_byte[of->n_streams] = at;
     return SPIKEY_OK;
 }
 
@@ -300,12 +333,12 @@ static int run_decoder(spikey_chunk *chunk, const batch *of, int32_t *codes, int
     spikey_state *state;
     spikey_coder *coder;
     int error = begin_batch(chunk, of, 1, &state, &coder);
-    if (!error) error = give_streams(coder, of, chunk->coder == 3 ? SPIKEY_RANKS : SPIKEY_RANGE);
+    if (!error) error = give_streams(coder, of, coder_kind(chunk));
     if (!error) error = spikey_initial_codes(state, codes, n_codes);
     if (!error) error = spikey_take_steps(state, coder, codes, n_codes, 0, longest_lane(of) - 1);
     if (!error) {
         spikey_coder_whole(coder, of->whole);
-        for (int64_t i = 0; i < of->n; i++)
+        for (int64_t i = 0; i < of->n_streams; i++)
             if (!of->whole[i]) error = SPIKEY_DAMAGED;
     }
     spikey_coder_free(coder);
@@ -330,7 +363,7 @@ int spikey_decode_channels(spikey_chunk *chunk, int64_t steps, spikey_coded *cod
                            int64_t n_codes) {
     int64_t most_lanes = 0;
     TRY(check_cost(chunk, steps, coded, n_coded, &most_lanes));
-    return code_batches(chunk, steps, most_lanes, coded, n_coded, codes, n_codes, decode_batch);
+    return code_batches(chunk, steps, 0, most_lanes, coded, n_coded, codes, n_codes, decode_batch);
 }
 
 /* ---- encoding ---- */
@@ -341,19 +374,26 @@ static int take_streams(spikey_chunk *chunk, const batch *of, spikey_coder *code
     spikey_coder_close(coder, sizes);
     for (int64_t i = 0; i < of->n; i++) {
         spikey_coded *own = &coded[of->position[i]];
-        const int64_t first = of->first_lane[i], lanes = of->first_lane[i + 1] - first;
-        uint8_t *bytes = malloc((size_t)(spikey_lane_headers_room(lanes) + sizes[i]));
-        own->bytes = bytes;
-        if (!bytes) return SPIKEY_NO_MEMORY;
-        own->n = spikey_encode_lane_headers(chunk->tables, of->gains + first, of->initial_codes + first, lanes, own->size, bytes);
-        if (own->n < 0) return (int)own->n;
-        spikey_coder_stream(coder, i, bytes + own->n);
-        own->n += sizes[i];
+        const int64_t first = of->first_lane[i], lanes = of->first_lane[i + 1] - first, stop = of->first_stream[i + 1];
+        const int by_lane = stop - of->first_stream[i] > 1;
+        spikey_writer out = {0};
+        uint8_t *headers = put_room(&out, spikey_lane_headers_room(lanes));
+        if (!headers) return SPIKEY_NO_MEMORY;
+        int64_t n = spikey_encode_lane_headers(chunk->tables, of->gains + first, of->initial_codes + first, lanes, own->size, headers);
+        out.n = greatest(n, 0);
+        if (lanes > 1 && coder_kind(chunk) == SPIKEY_RANGE) put_uvarint(&out, (uint64_t)by_lane);
+        for (int64_t k = of->first_stream[i]; k + 1 < stop; k++) put_uvarint(&out, (uint64_t)sizes[k]);
+        for (int64_t k = of->first_stream[i]; k < stop; k++) {
+            uint8_t *bytes = put_room(&out, sizes[k]);
+            if (bytes) spikey_coder_stream(coder, k, bytes);
+        }
+        own->bytes = out.bytes, own->n = out.n;
+        if (n < 0 || out.failed) return n < 0 ? (int)n : SPIKEY_NO_MEMORY;
     }
     return SPIKEY_OK;
 }
 
-static int run_encoder(spikey_chunk *chunk, const batch *of, spikey_coded *coded, int32_t *codes, int64_t n_codes) {
+static int run_encoder(spikey_chunk *chunk, batch *of, spikey_coded *coded, int32_t *codes, int64_t n_codes) {
     const spikey_model *model = chunk->model;
     int32_t values[SPIKEY_MAX_SMALL];
     int64_t n_values = model && model->n_edges ? model->n_edges - 1 : 0;
@@ -361,6 +401,7 @@ static int run_encoder(spikey_chunk *chunk, const batch *of, spikey_coded *coded
     TRY(spikey_lane_gains(chunk->tables, codes, n_codes, of->start, of->length, of->channel_of, of->lanes, of->size,
                           of->profiled, of->n, values, n_values, of->gains));
     for (int64_t lane = 0; lane < of->lanes; lane++) of->initial_codes[lane] = codes[of->start[lane]];
+    for (int64_t i = 0; i < of->n; i++) add_streams(of, i, of->by_lane);
     spikey_state *state;
     spikey_coder *coder;
     int error = begin_batch(chunk, of, 0, &state, &coder);
@@ -387,7 +428,7 @@ static int encode_batch(spikey_chunk *chunk, spikey_coded *coded, int32_t *codes
     int64_t *chosen = of->position, n = of->n, lanes = of->lanes;
     for (int again = 1; again && n;) {
         spikey_arena arena = {0, 0};
-        batch own = {.n = n, .lanes = lanes, .most_steps = of->most_steps, .position = chosen};
+        batch own = {.n = n, .lanes = lanes, .most_steps = of->most_steps, .by_lane = of->by_lane, .position = chosen};
         int error = make_batch(chunk, coded, 0, &own, &arena);
         for (int64_t k = 0; k < n && !error; k++) slot[own.position[k]] = k;
         if (!error) fill_batch(chunk, coded, codes, &own, slot);
@@ -415,7 +456,20 @@ static int encode_batch(spikey_chunk *chunk, spikey_coded *coded, int32_t *codes
     return SPIKEY_OK;
 }
 
+/* Whether a coding pass has fewer channels than a vector, on average: then lanes have streams, to be decoded side by side. */
+static int are_few(const spikey_coded *coded, int64_t n_coded) {
+    int64_t n = 0, n_passes = 0;
+    int is_used[16] = {0};
+    for (int64_t i = 0; i < n_coded; i++) {
+        if (!coded[i].is_coded || !coded[i].frames) continue;
+        n++;
+        n_passes += !is_used[coded[i].coding_pass];
+        is_used[coded[i].coding_pass] = 1;
+    }
+    return n < LANES * n_passes;
+}
+
 int spikey_encode_channels(spikey_chunk *chunk, int64_t steps, spikey_coded *coded, int64_t n_coded, int32_t *codes,
                            int64_t n_codes) {
-    return code_batches(chunk, steps, MOST_LANES, coded, n_coded, codes, n_codes, encode_batch);
+    return code_batches(chunk, steps, coder_kind(chunk) == SPIKEY_RANGE && are_few(coded, n_coded), MOST_LANES, coded, n_coded, codes, n_codes, encode_batch);
 }

@@ -88,6 +88,10 @@ class Reader:
         """Skip the bits up to the next byte."""
         self.position += -self.position % 8
 
+    def take(self, size: int) -> bytes:
+        """Read so many bytes, at the beginning of a byte."""
+        return self.bits(8 * size).to_bytes(size, "big")
+
     def rest(self) -> bytes:
         """Return the bytes after the last one of which a bit was read."""
         self.align()

@@ -186,6 +186,7 @@ def encode(
     coder: str,
     network: Network | None,
     effort: int = 2,
+    by_lane: bool = False,
 ) -> list[bytes]:
     """Return the coded stream of each channel of a block of `steps` steps."""
     cut = [lanes.cut(own, steps) for own in codes]
@@ -194,7 +195,8 @@ def encode(
         gains = [gain.gain_of([channel.bins.value(code) for code in lane]) for lane in own]
         lengths, initial_codes = [len(lane) for lane in own], [lane[0] for lane in own]
         states.append(CodedChannel(channel, lengths, gains, initial_codes))
-        encoders.append(ENCODERS[coder](channel.bins, lengths))
+        encoder = RangeEncoder(channel.bins, lengths, by_lane) if by_lane else ENCODERS[coder](channel.bins, lengths)
+        encoders.append(encoder)
         headers.append(lanes.encode_headers(gains, initial_codes, channel.bins.size))
 
     def code_one(channel: int, lane: int, step: int, prediction: Prediction) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .arithmetic import Damage, width_of
+from .arithmetic import Damage, Reader, uvarint, width_of
 from .bins import Bins
 from .density import distribution
 from .interval import IntervalDecoder, IntervalEncoder
@@ -41,13 +41,15 @@ def high_symbols(prediction: Prediction) -> tuple[int, int, Callable[[int], int]
 
 
 class RangeEncoder:
-    """Writes the codes of a channel."""
+    """Writes the codes of a channel, whose lanes share a number, or have one each."""
 
-    def __init__(self, bins: Bins, lengths: list[int]) -> None:
-        self.bins, self.interval = bins, IntervalEncoder()
+    def __init__(self, bins: Bins, lengths: list[int], by_lane: bool = False) -> None:
+        self.bins, self.n_lanes, self.by_lane = bins, len(lengths), by_lane
+        self.numbers = [IntervalEncoder() for _ in (lengths if by_lane else [0])]
 
     def encode(self, lane: int, code: int, prediction: Prediction) -> None:
         """Write the next code of a lane."""
+        self.interval = self.numbers[lane if self.by_lane else 0]
         if self.bins.size <= SMALL:
             self._symbol(code, shares_below(self.bins, prediction))
             return
@@ -69,17 +71,27 @@ class RangeEncoder:
 
     def finish(self) -> bytes:
         """Return the stream."""
-        return self.interval.finish()
+        words = [number.finish() for number in self.numbers]
+        start = bytes([self.by_lane]) if self.n_lanes > 1 else b""
+        return start + b"".join(uvarint(len(own)) for own in words[:-1]) + b"".join(words)
 
 
 class RangeDecoder:
-    """Reads the codes of a channel."""
+    """Reads the codes of a channel. Raises Damage if its numbers are damaged."""
 
     def __init__(self, bins: Bins, lengths: list[int], stream: bytes) -> None:
-        self.bins, self.interval = bins, IntervalDecoder(stream)
+        reader, sizes = Reader(stream), list[int]()
+        self.bins, self.by_lane = bins, reader.bits(8) if len(lengths) > 1 else 0
+        if self.by_lane > 1:
+            raise Damage("its lanes neither share a number nor have one each")
+        if self.by_lane:
+            sizes = [reader.uvarint() for _ in lengths[1:]]
+        words = [reader.take(size) for size in sizes] + [reader.rest()]
+        self.numbers = [IntervalDecoder(own) for own in words]
 
     def decode(self, lane: int, prediction: Prediction) -> int:
         """Read the next code of a lane."""
+        self.interval = self.numbers[lane if self.by_lane else 0]
         if self.bins.size <= SMALL:
             return self.interval.decode(24, self.bins.size, shares_below(self.bins, prediction))
         low_bits, first, below = high_symbols(prediction)
@@ -93,5 +105,6 @@ class RangeDecoder:
         return self.interval.decode(bits, 2**bits, lambda number: number) if bits else 0
 
     def finish(self) -> None:
-        """Raise Damage if the stream was not used up exactly."""
-        self.interval.finish()
+        """Raise Damage if a number was not used up exactly."""
+        for number in self.numbers:
+            number.finish()
