@@ -133,7 +133,10 @@ static void fill_group(spikey_state *state, int64_t g) {
     for (int64_t k = 0; k < group->n_channels; k++) {
         int64_t channel = group->first_channel + k;
         int kind = spikey_kind_of(state->size[channel], state->profiled[channel]);
-        group->kind = group->kind < 0 || group->kind == kind ? kind : SPIKEY_MIXED;
+        if (group->kind < 0) group->kind = kind;
+        if (group->kind == kind) continue;
+        int on_profile = group->kind == SPIKEY_PROFILED || group->kind == SPIKEY_MIXED || kind == SPIKEY_PROFILED;
+        group->kind = on_profile ? SPIKEY_MIXED : SPIKEY_LARGE;
     }
 }
 

@@ -81,7 +81,7 @@ struct spikey_network {
     int64_t bound[3]; /* of the outputs' magnitude; 2**25 if nothing is proven */
 };
 
-/* Kinds of alphabets. */
+/* Kinds of alphabets: with those that are large there may be small ones of equal bins. */
 enum spikey_kind { SPIKEY_EQUAL, SPIKEY_PROFILED, SPIKEY_LARGE, SPIKEY_MIXED };
 
 typedef struct spikey_kernels spikey_kernels;

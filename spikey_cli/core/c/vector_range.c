@@ -8,20 +8,20 @@
 #include "range.h"
 #include "vector_internal.h"
 
-enum { BITS = 24, NEAR_BITS = 3, ROW = 2 * SPIKEY_MIXTURE_ZERO + 1 };
+enum { BITS = 24, NEAR_BITS = 3, SMALL_BITS = 12, ROW = 2 * SPIKEY_MIXTURE_ZERO + 1 };
 
 /* How the symbols of eight lanes are spread; see symbol_frame. */
 typedef struct {
     vec symbols, mean, inverse, scale, first, low_bits, row, place_row;
 } frames;
 
-INLINE frames frames_of(vec predicted_mean, vec log2_scale, vec outlier_weight, vec symbols, int is_large) {
+/* `large` has the lanes of a large alphabet, if `some` may be. */
+INLINE frames frames_of(vec predicted_mean, vec log2_scale, vec outlier_weight, vec symbols, vec large, int some) {
     frames f = {symbols, predicted_mean, splat(0), splat(0), splat(0), splat(0), splat(0), splat(0)};
-    if (is_large) {
-        f.symbols = splat(SPIKEY_MAX_SMALL);
-        f.low_bits = smallest(largest((log2_scale >> 4) - splat(5), splat(0)), splat(SPIKEY_MAX_LOW_BITS));
+    if (some) {
+        f.low_bits = smallest(largest((log2_scale >> 4) - splat(5), splat(0)), splat(SPIKEY_MAX_LOW_BITS)) & large;
         f.mean = predicted_mean >> f.low_bits;
-        f.first = ((f.mean + splat(32)) >> 6) - splat(SPIKEY_LARGE_HALF);
+        f.first = (((f.mean + splat(32)) >> 6) - splat(SPIKEY_LARGE_HALF)) & large;
         log2_scale -= (vec)((uvec)f.low_bits << 4);
     }
     f.scale = scale_index_vec(log2_scale);
@@ -58,13 +58,14 @@ INLINE void edges_of(const int32_t *edges, const frames *f, vec symbol, int kind
 INLINE void parts_of_group(spikey_coder *coder, const spikey_state *state, const vector_group *group,
                            const int32_t *codes, int kind) {
     for (int64_t i = group->position; i < group->position + LANES * (int64_t)group->rows; i += LANES) {
+        vec width = load(state->widths + i), large = is_above(width, splat(SMALL_BITS));
         frames f = frames_of(load(state->predicted_mean + i), load(state->log2_scale + i),
-                             load(state->outlier_weight + i), load(state->symbols + i), kind == SPIKEY_LARGE);
+                             load(state->outlier_weight + i), load(state->symbols + i), large, kind == SPIKEY_LARGE);
         vec code = load(codes + i), symbol = code, lower, upper;
         if (kind == SPIKEY_LARGE) {
             symbol = (code >> f.low_bits) - f.first;
             symbol &= is_above(symbol, splat(0)) & is_above(splat(SPIKEY_MAX_SMALL), symbol);
-            vec bits = choose(is_above(symbol, splat(0)), f.low_bits, load(state->widths + i));
+            vec bits = choose(is_above(symbol, splat(0)), f.low_bits, width);
             store(coder->rest_bits + i, bits);
             store(coder->rest + i, code & ((vec)((uvec)splat(1) << (uvec)bits) - splat(1)));
         }
@@ -276,11 +277,38 @@ typedef struct {
     int side_by_side;
 } batch;
 
-/* The codes of symbols of a large alphabet. What follows some, their low bits or the code as it is, is read one lane after
- * another. */
+/* Low bits of symbols, and what the interval becomes; as target and follow in range.h. */
+INLINE vec decode_low_bits(const spikey_coder *coder, vec bits, vec on, decoders *d) {
+    const vec most = (vec)((uvec)splat(1) << (uvec)bits) - splat(1);
+    const wide by = widen(bits), step = {_mm256_srlv_epi64(d->width.a, by.a), _mm256_srlv_epi64(d->width.b, by.b)};
+    vec rest = smallest(targets(d->offset, step), most);
+    for (;;) { /* a quotient of rounded numbers is at most one off */
+        const wide moved = times_wide(step, widen(rest)), left = minus(d->offset, moved);
+        const vec down = is_less_wide(d->offset, moved) & on;
+        const vec up = ~(is_less_wide(left, step) | down) & is_above(most, rest) & on;
+        if (!any(down | up)) {
+            const wide mask = widen_mask(on);
+            d->offset = blend(mask, left, d->offset), d->width = blend(mask, step, d->width);
+            refill(d, coder->words, on);
+            return rest & on;
+        }
+        rest += down - up;
+    }
+}
+
+/* The codes of symbols of a large alphabet, after what follows them. If one is followed by a code as it is, or is damaged,
+ * that is read one lane after another. */
 static vec finish_large(const spikey_coder *coder, const frames *f, vec on, batch *b, vec symbol) {
-    const vec plain = f->first + symbol, off = is_above(splat(0), plain) | ~is_above(b->size, plain);
-    if (!any((off | is_above(f->low_bits, splat(0)) | ~is_above(symbol, splat(0))) & on)) return plain;
+    const vec plain = f->first + symbol, most = (b->size - splat(1)) >> f->low_bits;
+    on &= is_above(b->size, splat(SPIKEY_MAX_SMALL));
+    if (!any((~is_above(symbol, splat(0)) | is_above(splat(0), plain) | is_above(plain, most)) & on)) {
+        const vec followed = is_above(f->low_bits, splat(0)) & on;
+        if (!any(followed)) return plain;
+        const vec code = (vec)((uvec)plain << (uvec)f->low_bits) + decode_low_bits(coder, f->low_bits, followed, &b->d);
+        const vec lost = ~is_above(b->size, code) & on;
+        b->d.at = choose(lost, splat(SPIKEY_LOST), b->d.at);
+        return code & ~lost;
+    }
     uint64_t offset[LANES], width[LANES];
     store_wide(offset, b->d.offset), store_wide(width, b->d.width);
     for (int k = 0; k < LANES; k++) {
@@ -344,7 +372,8 @@ INLINE void decode_rank(spikey_coder *coder, const spikey_state *state, batch *b
         scale = lookup(state->log2_scale, where);
         weight = lookup(state->outlier_weight, where);
     }
-    frames f = frames_of(mean, scale, weight, b->size, kind == SPIKEY_LARGE);
+    vec symbols = smallest(b->size, splat(SPIKEY_MAX_SMALL)), large = is_above(b->size, symbols);
+    frames f = frames_of(mean, scale, weight, symbols, large, kind == SPIKEY_LARGE);
     vec code = decode_symbols(coder, &f, on, kind, &b->d.offset, &b->d.width);
     refill(&b->d, coder->words, on);
     if (kind == SPIKEY_LARGE) code = finish_large(coder, &f, on, b, code);
@@ -380,9 +409,10 @@ INLINE void decode_streams(spikey_coder *coder, const spikey_state *state, int64
 int64_t V(range_decode)(spikey_coder *coder, const spikey_state *state, int64_t first, int64_t stop, int32_t *codes) {
     int kind = coder->stream_kind[first];
     int64_t n = 0;
-    while (first + n < stop && n < MAX_BATCHES * LANES && coder->stream_kind[first + n] == kind &&
-           coder->stream_stride[first + n] != 0)
-        n++;
+    for (; first + n < stop && n < MAX_BATCHES * LANES && coder->stream_stride[first + n] != 0; n++) {
+        if ((coder->stream_kind[first + n] == SPIKEY_PROFILED) != (kind == SPIKEY_PROFILED)) break;
+        if (coder->stream_kind[first + n] == SPIKEY_LARGE) kind = SPIKEY_LARGE;
+    }
     if (n < MIN_STREAMS) return 0;
     switch (kind) {
     case SPIKEY_EQUAL: decode_streams(coder, state, first, n, codes, SPIKEY_EQUAL); break;
