@@ -14,7 +14,6 @@ import numpy as np
 
 from ..codec.block_plan import plan_blocks
 from ..codec.blocks import FileChangedError, encode_block, read_block
-from ..codec.coder_choice import choose_coder
 from ..codec.presets import DEFAULT_PRESET, PRESETS, Preset, find_preset
 from ..codec.scan import ScannedSource, SourceChangedError
 from ..container.archive import NO_MODEL, ArchiveReader, ArchiveWriter
@@ -59,8 +58,8 @@ class Encoding:
     Parameters
     ----------
     coder : {"rice", "range", "huffman"}, optional
-        The entropy coder: "range" compresses best, "rice" is fastest. By default that of the preset; "default" takes
-        "rice", or "range" where Rice codes are more than 3 % longer.
+        The entropy coder: "range" compresses best, "rice" decodes fastest. By default that of the preset: "rice" of
+        "fast", else "range".
     predictor : Predictor, optional
         The prediction network; by default the one that comes with the package.
     peers : bool, optional
@@ -258,7 +257,7 @@ def compress(
                         written = write_archive(
                             scanned,
                             file,
-                            find_coder(encoding.coder) if encoding.coder else None,
+                            find_coder(encoding.coder or preset.coder),
                             predictor,
                             pool,
                             preset=preset,
@@ -382,7 +381,7 @@ class Written(NamedTuple):
 def write_archive(
     sources: Sequence[ScannedSource],
     file: BinaryIO,
-    coder: Coder | None,
+    coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
     *,
@@ -399,8 +398,7 @@ def write_archive(
     sources : sequence of ScannedSource
     file : binary file
         Open for writing, empty.
-    coder : Coder or None
-        None: that of the preset.
+    coder : Coder
     predictor : Predictor or None
         None: the adaptation alone predicts.
     workers : Workers
@@ -430,7 +428,6 @@ def write_archive(
     embedded = _embedded_model(predictor, embed_model, sum(entry.size for entry in files))
     directory = Directory(files, topology, embedded)
     blocks = plan_blocks(sessions, frames, channels, units)
-    coder = coder or choose_coder(members, directory, blocks, predictor, workers, preset)
     logger.info("coder %s, model %s, workers: %d", coder.name, model_name(model), workers.count)
     writer = ArchiveWriter(file, coder.number, preset.effort, model, directory, may_use_lzma=may_use_lzma)
 

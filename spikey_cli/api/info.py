@@ -60,7 +60,7 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
     >>> _ = spikey_cli.compress(["left.wav", "right.wav"], "session.spk")
     >>> report = spikey_cli.info("session.spk")
     >>> report["coder"], report["samples"], report["sessions"]
-    ('rice', 120000, 1)
+    ('range', 120000, 1)
     >>> [reference["name"] for reference in report["channels"][1]["references"]]
     ['left.wav']
     """

@@ -27,21 +27,20 @@ if TYPE_CHECKING:
     "--fast",
     "preset",
     flag_value="fast",
-    help="Fastest; archives are about 1 % larger than by default, 15 % where samples take few bits.",
+    help="Fastest; archives are about 3 % larger than by default, 15 % where samples take few bits.",
 )
 @click.option(
     "-9",
     "--best",
     "preset",
     flag_value="best",
-    help="Smallest, about 2 % below the default, and slowest.",
+    help="Smallest, up to 3 % below the default, and slowest.",
 )
 @click.option(
     "--coder",
     type=click.Choice(list(CODERS)),
     metavar="NAME",
-    help="Entropy coder: range (smallest), rice or huffman; by default rice, or range where Rice codes would be more "
-    "than 3 % longer. Pipes use range.",
+    help="Entropy coder: range (smallest), rice or huffman; by default range, and rice with -1. Pipes use range.",
 )
 @RAW
 @RATE

@@ -68,7 +68,7 @@ def repack(
             target,
             datasets=datasets,
             undo=undo,
-            coder=coder or find_preset(preset).coder or "range",
+            coder=coder or find_preset(preset).coder,
             preset=preset,
             workers=workers,
             force=force,

@@ -1,8 +1,8 @@
 """Presets: points between speed and size. An archive names the effort; its coder stands beside it.
 
-fast       a short adaptation, and the coder that is fastest
-default    between the two; the coder that is fast, unless it wastes many bits
-best       longer predictions that learn from every sample, and the coder that is smallest
+fast       a short adaptation, and the coder that decodes fastest
+default    between the two
+best       longer predictions that learn from every sample
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class Preset(NamedTuple):
 
     effort: int
     """How much the adaptation learns, as archives store it; see `core/c/core.h`."""
-    coder: str | None
-    """Name of the coder, unless another is asked for; None: see `coder_choice`."""
+    coder: str
+    """Name of the coder, unless another is asked for."""
     earlier: int
     """Most channels of earlier coding passes that a channel references."""
     lanes: int
@@ -25,7 +25,7 @@ class Preset(NamedTuple):
     """
 
 
-PRESETS = {"fast": Preset(1, "rice", 2, 8), "default": Preset(2, None, 4, 8), "best": Preset(3, "range", 8, 1)}
+PRESETS = {"fast": Preset(1, "rice", 2, 8), "default": Preset(2, "range", 4, 8), "best": Preset(3, "range", 8, 1)}
 """All presets by name."""
 
 DEFAULT_PRESET = "default"

@@ -19,7 +19,7 @@ def test_json_is_what_the_function_returns(archive):
     assert printed["source_bytes"] == 2 * (44 + 60_000)
     assert printed["archive_bytes"] == archive.stat().st_size
     assert printed["ratio"] == round(printed["source_bytes"] / printed["archive_bytes"], 4)
-    assert printed["coder"] == "rice"
+    assert printed["coder"] == "range"
     assert printed["model"]["name"].startswith("n1-")
     assert [file["quantizer"] for file in printed["files"]] == ["n1", "n1"]
     assert [channel["coding_pass"] for channel in printed["channels"]] == [0, 1]
@@ -38,7 +38,7 @@ def test_the_summary_and_all_references(archive):
         "  duration   1.54 s",
         f"  size       120.09 kB -> {archive.stat().st_size / 1000:.2f} kB, ratio {info['ratio']:.4f}, "
         f"{info['bits_per_sample']:.4f} bits/sample",
-        f"  coded      rice, preset default, model {info['model']['name']}, 1 block",
+        f"  coded      range, preset default, model {info['model']['name']}, 1 block",
         "  topology   1 session; 2 of 2 channels with references",
         "",
         "  file         channels  frames  bits      Hz  duration      size  quantizer",

@@ -161,7 +161,7 @@ def test_the_log_of_archives(tmp_path, wavs):
     for expected in (
         rf"^{wavs[1]}: wav, 1 x 30,000 samples, int16, 19,531 Hz, .*n1$",
         r"^.*: 2, with references: 2, sessions: 1$",
-        r"^coder rice, model n1-[0-9a-f]{8}\.onnx, workers: \d+$",
+        r"^coder range, model n1-[0-9a-f]{8}\.onnx, workers: \d+$",
         r"^coded 2 parts, 120000 of 120000 bytes -> \d+$",
         r"^compressed in \d+\.\d+ s$",
         r"^verified in \d+\.\d+ s$",
@@ -174,7 +174,7 @@ def test_the_log_of_archives(tmp_path, wavs):
     ):
         log = run(*command)[1]
         for expected in (
-            rf"^{tmp_path / 'out.spk'}: format [\d.]+, coder rice, model n1-[0-9a-f]{{8}}.onnx, files: 2, blocks: 1$",
+            rf"^{tmp_path / 'out.spk'}: format [\d.]+, coder range, model n1-[0-9a-f]{{8}}.onnx, files: 2, blocks: 1$",
             r"^thread1\.wav: wav, 1 x 30,000 samples",
             r"^decoded 2 parts, 120000 of 120000 bytes$",
             r"^decoded in \d+\.\d+ s$",

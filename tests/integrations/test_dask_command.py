@@ -109,7 +109,7 @@ class TestCommand:
         )
         assert process.stderr is not None
         with process.stderr as output:
-            while not (line := output.readline()).startswith("coder rice"):
+            while not (line := output.readline()).startswith("coder range"):
                 assert line
             os.killpg(process.pid, signal.SIGINT)
             rest = output.read().splitlines()
