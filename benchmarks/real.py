@@ -20,7 +20,7 @@ from spikey_cli.bench.plot import Point, draw_points
 from spikey_cli.bench.report import choose_codecs
 from spikey_cli.bench.row import DIRECTIONS, Row
 
-SETTINGS = ("default", "fast", "range", "best")
+SETTINGS = ("default", "fast", "rice", "best")
 """The first one is what means of ratios are relative to."""
 
 

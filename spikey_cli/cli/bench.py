@@ -19,7 +19,7 @@ from .report import QUIET, Report, echo, writing_picture
 )
 @click.option(
     "--settings",
-    default="default,fast,range,best",
+    default="default,fast,rice,best",
     show_default=True,
     metavar="NAMES",
     help="Presets of Spikey, and coders at the default preset; another model follows a colon, as in range:n1-peers.",
