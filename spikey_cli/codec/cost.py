@@ -65,7 +65,7 @@ class Effort(NamedTuple):
 
 
 EFFORTS = {1: Effort(8, 8, 8, 8, 256), 2: Effort(8, 16, 2, 4, 256), 3: Effort(16, 16, 1, 1, 64)}
-EVERY_STEP, MANY_LANES = 512, 8
+EVERY_STEP, MANY_LANES = 512, 4
 
 
 class BlockCost(NamedTuple):

@@ -23,10 +23,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
 import spikey_cli
+from spikey_cli.codec import block_plan
 from spikey_cli.container.archive import ArchiveReader
 from spikey_cli.model.predictor import Predictor, find_model
 from spikey_cli.model.self_test import known_inputs, mix
@@ -38,6 +40,9 @@ BATCHES = (1, 7, 4096, 333, 1024)
 CODERS, MODELS = ("rice", "range", "huffman"), ("n1", "n1-peers")
 FRAMES, SHARED_FRAMES, FEW_FRAMES = 40_000, 6_000, 300
 """Frames of the recording: in the full run, in the tests, and for slow machines."""
+
+MIN_STEPS = 1_000
+"""About the least length of a lane: so that channels have several also in short recordings."""
 
 Evaluate = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -120,7 +125,9 @@ def streams(files: dict[str, bytes], coder: str, model: str, workers: int) -> st
         for name, data in files.items():
             (folder / name).write_bytes(data)
         paths, target = [folder / name for name in files], folder / "out.spk"
-        done = spikey_cli.compress(paths, target, coder=spikey_cli.Encoding(coder, find_model(model)), workers=workers)
+        with mock.patch.object(block_plan, "MIN_STEPS", MIN_STEPS):
+            encoding = spikey_cli.Encoding(coder, find_model(model))
+            done = spikey_cli.compress(paths, target, coder=encoding, workers=workers)
         assert not done.warnings, done.warnings
         spikey_cli.decompress(target, folder / "back", workers=workers)
         assert all((folder / "back" / name).read_bytes() == data for name, data in files.items())

@@ -785,7 +785,7 @@ class BlockChannel:
         """Learn from code t of all lanes that are longer than t."""
         n_lanes, gradient = len(self.lanes), np.zeros(6, F)
         running = [lane for lane in self.lanes if lane.length > t]
-        every = 1 if t < 512 else {1: 8, 2: 4 if n_lanes >= 8 else 2, 3: 1}[self.file.effort]
+        every = 1 if t < 512 else {1: 8, 2: 4 if n_lanes >= 4 else 2, 3: 1}[self.file.effort]
         for lane in running:
             x = F(lane.values[-1] - lane.values[0]) / F(64)
             lane.z.append(x - lane.slow)

@@ -58,7 +58,7 @@ static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int6
     const int *rule = RULES[chunk->effort];
     const int64_t samples = coded[leader].frames, lanes = lanes_of(&coded[leader], most_steps);
     const double steps = (double)((samples + lanes - 1) / lanes), n = (double)samples;
-    const double every = lanes >= 8 ? rule[3] : rule[2], each_lane = (double)lanes;
+    const double every = lanes >= SPIKEY_MANY_LANES ? rule[3] : rule[2], each_lane = (double)lanes;
     const double taught = each_lane * (lesser(steps, 512) + whole(greater(steps - 512, 0) / every));
     const double solutions = 8.5 * logarithm(greater(steps, 16) / 16) + 8 + steps / rule[4];
     int64_t in_pass[17] = {0}, count = 0;

@@ -38,7 +38,7 @@ enum {
 /* How much the adaptation learns:
  *                                        fast       normal             best
  *     own differences of a channel        8          8, alone 16        16
- *     teaching steps after the first 512  every 8th  every 2nd, 4th     each       (4th: of a channel of 8 lanes or more)
+ *     teaching steps after the first 512  every 8th  every 2nd, 4th     each       (4th: of a channel of 4 lanes or more)
  *     steps between solutions, at most    256        256                64 */
 typedef enum { SPIKEY_FAST = 1, SPIKEY_NORMAL, SPIKEY_BEST } spikey_effort;
 

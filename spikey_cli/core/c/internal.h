@@ -34,7 +34,7 @@ enum {
     SPIKEY_LOWEST_SCALE = -6,     /* log2 of the deviation */
     SPIKEY_HIGHEST_SCALE = 26,
     SPIKEY_EVERY_STEP = 512,      /* up to which every step teaches */
-    SPIKEY_MANY_LANES = 8,        /* of a channel, of which fewer steps teach */
+    SPIKEY_MANY_LANES = 4,        /* of a channel, of which fewer steps teach */
     SPIKEY_RECENT = 48,           /* entries of a history */
     SPIKEY_HISTORIES = 8,
     SPIKEY_RECORD = SPIKEY_HISTORIES * SPIKEY_RECENT,

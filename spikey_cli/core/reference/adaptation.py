@@ -20,7 +20,7 @@ RIDGE = 15.0
 OWN_LAGS, MORE_OWN_LAGS, ERROR_LAGS = 8, 16, 3
 BLOCK = 8
 """Partial sums of a prediction."""
-MANY_LANES = 8
+MANY_LANES = 4
 
 
 class Effort(NamedTuple):
