@@ -208,14 +208,15 @@ def scan(source: Path | Source) -> ScannedSource:
                 "them with little gain"
             )
     may_be_silent = _may_be_silent(layouts, surveys)
+    first = 0 if records else -1
     found = [
         ScannedSource(source, source.name, status, layout, *survey.quantizer(may_be_silent), survey.scaling, records, i)
-        for i, (layout, survey) in enumerate(zip(layouts, surveys, strict=True))
+        for i, (layout, survey) in enumerate(zip(layouts, surveys, strict=True), first)
         if survey is not None
     ]
     if len(found) < len(layouts) or any(map(_has_long_scalings, found)):
         return verbatim
-    return verbatim._replace(records=records, groups=tuple(found)) if records else found[0]._replace(group=-1)
+    return verbatim._replace(records=records, groups=tuple(found)) if records else found[0]
 
 
 def _may_be_silent(layouts: Sequence[Layout], surveys: Sequence[_Survey | None]) -> bool:
@@ -347,16 +348,13 @@ class _Survey:
     def quantizer(self, may_be_silent: bool = False) -> tuple[Quantizer, tuple[np.ndarray, ...]]:
         """Return the quantizer, and the residuals of each channel."""
         all_values = identity(self.scaling.integer_bytes if self.scaling else int(self._layout.sample_type))
-        candidates = (
-            each
-            for whole in (self._search.quantizer(), all_values)
-            for each in (
-                self._by_channel.quantizer(whole, self._layout.channels, may_be_silent=may_be_silent),
-                whole,
-            )
-        )
-        room = _table_room(self._layout)
-        quantizer = next((each for each in candidates if len(pack_quantizer(each)) <= room), all_values)
+        room, quantizer = _table_room(self._layout), all_values
+        for whole in (self._search.quantizer(), all_values):
+            own = self._by_channel.quantizer(whole, self._layout.channels, may_be_silent=may_be_silent)
+            fitting = [each for each in (own, whole) if len(pack_quantizer(each)) <= room]
+            if fitting:
+                quantizer = fitting[0]
+                break
         excerpt = quantizer.coded(self._excerpt) if isinstance(quantizer, ByChannel) else self._excerpt
         return quantizer, residuals(excerpt)
 

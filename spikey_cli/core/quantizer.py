@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -231,6 +231,7 @@ def _n1_values() -> np.ndarray:
     return (np.sign(scaled) * (np.abs(scaled) // 1023)).astype(np.int32)
 
 
+@cache
 def identity(sample_bytes: int) -> Quantizer:
     """Return the quantizer of all values of samples of 1, 2 or 3 bytes."""
     lowest, highest = sample_range(sample_bytes)
@@ -273,22 +274,24 @@ class QuantizerSearch:
         self._seen = np.zeros(self._highest - self._lowest + 1, np.uint8)
         self._min, self._max = self._highest, self._lowest
         self._found: Quantizer | None = None
+        self._n_values: int | None = 0
 
     def add(self, samples: np.ndarray) -> None:
         """Add samples, uint8, int16 or int32 of any shape. Raise ValueError if one is out of range."""
         if samples.size == 0:
             return
-        low, high = int(samples.min()), int(samples.max())
+        low, high = _core.mark(_contiguous(samples), self._lowest, self._seen)
         if low < self._lowest or high > self._highest:
             raise ValueError(f"samples {low}..{high} are not of {self._sample_bytes} bytes")
         self._min, self._max = min(self._min, low), max(self._max, high)
-        _core.mark(_contiguous(samples), self._lowest, self._seen)
-        self._found = None
+        self._found = self._n_values = None
 
     @property
     def n_values(self) -> int:
         """Number of different values so far."""
-        return int(np.count_nonzero(self._seen[self._min - self._lowest : self._max - self._lowest + 1]))
+        if self._n_values is None:
+            self._n_values = int(np.count_nonzero(self._range_seen()))
+        return self._n_values
 
     @property
     def lowest(self) -> int:
@@ -303,13 +306,16 @@ class QuantizerSearch:
         self._found = self._found or self._find()
         return self._found
 
+    def _range_seen(self) -> np.ndarray:
+        """Return for each value from the lowest to the highest so far whether it was seen."""
+        return self._seen.view(np.bool_)[self._min - self._lowest : self._max - self._lowest + 1]
+
     def _find(self) -> Quantizer:
-        seen = self._seen[self._min - self._lowest : self._max - self._lowest + 1]
-        count = int(np.count_nonzero(seen))
+        seen, count = self._range_seen(), self.n_values
         # if more than half of the values occur, two are neighbours: no step, and no sparse palette
         if count < 2 or 2 * count > seen.size + 1:
             return identity(self._sample_bytes)
-        if self._sample_bytes == 2 and np.count_nonzero(self._seen[_N1_FLAGS]) == count:
+        if self._sample_bytes == 2 and np.count_nonzero(self._seen.view(np.bool_)[_N1_FLAGS]) == count:
             return N1
         values = np.flatnonzero(seen) + self._min
         gaps = np.diff(values)

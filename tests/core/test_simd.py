@@ -272,9 +272,10 @@ def test_table_codes(values):
             assert back == sample
     assert not _core.table_samples(np.array([-1], np.int32), quantizer.values, np.zeros(1, np.int16))
     seen = np.zeros(1021, np.uint8)
-    assert _core.mark(quantizer.values, -510, seen)
+    assert _core.mark(quantizer.values, -510, seen) == (min(values), max(values))
     assert np.array_equal(np.flatnonzero(seen) - 510, quantizer.values)
-    assert not _core.mark(np.array([511], np.int16), -510, seen)
+    assert _core.mark(np.array([511, -511], np.int16), -510, seen) == (-511, 511)
+    assert seen.sum() == len(values), "a sample outside was marked"
 
 
 @pytest.mark.parametrize("name", ["default", "chain"])

@@ -70,9 +70,10 @@ int spikey_residuals(const void *samples, spikey_sample_type type, int64_t n_fra
 
 /* ---- quantizer.c: samples and their codes; all of these return 1, or 0 if a value is off the grid ---- */
 
-/* Set seen[sample - lowest] for each of `n` samples; 0 if one is outside lowest..lowest+n_seen-1. */
+/* Set seen[sample - lowest] for each of `n` samples, and find the least and the greatest one; 0 if one is outside
+ * lowest..lowest+n_seen-1. */
 int spikey_mark(const void *samples, spikey_sample_type type, int64_t n, int32_t lowest, uint8_t *seen,
-                int64_t n_seen);
+                int64_t n_seen, int32_t *least, int32_t *greatest);
 
 /* codes[i] = (samples[i] - offset) / step. |offset| < 2**24, step and size 1..2**24, (size - 1) * step < 2**24. */
 int spikey_uniform_codes(const void *samples, spikey_sample_type type, int64_t n, int32_t offset, int32_t step,

@@ -49,7 +49,8 @@ static PyObject *py_residuals(PyObject *module, PyObject *args) {
 static PyObject *py_mark(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *samples, *seen;
-    int lowest, on_grid = 0;
+    int lowest;
+    int32_t low = 0, high = 0;
     buffers held = {.n = 0};
     int64_t n = 0, n_seen = 0;
     spikey_sample_type type = SPIKEY_UINT8;
@@ -58,10 +59,11 @@ static PyObject *py_mark(PyObject *module, PyObject *args) {
     uint8_t *to = take(&held, seen, "u", 1, 1, &n_seen);
     if (!held.failed) {
         Py_BEGIN_ALLOW_THREADS
-        on_grid = spikey_mark(from, type, n, lowest, to, n_seen);
+        spikey_mark(from, type, n, lowest, to, n_seen, &low, &high);
         Py_END_ALLOW_THREADS
     }
-    return boolean(&held, on_grid);
+    give_back(&held);
+    return held.failed ? 0 : Py_BuildValue("ii", low, high);
 }
 
 static PyObject *py_uniform_codes(PyObject *module, PyObject *args) {
@@ -395,7 +397,7 @@ static PyObject *py_tables(PyObject *module, PyObject *args) {
 PyMethodDef spikey_functions[] = {
     {"transpose", py_transpose, METH_VARARGS, "transpose(rows, n_columns, columns): unsigned items"},
     {"residuals", py_residuals, METH_VARARGS, "residuals(samples, n_channels, residuals): int8 [channel, frame]"},
-    {"mark", py_mark, METH_VARARGS, "mark(samples, lowest, seen): set the flag of each sample"},
+    {"mark", py_mark, METH_VARARGS, "mark(samples, lowest, seen): set the flag of each sample; the least and the greatest sample"},
     {"uniform_codes", py_uniform_codes, METH_VARARGS, "uniform_codes(samples, offset, step, size, codes)"},
     {"uniform_samples", py_uniform_samples, METH_VARARGS, "uniform_samples(codes, offset, step, size, samples)"},
     {"table_codes", py_table_codes, METH_VARARGS, "table_codes(samples, lowest, code_of, codes)"},

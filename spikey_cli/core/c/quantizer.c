@@ -10,13 +10,16 @@
     }
 
 int spikey_mark(const void *samples, spikey_sample_type type, int64_t n, int32_t lowest, uint8_t *seen,
-                int64_t n_seen) {
+                int64_t n_seen, int32_t *least_, int32_t *greatest_) {
     int astray = 0;
+    int32_t low = INT32_MAX, high = INT32_MIN;
 #define BODY(T)                                                       \
     {                                                                 \
         const T *from = samples;                                      \
         for (int64_t i = 0; i < n; i++) {                             \
             uint64_t at = (uint64_t)((int64_t)from[i] - lowest);      \
+            low = from[i] < low ? from[i] : low;                      \
+            high = from[i] > high ? from[i] : high;                   \
             if (at < (uint64_t)n_seen)                                \
                 seen[at] = 1;                                         \
             else                                                      \
@@ -25,6 +28,7 @@ int spikey_mark(const void *samples, spikey_sample_type type, int64_t n, int32_t
     }
     EACH_SAMPLE_TYPE(BODY)
 #undef BODY
+    *least_ = low, *greatest_ = high;
     return !astray;
 }
 

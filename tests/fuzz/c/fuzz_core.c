@@ -114,8 +114,9 @@ static void quantizer(input *in) {
     int on_grid = spikey_uniform_codes(samples, type, n, offset, step, size, codes);
     int back_on_grid = spikey_uniform_samples(codes, n, offset, step, size, type, back);
     if (on_grid) REQUIRE(back_on_grid && !memcmp(samples, back, (size_t)(n * item)));
+    int32_t low, high;
     if (spikey_table_codes(samples, type, n, lowest, table, n_table, codes))
-        REQUIRE(spikey_mark(samples, type, n, lowest, seen, n_table));
+        REQUIRE(spikey_mark(samples, type, n, lowest, seen, n_table, &low, &high));
     spikey_table_samples(codes, n, values, (int32_t)n_values, type, back);
     free(table), free(values), free(samples), free(back), free(seen), free(codes);
 }
