@@ -274,6 +274,7 @@ typedef struct {
     decoders d;
     vec position, stride, count, size;
     int64_t first, n;
+    int32_t most; /* lanes of a stream */
     int side_by_side;
 } batch;
 
@@ -331,8 +332,8 @@ INLINE int is_side_by_side(const spikey_coder *coder, int64_t first, int64_t n) 
     return 1;
 }
 
-INLINE int32_t begin_batch(const spikey_coder *coder, int64_t first, int64_t n, batch *b) {
-    int32_t most = 0;
+INLINE void begin_batch(const spikey_coder *coder, int64_t first, int64_t n, batch *b) {
+    b->most = 0;
     b->position = splat((int32_t)coder->stream_position[first]);
     b->stride = b->count = splat(0), b->size = splat(1);
     for (int64_t k = 0; k < n; k++) {
@@ -340,13 +341,12 @@ INLINE int32_t begin_batch(const spikey_coder *coder, int64_t first, int64_t n, 
         b->stride[k] = (int32_t)coder->stream_stride[first + k];
         b->count[k] = (int32_t)(coder->first_lane[first + k + 1] - coder->first_lane[first + k]);
         b->size[k] = coder->size[first + k];
-        most = b->count[k] > most ? b->count[k] : most;
+        b->most = b->count[k] > b->most ? b->count[k] : b->most;
     }
     b->first = first, b->n = n;
     b->side_by_side = is_side_by_side(coder, first, n);
     b->d.offset = load_wide(coder->low + first), b->d.width = load_wide(coder->range_width + first);
     b->d.at = load_any(coder->at + first), b->d.end = load_any(coder->end + first);
-    return most;
 }
 
 INLINE void end_batch(spikey_coder *coder, const batch *b) {
@@ -396,13 +396,12 @@ INLINE void decode_streams(spikey_coder *coder, const spikey_state *state, int64
                            int kind) {
     batch b[MAX_BATCHES];
     int n_batches = n > LANES ? 2 : 1, all_run = state->shortest > state->step;
-    int32_t most = begin_batch(coder, first, n > LANES ? LANES : n, &b[0]);
-    if (n_batches == 2) {
-        int32_t second = begin_batch(coder, first + LANES, n - LANES, &b[1]);
-        most = most > second ? most : second;
-    }
+    begin_batch(coder, first, n > LANES ? LANES : n, &b[0]);
+    if (n_batches == 2) begin_batch(coder, first + LANES, n - LANES, &b[1]);
+    const int32_t most = n_batches == 2 && b[1].most > b[0].most ? b[1].most : b[0].most;
     for (int32_t rank = 0; rank < most; rank++)
-        for (int i = 0; i < n_batches; i++) decode_rank(coder, state, &b[i], rank, all_run, codes, kind);
+        for (int i = 0; i < n_batches; i++) /* one may have fewer lanes: nothing stands behind them */
+            if (rank < b[i].most) decode_rank(coder, state, &b[i], rank, all_run, codes, kind);
     for (int i = 0; i < n_batches; i++) end_batch(coder, &b[i]);
 }
 

@@ -16,7 +16,7 @@
         }                                                                         \
     } while (0)
 
-enum { MAX_CHANNELS = 20, MAX_LANES = 200, MAX_LENGTH = 70, MAX_LONG = 600 };
+enum { MAX_CHANNELS = 20, MAX_STREAMS = 20 * MAX_CHANNELS, MAX_LANES = 200, MAX_LENGTH = 70, MAX_LONG = 600 };
 
 static const spikey_tables *tables;
 
@@ -179,7 +179,8 @@ typedef struct {
     spikey_coding coding;
     spikey_network *network;
     int64_t *first_lane, *pass_channel, *references, *later, *lags, *mean_group, *size, *start;
-    uint8_t *profiled, *gains;
+    int64_t *lane_of_stream, *size_of_stream;
+    uint8_t *profiled, *gains, *profiled_of_stream;
     int32_t *edges, *length, *initial_codes;
     int64_t n_codes, most_steps;
 } description;
@@ -255,8 +256,21 @@ static description describe(input *in) {
                           .window = d.network ? spikey_network_window(d.network) : 0, .network = d.network,
                           .effort = (spikey_effort)number(in, SPIKEY_FAST, SPIKEY_BEST), .gains_follow = chance(in, 4)};
     d.group = group;
-    spikey_coding coding = {.kind = (spikey_coder_kind)number(in, 0, 2), .n_streams = channels, .n_lanes = lanes,
-                            .first_lane = d.first_lane, .size = d.size, .profiled = d.profiled, .edges = d.edges,
+    const spikey_coder_kind kind = (spikey_coder_kind)number(in, 0, 2);
+    d.lane_of_stream = room(lanes + 1, 8), d.size_of_stream = room(lanes, 8), d.profiled_of_stream = room(lanes, 1);
+    int64_t n_streams = 0, of_lanes = number(in, 0, 2); /* whether lanes have streams: of no channel, of each, of some */
+    for (int64_t c = 0; c < channels; c++) {
+        int by_lane = kind == SPIKEY_RANGE && (of_lanes == 2 ? chance(in, 2) : (int)of_lanes);
+        for (int64_t lane = d.first_lane[c]; lane < d.first_lane[c + 1]; lane++) {
+            if (lane > d.first_lane[c] && !by_lane) break;
+            d.lane_of_stream[n_streams] = lane;
+            d.size_of_stream[n_streams] = d.size[c];
+            d.profiled_of_stream[n_streams++] = d.profiled[c];
+        }
+    }
+    d.lane_of_stream[n_streams] = lanes;
+    spikey_coding coding = {.kind = kind, .n_streams = n_streams, .n_lanes = lanes, .first_lane = d.lane_of_stream,
+                            .size = d.size_of_stream, .profiled = d.profiled_of_stream, .edges = d.edges,
                             .n_edges = n_edges, .length = d.length, .n_steps = -1};
     d.coding = coding;
     return d;
@@ -264,6 +278,7 @@ static description describe(input *in) {
 
 static void forget(description *d) {
     free(d->first_lane), free(d->pass_channel), free(d->references), free(d->later), free(d->lags), free(d->mean_group), free(d->size), free(d->start);
+    free(d->lane_of_stream), free(d->size_of_stream), free(d->profiled_of_stream);
     free(d->profiled), free(d->gains), free(d->edges), free(d->length), free(d->initial_codes);
     spikey_network_free(d->network);
 }
@@ -290,14 +305,14 @@ static spikey_coder *coder_of(const description *d, int decodes) {
 /* Streams, one after another. */
 typedef struct {
     uint8_t *bytes;
-    int64_t first[MAX_CHANNELS + 1];
+    int64_t first[MAX_STREAMS + 1];
     int32_t **ranks;
 } streams;
 
 /* Decode, by each instruction set and by the plain loops, which agree; returns the codes. */
 static int32_t *decode(const description *d, const streams *s, uint8_t *whole) {
     int32_t *first_codes = 0;
-    uint8_t found[MAX_CHANNELS];
+    uint8_t found[MAX_STREAMS];
     for (int how = 0;; how++) {
         spikey_state *state = state_of(d, how);
         spikey_coder *coder = coder_of(d, 1);
@@ -335,7 +350,7 @@ static void decode_anything(input *in) {
     description d = describe(in);
     int64_t n = d.coding.n_streams;
     streams s = {0, {0}, room(n, sizeof *s.ranks)};
-    uint8_t whole[MAX_CHANNELS];
+    uint8_t whole[MAX_STREAMS];
     int64_t n_bytes = (int64_t)in->left;
     for (int64_t i = 0; d.coding.kind == SPIKEY_RANKS && i < n; i++) {
         int64_t count = 0;
@@ -356,7 +371,7 @@ static void round_trip(input *in) {
     int64_t n = d.coding.n_streams;
     int32_t *codes = room(d.n_codes, 4);
     int pace = (int)number(in, 0, 3);
-    for (int64_t c = 0; c < n; c++)
+    for (int64_t c = 0; c < d.group.n_channels; c++)
         for (int64_t lane = d.first_lane[c]; lane < d.first_lane[c + 1]; lane++) {
             int64_t code = d.initial_codes[lane];
             for (int64_t i = 0; i < d.length[lane]; i++) {
@@ -369,7 +384,7 @@ static void round_trip(input *in) {
     for (int how = 0; how == 0 || spikey_simd_name(how - 1); how++) {
         spikey_state *state = state_of(&d, how);
         spikey_coder *coder = coder_of(&d, 0);
-        int64_t sizes[MAX_CHANNELS], taken = 0;
+        int64_t sizes[MAX_STREAMS], taken = 0;
         while (taken < d.most_steps - 1) {
             int64_t more = number(in, 1, 2 * MAX_LENGTH);
             if (more > d.most_steps - 1 - taken) more = d.most_steps - 1 - taken;
@@ -377,7 +392,7 @@ static void round_trip(input *in) {
             taken += more;
         }
         spikey_coder_close(coder, sizes);
-        int64_t first[MAX_CHANNELS + 1] = {0};
+        int64_t first[MAX_STREAMS + 1] = {0};
         for (int64_t c = 0; c < n; c++) first[c + 1] = first[c] + sizes[c];
         uint8_t *bytes = room(first[n], 1);
         for (int64_t c = 0; c < n; c++) spikey_coder_stream(coder, c, bytes + first[c]);
@@ -397,12 +412,16 @@ static void round_trip(input *in) {
         }
         spikey_state_free(state), spikey_coder_free(coder);
     }
-    uint8_t whole[MAX_CHANNELS];
+    uint8_t whole[MAX_STREAMS];
     int32_t *back = decode(&d, &s, whole);
     REQUIRE(!memcmp(codes, back, (size_t)d.n_codes * sizeof *codes));
     for (int64_t c = 0; c < n; c++) {
         REQUIRE(whole[c]);
         free(s.ranks[c]);
+    }
+    if (d.coding.kind != SPIKEY_RANKS && s.first[n]) { /* damaged, all decode to the same */
+        for (int64_t k = number(in, 1, 4); k > 0; k--) s.bytes[number(in, 0, s.first[n] - 1)] ^= (uint8_t)(1 << number(in, 0, 7));
+        free(decode(&d, &s, whole));
     }
     free(codes), free(back), free(s.ranks), free(s.bytes);
     forget(&d);
@@ -411,8 +430,9 @@ static void round_trip(input *in) {
 /* Calls in any order, with arguments that need not fit together. */
 static void any_calls(input *in) {
     description d = describe(in), other = describe(in);
-    int64_t *numbers[] = {d.first_lane, d.pass_channel, d.references, d.size, d.start, d.later, d.lags, d.mean_group};
-    if (chance(in, 2)) numbers[number(in, 0, 7)][0] = (int64_t)take_bytes(in, 8);
+    int64_t *numbers[] = {d.first_lane, d.pass_channel, d.references, d.size, d.start, d.later, d.lags, d.mean_group,
+                          d.lane_of_stream, d.size_of_stream};
+    if (chance(in, 2)) numbers[number(in, 0, 9)][0] = (int64_t)take_bytes(in, 8);
     if (chance(in, 4)) d.length[0] = (int32_t)take_bytes(in, 4);
     if (chance(in, 4)) d.gains[0] = (uint8_t)take_bytes(in, 1);
     if (chance(in, 4) && d.group.n_edges) d.edges[number(in, 0, d.group.n_edges - 1)] = (int32_t)take_bytes(in, 4);
@@ -436,7 +456,7 @@ static void any_calls(input *in) {
         spikey_state *s = state[number(in, 0, 1)];
         spikey_coder *c = coder[number(in, 0, 2)];
         if (!s || !c) continue;
-        int64_t sizes[MAX_CHANNELS], n_streams = spikey_coder_streams(c), n_lanes = spikey_state_lanes(s);
+        int64_t sizes[MAX_STREAMS], n_streams = spikey_coder_streams(c), n_lanes = spikey_state_lanes(s);
         int by_step = chance(in, 2);
         switch (number(in, 0, 8)) {
         case 0: {
@@ -464,7 +484,7 @@ static void any_calls(input *in) {
             break;
         case 4: spikey_coder_restart(c, number(in, -1, 100)); break;
         case 5: {
-            int64_t n_bytes = number(in, 0, 400), first[MAX_CHANNELS + 1];
+            int64_t n_bytes = number(in, 0, 400), first[MAX_STREAMS + 1];
             uint8_t *bytes = copy(in, n_bytes);
             for (int64_t i = 0; i <= n_streams; i++) first[i] = chance(in, 40) ? (int64_t)take_bytes(in, 8) : n_bytes * i / n_streams;
             /* as module_coder.c does */
