@@ -471,5 +471,6 @@ static int are_few(const spikey_coded *coded, int64_t n_coded) {
 
 int spikey_encode_channels(spikey_chunk *chunk, int64_t steps, spikey_coded *coded, int64_t n_coded, int32_t *codes,
                            int64_t n_codes) {
-    return code_batches(chunk, steps, coder_kind(chunk) == SPIKEY_RANGE && are_few(coded, n_coded), MOST_LANES, coded, n_coded, codes, n_codes, encode_batch);
+    const int by_lane = coder_kind(chunk) == SPIKEY_RANGE && are_few(coded, n_coded);
+    return code_batches(chunk, steps, by_lane, MOST_LANES, coded, n_coded, codes, n_codes, encode_batch);
 }
