@@ -348,13 +348,16 @@ class _Survey:
     def quantizer(self, may_be_silent: bool = False) -> tuple[Quantizer, tuple[np.ndarray, ...]]:
         """Return the quantizer, and the residuals of each channel."""
         all_values = identity(self.scaling.integer_bytes if self.scaling else int(self._layout.sample_type))
-        room, quantizer = _table_room(self._layout), all_values
-        for whole in (self._search.quantizer(), all_values):
-            own = self._by_channel.quantizer(whole, self._layout.channels, may_be_silent=may_be_silent)
-            fitting = [each for each in (own, whole) if len(pack_quantizer(each)) <= room]
-            if fitting:
-                quantizer = fitting[0]
-                break
+        candidates = (
+            each
+            for whole in (self._search.quantizer(), all_values)
+            for each in (
+                self._by_channel.quantizer(whole, self._layout.channels, may_be_silent=may_be_silent),
+                whole,
+            )
+        )
+        room = _table_room(self._layout)
+        quantizer = next((each for each in candidates if len(pack_quantizer(each)) <= room), all_values)
         excerpt = quantizer.coded(self._excerpt) if isinstance(quantizer, ByChannel) else self._excerpt
         return quantizer, residuals(excerpt)
 

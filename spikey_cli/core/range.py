@@ -78,11 +78,11 @@ class RangeDecoder:
     def __init__(self, lanes: Lanes, bins: Bins, streams: Sequence[bytes]) -> None:
         counts = np.diff(lanes.first_of_channels()).tolist()
         words = [_split(stream, n_lanes) for stream, n_lanes in zip(streams, counts, strict=True)]
-        self._first = np.cumsum([0, *map(len, words)])[:-1]
+        ends = np.cumsum([0, *map(len, words)])
+        self._first, self._n_words = ends[:-1], int(ends[-1])
         by_lane = np.array([len(own) > 1 for own in words])
         self.core = coder_of(RANGE, *_words_of(lanes, bins, by_lane), decodes=True)
         open_streams(self.core, [each for own in words for each in own])
-        self._n_words = sum(map(len, words))
 
     def finish(self) -> np.ndarray:
         """Return for each channel whether its stream was used up exactly, as bool of shape (channels,)."""
@@ -95,7 +95,7 @@ def _words_of(lanes: Lanes, bins: Bins, by_lane: np.ndarray) -> tuple[Lanes, Bin
     is_first[lanes.first_of_channels()[:-1]] = True
     channel, number = lanes.channel[is_first], np.cumsum(is_first, dtype=np.int32) - 1
     return (
-        Lanes(number.astype(np.int32), lanes.start, lanes.length, channel.size),
+        Lanes(number, lanes.start, lanes.length, channel.size),
         bins._replace(size=bins.size[channel], profiled=bins.profiled[channel]),
     )
 

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..codec.presets import DEFAULT_PRESET, PRESETS
+from ..codec.presets import DEFAULT_PRESET, find_preset
 from ..container.quantizer_table import pack_quantizer
 from ..core.quantizer import N1, Quantizer, QuantizerSearch, extended, identity
 from ..errors import InputError
@@ -104,15 +104,17 @@ class StreamEncoder:
             raise InputError(
                 f"no quantizer {quantizer!r} for samples of {sample_bytes} bytes; choose one of {', '.join(QUANTIZERS)}"
             )
-        if preset not in PRESETS:
-            raise InputError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}")
+        try:
+            effort = find_preset(preset).effort
+        except ValueError as error:
+            raise InputError(str(error)) from error
         if topology is not None and len(topology.passes) != channels:
             raise InputError(f"the topology has {len(topology.passes)} channels and the stream has {channels}")
         if len(header) > MAX_HEADER_BYTES:
             raise InputError(f"the header has {len(header)} bytes; {MAX_HEADER_BYTES} is the most")
         self._predictor = predictor or default_predictor()
         topology = topology or Topology.independent(int(channels))
-        model, effort = self._predictor.digest[:8], PRESETS[preset].effort
+        model = self._predictor.digest[:8]
         self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, topology, effort, header)
         self._dtype = sample_dtype(sample_bytes)
         self._sha = hashlib.sha256(header)

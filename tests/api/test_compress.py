@@ -22,6 +22,15 @@ def test_a_coder_is_named_or_part_of_an_encoding(tmp_path, session, coder):
     assert spikey_cli.info(tmp_path / "named.spk")["coder"] == coder
 
 
+@pytest.mark.parametrize(
+    ("encoding", "coder"),
+    [({}, "range"), ({"preset": "fast"}, "rice"), ({"preset": "best"}, "range"), ({"coder": "huffman"}, "huffman")],
+)
+def test_presets_and_options_name_their_coder(tmp_path, session, encoding, coder):
+    spikey_cli.compress(session, tmp_path / "a.spk", coder=spikey_cli.Encoding(**encoding))
+    assert spikey_cli.info(tmp_path / "a.spk")["coder"] == coder
+
+
 def test_an_unknown_coder_is_refused(tmp_path, session):
     with pytest.raises(ValueError, match="there is no coder 'magic'; choose one of rice"):
         spikey_cli.compress(session, tmp_path / "a.spk", coder="magic")

@@ -99,6 +99,7 @@ def test_peers_save_bits(random):
         ({"sample_bytes": 4}, "bytes"),
         ({"sample_bytes": 3, "quantizer": "n1"}, "no quantizer 'n1' for samples of 3 bytes"),
         ({"quantizer": "fine"}, "no quantizer 'fine'"),
+        ({"preset": "slow"}, "there is no preset 'slow'; choose one of fast"),
         ({"topology": Topology.independent(3)}, "the topology has 3 channels"),
         ({"header": bytes(70_000)}, "the header has 70000 bytes"),
     ],

@@ -94,7 +94,6 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     while (solver->n_later < SPIKEY_MAX_LATER && group->later[channel * SPIKEY_MAX_LATER + solver->n_later] >= 0)
         solver->n_later++;
     solver->number = state->gains_follow ? channel : joint->known++;
-    solver->turn = state->gains_follow ? channel / LANES : 0;
     solver->n_before = joint->before < 2 ? 0 : (int32_t)joint->before;
     solver->in_group = joint->total > 2;
     solver->lag = group->lags[channel];
@@ -180,7 +179,8 @@ static void find_vectors(vector_group *group) {
 /* Note when a group's channels have something to do. */
 static void find_times(const spikey_state *state, vector_group *group) {
     const spikey_solver *solver = &state->solvers[group->first_channel];
-    group->every = solver->every, group->turn = solver->turn, group->due = solver->due;
+    group->every = solver->every, group->due = solver->due;
+    group->turn = state->gains_follow ? group->first_channel / LANES : 0; /* as of all its channels: no group crosses eight */
     for (int k = 1; k < group->n_channels; k++) {
         group->every = least(group->every, solver[k].every);
         group->due = least(group->due, solver[k].due);

@@ -46,6 +46,9 @@ static spikey_coder_kind coder_kind(const spikey_chunk *chunk) {
     return kinds[chunk->coder - 1];
 }
 
+/* Whether a stream says, behind its lane headers, how many numbers its lanes have. */
+static int has_choice(const spikey_chunk *chunk, int64_t lanes) { return lanes > 1 && coder_kind(chunk) == SPIKEY_RANGE; }
+
 static int64_t lanes_of(const spikey_coded *own, int64_t steps) { return (own->frames + steps - 1) / steps; }
 
 /* Steps of the longest lane. */
@@ -315,7 +318,7 @@ static int open_streams(spikey_chunk *chunk, const spikey_coded *coded, batch *o
                                                   of->initial_codes + first);
         if (used > own->n) return fail(chunk, SPIKEY_DAMAGED, "a stream is damaged");
         spikey_reader in = reader_of(own->bytes + used, own->n - used);
-        add_streams(of, i, lanes > 1 && coder_kind(chunk) == SPIKEY_RANGE && take_uvarint(&in, 1));
+        add_streams(of, i, has_choice(chunk, lanes) && take_uvarint(&in, 1));
         int64_t sizes = 0; /* of all streams but the last */
         for (int64_t k = of->first_stream[i]; k < of->first_stream[i + 1]; k++) {
             of->first_byte[k] = at + sizes;
@@ -381,7 +384,7 @@ static int take_streams(spikey_chunk *chunk, const batch *of, spikey_coder *code
         if (!headers) return SPIKEY_NO_MEMORY;
         int64_t n = spikey_encode_lane_headers(chunk->tables, of->gains + first, of->initial_codes + first, lanes, own->size, headers);
         out.n = greatest(n, 0);
-        if (lanes > 1 && coder_kind(chunk) == SPIKEY_RANGE) put_uvarint(&out, (uint64_t)by_lane);
+        if (has_choice(chunk, lanes)) put_uvarint(&out, (uint64_t)by_lane);
         for (int64_t k = of->first_stream[i]; k + 1 < stop; k++) put_uvarint(&out, (uint64_t)sizes[k]);
         for (int64_t k = of->first_stream[i]; k < stop; k++) {
             uint8_t *bytes = put_room(&out, sizes[k]);

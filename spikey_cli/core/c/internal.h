@@ -103,7 +103,8 @@ typedef struct {
     int32_t *places, *masks;  /* [n_terms][8]: where they stand for row 0, from recent + recent_at on; -1, or 0 for none */
     int32_t *place;           /* [n_terms]: that of the first, if they are a vector; else -1 */
     float *weights;           /* [n_terms][8] */
-    int64_t every, turn, due; /* the least of its channels' */
+    int64_t every, due;       /* the least of its channels' */
+    int64_t turn;             /* what is added to a step to tell whether it teaches */
 } vector_group;
 
 /* What is kept of the last steps of a lane. */
@@ -127,7 +128,7 @@ typedef struct {
     int32_t in_group;               /* whether it counts among the group's channels */
     int64_t lag, past, past_length; /* long lag; where its lanes' past lies; a power of two above the lag */
     int64_t every, longest_gap;     /* steps between those that teach; the most between solutions */
-    int64_t due, number, turn;      /* samples of a lane after which it is solved next; its rank; what is added to teaching steps */
+    int64_t due, number;            /* samples of a lane after which it is solved next; its rank */
     int64_t n_rows, capacity;
     int64_t full, first_full;       /* rows that are added together; the first ones are fewer, for channels take turns */
     double forgetting;              /* part of the sums that is lost a step */

@@ -471,7 +471,7 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
     for (int first = 0; first < LANES; first += group->at_once, rank++)
         for (int k = 0; k < group->at_once; k++) {
             const spikey_solver *solver = solvers[first + k] = &state->solvers[group->first_channel + k];
-            int is_dealt = k < group->n_channels && rank < solver->n_lanes && teaches(state, solver->every, solver->turn);
+            int is_dealt = k < group->n_channels && rank < solver->n_lanes && teaches(state, solver->every, group->turn);
             rows[first + k] = is_dealt ? solver->rows + (solver->n_rows + rank) * solver->blocks * LANES : 0;
         }
     for (int first = 0; first < group->n_terms; first += LANES) {
@@ -489,10 +489,10 @@ INLINE void deal_rows(const spikey_state *state, const vector_group *group, int 
 }
 
 /* Let a channel learn from the step's rows: samples weigh the less, the more is expected to be wrong with them. */
-INLINE void learn(spikey_state *state, int64_t channel) {
+INLINE void learn(spikey_state *state, const vector_group *group, int64_t channel) {
     spikey_solver *solver = &state->solvers[channel];
     const int64_t n_lanes = solver->n_lanes, step = state->step;
-    if (teaches(state, solver->every, solver->turn)) {
+    if (teaches(state, solver->every, group->turn)) {
         const float pace = (float)pace_of(state, solver->every);
         for (int64_t rank = 0; rank < n_lanes; rank++) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
@@ -542,7 +542,7 @@ void V(update)(spikey_state *state) {
         for (int row = 0; is_taught && row < group->rows; row++) deal_rows(state, group, row);
         group->due = INT64_MAX;
         for (int64_t channel = first; channel < stop; channel++) {
-            learn(state, channel);
+            learn(state, group, channel);
             group->due = least(group->due, state->solvers[channel].due);
         }
     }

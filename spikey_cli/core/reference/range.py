@@ -80,12 +80,11 @@ class RangeDecoder:
     """Reads the codes of a channel. Raises Damage if its numbers are damaged."""
 
     def __init__(self, bins: Bins, lengths: list[int], stream: bytes) -> None:
-        reader, sizes = Reader(stream), list[int]()
+        reader = Reader(stream)
         self.bins, self.by_lane = bins, reader.bits(8) if len(lengths) > 1 else 0
         if self.by_lane > 1:
             raise Damage("its lanes neither share a number nor have one each")
-        if self.by_lane:
-            sizes = [reader.uvarint() for _ in lengths[1:]]
+        sizes = [reader.uvarint() for _ in lengths[1:]] if self.by_lane else []
         words = [reader.take(size) for size in sizes] + [reader.rest()]
         self.numbers = [IntervalDecoder(own) for own in words]
 
