@@ -10,13 +10,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
 from ..io.layout import sample_range
+from . import _core
 from .quantizer import CHANGED, Quantizer, QuantizerSearch, UniformQuantizer, identity
 from .transpose import transposed
 
@@ -29,12 +30,6 @@ MAX_RESIDUES = 64
 _EXCERPT_FRAMES = 1 << 15
 _COMPARED = 1 << 10
 _PALETTE_FRAMES = 64  # a palette of a channel is worth its place in the directory if so many frames share each value
-_MIN_FRAMES = 500
-_MIN_SAVED = 0.1  # bits a sample that a lattice must promise
-_SPECTRUM = 1 << 13  # frequencies of the histogram of differences
-_MAX_TRANSFORM = 1 << 22
-_REVIVAL = 0.5  # a comb of this strength shows a lattice, where
-_DIP = 0.6  # lower frequencies fall below this share of it
 
 
 class Lattice(Quantizer):
@@ -231,9 +226,9 @@ class ChannelSearch:
             step = None
             if kind in ("identity", "palette"):
                 has_palette = kind == "palette" and own.size >= _PALETTE_FRAMES * search.n_values
-                step = _find_lattice(own[:_EXCERPT_FRAMES], has_palette=has_palette)
+                step = _core.find_step(own[:_EXCERPT_FRAMES].astype(np.int32), has_palette)
             if step:
-                self._lattices[i] = step
+                self._lattices[i] = _Step(*step)
             elif kind != "identity":
                 self._values[i] = search
 
@@ -307,79 +302,3 @@ class _Step(NamedTuple):
             return None
         lattice = Lattice(self.numerator, self.denominator, shift, points)
         return lattice if int(lattice.point(np.array([0]))[0]) >= least else None
-
-
-def _find_lattice(own: np.ndarray, *, has_palette: bool) -> _Step | None:
-    """Find the lattice of a channel's values if coding by it saves bits, in comparison to a palette, too."""
-    if own.size < _MIN_FRAMES:
-        return None
-    x = own.astype(np.int64)
-    d = np.diff(x)
-    # the characteristic function of the differences: it falls, and revives at the frequency of a comb
-    near = d[np.abs(d) < 1 << 12]
-    if 2 * near.size < d.size:
-        return None
-    strength = np.abs(np.fft.rfft(np.bincount(near + (1 << 12), minlength=_SPECTRUM)))[1:] / near.size
-    frequencies = np.arange(1, strength.size + 1) / _SPECTRUM
-    usable = frequencies >= 1 / MAX_RESIDUES
-    falls = np.minimum.accumulate(strength)
-    revived = usable & (strength > _REVIVAL) & (falls < _DIP * strength)
-    if not revived.any():
-        return None
-    at = int(np.argmax(revived))
-    while at + 1 < strength.size and strength[at + 1] > strength[at]:
-        at += 1
-    about = 1 / frequencies[at]
-    plain = _entropy(d // round(about)) + np.log2(round(about))  # a smooth density sees no comb
-    if has_palette:
-        plain = min(plain, _entropy(x))
-    costs = {step: _cost(x, step) for step in _steps_near(x, about)}
-    best = min(costs, key=lambda step: costs[step], default=None)
-    return best if best and costs[best] < plain - _MIN_SAVED else None
-
-
-def _steps_near(x: np.ndarray, about: float) -> Iterator[_Step]:
-    """Yield an integer step, and the rational one that the values support best, near an estimate."""
-    steps = [(round(about), 1)]
-    # the characteristic function of the values, which must keep in step over their whole range
-    counts = np.bincount(x - x.min())
-    span = counts.size
-    size = 1 << (8 * span - 1).bit_length()
-    if size <= _MAX_TRANSFORM:
-        strength = np.abs(np.fft.rfft(counts, size))
-        low = max(int(size / (about + 1)), 1)
-        at = low + int(np.argmax(strength[low : int(size / (about - 1)) + 1]))
-        if 0 < at < strength.size - 1:
-            left, middle, right = strength[at - 1 : at + 2]  # the peak of a parabola through them
-            at += 0.5 * (left - right) / (left - 2 * middle + right)
-            steps.append((round(size / at * MAX_DENOMINATOR), MAX_DENOMINATOR))
-    for numerator, denominator in steps:
-        if denominator < numerator < MAX_RESIDUES * denominator:
-            parts = range(0, denominator, max(1, denominator // 16))
-            yield max((_shifted(x, numerator, denominator, part) for part in parts), key=lambda found: found[0])[1]
-
-
-def _shifted(x: np.ndarray, numerator: int, denominator: int, part: int) -> tuple[int, _Step]:
-    """Number of values on points, and the lattice, if it is shifted by whole units until they are the most."""
-    lattice = Lattice(numerator, denominator, part, 1)
-    residue, count = _mode(x - lattice.point(lattice.number_of(x)))
-    return count, _Step(numerator, denominator, part + residue * denominator)
-
-
-def _mode(numbers: np.ndarray) -> tuple[int, int]:
-    counts = np.bincount(numbers)
-    return int(np.argmax(counts)), int(counts.max())
-
-
-def _entropy(symbols: np.ndarray) -> float:
-    counts = np.unique(symbols, return_counts=True)[1]
-    return float(np.log2(symbols.size) - counts @ np.log2(counts) / symbols.size)
-
-
-def _cost(x: np.ndarray, step: _Step) -> float:
-    """Bits a sample: differences of lattice points, and residues given the ones before."""
-    lattice = Lattice(*step, 1)
-    k = lattice.number_of(x)
-    r = x - lattice.point(k)
-    pairs = r[1:] * lattice.residues + r[:-1]
-    return _entropy(np.diff(k)) + _entropy(pairs) - _entropy(r[:-1])

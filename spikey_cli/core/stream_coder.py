@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def coder_of(kind: int, lanes: Lanes, bins: Bins, *, decodes: bool = False, n_st
 
 def open_streams(coder: _core.Coder, streams: Sequence[bytes]) -> None:
     """Give a decoder its streams, one for each channel."""
-    coder.open(b"".join(streams), np.cumsum([0, *map(len, streams)], dtype=np.int64))
+    coder.open(b"".join(streams), np.array([*accumulate(map(len, streams), initial=0)], np.int64))
 
 
 def intact_streams(coder: _core.Coder, n_streams: int) -> np.ndarray:

@@ -178,7 +178,7 @@ def unpack_packet(data: bytearray, start: int, stream: LiveFormat, crc: int) -> 
         It is damaged, or its size exceeds what the format allows.
     """
     numbers = bytes(data[start : start + _MAX_NUMBERS_BYTES])
-    if sum(byte < 0x80 for byte in numbers) < 2 and len(numbers) < _MAX_NUMBERS_BYTES:
+    if len(numbers) < _MAX_NUMBERS_BYTES and sum(byte < 0x80 for byte in numbers) < 2:
         return None
     tag, pos = get_uvarint(numbers, 0)
     size, pos = get_uvarint(numbers, pos)

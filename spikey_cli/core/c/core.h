@@ -68,6 +68,12 @@ void spikey_transpose(const void *from, int64_t rows, int64_t columns, int64_t s
 int spikey_residuals(const void *samples, spikey_sample_type type, int64_t n_frames, int64_t n_channels,
                      int8_t *residuals);
 
+/* ---- lattice_search.c ---- */
+
+/* Find the lattice of a channel's integers, if coding by it saves bits, in comparison to a palette, too: its step, which is
+ * numerator / denominator, and its shift. Returns 1 or 0, or SPIKEY_NO_MEMORY. */
+int spikey_find_step(const int32_t *integers, int64_t n, int has_palette, int64_t *numerator, int64_t *denominator, int64_t *shift);
+
 /* ---- quantizer.c: samples and their codes; all of these return 1, or 0 if a value is off the grid ---- */
 
 /* Set seen[sample - lowest] for each of `n` samples, and find the least and the greatest one; 0 if one is outside

@@ -243,16 +243,16 @@ static int find_lags(spikey_encoder *of, const int8_t *residuals) {
     const double least_size = fmax(LAG_CORRELATION, LAG_DEVIATIONS / sqrt((double)n));
     int64_t size = 8;
     while (size < n + longest) size *= 2;
-    spikey_fourier fourier;
+    spikey_fourier fourier = {0};
     double *samples = spikey_room(2 * size + 2, sizeof *samples), *power = samples ? samples + size : 0;
-    int error = spikey_fourier_new(&fourier, size);
+    int error = spikey_reach(&fourier, size);
     if (!samples) error = SPIKEY_NO_MEMORY;
     for (int64_t channel = 0; channel < of->source.channels && !error; channel++) {
         const int8_t *residual = residuals + channel * count;
         for (int64_t t = 0; t < size; t++) samples[t] = t < n ? residual[t] : 0;
-        spikey_power(&fourier, samples, power);
+        spikey_power(&fourier, size, samples, power);
         for (int64_t k = 0; k < size; k++) samples[k] = power[k <= size / 2 ? k : size - k];
-        spikey_real_part(&fourier, samples, power); /* products at each lag, but for a factor */
+        spikey_real_part(&fourier, size, samples, power); /* products at each lag, but for a factor */
         double most = 0;
         int64_t lag = 0;
         for (int64_t k = SPIKEY_MIN_LAG; k <= longest; k++) {

@@ -8,7 +8,6 @@
 
 enum {
     SPIKEY_ENDS = 64,
-    SPIKEY_SPECTRUM = 1 << 13, /* of the histogram of differences, in which lattices are looked for */
     PIECE_BYTES = 8 << 20,  /* at the beginning of the samples, which show what channels may have */
     EXCERPT_FRAMES = 1 << 16 /* by which channels are compared */
 };
@@ -80,22 +79,22 @@ typedef struct {
 int spikey_find_quantizers(spikey_encoder *of);
 void spikey_put_quantizer(spikey_writer *out, const spikey_channel *channel);
 
-/* fourier.c: transforms of `n` real numbers, a power of two from 8 on */
+/* fourier.c: transforms of real numbers */
 typedef struct {
-    int64_t n;
-    double *re, *im, *turns;
+    int64_t n; /* of the longest transform */
+    double *work, *turns;
 } spikey_fourier;
 
-int spikey_fourier_new(spikey_fourier *of, int64_t n); /* to be freed, also after an error */
+/* Prepare transforms of up to `n` numbers. A new one is all zeros, and is to be freed, also after an error. */
+int spikey_reach(spikey_fourier *of, int64_t n);
 void spikey_fourier_free(spikey_fourier *of);
 
-/* Squared magnitudes, or real parts, of frequencies 0..n/2. */
-void spikey_power(const spikey_fourier *of, const double *x, double *power);
-void spikey_real_part(const spikey_fourier *of, const double *x, double *real);
+/* Squared magnitudes, or real parts, of frequencies 0..n/2 of `n` numbers, a power of two from 8 on. */
+void spikey_power(const spikey_fourier *of, int64_t n, const double *x, double *power);
+void spikey_real_part(const spikey_fourier *of, int64_t n, const double *x, double *real);
 
-/* lattice_search.c: the lattice of a channel's integers, if coding by it saves bits, in comparison to a palette, too: its step
- * and shift. The transform is of SPIKEY_SPECTRUM numbers. Returns 1 or 0, or SPIKEY_NO_MEMORY. */
-int spikey_find_lattice(const spikey_fourier *fourier, const int32_t *integers, int64_t n, int has_palette, spikey_channel *lattice);
+/* lattice_search.c: spikey_find_step with transforms of the caller's; the lattice has no points yet */
+int spikey_find_lattice(spikey_fourier *fourier, const int32_t *integers, int64_t n, int has_palette, spikey_channel *lattice);
 
 /* Choose the points that hold the values low..high; 0 if these had too many codes, or the first one were below `lowest`. */
 int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high, int32_t lowest);

@@ -46,6 +46,25 @@ static PyObject *py_residuals(PyObject *module, PyObject *args) {
     return outcome(&held, error);
 }
 
+static PyObject *py_find_step(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *integers;
+    int has_palette, found = 0;
+    int64_t n = 0, numerator = 0, denominator = 0, shift = 0;
+    buffers held = {.n = 0};
+    if (!PyArg_ParseTuple(args, "Op:find_step", &integers, &has_palette)) return 0;
+    const int32_t *x = take(&held, integers, "i", 4, 0, &n);
+    if (!held.failed) {
+        Py_BEGIN_ALLOW_THREADS
+        EXACTLY(found = spikey_find_step(x, n, has_palette, &numerator, &denominator, &shift));
+        Py_END_ALLOW_THREADS
+    }
+    PyObject *none = outcome(&held, found < 0 ? found : 0);
+    if (!none || !found) return none;
+    Py_DECREF(none);
+    return Py_BuildValue("LLL", (long long)numerator, (long long)denominator, (long long)shift);
+}
+
 static PyObject *py_mark(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *samples, *seen;
@@ -397,6 +416,7 @@ static PyObject *py_tables(PyObject *module, PyObject *args) {
 PyMethodDef spikey_functions[] = {
     {"transpose", py_transpose, METH_VARARGS, "transpose(rows, n_columns, columns): unsigned items"},
     {"residuals", py_residuals, METH_VARARGS, "residuals(samples, n_channels, residuals): int8 [channel, frame]"},
+    {"find_step", py_find_step, METH_VARARGS, "find_step(integers, has_palette): numerator, denominator and shift, or None"},
     {"mark", py_mark, METH_VARARGS, "mark(samples, lowest, seen): set the flag of each sample; the least and the greatest sample"},
     {"uniform_codes", py_uniform_codes, METH_VARARGS, "uniform_codes(samples, offset, step, size, codes)"},
     {"uniform_samples", py_uniform_samples, METH_VARARGS, "uniform_samples(codes, offset, step, size, samples)"},

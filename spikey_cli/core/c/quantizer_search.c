@@ -175,7 +175,7 @@ static void add_channel(const spikey_encoder *of, values *own, int64_t channel, 
 }
 
 /* What the values of a channel's first samples, and then of all, make of it. */
-static int survey_piece(spikey_encoder *of, const spikey_fourier *fourier, const values *seen, int64_t channel, int64_t piece, candidate *what) {
+static int survey_piece(spikey_encoder *of, spikey_fourier *fourier, const values *seen, int64_t channel, int64_t piece, candidate *what) {
     const int bytes = of->source.integer_bytes;
     spikey_channel *own = &of->own[channel];
     const int64_t count = count_values(seen);
@@ -214,9 +214,8 @@ static int survey(spikey_encoder *of, candidate *what, values *all) {
     const int64_t piece = least(source->frames, greatest(1, PIECE_BYTES / (source->channels * source->sample_bytes)));
     values own;
     if (source->channels > 1) TRY(find_copies(of, piece));
-    spikey_fourier fourier;
-    int error = spikey_fourier_new(&fourier, SPIKEY_SPECTRUM);
-    if (make_values(&own, all->lowest, all->highest)) error = SPIKEY_NO_MEMORY;
+    spikey_fourier fourier = {0};
+    int error = make_values(&own, all->lowest, all->highest);
     for (int64_t i = 0; i < source->channels && !error; i++) {
         add_channel(of, &own, i, 0, piece);
         if (of->own[i].kind == COPY) what[i] = is_copy(source, i, &of->own[i], piece, source->frames) ? COPIED : OF_ALL;
