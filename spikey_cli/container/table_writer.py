@@ -32,6 +32,8 @@ def field_bytes(field: Field) -> bytes:
         put_uvarint(out, field)
         return bytes(out)
     left = np.array(field, np.int64)
+    if left.size and left.min() < 0:
+        raise ValueError(f"a column holds {left.min()}, and its numbers are 0 or more")
     while left.size:
         has_more = left > 0x7F
         out += (left & 0x7F | has_more << np.int64(7)).astype(np.uint8).tobytes()

@@ -18,6 +18,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ..errors import InputError
+
 MAX_HEADER_BYTES = 64 << 10
 MAX_TRAILER_BYTES = 64 << 10
 
@@ -125,6 +127,15 @@ class Layout:
     def file_bytes(self) -> int:
         """Size of the file in bytes."""
         return len(self.header) + self.n_frames * self.frame_bytes + len(self.trailer)
+
+
+def stated_rate(rate: float, what: object) -> int:
+    """Return the rate that a caller states for `what`, in whole Hz. Raises InputError if archives cannot store it."""
+    if not 0 <= rate <= MAX_RATE or rate % 1:
+        raise InputError(
+            f"{what}: a rate of {rate} Hz cannot be stored; pass whole Hz, {MAX_RATE} at most", parameter="sample_rate"
+        )
+    return int(rate)
 
 
 def whole_rate(rate: float) -> int:

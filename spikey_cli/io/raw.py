@@ -27,7 +27,7 @@ class RawFormat:
     Raises
     ------
     InputError
-        A number is out of range.
+        A number is out of range, or not whole.
 
     Examples
     --------
@@ -40,10 +40,10 @@ class RawFormat:
     sample_type: SampleType = SampleType.INT16
 
     def __post_init__(self) -> None:
-        if not 1 <= self.channels <= MAX_CHANNELS:
+        if not 1 <= self.channels <= MAX_CHANNELS or self.channels % 1:
             raise InputError(f"a recording has 1 to {MAX_CHANNELS} channels, not {self.channels}", parameter="raw")
-        if not 0 <= self.sample_rate <= MAX_RATE:
-            raise InputError(f"a recording has up to {MAX_RATE} Hz, not {self.sample_rate}", parameter="raw")
+        if not 0 <= self.sample_rate <= MAX_RATE or self.sample_rate % 1:
+            raise InputError(f"a recording has whole Hz, up to {MAX_RATE}, not {self.sample_rate}", parameter="raw")
         stated: object = self.sample_type
         try:
             sample_type = SampleType.named(stated) if isinstance(stated, str) else SampleType(self.sample_type)
@@ -52,6 +52,8 @@ class RawFormat:
         if sample_type is None:
             names = ", ".join(map(str, SampleType))
             raise InputError(f"there are no samples of type {stated}; choose one of {names}", parameter="raw")
+        object.__setattr__(self, "channels", int(self.channels))
+        object.__setattr__(self, "sample_rate", int(self.sample_rate))
         object.__setattr__(self, "sample_type", sample_type)
 
     def layout(self, file: BinaryIO, size: int) -> Layout | None:

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InputError, system_fault
 from ..system.names import name_of_path
 from ..system.random_access import RangeFile
-from .layout import MAX_RATE
+from .layout import stated_rate
 from .npy import header, is_predictable
 from .raw import RawFormat
 
@@ -66,6 +66,11 @@ class FileSource:
         The format of the samples if the file has no header and its name ends in .bin, .dat or .raw. By default the
         sidecars of SpikeGLX, Open Ephys and Intan are read; without them the file is stored verbatim.
 
+    Raises
+    ------
+    InputError
+        The rate is not a whole number from 0 to 2**32 - 1.
+
     Examples
     --------
     >>> np.zeros((1000, 4), np.int16).tofile("probe.bin")
@@ -85,6 +90,7 @@ class FileSource:
             object.__setattr__(self, "path", Path(self.path))
         if not self.name:
             object.__setattr__(self, "name", name_of_path(self.path.name))
+        object.__setattr__(self, "sample_rate", stated_rate(self.sample_rate, self.path))
 
     def __str__(self) -> str:
         return str(self.path)
@@ -131,6 +137,11 @@ class BytesSource:
     sample_rate : int, optional
         Frames per second if `data` is an .npy file; 0 if unknown.
 
+    Raises
+    ------
+    InputError
+        The rate is not a whole number from 0 to 2**32 - 1.
+
     Examples
     --------
     >>> metadata = spikey_cli.BytesSource(b'{"probe": "A"}', "session.json")
@@ -141,6 +152,9 @@ class BytesSource:
     data: bytes
     name: str
     sample_rate: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sample_rate", stated_rate(self.sample_rate, self.name))
 
     def __str__(self) -> str:
         return self.name
@@ -212,17 +226,13 @@ class ArraySource:
     def __init__(
         self, array: Samples, name: str = "recording.npy", sample_rate: float = 0, *, verbatim: bool = False
     ) -> None:
-        if not 0 <= sample_rate <= MAX_RATE or sample_rate != int(sample_rate):
-            raise InputError(
-                f"{name}: a rate of {sample_rate} Hz cannot be stored; pass whole Hz", parameter="sample_rate"
-            )
         if getattr(array, "is_virtual", False) or getattr(array, "external", None):  # of h5py
             raise InputError(
                 f"{name}: samples of the dataset are in other files, and HDF5 makes up those that are missing; pass "
                 "the sources that spikey_cli.integrations.hdf5.dataset_sources returns"
             )
         self.name = name
-        self.sample_rate = int(sample_rate)
+        self.sample_rate = stated_rate(sample_rate, name)
         self.is_verbatim = verbatim
         """Whether the array is stored without prediction."""
         self._array = array

@@ -95,9 +95,7 @@ class StreamEncoder:
         preset: str = DEFAULT_PRESET,
         header: bytes = b"",
     ) -> None:
-        if channels % 1 != 0 or sample_rate % 1 != 0:
-            raise InputError(f"channels and sample rate must be whole numbers, not {channels} and {sample_rate}")
-        RawFormat(int(channels), int(sample_rate))  # checks the ranges
+        given = RawFormat(channels, sample_rate)  # checks both
         if sample_bytes not in SAMPLE_BYTES:
             raise InputError(f"a sample has 1, 2 or 3 bytes, not {sample_bytes}")
         if quantizer not in (None, *QUANTIZERS) or (quantizer == "n1" and sample_bytes != 2):
@@ -113,9 +111,9 @@ class StreamEncoder:
         if len(header) > MAX_HEADER_BYTES:
             raise InputError(f"the header has {len(header)} bytes; {MAX_HEADER_BYTES} is the most")
         self._predictor = predictor or default_predictor()
-        topology = topology or Topology.independent(int(channels))
+        topology = topology or Topology.independent(given.channels)
         model = self._predictor.digest[:8]
-        self.format = LiveFormat(sample_bytes, int(sample_rate), int(channels), model, topology, effort, header)
+        self.format = LiveFormat(sample_bytes, given.sample_rate, given.channels, model, topology, effort, header)
         self._dtype = sample_dtype(sample_bytes)
         self._sha = hashlib.sha256(header)
         self._frames = 0

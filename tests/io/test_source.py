@@ -141,3 +141,17 @@ def test_big_endian_arrays_are_compressed(tmp_path):
     spikey_cli.compress([ArraySource(big, "a.npy")], tmp_path / "a.spk")
     with spikey_cli.open(tmp_path / "a.spk") as recording:
         np.testing.assert_array_equal(recording[:], big)
+
+
+@pytest.mark.parametrize("rate", [-1, 2**32, 30_000.5])
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda rate: FileSource("x.npy", sample_rate=rate),
+        lambda rate: BytesSource(b"", "x.npy", sample_rate=rate),
+        lambda rate: ArraySource(np.zeros(3, np.int16), "x.npy", sample_rate=rate),
+    ],
+)
+def test_a_rate_that_cannot_be_stored_is_refused(source, rate):
+    with pytest.raises(InputError, match=f"x.npy: a rate of {rate} Hz"):
+        source(rate)

@@ -92,8 +92,8 @@ def test_peers_save_bits(random):
     [
         ({"channels": 0}, "channels"),
         ({"channels": 70_000}, "channels"),
-        ({"channels": 1.5}, "whole numbers"),
-        ({"sample_rate": 0.5}, "whole numbers"),
+        ({"channels": 1.5}, "channels, not 1.5"),
+        ({"sample_rate": 0.5}, "whole Hz"),
         ({"sample_rate": -1}, "Hz"),
         ({"sample_rate": 2**32}, "Hz"),
         ({"sample_bytes": 4}, "bytes"),
