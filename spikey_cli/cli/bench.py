@@ -14,9 +14,7 @@ from .report import QUIET, Report, echo, writing_picture
 
 
 @click.command(short_help="Compare Spikey with other codecs.")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="IN.wav..."
-)
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
 @click.option(
     "--settings",
     default="default,fast,rice,best",

@@ -54,7 +54,14 @@ _LISTED_BY = {"channels": "spikey info --all", "files": "spikey info --all", "se
 """The commands that print the possible values."""
 
 
-class _LocalPath(click.Path):
+class _AnyPath(click.Path):
+    """A path that the library opens: it reports a file without read permission like any other that it cannot read."""
+
+    def __init__(self, path_type: type) -> None:
+        super().__init__(readable=False, path_type=path_type)
+
+
+class _LocalPath(_AnyPath):
     """The path of a file or folder on this machine."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -63,19 +70,19 @@ class _LocalPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-PATH = _LocalPath(path_type=Path)
-PATH_TEXT = _LocalPath(path_type=str)
+PATH = _LocalPath(Path)
+PATH_TEXT = _LocalPath(str)
 """A path that keeps a separator at its end."""
 
 
-class _Archive(click.Path):
+class _Archive(_AnyPath):
     """The path of an archive, or its URL, which stays a string: a path has no double slashes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if is_url(value) else super().convert(value, param, ctx)
 
 
-ARCHIVE = click.argument("archive", type=_Archive(path_type=Path), metavar="ARCHIVE")
+ARCHIVE = click.argument("archive", type=_Archive(Path), metavar="ARCHIVE")
 
 
 class _Picture(_LocalPath):
@@ -115,7 +122,7 @@ class _Name(click.ParamType):
 
 
 NAME = _Name()
-PICTURE = _Picture(path_type=Path)
+PICTURE = _Picture(Path)
 RECORDINGS = click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="IN.wav...")
 CHANNELS = click.option(
     "--channel",

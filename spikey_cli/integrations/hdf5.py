@@ -88,6 +88,7 @@ def dataset_sources(
     """
     source = file if isinstance(file, FileSource) else FileSource(Path(file), Path(file).name, sample_rate)
     source.status()  # reports errors of the file system as such
+    source.open().close()
     try:
         with h5py.File(source.path, "r") as hdf5:
             data = hdf5.get(dataset)

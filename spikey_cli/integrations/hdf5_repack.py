@@ -143,6 +143,7 @@ def repack(
 
 def _opened(file: FileSource) -> Any:
     """Open an HDF5 file. Raises InputError."""
+    file.open().close()  # names the system's reason, where HDF5 has its own words
     try:
         return h5py.File(file.path, "r", rdcc_nbytes=_CACHE_BYTES)
     except FAULTS as error:

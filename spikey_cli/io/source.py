@@ -117,6 +117,8 @@ class FileSource:
             status = os.stat(self.path)
         except OSError as error:
             raise InputError(system_fault(self.path, "read", error)) from error
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{self.path}: is a folder; name a file")
         if not stat.S_ISREG(status.st_mode):
             raise InputError(
                 f"{self.path}: is a pipe, a device or the like, and has no size; copy it to a file, or compress it as "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.command import run
 from support.recordings import write_session
 
 from spikey_cli.bench import report
@@ -32,6 +33,12 @@ def test_unknown_settings_are_refused(tmp_path):
     with pytest.raises(InputError, match="unknown setting 'lzma'; choose from: fast, default, best, ") as error:
         run_bench([tmp_path / "absent.wav"], ["lzma"], "none", 1, lambda line: None)
     assert error.value.parameter == "settings"
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    for path, fault in ((tmp_path / "absent.wav", "cannot read: No such file"), (tmp_path, "is a folder; name a file")):
+        printed = run("bench", "--rivals", "none", path, status=1)
+        assert printed.startswith(f"spikey: {path}: {fault}")
 
 
 @pytest.fixture

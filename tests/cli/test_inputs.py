@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import re
@@ -42,6 +43,23 @@ def assert_restored(archive: Path, source: Path) -> None:
     for path in paths:
         if path.is_file():
             assert (folder / path.relative_to(root)).read_bytes() == path.read_bytes(), path
+
+
+def test_a_file_without_read_permission_is_left_out(tmp_path, samples, monkeypatch):
+    """Also if it is named: not a usage error, by which nothing would be compressed."""
+
+    def refusing(path, *arguments):
+        if Path(path).name == "secret.wav":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open(path, *arguments)
+
+    for name in ("a.wav", "secret.wav"):
+        (tmp_path / name).write_bytes(wav_bytes(samples))
+    monkeypatch.setattr("os.access", lambda path, *arguments: Path(path).name != "secret.wav")
+    monkeypatch.setattr("spikey_cli.io.source.open", refusing, raising=False)
+    printed = run("compress", tmp_path / "a.wav", tmp_path / "secret.wav", tmp_path / "out.spk", status=1)
+    assert f"{tmp_path / 'secret.wav'}: cannot read: Permission denied; change the permissions" in printed
+    assert list(files_in(tmp_path / "out.spk")) == ["a.wav"]
 
 
 def test_raw_states_the_format(tmp_path, samples):

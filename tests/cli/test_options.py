@@ -78,6 +78,14 @@ def test_a_picture_ends_in_png(tmp_path, wavs):
     assert wavs[0].read_bytes() == before, "a recording is not overwritten by a picture"
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_path_is_refused_before_it_is_opened(name):
+    """The library tells why it cannot read a file, and goes on with the others."""
+    for parameter in command_named(name).params:
+        if isinstance(parameter.type, click.Path):
+            assert (parameter.type.readable, parameter.type.exists) == (False, False), parameter.name
+
+
 def test_numbers_out_of_range_are_usage_errors(tmp_path, archive):
     for option in ("--threads", "--memory", "--max-expansion"):
         run("test", option, "0", archive, status=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import doctest
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from spikey_cli.errors import InputError
 h5py = pytest.importorskip("h5py")
 
 from spikey_cli.integrations import hdf5_copy, hdf5_repack  # noqa: E402 - it needs h5py
+from spikey_cli.integrations.hdf5 import dataset_sources  # noqa: E402
 from spikey_cli.integrations.hdf5_filter import FILTER  # noqa: E402
 from spikey_cli.integrations.hdf5_repack import repack  # noqa: E402
 
@@ -160,6 +162,17 @@ def test_files_that_cannot_be_repacked(tmp_path, session):
     printed = run("repack", tmp_path / "plain.h5", tmp_path / "y", status=1)
     assert "plain.h5: has no ElectricalSeries; the file has no recording" in printed
     assert not (tmp_path / "y").exists()
+
+
+def test_a_file_without_read_permission_is_no_fault_of_hdf5(tmp_path, session, monkeypatch):
+    def refuse(path, *arguments):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("spikey_cli.io.source.open", refuse, raising=False)
+    with pytest.raises(InputError, match="cannot read: Permission denied; change the permissions"):
+        repack(session, tmp_path / "out.nwb")
+    with pytest.raises(InputError, match="cannot read: Permission denied; change the permissions"):
+        dataset_sources(session, "acquisition/ElectricalSeries/data")
 
 
 def test_a_file_may_be_replaced_by_its_copy(session, samples):

@@ -28,12 +28,14 @@ def test_a_file_is_named_by_its_own_name(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
-def test_missing_files_and_pipes_are_refused(tmp_path):
+def test_missing_files_folders_and_pipes_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"a\.wav: cannot read: No such file"):
         FileSource(tmp_path / "a.wav").status()
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(InputError, match="is a pipe, a device or the like"):
         FileSource(tmp_path / "fifo").status()
+    with pytest.raises(InputError, match="is a folder; name a file"):
+        FileSource(tmp_path).status()
 
 
 def test_read_errors_name_the_source():
