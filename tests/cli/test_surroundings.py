@@ -14,6 +14,7 @@ import pytest
 from support.command import run
 
 from spikey_cli.analysis import plotting
+from spikey_cli.core._core import simd
 from spikey_cli.errors import InputError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
@@ -65,6 +66,17 @@ def test_from_cron(folder, wavs):
 def test_every_command_is_quiet_and_right(folder, wavs, more):
     pytest.importorskip("matplotlib")
     check(folder, wavs, COMMANDS, environment(**more))
+
+
+def test_an_instruction_set_that_the_machine_lacks(folder):
+    spikey = [*SPIKEY, "compress", "in/thread0.wav", "b.spk"]
+    done = subprocess.run(spikey, cwd=folder, env=environment(SPIKEY_SIMD="foo"), capture_output=True, text=True)
+    sets = ", ".join(simd())
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"spikey: SPIKEY_SIMD: 'foo' is no instruction set of this machine; choose one of {sets}, or unset the "
+        "variable\n",
+    )
 
 
 def test_under_nohup(folder, wavs):
