@@ -75,6 +75,10 @@ BLOCK_HEADER_BYTES = _BLOCK.size + _CRC.size
 TRAILER_BYTES = _TRAILER.size + _CRC.size + len(END_MARK)
 
 
+class VersionError(ArchiveError):
+    """An intact header states a version of the format that this release does not read."""
+
+
 def _with_crc(packed: bytes) -> bytes:
     return packed + _CRC.pack(zlib.crc32(packed))
 
@@ -349,7 +353,7 @@ class ArchiveReader:
             self._start
         )
         if version != VERSION or reserved:
-            raise ArchiveError(
+            raise VersionError(
                 f"{self.path}: its format is version {version}{' with extensions' * bool(reserved)}, an older draft or "
                 f"a newer version, and this release reads version {VERSION}; use the release that wrote it"
             )

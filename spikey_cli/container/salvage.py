@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from ..errors import ArchiveError, DamageError, LimitError
-from .archive import BLOCK_HEADER_BYTES, BLOCK_MARK, HEADER_BYTES, MAGIC, TRAILER_BYTES, ArchiveReader
+from .archive import BLOCK_HEADER_BYTES, BLOCK_MARK, HEADER_BYTES, MAGIC, TRAILER_BYTES, ArchiveReader, VersionError
 from .index import Index, IndexEntry
 
 _SEARCH_BYTES = 1 << 20
@@ -27,7 +27,8 @@ _MAX_TABLE_BYTES = 64
 class SalvageReader(ArchiveReader):
     """Reads what is intact of an archive.
 
-    It takes the same parameters as `ArchiveReader`, and raises ArchiveError if neither copy of the directory is intact.
+    It takes the same parameters as `ArchiveReader`, and raises ArchiveError if neither copy of the directory is intact,
+    or an intact header states another version of the format.
 
     Attributes
     ----------
@@ -58,7 +59,7 @@ class SalvageReader(ArchiveReader):
             directory_bytes = self._read_header(0)
             self._read_directory(HEADER_BYTES, directory_bytes)
             return directory_bytes
-        except LimitError:
+        except (LimitError, VersionError):
             raise
         except ArchiveError as error:
             first_error = error
@@ -66,6 +67,8 @@ class SalvageReader(ArchiveReader):
             try:
                 directory_bytes = self._read_header(at)
                 self._read_directory(at - directory_bytes, directory_bytes)
+            except VersionError:
+                raise
             except ArchiveError:
                 continue
             self.faults.append(_reason(first_error))

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support.archive_builder import Content
+from support.archive_builder import Content, with_crc
+from support.command import run
 from support.recordings import n1_samples, neural, wav_bytes
 
 import spikey_cli
 from spikey_cli.cli import main
-from spikey_cli.container.archive import HEADER_BYTES, ArchiveReader
+from spikey_cli.container.archive import HEADER_BYTES, TRAILER_BYTES, ArchiveReader
 from spikey_cli.container.salvage import SalvageReader
 from spikey_cli.errors import ArchiveError
 
@@ -162,6 +163,23 @@ def test_front_and_end_damaged_at_once(made, tmp_path):
     damaged[len(data) - 56 - 20] ^= 1
     with pytest.raises(ArchiveError):
         salvaged(tmp_path, bytes(damaged))
+
+
+@pytest.mark.parametrize("is_first_damaged", [False, True])
+def test_an_archive_of_another_version_is_refused(made, tmp_path, is_first_damaged):
+    """Its blocks may mean something else, whatever the other header states."""
+    data, at = bytearray(made[0]), len(made[0]) - TRAILER_BYTES - HEADER_BYTES if is_first_damaged else 0
+    data[at : at + HEADER_BYTES] = with_crc(data[:8] + b"\2" + data[9 : HEADER_BYTES - 4])
+    if is_first_damaged:
+        data[9] ^= 1
+    archive = tmp_path / "other.spk"
+    archive.write_bytes(data)
+    message = f"spikey: {archive}: its format is version 2, an older draft or a newer version, and this release reads"
+    for command in (["test"], ["decompress", "--keep-going"]):
+        printed = run(*command, archive, status=1)
+        assert printed.startswith(message)
+    assert is_first_damaged or run("info", archive, status=1) == printed
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_truncated_archive_is_read_to_its_end(made, tmp_path):
