@@ -14,6 +14,10 @@ _HDF5_WARNING = (
     "stored byte for byte, without predicting its samples; to compress the samples of one dataset, and nothing else of "
     "the file, name that dataset (an unknown name lists those that fit)"
 )
+_UNSCALED_WARNING = (
+    "stored byte for byte with little gain: its samples are floats that are not integers times a gain, or too few to "
+    "store the gains of their channels; compress the samples as they were acquired"
+)
 _TRANSPOSED_WARNING = (
     "its rows seem to be channels, and are coded one after another as one channel; save an array of shape (frames, "
     "channels) to have its channels"
@@ -23,9 +27,11 @@ _TRANSPOSED_WARNING = (
 def warn_about(sources: Sequence[ScannedSource]) -> list[SpikeyWarning]:
     """Return one warning for each kind of oversight; it names the first file it concerns."""
     warnings = []
-    files = [source for source in sources if isinstance(source.source, FileSource)]
-    verbatim = [source for source in files if not (source.layout or source.records)]
-    resembled = [(source, resembled_format(source.source)) for source in verbatim]
+    verbatim = [s for s in sources if isinstance(s.source, FileSource) and not (s.layout or s.records)]
+    unscaled = [source for source in verbatim if source.is_unscaled]
+    if unscaled:
+        warnings.append(_warning(unscaled, _UNSCALED_WARNING, None))
+    resembled = [(source, resembled_format(source.source)) for source in verbatim if not source.is_unscaled]
     for file_format in FORMATS:
         files = [source for source, similar in resembled if similar is file_format]
         if files:

@@ -59,6 +59,8 @@ class ScannedSource(NamedTuple):
     """Index of a group in its file of records; -1 for a file."""
     groups: tuple[ScannedSource, ...] = ()
     """Those of a file of records."""
+    is_unscaled: bool = False
+    """Whether it is kept verbatim because its samples are floats for which no scaling is stored."""
 
     @property
     def members(self) -> tuple[ScannedSource, ...]:
@@ -215,7 +217,7 @@ def scan(source: Path | Source) -> ScannedSource:
         if survey is not None
     ]
     if len(found) < len(layouts) or any(map(_has_long_scalings, found)):
-        return verbatim
+        return verbatim._replace(is_unscaled=True)
     return verbatim._replace(records=records, groups=tuple(found)) if records else found[0]
 
 

@@ -107,8 +107,8 @@ FORMATS = (
         (".wav",),
         wav.MAGIC,
         lambda file, size, source: wav.parse(file, size),
-        "stored byte for byte with little gain: it is not a WAV file of integers or of floats that are integers times "
-        "a gain, or its header does not match its samples",
+        "stored byte for byte with little gain: it is not a WAV file of integers or floats, or its header does not "
+        "match its samples",
     ),
     FileFormat(
         "npy",
@@ -159,7 +159,7 @@ FORMATS = (
     ),
     _system(
         "axon",
-        "an ABF 2 file of integers or of floats that are integers times a gain",
+        "an ABF 2 file of integers or floats",
         (".abf",),
         axon.MAGIC,
         axon.parse,

@@ -47,6 +47,25 @@ def test_each_kind_of_file_gets_one_warning(tmp_path, samples):
     assert all("stored byte for byte" in str(warning) for warning in warnings)
 
 
+def test_floats_that_are_not_integers_times_a_gain_get_one_warning_in_every_format(tmp_path, random):
+    floats = random.normal(size=(3000, 4)).astype(np.float32)
+    np.save(tmp_path / "a.npy", floats)
+    (tmp_path / "b.wav").write_bytes(wav_bytes(floats, 4))
+    floats.tofile(tmp_path / "c.bin")
+    raw = spikey_cli.FileSource(tmp_path / "c.bin", raw=RawFormat(4, 30_000, "float32"))
+    inputs = [tmp_path / "a.npy", tmp_path / "b.wav", raw]
+    (warning,) = warnings_of(*inputs, archive=tmp_path / "out.spk")
+    assert str(warning).startswith(f"{tmp_path / 'a.npy'} and 2 more: stored byte for byte")
+    assert "floats that are not integers times a gain" in str(warning)
+    assert warning.parameter is None
+    for source in inputs:
+        assert len(warnings_of(source, archive=tmp_path / f"{source}.spk")) == 1
+    scaled = (recorded(random, 3000, 4) * np.float32(0.195)).astype(np.float32)
+    np.save(tmp_path / "a.npy", scaled)
+    scaled.tofile(tmp_path / "c.bin")
+    assert warnings_of(tmp_path / "a.npy", raw, archive=tmp_path / "scaled.spk") == []
+
+
 def test_other_files_get_no_warning(tmp_path):
     np.save(tmp_path / "spike_times.npy", np.arange(9))
     (tmp_path / "notes.txt").write_text("of the day")
