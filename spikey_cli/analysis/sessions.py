@@ -44,7 +44,7 @@ def describe_sessions(survey: Survey) -> dict[str, object]:
     }
 
 
-def summarise_sessions(description: dict) -> str:
+def summarise_sessions(description: dict) -> list[str]:
     """A result of `describe_sessions` as lines of text."""
     sessions = description["sessions"]
     joint = sum(len(session) > 1 for session in sessions)
@@ -62,7 +62,7 @@ def summarise_sessions(description: dict) -> str:
             lines.append(f"session {number}  " + "; ".join(described))
         else:
             lines += [f"session {number}  {len(session)} channels", *(f"    {line}" for line in described)]
-    return "\n".join(lines)
+    return lines
 
 
 def _references(channel: dict) -> list[str]:

@@ -136,12 +136,12 @@ def run_bench(
     )
 
 
-def summarise(result: Result) -> str:
-    """The result as text with a Markdown table."""
+def summarise(result: Result) -> list[str]:
+    """The result as lines of text, with a Markdown table."""
     lines = [f"{result.files} files, {result.samples:,} samples; {result.machine}"]
     lines += [f"{name}: not installed" for name in result.missing]
     lines += [f"left out: {name}" for name in result.refused]
-    lines += ["", table(result.rows), ""]
+    lines += ["", *table(result.rows).split("\n"), ""]
     lines.append(
         f"Medians of {result.repeats} runs. Other codecs compress each file on its own, {PROCESSES} processes in "
         "parallel. Processor time is user and system time of all processes."
@@ -161,7 +161,7 @@ def summarise(result: Result) -> str:
             f"One file of {process.samples:,} samples, {process.name}, with the start of a process and its imports: "
             f"{times}"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def as_json(result: Result) -> dict[str, object]:

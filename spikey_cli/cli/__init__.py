@@ -16,7 +16,7 @@ import os
 import click
 
 from .. import __version__
-from ..errors import SpikeyError, system_fault
+from ..errors import SpikeyError, printable, system_fault
 from ..system import signals
 from .hints import hint_for_command, hint_for_option
 from .report import complain
@@ -66,7 +66,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except click.NoSuchOption as error:
             raise _with_hint(error) from error
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            error.message = printable(error.message)  # type: ignore[misc]
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except SpikeyError as error:
             signals.check()

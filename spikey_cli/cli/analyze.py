@@ -53,5 +53,5 @@ def analyze(
         result = survey(inputs, pool, recursive=recursive)
         with report.progress("analysing") as progress:
             text = write(study(result, predictor, pool, seconds=seconds, progress=progress))
-    report.say(text.removesuffix("\n"))
+    report.say(*text.removesuffix("\n").split("\n"))
     report_failures(result.failures)

@@ -61,7 +61,7 @@ def bench(
     report = Report(is_quiet=quiet or not sys.stderr.isatty())
     with writing_picture(plot, force) as draw, begun(json_file, force=force) if json_file else nullcontext() as write:
         result = run_bench(files, settings.split(","), rivals, repeats, lambda line: report.say(line, err=True))
-        echo(summarise(result))
+        echo(*summarise(result))
         if write:
             write((json.dumps(as_json(result), indent=1) + "\n").encode())
         if draw:

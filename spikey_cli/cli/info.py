@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import printable
 from .options import ARCHIVE, limited
 from .report import clock, counted, echo, echo_json, size
 
@@ -52,7 +53,7 @@ def show(archive: str | Path, limits: Limits, *, is_all: bool, as_json: bool = F
     if as_json:
         echo_json(description)
     else:
-        echo("\n".join(_stream_lines(description) if is_stream else _archive_lines(description, is_all)))
+        echo(*(_stream_lines(description) if is_stream else _archive_lines(description, is_all)))
 
 
 def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
@@ -192,6 +193,7 @@ def _channel_row(channel: dict[str, Any]) -> tuple[str, ...]:
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
     """Rows of a table; `sides` has < or > for each column, as in format strings."""
+    rows = [[*map(printable, row)] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))

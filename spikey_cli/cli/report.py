@@ -35,9 +35,9 @@ _CLEAR_LINE = "\r\033[K"
 _SHOW_CURSOR = "\033[?25h"
 
 
-def echo(text: str, *, err: bool = False) -> None:
-    """Print lines, with control characters escaped: a name must not write to the terminal."""
-    click.echo("\n".join(map(printable, text.split("\n"))), err=err)
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines, with control characters escaped: a name must not write to the terminal, nor look like a line."""
+    click.echo("\n".join(map(printable, lines)), err=err)
 
 
 def echo_json(data: object) -> None:
@@ -100,10 +100,10 @@ class Report(NamedTuple):
     is_quiet: bool = False
     shows_progress: bool = False
 
-    def say(self, line: str, *, err: bool = False) -> None:
-        """Print a line of the result unless the command is quiet; on stderr if stdout carries data."""
+    def say(self, *lines: str, err: bool = False) -> None:
+        """Print lines of the result unless the command is quiet; on stderr if stdout carries data."""
         if not self.is_quiet:
-            echo(line, err=err)
+            echo(*lines, err=err)
 
     @contextlib.contextmanager
     def progress(self, label: str) -> Iterator[Progress | None]:

@@ -37,7 +37,7 @@ def topology(
         if as_json:
             echo_json(description)
         else:
-            echo(summarise_sessions(description))
+            echo(*summarise_sessions(description))
         if write:
             from ..analysis.topology_plot import draw_topology
 

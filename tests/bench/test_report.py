@@ -51,7 +51,7 @@ def result() -> Result:
 
 
 def test_the_table_has_medians(result):
-    text = summarise(result)
+    text = "\n".join(summarise(result))
     assert "| some | samples | 4.0000 | 4.0000 | 2.00 | 4.00 | 0.10, 0.20 | 800 | 300 | 3 |" in text
     assert "absent: not installed" in text
     assert "left out: flac -8: 12 channels" in text

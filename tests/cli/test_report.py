@@ -198,6 +198,32 @@ def test_the_log_ends_with_the_command(tmp_path, archive):
     assert logging.getLogger("spikey_cli").handlers == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_name_forges_no_line(tmp_path, wavs, archive):
+    """Line breaks and other control characters in names are printed escaped, on stdout as on stderr."""
+    forged, folder = tmp_path / "a\nOK\x1b[2J.wav", tmp_path / "in"
+    forged.write_bytes(wavs[0].read_bytes())
+    spk = tmp_path / "b\nOK.spk"
+    spk.write_bytes(archive.read_bytes())
+    folder.mkdir()
+    (folder / forged.name).touch()
+    for words, status in (
+        (["diff", archive, folder], 1),
+        (["topology", forged], 0),
+        (["test", spk], 0),
+        (["info", "--all", spk], 0),
+        (["list", spk], 0),
+        (["extract", spk, tmp_path / "c\nOK.npy"], 0),
+        (["decompress", spk], 0),
+        (["compress", forged, "out.spk"], 1),
+        (["compress", forged], 2),
+        (["bench", "--rivals", "none", "--settings", "\nOK", forged], 1),
+    ):
+        printed = "".join(run(*words, status=status))
+        assert "\\nOK" in printed
+        assert not re.search(r"^OK|\x1b", printed, re.MULTILINE), words
+
+
 def test_quiet_prints_errors_only(tmp_path, archive):
     assert run("test", "-q", archive) == ("", "")
     out, log = run("test", "-q", tmp_path / "absent.spk", status=1)
