@@ -5,11 +5,13 @@ values span at most 65,536. Other integers and floats are samples as they are. T
 
     {"dtype": "<u2", "order": "C", "offset": 32768}
                      the array is the samples plus `offset`, as `dtype`, in this memory order
+    {.., "transposed": true}
+                     the samples are those of the array's transpose: its second axis is time
     {.., "shape": [30000, 32], "fill": 0}
                      the samples are the array's first frames and channels; all other elements are `fill`, or floats
                      with these bits
 
-The second form is for chunks at the edge of an array, which libraries pad with a fill value. That value is usually not
+The last form is for chunks at the edge of an array, which libraries pad with a fill value. That value is usually not
 one of the recording's quantized values, and coding it among the samples would take more bytes than the metadata.
 """
 
@@ -22,6 +24,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..io.axes import is_transposed
 from ..io.layout import SampleType
 
 UINT16_OFFSET = 1 << 15
@@ -30,7 +33,8 @@ UINT16_OFFSET = 1 << 15
 _SPAN = 1 << 16
 _MIN_PADDED_FRAMES = 64  # fewer equal frames may be part of the recording, and are not worth metadata
 _DTYPE = re.compile(r"[<>][iu][248]|[<>]f[48]|\|[iu]1")
-_KEYS = {"dtype", "order", "offset"}, {"dtype", "order", "offset", "shape", "fill"}
+_KEYS = {"dtype", "order", "offset"}
+_PADDED = {"shape", "fill"}
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,21 @@ class ArrayMetadata:
 
     dtype: np.dtype
     order: str
-    """Memory order: "C", frame after frame, or "F", channel after channel."""
+    """Memory order of the array: "C" or "F"."""
     offset: int
     """The array's values minus the samples."""
+    transposed: bool = False
+    """Whether the array is of shape (channels, time)."""
     shape: tuple[int, ...] = ()
-    """Shape of the array; () is that of the samples."""
+    """Shape of the array; () is that of the samples, or of their transpose."""
     fill: int = 0
     """Value of the elements beyond the samples; of floats, their bits as an unsigned integer."""
 
     def pack(self) -> bytes:
         """Return the metadata as JSON."""
         fields = asdict(self) | {"dtype": self.dtype.str}
+        if not self.transposed:
+            del fields["transposed"]
         if not self.shape:
             del fields["shape"], fields["fill"]
         return json.dumps(fields).encode()
@@ -59,10 +67,12 @@ class ArrayMetadata:
         """Parse what `pack` returned. Raises ValueError if it is malformed."""
         try:
             fields = json.loads(packed)
-            if not isinstance(fields, dict) or fields.keys() not in _KEYS:
+            if not isinstance(fields, dict) or fields.keys() - {"transposed"} not in (_KEYS, _KEYS | _PADDED):
                 raise ValueError("it has other keys")
             if not _DTYPE.fullmatch(fields["dtype"]) or fields["order"] not in ("C", "F"):
                 raise ValueError(f"it has the dtype {fields['dtype']!r} and order {fields['order']!r}")
+            if fields.get("transposed", True) is not True:
+                raise ValueError(f"it has {fields['transposed']!r} for transposed")
             metadata = cls(**fields | {"dtype": np.dtype(fields["dtype"]), "shape": tuple(fields.get("shape", ()))})
         except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"malformed array metadata: {error}") from error
@@ -90,6 +100,9 @@ class ArrayMetadata:
         is_whole = samples.dtype == self.dtype.newbyteorder("<") and not self.offset
         if not is_whole and (samples.dtype not in (np.int16, np.uint8) or self.dtype.kind == "f"):
             raise ValueError(f"samples are int16 or uint8, not {samples.dtype}")
+        if self.transposed and samples.ndim < 2:
+            raise ValueError(f"an array of channels does not hold samples of shape {samples.shape}")
+        samples = samples.T if self.transposed else samples
         shape = self.shape or samples.shape
         if len(shape) != samples.ndim or any(n < m for n, m in zip(shape, samples.shape, strict=True)):
             raise ValueError(f"an array of shape {shape} does not hold samples of shape {samples.shape}")
@@ -124,6 +137,9 @@ def to_samples(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | N
     """
     if array.ndim not in (1, 2) or not array.size or not _DTYPE.fullmatch(array.dtype.str):
         return None
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    transposed, shape = is_transposed(array.shape, array.__getitem__), array.shape
+    array = array.T if transposed else array
     corner = _without_padding(array)
     offset = None if array.dtype.kind == "f" else _offset(corner)
     if offset is None:
@@ -135,13 +151,12 @@ def to_samples(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | N
     else:
         is_uint8 = array.dtype.itemsize == 1 and array.dtype.kind == "u"
         samples = corner if is_uint8 else corner.astype(np.int16, copy=False)
-    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     metadata = None
     if corner.shape != array.shape:
         fill = int(array[-1:].view(_bits_dtype(array.dtype)).flat[-1])
-        metadata = ArrayMetadata(array.dtype, order, offset, array.shape, fill)
-    elif samples.dtype != array.dtype or order == "F":
-        metadata = ArrayMetadata(array.dtype, order, offset)
+        metadata = ArrayMetadata(array.dtype, order, offset, transposed, shape, fill)
+    elif samples.dtype != array.dtype or order == "F" or transposed:
+        metadata = ArrayMetadata(array.dtype, order, offset, transposed)
     return np.ascontiguousarray(samples), metadata
 
 

@@ -5,8 +5,9 @@ A chunk is an archive with these files:
     chunk.npy    the array, or the samples that the predictor takes instead
     chunk.json   how to rebuild the array from the samples (see `array_metadata`), if they are not the array
 
-Arrays of shape (time,) or (time, channel) are predicted if they hold integers, or floats that are integers times a gain
-(see `core.scaling`). All other arrays are kept: their bytes are deflated.
+Arrays of shape (time,), (time, channel) or (channel, time) are predicted if they hold integers, or floats that are
+integers times a gain (see `core.scaling`); `io.axes` finds out which axis is time. All other arrays are kept: their
+bytes are deflated.
 
 The core decodes chunks (`core/c/chunk.c`), as other languages do. A chunk of a model that it does not have, or whose
 fields have names beyond Latin-1, is read as the archive that it is.
@@ -68,7 +69,7 @@ def encode_chunk(
     Parameters
     ----------
     array : ndarray
-        Samples of shape (time,) or (time, channel); other arrays compress less.
+        Samples of shape (time,), (time, channel) or (channel, time); other arrays compress less.
     coder, predictor, peers, preset : optional
         As in `Encoding`, but the coder is not the preset's.
 

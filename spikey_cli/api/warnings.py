@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..codec.scan import ScannedSource
 from ..errors import SpikeyWarning
 from ..io.formats import FORMATS, HDF5_SUFFIXES, format_name, resembled_format, suffix
-from ..io.npy import looks_transposed
+from ..io.npy import is_row_by_row
 from ..io.source import FileSource
 
 _HDF5_WARNING = (
@@ -18,9 +18,9 @@ _UNSCALED_WARNING = (
     "stored byte for byte with little gain: its samples are floats that are not integers times a gain, or too few to "
     "store the gains of their channels; compress the samples as they were acquired"
 )
-_TRANSPOSED_WARNING = (
-    "its rows seem to be channels, and are coded one after another as one channel; save an array of shape (frames, "
-    "channels) to have its channels"
+_ROWS_WARNING = (
+    "its samples seem to be stored channel by channel, too many to be coded as channels: they are coded as one; save "
+    "an array of shape (frames, channels) in C order to have its channels"
 )
 
 
@@ -39,9 +39,9 @@ def warn_about(sources: Sequence[ScannedSource]) -> list[SpikeyWarning]:
     hdf5 = [source for source in verbatim if source.size and suffix(source.name) in HDF5_SUFFIXES]
     if hdf5:
         warnings.append(_warning(hdf5, _HDF5_WARNING, "dataset"))
-    transposed = [source for source in sources if source.layout and looks_transposed(source.layout)]
-    if transposed:
-        warnings.append(_warning(transposed, _TRANSPOSED_WARNING, None))
+    row_by_row = [source for source in sources if source.layout and is_row_by_row(source.layout)]
+    if row_by_row:
+        warnings.append(_warning(row_by_row, _ROWS_WARNING, None))
     odd = [(s, s.layout) for s in sources if s.layout and format_name(s.layout.header) == "raw" and s.layout.trailer]
     if odd:
         layout = odd[0][1]

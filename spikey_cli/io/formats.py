@@ -84,8 +84,7 @@ def _parse_npy(file: BinaryIO, size: int, source: Source) -> Layout | RecordLayo
     is_verbatim = isinstance(source, ArraySource) and source.is_verbatim
     if (is_verbatim or isinstance(source, FileSource)) and (times := npy.parse_times(file, size)):
         return times
-    layout = None if is_verbatim else npy.parse(file, size, source.sample_rate)
-    return layout if layout is None or isinstance(source, ArraySource) else npy.transposed(file, layout)
+    return None if is_verbatim else npy.parse(file, size, source.sample_rate, is_array=isinstance(source, ArraySource))
 
 
 HDF5_SUFFIXES = (".nwb", ".h5", ".hdf5")
@@ -116,7 +115,7 @@ FORMATS = (
         (npy.MAGIC,),
         _parse_npy,
         "stored byte for byte with little gain; 16-bit samples are predicted if they are of shape (frames, channels), "
-        "little endian, in C order and complete",
+        "or (channels, frames), little endian and complete",
         takes_rate=True,
         looks_like=npy.holds_16_bit_integers,
     ),

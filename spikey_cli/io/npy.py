@@ -3,27 +3,31 @@
     header   93 "NUMPY" major minor length, then a Python dictionary with dtype, order and shape
     data     frame 0, frame 1, ...
 
-`parse` accepts little-endian arrays of a `SampleType`, of shape (frames,) or (frames, channels), in C order; other
-arrays are stored verbatim. The file does not state a sampling rate. Times and sample numbers, one-dimensional arrays of
+`parse` accepts little-endian arrays of a `SampleType`, of one or two dimensions; other arrays are stored verbatim. An
+array of shape (channels, frames) in C order, or (frames, channels) in Fortran order, is one record, whose samples stand
+channel by channel. If it is too large for a record, it is one channel, which is one row after another.
+
+The file does not state a sampling rate. Times and sample numbers, one-dimensional arrays of
 int64 or float64 that count up, have no samples to predict: `parse_times` finds their numbers.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from tokenize import TokenError
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
 
-from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType, samples_from_bytes
-from .records import FLOAT64, Field, RecordLayout
+from .axes import is_transposed
+from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType
+from .records import FLOAT64, MAX_RECORD_BYTES, Field, Group, RecordLayout
 
 MAGIC = b"\x93NUMPY"
 
-_ROWS_COMPARED = 64
+_MAX_RECORD_SAMPLES = 1 << 22
+"""Most samples of a record; readers accept as many in a block by default."""
 
 FAULTS = (
     ValueError,
@@ -74,7 +78,7 @@ def header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     return buffer.getvalue()
 
 
-def parse(file: BinaryIO, size: int, sample_rate: int = 0) -> Layout | None:
+def parse(file: BinaryIO, size: int, sample_rate: int = 0, *, is_array: bool = False) -> Layout | RecordLayout | None:
     """Find the samples of an .npy file.
 
     Parameters
@@ -85,10 +89,12 @@ def parse(file: BinaryIO, size: int, sample_rate: int = 0) -> Layout | None:
         Its size in bytes.
     sample_rate : int, optional
         Frames per second, for the layout; 0 if unknown.
+    is_array : bool, optional
+        Whether the first axis is known to be time: the file is one of an array that a caller passed as frames.
 
     Returns
     -------
-    Layout or None
+    Layout, RecordLayout or None
         None if it is not an .npy file, or the predictor does not accept its array.
 
     Raises
@@ -99,15 +105,30 @@ def parse(file: BinaryIO, size: int, sample_rate: int = 0) -> Layout | None:
     file.seek(0)
     start = file.read(min(size, MAX_HEADER_BYTES))
     fields = parse_header(start)
-    if fields is None or fields.is_fortran or not is_predictable(fields.shape, fields.dtype):
+    if fields is None or fields.dtype not in _TYPES or len(fields.shape) not in (1, 2):
         return None
-    n_frames, channels = fields.shape[0], fields.shape[1] if len(fields.shape) == 2 else 1
-    end = fields.length + n_frames * channels * fields.dtype.itemsize
-    if end > size or size - end > MAX_TRAILER_BYTES:
+    shape = fields.shape[::-1] if fields.is_fortran else fields.shape
+    rows, columns = shape[0], shape[1] if len(shape) == 2 else 1
+    end = fields.length + rows * columns * fields.dtype.itemsize
+    if not 0 <= size - end <= MAX_TRAILER_BYTES or not columns:
         return None
     file.seek(end)
-    trailer = file.read(size - end)
-    return Layout(start[: fields.length], trailer, sample_rate, channels, _TYPES[fields.dtype], n_frames)
+    ends, sample_type = (start[: fields.length], file.read(size - end)), _TYPES[fields.dtype]
+    if not is_array and is_transposed(shape, lambda part: _part(file, fields, columns, *part)):
+        if end - fields.length <= MAX_RECORD_BYTES and rows * columns <= _MAX_RECORD_SAMPLES:
+            group, field = Group(sample_type, sample_rate, columns), Field(rows, 0, by_channel=True)
+            return RecordLayout(*ends, 1, (group,), (field,))
+        rows, columns = rows * columns, 1
+    return Layout(*ends, sample_rate, columns, sample_type, rows) if columns <= MAX_CHANNELS else None
+
+
+def _part(file: BinaryIO, fields: NpyHeader, row_length: int, rows: slice, columns: slice) -> np.ndarray:
+    """Read some samples of an array in C order."""
+    part = []
+    for row in range(rows.start, rows.stop):
+        file.seek(fields.length + (row * row_length + columns.start) * fields.dtype.itemsize)
+        part.append(file.read((columns.stop - columns.start) * fields.dtype.itemsize))
+    return np.frombuffer(b"".join(part), fields.dtype).reshape(rows.stop - rows.start, -1)
 
 
 def parse_times(file: BinaryIO, size: int) -> RecordLayout | None:
@@ -131,31 +152,10 @@ def parse_times(file: BinaryIO, size: int) -> RecordLayout | None:
     return RecordLayout(header, file.read(size - end), n, (), (Field(1, kept_type=_TIMES[fields.dtype]),))
 
 
-def looks_transposed(layout: Layout) -> bool:
-    """Return whether the samples of an array of shape (channels, frames) were laid out one row after another."""
+def is_row_by_row(layout: Layout) -> bool:
+    """Return whether the rows of an array are coded one after another, as one channel."""
     fields = parse_header(layout.header)
-    return fields is not None and len(fields.shape) == 2 and (layout.n_frames, layout.channels) != fields.shape
-
-
-def transposed(file: BinaryIO, layout: Layout) -> Layout:
-    """Return the layout of an array whose rows seem to be channels: one channel, which is one row after another.
-
-    There are more columns than rows, and samples resemble the next ones of their row more than those of their column.
-    """
-    if layout.n_frames >= layout.channels:
-        return layout
-    file.seek(layout.data_offset)
-    rows = min(layout.n_frames, _ROWS_COMPARED)
-    data = file.read(rows * layout.frame_bytes)
-    if rows == 0 or len(data) < rows * layout.frame_bytes:
-        return layout
-    samples = samples_from_bytes(data, layout.channels, layout.sample_type).astype(np.float64)
-    if rows > 1:
-        with np.errstate(invalid="ignore", over="ignore"):
-            along_rows, along_columns = (np.abs(np.diff(samples, axis=axis)) for axis in (1, 0))
-        if not np.mean(along_rows) < np.mean(along_columns) / 2:
-            return layout
-    return replace(layout, channels=1, n_frames=layout.n_frames * layout.channels)
+    return fields is not None and len(fields.shape) == 2 and layout.channels == 1 and 1 not in fields.shape
 
 
 def parse_header(start: bytes) -> NpyHeader | None:

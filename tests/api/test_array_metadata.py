@@ -76,6 +76,22 @@ def test_padding_is_not_coded(dtype: str, order: str, frames: int, channels: int
     assert_rebuilt(array, samples, metadata)
 
 
+@pytest.mark.parametrize("dtype", [*DTYPES, *FLOATS])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("padding", [(0, 0), (3, 0), (0, 100), (2, 500)])
+def test_time_may_be_the_second_axis(dtype: str, order: str, padding: tuple[int, int], random) -> None:
+    rows = random.integers(1, 90, (5, 400)).astype(dtype)
+    array = np.asarray(np.pad(rows, [(0, n) for n in padding]), order=order)
+    samples, metadata = to_samples(array)
+    assert samples.shape == (400, 5)
+    assert_rebuilt(array, samples, metadata)
+
+
+def test_samples_of_one_dimension_have_no_transpose() -> None:
+    with pytest.raises(ValueError, match="does not hold"):
+        ArrayMetadata(np.dtype("<i2"), "C", 0, transposed=True).rebuild(np.zeros(4, "<i2"))
+
+
 def test_few_equal_frames_are_coded(random: np.random.Generator) -> None:
     array = random.integers(1, 9, (300, 2)).astype("i2")
     array[-63:] = 0
@@ -85,7 +101,7 @@ def test_few_equal_frames_are_coded(random: np.random.Generator) -> None:
     array[-64:] = 0
     samples, metadata = to_samples(array)
     assert samples.shape == (236, 2)
-    assert metadata == ArrayMetadata(array.dtype, "C", 0, (300, 2), 0)
+    assert metadata == ArrayMetadata(array.dtype, "C", 0, shape=(300, 2), fill=0)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +134,10 @@ def test_other_arrays_have_no_samples(array: np.ndarray) -> None:
         {"shape": "42"},
         {"shape": 8},
         {"shape": None},
+        {"transposed": False},
+        {"transposed": 1},
+        {"transposed": None},
+        {"transposed": True, "shape": [1, 5]},
         {"more": 1},
     ],
     ids=json.dumps,

@@ -216,6 +216,23 @@ def test_padding_costs_little(random: np.random.Generator) -> None:
         assert len(data) < len(encode_chunk(array)) + 400
 
 
+@pytest.mark.parametrize("dtype", ["<i2", ">i4", "<f4"])
+@pytest.mark.parametrize("shape", [(2000, 4), (2000, 1)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_either_axis_may_be_time(dtype: str, shape: tuple[int, int], order: str, random: np.random.Generator) -> None:
+    array = np.asarray(n1_samples(neural(random, *shape)).astype(dtype), order="F" if order == "F" else "C")
+    data = encode_chunk(array.T)
+    assert_same(array.T, decode_chunk(data))
+    assert len(data) < len(encode_chunk(array)) + 200  # of metadata
+
+
+def test_an_axis_may_be_longer_than_there_may_be_channels() -> None:
+    array = np.tile(np.arange(100, dtype="<i2"), (3, 700))
+    data = encode_chunk(array)
+    assert_same(array, decode_chunk(data))
+    assert len(data) < array.nbytes // 20
+
+
 def array_by_the_page(data: bytes) -> np.ndarray:
     """Decode a chunk by docs/zarr.md and docs/format.md alone."""
     files = second_decoder.decode(data, [path.read_bytes() for path in ROOT.glob("models/*.onnx")])
@@ -224,6 +241,7 @@ def array_by_the_page(data: bytes) -> np.ndarray:
     if "chunk.json" not in files:
         return samples
     metadata = json.loads(files["chunk.json"])
+    samples = samples.T if metadata.get("transposed") else samples
     array = np.empty(metadata.get("shape", samples.shape), metadata["dtype"], metadata["order"])
     bits = np.iinfo(array.dtype)
     for place in np.ndindex(array.shape):

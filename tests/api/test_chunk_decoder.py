@@ -195,6 +195,7 @@ def test_samples_of_another_type_than_the_array_are_refused(descr: str) -> None:
         FLOATS.replace(b"<f8", b"<f\xb5"),
         FLOATS.replace(b'"C"', b'"A"'),
         FLOATS[:-1] + b', "shape": [9]}',
+        FLOATS[:-1] + b', "transposed": true}',
         b"{}",
     ],
 )
@@ -202,6 +203,39 @@ def test_malformed_metadata_are_refused(json: bytes) -> None:
     npy = _npy(_header("'<f8'", "(4,)"), bytes(32))
     assert np.array_equal(decode_chunk(_of_files(npy, FLOATS)), np.zeros(4))
     assert _core.describe_chunk(_of_files(npy, json), *BOUNDS)[0] == -11
+
+
+@pytest.mark.parametrize(
+    ("json", "shape"),
+    [
+        (b', "transposed": true}', (4, 3)),
+        (b', "transposed": true, "shape": [5, 9], "fill": 1}', (5, 9)),
+        (b', "transposed": true, "shape": [3, 9], "fill": 1}', None),
+        (b', "transposed": false}', None),
+        (b', "transposed": 1}', None),
+        (b', "transposed": true, "shape": [12], "fill": 1}', None),
+    ],
+)
+def test_metadata_of_a_transpose(json: bytes, shape: tuple[int, ...] | None) -> None:
+    samples = np.arange(12.0).reshape(3, 4)
+    data = _of_files(_npy(_header("'<f8'", "(3, 4)"), samples.tobytes()), FLOATS[:-1] + json)
+    if shape is None:
+        assert _core.describe_chunk(data, *BOUNDS)[0] == -11
+        with pytest.raises(ArchiveError, match="malformed"):
+            chunk._decode_archive(data, MAX_CHUNK_BYTES, CHUNK_LIMITS)
+        return
+    for back in (decode_chunk(data), chunk._decode_archive(data, MAX_CHUNK_BYTES, CHUNK_LIMITS)):
+        assert back.shape == shape
+        assert np.array_equal(back[:4, :3], samples.T)
+
+
+def test_an_empty_transpose_takes_no_time() -> None:
+    """Its shape may state any number of frames of no channel."""
+    json = FLOATS[:-1] + b', "transposed": true, "shape": [0, %d], "fill": 1}' % (1 << 62)
+    data = _of_files(_npy(_header("'<f8'", "(0, 0)")), json)
+    error, _, _, _, shape, size = _core.describe_chunk(data, *BOUNDS)
+    assert (error, shape, size) == (0, (0, 1 << 62), 0)
+    assert _core.decode_chunk(data, *BOUNDS, np.empty(0, np.uint8))[0] == 0
 
 
 @pytest.mark.parametrize("shape", ["(4)", "4", "(4,", "(,)", "(2 2)", "(2, -2)", "(04,)", "(2, 2.0)"])

@@ -11,6 +11,7 @@ from support.recordings import wav_bytes
 
 import spikey_cli
 from spikey_cli.container.parts import Method
+from spikey_cli.io import npy
 
 OVERHEAD = 512
 
@@ -28,19 +29,30 @@ def walk(random, n: int) -> np.ndarray:
     return np.cumsum(random.normal(0, 5, n)).round().astype(np.int16)
 
 
-@pytest.mark.parametrize("shape", [(1, 60_000), (2, 30_000), (5, 12_000)])
-def test_arrays_of_channels_in_rows_are_coded_along_their_rows(tmp_path, random, shape):
-    rows = np.stack([walk(random, shape[1]) for _ in range(shape[0])])
+@pytest.mark.parametrize("shape", [(1, 60_000), (2, 30_000), (20, 500)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_of_channels_in_rows_have_these_channels(tmp_path, random, shape, order):
+    rows = np.asarray(np.stack([walk(random, shape[1]) for _ in range(shape[0])]), order=order)
     np.save(tmp_path / "rows.npy", rows)
     assert growth(tmp_path / "rows.npy") < -rows.nbytes // 2
     result = spikey_cli.compress([tmp_path / "rows.npy"], tmp_path / "a.spk")
+    assert not result.warnings
+    with spikey_cli.open(tmp_path / "a.spk") as recording:
+        np.testing.assert_array_equal(recording[:], rows.T)
+
+
+def test_large_arrays_of_channels_in_rows_are_coded_along_their_rows(tmp_path, random, monkeypatch):
+    monkeypatch.setattr(npy, "_MAX_RECORD_SAMPLES", 60_000 - 1)
+    rows = np.stack([walk(random, 30_000) for _ in range(2)])
+    np.save(tmp_path / "rows.npy", rows)
+    result = spikey_cli.compress([tmp_path / "rows.npy"], tmp_path / "a.spk")
     (warning,) = result.warnings
-    assert "rows.npy: its rows seem to be channels" in str(warning)
+    assert "rows.npy: its samples seem to be stored channel by channel" in str(warning)
     with spikey_cli.open(tmp_path / "a.spk") as recording:
         np.testing.assert_array_equal(recording[:, 0], rows.reshape(-1))
 
 
-@pytest.mark.parametrize("shape", [(100, 384), (60_000, 2), (3, 500)])
+@pytest.mark.parametrize("shape", [(100, 384), (60_000, 2), (1, 30)])
 def test_arrays_of_channels_in_columns_keep_their_channels(tmp_path, random, shape):
     np.save(tmp_path / "a.npy", np.stack([walk(random, shape[0]) for _ in range(shape[1])], axis=1))
     assert growth(tmp_path / "a.npy") <= OVERHEAD

@@ -83,7 +83,16 @@ def _chunks() -> list[bytes]:
     filled = np.zeros((100, 3), np.int16)
     filled[:40, :2] = n1
     unsigned = random.integers(31000, 33000, (30, 2)).astype("<u2")
-    arrays = (n1, filled, unsigned, np.asfortranarray(unsigned), random.integers(-9, 9, 50), random.normal(size=20))
+    arrays = (
+        n1,
+        filled,
+        n1.T,
+        filled.T,
+        unsigned,
+        np.asfortranarray(unsigned),
+        random.integers(-9, 9, 50),
+        random.normal(size=20),
+    )
     seeds = []
     for array in arrays:
         samples, metadata = to_samples(array) or (array, None)

@@ -280,6 +280,7 @@ def arrays() -> dict[str, np.ndarray]:
     return {
         "samples": np.ascontiguousarray(n1_samples(codes)),
         "filled": filled,
+        "rows": np.pad(codes.T, ((0, 1), (0, 200))).astype("<u2"),
         "signed_bytes": (codes[:, 0] % 200 - 100).astype("i1"),
         "floats": np.asfortranarray(random.normal(size=(5, 4, 3)).astype("<f4")),
     }

@@ -129,13 +129,13 @@ def test_part_of_a_shard_can_be_overwritten(tmp_path, random) -> None:
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "a", mode="r")[...], array)
 
 
-def test_recordings_of_channel_by_time_can_be_transposed(tmp_path, random) -> None:
+def test_recordings_of_channel_by_time_need_no_transpose(tmp_path, random) -> None:
     array = recorded(random, 4000, 4).T
     plain = store(tmp_path / "a", array, (4, 4000), **SPIKEY)
     transposed = store(tmp_path / "b", array, (4, 4000), filters=[TransposeCodec(order=(1, 0))], **SPIKEY)
     np.testing.assert_array_equal(plain[...], array)
     np.testing.assert_array_equal(transposed[...], array)
-    assert transposed.nbytes_stored() < 0.8 * plain.nbytes_stored(), "chunks were not transposed"
+    assert plain.nbytes_stored() < 1.05 * transposed.nbytes_stored(), "time was not found"
 
 
 def test_another_codec_after_spikey(tmp_path, random) -> None:

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 import spikey_cli
-from spikey_cli.io.npy import header, holds_16_bit_integers, is_predictable, parse, parse_header, parse_times
+from spikey_cli.io import npy
+from spikey_cli.io.npy import (
+    header,
+    holds_16_bit_integers,
+    is_predictable,
+    is_row_by_row,
+    parse,
+    parse_header,
+    parse_times,
+)
 
 
 def saved(array: np.ndarray) -> bytes:
@@ -47,7 +56,6 @@ def test_arrays_of_samples_are_parsed(dtype, shape):
     [
         np.zeros((10, 3), np.float16),
         np.zeros((10, 3), ">i2"),
-        np.asfortranarray(np.zeros((10, 3), np.int16)),
         np.zeros((10, 3, 2), np.int16),
         np.zeros((10, 0), np.int16),
         np.zeros((), np.int16),
@@ -57,6 +65,46 @@ def test_other_arrays_are_stored_verbatim(tmp_path, array):
     data = saved(array)
     assert parsed(data) is None
     assert restored(data, tmp_path / "in") == ("verbatim", data)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u1", "i4", "f4", "f8"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_channels_in_rows_are_one_record(tmp_path, random, dtype, rows):
+    array = np.cumsum(random.integers(-3, 4, (rows, 2000)), axis=1).clip(0, 255).astype(dtype)
+    records = parsed(saved(array))
+    assert (records.n_records, records.n_channels, records.groups[0].samples) == (1, (rows,), 2000)
+    assert records.file_bytes == len(saved(array))
+    frames = records.split(array.tobytes(), 0, 1)[1]
+    np.testing.assert_array_equal(np.frombuffer(frames, array.dtype).reshape(2000, rows), array.T)
+    assert restored(saved(array), tmp_path / "in") == ("npy", saved(array))
+    assert restored(saved(array)[:-1], tmp_path / "truncated") == ("verbatim", saved(array)[:-1])
+    assert restored(saved(array) + b"more", tmp_path / "extended") == ("npy", saved(array) + b"more")
+
+
+def test_rows_and_columns_are_those_of_the_bytes():
+    """In Fortran order channels follow one another."""
+    assert parsed(saved(np.zeros((2000, 3), np.int16, order="F"))).n_channels == (3,)
+    layout = parsed(saved(np.zeros((3, 2000), np.int16, order="F")))
+    assert (layout.n_frames, layout.channels) == (2000, 3)
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 3000), "<i4"), np.zeros((2, 3000), "u1")])
+def test_rows_beyond_a_record_are_one_channel(monkeypatch, array):
+    monkeypatch.setattr(npy, "_MAX_RECORD_SAMPLES", 6000)
+    monkeypatch.setattr(npy, "MAX_RECORD_BYTES", 24_000)
+    assert parsed(saved(array)).n_channels == (2,)
+    limit, less = ("MAX_RECORD_BYTES", 23_999) if array.itemsize == 4 else ("_MAX_RECORD_SAMPLES", 5999)
+    monkeypatch.setattr(npy, limit, less)
+    layout = parsed(saved(array))
+    assert (layout.n_frames, layout.channels) == (6000, 1)
+    assert is_row_by_row(layout)
+
+
+def test_an_array_passed_as_frames_keeps_them():
+    data = saved(np.zeros((2, 3000), "<i2"))
+    layout = parse(io.BytesIO(data), len(data), is_array=True)
+    assert (layout.n_frames, layout.channels) == (2, 3000)
+    assert not is_row_by_row(layout)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7, 127, 128, 129, 1000])

@@ -1,10 +1,14 @@
 /* Arrays: the samples that are coded of one, and how to rebuild it from them (chunk.npy and chunk.json). */
 
+#include <math.h>
 #include <stdio.h>
 
 #include "encoder.h"
 
 enum { HALF = 1 << 15, PADDED_FRAMES = 64, MOST_CHANNELS = 65535, TILE_CHANNELS = 16 };
+
+/* which axis is time, as in spikey_cli/io/axes.py */
+enum { LONGER = 32, ROWS_COMPARED = 64, COLUMNS_COMPARED = 1024 };
 
 static const int64_t FAR = (int64_t)1 << 62;
 
@@ -22,7 +26,7 @@ static int check(const spikey_array *array, const char **reason) {
         !memchr("<>|", type[0], 3) || (type[0] == '|') != (size == 1))
         return refuse(reason, SPIKEY_UNSUPPORTED, "the array holds other values than integers of 1, 2, 4 or 8 bytes");
     if (array->n_dimensions < 1 || array->n_dimensions > 2)
-        return refuse(reason, SPIKEY_UNSUPPORTED, "the array has other dimensions than time, or time and channel");
+        return refuse(reason, SPIKEY_UNSUPPORTED, "the array has other dimensions than time, or time and channels");
     int64_t bytes = size;
     for (int i = 0; i < array->n_dimensions; i++) {
         if (array->shape[i] < 0 || array->bytes < 0) return refuse(reason, SPIKEY_BAD_ARGUMENT, "the array has a negative shape");
@@ -30,15 +34,21 @@ static int check(const spikey_array *array, const char **reason) {
             return refuse(reason, SPIKEY_TOO_LARGE, "the array has 2**31 bytes or more");
         bytes *= array->shape[i];
     }
-    if (array->n_dimensions == 2 && (array->shape[1] < 1 || array->shape[1] > MOST_CHANNELS))
+    if (array->n_dimensions == 2 && (array->shape[1] < 1 || (array->shape[1] > MOST_CHANNELS && !array->shape[0])))
         return refuse(reason, SPIKEY_UNSUPPORTED, "the array has no channel, or more than 65,535");
     if (bytes != array->bytes) return refuse(reason, SPIKEY_BAD_ARGUMENT, "the array's bytes are not those of its type and shape");
     return SPIKEY_OK;
 }
 
+/* Whether rows are so long that they are channels, whatever they hold. */
+static int has_long_rows(int64_t rows, int64_t columns) {
+    return rows && columns > rows && (columns > MOST_CHANNELS || columns >= LONGER * rows);
+}
+
 int64_t spikey_bound_of(const spikey_array *array, const char **reason) {
     if (check(array, reason)) return 0;
-    const int64_t channels = array->n_dimensions > 1 ? array->shape[1] : 1;
+    const int64_t rows = array->shape[0], columns = array->n_dimensions > 1 ? array->shape[1] : 1;
+    const int64_t channels = has_long_rows(rows, columns) ? rows : columns;
     /* a part takes no more than its frames, whose samples have two bytes or those of an item; a block has about as many as
      * 2**18 frames of one channel; tables have some bytes for each channel, and may have a part of the samples' bytes */
     const int64_t samples = array->type[2] == '1' && array->type[1] == 'i' ? 2 * array->bytes : array->bytes;
@@ -56,6 +66,11 @@ static inline uint64_t item_at(const spikey_source *source, int64_t row, int64_t
     for (int i = 0; i < size; i++) item |= (uint64_t)at[source->is_big ? size - 1 - i : i] << 8 * i;
     if (source->is_signed && size < 8 && item >> (8 * size - 1)) item -= (uint64_t)1 << 8 * size;
     return item;
+}
+
+static inline double value_at(const spikey_source *source, int64_t row, int64_t column) {
+    const uint64_t item = item_at(source, row, column);
+    return source->is_signed ? (double)(int64_t)item : (double)item;
 }
 
 static inline int is_below(const spikey_source *source, uint64_t a, uint64_t b) {
@@ -102,6 +117,30 @@ void spikey_read_frames(const spikey_source *source, int64_t first, int64_t n, u
     for (int64_t i = 0; i < n; i++)
         for (int64_t k = 0; k < source->channels; k++, bytes += size)
             put_little(bytes, item_at(source, first + i, k) - (is_narrow ? source->base : 0), size);
+}
+
+/* ---- which axis is time ---- */
+
+/* Whether the shape is likelier (channels, time) than (time, channels). */
+static int is_transposed(const spikey_source *source) {
+    const int64_t rows = source->rows, columns = source->columns;
+    if (has_long_rows(rows, columns)) return 1;
+    if (!rows || columns <= rows) return 0;
+    const int64_t n = least(rows, ROWS_COMPARED), m = least(columns, COLUMNS_COMPARED), row = (rows - n) / 2, column = (columns - m) / 2;
+    double along_rows = 0, along_columns = 0;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < m; k++) {
+            const double item = value_at(source, row + i, column + k);
+            if (k) along_rows += fabs(item - value_at(source, row + i, column + k - 1));
+            if (i) along_columns += fabs(item - value_at(source, row + i - 1, column + k));
+        }
+    /* means, as parts of the lengths of their axes */
+    return along_rows * (double)(rows * (n - 1) * m) < along_columns * (double)(columns * n * (m - 1));
+}
+
+static void exchange(int64_t *a, int64_t *b) {
+    const int64_t first = *a;
+    *a = *b, *b = first;
 }
 
 /* ---- padding, and which integers are coded ---- */
@@ -204,9 +243,10 @@ static void write_json(spikey_source *source, const spikey_array *array, int is_
     const int is_padded = source->frames < source->rows || source->channels < source->columns;
     int n = snprintf(text, sizeof text, "{\"dtype\": \"%s\", \"order\": \"%c\", \"offset\": ", array->type, is_fortran ? 'F' : 'C');
     n += write_integer(text + n, sizeof text - (size_t)n, source, source->type <= 2 ? source->base : 0);
+    if (source->is_transposed) n += snprintf(text + n, sizeof text - (size_t)n, ", \"transposed\": true");
     if (is_padded) {
-        n += snprintf(text + n, sizeof text - (size_t)n, ", \"shape\": [%lld", (long long)source->rows);
-        if (array->n_dimensions > 1) n += snprintf(text + n, sizeof text - (size_t)n, ", %lld", (long long)source->columns);
+        n += snprintf(text + n, sizeof text - (size_t)n, ", \"shape\": [%lld", (long long)array->shape[0]);
+        if (array->n_dimensions > 1) n += snprintf(text + n, sizeof text - (size_t)n, ", %lld", (long long)array->shape[1]);
         n += snprintf(text + n, sizeof text - (size_t)n, "], \"fill\": ");
         n += write_integer(text + n, sizeof text - (size_t)n, source, item_at(source, source->rows - 1, source->columns - 1));
     }
@@ -228,6 +268,11 @@ int spikey_open_source(const void *memory, const spikey_array *array, spikey_sou
     source->size = size;
     source->is_signed = array->type[1] == 'i';
     source->is_big = array->type[0] == '>';
+    source->is_transposed = is_transposed(source);
+    if (source->is_transposed) {
+        exchange(&source->rows, &source->columns), exchange(&source->row_bytes, &source->column_bytes);
+        source->frames = source->rows, source->channels = source->columns;
+    }
     if (source->rows) find_padding(source, is_flat);
     if (source->rows && !find_integers(source))
         return refuse(reason, SPIKEY_UNSUPPORTED, "the array's integers span more than 24 bits of equal steps");
@@ -236,9 +281,9 @@ int spikey_open_source(const void *memory, const spikey_array *array, spikey_sou
     const int is_same = source->sample_bytes == size && source->type != 7 && !source->is_big &&
                         (source->type > 2 || source->is_signed == (source->type == 2));
     source->step = source->step ? source->step : 1;
-    source->is_body = is_same && !is_fortran && source->channels == source->columns;
+    source->is_body = is_same && source->row_bytes == source->channels * size && (source->columns == 1 || source->column_bytes == size);
     write_npy(source, is_flat);
-    if (is_padded || !is_same || is_fortran) write_json(source, array, is_fortran);
+    if (is_padded || !is_same || is_fortran || source->is_transposed) write_json(source, array, is_fortran);
     return source->npy.failed || source->json.failed ? SPIKEY_NO_MEMORY : SPIKEY_OK;
 }
 

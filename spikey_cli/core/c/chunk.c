@@ -14,7 +14,7 @@ typedef struct {
     const char *type, *order;
     int type_length, order_length;
     uint64_t offset, fill; /* modulo 2**64 */
-    int has_offset, has_fill, n_dimensions; /* of the shape; -1 if there is none */
+    int has_offset, has_fill, is_transposed, n_dimensions; /* of the shape; -1 if there is none */
     int is_negative[2];
     int64_t shape[2];
 } metadata;
@@ -193,6 +193,7 @@ static int read_json(spikey_chunk *chunk, const uint8_t *json, int64_t n, metada
         else if (KEY("order")) seen = of->order != 0, fits = (of->order_length = take_string(&in, '"', &of->order)) == 1;
         else if (KEY("offset")) seen = of->has_offset++, fits = take_integer(&in, &of->offset, &of->is_negative[0]);
         else if (KEY("fill")) seen = of->has_fill++, fits = take_integer(&in, &of->fill, &of->is_negative[1]);
+        else if (KEY("transposed")) seen = of->is_transposed++, fits = take_word(&in, "true");
         else if (KEY("shape")) {
             seen = of->n_dimensions >= 0, fits = take_word(&in, "[");
             for (of->n_dimensions = 0; fits && of->n_dimensions < 2;) {
@@ -229,8 +230,8 @@ static int merge(spikey_chunk *chunk, const metadata *of, const spikey_array *sa
                    samples->type[0] != '>';
     int is_narrow = kind != 'f' && (!strcmp(samples->type, "<i2") || !strcmp(samples->type, "|u1"));
     if (of->type_length != 3 || (kind != 'i' && kind != 'u' && kind != 'f') || (size != 1 && size != 2 && size != 4 && size != 8) ||
-        (kind == 'f' && size < 4) || (of->type[0] == '|') != (size == 1) || samples->n_dimensions < 1 ||
-        samples->n_dimensions > 2 || samples->is_fortran || from == 'V' || (!is_whole && !is_narrow) ||
+        (kind == 'f' && size < 4) || (of->type[0] == '|') != (size == 1) || samples->n_dimensions > 2 ||
+        samples->n_dimensions < 1 + of->is_transposed || samples->is_fortran || from == 'V' || (!is_whole && !is_narrow) ||
         !holds(kind == 'i', size, of->offset, of->is_negative[0]) || !holds(kind == 'i', size, of->fill, of->is_negative[1]))
         return fail(chunk, SPIKEY_DAMAGED, malformed);
     *array = *samples;
@@ -240,8 +241,9 @@ static int merge(spikey_chunk *chunk, const metadata *of, const spikey_array *sa
     array->is_fortran = *of->order == 'F';
     array->bytes = size;
     for (int i = 0; i < samples->n_dimensions; i++) {
-        if (of->n_dimensions > 0) array->shape[i] = of->shape[i];
-        if (array->shape[i] < samples->shape[i] || (of->n_dimensions > 0 && of->n_dimensions != samples->n_dimensions))
+        const int64_t own = samples->shape[of->is_transposed ? 1 - i : i];
+        array->shape[i] = of->n_dimensions > 0 ? of->shape[i] : own;
+        if (array->shape[i] < own || (of->n_dimensions > 0 && of->n_dimensions != samples->n_dimensions))
             return fail(chunk, SPIKEY_DAMAGED, malformed);
         if (array->shape[i] && array->bytes > chunk->limits.array / array->shape[i])
             return fail(chunk, SPIKEY_TOO_LARGE, "its array is larger than is allowed");
@@ -254,19 +256,22 @@ static int merge(spikey_chunk *chunk, const metadata *of, const spikey_array *sa
 static void rebuild(const metadata *of, const spikey_array *samples, const spikey_array *array, const uint8_t *from, uint8_t *to) {
     const int size = array->type[2] - '0', own = samples->type[2] - '0', is_big = array->type[0] == '>';
     const int is_signed = samples->type[1] == 'i', is_flat = array->n_dimensions < 2;
-    const int64_t rows = array->shape[0], columns = is_flat ? 1 : array->shape[1];
+    const int64_t rows = array->shape[of->is_transposed], columns = is_flat ? 1 : array->shape[!of->is_transposed];
     const int64_t own_rows = samples->shape[0], own_columns = is_flat ? 1 : samples->shape[1];
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t k = 0; k < columns; k++) {
-            uint64_t item = of->fill;
-            if (i < own_rows && k < own_columns) {
-                item = get_little(from + (i * own_columns + k) * own, own);
-                if (is_signed && own < 8 && item >> (8 * own - 1)) item -= (uint64_t)1 << 8 * own;
-                item += of->offset;
+    const int is_by_column = array->is_fortran != of->is_transposed;
+    const int64_t at_once = is_by_column ? 64 : 1;
+    for (int64_t tile = 0; tile < rows && array->bytes; tile += at_once)
+        for (int64_t k = 0; k < columns; k++)
+            for (int64_t i = tile; i < least(tile + at_once, rows); i++) {
+                uint64_t item = of->fill;
+                if (i < own_rows && k < own_columns) {
+                    item = get_little(from + (i * own_columns + k) * own, own);
+                    if (is_signed && own < 8 && item >> (8 * own - 1)) item -= (uint64_t)1 << 8 * own;
+                    item += of->offset;
+                }
+                uint8_t *place = to + (is_by_column ? k * rows + i : i * columns + k) * size;
+                for (int b = 0; b < size; b++) place[is_big ? size - 1 - b : b] = (uint8_t)(item >> 8 * b);
             }
-            uint8_t *place = to + (array->is_fortran ? k * rows + i : i * columns + k) * size;
-            for (int b = 0; b < size; b++) place[is_big ? size - 1 - b : b] = (uint8_t)(item >> 8 * b);
-        }
 }
 
 /* ---- the whole ---- */
