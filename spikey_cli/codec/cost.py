@@ -22,7 +22,7 @@ from .streams import MAX_LANE_GROUP, VECTOR
 
 HISTORY_BYTES = 8 * 48 * 4
 """Bytes of the last steps of a lane's place in vectors: eight histories of 48 entries."""
-PLACE_BYTES = 64 * 4 + 250
+PLACE_BYTES = 64 * 4 + 258
 """Bytes of a place beside them and its terms: a tile of 64 codes, and what is kept once."""
 LANE_BYTES = 160
 """Bytes of a lane beside its place, with a stream of its own."""

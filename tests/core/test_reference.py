@@ -68,7 +68,7 @@ def network_named(name: str) -> reference.Network | None:
 
 
 def random_codes(random: np.random.Generator, frames: int, quantizers: list[Quantizer]) -> list[np.ndarray]:
-    """Codes of channels with a common signal: quiet ones, loud ones, some noise, some constant."""
+    """Codes of channels with a common signal: quiet ones, loud ones, some noise, some constant, some with gaps."""
     shared = np.cumsum(random.normal(0, 3, frames))
     channels = []
     for each in quantizers:
@@ -76,6 +76,8 @@ def random_codes(random: np.random.Generator, frames: int, quantizers: list[Quan
         codes = each.size * random.random() + scale * (shared * random.random() + random.normal(0, 1, frames))
         if random.random() < 0.1:
             codes = random.random(frames) * each.size
+        if random.random() < 0.3:
+            codes[random.random(frames) < 0.04] = random.choice([0, each.size])
         channels.append(np.clip(codes, 0, each.size - 1).astype(np.int32))
     return channels
 

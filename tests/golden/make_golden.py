@@ -134,6 +134,8 @@ def contents() -> dict[str, dict[str, bytes]]:
     np.save(npy, n1_samples(neural(random, 500, 3)))
     microvolts = n1_samples(session[:400]) * 0.195
     np.save(scaled, np.ascontiguousarray(n1_samples(session[:400]) * [0.065, 0.5] + [0, 0.05]))
+    gaps = session[600:1005].copy()
+    gaps[50::70, 1], gaps[77:80, 0] = 0, 1023  # missing and saturated samples
     odd = microvolts.astype(np.float32)
     odd[5:9, 0], odd[20, 1], odd[30, 1], odd[31, 1] = np.nan, np.inf, -0.0, 1e9
     return {
@@ -157,7 +159,7 @@ def contents() -> dict[str, dict[str, bytes]]:
             "times.npy": npy_bytes(np.delete(np.arange(200) + 12345, 50) / 30_000.27),
         },
         # eight lanes a channel: few channels, whose lanes have numbers of their own; many, whose lanes share one
-        "lanes": {"lanes.wav": wav_bytes(n1_samples(session[600:1005])), "one.wav": wav_bytes(session[:401, 1])},
+        "lanes": {"lanes.wav": wav_bytes(n1_samples(gaps)), "one.wav": wav_bytes(session[:401, 1])},
         "crowd": {"crowd.wav": wav_bytes(own.normal(0, 9, (150, 9)).astype(np.int16))},
         "blocks": {f"{i}.wav": wav_bytes(n1_samples(session[:600, i])) for i in range(2)},
         # 8, 16 and 24 bits; identity and palette; small and large alphabets; a part in frames
@@ -259,6 +261,7 @@ def stream_frames() -> dict[str, np.ndarray]:
     random = np.random.default_rng(1)
     probe = n1_samples(neural(random, 300, 5))
     probe[100, 2] += 1  # not a value of the quantizer: lanes start again
+    probe[200::20, 1] = -32768  # missing samples
     return {
         "probe": probe,
         "bytes": np.clip(neural(random, 400, 4) - 400, 0, 255).astype(np.uint8),

@@ -88,7 +88,7 @@ def _noise(first: int, frames: int, channels: int) -> np.ndarray:
 
 def recording(frames: int) -> dict[str, bytes]:
     """WAV files by name: channels of one session with spikes and the N1 quantizer; a stereo file of 16 bits, one of 24
-    bits, and a text.
+    bits, and a text. Some samples of a channel and of the last WAV are missing.
     """
     shared = _noise(10**9, frames, 1)
     sources = 2 * _noise(2 * 10**9, frames, 4) + shared
@@ -100,11 +100,14 @@ def recording(frames: int) -> dict[str, bytes]:
     codes = 500 + (codes >> 7)
     for i, at in enumerate((mix(3 * 10**9, frames // 500) % np.uint64(frames)).astype(int)):
         codes[at : at + 9, i % 4] += np.array([-20, -70, -90, -40, 10, 30, 25, 12, 5])[: frames - at]
+    codes[777::1001, 1] = 0
     scaled = np.clip(codes, 0, 1023) * 65535 - 32768 * 1023
     samples = np.sign(scaled) * (np.abs(scaled) // 1023)
     files = {f"thread{i}.wav": _wav(samples[:, i : i + 1], 2) for i in range(4)}
     files["stereo.wav"] = _wav((sources[: frames // 4, :2] * 3 + 77).clip(-32768, 32767), 2)
-    files["deep.wav"] = _wav((sources[: frames // 8, 2:3] << 9) + (sources[: frames // 8, 3:] & 511), 3)
+    deep = (sources[: frames // 8, 2:3] << 9) + (sources[: frames // 8, 3:] & 511)
+    deep[55::211] = -(1 << 23)
+    files["deep.wav"] = _wav(deep, 3)
     files["notes.txt"] = b"kept as it is\n" * 40
     return files
 

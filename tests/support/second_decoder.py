@@ -653,6 +653,7 @@ class BlockChannel:
             lane.d, lane.e, lane.z, lane.m, lane.level = [F(0)], [F(0)], [F(0)], [F(0)], [F(0), F(0)]
             square = round(2 ** (30 + 2 * gain % 8 / 8)) << 42 + (gain >> 2) >> 64
             lane.v = np.append(np.repeat(F(square) / F(4096) + F(0.02), 4), F(1))
+            lane.usual, lane.since, lane.moved = F(square) / F(4096) + F(0.3), 8, list[int]()
             lane.latent = [0] * file.network.rows.get(b"latents", 0)
             lane.f = F(round(2 ** (30 + -gain % 8 / 8)) << 66 + (-gain >> 3) >> 64) / F(2**30)
             lane.g = F(round(2 ** (30 + gain % 8 / 8)) << 44 + (gain >> 3) >> 64) / F(2**22)
@@ -707,8 +708,8 @@ class BlockChannel:
 
     def predict(self, number: int, lane: Any) -> list[int]:
         """Return y0, y1 and y2 for a lane. Senders of messages are in earlier passes and have their latents."""
-        network, recent = self.file.network, pairwise(lane.values[-self.file.network.rows[b"windows"] - 1 :])
-        window = [int(clip(F(b - a) * lane.f, F(1023)) + F(1024.5)) - 1024 for a, b in recent]
+        network, recent = self.file.network, lane.moved[-self.file.network.rows[b"windows"] :]
+        window = [int(clip(F(moved) * lane.f, F(1023)) + F(1024.5)) - 1024 for moved in recent]
         if b"latents" not in network.rows:
             return network.run(b"outputs", windows=window)
         lane.latent = latents = network.run(b"latent", windows=window, state=lane.latent)
@@ -777,7 +778,13 @@ class BlockChannel:
         for lane, mean, scale, outlier_weight in predictions:
             lane.codes.append(self.code(lane, mean, scale, min(max(outlier_weight, 0), 31)))
             lane.values.append(self.grid.values[lane.codes[-1]])
-            lane.d.append(F(lane.values[-1] - lane.values[-2]) / F(64))
+            moved = lane.values[-1] - lane.values[-2]
+            square = (F(moved) / F(64)) * (F(moved) / F(64))
+            jumps = square > F(1024) * lane.usual
+            lane.since = 0 if jumps else min(lane.since + 1, 8)
+            lane.usual += (F(1) / F(128)) * (min(square + F(0.3), F(100) * lane.usual) - lane.usual)
+            lane.moved.append(0 if jumps else moved)
+            lane.d.append(F(lane.moved[-1]) / F(64))
             lane.e.append(lane.d[t] - lane.n)
             lane.mean = mean
 
@@ -788,20 +795,22 @@ class BlockChannel:
         every = 1 if t < 512 else {1: 8, 2: 4 if n_lanes >= 4 else 2, 3: 1}[self.file.effort]
         for lane in running:
             x = F(lane.values[-1] - lane.values[0]) / F(64)
-            lane.z.append(x - lane.slow)
-            lane.slow += lane.z[t] * (F(1) / F(min(t + 2, 1024)))
-            lane.level.append(x - lane.slow)
+            lane.z.append(x - lane.slow if lane.since else lane.level[t])
+            lane.slow += lane.z[t] * (F(1) / F(min(t + 2, 1024))) if lane.since else F(0)
+            lane.level.append(x - lane.slow if lane.since else lane.level[t])
             r = F(lane.values[-1] - lane.mean) / F(64)
             q = r * r
             h, u, y = exp2(-lane.c), exp2(-clip(lane.s, F(30))), lane.v[2] + F(0.3)
-            f = min((q + F(0.02)) * (h * h), F(9)) - F(1)
+            f = min((q + F(0.02)) * (h * h), F(9)) - F(1) if lane.since else F(0)
             gradient += f * np.append(lane.t - reduce(add, lane.t, F(0)) * (F(1) / F(5)), F(1))
             seen = np.minimum(q + F(0.02), F(100) * lane.v)
             seen[4] = min(q * (u * u) + F(0.001), F(25))
-            lane.v += np.maximum(F(1) / F(t + 3), np.array([1 / 8, 1 / 32, 1 / 128, 1 / 512, 1 / 512], F)) * (
-                seen - lane.v
+            lane.v += (
+                bool(lane.since)
+                * np.maximum(F(1) / F(t + 3), np.array([1 / 8, 1 / 32, 1 / 128, 1 / 512, 1 / 512], F))
+                * (seen - lane.v)
             )
-            if t % every == 0:
+            if t % every == 0 and lane.since == 8:
                 weight = F(2.0 ** -(int(np.frexp(y * F(1.41421354))[1]) - 1)) * F(every)
                 if q > F(9) * y:
                     weight *= F(3) * np.sqrt(y / q)

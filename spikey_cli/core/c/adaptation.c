@@ -218,6 +218,8 @@ void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
         int64_t i = state->position_of[lane];
         float variance = (float)state->tables->mean_square[group->gains[lane]] * (1.0f / 4096);
         state->origin[i] = state->last[i];
+        state->usual[i] = variance + 0.3f;
+        state->since[i] = SPIKEY_CALM;
         for (int k = 0; k < SPIKEY_TRACKS; k++) {
             state->variance[k * n + i] = k == SPIKEY_TRACKS - 1 ? 1.0f : variance + 0.02f;
             state->share[k * n + i] = 1.0f / SPIKEY_TRACKS;
@@ -249,7 +251,7 @@ void spikey_follow_gains(spikey_state *state) {
     int64_t count = state->step + PRIOR_STEPS;
     for (int64_t i = 0; i < state->n_positions; i++) {
         int64_t difference = state->moved[i];
-        int64_t change = difference * difference - state->power[i];
+        int64_t change = state->since[i] ? difference * difference - state->power[i] : 0;
         if (count < 1 << POWER_SHIFT)
             state->power[i] += change >= 0 ? change / count : -((count - 1 - change) / count);
         else

@@ -1,5 +1,6 @@
 /* Gains: how loud a lane is, in eighths of an octave. */
 
+#include "bits.h"
 #include "internal.h"
 
 int spikey_gain_of(const spikey_tables *tables, int64_t mean_square) {
@@ -14,17 +15,38 @@ int spikey_gain_of(const spikey_tables *tables, int64_t mean_square) {
     return low;
 }
 
+static uint64_t square_at(const int32_t *codes, const int32_t *values, int64_t i) {
+    const int64_t difference = values ? values[codes[i]] - values[codes[i - 1]] : codes[i] - codes[i - 1];
+    return (uint64_t)(difference * difference);
+}
+
+/* What squares are cut off at, so that a few jumps do not outweigh all else: 512 times the power of two that a sixteenth of
+ * them reaches, which is a squared code at least. */
+static uint64_t cap_of(const int32_t *codes, int64_t n, const int32_t *values) {
+    const int64_t every = n < 1 << 12 ? 1 : 16;
+    const int fewest = values ? 13 : 1; /* bits of a squared code */
+    int64_t count[65] = {0}, left = (n - 1) / every / 16;
+    int bits = 64;
+    for (int64_t i = every; i < n; i += every) {
+        const uint64_t square = square_at(codes, values, i);
+        count[square ? 64 - leading_zeros(square) : 0]++;
+    }
+    while (bits > fewest && (left -= count[bits]) >= 0) bits--;
+    return bits + 9 < 64 ? (uint64_t)1 << (bits + 9) : UINT64_MAX;
+}
+
 /* The mean square difference of a lane, rounded down; `values` is NULL for equal bins. `at_once` squares of differences
  * add up to less than 2**64. The sum, below 2**91, is kept in two parts: high * 2**32 + low. */
 static int64_t mean_square_of(const int32_t *codes, int64_t n, const int32_t *values, int64_t at_once) {
     uint64_t high = 0, low = 0;
     if (n < 2) return 0;
+    const uint64_t cap = cap_of(codes, n, values);
     for (int64_t first = 1; first < n; first += at_once) {
         int64_t stop = n - first > at_once ? first + at_once : n;
         uint64_t sum = 0;
         for (int64_t i = first; i < stop; i++) {
-            int64_t difference = values ? values[codes[i]] - values[codes[i - 1]] : codes[i] - codes[i - 1];
-            sum += (uint64_t)(difference * difference);
+            const uint64_t square = square_at(codes, values, i);
+            sum += square < cap ? square : cap;
         }
         if (!values) { /* in 1/64 codes */
             high += sum >> 20;

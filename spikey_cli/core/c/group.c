@@ -171,6 +171,8 @@ static void carve(spikey_state *state, const spikey_group *group, spikey_arena *
     TAKE(error, positions);
     TAKE(square, positions);
     TAKE(teaching_variance, positions);
+    TAKE(usual, positions);
+    TAKE(since, positions);
     TAKE(slow_mean, positions);
     TAKE(above_mean, positions);
     TAKE(recent, SPIKEY_RECORD * (positions + LANES * state->most_rows));

@@ -34,6 +34,7 @@ enum {
     SPIKEY_LOWEST_SCALE = -6,     /* log2 of the deviation */
     SPIKEY_HIGHEST_SCALE = 26,
     SPIKEY_EVERY_STEP = 512,      /* up to which every step teaches */
+    SPIKEY_CALM = 8,              /* steps from a jump to the next one that teaches */
     SPIKEY_MANY_LANES = 4,        /* of a channel, of which fewer steps teach */
     SPIKEY_RECENT = 48,           /* entries of a history */
     SPIKEY_HISTORIES = 8,
@@ -177,6 +178,8 @@ struct spikey_state {
     float *input_factor, *output_factor, *gain_scale; /* of each gain: the network's units, and log2 of the deviation */
     float *net_term, *net_scale;    /* what the network adds to the last value, and its log2 scale */
     float *error, *square, *teaching_variance;
+    float *usual;                   /* slow mean of squared differences, far beyond which they are jumps */
+    int32_t *since;                 /* steps since the last jump, up to SPIKEY_CALM */
     float *slow_mean, *above_mean;  /* of the value less the origin */
     float *recent;                  /* [n_positions / 8][SPIKEY_HISTORIES][SPIKEY_RECENT][8]: see history_of */
     int64_t recent_at;

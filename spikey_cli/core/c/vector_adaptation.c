@@ -7,6 +7,8 @@
  *                  solution of the regularised normal equations (vector_solver.c)
  *     scale        log2 of the predicted deviation: a mix of slow means of squared errors and of the network's scale,
  *                  whose shares follow the gradient of the code length
+ *     jumps        differences far beyond what is usual, of samples that are missing or saturated, of stimuli: they are
+ *                  taken in as the last value, and else count for nothing, so that what was learnt lasts
  *
  * Every operation is one of IEEE 754 on float32 in the order written: + - * / are rounded alike on every machine. Sums
  * over terms have eight partial sums, by position modulo 8; sums over samples are in the order of steps, then lanes. */
@@ -252,6 +254,11 @@ INLINE void add_to_sums(spikey_state *state, int64_t channel) {
     }
 }
 
+/* Whether differences are jumps. */
+INLINE vec is_jump(const spikey_state *state, int64_t i, fvec difference) {
+    return (vec)(difference * difference > floats(1024.0f) * load_float(state->usual + i));
+}
+
 /* What later passes see of a pass's values: differences, and their sums over all channels so far. */
 void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
     for (int64_t g = first_group(state, pass); g < stop_group(state, pass); g++) {
@@ -261,6 +268,7 @@ void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
             vec moved = values_of(state, codes, i) - load(state->last + i);
             fvec difference = float_of(moved) * floats(1.0f / 64);
             store(state->moved + i, moved);
+            difference = (fvec)((vec)difference & ~is_jump(state, i, difference));
             store_float(history_of(state, i, SPIKEY_DIFFERENCE, 0), difference);
             store_float(history_of(state, i, SPIKEY_ERROR, 0), difference - load_float(state->net_term + i));
         }
@@ -269,7 +277,7 @@ void V(advance)(spikey_state *state, int64_t pass, const int32_t *codes) {
         if (state->solvers[channel].in_group) add_to_sums(state, channel);
 }
 
-/* Take in the values of a step: errors, levels, and the network's input. */
+/* Take in the values of a step: errors, levels, and the network's input. At a jump, the level stays. */
 INLINE void observe(spikey_state *state) {
     const int64_t n = state->n_positions, step = state->step;
     int16_t *history = state->history + (step & (state->n_history - 1)) * n;
@@ -278,15 +286,22 @@ INLINE void observe(spikey_state *state) {
         vec value = load(state->last + i) + load(state->moved + i);
         store(state->last + i, value);
         store_float(state->error + i, float_of(value - load(state->predicted_mean + i)) * unit);
+        fvec difference = float_of(load(state->moved + i)) * unit, usual = load_float(state->usual + i);
+        vec jumps = is_jump(state, i, difference);
+        store(state->since + i, smallest(load(state->since + i) + splat(1), splat(SPIKEY_CALM)) & ~jumps);
+        fvec seen = lesser(difference * difference + floats(0.3f), floats(100.0f) * usual);
+        store_float(state->usual + i, usual + floats(1.0f / 128) * (seen - usual));
         fvec relative = float_of(value - load(state->origin + i)) * unit, mean = load_float(state->slow_mean + i);
-        store_float(state->above_mean + i, relative - mean);
-        mean += (relative - mean) * rate;
+        vec before = (vec)load_float(history_of(state, i, SPIKEY_LEVEL, 0));
+        store_float(state->above_mean + i, (fvec)choose(jumps, before, (vec)(relative - mean)));
+        mean = (fvec)choose(jumps, (vec)mean, (vec)(mean + (relative - mean) * rate));
         store_float(state->slow_mean + i, mean);
-        store_float(history_of(state, i, SPIKEY_LEVEL, -1), relative - mean);
+        store_float(history_of(state, i, SPIKEY_LEVEL, -1), (fvec)choose(jumps, before, (vec)(relative - mean)));
     }
     if (state->gains_follow) spikey_follow_gains(state);
     for (int64_t i = 0; i < n && state->window; i += LANES) {
-        fvec x = float_of(load(state->moved + i)) * load_float(state->input_factor + i);
+        vec moved = load(state->moved + i) & is_above(load(state->since + i), splat(0));
+        fvec x = float_of(moved) * load_float(state->input_factor + i);
         vec input = whole_of(within(x, -SPIKEY_INPUT_LIMIT, SPIKEY_INPUT_LIMIT) + floats(1024.5f)) - splat(1024);
 #ifdef SPIKEY_AVX2
         __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(M(input)), _mm256_extracti128_si256(M(input), 1));
@@ -306,6 +321,8 @@ INLINE void follow_scale(spikey_state *state) {
         fvec error = load_float(state->error + i), square = error * error, rounded = square + floats(0.02f);
         fvec inverse = exp2_of(-load_float(state->scale + i)), mean = floats(0);
         fvec surprise = lesser(rounded * (inverse * inverse), floats(9.0f)) - floats(1.0f);
+        const vec calm = is_above(load(state->since + i), splat(0));
+        surprise = (fvec)((vec)surprise & calm);
         for (int k = 0; k < SPIKEY_TRACKS; k++) mean += load_float(state->track + k * n + i);
         mean *= floats(1.0f / SPIKEY_TRACKS);
         for (int k = 0; k < SPIKEY_TRACKS; k++)
@@ -317,8 +334,8 @@ INLINE void follow_scale(spikey_state *state) {
         for (int k = 0; k < SPIKEY_TRACKS; k++) {
             fvec variance = load_float(state->variance + k * n + i), seen = lesser(rounded, floats(100.0f) * variance);
             if (k == SPIKEY_TRACKS - 1) seen = lesser(square * (inverse * inverse) + floats(0.001f), floats(25.0f));
-            variance += floats(eager > rates[k] ? eager : rates[k]) * (seen - variance);
-            store_float(state->variance + k * n + i, variance);
+            fvec change = floats(eager > rates[k] ? eager : rates[k]) * (seen - variance);
+            store_float(state->variance + k * n + i, variance + (fvec)((vec)change & calm));
         }
     }
 }
@@ -497,7 +514,7 @@ INLINE void learn(spikey_state *state, const vector_group *group, int64_t channe
         for (int64_t rank = 0; rank < n_lanes; rank++) {
             int64_t i = state->position[channel] + rank * state->stride[channel];
             float weight = 0, variance = state->teaching_variance[i], square = state->square[i];
-            if (state->length[i] > step) {
+            if (state->length[i] > step && state->since[i] == SPIKEY_CALM) {
                 weight = inverse_power(variance) * pace;
                 if (square > 9.0f * variance) weight *= 3.0f * sqrtf(variance / square);
             }

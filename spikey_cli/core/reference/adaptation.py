@@ -21,6 +21,8 @@ OWN_LAGS, MORE_OWN_LAGS, ERROR_LAGS = 8, 16, 3
 BLOCK = 8
 """Partial sums of a prediction."""
 MANY_LANES = 4
+CALM = 8
+"""Steps from a jump to the next one that teaches."""
 
 
 class Effort(NamedTuple):
@@ -50,6 +52,9 @@ class LaneState:
         variance = f32(f32(f32(gain.mean_square(lane_gain)) / 4096) + f32(0.02))
         self.origin = self.last = value
         self.slow_mean = 0.0
+        self.usual = f32(f32(f32(gain.mean_square(lane_gain)) / 4096) + f32(0.3))
+        """Slow mean of squared differences, far beyond which they are jumps."""
+        self.is_jump, self.since = False, CALM
         self.variances = [variance] * 4 + [1.0]
         self.shares = [f32(1 / 5)] * 5 + [0.0]
         """Of the tracks, and a bias."""
@@ -90,7 +95,13 @@ class LaneState:
 
     def advance(self, value: int, step: int) -> None:
         """Take in the value of the step's code, as far as later passes see it."""
-        self.differences[step] = f32((value - self.last) / 64)
+        difference = f32((value - self.last) / 64)
+        square = f32(difference * difference)
+        self.is_jump = square > f32(1024 * self.usual)
+        self.since = 0 if self.is_jump else min(self.since + 1, CALM)
+        seen = min(f32(square + f32(0.3)), f32(100 * self.usual))
+        self.usual = f32(self.usual + f32(f32(seen - self.usual) / 128))
+        self.differences[step] = 0.0 if self.is_jump else difference
         self.errors[step] = f32(self.differences[step] - self.network)
 
     def z(self, step: int) -> int:
@@ -101,24 +112,29 @@ class LaneState:
     def observe(self, value: int, step: int) -> None:
         """Take in the value once all passes are done."""
         self.last = value
-        relative = f32((value - self.origin) / 64)
-        self.above_mean[step] = f32(relative - self.slow_mean)
-        rate = f32(1 / min(step + 2, 1024))
-        self.slow_mean = f32(self.slow_mean + f32(self.above_mean[step] * rate))
-        self.levels[step + 1] = f32(relative - self.slow_mean)
+        if self.is_jump:
+            self.above_mean[step] = self.levels[step + 1] = self.levels.get(step, 0.0)
+        else:
+            relative = f32((value - self.origin) / 64)
+            self.above_mean[step] = f32(relative - self.slow_mean)
+            rate = f32(1 / min(step + 2, 1024))
+            self.slow_mean = f32(self.slow_mean + f32(self.above_mean[step] * rate))
+            self.levels[step + 1] = f32(relative - self.slow_mean)
         self._follow_scale(f32((value - self.mean) / 64), step)
 
     def _follow_scale(self, error: float, step: int) -> None:
         self.square = f32(error * error)
         rounded = f32(self.square + f32(0.02))
         inverse = exp2_about(-self.scale)
-        surprise = f32(min(f32(rounded * f32(inverse * inverse)), 9.0) - 1)
+        surprise = 0.0 if self.is_jump else f32(min(f32(rounded * f32(inverse * inverse)), 9.0) - 1)
         mean = 0.0
         for track in self.tracks:
             mean = f32(mean + track)
         mean = f32(mean * f32(1 / 5))
         self.gradients = [*(f32(surprise * f32(track - mean)) for track in self.tracks), surprise]
         self.teaching_variance = f32(self.variances[2] + f32(0.3))
+        if self.is_jump:
+            return
         inverse = exp2_about(-within(self.network_scale, -30.0, 30.0))
         for k, variance in enumerate(self.variances):
             seen = min(rounded, f32(100 * variance))
@@ -231,7 +247,8 @@ class ChannelState:
         every = 1 if step < 512 else self.every
         if (step + self.turn) % every == 0:
             for lane in lanes:
-                self._add(lane, every, step)
+                if lane.since == CALM:
+                    self._add(lane, every, step)
         if step + 1 >= self.due:
             self._solve()
 

@@ -68,9 +68,11 @@ class Lane:
         step = len(self.codes)
         self.codes.append(code)
         self.values.append(bins.value(code))
-        difference = self.values[-1] - self.values[-2]
+        self.adaptive.advance(self.values[-1], step)
+        difference = 0 if self.adaptive.is_jump else self.values[-1] - self.values[-2]
         if self.power is not None:
-            self.power = gain.follow(self.power, step, difference)
+            if not self.adaptive.is_jump:
+                self.power = gain.follow(self.power, step, difference)
             if gain.is_due(step):
                 self.gain = gain.nearest_gain(self.power >> 4)
         unit = f32(f32(gain.input_factor(self.gain)) / 2**30)
@@ -172,7 +174,6 @@ def run_step(channels: Sequence[CodedChannel], network: Network | None, step: in
             try:
                 for (number, lane), prediction in zip(channel.lanes_at(step), predictions, strict=True):
                     lane.append(code_one(index, number, step, prediction), channel.channel.bins)
-                    lane.adaptive.advance(lane.values[-1], step)
             except Damage:
                 channel.is_damaged, channel.lanes = True, []
     for channel in channels:

@@ -49,9 +49,13 @@ def nearest_gain(square: int) -> int:
 
 
 def gain_of(values: Sequence[int]) -> int:
-    """Return the gain of a lane's values."""
-    squares = sum((b - a) ** 2 for a, b in pairwise(values))
-    return nearest_gain(squares // (16 * max(1, len(values) - 1)))
+    """Return the gain of a lane's values. A few jumps do not outweigh all else: their squares are cut off."""
+    squares = [(b - a) ** 2 for a, b in pairwise(values)]
+    every = 1 if len(values) < 1 << 12 else 16
+    bits = sorted((square.bit_length() for square in squares[every - 1 :: every]), reverse=True)
+    reached = max(bits[len(bits) // 16], (64**2).bit_length()) if bits else 0
+    cut_off = sum(min(square, 1 << (reached + 9)) for square in squares)
+    return nearest_gain(cut_off // (16 * max(1, len(squares))))
 
 
 def follow(power: int, step: int, difference: int) -> int:
