@@ -98,6 +98,7 @@ ARCHIVES = {
     "range-blocks": Recipe("range", None, block_samples=500),
     "range-lanes": Recipe("range", min_steps=50),
     "range-crowd": Recipe("range", min_steps=50),
+    "range-gaps": Recipe("range", min_steps=700),
     "rice-layouts": Recipe("rice", "parts", embed_model=True),
 }
 """Recipes by name: CODER-CONTENT."""
@@ -134,8 +135,8 @@ def contents() -> dict[str, dict[str, bytes]]:
     np.save(npy, n1_samples(neural(random, 500, 3)))
     microvolts = n1_samples(session[:400]) * 0.195
     np.save(scaled, np.ascontiguousarray(n1_samples(session[:400]) * [0.065, 0.5] + [0, 0.05]))
-    gaps = session[600:1005].copy()
-    gaps[50::70, 1], gaps[77:80, 0] = 0, 1023  # missing and saturated samples
+    gaps = np.cumsum(np.cumsum(own.normal(0, 4, (1500, 2)), axis=0) % 60 - 30, axis=0)
+    gaps[50::70, 1], gaps[777:780, 0] = -32768, 32767
     odd = microvolts.astype(np.float32)
     odd[5:9, 0], odd[20, 1], odd[30, 1], odd[31, 1] = np.nan, np.inf, -0.0, 1e9
     return {
@@ -159,7 +160,9 @@ def contents() -> dict[str, dict[str, bytes]]:
             "times.npy": npy_bytes(np.delete(np.arange(200) + 12345, 50) / 30_000.27),
         },
         # eight lanes a channel: few channels, whose lanes have numbers of their own; many, whose lanes share one
-        "lanes": {"lanes.wav": wav_bytes(n1_samples(gaps)), "one.wav": wav_bytes(session[:401, 1])},
+        "lanes": {"lanes.wav": wav_bytes(n1_samples(session[600:1005])), "one.wav": wav_bytes(session[:401, 1])},
+        # missing and saturated samples
+        "gaps": {"gaps.wav": wav_bytes(np.clip(gaps, -32768, 32767).astype(np.int16))},
         "crowd": {"crowd.wav": wav_bytes(own.normal(0, 9, (150, 9)).astype(np.int16))},
         "blocks": {f"{i}.wav": wav_bytes(n1_samples(session[:600, i])) for i in range(2)},
         # 8, 16 and 24 bits; identity and palette; small and large alphabets; a part in frames
@@ -261,11 +264,12 @@ def stream_frames() -> dict[str, np.ndarray]:
     random = np.random.default_rng(1)
     probe = n1_samples(neural(random, 300, 5))
     probe[100, 2] += 1  # not a value of the quantizer: lanes start again
-    probe[200::20, 1] = -32768  # missing samples
+    wide = np.cumsum(random.integers(-900, 901, (120, 2)), axis=0).astype(np.int32) * 64
+    wide[60::25, 1] = -(1 << 23)  # missing samples
     return {
         "probe": probe,
         "bytes": np.clip(neural(random, 400, 4) - 400, 0, 255).astype(np.uint8),
-        "wide": np.cumsum(random.integers(-900, 901, (120, 2)), axis=0).astype(np.int32) * 64,
+        "wide": wide,
     }
 
 

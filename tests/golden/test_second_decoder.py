@@ -19,7 +19,7 @@ from support.second_decoder import DICTIONARY, REFUSALS
 LISTED: dict[str, dict[str, dict[str, str]]] = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
 ONNX = [*ROOT.glob("models/*.onnx"), GOLDEN / "parts.onnx"]
 MODELS = [path.read_bytes() for path in ONNX]
-QUICK = {"range-blocks.spk", "range-lanes.spk", "huffman-widths.spk"}
+QUICK = {"range-blocks.spk", "range-lanes.spk", "range-gaps.spk", "huffman-widths.spk"}
 """Archives that the default tier decodes."""
 
 
