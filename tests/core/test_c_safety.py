@@ -163,6 +163,13 @@ def test_profile_of_any_values():
         _core.lane_gains(*args, np.array([2], np.int64), np.ones(1, bool), values, np.zeros(1, np.uint8))
 
 
+def test_gains_of_codes_far_outside_the_alphabet():
+    args = [np.zeros(1, np.int64), np.array([2], np.int32), np.zeros(1, np.int32), np.array([2], np.int64)]
+    for code in (-(2**31), -1, 2, 2**31 - 1):
+        with pytest.raises(ValueError, match="not on its grid"):
+            _core.lane_gains(np.array([0, code], np.int32), *args, np.zeros(1, bool), NOTHING, np.zeros(1, np.uint8))
+
+
 class Late:
     """A number whose conversion starts another thread that uses the coder."""
 

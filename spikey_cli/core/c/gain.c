@@ -74,9 +74,9 @@ int spikey_lane_gains(const spikey_tables *tables, const int32_t *codes, int64_t
             size[own] < 1 || size[own] > SPIKEY_MAX_SIZE || (profiled[own] && size[own] > n_values))
             return SPIKEY_BAD_ARGUMENT;
         const int32_t *first = codes + start[lane];
-        int32_t most = (int32_t)size[own] - 1, astray = 0;
-        for (int64_t i = 0; i < n; i++) astray |= first[i] | (most - first[i]); /* its sign */
-        if (astray < 0) return SPIKEY_BAD_CODE;
+        uint32_t most = (uint32_t)size[own] - 1, astray = 0;
+        for (int64_t i = 0; i < n; i++) astray |= (uint32_t)first[i] > most;
+        if (astray) return SPIKEY_BAD_CODE;
         int64_t at_once = (int64_t)1 << (63 - 2 * (spikey_code_width((int32_t)size[own]) + (profiled[own] ? 7 : 0)));
         int64_t mean_square = mean_square_of(first, n, profiled[own] ? values : 0, at_once);
         gains[lane] = (uint8_t)spikey_gain_of(tables, mean_square);
