@@ -238,6 +238,14 @@ def test_an_empty_transpose_takes_no_time() -> None:
     assert _core.decode_chunk(data, *BOUNDS, np.empty(0, np.uint8))[0] == 0
 
 
+def test_shapes_end_without_a_comma() -> None:
+    npy = _npy(_header("'<f8'", "(2, 2)"), bytes(32))
+    metadata = FLOATS[:-1] + b', "shape": [3, 2], "fill": 0}'
+    assert decode_chunk(_of_files(npy, metadata)).shape == (3, 2)
+    for ending in (b"3, 2, ]", b"3, 2,]", b"3, 2, 1]", b"3,]", b"]"):
+        assert _core.describe_chunk(_of_files(npy, metadata.replace(b"3, 2]", ending)), *BOUNDS)[0] == -11, ending
+
+
 @pytest.mark.parametrize("shape", ["(4)", "4", "(4,", "(,)", "(2 2)", "(2, -2)", "(04,)", "(2, 2.0)"])
 def test_what_is_no_shape_is_refused(shape: str) -> None:
     assert _core.describe_chunk(_of_files(_npy(_header("'|u1'", shape), bytes(4))), *BOUNDS)[0] == -11

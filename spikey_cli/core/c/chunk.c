@@ -196,10 +196,9 @@ static int read_json(spikey_chunk *chunk, const uint8_t *json, int64_t n, metada
         else if (KEY("transposed")) seen = of->is_transposed++, fits = take_word(&in, "true");
         else if (KEY("shape")) {
             seen = of->n_dimensions >= 0, fits = take_word(&in, "[");
-            for (of->n_dimensions = 0; fits && of->n_dimensions < 2;) {
-                fits = take_length(&in, &of->shape[of->n_dimensions++]);
-                if (!take_word(&in, ",")) break;
-            }
+            of->n_dimensions = 0;
+            do fits = fits && take_length(&in, &of->shape[of->n_dimensions++]);
+            while (fits && of->n_dimensions < 2 && take_word(&in, ","));
             fits = fits && take_word(&in, "]");
         } else fits = 0;
         fits = fits && !seen;
