@@ -101,6 +101,17 @@ def test_kept_numbers_before_channels_are_refused(tmp_path: Path) -> None:
         read(path)
 
 
+def test_blocks_that_are_not_there() -> None:
+    """The calls say so, and touch no memory."""
+    archive = Archive((GOLDEN / "rice-session.spk").read_bytes())
+    for block in (-1, 1 << 40):
+        with pytest.raises(CError, match="no such block"):
+            archive.groups(block)
+        with pytest.raises(CError, match="no such block"):
+            archive.decode_block(block, b"", None)
+    archive.close()
+
+
 def test_names_are_utf8() -> None:
     """As they are in Python."""
     content = Content.of(GOLDEN / "rice-session.spk").parts()

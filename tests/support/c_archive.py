@@ -81,9 +81,10 @@ class Archive:
         self._library.spikey_close(self._open)
 
     def _call(self, name: str, *arguments: object) -> None:
-        reason = ctypes.c_char_p()
+        reason = ctypes.c_char_p(b"not set")
         error = getattr(self._library, f"spikey_{name}")(*arguments, ctypes.byref(reason))
         assert (error != 0) == (reason.value is not None)
+        assert reason.value != b"not set"
         if error:
             raise CError(error, (reason.value or b"").decode())
 
@@ -121,13 +122,15 @@ class Archive:
             memory = (ctypes.c_void_p * n)()
             for channel in range(first, own.channels, 2):
                 memory[part.position + channel] = ctypes.addressof(planes[channel])
-            self._call(
-                "decode_block", self._open, ctypes.c_int64(part.block), block, ctypes.c_size_t(len(block)), memory
-            )
+            self.decode_block(part.block, block, memory)
         data = [bytes(plane)[: part.frames * own.sample_bytes] for plane in planes]
         if own.type == INT24:
             return np.stack([_of_int24(plane) for plane in data])
         return np.stack([np.frombuffer(plane, TYPES[own.type]) for plane in data])
+
+    def decode_block(self, block: int, data: bytes, memory: ctypes.Array[ctypes.c_void_p] | None) -> None:
+        """Decode positions of a block."""
+        self._call("decode_block", self._open, ctypes.c_int64(block), data, ctypes.c_size_t(len(data)), memory)
 
     def decode_blocks(self) -> Iterator[int]:
         """Decode all channels of one block after another; yield the number of samples of each."""
@@ -141,12 +144,12 @@ class Archive:
                     memory[part.position + channel] = ctypes.addressof(planes[-1])
             if parts:
                 data = self._data[parts[0][0].block_offset :][: parts[0][0].block_bytes]
-                self._call("decode_block", self._open, ctypes.c_int64(block), data, ctypes.c_size_t(len(data)), memory)
+                self.decode_block(block, data, memory)
             yield sum(part.frames * own.channels for part, own in parts)
 
     def groups(self, block: int) -> list[int]:
         """Return the groups of a block's positions."""
-        groups = (ctypes.c_int32 * self._library.spikey_positions(self._open, ctypes.c_int64(block)))()
+        groups = (ctypes.c_int32 * max(self._library.spikey_positions(self._open, ctypes.c_int64(block)), 0))()
         self._call("groups", self._open, ctypes.c_int64(block), groups)
         return list(groups)
 

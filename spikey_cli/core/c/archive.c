@@ -36,7 +36,8 @@ static int find_ends(spikey_chunk *chunk, const uint8_t *header, const uint8_t *
 
 int spikey_ends(const void *header, const void *trailer, int64_t bytes, int64_t *front, int64_t *end, const char **reason) {
     spikey_chunk *chunk = spikey_room(1, sizeof *chunk);
-    if (!chunk) return SPIKEY_NO_MEMORY;
+    *front = *end = 0;
+    if (!chunk) return spikey_explain(0, SPIKEY_NO_MEMORY, reason);
     int error = find_ends(chunk, header, trailer, bytes, 0);
     *front = chunk->n_front, *end = chunk->n_end;
     spikey_explain(chunk, error, reason);
@@ -109,7 +110,7 @@ static int open_archive(spikey_archive *of, const uint8_t *front, size_t n_front
 int spikey_open(const void *front, size_t n_front, const void *end, size_t n_end, int64_t bytes, const spikey_limits *limits,
                 spikey_archive **archive, const char **reason) {
     spikey_archive *of = *archive = spikey_room(1, sizeof *of);
-    if (!of) return SPIKEY_NO_MEMORY;
+    if (!of) return spikey_explain(0, SPIKEY_NO_MEMORY, reason);
     spikey_float_mode before = spikey_begin_exact();
     int error = open_archive(of, front, n_front, end, n_end, bytes, limits);
     spikey_end_exact(before);
@@ -152,9 +153,12 @@ int64_t spikey_positions(const spikey_archive *archive, int64_t block) {
     return block < 0 || block >= archive->chunk.n_blocks ? -1 : archive->n_positions[block];
 }
 
+static const char no_such_block[] = "the archive has no such block";
+
 int spikey_groups(const spikey_archive *archive, int64_t block, int32_t *groups, const char **reason) {
-    if (spikey_positions(archive, block) < 0) return SPIKEY_BAD_ARGUMENT;
     spikey_chunk chunk = archive->chunk;
+    if (spikey_positions(archive, block) < 0)
+        return spikey_explain(&chunk, fail(&chunk, SPIKEY_BAD_ARGUMENT, no_such_block), reason);
     spikey_coded *coded = 0;
     int64_t n_coded = 0, first = 0;
     const spikey_span *parts = chunk.parts + archive->first_part[block];
@@ -173,8 +177,9 @@ int spikey_groups(const spikey_archive *archive, int64_t block, int32_t *groups,
 
 int spikey_decode_block(const spikey_archive *archive, int64_t block, const void *bytes, size_t n, void *const *memory,
                         const char **reason) {
-    if (spikey_positions(archive, block) < 0) return SPIKEY_BAD_ARGUMENT;
     spikey_chunk chunk = archive->chunk;
+    if (spikey_positions(archive, block) < 0)
+        return spikey_explain(&chunk, fail(&chunk, SPIKEY_BAD_ARGUMENT, no_such_block), reason);
     if ((int64_t)n != chunk.block_bytes[block])
         return spikey_explain(&chunk, fail(&chunk, SPIKEY_BAD_ARGUMENT, "a block was given with another number of bytes"), reason);
     spikey_float_mode before = spikey_begin_exact();

@@ -185,7 +185,7 @@ void spikey_free_archive(spikey_chunk *chunk);
 /* The limits that a caller gave, or the defaults. */
 spikey_limits spikey_limits_of(const spikey_limits *limits);
 
-/* Tell the caller, unless `reason` is NULL, what is wrong, or NULL; returns the error. */
+/* Tell the caller, unless `reason` is NULL, what is wrong, or NULL; returns the error. `chunk` is NULL if it is not its own. */
 int spikey_explain(const spikey_chunk *chunk, int error, const char **reason);
 
 /* directory.c */

@@ -402,7 +402,7 @@ int spikey_decode_with(const spikey_tables *tables, const void *bytes, size_t n,
 
 int spikey_decode(const void *bytes, size_t n, const spikey_limits *limits, void *memory, size_t size, const char **reason) {
     spikey_tables *tables = malloc((size_t)spikey_tables_size());
-    if (!tables) return SPIKEY_NO_MEMORY;
+    if (!tables) return spikey_explain(0, SPIKEY_NO_MEMORY, reason);
     spikey_fill_tables(tables);
     int error = spikey_decode_with(tables, bytes, n, limits, memory, size, reason);
     free(tables);

@@ -366,8 +366,8 @@ int spikey_encode_with(const spikey_tables *tables, const void *memory, const sp
         if (!error) error = encode(of, memory, array, &out);
         spikey_end_exact(before);
     }
-    if (of) spikey_explain(&of->chunk, error, reason), close_encoder(of);
-    else if (reason) *reason = spikey_error_text(error);
+    spikey_explain(of ? &of->chunk : 0, error, reason);
+    if (of) close_encoder(of);
     free(of);
     if (error) free(out.bytes), out.bytes = 0, out.n = 0;
     *chunk = out.bytes;
@@ -381,13 +381,13 @@ int spikey_encode(const void *memory, const spikey_array *array, const spikey_en
     uint8_t *bytes = 0;
     int error = SPIKEY_NO_MEMORY;
     *n = 0;
-    if (reason) *reason = spikey_error_text(SPIKEY_NO_MEMORY);
+    spikey_explain(0, error, reason);
     if (tables) {
         spikey_fill_tables(tables);
         error = spikey_encode_with(tables, memory, array, encoding, &bytes, n, reason);
     }
     if (bytes && *n > room) error = SPIKEY_ROOM_TOO_SMALL;
-    if (bytes && error && reason) *reason = spikey_error_text(error);
+    if (bytes) spikey_explain(0, error, reason);
     if (bytes && !error) memcpy(chunk, bytes, *n);
     free(bytes), free(tables);
     return error;

@@ -56,7 +56,7 @@ spikey_limits spikey_limits_of(const spikey_limits *limits) {
 }
 
 int spikey_explain(const spikey_chunk *chunk, int error, const char **reason) {
-    if (reason) *reason = error ? (chunk->reason ? chunk->reason : spikey_error_text(error)) : 0;
+    if (reason) *reason = error ? (chunk && chunk->reason ? chunk->reason : spikey_error_text(error)) : 0;
     return error;
 }
 

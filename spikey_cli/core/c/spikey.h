@@ -31,7 +31,7 @@ extern "C" {
 enum {
     SPIKEY_OK = 0,
     SPIKEY_NO_MEMORY = -1,
-    SPIKEY_BAD_ARGUMENT = -2,    /* the memory to decode into has another size than the array */
+    SPIKEY_BAD_ARGUMENT = -2,    /* an argument does not fit the array, the chunk or the archive */
     SPIKEY_NOT_A_CHUNK = -10,    /* other bytes, or an archive of other files; or no archive */
     SPIKEY_DAMAGED = -11,        /* the chunk contradicts its checksums or the format */
     SPIKEY_UNSUPPORTED = -12,    /* a model, a coder, a version or a compression that this library does not have */
