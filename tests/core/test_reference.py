@@ -257,6 +257,23 @@ def test_blocks(block, few, seed):
         block.decoded([Stream(stream.method, damage(random, stream.data)) for stream in streams])
 
 
+def test_channels_that_depend_on_a_damaged_stream_are_refused(random):
+    """Through references, later references, and earlier passes of the joint group; the damage is found at the end."""
+    topology = Topology.from_pairs([(0, 1, 90), (1, 3, 90), (2, 3, 90), (0, 4, 90)], (0, 1, 0, 2, 1))
+    graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 60) for i in range(5)])
+    codes = [np.ascontiguousarray(own) for own in neural(random, 60, 5).T]
+    lost_with = {0: {0, 1, 3, 4}, 1: {1, 3}, 2: {1, 2, 3, 4}, 3: {3}, 4: {3, 4}}
+    for later in ((), (4,)):  # of channel 1
+        own = replace(graph, later=((), later, (), (), ()))
+        block = Block([N1] * 5, codes, own, 30, "rice", "none")
+        streams = block.encoded()
+        assert {stream.method for stream in streams} == {Method.CODED}
+        for i, lost in lost_with.items():
+            longer = [Stream(stream.method, stream.data + b"\1" * (k == i)) for k, stream in enumerate(streams)]
+            decoded = block.decoded(longer)
+            assert {k for k in range(5) if decoded[k] is None} == lost | ({1} if i in later else set())
+
+
 PAIRS = [
     pytest.param(model, coder, marks=() if (i + j) % 3 == 0 else pytest.mark.slow)
     for i, model in enumerate(MODELS)

@@ -137,11 +137,6 @@ def decode_block(
             strict=True,
         )
     )
-    needed = dependencies(graph, set(coded))
-    refused = {i for i in coded if by_channel[i] is None}
-    while more := {i for i in coded if needed[i] & refused} - refused:
-        refused |= more
-    by_channel |= dict.fromkeys(refused)
     for i, stream in enumerate(streams):
         if i not in by_channel:
             try:

@@ -210,6 +210,13 @@ def encode(
     return [header + encoder.finish() for header, encoder in zip(headers, encoders, strict=True)]
 
 
+def depends_on(channel: Channel, channels: Sequence[Channel]) -> set[int]:
+    """Return the indices of the channels on which a channel depends directly."""
+    joint = (i for i, other in enumerate(channels) if other.group == channel.group >= 0)
+    earlier = {i for i in joint if channels[i].coding_pass < channel.coding_pass}
+    return {*earlier, *channel.references, *channel.later}
+
+
 def decode(
     streams: Sequence[bytes],
     channels: Sequence[Channel],
@@ -218,7 +225,7 @@ def decode(
     network: Network | None,
     effort: int = 2,
 ) -> list[list[int] | None]:
-    """Return the codes of each channel; None if a decoder must refuse its stream or one that it references."""
+    """Return the codes of each channel; None if a decoder must refuse its stream or one that it depends on."""
     states, decoders = [], []
     for stream, channel in zip(streams, channels, strict=True):
         lengths, reader = lanes.lengths_of_lanes(channel.n_codes, steps), Reader(stream)
@@ -237,16 +244,21 @@ def decode(
     link(states, effort, network is not None)
     for step in range(1, max(lanes.lengths_of_lanes(channel.n_codes, steps)[0] for channel in channels)):
         run_step(states, network, step, code_one)
-    decoded: list[list[int] | None] = [None] * len(channels)
-    for i in sorted(range(len(channels)), key=lambda i: channels[i].coding_pass):
+    refused = set()
+    for i, state in enumerate(states):
         try:
-            if states[i].is_damaged or any(decoded[other] is None for other in channels[i].references):
-                continue
+            if state.is_damaged:
+                raise Damage("a code or a header is damaged")
             decoders[i].finish()
-            decoded[i] = [code for lane in states[i].lanes for code in lane.codes]
         except Damage:
-            pass
-    return decoded
+            refused.add(i)
+    sources = [depends_on(channel, channels) for channel in channels]
+    while more := {i for i, needed in enumerate(sources) if needed & refused} - refused:
+        refused |= more
+    return [
+        None if i in refused else [code for lane in state.lanes for code in lane.codes]
+        for i, state in enumerate(states)
+    ]
 
 
 class LiveStream:
