@@ -33,6 +33,9 @@ _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", os.O_RDONLY)
 """Flags to open a folder, for which `O_PATH` needs no permission to list it."""
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
 
+_HAS_NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
+"""How a file system without hard links refuses one."""
+
 _temporaries: set[str] = set()
 """Temporary files that may exist. A signal can interrupt a run between any two steps, also while it cleans up."""
 
@@ -211,12 +214,28 @@ class WholeFile:
                     with waiting("writing to the disk"):
                         os.fsync(file.fileno())
                 self._check_target()
-                os.replace(temporary, prefix + self.path.name, src_dir_fd=folder, dst_dir_fd=folder)
+                self._give_name(temporary, prefix + self.path.name, folder)
         except OSError as error:
             raise self._failed(error) from error
-        _temporaries.discard(self._temporary)
         if self._flush_folder:
             flush(self.path.parent, self.path)
+
+    def _give_name(self, temporary: str, target: str, folder: int | None) -> None:
+        """Give the file its name, and unless forced, only if no other program has made such a file since the check."""
+        if not self._force:
+            try:
+                os.link(temporary, target, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=not _HAS_HANDLES)
+            except FileExistsError:
+                self._check_target()
+                raise
+            except OSError as error:
+                if error.errno not in _HAS_NO_LINKS:
+                    raise
+            else:
+                self.discard()  # its other name
+                return
+        os.replace(temporary, target, src_dir_fd=folder, dst_dir_fd=folder)
+        _temporaries.discard(self._temporary)
 
     def keep(self) -> Path:
         """Keep data that cannot be produced again, although it is incomplete or could not be committed.

@@ -70,8 +70,8 @@ class TestRemovingSources:
                 break
             self.check_nothing_is_lost(harness, outcome)
             partly += 0 < len(self.remaining(harness)) < 3
-            if outcome.status == 0:  # dropping the file from the cache failed, which is ignored
-                assert (outcome.struck[0], file_of(outcome)) == ("open", "o.spk"), outcome
+            if outcome.status == 0:  # to drop the file from the cache failed, or to delete its other name, at first
+                assert (outcome.struck[0], file_of(outcome)) in {("open", "o.spk"), ("unlink", "o.spk")}, outcome
         assert partly > 0 or fault.action == "flip"
 
     @pytest.mark.slow

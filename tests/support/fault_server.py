@@ -135,7 +135,7 @@ class _Injector:
         return fault.action
 
 
-_open, _pread, _replace, _mkdir, _unlink = open, os.pread, os.replace, os.mkdir, os.unlink
+_open, _pread, _replace, _link, _mkdir, _unlink = open, os.pread, os.replace, os.link, os.mkdir, os.unlink
 
 
 def _install(injector: _Injector) -> None:
@@ -183,6 +183,11 @@ def _install(injector: _Injector) -> None:
         injector.at("replace", within(target, options.get("dst_dir_fd")))
         _replace(source, target, **options)
 
+    def link(source, target, **options):
+        """How a file gets its name without replacing another."""
+        injector.at("replace", within(target, options.get("dst_dir_fd")))
+        _link(source, target, **options)
+
     def mkdir(path, *arguments, **options):
         injector.at("mkdir", within(path, options.get("dir_fd")))
         _mkdir(path, *arguments, **options)
@@ -192,7 +197,7 @@ def _install(injector: _Injector) -> None:
         _unlink(path, **options)
 
     builtins.open = io.open = open_file
-    os.fsync, os.pread, os.replace, os.mkdir, os.unlink = fsync, pread, replace, mkdir, unlink
+    os.fsync, os.pread, os.replace, os.link, os.mkdir, os.unlink = fsync, pread, replace, link, mkdir, unlink
 
 
 def _run(request: dict, report: int) -> None:

@@ -14,7 +14,7 @@ import spikey_cli
 from spikey_cli.errors import InputError
 from spikey_cli.system.whole_file import WholeFile, folder_below
 
-CALLS = ("lstat", "mkdir", "open", "replace", "stat")
+CALLS = ("link", "lstat", "mkdir", "open", "replace", "stat")
 
 
 class Attacker:

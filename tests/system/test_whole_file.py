@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -58,6 +59,30 @@ def test_a_file_that_appears_before_the_commit_is_kept(tmp_path):
     assert file.keep() == file.temporary
     assert (tmp_path / "a").read_text() == "another program's"
     assert file.temporary.exists()
+
+
+def test_a_file_that_appears_during_the_commit_is_kept(tmp_path, monkeypatch):
+    def link(*arguments, **options):
+        (tmp_path / "a").write_text("another program's")
+        return original(*arguments, **options)
+
+    original = os.link
+    file = WholeFile(tmp_path / "a", force=False)
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(InputError, match="exists already"):
+        file.commit(b"own")
+    file.discard()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "another program's")]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_file_systems_without_links(tmp_path, monkeypatch, number):
+    def link(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", link)
+    write_whole(tmp_path / "a", b"some", force=False)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"some")]
 
 
 def test_an_incomplete_file_can_be_kept(tmp_path):
