@@ -88,7 +88,7 @@ def read_file(path: str, name: str, first: int = 0, stop: int | None = None) -> 
             if file.name == name and file.layout is None and not has_groups:
                 if stop is None and file.size > reader.limits.memory:
                     raise LimitError(f"{reader.path}: {name} has {file.size} bytes; {reader.limits.memory} is the most")
-                return read_bytes(Decoder.of(reader), i, first, file.size if stop is None else stop)
+                return read_bytes(Decoder.without_samples(reader), i, first, file.size if stop is None else stop)
     return None
 
 

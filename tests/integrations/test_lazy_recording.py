@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from support.recordings import n1_samples, neural
 
 import spikey_cli
+from spikey_cli.codec import decoder
 from spikey_cli.container.limits import Limits
-from spikey_cli.errors import ArchiveError, LimitError
+from spikey_cli.errors import ArchiveError, LimitError, ModelError
 from spikey_cli.integrations import lazy_recording
 from spikey_cli.integrations.lazy_recording import ArchivedVector, LazyRecording, read_file
 from spikey_cli.io.source import ArraySource, BytesSource
@@ -74,6 +75,16 @@ def test_verbatim_files_are_read(archive: Path) -> None:
     assert read_file(archive, "a.txt", 1, 3) == b"ex"
     assert read_file(archive, "b.txt") is None
     assert read_file(archive, "a.npy") is None, "it is not verbatim"
+
+
+def test_verbatim_files_are_read_without_the_model(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise ModelError("it is not here")
+
+    monkeypatch.setattr(decoder, "predictor_with_digest", missing)
+    with pytest.raises(ModelError):
+        _ = LazyRecording(archive, None, 1).blocks
+    assert read_file(archive, "a.txt") == b"text"
 
 
 def test_a_file_larger_than_the_memory_limit_is_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
