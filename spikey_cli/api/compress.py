@@ -177,8 +177,8 @@ def compress(
     skip_failing : bool, optional
         Leave out inputs that cannot be read and report them in `Compressed.failures`, instead of raising.
     workers : int or Workers, optional
-        Number of threads, by default one per processor; or the cluster of `spikey_cli.integrations.dask.open_cluster`.
-        The archive does not depend on it.
+        Number of threads, by default (or 0) one per processor; or the cluster of
+        `spikey_cli.integrations.dask.open_cluster`. The archive does not depend on it.
     progress : callable, optional
         Is called with (bytes done, total bytes, compression ratio so far or None). Verifying and comparing count as
         much as compressing.
@@ -196,8 +196,8 @@ def compress(
     ClusterError
         The cluster failed; no archive is written.
     ValueError
-        There is no such coder, or `remove_source` is combined with `force` (the archive that is overwritten may be all
-        that is left of other sources) or with ``verify=False``.
+        There is no such coder, `workers` is negative, or `remove_source` is combined with `force` (the archive that is
+        overwritten may be all that is left of other sources) or with ``verify=False``.
 
     Examples
     --------

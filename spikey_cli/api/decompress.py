@@ -90,7 +90,8 @@ def decompress(
         Salvage a damaged archive: restore every sample whose checksum is correct, fill all others with zeros, and
         report them in `Decompressed.lost`. Implies `skip_failing`.
     workers : int or Workers, optional
-        Number of threads, by default one per processor; or the cluster of `spikey_cli.integrations.dask.open_cluster`.
+        Number of threads, by default (or 0) one per processor; or the cluster of
+        `spikey_cli.integrations.dask.open_cluster`.
     predictor : Predictor, optional
         The network that the archive was written with, if it does not come with the package.
     limits : Limits, optional
@@ -110,6 +111,8 @@ def decompress(
         The network that the archive was written with is not installed.
     InputError
         The archive has no file of a name in `files`, or a file cannot be written.
+    ValueError
+        `workers` is negative.
 
     Examples
     --------

@@ -104,7 +104,7 @@ def extract(
     force : bool, optional
         Overwrite existing files.
     workers : int, optional
-        Number of threads, by default one per processor.
+        Number of threads, by default (or 0) one per processor.
     predictor : Predictor, optional
         The network that the archive was written with, if it does not come with the package.
     limits : Limits, optional
@@ -126,7 +126,7 @@ def extract(
         A name is unknown, the channels do not agree, the range holds no samples, `seconds` is given and the sampling
         rate is unknown, `microvolts` are wanted and a gain is unknown, or a file cannot be written.
     ValueError
-        Both `seconds` and `frames` are given.
+        Both `seconds` and `frames` are given, or `workers` is negative.
 
     Notes
     -----

@@ -48,7 +48,7 @@ class Recording:
         Names of the channels, which become the columns in this order; by default all. The name of a file stands for
         all its channels, and if the file names its channels and streams, so do ``FILE:LABEL`` and ``FILE:STREAM``.
     workers : int, optional
-        Number of threads that decode; None is one per processor.
+        Number of threads that decode; None or 0 is one per processor.
     predictor : Predictor, optional
         The network that the archive was written with, if it does not come with the package.
     limits : Limits, optional

@@ -128,8 +128,15 @@ def open_workers(workers: int | Workers | None) -> Iterator[Workers]:
     Parameters
     ----------
     workers : int, Workers or None
-        Number of threads; None is one per processor. A cluster codes the blocks, beside one thread per processor.
+        Number of threads; None or 0 is one per processor. A cluster codes the blocks, beside one thread per processor.
+
+    Raises
+    ------
+    ValueError
+        The number is negative.
     """
+    if isinstance(workers, int) and workers < 0:
+        raise ValueError(f"workers={workers}: pass a number of threads, or None for one per processor")
     cluster = workers if isinstance(workers, Workers) else None
     count = workers if isinstance(workers, int) and workers else processors()
     if count == 1:

@@ -19,8 +19,14 @@ def test_results_are_in_the_order_of_the_tasks(count):
 
 
 def test_there_is_one_thread_per_processor_by_default():
-    with open_workers(None) as workers:
-        assert workers.count == processors()
+    for default in (None, 0):
+        with open_workers(default) as workers:
+            assert workers.count == processors()
+
+
+def test_negative_numbers_of_threads_are_refused():
+    with pytest.raises(ValueError, match="workers=-1: pass a number of threads, or None"), open_workers(-1):
+        pass
 
 
 def test_tasks_are_taken_as_workers_become_free():
