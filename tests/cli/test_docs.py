@@ -215,6 +215,11 @@ def test_the_citation_is_of_this_version():
     assert f"\nversion: {spikey_cli.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
+def test_the_c_library_is_of_this_version():
+    project = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert f"project(spikey VERSION {spikey_cli.__version__} " in project
+
+
 def test_the_recipe_for_conda_is_of_this_version_and_needs_the_same_packages():
     recipe = (ROOT / "recipe/meta.yaml").read_text(encoding="utf-8")
     assert f'version = "{spikey_cli.__version__}"' in recipe
