@@ -129,7 +129,7 @@ def test_a_bar_ticks(monkeypatch):
     monkeypatch.setattr(report, "_PATIENCE", 0.001)
     monkeypatch.setattr(report._Bar, "tick", lambda bar: ticked.set())
     with Report(shows_progress=True).progress("working"):
-        ticked.wait()
+        assert ticked.wait(10)
 
 
 def test_durations():
