@@ -83,6 +83,8 @@ def encode_chunk(
         The array holds Python objects.
     ValueError
         It has more than MAX_CHUNK_BYTES, or there is no such coder or preset.
+    InputError
+        It changed while it was encoded.
     """
     entropy_coder, effort = find_coder(coder), find_preset(preset)
     if array.dtype.hasobject:

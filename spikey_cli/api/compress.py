@@ -325,8 +325,7 @@ def find_sessions(
             n_groups = -(-source.channels // _group_channels(source.layout.n_frames)) if within_groups else 1
             for channel, residual in enumerate(source.residuals):
                 group = (i, channel * n_groups // source.channels) if n_groups > 1 else ()
-                # files with many channels have shorter excerpts, and only those of equal length can be compared
-                # so can only channels that are cut at the same frames
+                # Only channels with excerpts of equal length, cut at the same frames, can be compared.
                 unit = source.records.groups[source.group].samples if source.records else 1
                 keys.append((source.layout.n_frames, source.layout.sample_rate, unit, residual.size, *group))
             file_of_channel += [i] * source.channels

@@ -1,10 +1,9 @@
 """Several codecs on the same files: they take turns, a warm-up run first, then the counted runs.
 
 Programs are timed as whole processes, including their start, and Python packages without it. So is Spikey, as one or
-the other. Every
-restored recording is compared with its original. Other codecs run twice where samples have a quantizer: on the samples
-as they are, and on its codes, which gives them most of the gain of a quantizer such as N1's. A codec that refuses a
-file is left out.
+the other. Every restored recording is compared with its original. Other codecs run twice where samples have a
+quantizer: on the samples as they are, and on its codes, which gives them most of the gain of a quantizer such as N1's.
+A codec that refuses a file is left out.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Spikey(Codec):  # type: ignore[misc]  # numcodecs may be missing where typ
     """Codec of numcodecs that compresses chunks of recordings.
 
     Arrays of shape (time,) or (time, channel), of any width and byte order, are predicted if they hold integers, or
-    float32 or float64 that are integers times a gain. All other arrays are compressed with xz. Every array is restored
+    float32 or float64 that are integers times a gain. All other arrays are deflated or stored. Every array is restored
     with its dtype, shape and memory order.
 
     The parameters apply to encoding; decoding needs none of them. Instances are immutable and hashable, can be pickled,

@@ -40,7 +40,7 @@ class SpikeyCodec(ArrayBytesCodec):  # type: ignore[misc]  # Zarr may be missing
     """Codec of Zarr 3 that compresses chunks of recordings.
 
     Arrays of shape (time,) or (time, channel), of any width and byte order, are predicted if they hold integers, or
-    float32 or float64 that are integers times a gain. All other arrays are compressed with xz. The parameters apply to
+    float32 or float64 that are integers times a gain. All other arrays are deflated or stored. The parameters apply to
     encoding; decoding needs none of them.
 
     Parameters

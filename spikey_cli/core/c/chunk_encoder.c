@@ -92,7 +92,8 @@ typedef struct {
     int64_t n_blocks, n_parts;
 } plan;
 
-/* Divide the samples into parts and blocks, as spikey_cli/codec/block_plan.py does; then comes the block of chunk.json. */
+/* Divide the samples into parts and blocks, as spikey_cli/codec/block_plan.py does, but without its preference for blocks of a
+ * multiple of eight channels; then comes the block of chunk.json. */
 static int make_plan(const spikey_source *source, plan *of) {
     const int64_t frames = source->frames, width = source->channels, total = frames * width;
     const int64_t wide_frames = least(WIDE_FRAMES, WIDE_SAMPLES / width);
