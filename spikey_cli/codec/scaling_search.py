@@ -30,11 +30,21 @@ _MOST_VALUES = 2048
 _EXCERPT_SAMPLES = 1 << 16
 """Number of samples of all channels in which the scaling of all of them is searched."""
 
+_MOST_SHARED = 64
+"""Number of scalings of channels that further channels are compared with."""
+_MOST_OWN, _SAMPLES_OF_OWN = 64, 1 << 10
+"""Channels that may have scalings of their own; each search takes as long as coding many samples."""
+
 _HALF_RANGES = tuple(2**n for n in (15, 11, 7, 9, 13, 23))
 """Integers at the middle of the range of unsigned converters, by how common they are."""
 
 
-def find_file_scaling(excerpt: Sequence[np.ndarray], sample_type: SampleType) -> FileScaling | None:
+def find_file_scaling(
+    excerpt: Sequence[np.ndarray],
+    sample_type: SampleType,
+    n_samples: int,
+    searched: dict[tuple[int, int], Scaling | None],
+) -> FileScaling | None:
     """Find the scalings of a file: one of all channels, or one of each.
 
     Parameters
@@ -42,21 +52,30 @@ def find_file_scaling(excerpt: Sequence[np.ndarray], sample_type: SampleType) ->
     excerpt : sequence of arrays of `sample_type.dtype`
         Samples of each channel.
     sample_type : SampleType
+    n_samples : int
+        Samples of the file.
+    searched : dict of (int, int) to Scaling or None
+        What was found by channel and size of its excerpt. Kept between calls whose excerpts only grow.
 
     Returns
     -------
     FileScaling or None
-        None if nearly all samples of some channel are of no scaling.
+        None if many samples of some channel are of no scaling, or too many channels have scalings of their own.
     """
     known: list[Scaling] = []
     common = find_scaling(_evenly(np.concatenate(excerpt), _EXCERPT_SAMPLES), sample_type)
     if common:
         known.append(common)
     scalings = []
-    for samples in excerpt:
-        scaling = next((each for each in known if _fits(each, samples, sample_type)), None)
+    for channel, samples in enumerate(excerpt):
+        scaling = next((each for each in known[:_MOST_SHARED] if _fits(each, samples, sample_type)), None)
         if scaling is None:
-            scaling = find_scaling(samples, sample_type)
+            if len(known) > _MOST_OWN + n_samples // _SAMPLES_OF_OWN:
+                return None
+            key = channel, samples.size
+            if key not in searched:
+                searched[key] = find_scaling(samples, sample_type)
+            scaling = searched[key]
             if scaling is None or not _fits(scaling, samples, sample_type):
                 return None
             known.append(scaling)

@@ -18,7 +18,7 @@ from ..container.scaling_table import pack_scaling
 from ..core.channel_quantizers import ByChannel, ChannelSearch
 from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat, identity
 from ..core.residual import EXCERPT_SAMPLES, residuals
-from ..core.scaling import FileScaling
+from ..core.scaling import FileScaling, Scaling
 from ..errors import InputError, system_fault
 from ..io.formats import find_layout
 from ..io.layout import Layout, sample_dtype, samples_from_bytes
@@ -394,8 +394,9 @@ def _find_scaling(reader: _Frames, group: int, layout: Layout) -> _Survey | None
     edges = [(layout.n_frames - frames) * i // max(1, n_pieces - 1) for i in range(n_pieces)]
     excerpt = list(np.concatenate([reader.read(group, first, frames) for first in edges]).T)
     best: _Survey | None = None
+    searched: dict[tuple[int, int], Scaling | None] = {}
     for _ in range(_ROUNDS):
-        scaling = find_file_scaling(excerpt, layout.sample_type)
+        scaling = find_file_scaling(excerpt, layout.sample_type, layout.n_frames * layout.channels, searched)
         if scaling is None or (best and scaling == best.scaling):
             break
         survey = _survey(reader.pieces(), group, layout, scaling)

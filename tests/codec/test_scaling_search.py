@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikey_cli.codec import scaling_search
 from spikey_cli.codec.scaling_search import find_file_scaling, find_scaling
-from spikey_cli.core.scaling import NO_INTEGER, Scaling
+from spikey_cli.core.scaling import NO_INTEGER, FileScaling, Scaling
 from spikey_cli.io.layout import SampleType
 
 F4 = np.float32
@@ -208,17 +209,54 @@ def test_integers_beyond_the_limits_of_a_scaling_have_none(values: list[int]) ->
     assert find_scaling(np.array(inner), SampleType.INT64) is not None
 
 
+def found_in_file(excerpt: list[np.ndarray]) -> FileScaling | None:
+    return find_file_scaling(excerpt, SampleType.FLOAT64, sum(each.size for each in excerpt), {})
+
+
 def test_channels_may_have_gains_of_their_own() -> None:
     excerpt = [codes(i) * gain for i, gain in enumerate((0.195, 0.195, 2.34375, 0.195, 0.05))]
-    scaling = find_file_scaling(excerpt, SampleType.FLOAT64)
+    scaling = found_in_file(excerpt)
     assert scaling is not None
     assert scaling.integer_bytes == 2
     assert [each.gain for each in scaling.channels] == [0.195, 0.195, 2.34375, 0.195, 0.05]
     excerpt[3] = np.random.default_rng(0).normal(size=8000)
-    assert find_file_scaling(excerpt, SampleType.FLOAT64) is None
+    assert found_in_file(excerpt) is None
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the excerpts in which a scaling is searched."""
+    sizes = []
+
+    def counted(samples: np.ndarray, sample_type: SampleType) -> Scaling | None:
+        sizes.append(samples.size)
+        return find_scaling(samples, sample_type)
+
+    monkeypatch.setattr(scaling_search, "find_scaling", counted)
+    return sizes
+
+
+def test_short_channels_with_gains_of_their_own_are_given_up(searches: list[int]) -> None:
+    gains = np.random.default_rng(0).uniform(0.1, 0.3, 100)
+    excerpt = [codes(i)[:100] * gain for i, gain in enumerate(gains)]
+    assert found_in_file(excerpt) is None
+    assert len(searches) < 80, "they were searched on"
+    assert find_file_scaling(excerpt, SampleType.FLOAT64, 100 * 2000, {}) is not None, "the file is long"
+
+
+def test_a_channel_is_searched_again_if_its_excerpt_has_grown(searches: list[int]) -> None:
+    searched: dict[tuple[int, int], Scaling | None] = {}
+    excerpt = [codes(i) * gain for i, gain in enumerate((0.195, 2.34375, 0.05))]
+    first = find_file_scaling(excerpt, SampleType.FLOAT64, 24_000, searched)
+    n = len(searches)
+    assert find_file_scaling(excerpt, SampleType.FLOAT64, 24_000, searched) == first
+    assert len(searches) == n + 1, "that of all channels, and no more"
+    excerpt[1] = np.append(excerpt[1], excerpt[1][:5])
+    assert find_file_scaling(excerpt, SampleType.FLOAT64, 24_000, searched) == first
+    assert searches[n + 2 :] == [excerpt[1].size]
 
 
 def test_wide_integers_take_three_bytes() -> None:
-    scaling = find_file_scaling([codes() * 0.25 * 100, np.arange(-40000, 40000, 10) * 0.25], SampleType.FLOAT64)
+    scaling = found_in_file([codes() * 0.25 * 100, np.arange(-40000, 40000, 10) * 0.25])
     assert scaling is not None
     assert scaling.integer_bytes == 3 or max(each.gain for each in scaling.channels) > 0.25
