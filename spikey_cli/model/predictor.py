@@ -63,10 +63,6 @@ class Predictor:
     ----------
     model : bytes
         Content of an .onnx file.
-    intra_op_threads : int
-        Processors that ONNX Runtime uses for one operator. Changes the speed, never the result.
-    optimise : bool
-        Whether ONNX Runtime optimises the graph. Changes the speed, never the result.
 
     Raises
     ------
@@ -74,7 +70,7 @@ class Predictor:
         If the graph cannot be proven exact, or its inputs and outputs are not those of a predictor.
     """
 
-    def __init__(self, model: bytes, *, intra_op_threads: int = 1, optimise: bool = True) -> None:
+    def __init__(self, model: bytes) -> None:
         graph = read_graph(model)
         _check_parts(graph, certify(graph, INPUT_LIMIT, {"state": "windows"}))
         self.onnx = model
@@ -108,18 +104,17 @@ class Predictor:
         self._passed: set[str] = set()
         # a run has to name all inputs: those of parts that are not evaluated have no columns
         self._unused = {name: np.zeros((rows, 0), dtype=np.float32) for name, rows in graph.inputs.items()}
-        self._options = (intra_op_threads, optimise)
         if self.chain is None:
             _ = self._session  # raises now what ONNX Runtime refuses
 
     def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
         # the session is made again where the model is unpickled, once in a process
-        return _cached, (self.onnx, *self._options)
+        return _cached, (self.onnx,)
 
     @cached_property
     def _session(self) -> tuple[Any, Any]:
         """The session and its run options; made at first use, since a chain needs it only for tests."""
-        return _session(self.onnx, *self._options)
+        return _session(self.onnx)
 
     def predict(self, windows: np.ndarray) -> np.ndarray:
         """Evaluate a graph without parts.
@@ -205,8 +200,8 @@ class Predictor:
 
 
 @lru_cache(maxsize=4)
-def _cached(model: bytes, intra_op_threads: int, optimise: bool) -> Predictor:
-    return Predictor(model, intra_op_threads=intra_op_threads, optimise=optimise)
+def _cached(model: bytes) -> Predictor:
+    return Predictor(model)
 
 
 def _check_parts(graph: Graph, spans: dict[str, Span]) -> None:
@@ -260,17 +255,15 @@ def _profile(graph: Graph) -> Profile | None:
     return profile
 
 
-def _session(model: bytes, intra_op_threads: int, optimise: bool):  # type: ignore[no-untyped-def]
+def _session(model: bytes):  # type: ignore[no-untyped-def]
     """An ONNX Runtime session, and options for it to run only what the requested outputs need."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # which is kept below HOME, and sent
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = intra_op_threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if not optimise:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no base class of their own

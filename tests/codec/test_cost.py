@@ -72,7 +72,7 @@ def counted(session: onnxruntime.InferenceSession) -> Counted:
 def test_what_onnx_runtime_does_is_estimated(tmp_path, random, monkeypatch, name):
     sessions, estimates = [], []
 
-    def profiled(model: bytes, threads: int, optimise: bool):
+    def profiled(model: bytes):
         options = onnxruntime.SessionOptions()
         options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "profile")
         options.intra_op_num_threads = 1
