@@ -15,8 +15,7 @@ from ..model.predictor import Predictor, predictor_with_digest
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
 from .blocks import FetchedBlock, source_position
-from .cost import FIELD_TIME, BlockCost, CostBudget, block_cost
-from .presets import EFFORTS
+from .cost import EFFORTS, FIELD_TIME, BlockCost, CostBudget, block_cost
 
 Decoded = TypeVar("Decoded")
 

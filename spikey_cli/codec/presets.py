@@ -33,8 +33,6 @@ DEFAULT_PRESET = "default"
 EFFORT = PRESETS[DEFAULT_PRESET].effort
 """Effort of the default preset, and of live streams."""
 
-EFFORTS = tuple(preset.effort for preset in PRESETS.values())
-
 
 def preset_name(effort: int) -> str:
     """Return the name of the preset with this effort, or what says that none has it."""

@@ -142,8 +142,8 @@ def decode_channels(
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
-    max_lanes: int = MAX_LANE_GROUP,
-    effort: int = EFFORT,
+    max_lanes: int,
+    effort: int,
 ) -> list[np.ndarray | None]:
     """Decode the channels of one block; the inverse of `encode_channels`.
 
@@ -180,13 +180,12 @@ def log_channels(
     coder: Coder,
     predictor: Predictor | None,
     workers: Workers,
-    effort: int = EFFORT,
 ) -> list[tuple[ChannelLog, int]]:
     """Encode the channels of one block, all of them coded, and record the predictions.
 
     Parameters
     ----------
-    channels, quantizers, reference_graph, steps, coder, predictor, workers, effort
+    channels, quantizers, reference_graph, steps, coder, predictor, workers
         As in `encode_channels`.
 
     Returns
@@ -198,7 +197,7 @@ def log_channels(
     def log_group(group: list[int]) -> list[tuple[ChannelLog, int]]:
         own, graph, chosen = [channels[i] for i in group], reference_graph.subset(group), range(len(group))
         coded = _run_group(
-            own, [quantizers[i] for i in group], graph, chosen, steps, coder, predictor, effort, with_log=True
+            own, [quantizers[i] for i in group], graph, chosen, steps, coder, predictor, EFFORT, with_log=True
         )
         assert coded.log is not None
         header_bits = [8 * len(header) for header in coded.lane_headers]

@@ -21,7 +21,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from ..codec.presets import EFFORTS
+from ..codec.cost import EFFORTS
 from ..container.table_reader import TableReader
 from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.random_models import PARTS, random_model
 from support.recordings import neural
 
-from spikey_cli.codec.streams import decode_channels, encode_channels, share_channels
+from spikey_cli.codec.presets import EFFORT
+from spikey_cli.codec.streams import MAX_LANE_GROUP, decode_channels, encode_channels, share_channels
 from spikey_cli.container.parts import Method, Stream
 from spikey_cli.container.quantizer_table import unpack_quantizer
 from spikey_cli.core.coders import CODERS
@@ -125,7 +126,7 @@ class TestStreams:
         results = []
         for workers in (ONE, THREE, ONE):
             streams = encode_channels(channels, *how, workers)
-            found = decode_channels(streams, lengths, *how, workers)
+            found = decode_channels(streams, lengths, *how, workers, MAX_LANE_GROUP, EFFORT)
             for i, (channel, codes) in enumerate(zip(channels, found, strict=True)):
                 assert codes is not None, f"channel {i} is reported as damaged"
                 np.testing.assert_array_equal(codes, channel, err_msg=f"channel {i}")
@@ -154,7 +155,7 @@ class TestStreams:
                 if (changed, i) not in depends:
                     assert again[i] == streams[i], f"channel {i} depends on {changed}"
             lost = [Stream(s.method, s.data[:-1]) if i == changed else s for i, s in enumerate(streams)]
-            found = decode_channels(lost, [200] * 5, *how, ONE)
+            found = decode_channels(lost, [200] * 5, *how, ONE, MAX_LANE_GROUP, EFFORT)
             for i in range(5):
                 is_lost = (
                     streams[changed].method == Method.CODED
@@ -177,10 +178,12 @@ class TestStreams:
         streams = encode_channels(channels, *how[1:], ONE)
         for change in (lambda d: d[:-1], lambda d: d[:1], lambda d: b"", lambda d: d + b"\0", lambda d: d + d):
             damaged = [Stream(stream.method, change(stream.data)) for stream in streams]
-            assert decode_channels(damaged, *how, ONE) == [None] * 4
+            assert decode_channels(damaged, *how, ONE, MAX_LANE_GROUP, EFFORT) == [None] * 4
         for method in (Method.CODED, Method.PACKED):
             made_up = [Stream(method, random.bytes(int(random.integers(200)))) for _ in channels]
-            for codes, n, quantizer in zip(decode_channels(made_up, *how, ONE), lengths, quantizers, strict=True):
+            for codes, n, quantizer in zip(
+                decode_channels(made_up, *how, ONE, MAX_LANE_GROUP, EFFORT), lengths, quantizers, strict=True
+            ):
                 assert codes is None or (codes.size == n and codes.min() >= 0 and codes.max() < quantizer.size)
 
     def test_noise_is_packed_and_never_explodes(self, coder, model, random):

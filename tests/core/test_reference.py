@@ -14,8 +14,8 @@ from support.random_models import PARTS, random_model
 from support.recordings import neural
 
 from spikey_cli.codec import streams as streams_of_blocks
-from spikey_cli.codec.presets import EFFORTS
-from spikey_cli.codec.streams import decode_channels, encode_channels
+from spikey_cli.codec.cost import EFFORTS
+from spikey_cli.codec.streams import MAX_LANE_GROUP, decode_channels, encode_channels
 from spikey_cli.container.parts import Method, Stream
 from spikey_cli.core import huffman
 from spikey_cli.core.coders import CODERS
@@ -214,7 +214,7 @@ class Block:
 
     def decoded(self, streams: list[Stream]) -> list[list[int] | None]:
         """The codes, which must be those of the reference, and so must be the channels that are refused."""
-        found = decode_channels(streams, self.lengths, self.quantizers, *self.plan, effort=self.effort)
+        found = decode_channels(streams, self.lengths, self.quantizers, *self.plan, MAX_LANE_GROUP, self.effort)
         as_lists = [None if own is None else own.tolist() for own in found]
         assert as_lists == reference.decode_block(streams, self.lengths, *self.reference_plan)
         return as_lists
@@ -241,7 +241,7 @@ def blocks(draw) -> Block:
     graph = replace(graph, lags=tuple(int(lag) for lag in random.choice([0, 32, 40], n)))
     return Block(
         *(quantizers, codes, graph, draw(st.integers(1, 50))),
-        *(draw(st.sampled_from([*CODERS])), draw(st.sampled_from(MODELS)), draw(st.sampled_from(EFFORTS))),
+        *(draw(st.sampled_from([*CODERS])), draw(st.sampled_from(MODELS)), draw(st.sampled_from([*EFFORTS]))),
     )
 
 
@@ -338,7 +338,9 @@ def test_live_streams(data):
     with pytest.MonkeyPatch.context() as patch:
         for module in (stream_state, coding):
             patch.setattr(module, "SAMPLES_PER_STREAM", 32)
-        compare_live_streams(quantizer, topology, model, data.draw(st.sampled_from(EFFORTS)), packets, data.draw(seeds))
+        compare_live_streams(
+            quantizer, topology, model, data.draw(st.sampled_from([*EFFORTS])), packets, data.draw(seeds)
+        )
 
 
 def test_a_long_live_stream(random):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.c_core import state_of
 from support.random_models import PARTS, random_model
 
-from spikey_cli.codec.presets import EFFORTS
+from spikey_cli.codec.cost import EFFORTS
 from spikey_cli.core import _core, coding_step
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
@@ -177,7 +177,7 @@ def test_live_streams_are_those_of_the_plain_loops(quantizer, name, packets, cha
     codes = np.clip(wave, 0, quantizer.size - 1).astype(np.int32)
     predictor = predictor_of(name)
     topology = Topology.independent(channels) if channels < 2 or random.random() < 0.3 else _ring(channels)
-    stream = LiveFormat(2, 0, channels, b"", topology, int(random.choice(EFFORTS)))
+    stream = LiveFormat(2, 0, channels, b"", topology, int(random.choice([*EFFORTS])))
     for how in HOW:
         with pytest.MonkeyPatch.context() as patch:
             plain, core, back = (StreamState(stream, quantizer, predictor) for _ in range(3))

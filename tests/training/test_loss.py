@@ -7,7 +7,8 @@ import pytest
 from support.recordings import n1_samples, neural, wav_bytes
 from support.training_cases import config, ignore
 
-from spikey_cli.codec.streams import decode_channels, encode_channels
+from spikey_cli.codec.presets import EFFORT
+from spikey_cli.codec.streams import MAX_LANE_GROUP, decode_channels, encode_channels
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.quantizer import N1
 from spikey_cli.model.predictor import read_model
@@ -36,7 +37,7 @@ def test_the_loss_is_the_code_length_of_the_range_coder(random, tmp_path):
     for coder, slack in (("range", 0.01), ("rice", 0.25)):
         rest = ([N1], ReferenceGraph.independent(1), 8192, CODERS[coder], predictor, workers)
         streams = encode_channels([codes], *rest)
-        (decoded,) = decode_channels(streams, [codes.size], *rest)
+        (decoded,) = decode_channels(streams, [codes.size], *rest, MAX_LANE_GROUP, EFFORT)
         np.testing.assert_array_equal(decoded, codes)
         # adaptation saves some bits
         assert expected - 0.1 < 8 * len(streams[0].data) / codes.size < expected + slack
