@@ -52,7 +52,7 @@ def png_bytes(figure: Figure, dots_per_inch: int = 110) -> bytes:
     return buffer.getvalue()
 
 
-def shortened(name: str, length: int = 18) -> str:
+def shortened(name: str, length: int) -> str:
     """`name` if it has at most `length` characters, otherwise its beginning and its end."""
     half = (length - 2) // 2
     return name if len(name) <= length else f"{name[:half]}..{name[-half:]}"

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..api.channels import channel_info
-from ..api.extract import choose_channels
-from ..api.recording import read_frames
+from ..api.recording import choose_channels, read_frames
 from ..codec.decoder import Decoder
 from ..container.archive import ArchiveReader
 from ..container.directory import channel_names

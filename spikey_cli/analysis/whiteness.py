@@ -29,8 +29,8 @@ NORMAL_95 = 1.96
 """Half the width of the interval that holds 95 % of a standard normal distribution."""
 
 
-def autocorrelation(z: np.ndarray, valid: np.ndarray, lags: int = LAGS) -> tuple[np.ndarray, int]:
-    """Autocorrelation at lags 1 to `lags`.
+def autocorrelation(z: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, int]:
+    """Autocorrelation at lags 1 to LAGS.
 
     Parameters
     ----------
@@ -38,24 +38,23 @@ def autocorrelation(z: np.ndarray, valid: np.ndarray, lags: int = LAGS) -> tuple
         Normalised prediction errors.
     valid : ndarray of bool, shape (samples,)
         Samples to use; a pair counts if both of its samples are valid.
-    lags : int
 
     Returns
     -------
-    correlations : ndarray of float64, shape (lags,)
+    correlations : ndarray of float64, shape (LAGS,)
         Zero where no pair is valid.
     n : int
         Number of valid samples.
     """
     n = int(valid.sum())
-    correlations = np.zeros(lags)
+    correlations = np.zeros(LAGS)
     if n == 0:
         return correlations, 0
     x = np.clip(z, -LIMIT, LIMIT).astype(np.float32)
     x = np.where(valid, x - x[valid].mean(dtype=np.float64), 0).astype(np.float32)
     variance = float(np.dot(x, x)) / n
     if variance > 0:
-        for lag in range(1, min(lags, z.size - 1) + 1):
+        for lag in range(1, min(LAGS, z.size - 1) + 1):
             pairs = int(np.count_nonzero(valid[lag:] & valid[:-lag]))
             correlations[lag - 1] = float(np.dot(x[lag:], x[:-lag])) / (max(pairs, 1) * variance)
     return correlations, n

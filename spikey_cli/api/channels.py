@@ -72,8 +72,8 @@ def channel_aliases(reader: ArchiveReader) -> dict[str, list[str]]:
     return {alias: channels for alias, channels in (unique | streams).items() if alias not in known}
 
 
-def read_small_file(reader: ArchiveReader, file: int, max_bytes: int = MAX_BYTES) -> bytes:
-    """Return the bytes of a file without samples; nothing if it has samples, or more bytes than that.
+def read_small_file(reader: ArchiveReader, file: int) -> bytes:
+    """Return the bytes of a file without samples; nothing if it has samples, or more than MAX_BYTES.
 
     Raises
     ------
@@ -81,6 +81,6 @@ def read_small_file(reader: ArchiveReader, file: int, max_bytes: int = MAX_BYTES
         The file is damaged.
     """
     own, *groups = (reader.directory.files[i] for i in reader.directory.members[file])
-    if own.layout or groups or own.size > max_bytes:
+    if own.layout or groups or own.size > MAX_BYTES:
         return b""
     return read_bytes(Decoder.without_samples(reader), file, 0, own.size)

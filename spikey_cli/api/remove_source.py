@@ -41,9 +41,9 @@ def check_removable(predictor: Predictor | None) -> None:
 def remove_sources(
     sources: Sequence[ScannedSource],
     archive: Path,
-    workers: int | Workers | None = None,
+    workers: int | Workers | None,
     *,
-    progress: Progress | None = None,
+    progress: Progress | None,
 ) -> tuple[int, tuple[SpikeyError, ...]]:
     """Delete the sources that an archive restores exactly.
 
@@ -54,8 +54,8 @@ def remove_sources(
     ----------
     sources : sequence of ScannedSource
     archive : Path
-    workers : int or Workers, optional
-    progress : callable, optional
+    workers : int, Workers or None
+    progress : callable or None
         Is called with (bytes done, total bytes).
 
     Returns

@@ -296,9 +296,9 @@ def _interval(values: np.ndarray, k: np.ndarray, ulp: np.ndarray, step: float) -
     return step - error, step + error
 
 
-def _short(number: float, tolerance: float, most: int = 12) -> list[float]:
+def _short(number: float, tolerance: float) -> list[float]:
     """Return the decimal fraction of fewest digits that is near a number, if any has few."""
-    for digits in range(most):
+    for digits in range(12):
         short = float(f"{number:.{digits}e}")
         if abs(short - number) <= tolerance:
             return [short]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import DamageError
-from .directory import Directory, FileEntry
+from .directory import Directory
 from .limits import beyond_memory
 from .packing import MAX_EXCESS, MAX_EXPANSION, unpack
 from .part_table import put_parts, read_parts
@@ -61,11 +61,6 @@ class BlockTable(NamedTuple):
     def payload_bytes(self) -> int:
         """Size of all streams."""
         return int(self.lengths.sum())
-
-
-def count_samples(parts: Iterable[Part], files: Sequence[FileEntry]) -> int:
-    """Total samples of the parts; a byte of a verbatim file counts as a sample."""
-    return sum(part.n_frames * files[part.file].channels for part in parts)
 
 
 def block_table(table: BlockTable, directory: Directory) -> TableWriter:

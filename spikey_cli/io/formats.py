@@ -74,7 +74,6 @@ def _system(
         magic,
         lambda file, size, source: parse(file, size),
         warning,
-        looks_like=lambda start: bool(start),
         describe=describe,
         times=times,
     )

@@ -137,7 +137,7 @@ class WholeFile:
         return Path(self._temporary)
 
     @classmethod
-    def below(cls, root: Path, name: str, *, force: bool, flush_folder: bool = True) -> Self:
+    def below(cls, root: Path, name: str, *, force: bool) -> Self:
         """Begin the file of this name in an archive below a folder, and make the folders in between.
 
         Raises
@@ -147,7 +147,7 @@ class WholeFile:
         """
         name = path_of_name(name)
         folder = folder_below(root, name.rpartition("/")[0])
-        return cls(root / name, force=force, flush_folder=flush_folder, folder=folder)
+        return cls(root / name, force=force, folder=folder)
 
     def _check_target(self) -> None:
         try:
