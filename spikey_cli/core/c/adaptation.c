@@ -48,7 +48,7 @@ static void add_present(term_list *list, int64_t channel, spikey_history history
 static term_list list_terms(const spikey_state *state, const spikey_solver *solver, const spikey_group *group,
                             int64_t channel) {
     term_list list = {state, solver, channel, 0, 0};
-    const int64_t *earlier = group->references + channel * SPIKEY_REFERENCES;
+    const int64_t *earlier = group->references + channel * SPIKEY_MAX_REFERENCES;
     const int64_t *later = group->later + channel * SPIKEY_MAX_LATER;
     for (int lag = 1; lag <= solver->own_lags; lag++)
         add_past(&list, channel, SPIKEY_DIFFERENCE, lag, 1.0f + (float)((lag - 1) * (lag - 1)) / 9.0f);
@@ -89,7 +89,7 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     int64_t n_lanes = group->first_lane[channel + 1] - group->first_lane[channel];
     memset(solver, 0, sizeof *solver);
     solver->n_lanes = (int32_t)n_lanes;
-    while (solver->n_earlier < SPIKEY_REFERENCES && group->references[channel * SPIKEY_REFERENCES + solver->n_earlier] >= 0)
+    while (solver->n_earlier < SPIKEY_MAX_REFERENCES && group->references[channel * SPIKEY_MAX_REFERENCES + solver->n_earlier] >= 0)
         solver->n_earlier++;
     while (solver->n_later < SPIKEY_MAX_LATER && group->later[channel * SPIKEY_MAX_LATER + solver->n_later] >= 0)
         solver->n_later++;

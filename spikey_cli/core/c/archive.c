@@ -21,7 +21,7 @@ static int begin(spikey_chunk *chunk, int64_t bytes, const spikey_limits *limits
     chunk->n = bytes;
     if (chunk->limits.memory < 0 || chunk->limits.expansion < 0 || chunk->limits.memory > (int64_t)(SIZE_MAX / 4))
         return fail(chunk, SPIKEY_BAD_ARGUMENT, "the limits are out of range");
-    if (bytes < SPIKEY_HEADER + SPIKEY_TRAILER || bytes > INT64_MAX / 16)
+    if (bytes < SPIKEY_HEADER_BYTES + SPIKEY_TRAILER_BYTES || bytes > INT64_MAX / 16)
         return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey archive");
     spikey_fill_crc(chunk->crc);
     return SPIKEY_OK;
@@ -86,10 +86,10 @@ static int open_archive(spikey_archive *of, const uint8_t *front, size_t n_front
     spikey_chunk *chunk = &of->chunk;
     TRY(begin(chunk, bytes, limits));
     if (n_front < 8 || memcmp(front, SPIKEY_MAGIC, 8)) return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey archive");
-    if (n_front < SPIKEY_HEADER || n_end < SPIKEY_TRAILER)
+    if (n_front < SPIKEY_HEADER_BYTES || n_end < SPIKEY_TRAILER_BYTES)
         return fail(chunk, SPIKEY_BAD_ARGUMENT, "spikey_open was given other bytes than spikey_ends asks for");
     if (!spikey_is_exact()) return fail(chunk, SPIKEY_UNSUPPORTED, "the library was compiled without -ffp-contract=off");
-    TRY(spikey_find_ends(chunk, front, end + n_end - SPIKEY_TRAILER));
+    TRY(spikey_find_ends(chunk, front, end + n_end - SPIKEY_TRAILER_BYTES));
     if ((int64_t)n_front != chunk->n_front || (int64_t)n_end != chunk->n_end)
         return fail(chunk, SPIKEY_BAD_ARGUMENT, "spikey_open was given other bytes than spikey_ends asks for");
     of->bytes = malloc(n_front + n_end);

@@ -8,7 +8,6 @@
 #include "reader.h"
 
 enum {
-    MAX_CODES = 1 << 24,
     MAX_PALETTE = 4096,
     MAX_STEPS = 1 << 25, /* of a block; and its samples, but for one frame */
     MAX_LANES = 1 << 17,
@@ -175,7 +174,7 @@ int spikey_unpack_lzma(const uint8_t *from, int64_t n, int64_t most, spikey_infl
 enum { PACKED, CODED, STORED, XZ, ESCAPED_PACKED, ESCAPED_CODED, SPLIT, ESCAPED_SPLIT, NUMBERS, FRAMES };
 
 /* open.c: all but the blocks, from chunk->front and chunk->end; and the bytes that these take of an archive of n bytes */
-enum { SPIKEY_HEADER = 40, SPIKEY_BLOCK_HEADER = 24, SPIKEY_TRAILER = 56 };
+enum { SPIKEY_BLOCK_HEADER = 24 };
 #define SPIKEY_MAGIC "\x89SPK\r\n\x1a\n"
 int spikey_find_ends(spikey_chunk *chunk, const uint8_t *header, const uint8_t *trailer);
 int spikey_read_archive(spikey_chunk *chunk);

@@ -298,10 +298,10 @@ static int open_chunk(work *of, const void *bytes, size_t n, const spikey_limits
     if (!spikey_is_exact()) return fail(chunk, SPIKEY_UNSUPPORTED, "the library was compiled without -ffp-contract=off");
     spikey_fill_crc(chunk->crc);
     if (n < 8 || memcmp(bytes, SPIKEY_MAGIC, 8)) return fail(chunk, SPIKEY_NOT_A_CHUNK, "not a Spikey chunk");
-    if (n < SPIKEY_HEADER + SPIKEY_TRAILER) return fail(chunk, SPIKEY_DAMAGED, "its end is missing");
+    if (n < SPIKEY_HEADER_BYTES + SPIKEY_TRAILER_BYTES) return fail(chunk, SPIKEY_DAMAGED, "its end is missing");
     chunk->front = bytes;
     chunk->end = chunk->front + n;
-    TRY(spikey_find_ends(chunk, chunk->front, chunk->end - SPIKEY_TRAILER));
+    TRY(spikey_find_ends(chunk, chunk->front, chunk->end - SPIKEY_TRAILER_BYTES));
     chunk->end -= chunk->n_end;
     TRY(spikey_read_archive(chunk));
     TRY(check_files(chunk));
@@ -361,7 +361,7 @@ static int decode(work *of, const spikey_tables *tables, void *memory, size_t by
     memcpy(digests, chunk->files[0].digest, 32);
     if (chunk->n_files > 1) memcpy(digests + 32, chunk->files[1].digest, 32);
     spikey_sha256(digests, 32 * chunk->n_files, 0, 0, digest);
-    if (DIFFER(memcmp(digest, chunk->end + chunk->n_end - SPIKEY_TRAILER, 32)))
+    if (DIFFER(memcmp(digest, chunk->end + chunk->n_end - SPIKEY_TRAILER_BYTES, 32)))
         return fail(chunk, SPIKEY_DAMAGED, "what was decoded does not match the chunk's SHA-256");
     return SPIKEY_OK;
 }

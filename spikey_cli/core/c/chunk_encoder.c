@@ -289,7 +289,7 @@ static int write_archive(spikey_encoder *of, plan *blocks, spikey_writer *direct
     put_header(of, directory, contents, out);
     const int64_t trailer = out->n;
     put_bytes(out, contents, 32);
-    put_number(out, (uint64_t)trailer + SPIKEY_TRAILER, 8);
+    put_number(out, (uint64_t)trailer + SPIKEY_TRAILER_BYTES, 8);
     put_number(out, (uint64_t)index.n, 4);
     put_number(out, spikey_crc(chunk->crc, 0, index.bytes, index.n), 4);
     if (!out->failed) put_number(out, spikey_crc(chunk->crc, 0, out->bytes + trailer, 48), 4);

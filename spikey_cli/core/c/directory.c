@@ -202,8 +202,8 @@ static int take_quantizer(spikey_reader *in, int bytes, spikey_channel *channels
         return 1;
     }
     if (kind == STEP) {
-        int64_t offset = take_zigzag(in, 1 << 26), step = (int64_t)take_uvarint(in, MAX_CODES);
-        int64_t size = (int64_t)take_uvarint(in, MAX_CODES);
+        int64_t offset = take_zigzag(in, 1 << 26), step = (int64_t)take_uvarint(in, SPIKEY_MAX_SIZE);
+        int64_t size = (int64_t)take_uvarint(in, SPIKEY_MAX_SIZE);
         channel->offset = (int32_t)offset, channel->step = (int32_t)step, channel->size = (int32_t)size;
         return !in->failed && step >= 1 && step <= highest - lowest && size >= 1 && offset >= lowest &&
                offset + (size - 1) * step <= highest;
@@ -218,12 +218,12 @@ static int take_quantizer(spikey_reader *in, int bytes, spikey_channel *channels
     }
     if (kind == LATTICE) {
         int64_t a = (int64_t)take_uvarint(in, 64 << 12), b = (int64_t)take_uvarint(in, 1 << 12);
-        int64_t shift = take_zigzag(in, (uint64_t)1 << 39), points = (int64_t)take_uvarint(in, MAX_CODES);
+        int64_t shift = take_zigzag(in, (uint64_t)1 << 39), points = (int64_t)take_uvarint(in, SPIKEY_MAX_SIZE);
         if (in->failed || b < 1 || a <= b || a >= 64 * b || points < 1) return 0;
         int64_t residues = (a + b - 1) / b;
         channel->numerator = a, channel->denominator = b, channel->shift = shift;
         channel->size = (int32_t)points, channel->residues = (int32_t)residues;
-        return points * residues <= MAX_CODES && point_of(channel, 0) >= lowest &&
+        return points * residues <= SPIKEY_MAX_SIZE && point_of(channel, 0) >= lowest &&
                point_of(channel, points - 1) <= highest;
     }
     if (kind == COPY) {

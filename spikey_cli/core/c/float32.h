@@ -18,13 +18,6 @@ static inline int32_t float_to_bits(float x) {
     return bits;
 }
 
-/* About log2 x, of a normal number above 0: exponent and a parabola through the mantissa. */
-static inline float log2_about(float x) {
-    int32_t bits = float_to_bits(x);
-    float m = bits_to_float((bits & 0x7FFFFF) | 0x3F800000) - 1.0f;
-    return (float)((bits >> 23) - 127) + m * (1.34375f - 0.34375f * m);
-}
-
 /* About 2**x, -100 < x < 100. */
 static inline float exp2_about(float x) {
     int32_t whole = (int32_t)(x + 128.0f) - 128;

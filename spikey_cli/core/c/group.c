@@ -45,8 +45,8 @@ static int check(const spikey_group *group) {
             int64_t size = group->size[channel];
             if (size < 1 || size > SPIKEY_MAX_SIZE || (group->profiled[channel] && size != group->n_edges - 1))
                 return 0;
-            for (int j = 0; j < SPIKEY_REFERENCES; j++) {
-                int64_t other = group->references[channel * SPIKEY_REFERENCES + j];
+            for (int j = 0; j < SPIKEY_MAX_REFERENCES; j++) {
+                int64_t other = group->references[channel * SPIKEY_MAX_REFERENCES + j];
                 if (other < 0) break;
                 if (other >= group->pass_channel[pass] || !have_equal_lanes(group, channel, other)) return 0;
             }

@@ -25,7 +25,6 @@ enum {
     SPIKEY_TILE = 64,             /* steps that are copied together */
 
     /* adaptation */
-    SPIKEY_REFERENCES = SPIKEY_MAX_REFERENCES,
     SPIKEY_OWN_LAGS = 8,
     SPIKEY_MORE_OWN_LAGS = 16,
     SPIKEY_MAX_TERMS = 64,        /* with the target, and rounded up to vectors */
@@ -352,10 +351,8 @@ static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t clip(int64_t x, int64_t limit) { return x < -limit ? -limit : x > limit ? limit : x; }
 
-/* Products and sums that may wrap around, as two's complement numbers do. */
+/* A product that may wrap around, as two's complement numbers do. */
 static inline int64_t multiply(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
-static inline int64_t add(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
-static inline int64_t subtract(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
 
 static inline int spikey_kind_of(int32_t size, int profiled) {
     return size > SPIKEY_MAX_SMALL ? SPIKEY_LARGE : profiled ? SPIKEY_PROFILED : SPIKEY_EQUAL;

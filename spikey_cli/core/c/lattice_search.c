@@ -197,6 +197,6 @@ int spikey_find_step(const int32_t *x, int64_t n, int has_palette, int64_t *nume
 int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high, int32_t lowest) {
     lattice->shift += number_of(lattice, low) * lattice->numerator; /* the first point is that of the lowest value */
     int64_t points = number_of(lattice, high) + 1;
-    lattice->size = (int32_t)least(points, MAX_CODES);
-    return points * lattice->residues <= MAX_CODES && point_of(lattice, 0) >= lowest;
+    lattice->size = (int32_t)least(points, SPIKEY_MAX_SIZE);
+    return points * lattice->residues <= SPIKEY_MAX_SIZE && point_of(lattice, 0) >= lowest;
 }

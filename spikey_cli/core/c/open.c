@@ -74,19 +74,19 @@ int spikey_find_ends(spikey_chunk *chunk, const uint8_t *header, const uint8_t *
     memcpy(chunk->identity, header + 28, 8);
     if (DIFFER(memcmp(digest, chunk->identity, 8)))
         return fail(chunk, SPIKEY_DAMAGED, "its beginning and its end are not of the same archive");
-    chunk->n_front = SPIKEY_HEADER + directory;
-    chunk->n_end = SPIKEY_TRAILER + SPIKEY_HEADER + directory + index;
+    chunk->n_front = SPIKEY_HEADER_BYTES + directory;
+    chunk->n_end = SPIKEY_TRAILER_BYTES + SPIKEY_HEADER_BYTES + directory + index;
     if (chunk->n_end > chunk->n - chunk->n_front) return fail(chunk, SPIKEY_DAMAGED, "directory and index run into each other");
     return SPIKEY_OK;
 }
 
 int spikey_read_archive(spikey_chunk *chunk) {
-    const uint8_t *header = chunk->front, *directory = header + SPIKEY_HEADER, *index = chunk->end;
-    const uint8_t *trailer = index + chunk->n_end - SPIKEY_TRAILER;
-    const int64_t n = chunk->n_front - SPIKEY_HEADER, n_index = chunk->n_end - chunk->n_front - SPIKEY_TRAILER;
+    const uint8_t *header = chunk->front, *directory = header + SPIKEY_HEADER_BYTES, *index = chunk->end;
+    const uint8_t *trailer = index + chunk->n_end - SPIKEY_TRAILER_BYTES;
+    const int64_t n = chunk->n_front - SPIKEY_HEADER_BYTES, n_index = chunk->n_end - chunk->n_front - SPIKEY_TRAILER_BYTES;
     chunk->coder = header[9], chunk->effort = header[10];
     chunk->first_block = chunk->n_front;
-    if (DIFFER(memcmp(index + n_index, directory, (size_t)n) || memcmp(index + n_index + n, header, SPIKEY_HEADER)))
+    if (DIFFER(memcmp(index + n_index, directory, (size_t)n) || memcmp(index + n_index + n, header, SPIKEY_HEADER_BYTES)))
         return fail(chunk, SPIKEY_DAMAGED, "the second header or directory differs from the first");
     if (DIFFER(spikey_crc(chunk->crc, 0, directory, n) != get_little(header + 24, 4) ||
                spikey_crc(chunk->crc, 0, index, n_index) != get_little(trailer + 44, 4)))

@@ -36,7 +36,8 @@ INLINE fvec greater(fvec a, fvec b) { return (fvec)choose((vec)(a > b), (vec)a, 
 #endif
 INLINE fvec within(fvec x, float low, float high) { return greater(lesser(x, floats(high)), floats(low)); }
 
-INLINE fvec log2_of(fvec x) { /* log2_about */
+/* About log2 x, of normal numbers above 0: exponent and a parabola through the mantissa. */
+INLINE fvec log2_of(fvec x) {
     vec bits = (vec)x;
     fvec m = (fvec)((bits & splat(0x7FFFFF)) | splat(0x3F800000)) - floats(1.0f);
     return float_of((bits >> 23) - splat(127)) + m * (floats(1.34375f) - floats(0.34375f) * m);
