@@ -81,6 +81,12 @@ static term_list list_terms(const spikey_state *state, const spikey_solver *solv
     return list;
 }
 
+const spikey_rule spikey_rules[] = {
+    [SPIKEY_FAST] = {SPIKEY_OWN_LAGS, SPIKEY_OWN_LAGS, 8, 8, 256},
+    [SPIKEY_NORMAL] = {SPIKEY_OWN_LAGS, SPIKEY_MORE_OWN_LAGS, 2, 4, 256},
+    [SPIKEY_BEST] = {SPIKEY_MORE_OWN_LAGS, SPIKEY_MORE_OWN_LAGS, 1, 1, 64},
+};
+
 /* Terms and room of a channel. Without a base they are only counted. */
 static void carve_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_sketch *sketch,
                          spikey_arena *arena, int64_t *past) {
@@ -97,14 +103,10 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     solver->n_before = joint->before < 2 ? 0 : (int32_t)joint->before;
     solver->in_group = joint->total > 2;
     solver->lag = group->lags[channel];
-    switch (group->effort) {
-    case SPIKEY_FAST: solver->own_lags = SPIKEY_OWN_LAGS, solver->every = 8, solver->longest_gap = 256; break;
-    case SPIKEY_NORMAL:
-        solver->own_lags = solver->n_earlier || solver->n_later ? SPIKEY_OWN_LAGS : SPIKEY_MORE_OWN_LAGS;
-        solver->every = n_lanes >= SPIKEY_MANY_LANES ? 4 : 2, solver->longest_gap = 256;
-        break;
-    case SPIKEY_BEST: solver->own_lags = SPIKEY_MORE_OWN_LAGS, solver->every = 1, solver->longest_gap = 64; break;
-    }
+    const spikey_rule *rule = &spikey_rules[group->effort];
+    solver->own_lags = solver->n_earlier || solver->n_later ? rule->own_lags : rule->lone_own_lags;
+    solver->every = n_lanes >= SPIKEY_MANY_LANES ? rule->every_of_many : rule->every;
+    solver->longest_gap = rule->longest_gap;
     term_list list = list_terms(state, solver, group, channel);
     own->n_past = list.n_past;
     own->n_present = list.n_present;

@@ -17,10 +17,6 @@ typedef struct {
     double time;
 } cost;
 
-/* Of each effort: own differences with and without references, steps between those that teach, also for many lanes, and
- * between solutions. */
-static const int RULES[4][5] = {{0}, {8, 8, 8, 8, 256}, {8, 16, 2, 4, 256}, {16, 16, 1, 1, 64}};
-
 static double lesser(double a, double b) { return a < b ? a : b; }
 static double greater(double a, double b) { return a > b ? a : b; }
 static double whole(double x) { return (double)(int64_t)x; } /* of numbers from 0 to 2**62 */
@@ -33,9 +29,10 @@ static double logarithm(double x) {
 }
 
 static double terms_of(const spikey_chunk *chunk, int64_t n_earlier, int64_t n_later, int has_lag, int64_t n_before) {
-    const int network = chunk->has_model, *rule = RULES[chunk->effort];
+    const int network = chunk->has_model;
+    const spikey_rule *rule = &spikey_rules[chunk->effort];
     const int64_t first = network && n_earlier, has_mean = n_before >= 2;
-    int64_t past = (n_earlier || n_later ? rule[0] : rule[1]) + 1 + 4 * network +
+    int64_t past = (n_earlier || n_later ? rule->own_lags : rule->lone_own_lags) + 1 + 4 * network +
                    2 * (n_earlier + n_later + first + has_lag) + has_mean;
     int64_t present = n_earlier + first + 2 * has_mean;
     return (double)(present ? (past + 7) / 8 * 8 + present : past);
@@ -58,12 +55,12 @@ static int64_t longest_of(const spikey_coded *own, int64_t steps) {
 }
 
 static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int64_t leader, int64_t most_steps, cost *sum) {
-    const int *rule = RULES[chunk->effort];
+    const spikey_rule *rule = &spikey_rules[chunk->effort];
     const int64_t samples = coded[leader].frames, lanes = lanes_of(&coded[leader], most_steps);
     const double steps = (double)((samples + lanes - 1) / lanes), n = (double)samples;
-    const double every = lanes >= SPIKEY_MANY_LANES ? rule[3] : rule[2], each_lane = (double)lanes;
+    const double every = lanes >= SPIKEY_MANY_LANES ? rule->every_of_many : rule->every, each_lane = (double)lanes;
     const double taught = each_lane * (lesser(steps, 512) + whole(greater(steps - 512, 0) / every));
-    const double solutions = 8.5 * logarithm(greater(steps, 16) / 16) + 8 + steps / rule[4];
+    const double solutions = 8.5 * logarithm(greater(steps, 16) / 16) + 8 + steps / rule->longest_gap;
     int64_t in_pass[17] = {0}, count = 0;
     for (int64_t i = leader; i >= 0; i = coded[i].next)
         if (coded[i].is_coded) in_pass[coded[i].coding_pass + 1]++, count++;

@@ -136,6 +136,15 @@ typedef struct {
     double *sums;
 } spikey_solver;
 
+/* How much an effort learns. */
+typedef struct {
+    int own_lags, lone_own_lags; /* own differences among a channel's terms; of a channel without references */
+    int every, every_of_many;    /* steps between those that teach; of a channel with SPIKEY_MANY_LANES */
+    int longest_gap;             /* the most steps between solutions */
+} spikey_rule;
+
+extern const spikey_rule spikey_rules[]; /* by spikey_effort */
+
 /* The equations that a solver solves: entry (i, j), j <= i, of their matrix is rows[j][i], and then factor[j][i] what pivot
  * j takes of row i. What else they hold is never used. Rows are longer than a power of two, for the cache. */
 typedef struct {
