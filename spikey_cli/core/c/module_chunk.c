@@ -26,16 +26,17 @@ PyObject *spikey_module_describe_chunk(PyObject *module, PyObject *args) {
     if (!held.failed) {
         Py_BEGIN_ALLOW_THREADS
         error = spikey_describe(bytes, (size_t)n, &limits, &array, &reason);
-        if (!error && (text = calloc((size_t)array.type_length + 1, 1)))
+        if (!error && array.type_length >= SPIKEY_TYPE && (text = calloc((size_t)array.type_length + 1, 1)))
             error = spikey_type(bytes, (size_t)n, &limits, text, (size_t)array.type_length + 1);
         Py_END_ALLOW_THREADS
     }
     int failed = held.failed;
     give_back(&held);
-    if (!failed && (error || !text)) described = nothing_but(error ? error : SPIKEY_NO_MEMORY, reason);
+    if (!failed && !error && array.type_length >= SPIKEY_TYPE && !text) error = SPIKEY_NO_MEMORY;
+    if (!failed && error) described = nothing_but(error, reason);
     else if (!failed) {
         shape = PyTuple_New(array.n_dimensions);
-        type = PyUnicode_DecodeLatin1(text, array.type_length, 0);
+        type = PyUnicode_DecodeLatin1(text ? text : array.type, array.type_length, 0);
         for (int i = 0; shape && type && i < array.n_dimensions; i++)
             if (PyTuple_SetItem(shape, i, PyLong_FromLongLong(array.shape[i])) < 0) Py_CLEAR(shape);
         if (shape && type)
