@@ -53,6 +53,8 @@ def diff(
     for difference in result.differences:
         echo(str(difference))
     found = counted(len(result.differences), "difference") if result.differences else "no difference"
+    if result.failures:
+        found = f"{found}, and not all was compared" if result.differences else "not all was compared"
     report.say(f"{name}: {counted(result.files, 'file')}, {size(result.bytes)} equal to {folder}; {found}")
     report_failures(result.failures)
     if result.differences:

@@ -50,8 +50,8 @@ def test(archive: str | Path, model: str | None, limits: Limits, workers: int | 
             limits=limits,
         )
     name = location(archive)
-    is_damaged = bool(result.failures or result.lost or result.faults)
-    verdict = "damaged" if is_damaged else "OK"
+    is_damaged = bool(result.lost or result.faults or any(isinstance(each, DamageError) for each in result.failures))
+    verdict = "damaged" if is_damaged else "not completely" if result.failures else "OK"
     report.say(f"{name}: {counted(result.files, 'file')}, {size(result.bytes)} decoded and compared: {verdict}")
     report_losses(name, result.faults, result.lost)
     if result.faults or result.lost:

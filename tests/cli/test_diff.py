@@ -78,6 +78,10 @@ def test_damage_is_not_a_difference(damaged, folder):
     printed = run("diff", damaged, folder, status=1)
     assert "is damaged" in printed
     assert "differs" not in printed
+    assert f"equal to {folder}; not all was compared\n" in printed
+    assert "no difference" not in printed
+    (folder / "more.txt").touch()
+    assert "; 1 difference, and not all was compared\n" in run("diff", damaged, folder, status=1)
 
 
 def test_what_is_no_folder_or_no_archive(archive, live, folder, tmp_path):

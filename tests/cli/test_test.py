@@ -16,6 +16,13 @@ def test_damage_is_named(damaged):
     assert "or recover what is intact (spikey decompress --keep-going)" in printed
 
 
+def test_a_limit_is_no_damage(archive):
+    printed = run("test", "--max-expansion", "1", archive, status=1)
+    assert printed.startswith(f"{archive}: 0 files, 0 B decoded and compared: not completely\n")
+    assert "take longer to decode than is usual; if you trust it, raise the limit (--max-expansion)\n" in printed
+    assert "damaged" not in printed
+
+
 def test_a_live_stream(live):
     assert run("test", live) == f"{live}: live stream, 500 frames decoded and compared: OK\n"
     assert "leave out --threads" in run("test", "--threads", "2", live, status=2)
