@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ..container.limits import Limits
-from ..errors import InputError, SpikeyError, system_fault
+from ..errors import DamageError, InputError, SpikeyError, system_fault
 from ..system import signals
 from ..system.remote import local_path, location, open_binary
 from .options import chosen_predictor
@@ -135,7 +135,8 @@ def decompress_live(
             "stop_frame": None,  # the number of frames is not known
             "sample_rate": result.format.sample_rate,
         }
-        report_failures([result.fault, *write_losses(archive, folder, [str(result.fault)], [lost], force)])
+        fault = result.fault.reason if isinstance(result.fault, DamageError) else result.fault.message
+        report_failures([result.fault, *write_losses(archive, folder, [fault], [lost], force)])
 
 
 def test_live(archive: str | Path, *, model: str | None, report: Report, limits: Limits) -> None:

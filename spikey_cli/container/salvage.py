@@ -13,8 +13,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from ..errors import ArchiveError, DamageError, LimitError
-from .archive import BLOCK_HEADER_BYTES, BLOCK_MARK, HEADER_BYTES, MAGIC, TRAILER_BYTES, ArchiveReader, VersionError
+from ..errors import ArchiveError, DamageError, LimitError, printable
+from .archive import (
+    BLOCK_HEADER_BYTES,
+    BLOCK_MARK,
+    FROM_COPY,
+    HEADER_BYTES,
+    MAGIC,
+    TRAILER_BYTES,
+    ArchiveReader,
+    VersionError,
+)
 from .index import Index, IndexEntry
 
 _SEARCH_BYTES = 1 << 20
@@ -38,19 +47,20 @@ class SalvageReader(ArchiveReader):
 
     def _open(self) -> None:
         self.faults: list[str] = []
+        self.remedy = FROM_COPY  # what is intact is recovered already
         directory_bytes = self._open_directory()
         self.first_block = HEADER_BYTES + directory_bytes
         try:
             self._read_end(directory_bytes)
         except ArchiveError as error:
-            self.faults.append(_reason(error))
+            self.faults.append(self._reason(error))
             self.content_digest = b""  # what was read may be that of another archive
             self.index = Index(tuple(self._find_blocks()), (None,) * len(self.directory.files))
         try:
             self._check_copies(directory_bytes)
         except ArchiveError as error:
             if not self.faults:
-                self.faults.append(_reason(error))
+                self.faults.append(self._reason(error))
         self._check_size()
 
     def _open_directory(self) -> int:
@@ -71,7 +81,7 @@ class SalvageReader(ArchiveReader):
                 raise
             except ArchiveError:
                 continue
-            self.faults.append(_reason(first_error))
+            self.faults.append(self._reason(first_error))
             return directory_bytes
         raise first_error
 
@@ -131,7 +141,8 @@ class SalvageReader(ArchiveReader):
         except ArchiveError:  # past the end of a truncated archive
             return b""
 
-
-def _reason(error: ArchiveError) -> str:
-    """What is wrong, without the archive's name and the remedy if it is damage."""
-    return error.reason if isinstance(error, DamageError) else error.message
+    def _reason(self, error: ArchiveError) -> str:
+        """What is wrong, without the archive's name and the remedy."""
+        if isinstance(error, DamageError):
+            return error.reason
+        return error.message.removeprefix(printable(f"{self.path}: ")).partition(";")[0]

@@ -182,6 +182,24 @@ def test_an_archive_of_another_version_is_refused(made, tmp_path, is_first_damag
     assert not (tmp_path / "other").exists()
 
 
+def test_faults_do_not_repeat_the_name_of_the_archive(made, tmp_path):
+    data = bytearray(made[0])
+    data[0] ^= 1
+    archive = _written(tmp_path / "x.spk", data)
+    assert spikey_cli.verify(archive, keep_going=True).faults == ("not a Spikey archive of files",)
+
+
+def test_the_remedy_of_salvage_is_not_to_salvage(made, tmp_path):
+    """Of an archive whose header is damaged in both copies nothing can be recovered."""
+    data = bytearray(made[0])
+    for at in (20, len(data) - TRAILER_BYTES - HEADER_BYTES + 20):
+        data[at] ^= 1
+    archive = _written(tmp_path / "x.spk", data)
+    for command in (["test"], ["decompress", "--keep-going"]):
+        printed = run(*command, archive, status=1)
+        assert printed.endswith("the header does not match its checksum; restore it from a copy\n")
+
+
 def test_a_truncated_archive_is_read_to_its_end(made, tmp_path):
     data, files, blocks = made
     directory = int.from_bytes(data[20:24], "little")
