@@ -19,7 +19,7 @@ from ..model.predictor import Predictor
 from ..model.zoo import model_name
 from ..system.names import path_of_name
 from ..system.progress import Progress, logger, timed
-from ..system.whole_file import Folder, WholeFile, flush, folder_below
+from ..system.whole_file import Folder, WholeFile, flush, folder_below, remove_empty
 from ..system.workers import Workers, open_workers
 from .file_writer import FileWriter, LostFrames, Target, join_lost
 from .inputs import layout_text
@@ -78,7 +78,7 @@ def decompress(
     archive : path or URL
         An ``.spk`` file.
     folder : path
-        Where to write; it is made if it does not exist.
+        Where to write; it is made if it does not exist, and removed again if nothing is restored.
     files : collection of str, optional
         Names of the files to restore; by default all.
     force : bool, optional
@@ -125,7 +125,8 @@ def decompress(
     True
     """
     root = Path(folder)
-    used: set[Path] = set() if root.exists() else {root.parent}
+    is_new = not root.exists()
+    used: set[Path] = set()
     folders: dict[str, Folder] = {}
 
     def open_target(name: str) -> WholeFile:
@@ -136,10 +137,16 @@ def decompress(
             folders[folder] = folder_below(root, folder)
         return WholeFile(root / name, force=force, flush_folder=False, folder=folders[folder])
 
-    with _open(archive, keep_going, limits, files) as reader:
-        result = restore(reader, open_target, workers, files=files, predictor=predictor, progress=progress)
+    is_needed = False
+    try:
+        with _open(archive, keep_going, limits, files) as reader:
+            result = restore(reader, open_target, workers, files=files, predictor=predictor, progress=progress)
+        is_needed = bool(result.files or result.lost or result.faults)
+    finally:
+        if is_new and not is_needed:
+            remove_empty(used)
     failures = list(result.failures)
-    for each in sorted(used):
+    for each in sorted(used | {root.parent} if is_new else used):
         try:
             flush(each)
         except InputError as error:

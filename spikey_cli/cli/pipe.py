@@ -117,14 +117,20 @@ def decompress_live(
 ) -> None:
     """Run `spikey decompress ARCHIVE DIR` for a live stream in a file; the restored file has the archive's name."""
     from ..streaming.pipe import live_suffix
+    from ..system.whole_file import remove_empty
 
     target, name = folder / f"{local_path(archive).stem}{live_suffix(archive)}", str(location(archive))
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(system_fault(folder, "make the folder", error)) from error
-    with open_binary(archive) as file:
-        result = _decompress(file, name, target, keep_going, model, force, limits)
+    try:
+        with open_binary(archive) as file:
+            result = _decompress(file, name, target, keep_going, model, force, limits)
+    finally:
+        if is_new:
+            remove_empty([folder])
     restored = f"{counted(result.frames, 'frame')}, {size(target.stat().st_size)}"
     report.say(f"{name}: live stream, {restored} restored as {target}")
     if result.fault:

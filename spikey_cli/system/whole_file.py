@@ -13,7 +13,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -290,6 +290,13 @@ def folder_below(root: Path, name: str) -> Folder:
             os.close(handle)
     except OSError as error:
         raise InputError(system_fault(path, "make the folder", error)) from error
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Delete those of some folders that are empty, or hold nothing but others of them."""
+    for folder in sorted(folders, reverse=True):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def is_temporary(path: str | Path) -> bool:

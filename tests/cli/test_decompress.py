@@ -7,6 +7,9 @@ import json
 import pytest
 from support.command import run
 
+import spikey_cli
+from spikey_cli.system import signals
+
 
 def test_single_files(tmp_path, archive, wavs):
     assert "1 file" in run("decompress", "--file", wavs[1].name, archive, tmp_path / "back")
@@ -50,6 +53,34 @@ def test_damage_names_the_option_that_salvages(tmp_path, damaged):
     printed = run("decompress", damaged, tmp_path / "back", status=1)
     assert "is damaged" in printed
     assert "--keep-going" in printed
+
+
+def test_a_folder_in_which_nothing_is_restored_is_removed(tmp_path, random):
+    """So that the next try does not stumble over it."""
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "a.txt").write_bytes(random.bytes(900))
+    spk = tmp_path / "b.spk"
+    run("compress", "-r", tmp_path / "in", spk)
+    data = bytearray(spk.read_bytes())
+    data[len(data) // 2] ^= 1
+    spk.write_bytes(data)
+    assert "is damaged" in run("decompress", spk, status=1)
+    assert not (tmp_path / "b").exists()
+    (tmp_path / "mine").mkdir()
+    assert "is damaged" in run("decompress", spk, tmp_path / "mine", status=1)
+    assert (tmp_path / "mine").exists(), "it was there before"
+    run("decompress", "--keep-going", spk, status=1)
+    assert (tmp_path / "b" / "deep" / "a.txt").exists()
+
+
+def test_a_folder_is_removed_after_an_interruption(tmp_path, archive, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise signals.Interrupted(2)
+
+    monkeypatch.setattr("spikey_cli.api.decompress.restore_block", interrupt)
+    with pytest.raises(signals.Interrupted):
+        spikey_cli.decompress(archive, tmp_path / "back", workers=1)
+    assert not (tmp_path / "back").exists()
 
 
 @pytest.mark.parametrize("options", [["--threads", "2"], ["--file", "live.raw"]])

@@ -68,7 +68,7 @@ def test_a_damaged_file(tmp_path: Path, stream: PacketStream) -> None:
     strict = run("decompress", damaged, out)
     assert strict.exit_code == 1
     assert ", or restore the 1,200 frames before (--keep-going)" in strict.stderr
-    assert list(out.iterdir()) == []
+    assert not out.exists()
     tested = run("test", damaged)
     assert tested.exit_code == 1
     assert ", or restore the 1,200 frames before (spikey decompress --keep-going)" in tested.stderr
