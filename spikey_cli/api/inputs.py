@@ -181,7 +181,8 @@ def without_collisions(sources: Sequence[Source], fail: Fail) -> list[Source]:
         if by_name.get(key) == source:
             fail(InputError(f"{source}: is named twice; name it once"))
         elif key in by_name:
-            fail(InputError(f"{source}: {by_name[key]} has the same name {name!r}; rename one of them"))
+            but = "" if by_name[key].name == name else " except for case or Unicode normalisation"
+            fail(InputError(f"{source}: {by_name[key]} has the same name {name!r}{but}; rename one of them"))
         elif other := by_folder.get(key) or next((by_name[p] for p in parents if p in by_name), None):
             fail(
                 InputError(

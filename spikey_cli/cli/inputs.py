@@ -36,12 +36,20 @@ class _RawFormat(click.ParamType):
         if not match or sample_type is None:
             types = ", ".join(map(str, SampleType))
             self.fail(
-                f"{value!r} is not CHANNELS:RATE or CHANNELS:RATE:TYPE, with the type 8, 16, 24, {types}", param, ctx
+                f"{value!r} is not CHANNELS:RATE or CHANNELS:RATE:TYPE, with whole Hz and the type 8, 16, 24, {types}",
+                param,
+                ctx,
             )
         try:
             return RawFormat(int(match[1]), int(match[2]), sample_type)
         except InputError as error:
             self.fail(str(error), param, ctx)
+
+
+class _Rate(click.IntRange):
+    """A sample rate."""
+
+    name = "whole number of Hz"
 
 
 RAW = click.option(
@@ -53,7 +61,7 @@ RAW = click.option(
 )
 RATE = click.option(
     "--rate",
-    type=click.IntRange(1, 2**32 - 1),
+    type=_Rate(1, 2**32 - 1),
     metavar="HZ",
     help="Sample rate of files that do not state one (.npy, HDF5 datasets).",
 )

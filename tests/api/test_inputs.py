@@ -193,7 +193,7 @@ def test_the_overwritten_archive_in_an_input_folder_is_left_out(folder):
     ("first", "second", "reason"),
     [
         ("a.wav", "a.wav", "is named twice"),
-        ("a.wav", "A.WAV", "has the same name 'A.WAV'"),
+        ("a.wav", "A.WAV", "has the same name 'A.WAV' except for case"),
         ("caf\xe9", "Cafe\u0301", "has the same name"),
         ("a", "b/" * 64 + "b", "more than 64 parts; rename it"),
         ("a", "b" * 256, "a part of more than 255 bytes; rename it"),

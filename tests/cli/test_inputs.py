@@ -93,6 +93,14 @@ def test_other_values_of_raw_are_refused(tmp_path, text):
     assert "is not CHANNELS:RATE or CHANNELS:RATE:TYPE" in printed
 
 
+@pytest.mark.parametrize("rate", ["30000.5", "1e4"])
+def test_rates_are_whole(tmp_path, samples, rate):
+    np.save(tmp_path / "a.npy", samples)
+    printed = run("compress", "--rate", rate, tmp_path / "a.npy", tmp_path / "a.spk", status=2)
+    assert f"'{rate}' is not a valid whole number of Hz" in printed
+    assert "with whole Hz" in run("compress", "--raw", f"4:{rate}", tmp_path / "a.npy", tmp_path / "a.spk", status=2)
+
+
 def test_rate_states_that_of_numpy_files(tmp_path, samples):
     np.save(tmp_path / "a.npy", samples)
     run("compress", "--rate", "30000", tmp_path / "a.npy", tmp_path / "a.spk")
