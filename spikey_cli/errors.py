@@ -39,6 +39,7 @@ _REMEDIES = {
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "close other programs and try again",
     errno.ESTALE: "try again while nobody renames or replaces its folder",
+    errno.ESPIPE: "copy it to a file, and name that",
     errno.EBUSY: "try again when no other program uses it",
 }
 
@@ -138,9 +139,12 @@ def unknown_name(archive: object, what: str, name: str, known: Iterable[str]) ->
     # FILE:7 for FILE:70 is no typing error: the message lists how channels are named instead
     is_other_channel = bool(nearest and file) and nearest[0].startswith(f"{file}:")
     suggestion = f"did you mean {nearest[0]!r}? " if nearest and not is_other_channel else ""
+    if what == "channel":
+        remedy = f"{suggestion}a file with several channels names them FILE:0, FILE:1 and so on"
+    else:
+        remedy = suggestion.rstrip() or "check the name"
     return InputError(
-        f"{archive}: holds no {what} {name!r}; {suggestion}a file with several channels names them FILE:0, FILE:1 and "
-        "so on",
+        f"{archive}: holds no {what} {name!r}; {remedy}",
         parameter="channels" if what == "channel" else "files",
     )
 

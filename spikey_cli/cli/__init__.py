@@ -81,7 +81,8 @@ class _Commands(click.Group):
             signals.check()
             if error.errno == errno.EPIPE:
                 raise  # click exits silently with status 1, as is usual for a closed pipe
-            complain(system_fault(error.filename or "stdin or stdout", "read or write", error))
+            name, action = (error.filename, "read or write") if error.filename else ("stdout", "write")
+            complain(system_fault(name, action, error))
         except Exception as error:
             signals.check()
             if os.environ.get("SPIKEY_DEBUG"):

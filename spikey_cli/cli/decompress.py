@@ -11,7 +11,7 @@ import click
 
 from ..errors import InputError
 from ..system.remote import is_url, local_path, location
-from .options import ARCHIVE, FORCE, MODEL, NAME, PATH, THREADS, chosen_predictor, complete_name, limited, refuse
+from .options import ARCHIVE, FORCE, MODEL, NAME, PATH_TEXT, THREADS, chosen_predictor, complete_name, limited, refuse
 from .pipe import PIPE, decompress_live, decompress_through
 from .report import Report, counted, report_failures, report_losses, reporting, size, write_losses
 
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @ARCHIVE
-@click.argument("folder", type=PATH, metavar="[DIR]", required=False)
+@click.argument("folder", type=PATH_TEXT, metavar="[DIR]", required=False)
 @click.option(
-    "-o", "--out", type=PATH, metavar="DIR", help="Folder, instead of DIR; default: a new one, named after ARCHIVE."
+    "-o",
+    "--out",
+    type=PATH_TEXT,
+    metavar="DIR",
+    help="Folder, instead of DIR; default: a new one, named after ARCHIVE.",
 )
 @click.option(
     "--file",
@@ -44,8 +48,8 @@ if TYPE_CHECKING:
 @reporting
 def decompress(
     archive: str | Path,
-    folder: Path | None,
-    out: Path | None,
+    folder: str | None,
+    out: str | None,
     files: tuple[str, ...],
     keep_going: bool,
     model: str | None,
@@ -76,14 +80,17 @@ def decompress(
 
     if folder and out:
         raise click.UsageError(f"the folder is given twice, as {folder} and as {out} (--out); leave out one of them")
-    folder = folder or out
+    named = folder or out or ""
+    target = Path(named) if named else None
+    if archive == PIPE and named.endswith(("/", os.sep)):
+        raise click.UsageError(f"stdin is restored to a file, and {named} is a folder; name the file")
     if archive == PIPE or is_live(archive):
         refuse("files", "workers", reason="a live stream is one file, decoded by one processor")
-        if PIPE in (archive, folder):
-            decompress_through(archive, folder or PIPE, keep_going=keep_going, model=model, force=force, limits=limits)
+        if PIPE in (archive, target):
+            decompress_through(archive, target or PIPE, keep_going=keep_going, model=model, force=force, limits=limits)
             return
         decompress_live(
-            *(archive, folder or _new_folder(archive)),
+            *(archive, target or _new_folder(archive)),
             keep_going=keep_going,
             model=model,
             force=force,
@@ -91,15 +98,15 @@ def decompress(
             limits=limits,
         )
         return
-    if folder == PIPE and (is_url(archive) or os.path.exists(archive)):
+    if target == PIPE and (is_url(archive) or os.path.exists(archive)):
         raise click.UsageError("an archive of files is restored to a folder; `spikey extract` writes samples to stdout")
-    folder = folder or _new_folder(archive)
+    target = target or _new_folder(archive)
     from ..api.decompress import decompress as run
 
     with report.progress("decompressing") as progress:
         result = run(
             archive,
-            folder,
+            target,
             files=files or None,
             workers=workers,
             force=force,
@@ -110,13 +117,13 @@ def decompress(
             limits=limits,
         )
     incomplete = len({lost.file for lost in result.lost})
-    summary = f"{location(archive)}: {counted(result.files, 'file')}, {size(result.bytes)} restored below {folder}"
+    summary = f"{location(archive)}: {counted(result.files, 'file')}, {size(result.bytes)} restored below {target}"
     report.say(f"{summary}, {counted(incomplete, 'file')} with gaps" if incomplete else summary)
     report_losses(location(archive), result.faults, result.lost)
     is_damaged = bool(result.faults or result.lost)
     failures = list(result.failures)
     if is_damaged:
-        failures += write_losses(archive, folder, result.faults, [asdict(lost) for lost in result.lost], force)
+        failures += write_losses(archive, target, result.faults, [asdict(lost) for lost in result.lost], force)
     report_failures(failures, is_damaged=is_damaged)
 
 

@@ -280,7 +280,10 @@ class ArchiveReader:
             self.path = location(called or "archive")
             file = path
         try:
-            self._file = RandomAccess(file)
+            try:
+                self._file = RandomAccess(file)
+            except OSError as error:
+                raise ArchiveError(system_fault(self.path, "read", error)) from error
             self.length = self._file.size
             self._open()
         except BaseException:

@@ -22,6 +22,7 @@ import zlib
 from typing import NamedTuple
 
 from ..codec.cost import EFFORTS
+from ..container.archive import MAGIC as ARCHIVE_MAGIC
 from ..container.table_reader import TableReader
 from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint
@@ -117,6 +118,8 @@ def unpack_header(data: bytes | bytearray) -> tuple[LiveFormat, int, int] | None
     ArchiveError
         It is not a header of a live stream, is damaged, or has a version that this release does not read.
     """
+    if data[: len(MAGIC)] == ARCHIVE_MAGIC:
+        raise ArchiveError("is an archive of files, which is not read from a pipe; write it to a file, and name that")
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         raise ArchiveError("not a live stream; name one that `compress` or StreamEncoder wrote")
     start = _HEADER.size + _CRC.size

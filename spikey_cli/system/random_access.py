@@ -6,6 +6,7 @@ in one step (`pread`). On other systems, which do not fork, and for memory, a lo
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import threading
@@ -75,6 +76,8 @@ class RandomAccess:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._lock = threading.Lock()
+        if not file.seekable():
+            raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
         self.size = file.seek(0, os.SEEK_END)
         self._uses_pread = _HAS_PREAD and isinstance(getattr(file, "raw", file), io.FileIO)
 

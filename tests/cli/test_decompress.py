@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from support.command import run
@@ -20,7 +22,7 @@ def test_single_files(tmp_path, archive, wavs):
 
 def test_a_name_that_is_not_there(tmp_path, archive):
     printed = run("decompress", "--file", "thread1.wv", archive, tmp_path / "back", status=1)
-    assert "out.spk: holds no file 'thread1.wv'; did you mean 'thread1.wav'?" in printed
+    assert "out.spk: holds no file 'thread1.wv'; did you mean 'thread1.wav'? (--file; see" in printed
 
 
 def test_files_that_exist_are_kept_without_force(tmp_path, archive, wavs):
@@ -81,6 +83,28 @@ def test_a_folder_is_removed_after_an_interruption(tmp_path, archive, monkeypatc
     with pytest.raises(signals.Interrupted):
         spikey_cli.decompress(archive, tmp_path / "back", workers=1)
     assert not (tmp_path / "back").exists()
+
+
+def test_stdin_is_restored_to_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (["-", "back/"], ["-o", "back/", "-"]):
+        assert "stdin is restored to a file, and back/ is a folder" in run("decompress", *words, status=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_archives_are_not_read_from_pipes(tmp_path, archive):
+    spikey = [sys.executable, "-m", "spikey_cli"]
+    piped = subprocess.run(
+        [*spikey, "decompress", "-", tmp_path / "x"], input=archive.read_bytes(), capture_output=True
+    )
+    assert piped.returncode == 1
+    assert b"stdin: is an archive of files, which is not read from a pipe; write it to a file" in piped.stderr
+    for command in ("info", "test"):
+        words = [*spikey, command, "/dev/stdin"]
+        named = subprocess.run(words, input=archive.read_bytes(), capture_output=True)
+        expected = b"spikey: /dev/stdin: cannot read: Illegal seek; copy it to a file, and name that\n"
+        assert (named.returncode, named.stderr) == (1, expected)
 
 
 @pytest.mark.parametrize("options", [["--threads", "2"], ["--file", "live.raw"]])
