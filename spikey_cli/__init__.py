@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from .api.recording import Recording as open  # noqa: N813
     from .core.library import get_include, get_library
     from .integrations import hdf5 as hdf5
-    from .integrations.numcodecs import Spikey
-    from .integrations.zarr import SpikeyCodec
+    from .integrations.numcodecs import Spikey as Spikey
+    from .integrations.zarr import SpikeyCodec as SpikeyCodec
     from .io.raw import RawFormat
     from .io.source import ArraySource, BytesSource, FileSource
     from .streaming.decoder import StreamDecoder
@@ -83,7 +83,7 @@ _MODULES = {
     "verify": "api.decompress",
 }
 
-__all__ = [
+__all__ = [  # without what needs optional packages: `import *` and `help` import all of these
     "ArchiveError",
     "ArraySource",
     "BytesSource",
@@ -104,8 +104,6 @@ __all__ = [
     "RawFormat",
     "Recording",
     "SelfTestError",
-    "Spikey",
-    "SpikeyCodec",
     "SpikeyError",
     "SpikeyWarning",
     "StreamDecoder",
@@ -120,6 +118,10 @@ __all__ = [
     "open",
     "verify",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> object:

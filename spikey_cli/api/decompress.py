@@ -124,6 +124,8 @@ def decompress(
     >>> filecmp.cmp("left.wav", "restored/left.wav", shallow=False)
     True
     """
+    if isinstance(files, str):
+        raise TypeError(f"files are a list of names: pass [{files!r}]")
     root = Path(folder)
     is_new = not root.exists()
     used: set[Path] = set()

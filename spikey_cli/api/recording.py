@@ -304,6 +304,8 @@ def find_channels(reader: ArchiveReader, names: Sequence[str] | None) -> dict[st
     InputError
         A name is unknown.
     """
+    if isinstance(names, str):
+        raise TypeError(f"channels are a list of names: pass [{names!r}]")
     files = reader.directory.files
     known = channel_names(files)
     if names is None:

@@ -222,6 +222,16 @@ def test_both_units_are_refused(tmp_path, archive):
         spikey_cli.extract(archive, tmp_path / "a.npy", seconds=(1, 2), frames=(None, 3))
 
 
+def test_a_name_is_no_list_of_names(tmp_path, archive):
+    with pytest.raises(TypeError, match=r"channels are a list of names: pass \['a\.wav'\]"):
+        spikey_cli.extract(archive, tmp_path / "out.npy", channels="a.wav")
+    with pytest.raises(TypeError, match=r"channels are a list of names: pass \['a\.wav'\]"):
+        spikey_cli.open(archive, "a.wav")
+    with pytest.raises(TypeError, match=r"files are a list of names: pass \['a\.wav'\]"):
+        spikey_cli.decompress(archive, tmp_path / "out", files="a.wav")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_other_targets_are_refused(tmp_path, archive):
     with pytest.raises(InputError, match=r"give it the suffix \.npy or \.wav"):
         spikey_cli.extract(archive, tmp_path / "a.txt")
