@@ -9,6 +9,11 @@ def test_an_intact_archive(archive):
     assert run("test", archive) == f"{archive}: 2 files, 120.09 kB decoded and compared: OK\n"
 
 
+def test_a_model_that_the_archive_does_not_need_is_not_used(archive):
+    """As docs/command-line.md says."""
+    assert run("test", "--model", "n1-peers", archive) == run("test", archive)
+
+
 def test_damage_is_named(damaged):
     printed = run("test", damaged, status=1)
     assert "decoded and compared: damaged\n" in printed
