@@ -35,6 +35,9 @@ _MOST_SHARED = 64
 _MOST_OWN, _SAMPLES_OF_OWN = 64, 1 << 10
 """Channels that may have scalings of their own; each search takes as long as coding many samples."""
 
+_UNITS = (1e-6, 1e-3, 1e3, 1e6)
+"""Factors by which a writer may have changed the unit of samples that had a gain."""
+
 _HALF_RANGES = tuple(2**n for n in (15, 11, 7, 9, 13, 23))
 """Integers at the middle of the range of unsigned converters, by how common they are."""
 
@@ -332,6 +335,19 @@ def _without_offset(
         yield Scaling(ScalingKind.DIVIDE, gain)
         if float(np.float32(gain)) == gain:
             yield Scaling(ScalingKind.DIVIDE_FLOAT32, gain)
+    yield from _in_other_units(low, high)
+
+
+def _in_other_units(low: float, high: float) -> Iterator[Scaling]:
+    """Yield scalings whose gain is a decimal fraction of few digits in another unit, such as microvolts in volts."""
+    for unit in _UNITS:
+        for kind, as_float32, factor in (
+            (ScalingKind.TWICE, ScalingKind.TWICE_FLOAT32, unit),
+            (ScalingKind.RATIO, ScalingKind.RATIO_FLOAT32, round(1 / unit, 9)),
+        ):
+            for gain in _short((low + high) / 2 / unit, (high - low + 8 * math.ulp(high)) / unit):
+                yield Scaling(kind, gain, factor)
+                yield Scaling(as_float32, float(np.float32(gain)), float(np.float32(factor)))
 
 
 def _short_offsets(offset: float, step: float, tolerance: float) -> list[float]:

@@ -35,14 +35,25 @@ class ScalingKind(IntEnum):
     """k / gain + offset, in float64."""
     SHIFT = 3
     """(k + offset) * gain, in float64."""
-    MULTIPLY_FLOAT32 = 4
-    DIVIDE_FLOAT32 = 5
-    SHIFT_FLOAT32 = 6
+    TWICE = 4
+    """(k * gain) * offset, in float64: a unit was changed."""
+    RATIO = 5
+    """(k * gain) / offset, in float64."""
+    MULTIPLY_FLOAT32 = 6
+    DIVIDE_FLOAT32 = 7
+    SHIFT_FLOAT32 = 8
+    TWICE_FLOAT32 = 9
+    RATIO_FLOAT32 = 10
 
     @property
     def is_float32(self) -> bool:
         """Whether all operands and results are float32."""
         return self >= ScalingKind.MULTIPLY_FLOAT32
+
+    @property
+    def has_factor(self) -> bool:
+        """Whether the offset is a second factor, or a divisor."""
+        return self.name.startswith(("TWICE", "RATIO"))
 
 
 class Scaling(NamedTuple):
@@ -52,7 +63,7 @@ class Scaling(NamedTuple):
     gain: float = 1.0
     """Of floating-point samples."""
     offset: float = -0.0
-    """Of floating-point samples; -0.0 changes no sum."""
+    """Of floating-point samples; -0.0 changes no sum. A factor or divisor of the kinds TWICE and RATIO."""
     base: int = 0
     """Of integer samples."""
     step: int = 1
@@ -63,7 +74,9 @@ class Scaling(NamedTuple):
             return f"{self.step} k" + (f" {'-' if self.base < 0 else '+'} {abs(self.base)}" if self.base else "")
         name = self.kind.name.split("_")[0]
         offset = "" if self.offset == 0 else f" {'-' if self.offset < 0 else '+'} {abs(self.offset)!r}"
-        if name == "SHIFT":
+        if self.kind.has_factor:
+            formula = f"{self.gain!r} k {'/' if name == 'RATIO' else '*'} {self.offset!r}"
+        elif name == "SHIFT":
             formula = f"{self.gain!r} (k{offset})"
         else:
             formula = (f"k / {self.gain!r}" if name == "DIVIDE" else f"{self.gain!r} k") + offset
@@ -78,9 +91,11 @@ class Scaling(NamedTuple):
             return (
                 "" if 1 <= self.step < 2**62 and abs(self.base) < 2**62 else "a scaling has a step beyond its samples"
             )
-        for number in (self.gain, self.offset or 1.0):
+        has_factor = self.kind.has_factor
+        for number in (self.gain, self.offset if has_factor else self.offset or 1.0, self._step if has_factor else 1.0):
             if not 2.0**-MAX_EXPONENT <= abs(number) <= 2.0**MAX_EXPONENT:
                 return f"a scaling has a gain or offset of {number}"
+        for number in (self.gain, self.offset):
             if self.kind.is_float32 and float(np.float32(number)) != number:
                 return f"a scaling in float32 has a gain or offset of {number}"
         return ""
@@ -129,6 +144,13 @@ class Scaling(NamedTuple):
         limits = sample_range(integer_bytes)
         count = _core.unscaled(flat, *self._formula, sample_type, *limits, integers.reshape(-1))
         return integers, count
+
+    @property
+    def _step(self) -> float:
+        """From a sample to the next one, of the kinds TWICE and RATIO; 0 if an offset of 0 makes them impossible."""
+        if not self.offset:
+            return 0.0
+        return self.gain * self.offset if self.kind.name.startswith("TWICE") else self.gain / self.offset
 
     @property
     def _formula(self) -> tuple[int, float, float, int, int]:

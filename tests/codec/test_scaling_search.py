@@ -93,6 +93,24 @@ def test_offsets_are_found(samples: np.ndarray) -> None:
     assert np.ptp(integers[integers != NO_INTEGER]) == np.ptp(codes()), "the step is another"
 
 
+@pytest.mark.parametrize("gain", [0.195, 0.1, 2.34375, 1.2 / 1024 / 500 * 1e6])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda k, g: k * g * 1e-6,
+        lambda k, g: k * g / 1e6,
+        lambda k, g: (k * g * 1e-3).astype(F4),
+        lambda k, g: k.astype(F4) * F4(g) * F4(1e-6),
+        lambda k, g: k.astype(F4) * F4(g) / F4(1e6),
+    ],
+    ids=["volts", "quotient", "millivolts to float32", "volts in float32", "quotient in float32"],
+)
+def test_gains_in_another_unit_are_found(gain: float, write) -> None:
+    _, integers, count = found(write(codes(), gain))
+    assert count <= 4, f"{count} samples have no integer"
+    assert np.ptp(integers[integers != NO_INTEGER]) == np.ptp(codes()), "the step is another"
+
+
 @given(
     st.floats(1e-9, 1e9),
     st.sampled_from([F4, np.float64]),

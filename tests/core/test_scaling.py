@@ -21,7 +21,7 @@ integers = st.lists(st.integers(-LIMIT, LIMIT - 1), min_size=1, max_size=40)
 @st.composite
 def real_scalings(draw: st.DrawFn) -> Scaling:
     """Gains and offsets that are short, powers of two, or any."""
-    kind = ScalingKind(draw(st.integers(1, 6)))
+    kind = ScalingKind(draw(st.integers(1, 10)))
 
     def number() -> float:
         choice = draw(st.integers(0, 2))
@@ -85,6 +85,7 @@ def test_integers_come_back(
     gain = float(np.float32(gain)) if kind.is_float32 else gain
     offset *= 1 if kind in (ScalingKind.SHIFT, ScalingKind.SHIFT_FLOAT32, ScalingKind.DIVIDE) else gain
     scaling = Scaling(kind, gain, float(np.float32(offset)) if kind.is_float32 else offset)
+    assume(not scaling.fault(sample_type))
     samples = scaling.to_samples(np.array(k), sample_type)
     found, count = scaling.to_integers(samples, sample_type, 2)
     assert (found.tolist(), count) == (k, 0), f"{scaling} of {samples}"
@@ -123,6 +124,8 @@ def test_arithmetic_is_rounded_as_numpy_rounds() -> None:
         ),
         (Scaling(ScalingKind.DIVIDE_FLOAT32, 10.0), k.astype(f4) / f4(10)),
         (Scaling(ScalingKind.SHIFT, 0.1, 0.5), ((k + 0.5) * 0.1).astype(f4)),
+        (Scaling(ScalingKind.TWICE, 0.195, 1e-6), (k * 0.195 * 1e-6).astype(f4)),
+        (Scaling(ScalingKind.RATIO_FLOAT32, float(f4(0.195)), 1e6), k.astype(f4) * f4(0.195) / f4(1e6)),
     ):
         assert scaling.to_samples(k, SampleType.FLOAT32).tobytes() == expected.tobytes(), scaling
 
@@ -152,6 +155,10 @@ def test_integers_of_the_wrong_width_are_not_found() -> None:
         ),
         (Scaling(ScalingKind.MULTIPLY_FLOAT32, 0.1), SampleType.FLOAT32),
         (Scaling(ScalingKind.SHIFT_FLOAT32, 1.0, 0.1), SampleType.FLOAT32),
+        (Scaling(ScalingKind.TWICE, 1.0, 0.0), SampleType.FLOAT64),
+        (Scaling(ScalingKind.TWICE, 2.0**-40, 2.0**-40), SampleType.FLOAT64),
+        (Scaling(ScalingKind.RATIO, 1.0, -0.0), SampleType.FLOAT64),
+        (Scaling(ScalingKind.RATIO, 2.0**40, 2.0**-40), SampleType.FLOAT64),
     ],
 )
 def test_impossible_scalings_have_a_fault(scaling: Scaling, sample_type: SampleType) -> None:
@@ -177,3 +184,5 @@ def test_scalings_are_shown_as_formulas() -> None:
     assert str(Scaling(ScalingKind.MULTIPLY, 0.195)) == "0.195 k"
     assert str(Scaling(ScalingKind.DIVIDE, 3.0, 1.0)) == "k / 3.0 + 1.0"
     assert str(Scaling(ScalingKind.SHIFT_FLOAT32, 0.5, -0.25)) == "0.5 (k - 0.25) in float32"
+    assert str(Scaling(ScalingKind.TWICE, 0.195, 1e-6)) == "0.195 k * 1e-06"
+    assert str(Scaling(ScalingKind.RATIO, 0.195, 1e6)) == "0.195 k / 1000000.0"

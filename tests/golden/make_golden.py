@@ -134,7 +134,8 @@ def contents() -> dict[str, dict[str, bytes]]:
     npy, scaled = io.BytesIO(), io.BytesIO()
     np.save(npy, n1_samples(neural(random, 500, 3)))
     microvolts = n1_samples(session[:400]) * 0.195
-    np.save(scaled, np.ascontiguousarray(n1_samples(session[:400]) * [0.065, 0.5] + [0, 0.05]))
+    doubles = n1_samples(session[:400]) * [0.065, 0.5] + [0, 0.05]
+    np.save(scaled, np.column_stack([doubles, n1_samples(session[:400]) * 0.195 * 1e-6]))
     gaps = np.cumsum(np.cumsum(own.normal(0, 4, (1500, 2)), axis=0) % 60 - 30, axis=0)
     gaps[50::70, 1], gaps[777:780, 0] = -32768, 32767
     odd = microvolts.astype(np.float32)

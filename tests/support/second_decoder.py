@@ -453,14 +453,16 @@ class Grid:
 
 def read_scaling(entry: Reader, sample_type: int) -> list[Any]:
     kind = entry.number()
-    require(kind < 7 and (kind == 0) == (SCALED[sample_type][1] not in "fd"), f"a scaling has the kind {kind}")
+    require(kind < 11 and (kind == 0) == (SCALED[sample_type][1] not in "fd"), f"a scaling has the kind {kind}")
     if kind == 0:
         base, step = unzigzag(entry.uvarint()), entry.uvarint()
         require(1 <= step < 2**62 and abs(base) < 2**62, f"a scaling has a base of {base}, and a step of {step}")
         return [kind, step, base]
     gain, offset = numbers = struct.unpack("<dd", entry.take(16))
-    exact = all(2.0**-60 <= abs(x or 1) <= 2.0**60 and (kind < 4 or float32(x) == x) for x in numbers)
-    require(exact and gain, f"a scaling has a gain of {gain}, and an offset of {offset}")
+    form = (kind - 1) % 5
+    sizes = [gain, offset, gain * offset if form == 3 else gain / (offset or 1)] if form > 2 else [gain, offset or 1]
+    moderate = all(2.0**-60 <= abs(x) <= 2.0**60 for x in sizes) and (kind < 6 or all(float32(x) == x for x in numbers))
+    require(moderate, f"a scaling has a gain of {gain}, and an offset of {offset}")
     return [kind, gain, offset]
 
 
@@ -468,8 +470,9 @@ def scaled(k: int, scaling: list[Any], sample_type: int) -> bytes:
     (kind, gain, offset), size = scaling, struct.calcsize(SCALED[sample_type])
     if kind == 0:
         return ((offset + k * gain) % 256**size).to_bytes(size, "little")
-    r = float32 if kind > 3 else float
-    x = [r(k + offset) * gain, r(k * gain) + offset, r(k / gain) + offset][kind % 3]
+    r, form = float32 if kind > 5 else float, (kind - 1) % 5
+    x = [r(k * gain) + offset, r(k / gain) + offset, r(k + offset) * gain, r(k * gain) * offset][min(form, 3)]
+    x = r(k * gain) / offset if form == 4 else x
     return struct.pack(SCALED[sample_type], float32(r(x)) if sample_type == 5 else r(x))
 
 

@@ -113,14 +113,18 @@ typedef enum {
     SPIKEY_SCALE_MULTIPLY, /* k * gain + offset, in float64, then rounded to the samples' type */
     SPIKEY_SCALE_DIVIDE,   /* k / gain + offset */
     SPIKEY_SCALE_SHIFT,    /* (k + offset) * gain */
+    SPIKEY_SCALE_TWICE,    /* (k * gain) * offset */
+    SPIKEY_SCALE_RATIO,    /* (k * gain) / offset */
     SPIKEY_SCALE_MULTIPLY32, /* the same with k, gain, offset and every result rounded to float32 */
     SPIKEY_SCALE_DIVIDE32,
-    SPIKEY_SCALE_SHIFT32
+    SPIKEY_SCALE_SHIFT32,
+    SPIKEY_SCALE_TWICE32,
+    SPIKEY_SCALE_RATIO32
 } spikey_scaling_kind;
 
 typedef struct {
     spikey_scaling_kind kind;
-    double gain, offset;  /* of floating-point types; gain is not 0 */
+    double gain, offset;  /* of floating-point types; gain is not 0, nor is offset where it is a factor */
     int64_t base, step;   /* of integer types; step is not 0 */
 } spikey_scaling;
 

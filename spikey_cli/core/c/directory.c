@@ -176,7 +176,7 @@ static int is_moderate(double number, int kind) {
 static int take_scaling(spikey_reader *in, int type, spikey_scaling *scaling) {
     uint64_t kind = take_number(in, 1);
     int is_float = type == SPIKEY_SAMPLE_FLOAT32 || type == SPIKEY_SAMPLE_FLOAT64;
-    if (kind > SPIKEY_SCALE_SHIFT32 || is_float != (kind != SPIKEY_SCALE_INTEGER)) return 0;
+    if (kind > SPIKEY_SCALE_RATIO32 || is_float != (kind != SPIKEY_SCALE_INTEGER)) return 0;
     scaling->kind = (spikey_scaling_kind)kind;
     if (!is_float) {
         const int64_t most = (int64_t)1 << 62;
@@ -186,8 +186,12 @@ static int take_scaling(spikey_reader *in, int type, spikey_scaling *scaling) {
     }
     scaling->gain = take_float64(in);
     scaling->offset = take_float64(in);
-    return !in->failed && is_moderate(scaling->gain, (int)kind) &&
-           (scaling->offset == 0 || is_moderate(scaling->offset, (int)kind));
+    const int is_twice = kind == SPIKEY_SCALE_TWICE || kind == SPIKEY_SCALE_TWICE32;
+    const int is_ratio = kind == SPIKEY_SCALE_RATIO || kind == SPIKEY_SCALE_RATIO32;
+    if (in->failed || !is_moderate(scaling->gain, (int)kind)) return 0;
+    if (scaling->offset == 0) return !is_twice && !is_ratio;
+    return is_moderate(scaling->offset, (int)kind) && (!is_twice || is_moderate(scaling->gain * scaling->offset, 0)) &&
+           (!is_ratio || is_moderate(scaling->gain / scaling->offset, 0));
 }
 
 static int take_quantizer(spikey_reader *in, int bytes, spikey_channel *channels, int64_t own, spikey_quantizer_kind kind) {

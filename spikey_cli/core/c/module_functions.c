@@ -169,7 +169,7 @@ static void *take_scaled(buffers *held, PyObject *object, int writable, int64_t 
         Py_ssize_t size;
     } types[] = {{"i", 4}, {"f", 4}, {"d", 8}, {"u", 2}, {"u", 4}, {"i", 8}};
     if (!in_range(held, type, SPIKEY_SAMPLE_INT32, SPIKEY_SAMPLE_INT64) ||
-        !in_range(held, (long long)scaling->kind, SPIKEY_SCALE_INTEGER, SPIKEY_SCALE_SHIFT32))
+        !in_range(held, (long long)scaling->kind, SPIKEY_SCALE_INTEGER, SPIKEY_SCALE_RATIO32))
         return 0;
     int is_float = type == SPIKEY_SAMPLE_FLOAT32 || type == SPIKEY_SAMPLE_FLOAT64;
     if (is_float != (scaling->kind != SPIKEY_SCALE_INTEGER) || scaling->step == 0) {

@@ -11,15 +11,21 @@
 #define MULTIPLY(P, k) ((P)((P)((P)(k) * (P)gain) + (P)offset))
 #define DIVIDE(P, k) ((P)((P)((P)(k) / (P)gain) + (P)offset))
 #define SHIFT(P, k) ((P)((P)((P)(k) + (P)offset) * (P)gain))
+#define TWICE(P, k) ((P)((P)((P)(k) * (P)gain) * (P)offset))
+#define RATIO(P, k) ((P)((P)((P)(k) * (P)gain) / (P)offset))
 
 #define EACH_KIND(body, T)                                     \
     switch (scaling->kind) {                                   \
     case SPIKEY_SCALE_MULTIPLY: body(T, double, MULTIPLY) break;  \
     case SPIKEY_SCALE_DIVIDE: body(T, double, DIVIDE) break;      \
     case SPIKEY_SCALE_SHIFT: body(T, double, SHIFT) break;        \
+    case SPIKEY_SCALE_TWICE: body(T, double, TWICE) break;      \
+    case SPIKEY_SCALE_RATIO: body(T, double, RATIO) break;      \
     case SPIKEY_SCALE_MULTIPLY32: body(T, float, MULTIPLY) break; \
     case SPIKEY_SCALE_DIVIDE32: body(T, float, DIVIDE) break;     \
-    default: body(T, float, SHIFT) break;                      \
+    case SPIKEY_SCALE_SHIFT32: body(T, float, SHIFT) break;       \
+    case SPIKEY_SCALE_TWICE32: body(T, float, TWICE) break;       \
+    default: body(T, float, RATIO) break;                      \
     }
 
 #define EACH_TYPE(body)                                            \
@@ -52,8 +58,10 @@ int64_t spikey_unscaled(const void *samples, spikey_scaled_type type, int64_t n,
     /* k is about factor * (x - origin) - shift; whether it is, its sample tells */
     const int is_quotient = scaling->kind == SPIKEY_SCALE_DIVIDE || scaling->kind == SPIKEY_SCALE_DIVIDE32;
     const int is_shifted = scaling->kind == SPIKEY_SCALE_SHIFT || scaling->kind == SPIKEY_SCALE_SHIFT32;
-    const double factor = is_quotient ? gain : 1.0 / gain;
-    const double origin = is_shifted ? 0.0 : offset, shift = is_shifted ? offset : 0.0;
+    const int is_product = scaling->kind == SPIKEY_SCALE_TWICE || scaling->kind == SPIKEY_SCALE_TWICE32;
+    const int is_ratio = scaling->kind == SPIKEY_SCALE_RATIO || scaling->kind == SPIKEY_SCALE_RATIO32;
+    const double factor = is_quotient ? gain : is_product ? 1.0 / (gain * offset) : is_ratio ? offset / gain : 1.0 / gain;
+    const double origin = is_shifted || is_product || is_ratio ? 0.0 : offset, shift = is_shifted ? offset : 0.0;
     const double per_step = 1.0 / (double)scaling->step;
 #define GUESS_uint64_t(x) ((double)(int64_t)((uint64_t)(x) - (uint64_t)scaling->base) * per_step)
 #define GUESS_double(x) (((double)(x) - origin) * factor - shift)

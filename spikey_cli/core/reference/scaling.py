@@ -24,15 +24,19 @@ def integer_samples(integers: Sequence[int], base: int, step: int, sample_type: 
 
 
 def real_samples(integers: Sequence[int], kind: int, gain: float, offset: float, sample_type: int) -> bytes:
-    """Return the samples of integers k, each operation rounded to float64, or to float32 if the kind is 4 or more."""
-    rounded = to_float32 if kind > 3 else float
+    """Return the samples of integers k, each operation rounded to float64, or to float32 if the kind is 6 or more."""
+    rounded = to_float32 if kind > 5 else float
     samples = []
     for k in integers:
-        if kind in (1, 4):
+        if kind in (1, 6):
             x = rounded(rounded(k * gain) + offset)
-        elif kind in (2, 5):
+        elif kind in (2, 7):
             x = rounded(rounded(k / gain) + offset)
-        else:
+        elif kind in (3, 8):
             x = rounded(rounded(k + offset) * gain)
+        elif kind in (4, 9):
+            x = rounded(rounded(k * gain) * offset)
+        else:
+            x = rounded(rounded(k * gain) / offset)
         samples.append(struct.pack(TYPES[sample_type], to_float32(x) if sample_type == 5 else x))
     return b"".join(samples)
