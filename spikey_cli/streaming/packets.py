@@ -15,6 +15,7 @@ doubled or moved packet therefore does not match.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -26,9 +27,9 @@ from ..container.archive import MAGIC as ARCHIVE_MAGIC
 from ..container.table_reader import TableReader
 from ..container.topology_table import pack_topology, unpack_topology
 from ..core.varint import get_uvarint, put_uvarint
-from ..errors import ArchiveError, DamageError, SpikeyError
+from ..errors import ArchiveError, DamageError, SpikeyError, system_fault
 from ..io.layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_RATE, MAX_TRAILER_BYTES, SAMPLE_BYTES
-from ..system.remote import open_binary
+from ..system.remote import location, open_binary
 from ..topology.topology import Topology
 
 MAGIC = b"\x89SPS\r\n\x1a\n"
@@ -79,9 +80,15 @@ class LiveFormat(NamedTuple):
 
 
 def is_live(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins with the magic bytes of a live stream. Raises ArchiveError if a URL cannot be read."""
+    """Whether a file begins with the magic bytes of a live stream.
+
+    Raises ArchiveError if a URL cannot be read, or for a pipe, which would lose what is read here.
+    """
     try:
         with open_binary(path) as file:
+            if not file.seekable():
+                error = OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
+                raise ArchiveError(system_fault(location(path), "read", error))
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False

@@ -93,16 +93,16 @@ def test_stdin_is_restored_to_a_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
-def test_archives_are_not_read_from_pipes(tmp_path, archive):
+def test_archives_are_not_read_from_pipes(tmp_path, archive, live):
     spikey = [sys.executable, "-m", "spikey_cli"]
     piped = subprocess.run(
         [*spikey, "decompress", "-", tmp_path / "x"], input=archive.read_bytes(), capture_output=True
     )
     assert piped.returncode == 1
     assert b"stdin: is an archive of files, which is not read from a pipe; write it to a file" in piped.stderr
-    for command in ("info", "test"):
+    for command, path in (("info", archive), ("test", archive), ("test", live)):
         words = [*spikey, command, "/dev/stdin"]
-        named = subprocess.run(words, input=archive.read_bytes(), capture_output=True)
+        named = subprocess.run(words, input=path.read_bytes(), capture_output=True)
         expected = b"spikey: /dev/stdin: cannot read: Illegal seek; copy it to a file, and name that\n"
         assert (named.returncode, named.stderr) == (1, expected)
 
