@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import filecmp
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import wave
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -25,6 +22,7 @@ import numpy as np
 from recordings import RATE, read_mono
 
 from spikey_cli.analysis.plotting import new_figure, png_bytes
+from spikey_cli.bench.clock import run_process
 from spikey_cli.bench.machine import describe_machine
 
 SPIKEY = [sys.executable, "-m", "spikey_cli"]
@@ -75,13 +73,10 @@ def write_wav(path: Path, files: list[Path], n_channels: int, seconds: int) -> N
 
 def timed(*arguments: object) -> tuple[float, int]:
     """Run the command; return seconds and peak memory in bytes."""
-    started = time.perf_counter()
-    process = subprocess.Popen([*SPIKEY, *map(str, arguments)])
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    cost = run_process([*SPIKEY, *arguments])
+    if cost.exit_code:
         raise SystemExit(f"spikey {arguments[0]} failed")
-    return time.perf_counter() - started, usage.ru_maxrss * 1024
+    return cost.wall, cost.peak_bytes
 
 
 def measure(files: list[Path], n_channels: int, seconds: int, coder: str, work: Path, repeats: int) -> Point:

@@ -17,16 +17,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 import wave
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import numpy as np
 from recordings import RATE
 
+from spikey_cli.bench.clock import ProcessCost, run_process
 from spikey_cli.bench.machine import describe_machine
 from spikey_cli.core.quantizer import N1
 
@@ -49,31 +48,15 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
         wav.writeframesraw(samples.tobytes())
 
 
-class Times(NamedTuple):
-    """Seconds that a process took."""
-
-    user: float
-    system: float
-    wall: float
-
-    @property
-    def processor(self) -> float:
-        return self.user + self.system
-
-
-def run(command: list[object], **variables: str) -> Times:
+def run(command: list[object], **variables: str) -> ProcessCost:
     """Run a process, with these environment variables besides."""
-    started = time.perf_counter()
-    process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, env=ENVIRONMENT | variables)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    cost = run_process(command, stdout=subprocess.DEVNULL, env=ENVIRONMENT | variables)
+    if cost.exit_code:
         raise SystemExit(f"{' '.join(map(str, command))} failed")
-    return Times(usage.ru_utime, usage.ru_stime, wall)
+    return cost
 
 
-def in_turn(commands: dict[str, list[object]], repeats: int) -> dict[str, list[Times]]:
+def in_turn(commands: dict[str, list[object]], repeats: int) -> dict[str, list[ProcessCost]]:
     """Run the commands in turn, after a warm-up."""
     runs = [{name: run(command) for name, command in commands.items()} for _ in range(repeats + 1)][1:]
     return {name: [times[name] for times in runs] for name in commands}

@@ -9,9 +9,7 @@ A codec that refuses a file is left out.
 from __future__ import annotations
 
 import filecmp
-import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +28,7 @@ from ..io.formats import find_layout
 from ..io.layout import Layout, sample_dtype, samples_to_bytes
 from ..io.source import FileSource
 from ..model.predictor import find_model
-from .clock import processor_seconds, processor_seconds_of_children
+from .clock import processor_seconds, processor_seconds_of_children, run_process
 from .packages import PACKAGES, Package, RawRecording, open_pool
 from .programs import PROGRAMS, Program, RefusalError
 from .row import Row
@@ -261,13 +259,10 @@ def _time_spikey(row: Row, direction: str, arguments: Sequence[str | Path], coun
     """Time the command as a separate process, and record its peak memory where the system reports it."""
 
     def run() -> None:
-        process = subprocess.Popen([*SPIKEY, *map(str, arguments)])
-        if hasattr(os, "wait4"):
-            _, status, usage = os.wait4(process.pid, 0)
-            unit = 1 if sys.platform == "darwin" else 1024
-            row.peak_bytes[direction] = max(row.peak_bytes.get(direction, 0), usage.ru_maxrss * unit)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.wait():
+        cost = run_process([*SPIKEY, *arguments])
+        if cost.peak_bytes:
+            row.peak_bytes[direction] = max(row.peak_bytes.get(direction, 0), cost.peak_bytes)
+        if cost.exit_code:
             raise InputError(f"spikey {' '.join(map(str, arguments[:4]))} ... failed; its message is above")
 
     _time(row, direction, lambda: processor_seconds_of_children(run), counted)
