@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support import second_decoder
 from support.paths import ROOT
-from support.recordings import n1_samples, neural, wav_bytes
+from support.recordings import n1_samples, neural, npy_bytes, wav_bytes
 
 import spikey_cli
 from spikey_cli.api.chunk import decode_chunk, encode_chunk
@@ -49,15 +48,9 @@ def recorded() -> np.ndarray:
     return np.ascontiguousarray(n1_samples(neural(np.random.default_rng(0), 3000, 3)), np.int64)
 
 
-def saved(samples: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, samples)
-    return file.getvalue()
-
-
 def files(samples: np.ndarray) -> dict[str, bytes]:
     """The samples in each container that holds their type."""
-    made = {"a.npy": saved(samples) + b"after", "a.raw": samples.tobytes()}
+    made = {"a.npy": npy_bytes(samples) + b"after", "a.raw": samples.tobytes()}
     if samples.dtype in (np.int32, np.float32, np.float64):
         made["a.wav"] = wav_bytes(samples, 4, trailer=b"odd")
     return made
@@ -83,7 +76,7 @@ def test_files_are_predicted_and_restored(tmp_path: Path, recorded: np.ndarray, 
 
 
 def test_the_page_suffices(tmp_path: Path, recorded: np.ndarray) -> None:
-    data = {f"{name}.npy": saved(writer(recorded)[:80]) for name, writer in WRITERS.items() if "," in name}
+    data = {f"{name}.npy": npy_bytes(writer(recorded)[:80]) for name, writer in WRITERS.items() if "," in name}
     sources = [spikey_cli.BytesSource(each, name) for name, each in data.items()]
     spikey_cli.compress(sources, tmp_path / "a.spk", coder="range")
     assert {file["kind"] for file in spikey_cli.info(tmp_path / "a.spk")["files"]} == {"npy"}

@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from support.acquisition import bdf, continuous, nsx, rhd  # noqa: E402
 from support.archive_builder import ArchiveParts, with_names  # noqa: E402
-from support.recordings import n1_samples, neural, wav_bytes  # noqa: E402
+from support.recordings import n1_samples, neural, npy_bytes, wav_bytes  # noqa: E402
 
 import spikey_cli  # noqa: E402
 from spikey_cli.api.chunk import encode_chunk  # noqa: E402
@@ -117,13 +117,6 @@ def grids(random: np.random.Generator) -> np.ndarray:
     drift = 10 * np.rint(random.normal(0, 20, n)) + np.arange(n) // 22
     columns = [first, second, 32 * steps, np.rint(12.0192 * steps + 0.4), drift, 7 - first, drift + 3, np.full(n, 5)]
     return np.stack(columns, axis=1)
-
-
-def npy_bytes(array: np.ndarray) -> bytes:
-    """The bytes of a NumPy file."""
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
 
 
 def contents() -> dict[str, dict[str, bytes]]:

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+from support.recordings import npy_bytes
 
 import spikey_cli
 from spikey_cli.io import npy
@@ -18,12 +19,6 @@ from spikey_cli.io.npy import (
     parse_header,
     parse_times,
 )
-
-
-def saved(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
 
 
 def parsed(data: bytes):
@@ -43,7 +38,7 @@ def restored(data: bytes, folder) -> tuple[str, bytes]:
 @pytest.mark.parametrize("dtype", ["i2", "u1", "u2", "i4", "u4", "i8", "f4", "f8"])
 @pytest.mark.parametrize("shape", [(7,), (5, 3), (0,), (0, 2)])
 def test_arrays_of_samples_are_parsed(dtype, shape):
-    data = saved(np.zeros(shape, dtype))
+    data = npy_bytes(np.zeros(shape, dtype))
     layout = parsed(data)
     assert (layout.n_frames, layout.channels) == (shape[0], shape[1] if len(shape) == 2 else 1)
     assert (layout.sample_bytes, layout.sample_rate) == (np.dtype(dtype).itemsize, 30_000)
@@ -62,7 +57,7 @@ def test_arrays_of_samples_are_parsed(dtype, shape):
     ],
 )
 def test_other_arrays_are_stored_verbatim(tmp_path, array):
-    data = saved(array)
+    data = npy_bytes(array)
     assert parsed(data) is None
     assert restored(data, tmp_path / "in") == ("verbatim", data)
 
@@ -71,20 +66,20 @@ def test_other_arrays_are_stored_verbatim(tmp_path, array):
 @pytest.mark.parametrize("rows", [1, 3])
 def test_channels_in_rows_are_one_record(tmp_path, random, dtype, rows):
     array = np.cumsum(random.integers(-3, 4, (rows, 2000)), axis=1).clip(0, 255).astype(dtype)
-    records = parsed(saved(array))
+    records = parsed(npy_bytes(array))
     assert (records.n_records, records.n_channels, records.groups[0].samples) == (1, (rows,), 2000)
-    assert records.file_bytes == len(saved(array))
+    assert records.file_bytes == len(npy_bytes(array))
     frames = records.split(array.tobytes(), 0, 1)[1]
     np.testing.assert_array_equal(np.frombuffer(frames, array.dtype).reshape(2000, rows), array.T)
-    assert restored(saved(array), tmp_path / "in") == ("npy", saved(array))
-    assert restored(saved(array)[:-1], tmp_path / "truncated") == ("verbatim", saved(array)[:-1])
-    assert restored(saved(array) + b"more", tmp_path / "extended") == ("npy", saved(array) + b"more")
+    assert restored(npy_bytes(array), tmp_path / "in") == ("npy", npy_bytes(array))
+    assert restored(npy_bytes(array)[:-1], tmp_path / "truncated") == ("verbatim", npy_bytes(array)[:-1])
+    assert restored(npy_bytes(array) + b"more", tmp_path / "extended") == ("npy", npy_bytes(array) + b"more")
 
 
 def test_rows_and_columns_are_those_of_the_bytes():
     """In Fortran order channels follow one another."""
-    assert parsed(saved(np.zeros((2000, 3), np.int16, order="F"))).n_channels == (3,)
-    layout = parsed(saved(np.zeros((3, 2000), np.int16, order="F")))
+    assert parsed(npy_bytes(np.zeros((2000, 3), np.int16, order="F"))).n_channels == (3,)
+    layout = parsed(npy_bytes(np.zeros((3, 2000), np.int16, order="F")))
     assert (layout.n_frames, layout.channels) == (2000, 3)
 
 
@@ -92,16 +87,16 @@ def test_rows_and_columns_are_those_of_the_bytes():
 def test_rows_beyond_a_record_are_one_channel(monkeypatch, array):
     monkeypatch.setattr(npy, "_MAX_RECORD_SAMPLES", 6000)
     monkeypatch.setattr(npy, "MAX_RECORD_BYTES", 24_000)
-    assert parsed(saved(array)).n_channels == (2,)
+    assert parsed(npy_bytes(array)).n_channels == (2,)
     limit, less = ("MAX_RECORD_BYTES", 23_999) if array.itemsize == 4 else ("_MAX_RECORD_SAMPLES", 5999)
     monkeypatch.setattr(npy, limit, less)
-    layout = parsed(saved(array))
+    layout = parsed(npy_bytes(array))
     assert (layout.n_frames, layout.channels) == (6000, 1)
     assert is_row_by_row(layout)
 
 
 def test_an_array_passed_as_frames_keeps_them():
-    data = saved(np.zeros((2, 3000), "<i2"))
+    data = npy_bytes(np.zeros((2, 3000), "<i2"))
     layout = parse(io.BytesIO(data), len(data), is_array=True)
     assert (layout.n_frames, layout.channels) == (2, 3000)
     assert not is_row_by_row(layout)
@@ -109,13 +104,13 @@ def test_an_array_passed_as_frames_keeps_them():
 
 @pytest.mark.parametrize("cut", [0, 1, 7, 127, 128, 129, 1000])
 def test_truncated_and_extended_files_are_restored(tmp_path, samples, cut):
-    data = saved(samples)
+    data = npy_bytes(samples)
     assert restored(data[:cut], tmp_path / "truncated") == ("verbatim", data[:cut])
     assert restored(data + bytes(cut), tmp_path / "extended") == ("npy", data + bytes(cut))
 
 
 def test_a_file_is_predicted_and_restored(tmp_path, samples):
-    data = saved(samples)
+    data = npy_bytes(samples)
     (tmp_path / "a.npy").write_bytes(data)
     source = spikey_cli.FileSource(tmp_path / "a.npy", sample_rate=30_000)
     result = spikey_cli.compress([source], tmp_path / "a.spk")
@@ -168,9 +163,9 @@ def test_predictable_shapes_and_dtypes():
 
 
 def test_16_bit_integers_are_recognized():
-    assert holds_16_bit_integers(saved(np.asfortranarray(np.ones((9, 2), ">u2"))))
-    assert not holds_16_bit_integers(saved(np.ones((0, 2), np.int16)))
-    assert not holds_16_bit_integers(saved(np.ones(9)))
+    assert holds_16_bit_integers(npy_bytes(np.asfortranarray(np.ones((9, 2), ">u2"))))
+    assert not holds_16_bit_integers(npy_bytes(np.ones((0, 2), np.int16)))
+    assert not holds_16_bit_integers(npy_bytes(np.ones(9)))
     assert not holds_16_bit_integers(b"")
 
 
@@ -202,5 +197,5 @@ def test_times_come_back_and_regular_ones_take_next_to_nothing(tmp_path, times):
     ],
 )
 def test_other_arrays_are_no_times(array):
-    data = saved(array)
+    data = npy_bytes(array)
     assert parse_times(io.BytesIO(data), len(data)) is None

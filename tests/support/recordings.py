@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def wav_bytes(
     )
     body = b"WAVE" + fmt + header + struct.pack("<4sI", b"data", len(data)) + data + trailer
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    """The bytes of an NPY file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def neural(random: np.random.Generator, frames: int, channels: int = 1, amplitude: float = 6.0) -> np.ndarray:
