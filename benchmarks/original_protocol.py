@@ -23,7 +23,7 @@ from spikey_cli.api.compress import compress
 from spikey_cli.api.info import info
 from spikey_cli.codec.scan import scan
 from spikey_cli.core.converter import CODE_UNITS, Bins
-from spikey_cli.core.gain import INPUT_FACTOR, INPUT_LIMIT, OUTPUT_FACTOR, lane_gains
+from spikey_cli.core.gain import INPUT_LIMIT, gain_table, lane_gains
 from spikey_cli.core.lanes import cut
 from spikey_cli.model.predictor import Predictor, default_predictor
 
@@ -37,14 +37,14 @@ def predictions(codes: np.ndarray, bins: Bins, predictor: Predictor) -> np.ndarr
     """Predicted codes, float64, of all samples of a channel (int32 codes) that follow a full window."""
     values = bins.values_of(codes, np.repeat(bins.profiled, codes.size)).astype(np.int64)
     (gain,) = lane_gains(codes, cut([codes.size], codes.size), bins)
-    inputs = np.clip((np.diff(values) * INPUT_FACTOR[gain] + (1 << 29)) >> 30, -INPUT_LIMIT, INPUT_LIMIT)
+    inputs = np.clip((np.diff(values) * gain_table("input_factor")[gain] + (1 << 29)) >> 30, -INPUT_LIMIT, INPUT_LIMIT)
     windows = np.lib.stride_tricks.sliding_window_view(inputs.astype(np.float32), predictor.window)[:-1]
     changes = [
         predictor.predict(np.ascontiguousarray(windows[first : first + _BATCH].T))[0]
         for first in range(0, len(windows), _BATCH)
     ]
     last = values[predictor.window : -1]
-    return (last + np.concatenate(changes) * (OUTPUT_FACTOR[gain] / 2**16)) / CODE_UNITS
+    return (last + np.concatenate(changes) * (gain_table("output_factor")[gain] / 2**16)) / CODE_UNITS
 
 
 def zigzag(errors: np.ndarray) -> np.ndarray:

@@ -4,16 +4,18 @@ The gain byte g of a lane stands for a root mean square of its code differences 
 
     RMS(g) = 2 ** (g / 8 - 2) codes,     0 <= g <= 216,     from 0.25 codes to 2**25 codes
 
-Three integer tables, indexed by g, are derived from eight constants, ROOT[i] = round(2**30 * 2**(i/8)), by shifts. The
-core multiplies by INPUT_FACTOR[g] / 2**30 and OUTPUT_FACTOR[g] / 2**16 / 64 in float32 (docs/format.md, *Window*).
+The core has integer tables indexed by g, and multiplies by input_factor[g] / 2**30 and output_factor[g] / 2**16 / 64 in
+float32 (docs/format.md, *Window*).
 
-    INPUT_FACTOR[g]   2**30 times what a difference in 1/64 codes becomes as an input of the network: 64 to the RMS,
+    input_factor[g]   2**30 times what a difference in 1/64 codes becomes as an input of the network: 64 to the RMS,
                       rounded and clipped to -INPUT_LIMIT..INPUT_LIMIT
-    OUTPUT_FACTOR[g]  2**16 times what the network's output y, 1024 to the RMS, becomes in 1/64 codes
-    LOG_SCALE[g]      log2 of the RMS in codes, in sixteenths of an octave: 2 * g - 32
+    output_factor[g]  2**16 times what the network's output y, 1024 to the RMS, becomes in 1/64 codes
+    log2_rms[g]       log2 of the RMS in codes, in sixteenths of an octave: 2 * g - 32
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 
@@ -21,36 +23,14 @@ from . import _core
 from .converter import Bins
 from .lanes import Lanes
 
-MAX_GAIN = 216
-"""Largest gain byte; a larger one in an archive is damage."""
-
 INPUT_LIMIT = 1023
 """Network inputs are clipped to -INPUT_LIMIT..INPUT_LIMIT, about sixteen times the RMS."""
 
-# ROOT[i] = round(2**30 * 2**(i/8))
-ROOT = (1073741824, 1170923762, 1276901417, 1392470869, 1518500250, 1655936265, 1805811301, 1969251188)
 
-
-def shifted(number: int, by: int) -> int:
-    """Return `number` times 2**by, rounded down."""
-    return number << by if by >= 0 else number >> -by
-
-
-def _input_factor(gain: int) -> int:
-    # 2**24 * 64 / RMS(g) = 2**32 * 2**(-g/8); ROOT carries 2**30, which leaves 2**(octaves + 2)
-    octaves, eighth = divmod(-gain, 8)
-    return shifted(ROOT[eighth], octaves + 2)
-
-
-def _output_factor(gain: int) -> int:
-    # 2**16 * 64 * RMS(g) / 1024 = 2**12 * 2**(g/8 - 2); ROOT carries 2**30, which leaves 2**(octaves - 20)
-    octaves, eighth = divmod(gain, 8)
-    return shifted(ROOT[eighth], octaves - 20)
-
-
-INPUT_FACTOR = np.array([_input_factor(g) for g in range(MAX_GAIN + 1)], dtype=np.int64)
-OUTPUT_FACTOR = np.array([_output_factor(g) for g in range(MAX_GAIN + 1)], dtype=np.int64)
-LOG_SCALE = np.array([2 * g - 32 for g in range(MAX_GAIN + 1)], dtype=np.int32)
+@cache
+def gain_table(name: str) -> np.ndarray:
+    """Return a table of the core, int64, indexed by the gain byte."""
+    return np.frombuffer(_core.tables()[name], np.int32 if name == "log2_rms" else np.int64).astype(np.int64)
 
 
 def lane_gains(codes: np.ndarray, lanes: Lanes, bins: Bins) -> np.ndarray:

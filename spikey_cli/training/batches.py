@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.converter import CODE_UNITS
-from ..core.gain import INPUT_FACTOR, INPUT_LIMIT
+from ..core.gain import INPUT_LIMIT, gain_table
 from ..errors import InputError
 from .recordings import Dataset
 
@@ -77,7 +77,7 @@ def channel_batch(dataset: Dataset, channels: np.ndarray, first: np.ndarray, win
     gain = dataset.gains[samples].long()
     differences = values[:, 1:] - values[:, :-1]
     windows = differences[:, :-1].unfold(1, window, 1)
-    factor = torch.from_numpy(INPUT_FACTOR)[gain]
+    factor = torch.from_numpy(gain_table("input_factor"))[gain]
     inputs = ((windows * factor[..., None] + (1 << 29)) >> 30).clamp(-INPUT_LIMIT, INPUT_LIMIT)
     code = dataset.codes[samples].long()
     last = values[:, window:-1].float() / CODE_UNITS

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.density import MARGIN, MAX_LOG2_SCALE, MAX_OUTLIER_WEIGHT, MIN_LOG2_SCALE, TOTAL_BITS
-from ..core.gain import LOG_SCALE
+from ..core.gain import gain_table
 from ..core.middle_out import ERROR_LIMIT
 from ..core.residual_log import UNIT
 from .batches import Batch
@@ -36,7 +36,7 @@ def densities(outputs: Tensor, gain: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mean, scale, outlier_weight : Tensor, shape (...)
         Mean and scale are in codes, the mean relative to the last value.
     """
-    log2_rms = torch.from_numpy(LOG_SCALE)[gain].float() / SCALE_UNITS
+    log2_rms = torch.from_numpy(gain_table("log2_rms"))[gain].float() / SCALE_UNITS
     mean = outputs[..., 0] / MEAN_UNITS * torch.exp2(log2_rms)
     log2_scale = (outputs[..., 1] / SCALE_UNITS + log2_rms).clamp(
         MIN_LOG2_SCALE / SCALE_UNITS, MAX_LOG2_SCALE / SCALE_UNITS

@@ -15,11 +15,12 @@ from spikey_cli.codec.cost import EFFORTS
 from spikey_cli.core import _core, coding_step
 from spikey_cli.core.coders import CODERS
 from spikey_cli.core.converter import Bins
-from spikey_cli.core.gain import MAX_GAIN, lane_gains
+from spikey_cli.core.gain import lane_gains
 from spikey_cli.core.lane_headers import decode_lane_headers, encode_lane_headers
 from spikey_cli.core.lanes import cut
 from spikey_cli.core.quantizer import N1, TableQuantizer, UniformQuantizer, identity
 from spikey_cli.core.reference.arithmetic import bytes_from_bits
+from spikey_cli.core.reference.gain import MAX_GAIN
 from spikey_cli.core.residual_log import ResidualLog
 from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.streaming.packets import LiveFormat
