@@ -19,7 +19,7 @@ from spikey_cli.core.quantizer import identity
 from spikey_cli.model.predictor import Predictor, find_model
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph
-from spikey_cli.topology.topology import Topology
+from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, Reference, Topology
 
 BLOCKS = {
     "one lane": (1, 40_000, 40_000),
@@ -36,8 +36,16 @@ def _graph(n_channels: int, frames: int, references: int) -> ReferenceGraph:
     """Coding passes of four channels, each of which references the channels before it."""
     if not references:
         return ReferenceGraph.independent(n_channels)
-    pairs = [(j, i, 9) for i in range(n_channels) for j in range(max(0, i - references), i)]
-    topology = Topology.from_pairs(pairs, [i // 4 % 16 for i in range(n_channels)])
+    passes = tuple(i // 4 % 16 for i in range(n_channels))
+    near = [
+        [j for j in range(i - references, i + references + 1) if j != i and 0 <= j < n_channels]
+        for i in range(n_channels)
+    ]
+    earlier = (tuple(Reference(j, 9) for j in own if passes[j] < passes[i]) for i, own in enumerate(near))
+    later = (tuple(j for j in own if passes[j] >= passes[i]) for i, own in enumerate(near))
+    topology = Topology(
+        passes, tuple(own[:MAX_EARLIER] for own in earlier), tuple(own[:MAX_LATER] for own in later), (0,) * n_channels
+    )
     return ReferenceGraph.of(topology, [BlockChannel(i, 0, frames) for i in range(n_channels)])
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import onnxruntime
 from support.random_models import PARTS, random_model
 from support.recordings import n1_samples, neural, wav_bytes
+from support.topologies import topology_of_pairs
 
 import spikey_cli
 from spikey_cli.codec import block_plan, streams
@@ -29,7 +30,6 @@ from spikey_cli.core.coders import CODERS
 from spikey_cli.errors import SpikeyError
 from spikey_cli.model.predictor import Predictor, default_predictor, find_model
 from spikey_cli.model.zoo import shipped_models
-from spikey_cli.topology.topology import Topology
 
 COUNTS: Counter[str] = Counter()
 LIMITS = {"BLOCK_SAMPLES": block_plan.BLOCK_SAMPLES, "WIDE_SAMPLES": block_plan.WIDE_SAMPLES}
@@ -190,7 +190,7 @@ def try_live(random: np.random.Generator, predictors: list[Predictor]) -> None:
     samples = samples[: 4000 // channels + 1]
     predictor = predictors[random.integers(len(predictors))] if random.random() < 0.5 else None
     pairs = [(a, a - 1, 200) for a in range(1, channels)] if random.random() < 0.5 else []
-    topology = Topology.from_pairs(pairs, [i % 3 for i in range(channels)]) if pairs else None
+    topology = topology_of_pairs(pairs, [i % 3 for i in range(channels)]) if pairs else None
     encoder = spikey_cli.StreamEncoder(
         channels, 19_531, sample_bytes=sample_bytes, topology=topology, predictor=predictor, header=b"header"
     )

@@ -7,7 +7,7 @@ session: they were recorded together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 MAX_EARLIER = 8
@@ -50,7 +50,7 @@ class Topology(NamedTuple):
 
     Examples
     --------
-    >>> topology = Topology.from_pairs([(0, 2, 200)], (0, 0, 1))
+    >>> topology = Topology((0, 0, 1), ((), (), (Reference(0, 200),)), ((2,), (), ()), (0, 0, 0))
     >>> topology.earlier[2], topology.later[0]
     ((Reference(channel=0, metric=200),), (2,))
     >>> topology.sessions()
@@ -67,36 +67,6 @@ class Topology(NamedTuple):
         """Return the topology of `n_channels` channels without references."""
         none = ((),) * n_channels
         return cls((0,) * n_channels, none, none, (0,) * n_channels)
-
-    @classmethod
-    def from_pairs(
-        cls, pairs: Iterable[tuple[int, int, int]], passes: Sequence[int], lags: Sequence[int] | None = None
-    ) -> Topology:
-        """Return the topology in which the channels of each pair reference each other.
-
-        Parameters
-        ----------
-        pairs : iterable of (int, int, int)
-            Two channels and their metric; each pair once. A channel references those with the largest metrics.
-        passes : sequence of int
-            Coding pass of each channel.
-        lags : sequence of int, optional
-            Long lag of each channel.
-        """
-        earlier: list[list[Reference]] = [[] for _ in passes]
-        later: list[list[int]] = [[] for _ in passes]
-        for a, b, metric in sorted(pairs, key=lambda pair: (-pair[2], pair[:2])):
-            for channel, other in ((a, b), (b, a)):
-                if passes[other] >= passes[channel]:
-                    later[channel].append(other)
-                else:
-                    earlier[channel].append(Reference(other, metric))
-        return cls(
-            tuple(passes),
-            tuple(tuple(references[:MAX_EARLIER]) for references in earlier),
-            tuple(tuple(others[:MAX_LATER]) for others in later),
-            tuple(lags) if lags is not None else (0,) * len(passes),
-        )
 
     def __str__(self) -> str:
         connected = sum(bool(earlier or later) for earlier, later in zip(self.earlier, self.later, strict=True))

@@ -18,6 +18,7 @@ import pytest
 from support.archive_builder import Content
 from support.random_models import PARTS, layers_model, random_model
 from support.recordings import write_session
+from support.topologies import topology_of_pairs
 
 import spikey_cli
 from spikey_cli.codec import cost
@@ -31,7 +32,6 @@ from spikey_cli.core.reference.adaptation import EFFORTS as REFERENCE_EFFORTS
 from spikey_cli.model import predictor as predictors
 from spikey_cli.model.predictor import Predictor, find_model
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph, ReferenceTable
-from spikey_cli.topology.topology import Topology
 
 ROWS = 256
 ONES, SUM = np.ones((ROWS, 1)), np.ones((3, ROWS))
@@ -118,7 +118,7 @@ SHIPPED = [None, find_model("n1"), find_model("n1-peers")]
 def graph_of(n_channels: int, frames: int, references: int = 0, lag: int = 0) -> ReferenceGraph:
     """Channels of which each one references those before it."""
     pairs = [(j, i, 9) for i in range(n_channels) for j in range(max(0, i - references), i)]
-    topology = Topology.from_pairs(pairs, [min(i, 15) for i in range(n_channels)], [lag] * n_channels)
+    topology = topology_of_pairs(pairs, [min(i, 15) for i in range(n_channels)], [lag] * n_channels)
     return ReferenceGraph.of(topology, [BlockChannel(i, 0, frames) for i in range(n_channels)])
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.random_models import PARTS, random_model
 from support.recordings import neural
+from support.topologies import topology_of_pairs
 
 from spikey_cli.codec.presets import EFFORT
 from spikey_cli.codec.streams import MAX_LANE_GROUP, decode_channels, encode_channels, share_channels
@@ -21,7 +22,6 @@ from spikey_cli.model.predictor import Predictor, find_model
 from spikey_cli.model.zoo import shipped_models
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph
-from spikey_cli.topology.topology import Topology
 
 
 def _predictors() -> dict[str, Predictor | None]:
@@ -60,7 +60,7 @@ def graph_of(data, lengths: list[int]) -> ReferenceGraph:
     pairs = [(a, b, 9) for a in range(n) for b in range(a) if data.draw(st.booleans())][:4]
     passes = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
     return ReferenceGraph.of(
-        Topology.from_pairs(pairs, passes), [BlockChannel(i, 0, length) for i, length in enumerate(lengths)]
+        topology_of_pairs(pairs, passes), [BlockChannel(i, 0, length) for i, length in enumerate(lengths)]
     )
 
 

@@ -20,6 +20,7 @@ from support.archive_mutator import directory_bomb, mutated
 from support.random_models import PARTS, random_model
 from support.recordings import n1_samples, neural, wav_bytes
 from support.resource_guard import Trial, calls_of, run_trials
+from support.topologies import topology_of_pairs
 
 import spikey_cli
 from spikey_cli.api.compress import Encoding
@@ -226,7 +227,7 @@ def _with_channels(
     pairs = [(i, i + gap, 200) for gap in range(1, peers // 2 + 1) for i in range(channels - gap)]
     layout = Layout(b"", b"", 1, channels, 1, frames)
     files = (FileEntry("s.wav", layout.file_bytes, layout),)
-    topology = Topology.from_pairs(pairs, [i % 16 for i in range(channels)], [lag] * channels)
+    topology = topology_of_pairs(pairs, [i % 16 for i in range(channels)], [lag] * channels)
     content.directory = Directory(files, topology)
     content.blocks = [(steps, [Part(0, 0, frames)], [[(1, b"\0\0")] * channels])] if frames else []
     return content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.topologies import topology_of_pairs
 
 from spikey_cli.container.directory import Directory, FileEntry
 from spikey_cli.container.part_table import put_parts, read_parts
@@ -13,7 +14,6 @@ from spikey_cli.container.table_reader import TableReader
 from spikey_cli.container.table_writer import TableWriter, field_bytes
 from spikey_cli.errors import DamageError
 from spikey_cli.io.layout import Layout, SampleType
-from spikey_cli.topology.topology import Topology
 
 FILES = 7
 FRAMES = 100
@@ -23,7 +23,7 @@ def directory(pairs: list[tuple[int, int]]) -> Directory:
     """Files of one channel each; those of a pair reference each other."""
     layout = Layout(b"", b"", 1, 1, SampleType.INT16, FRAMES)
     files = tuple(FileEntry(f"{i}", layout.file_bytes, layout) for i in range(FILES))
-    topology = Topology.from_pairs([(a, b, 1) for a, b in pairs], [i % 2 for i in range(FILES)])
+    topology = topology_of_pairs([(a, b, 1) for a, b in pairs], [i % 2 for i in range(FILES)])
     return Directory(files, topology)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from support.c_core import state_of
+from support.topologies import topology_of_pairs
 
 from spikey_cli.codec.presets import EFFORT
 from spikey_cli.core import _core
@@ -24,12 +25,11 @@ from spikey_cli.model.predictor import find_model
 from spikey_cli.streaming.packets import LiveFormat
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph, ReferenceTable
-from spikey_cli.topology.topology import Topology
 
 REGISTERS = {"x86_64": (7, {"upward": 0x4000, "flush": 0x8040}), "aarch64": (0, {"upward": 0x400000, "flush": 1 << 24})}
 """Of each machine: which word of fenv_t it is, the bits that round upward, and those that flush subnormals to zero."""
 MODES = ["upward", "flush"]
-STAR = Topology.from_pairs([(0, c, 99) for c in range(1, 9)], [0] + [1] * 8)
+STAR = topology_of_pairs([(0, c, 99) for c in range(1, 9)], [0] + [1] * 8)
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() not in REGISTERS, reason="fenv_t is not known here"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support import reference
 from support.random_models import PARTS, random_model
 from support.recordings import neural
+from support.topologies import topology_of_pairs
 
 from spikey_cli.codec import streams as streams_of_blocks
 from spikey_cli.codec.cost import EFFORTS
@@ -222,7 +223,7 @@ class Block:
 
 def random_topology(random: np.random.Generator, n: int) -> Topology:
     links = [(i, j, int(random.integers(0, 256))) for i in range(n) for j in range(i) if random.random() < 0.5]
-    return Topology.from_pairs(links, random.integers(0, 3, n).tolist())
+    return topology_of_pairs(links, random.integers(0, 3, n).tolist())
 
 
 @st.composite
@@ -259,7 +260,7 @@ def test_blocks(block, few, seed):
 
 def test_channels_that_depend_on_a_damaged_stream_are_refused(random):
     """Through references, later references, and earlier passes of the joint group; the damage is found at the end."""
-    topology = Topology.from_pairs([(0, 1, 90), (1, 3, 90), (2, 3, 90), (0, 4, 90)], (0, 1, 0, 2, 1))
+    topology = topology_of_pairs([(0, 1, 90), (1, 3, 90), (2, 3, 90), (0, 4, 90)], (0, 1, 0, 2, 1))
     graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 60) for i in range(5)])
     codes = [np.ascontiguousarray(own) for own in neural(random, 60, 5).T]
     lost_with = {0: {0, 1, 3, 4}, 1: {1, 3}, 2: {1, 2, 3, 4}, 3: {3}, 4: {3, 4}}
@@ -288,7 +289,7 @@ def test_every_coder_with_every_model(random, model, coder):
     codes = neural(random, 60, 2)
     channels = [np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1]), codes[:3, 0].copy()]
     channels += [random.integers(0, 2**16, 60).astype(np.int32), codes[:, 1] + codes[::-1, 0] + 30_000]
-    topology = Topology.from_pairs([(0, 1, 90), (1, 4, 255), (0, 4, 7)], (0, 1, 0, 1, 2))
+    topology = topology_of_pairs([(0, 1, 90), (1, 4, 255), (0, 4, 7)], (0, 1, 0, 1, 2))
     graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 3 if i == 2 else 60) for i in range(5)])
     block = Block([N1, identity(2), N1, identity(2), identity(2)], channels, graph, 30, coder, model)
     streams = block.encoded()
@@ -355,4 +356,4 @@ def test_channels_of_a_live_stream_take_turns(random, effort, channels, n):
     """From step 512 on, every eight channels learn at steps of their own, and each is solved at one of its own."""
     passes = [channel % 2 for channel in range(channels)]
     codes = neural(random, n, channels)
-    compare_live_streams(N1, Topology.from_pairs([], passes), "n1", effort, np.split(codes, [300, n - 8]), 0)
+    compare_live_streams(N1, topology_of_pairs([], passes), "n1", effort, np.split(codes, [300, n - 8]), 0)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.c_core import state_of
 from support.random_models import PARTS, random_model
+from support.topologies import topology_of_pairs
 
 from spikey_cli.codec.cost import EFFORTS
 from spikey_cli.core import _core, coding_step
@@ -202,7 +203,7 @@ class _Plain:
 
 def _ring(channels: int) -> Topology:
     pairs = [(c, c + 1, 200 - c) for c in range(channels - 1)]
-    return Topology.from_pairs(pairs, [c % 3 for c in range(channels)])
+    return topology_of_pairs(pairs, [c % 3 for c in range(channels)])
 
 
 @given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=60), st.integers(1, 24))

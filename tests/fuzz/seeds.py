@@ -16,6 +16,7 @@ from support.acquisition import FORMATS, new_rhd, rhd, rhs
 from support.archive_builder import Content
 from support.random_models import PARTS, random_model
 from support.recordings import n1_samples, neural, wav_bytes
+from support.topologies import topology_of_pairs
 from targets import pieces_of, take_apart
 
 import spikey_cli
@@ -30,7 +31,6 @@ from spikey_cli.io.source import ArraySource
 from spikey_cli.model.predictor import Predictor
 from spikey_cli.model.zoo import shipped_models
 from spikey_cli.streaming.encoder import StreamEncoder
-from spikey_cli.topology.topology import Topology
 
 
 def _wavs() -> dict[str, bytes]:
@@ -134,7 +134,7 @@ def _streams(name: str) -> list[bytes]:
 def _lives() -> list[bytes]:
     seeds, descriptions = [], []
     random = np.random.default_rng(7)
-    pairs = Topology.from_pairs([(0, 1, 200), (1, 2, 90)], (0, 1, 0))
+    pairs = topology_of_pairs([(0, 1, 200), (1, 2, 90)], (0, 1, 0))
     for topology, channels, length in ((None, 1, 70), (pairs, 3, 24)):  # gains adapt differently from step 64 on
         encoder = StreamEncoder(channels, 1000, quantizer="n1", topology=topology, header=b"head")
         frames = n1_samples(neural(random, length, channels))

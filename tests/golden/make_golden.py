@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from support.acquisition import bdf, continuous, nsx, rhd  # noqa: E402
 from support.archive_builder import ArchiveParts, with_names  # noqa: E402
 from support.recordings import n1_samples, neural, npy_bytes, wav_bytes  # noqa: E402
+from support.topologies import topology_of_pairs  # noqa: E402
 
 import spikey_cli  # noqa: E402
 from spikey_cli.api.chunk import encode_chunk  # noqa: E402
@@ -38,7 +39,6 @@ from spikey_cli.io.layout import samples_to_bytes  # noqa: E402
 from spikey_cli.io.source import FileSource  # noqa: E402
 from spikey_cli.model.predictor import Predictor, find_model  # noqa: E402
 from spikey_cli.system.workers import Workers  # noqa: E402
-from spikey_cli.topology.topology import Topology  # noqa: E402
 
 LISTING = GOLDEN / "golden.json"
 RAW = spikey_cli.RawFormat(2, 30_000)
@@ -246,7 +246,7 @@ class StreamRecipe:
 STREAMS = {
     "probe": StreamRecipe(
         "n1-peers",
-        {"topology": Topology.from_pairs([(i, i + 1, 150 + i) for i in range(4)], range(5)), "quantizer": "n1"},
+        {"topology": topology_of_pairs([(i, i + 1, 150 + i) for i in range(4)], range(5)), "quantizer": "n1"},
     ),
     "bytes": StreamRecipe("n1", {"sample_bytes": 1, "preset": "fast", "header": b"header"}),
     "wide": StreamRecipe("parts", {"sample_bytes": 3, "preset": "best", "quantizer": "identity"}),

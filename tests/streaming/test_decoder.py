@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.archive_builder import joined
 from support.recordings import n1_samples, neural
 from support.streams import restored, transmitted
+from support.topologies import topology_of_pairs
 
 from spikey_cli import Limits, StreamDecoder, StreamEncoder
 from spikey_cli.container.limits import DEFAULT_LIMITS, TIME_PER_BYTE
@@ -202,7 +203,7 @@ def test_decoding_time_is_limited():
 @pytest.mark.parametrize(("channels", "references"), [(65_535, 0), (4000, 8)])
 def test_a_coding_state_of_many_channels_is_refused_before_it_is_made(channels, references):
     pairs = [(i, i + gap, 0) for gap in range(1, references + 1) for i in range(channels - gap)]
-    topology = pack_topology(Topology.from_pairs(pairs, [i % 16 for i in range(channels)]))
+    topology = pack_topology(topology_of_pairs(pairs, [i % 16 for i in range(channels)]))
     stream = forged(channels, description=joined([1000, channels, 0]) + topology)
     with pytest.raises(LimitError, match=r"takes \d+ MiB, which exceeds the memory limit") as raised:
         StreamDecoder().push(stream)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.recordings import n1_samples, neural
 from support.streams import assert_each_packet_decoded, transmitted
+from support.topologies import topology_of_pairs
 
 from spikey_cli import StreamDecoder, StreamEncoder
 from spikey_cli.errors import InputError
@@ -70,7 +71,7 @@ def test_samples_off_the_quantizer(random):
 @pytest.mark.parametrize("model", ["n1", "n1-peers"])
 def test_peers(random, passes, model):
     frames = n1_samples(neural(random, 300, 5))
-    topology = Topology.from_pairs([(0, 1, 200), (2, 3, 90), (3, 4, 60)], passes)
+    topology = topology_of_pairs([(0, 1, 200), (2, 3, 90), (3, 4, 60)], passes)
     predictor = find_model(model)
     for packets in ([50] * 6, [1] * 40):
         stream, decoded = transmitted(frames, packets, topology=topology, quantizer="n1", predictor=predictor)
@@ -81,7 +82,7 @@ def test_peers(random, passes, model):
 def test_peers_save_bits(random):
     noise = random.normal(0, 12, (20_000, 1)) + random.normal(0, 3, (20_000, 4))
     frames = n1_samples(np.clip(np.rint(500 + noise), 0, 1023).astype(np.int32))
-    topology = Topology.from_pairs([(0, 1, 200), (1, 2, 200), (2, 3, 200)], (0, 1, 2, 3))
+    topology = topology_of_pairs([(0, 1, 200), (1, 2, 200), (2, 3, 200)], (0, 1, 2, 3))
     with_peers, _ = transmitted(frames, [500] * 40, topology=topology, quantizer="n1")
     independent, _ = transmitted(frames, [500] * 40, quantizer="n1")
     assert len(with_peers) < 0.93 * len(independent)

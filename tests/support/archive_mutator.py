@@ -21,6 +21,7 @@ from support.archive_builder import (
     packed_table,
     unpacked,
 )
+from support.topologies import topology_of_pairs
 
 from spikey_cli.container.block_table import block_table
 from spikey_cli.container.directory import FileEntry, directory_tables, put_names
@@ -286,7 +287,7 @@ def _topology(random: np.random.Generator, content: Content) -> None:
         if a != b:
             pairs[a, b] = int(random.integers(256))
     lags = [int(lag) if lag >= MIN_LAG else 0 for lag in random.integers(0, MAX_LAG + 1, channels)]
-    topology = Topology.from_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
+    topology = topology_of_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
     content.directory = replace(content.directory, topology=topology)
 
 

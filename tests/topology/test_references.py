@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.topologies import topology_of_pairs
 
 from spikey_cli.topology.references import (
     MAX_GROUP_CHANNELS,
@@ -12,7 +13,6 @@ from spikey_cli.topology.references import (
     ReferenceTable,
     dependency_groups,
 )
-from spikey_cli.topology.topology import Topology
 
 
 @st.composite
@@ -27,7 +27,7 @@ def _graphs(draw):
             pairs[a, b] = draw(st.integers(1, 255))
     passes = draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
     lags = draw(st.lists(st.sampled_from([0, 50]), min_size=n, max_size=n))
-    topology = Topology.from_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
+    topology = topology_of_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
     channels = [
         BlockChannel(i, draw(st.sampled_from([0, 0, 0, 50])), draw(st.sampled_from([9, 9, 9, 10]))) for i in range(n)
     ]
@@ -123,7 +123,7 @@ def test_nothing_depends_on_channels_that_are_left_out(case, data):
 
 
 def test_reference_tables_are_sorted_by_pass():
-    topology = Topology.from_pairs([(0, 1, 9), (1, 3, 8), (0, 3, 7)], (2, 0, 1, 3), (0, 0, 77, 50))
+    topology = topology_of_pairs([(0, 1, 9), (1, 3, 8), (0, 3, 7)], (2, 0, 1, 3), (0, 0, 77, 50))
     graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 9) for i in range(4)])
     table = ReferenceTable.of(graph, [1, 2, 0, 3])
     assert table.passes.tolist() == [0, 1, 2, 3, 4]
