@@ -10,9 +10,13 @@ values span at most 65,536. Other integers and floats are samples as they are. T
     {.., "shape": [30000, 32], "fill": 0}
                      the samples are the array's first frames and channels; all other elements are `fill`, or floats
                      with these bits
+    {.., "shape": [50, 4, 1000], "fill": 0}
+                     the samples are all elements of the array, whose matrices (of its last two axes) follow one another
+                     in time, and are transposed if it says so
 
-The last form is for chunks at the edge of an array, which libraries pad with a fill value. That value is usually not
-one of the recording's quantized values, and coding it among the samples would take more bytes than the metadata.
+The form with fewer samples is for chunks at the edge of an array, which libraries pad with a fill value. That value is
+usually not one of the recording's quantized values, and coding it among the samples would take more bytes than the
+metadata.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..io.axes import is_transposed
+from ..io.axes import as_matrices, is_transposed
 from ..io.layout import SampleType
 
 UINT16_OFFSET = 1 << 15
@@ -39,7 +43,7 @@ _PADDED = {"shape", "fill"}
 
 @dataclass(frozen=True)
 class ArrayMetadata:
-    """How to rebuild an array of one or two dimensions from samples."""
+    """How to rebuild an array from samples."""
 
     dtype: np.dtype
     order: str
@@ -102,7 +106,10 @@ class ArrayMetadata:
             raise ValueError(f"samples are int16 or uint8, not {samples.dtype}")
         if self.transposed and samples.ndim < 2:
             raise ValueError(f"an array of channels does not hold samples of shape {samples.shape}")
-        samples = samples.T if self.transposed else samples
+        if len(self.shape) > 2:
+            samples = self._all_samples(samples)
+        elif self.transposed:
+            samples = samples.T
         shape = self.shape or samples.shape
         if len(shape) != samples.ndim or any(n < m for n, m in zip(shape, samples.shape, strict=True)):
             raise ValueError(f"an array of shape {shape} does not hold samples of shape {samples.shape}")
@@ -117,6 +124,18 @@ class ArrayMetadata:
         if self.offset:
             corner += self.dtype.type(self.offset)  # wraps around, as the subtraction did
         return array
+
+    def _all_samples(self, samples: np.ndarray) -> np.ndarray:
+        """Return the samples in the shape of an array of more than two dimensions."""
+        *leading, rows, columns = self.shape
+        fits = samples.ndim == 2 and self.order == "C" and min(self.shape) > 0 and math.prod(self.shape) == samples.size
+        if not fits or (self.transposed and rows != samples.shape[1]):
+            raise ValueError(f"an array of shape {self.shape} does not hold samples of shape {samples.shape}")
+        return (
+            samples.reshape(*leading, columns, rows).swapaxes(-1, -2)
+            if self.transposed
+            else samples.reshape(self.shape)
+        )
 
 
 def to_samples(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | None:
@@ -133,14 +152,14 @@ def to_samples(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | N
     metadata : ArrayMetadata or None
         None if the samples equal the array.
 
-    Returns None instead if the array is empty, has no dtype of samples, or has other than one or two dimensions.
+    Returns None instead if the array is empty, has no dtype of samples, or has no dimensions, or more than two in
+    Fortran order.
     """
-    if array.ndim not in (1, 2) or not array.size or not _DTYPE.fullmatch(array.dtype.str):
-        return None
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    transposed, shape = is_transposed(array.shape, array.__getitem__), array.shape
-    array = array.T if transposed else array
-    corner = _without_padding(array)
+    if not array.ndim or not array.size or not _DTYPE.fullmatch(array.dtype.str) or (array.ndim > 2 and order == "F"):
+        return None
+    shape, (transposed, array) = array.shape, _as_frames(array)
+    corner = _without_padding(array) if len(shape) < 3 else array
     offset = None if array.dtype.kind == "f" else _offset(corner)
     if offset is None:
         if SampleType.of(array.dtype) is None:
@@ -152,12 +171,25 @@ def to_samples(array: np.ndarray) -> tuple[np.ndarray, ArrayMetadata | None] | N
         is_uint8 = array.dtype.itemsize == 1 and array.dtype.kind == "u"
         samples = corner if is_uint8 else corner.astype(np.int16, copy=False)
     metadata = None
-    if corner.shape != array.shape:
+    if len(shape) > 2:
+        metadata = ArrayMetadata(array.dtype, order, offset, transposed, shape)
+    elif corner.shape != array.shape:
         fill = int(array[-1:].view(_bits_dtype(array.dtype)).flat[-1])
         metadata = ArrayMetadata(array.dtype, order, offset, transposed, shape, fill)
     elif samples.dtype != array.dtype or order == "F" or transposed:
         metadata = ArrayMetadata(array.dtype, order, offset, transposed)
     return np.ascontiguousarray(samples), metadata
+
+
+def _as_frames(array: np.ndarray) -> tuple[bool, np.ndarray]:
+    """Return whether the last axis is time, and the array of shape (time,) or (time, channel)."""
+    if array.ndim < 2:
+        return False, array
+    depth, rows, columns = as_matrices(array.shape)
+    matrices = array.reshape(depth, rows, columns)
+    if not is_transposed((rows, columns), matrices[depth // 2].__getitem__):
+        return False, array if array.ndim == 2 else array.reshape(-1, columns)
+    return True, array.T if array.ndim == 2 else matrices.swapaxes(1, 2).reshape(-1, rows)
 
 
 def subtract_offset(array: np.ndarray, offset: int) -> np.ndarray:

@@ -5,9 +5,9 @@ A chunk is an archive with these files:
     chunk.npy    the array, or the samples that the predictor takes instead
     chunk.json   how to rebuild the array from the samples (see `array_metadata`), if they are not the array
 
-Arrays of shape (time,), (time, channel) or (channel, time) are predicted if they hold integers, or floats that are
-integers times a gain (see `core.scaling`); `io.axes` finds out which axis is time. All other arrays are kept: their
-bytes are deflated.
+Arrays of shape (time,), (time, channel) or (channel, time), or of more dimensions in C order, are predicted if they
+hold integers, or floats that are integers times a gain (see `core.scaling`); `io.axes` finds out which axis is time.
+All other arrays are kept: their bytes are deflated.
 
 The core decodes chunks (`core/c/chunk.c`), as other languages do. A chunk of a model that it does not have, or whose
 fields have names beyond Latin-1, is read as the archive that it is.
@@ -69,7 +69,7 @@ def encode_chunk(
     Parameters
     ----------
     array : ndarray
-        Samples of shape (time,), (time, channel) or (channel, time); other arrays compress less.
+        Samples of shape (time,), (time, channel) or (channel, time), or matrices of these one after another.
     coder, predictor, peers, preset : optional
         As in `Encoding`, but the coder is not the preset's.
 
@@ -91,7 +91,7 @@ def encode_chunk(
         raise TypeError(f"an array of {array.dtype} holds Python objects, which cannot be stored; convert them")
     if array.nbytes > MAX_CHUNK_BYTES:
         raise ValueError(f"an array of {array.nbytes} bytes is too large: a chunk has {MAX_CHUNK_BYTES} at most")
-    if peers and coder in CORE_CODERS and array.ndim in (1, 2) and array.dtype.kind in "iu":
+    if peers and coder in CORE_CODERS and array.ndim and array.dtype.kind in "iu":
         data = _encode_integers(array, coder, preset, predictor)
         if data is not None:
             return data

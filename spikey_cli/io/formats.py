@@ -113,8 +113,7 @@ FORMATS = (
         (".npy",),
         (npy.MAGIC,),
         _parse_npy,
-        "stored byte for byte with little gain; 16-bit samples are predicted if they are of shape (frames, channels), "
-        "or (channels, frames), little endian and complete",
+        "stored byte for byte with little gain; 16-bit samples are predicted if they are little endian and complete",
         takes_rate=True,
         looks_like=npy.holds_16_bit_integers,
     ),

@@ -3,9 +3,10 @@
     header   93 "NUMPY" major minor length, then a Python dictionary with dtype, order and shape
     data     frame 0, frame 1, ...
 
-`parse` accepts little-endian arrays of a `SampleType`, of one or two dimensions; other arrays are stored verbatim. An
-array of shape (channels, frames) in C order, or (frames, channels) in Fortran order, is one record, whose samples stand
-channel by channel. If it is too large for a record, it is one channel, which is one row after another.
+`parse` accepts little-endian arrays of a `SampleType`; other arrays are stored verbatim. In an array of shape
+(channels, frames) in C order, or (frames, channels) in Fortran order, samples stand channel by channel: it is one
+record. If it is too large for a record, it is one channel, which is one row after another. An array of more dimensions
+is one matrix after another, see `axes`.
 
 The file does not state a sampling rate. Times and sample numbers, one-dimensional arrays of
 int64 or float64 that count up, have no samples to predict: `parse_times` finds their numbers.
@@ -20,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.lib import format as npy_format
 
-from .axes import is_transposed
+from .axes import as_matrices, is_transposed
 from .layout import MAX_CHANNELS, MAX_HEADER_BYTES, MAX_TRAILER_BYTES, Layout, SampleType
 from .records import FLOAT64, MAX_RECORD_BYTES, Field, Group, RecordLayout
 
@@ -105,30 +106,35 @@ def parse(file: BinaryIO, size: int, sample_rate: int = 0, *, is_array: bool = F
     file.seek(0)
     start = file.read(min(size, MAX_HEADER_BYTES))
     fields = parse_header(start)
-    if fields is None or fields.dtype not in _TYPES or len(fields.shape) not in (1, 2):
+    if fields is None or fields.dtype not in _TYPES or not fields.shape or (is_array and len(fields.shape) > 2):
         return None
-    shape = fields.shape[::-1] if fields.is_fortran else fields.shape
-    rows, columns = shape[0], shape[1] if len(shape) == 2 else 1
-    end = fields.length + rows * columns * fields.dtype.itemsize
+    depth, rows, columns = as_matrices(fields.shape[::-1] if fields.is_fortran else fields.shape)
+    matrix_bytes = rows * columns * fields.dtype.itemsize
+    end = fields.length + depth * matrix_bytes
     if not 0 <= size - end <= MAX_TRAILER_BYTES or not columns:
         return None
     file.seek(end)
     ends, sample_type = (start[: fields.length], file.read(size - end)), _TYPES[fields.dtype]
-    if not is_array and is_transposed(shape, lambda part: _part(file, fields, columns, *part)):
-        if end - fields.length <= MAX_RECORD_BYTES and rows * columns <= _MAX_RECORD_SAMPLES:
+    middle = fields.length + depth // 2 * matrix_bytes
+    if (
+        not is_array
+        and depth
+        and is_transposed((rows, columns), lambda part: _read_part(file, middle, fields.dtype, columns, *part))
+    ):
+        if matrix_bytes <= MAX_RECORD_BYTES and rows * columns <= _MAX_RECORD_SAMPLES:
             group, field = Group(sample_type, sample_rate, columns), Field(rows, 0, by_channel=True)
-            return RecordLayout(*ends, 1, (group,), (field,))
+            return RecordLayout(*ends, depth, (group,), (field,))
         rows, columns = rows * columns, 1
-    return Layout(*ends, sample_rate, columns, sample_type, rows) if columns <= MAX_CHANNELS else None
+    return Layout(*ends, sample_rate, columns, sample_type, depth * rows) if columns <= MAX_CHANNELS else None
 
 
-def _part(file: BinaryIO, fields: NpyHeader, row_length: int, rows: slice, columns: slice) -> np.ndarray:
-    """Read some samples of an array in C order."""
+def _read_part(file: BinaryIO, at: int, dtype: np.dtype, length: int, rows: slice, columns: slice) -> np.ndarray:
+    """Read some samples of a matrix at offset `at`, whose rows have this length."""
     part = []
     for row in range(rows.start, rows.stop):
-        file.seek(fields.length + (row * row_length + columns.start) * fields.dtype.itemsize)
-        part.append(file.read((columns.stop - columns.start) * fields.dtype.itemsize))
-    return np.frombuffer(b"".join(part), fields.dtype).reshape(rows.stop - rows.start, -1)
+        file.seek(at + (row * length + columns.start) * dtype.itemsize)
+        part.append(file.read((columns.stop - columns.start) * dtype.itemsize))
+    return np.frombuffer(b"".join(part), dtype).reshape(rows.stop - rows.start, -1)
 
 
 def parse_times(file: BinaryIO, size: int) -> RecordLayout | None:
@@ -155,7 +161,7 @@ def parse_times(file: BinaryIO, size: int) -> RecordLayout | None:
 def is_row_by_row(layout: Layout) -> bool:
     """Return whether the rows of an array are coded one after another, as one channel."""
     fields = parse_header(layout.header)
-    return fields is not None and len(fields.shape) == 2 and layout.channels == 1 and 1 not in fields.shape
+    return fields is not None and layout.channels == 1 and sum(n > 1 for n in fields.shape) > 1
 
 
 def parse_header(start: bytes) -> NpyHeader | None:

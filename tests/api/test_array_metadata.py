@@ -87,6 +87,26 @@ def test_time_may_be_the_second_axis(dtype: str, order: str, padding: tuple[int,
     assert_rebuilt(array, samples, metadata)
 
 
+@pytest.mark.parametrize("dtype", [*DTYPES, *FLOATS])
+@pytest.mark.parametrize(
+    ("shape", "samples_shape", "transposed"),
+    [
+        ((300, 4, 5), (300, 20), False),
+        ((30, 50, 4), (1500, 4), False),
+        ((30, 4, 200), (6000, 4), True),
+        ((2, 5, 3, 100), (1000, 3), True),
+    ],
+)
+def test_more_dimensions(dtype, shape, samples_shape, transposed, random) -> None:
+    array = random.integers(1, 90, shape).astype(dtype)
+    array[-1] = 1  # no padding
+    samples, metadata = to_samples(array)
+    assert samples.shape == samples_shape
+    assert metadata.transposed is transposed
+    assert_rebuilt(array, samples, metadata)
+    assert_rebuilt(array[..., ::-1], *to_samples(array[..., ::-1]))
+
+
 def test_samples_of_one_dimension_have_no_transpose() -> None:
     with pytest.raises(ValueError, match="does not hold"):
         ArrayMetadata(np.dtype("<i2"), "C", 0, transposed=True).rebuild(np.zeros(4, "<i2"))
@@ -105,7 +125,7 @@ def test_few_equal_frames_are_coded(random: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros((0, 4), "i2"), np.zeros(5, "f2"), np.zeros((2, 2, 2), "i2"), np.array(5, "i2")]
+    "array", [np.zeros((0, 4), "i2"), np.zeros(5, "f2"), np.zeros((2, 2, 2), "i2", "F"), np.array(5, "i2")]
 )
 def test_other_arrays_have_no_samples(array: np.ndarray) -> None:
     assert to_samples(array) is None
@@ -129,7 +149,11 @@ def test_other_arrays_have_no_samples(array: np.ndarray) -> None:
         {"fill": None},
         {"shape": [3, 2]},
         {"shape": [4]},
-        {"shape": [4, 2, 1]},
+        {"shape": [4, 2, 2]},
+        {"shape": [8, 1, 1], "order": "F"},
+        {"shape": [2, 4, 1], "transposed": True},
+        {"shape": [0, 4, 2]},
+        {"shape": [-1, -4, 2]},
         {"shape": [-4, -2]},
         {"shape": "42"},
         {"shape": 8},

@@ -226,6 +226,19 @@ def test_either_axis_may_be_time(dtype: str, shape: tuple[int, int], order: str,
     assert len(data) < len(encode_chunk(array)) + 200  # of metadata
 
 
+@pytest.mark.parametrize("dtype", ["<i2", ">u4", "<f4"])
+def test_recordings_may_have_more_dimensions(dtype: str, random: np.random.Generator) -> None:
+    array = n1_samples(neural(random, 4000, 4)).astype(np.int32) - (-32768 if dtype == ">u4" else 0)
+    array = array.astype(dtype)
+    size = len(encode_chunk(array))
+    epochs = array.reshape(40, 100, 4)
+    for view in (array.reshape(4000, 2, 2), epochs, epochs.transpose(0, 2, 1), epochs.reshape(4, 10, 100, 4)):
+        view = np.ascontiguousarray(view)
+        data = encode_chunk(view)
+        assert_same(view, decode_chunk(data))
+        assert len(data) < size + 200
+
+
 def test_an_axis_may_be_longer_than_there_may_be_channels() -> None:
     array = np.tile(np.arange(100, dtype="<i2"), (3, 700))
     data = encode_chunk(array)
@@ -241,7 +254,13 @@ def array_by_the_page(data: bytes) -> np.ndarray:
     if "chunk.json" not in files:
         return samples
     metadata = json.loads(files["chunk.json"])
-    samples = samples.T if metadata.get("transposed") else samples
+    *leading, rows, columns = metadata.get("shape", (0, 0))
+    if leading and metadata.get("transposed"):
+        samples = samples.reshape(*leading, columns, rows).swapaxes(-1, -2)
+    elif leading:
+        samples = samples.reshape(metadata["shape"])
+    elif metadata.get("transposed"):
+        samples = samples.T
     array = np.empty(metadata.get("shape", samples.shape), metadata["dtype"], metadata["order"])
     bits = np.iinfo(array.dtype)
     for place in np.ndindex(array.shape):

@@ -214,6 +214,12 @@ def test_malformed_metadata_are_refused(json: bytes) -> None:
         (b', "transposed": false}', None),
         (b', "transposed": 1}', None),
         (b', "transposed": true, "shape": [12], "fill": 1}', None),
+        (b', "transposed": true, "shape": [3, 4, 2], "fill": 1}', None),
+        (b', "transposed": true, "shape": [3, 2, 2], "fill": 1}', None),
+        (b', "transposed": true, "shape": [-3, -4, 1], "fill": 1}', None),
+        (b', "transposed": true, "shape": [0, 4, 0], "fill": 1}', None),
+        (b', "shape": [12, 1], "fill": 1}', None),
+        (b', "shape": [13, 1, 1], "fill": 1}', None),
     ],
 )
 def test_metadata_of_a_transpose(json: bytes, shape: tuple[int, ...] | None) -> None:
@@ -227,6 +233,25 @@ def test_metadata_of_a_transpose(json: bytes, shape: tuple[int, ...] | None) -> 
     for back in (decode_chunk(data), chunk._decode_archive(data, MAX_CHUNK_BYTES, CHUNK_LIMITS)):
         assert back.shape == shape
         assert np.array_equal(back[:4, :3], samples.T)
+
+
+def test_metadata_of_more_dimensions() -> None:
+    samples = np.arange(12.0).reshape(6, 2)
+    npy = _npy(_header("'<f8'", "(6, 2)"), samples.tobytes())
+    for json, expected in (
+        (b', "shape": [3, 2, 2], "fill": 0}', samples.reshape(3, 2, 2)),
+        (b', "shape": [1, 4, 1, 3], "fill": 0}', samples.reshape(1, 4, 1, 3)),
+        (b', "transposed": true, "shape": [2, 2, 3], "fill": 0}', samples.reshape(2, 3, 2).swapaxes(1, 2)),
+        (b', "transposed": true, "shape": [1, 3, 2, 2], "fill": 0}', samples.reshape(1, 3, 2, 2).swapaxes(2, 3)),
+    ):
+        data = _of_files(npy, FLOATS[:-1] + json)
+        for back in (decode_chunk(data), chunk._decode_archive(data, MAX_CHUNK_BYTES, CHUNK_LIMITS)):
+            assert np.array_equal(back, expected)
+    for shape in ([1 << 62, 1 << 62, 1], [1] * 64 + [12]):
+        json = FLOATS[:-1] + f', "shape": {shape}, "fill": 0}}'.encode()
+        for decode in (decode_chunk, lambda data: chunk._decode_archive(data, MAX_CHUNK_BYTES, CHUNK_LIMITS)):
+            with pytest.raises((ArchiveError, LimitError)):
+                decode(_of_files(npy, json))
 
 
 def test_an_empty_transpose_takes_no_time() -> None:

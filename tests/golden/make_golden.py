@@ -282,6 +282,7 @@ def arrays() -> dict[str, np.ndarray]:
         "samples": np.ascontiguousarray(n1_samples(codes)),
         "filled": filled,
         "rows": np.pad(codes.T, ((0, 1), (0, 200))).astype("<u2"),
+        "epochs": codes.reshape(6, 50, 3).swapaxes(1, 2).astype("<u2", order="C"),
         "signed_bytes": (codes[:, 0] % 200 - 100).astype("i1"),
         "floats": np.asfortranarray(random.normal(size=(5, 4, 3)).astype("<f4")),
     }

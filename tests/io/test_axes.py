@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spikey_cli.io.axes import is_transposed
+from spikey_cli.io.axes import as_matrices, is_transposed
 
 
 def decided(array: np.ndarray) -> bool:
@@ -37,6 +37,20 @@ def test_a_shape_may_decide_alone(shape: tuple[int, ...], expected: bool) -> Non
     assert is_transposed(shape, unread) is expected
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((9,), (1, 9, 1)),
+        ((3, 9), (1, 3, 9)),
+        ((12, 3, 4), (1, 12, 12)),
+        ((11, 3, 4), (11, 3, 4)),
+        ((2, 5, 3, 4), (10, 3, 4)),
+    ],
+)
+def test_matrices_of_an_array(shape: tuple[int, ...], expected: tuple[int, int, int]) -> None:
+    assert as_matrices(shape) == expected
+
+
 def test_between_them_samples_decide(random: np.random.Generator) -> None:
     assert decided(smooth(random, 500, 64).T)
     assert not decided(smooth(random, 60, 500))
@@ -55,6 +69,11 @@ def test_samples_that_are_no_numbers_decide_nothing(bits: int, random: np.random
     array = smooth(random, 500, 64).T.astype("<f4")
     array.view("<u4")[32, 250] = bits
     assert not decided(array)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_differences_may_overflow(rows: int) -> None:
+    assert not decided(np.array([[-1e308, 1e308, 1e308]] * rows))
 
 
 def test_little_is_read(random: np.random.Generator) -> None:

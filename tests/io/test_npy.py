@@ -51,7 +51,6 @@ def test_arrays_of_samples_are_parsed(dtype, shape):
     [
         np.zeros((10, 3), np.float16),
         np.zeros((10, 3), ">i2"),
-        np.zeros((10, 3, 2), np.int16),
         np.zeros((10, 0), np.int16),
         np.zeros((), np.int16),
     ],
@@ -74,6 +73,31 @@ def test_channels_in_rows_are_one_record(tmp_path, random, dtype, rows):
     assert restored(npy_bytes(array), tmp_path / "in") == ("npy", npy_bytes(array))
     assert restored(npy_bytes(array)[:-1], tmp_path / "truncated") == ("verbatim", npy_bytes(array)[:-1])
     assert restored(npy_bytes(array) + b"more", tmp_path / "extended") == ("npy", npy_bytes(array) + b"more")
+
+
+@pytest.mark.parametrize(
+    ("shape", "records", "channels", "frames"),
+    [
+        ((40, 3, 9), None, 27, 40),
+        ((6, 50, 8), None, 8, 300),
+        ((6, 3, 200), 6, 3, 1200),
+        ((2, 3, 3, 200), 6, 3, 1200),
+    ],
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_of_more_dimensions(tmp_path, random, shape, records, channels, frames, order):
+    array = random.integers(0, 9, shape).astype("<i2")
+    array = array if order == "C" else np.asfortranarray(array.transpose())
+    found = parsed(saved(array))
+    (layout,) = found.layouts if records else [found]
+    assert (layout.channels, layout.n_frames) == (channels, frames)
+    assert not records or found.n_records == records
+    assert restored(saved(array), tmp_path / "in") == ("npy", saved(array))
+
+
+def test_no_matrix_is_read_of_an_empty_array():
+    layout = parsed(saved(np.zeros((0, 3, 50), "<i2")))
+    assert (layout.channels, layout.n_frames) == (50, 0)
 
 
 def test_rows_and_columns_are_those_of_the_bytes():

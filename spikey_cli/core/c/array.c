@@ -25,8 +25,8 @@ static int check(const spikey_array *array, const char **reason) {
     if ((type[1] != 'i' && type[1] != 'u') || (size != 1 && size != 2 && size != 4 && size != 8) ||
         !memchr("<>|", type[0], 3) || (type[0] == '|') != (size == 1))
         return refuse(reason, SPIKEY_UNSUPPORTED, "the array holds other values than integers of 1, 2, 4 or 8 bytes");
-    if (array->n_dimensions < 1 || array->n_dimensions > 2)
-        return refuse(reason, SPIKEY_UNSUPPORTED, "the array has other dimensions than time, or time and channels");
+    if (array->n_dimensions < 1 || array->n_dimensions > SPIKEY_MAX_DIMENSIONS || (array->n_dimensions > 2 && array->is_fortran))
+        return refuse(reason, SPIKEY_UNSUPPORTED, "the array has no dimensions, or more than two in Fortran order");
     int64_t bytes = size;
     for (int i = 0; i < array->n_dimensions; i++) {
         if (array->shape[i] < 0 || array->bytes < 0) return refuse(reason, SPIKEY_BAD_ARGUMENT, "the array has a negative shape");
@@ -34,6 +34,7 @@ static int check(const spikey_array *array, const char **reason) {
             return refuse(reason, SPIKEY_TOO_LARGE, "the array has 2**31 bytes or more");
         bytes *= array->shape[i];
     }
+    if (array->n_dimensions > 2 && !bytes) return refuse(reason, SPIKEY_UNSUPPORTED, "the array is empty");
     if (array->n_dimensions == 2 && (array->shape[1] < 1 || (array->shape[1] > MOST_CHANNELS && !array->shape[0])))
         return refuse(reason, SPIKEY_UNSUPPORTED, "the array has no channel, or more than 65,535");
     if (bytes != array->bytes) return refuse(reason, SPIKEY_BAD_ARGUMENT, "the array's bytes are not those of its type and shape");
@@ -45,9 +46,22 @@ static int has_long_rows(int64_t rows, int64_t columns) {
     return rows && columns > rows && (columns > MOST_CHANNELS || columns >= LONGER * rows);
 }
 
+/* The matrices that an array consists of, as in spikey_cli/io/axes.py. */
+static int64_t matrices_of(const spikey_array *array, int64_t *rows, int64_t *columns) {
+    const int n = array->n_dimensions;
+    int64_t rest = 1, depth = 1;
+    for (int i = 1; i < n; i++) rest *= array->shape[i];
+    *rows = array->shape[0], *columns = rest;
+    if (n < 3 || *rows >= rest) return 1;
+    *rows = array->shape[n - 2], *columns = array->shape[n - 1];
+    for (int i = 0; i < n - 2; i++) depth *= array->shape[i];
+    return depth;
+}
+
 int64_t spikey_bound_of(const spikey_array *array, const char **reason) {
     if (check(array, reason)) return 0;
-    const int64_t rows = array->shape[0], columns = array->n_dimensions > 1 ? array->shape[1] : 1;
+    int64_t rows, columns;
+    matrices_of(array, &rows, &columns);
     const int64_t channels = has_long_rows(rows, columns) ? rows : columns;
     /* a part takes no more than its frames, whose samples have two bytes or those of an item; a block has about as many as
      * 2**18 frames of one channel; tables have some bytes for each channel, and may have a part of the samples' bytes */
@@ -239,19 +253,41 @@ static int write_integer(char *text, size_t room, const spikey_source *source, u
 }
 
 static void write_json(spikey_source *source, const spikey_array *array, int is_fortran) {
-    char text[256];
+    char text[2048];
     const int is_padded = source->frames < source->rows || source->channels < source->columns;
     int n = snprintf(text, sizeof text, "{\"dtype\": \"%s\", \"order\": \"%c\", \"offset\": ", array->type, is_fortran ? 'F' : 'C');
     n += write_integer(text + n, sizeof text - (size_t)n, source, source->type <= 2 ? source->base : 0);
     if (source->is_transposed) n += snprintf(text + n, sizeof text - (size_t)n, ", \"transposed\": true");
-    if (is_padded) {
+    if (is_padded || array->n_dimensions > 2) {
         n += snprintf(text + n, sizeof text - (size_t)n, ", \"shape\": [%lld", (long long)array->shape[0]);
-        if (array->n_dimensions > 1) n += snprintf(text + n, sizeof text - (size_t)n, ", %lld", (long long)array->shape[1]);
+        for (int i = 1; i < array->n_dimensions; i++)
+            n += snprintf(text + n, sizeof text - (size_t)n, ", %lld", (long long)array->shape[i]);
         n += snprintf(text + n, sizeof text - (size_t)n, "], \"fill\": ");
-        n += write_integer(text + n, sizeof text - (size_t)n, source, item_at(source, source->rows - 1, source->columns - 1));
+        const uint64_t fill = is_padded ? item_at(source, source->rows - 1, source->columns - 1) : 0;
+        n += write_integer(text + n, sizeof text - (size_t)n, source, fill);
     }
     n += snprintf(text + n, sizeof text - (size_t)n, "}");
     put_bytes(&source->json, text, n);
+}
+
+/* Let the source be the frames of matrices of shape (time, channels), or (channels, time), one after another. */
+static int join_matrices(spikey_source *source, int64_t depth) {
+    const int64_t size = source->size, rows = source->rows, columns = source->columns, bytes = rows * columns * size;
+    source->memory += depth / 2 * bytes;
+    source->is_transposed = is_transposed(source);
+    source->memory -= depth / 2 * bytes;
+    if (source->is_transposed) {
+        exchange(&source->rows, &source->columns), exchange(&source->row_bytes, &source->column_bytes);
+        if (depth > 1) {
+            if (!(source->copy = spikey_room(depth * bytes, 1))) return SPIKEY_NO_MEMORY;
+            for (int64_t i = 0; i < depth; i++)
+                spikey_transpose(source->memory + i * bytes, rows, columns, size, source->copy + i * bytes);
+            source->memory = source->copy, source->row_bytes = rows * size, source->column_bytes = size;
+        }
+    }
+    source->frames = source->rows *= depth;
+    source->channels = source->columns;
+    return SPIKEY_OK;
 }
 
 int spikey_open_source(const void *memory, const spikey_array *array, spikey_source *source, const char **reason) {
@@ -260,20 +296,15 @@ int spikey_open_source(const void *memory, const spikey_array *array, spikey_sou
     if (error) return error;
     const int is_flat = array->n_dimensions == 1, size = array->type[2] - '0';
     source->memory = memory;
-    source->rows = source->frames = array->shape[0];
-    source->columns = source->channels = is_flat ? 1 : array->shape[1];
+    const int64_t depth = matrices_of(array, &source->rows, &source->columns);
     const int is_fortran = array->is_fortran && source->rows > 1 && source->columns > 1;
     source->row_bytes = is_fortran ? size : source->columns * size;
     source->column_bytes = is_fortran ? source->rows * size : size;
     source->size = size;
     source->is_signed = array->type[1] == 'i';
     source->is_big = array->type[0] == '>';
-    source->is_transposed = is_transposed(source);
-    if (source->is_transposed) {
-        exchange(&source->rows, &source->columns), exchange(&source->row_bytes, &source->column_bytes);
-        source->frames = source->rows, source->channels = source->columns;
-    }
-    if (source->rows) find_padding(source, is_flat);
+    if ((error = join_matrices(source, depth))) return error;
+    if (source->rows && array->n_dimensions < 3) find_padding(source, is_flat);
     if (source->rows && !find_integers(source))
         return refuse(reason, SPIKEY_UNSUPPORTED, "the array's integers span more than 24 bits of equal steps");
     if (!source->rows) source->type = source->sample_bytes = source->integer_bytes = size == 1 && !source->is_signed ? 1 : 2;
@@ -283,8 +314,8 @@ int spikey_open_source(const void *memory, const spikey_array *array, spikey_sou
     source->step = source->step ? source->step : 1;
     source->is_body = is_same && source->row_bytes == source->channels * size && (source->columns == 1 || source->column_bytes == size);
     write_npy(source, is_flat);
-    if (is_padded || !is_same || is_fortran || source->is_transposed) write_json(source, array, is_fortran);
+    if (is_padded || !is_same || is_fortran || source->is_transposed || array->n_dimensions > 2) write_json(source, array, is_fortran);
     return source->npy.failed || source->json.failed ? SPIKEY_NO_MEMORY : SPIKEY_OK;
 }
 
-void spikey_close_source(spikey_source *source) { free(source->npy.bytes), free(source->json.bytes); }
+void spikey_close_source(spikey_source *source) { free(source->npy.bytes), free(source->json.bytes), free(source->copy); }

@@ -16,7 +16,7 @@ typedef struct {
     uint64_t offset, fill; /* modulo 2**64 */
     int has_offset, has_fill, is_transposed, n_dimensions; /* of the shape; -1 if there is none */
     int is_negative[2];
-    int64_t shape[2];
+    int64_t shape[SPIKEY_MAX_DIMENSIONS];
 } metadata;
 
 /* ---- the archive around the files ---- */
@@ -198,7 +198,7 @@ static int read_json(spikey_chunk *chunk, const uint8_t *json, int64_t n, metada
             seen = of->n_dimensions >= 0, fits = take_word(&in, "[");
             of->n_dimensions = 0;
             do fits = fits && take_length(&in, &of->shape[of->n_dimensions++]);
-            while (fits && of->n_dimensions < 2 && take_word(&in, ","));
+            while (fits && of->n_dimensions < SPIKEY_MAX_DIMENSIONS && take_word(&in, ","));
             fits = fits && take_word(&in, "]");
         } else fits = 0;
         fits = fits && !seen;
@@ -239,6 +239,20 @@ static int merge(spikey_chunk *chunk, const metadata *of, const spikey_array *sa
     array->type_length = 3;
     array->is_fortran = *of->order == 'F';
     array->bytes = size;
+    if (of->n_dimensions > 2) {
+        array->n_dimensions = of->n_dimensions;
+        for (int i = 0; i < of->n_dimensions; i++) {
+            array->shape[i] = of->shape[i];
+            if (of->shape[i] < 1) return fail(chunk, SPIKEY_DAMAGED, malformed);
+            if (array->bytes > chunk->limits.array / of->shape[i])
+                return fail(chunk, SPIKEY_TOO_LARGE, "its array is larger than is allowed");
+            array->bytes *= of->shape[i];
+        }
+        if (samples->n_dimensions != 2 || array->is_fortran || array->bytes / size != samples->shape[0] * samples->shape[1] ||
+            (of->is_transposed && of->shape[of->n_dimensions - 2] != samples->shape[1]))
+            return fail(chunk, SPIKEY_DAMAGED, malformed);
+        return SPIKEY_OK;
+    }
     for (int i = 0; i < samples->n_dimensions; i++) {
         const int64_t own = samples->shape[of->is_transposed ? 1 - i : i];
         array->shape[i] = of->n_dimensions > 0 ? of->shape[i] : own;
@@ -271,6 +285,21 @@ static void rebuild(const metadata *of, const spikey_array *samples, const spike
                 uint8_t *place = to + (is_by_column ? k * rows + i : i * columns + k) * size;
                 for (int b = 0; b < size; b++) place[is_big ? size - 1 - b : b] = (uint8_t)(item >> 8 * b);
             }
+}
+
+/* The same for an array of any dimensions, which consists of matrices. */
+static void rebuild_all(const metadata *of, const spikey_array *samples, const spikey_array *array, const uint8_t *from, uint8_t *to) {
+    spikey_array own = *samples, matrix = *array;
+    int64_t n = 1, items = 0;
+    if (array->n_dimensions > 2) {
+        if (of->is_transposed) own.shape[0] = array->shape[array->n_dimensions - 1];
+        matrix.n_dimensions = 2;
+        matrix.shape[of->is_transposed] = own.shape[0], matrix.shape[!of->is_transposed] = own.shape[1];
+        items = own.shape[0] * own.shape[1];
+        n = samples->shape[0] / own.shape[0];
+    }
+    for (int64_t i = 0; i < n; i++)
+        rebuild(of, &own, &matrix, from + i * items * (samples->type[2] - '0'), to + i * items * (array->type[2] - '0'));
 }
 
 /* ---- the whole ---- */
@@ -352,7 +381,7 @@ static int decode(work *of, const spikey_tables *tables, void *memory, size_t by
     if (!from && chunk->metadata >= 0 && !(samples = spikey_room(of->samples.bytes, 1))) return SPIKEY_NO_MEMORY;
     int error = from ? SPIKEY_OK : spikey_decode_file(chunk, chunk->array, samples);
     if (!error && chunk->metadata >= 0)
-        rebuild(&of->metadata, &of->samples, &of->array, from ? from : samples, memory);
+        rebuild_all(&of->metadata, &of->samples, &of->array, from ? from : samples, memory);
     else if (!error && from && bytes)
         memcpy(memory, from, bytes);
     if (!from && chunk->metadata >= 0) free(samples);

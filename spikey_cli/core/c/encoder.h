@@ -43,8 +43,9 @@ int spikey_end_table(spikey_table_writer *table, spikey_writer *out);
 /* array.c: an array in memory as frames of samples, and what is coded of them */
 typedef struct {
     const uint8_t *memory;
+    uint8_t *copy; /* of the array, where no strides lead through it as frames; NULL if there is none */
     int64_t rows, columns, row_bytes, column_bytes; /* in time, and channels, with padding; from one to the next */
-    int is_transposed;                              /* whether the array is of shape (channels, time) */
+    int is_transposed;                              /* whether the array is of shape (.., channels, time) */
     int size, is_signed, is_big;                    /* of its items */
     int64_t frames, channels;                       /* without padding */
     int type, sample_bytes, integer_bytes;          /* of samples in chunk.npy; of what is coded */

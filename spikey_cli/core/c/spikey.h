@@ -83,7 +83,7 @@ typedef struct {
 /* Bytes that the chunk of an array takes at most; 0 if its type, shape or size cannot be encoded. */
 SPIKEY_API size_t spikey_bound(const spikey_array *array);
 
-/* Encode an array of integers of 1, 2, 4 or 8 bytes and of one or two dimensions, of which either may be time, into `chunk`, which has `room`
+/* Encode an array of integers of 1, 2, 4 or 8 bytes and with time along the first or the last axis, into `chunk`, which has `room`
  * bytes. The array's type, shape, is_fortran and bytes count, as spikey_describe gives them. `n` becomes the length of the
  * chunk, also if there is too little room. The array must not change meanwhile. SPIKEY_UNSUPPORTED: of other arrays, and of
  * integers that span more than 24 bits. Beside array and chunk it takes memory for another chunk and for at most 2**24

@@ -37,6 +37,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (array.n_dimensions > 1) channels = 1 + data[4] % 40;
     array.shape[0] = (int64_t)(items / channels);
     array.shape[1] = (int64_t)channels;
+    if (array.n_dimensions > 1 && data[0] >> 6) {
+        array.n_dimensions = 3;
+        array.shape[2] = array.shape[1], array.shape[1] = data[0] >> 6, array.shape[0] /= array.shape[1];
+        channels *= (size_t)array.shape[1];
+    }
     items = (size_t)array.shape[0] * channels;
     array.bytes = (int64_t)(items * size);
     uint8_t *memory = malloc(items * size + !items);
@@ -57,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         if (spikey_encode(memory, &array, &encoding, shorter, length - 1, &again, &reason) != SPIKEY_ROOM_TOO_SMALL) abort();
         if (again != length || spikey_describe(chunk, length, 0, &back, &reason)) abort();
         if (strcmp(back.type, array.type) || back.n_dimensions != array.n_dimensions || back.shape[0] != array.shape[0] ||
-            (back.n_dimensions > 1 && back.shape[1] != array.shape[1]) || back.bytes != array.bytes)
+            (back.n_dimensions > 1 && back.shape[1] != array.shape[1]) || back.shape[2] != array.shape[2] || back.bytes != array.bytes)
             abort();
         if (back.is_fortran != array.is_fortran && array.shape[0] > 1 && channels > 1) abort();
         if (spikey_decode(chunk, length, 0, decoded, items * size, &reason) || memcmp(decoded, memory, items * size)) abort();
