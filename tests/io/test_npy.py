@@ -88,15 +88,15 @@ def test_channels_in_rows_are_one_record(tmp_path, random, dtype, rows):
 def test_arrays_of_more_dimensions(tmp_path, random, shape, records, channels, frames, order):
     array = random.integers(0, 9, shape).astype("<i2")
     array = array if order == "C" else np.asfortranarray(array.transpose())
-    found = parsed(saved(array))
+    found = parsed(npy_bytes(array))
     (layout,) = found.layouts if records else [found]
     assert (layout.channels, layout.n_frames) == (channels, frames)
     assert not records or found.n_records == records
-    assert restored(saved(array), tmp_path / "in") == ("npy", saved(array))
+    assert restored(npy_bytes(array), tmp_path / "in") == ("npy", npy_bytes(array))
 
 
 def test_no_matrix_is_read_of_an_empty_array():
-    layout = parsed(saved(np.zeros((0, 3, 50), "<i2")))
+    layout = parsed(npy_bytes(np.zeros((0, 3, 50), "<i2")))
     assert (layout.channels, layout.n_frames) == (50, 0)
 
 
