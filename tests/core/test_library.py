@@ -141,6 +141,8 @@ def test_the_library_encodes(library: ctypes.CDLL) -> None:
         random.integers(-128, 128, (2, 2000)).astype("|i1"),
         random.integers(0, 1 << 24, (500, 2)).astype(">u4"),
         np.zeros((0, 2), "<u8"),
+        random.integers(0, 90, (20, 3, 50)).astype("<u2"),
+        random.integers(0, 90, (20, 50, 3)).astype(">i4"),
     ]
     for array in samples:
         for encoding in (None, Encoding(), Encoding(b"rice", b"fast"), Encoding(b"range", b"best")):
@@ -150,7 +152,7 @@ def test_the_library_encodes(library: ctypes.CDLL) -> None:
             assert decode_chunk(chunk).tobytes() == array.tobytes()
         error, reason, short = encoded(library, array, None, room=len(encoded(library, array, None)[2]) - 1)
         assert (error, bool(reason), short.strip(b"\0")) == (-16, True, b"")
-    for other in (np.zeros(3), np.zeros((3, 0), "<i2"), np.zeros((1, 2, 3), "<i2")):
+    for other in (np.zeros(3), np.zeros((3, 0), "<i2"), np.zeros((1, 0, 3), "<i2")):
         error, reason, chunk = encoded(library, other, None)
         assert (error, bool(reason), chunk) == (-12, True, b"")
 
