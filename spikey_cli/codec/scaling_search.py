@@ -128,13 +128,11 @@ def _find_real_scaling(samples: np.ndarray, sample_type: SampleType) -> Scaling 
     some = _evenly(finite)
     is_float32 = bool((some.astype(np.float32) == some).all())
     precision = np.dtype(np.float32 if is_float32 else np.float64)
-    candidates = [*_dyadic(distinct), *_real(distinct, precision)]
     best, least = None, math.inf
     extremes = np.concatenate([distinct[: _MOST_VALUES // 8], distinct[-_MOST_VALUES // 8 :]]).astype(sample_type.dtype)
     typical = np.concatenate([_evenly(samples), extremes])
-    if (np.signbit(typical) & (typical == 0)).any():  # a gain below 0 makes a -0.0 of 0
-        candidates += [Scaling(each.kind, -each.gain) for each in candidates if each.offset == 0]
-    for scaling in candidates:
+    has_negative_zeros = bool((np.signbit(typical) & (typical == 0)).any())
+    for scaling, is_of_lattice in _candidates(distinct, precision, has_negative_zeros):
         if scaling.fault(sample_type):
             continue
         integers, n_escaped = scaling.to_integers(typical, sample_type)
@@ -144,7 +142,18 @@ def _find_real_scaling(samples: np.ndarray, sample_type: SampleType) -> Scaling 
         cost = 60 * n_escaped / typical.size + math.log2(1 + int(np.ptp(integers[integers != NO_INTEGER])))
         if cost < least:
             best, least = scaling, cost
+        if is_of_lattice and n_escaped == 0:
+            break
     return best
+
+
+def _candidates(distinct: np.ndarray, precision: np.dtype, has_negative_zeros: bool) -> Iterator[tuple[Scaling, bool]]:
+    """Yield scalings, and whether their gain is the step of the lattice, which no other one can be larger than."""
+    for scalings, is_of_lattice in ((_dyadic(distinct), False), (_real(distinct, precision), True)):
+        for scaling in scalings:
+            yield scaling, is_of_lattice
+            if has_negative_zeros and scaling.offset == 0:
+                yield scaling._replace(gain=-scaling.gain), is_of_lattice  # a gain below 0 makes a -0.0 of 0
 
 
 def _find_integer_scaling(samples: np.ndarray, sample_type: SampleType) -> Scaling | None:
