@@ -128,7 +128,8 @@ def contents() -> dict[str, dict[str, bytes]]:
     np.save(npy, n1_samples(neural(random, 500, 3)))
     microvolts = n1_samples(session[:400]) * 0.195
     doubles = n1_samples(session[:400]) * [0.065, 0.5] + [0, 0.05]
-    np.save(scaled, np.column_stack([doubles, n1_samples(session[:400]) * 0.195 * 1e-6]))
+    volts = n1_samples(session[:400]) * 0.195 * 1e-6
+    np.save(scaled, np.ascontiguousarray(np.column_stack([doubles, volts])))
     gaps = np.cumsum(np.cumsum(own.normal(0, 4, (1500, 2)), axis=0) % 60 - 30, axis=0)
     gaps[50::70, 1], gaps[777:780, 0] = -32768, 32767
     odd = microvolts.astype(np.float32)
