@@ -27,7 +27,7 @@ REGRESSIONS = [
 
 
 # NumPy warns of .npy headers that Python 2 may have written
-@pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
+@pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning", "ignore:Data type alias:DeprecationWarning")
 @pytest.mark.trials(3, slow=100, exhaustive=10_000)
 @pytest.mark.parametrize("name", TARGETS)
 def test_seeds_and_mutations_of_them(name, trials):
