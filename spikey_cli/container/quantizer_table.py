@@ -39,7 +39,7 @@ class _Kind(IntEnum):
 
 
 MAX_CODES = 1 << 24
-_MAX_OFFSET, _MAX_SHIFT = 1 << 26, 1 << 39  # zigzag
+_MAX_OFFSET, _MAX_SHIFT = 1 << 26, 1 << 47  # zigzag
 
 _GAP_BYTES = 4  # a gap of 24-bit samples takes no more
 

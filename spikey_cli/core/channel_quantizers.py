@@ -18,13 +18,13 @@ import numpy as np
 from ..errors import InputError
 from ..io.layout import sample_range
 from . import _core
-from .quantizer import CHANGED, Quantizer, QuantizerSearch, UniformQuantizer, identity
+from .quantizer import CHANGED, Quantizer, QuantizerSearch, TableQuantizer, UniformQuantizer, identity
 from .transpose import transposed
 
-MAX_DENOMINATOR = 1 << 12
+MAX_DENOMINATOR = 1 << 20
 """Largest denominator of a lattice's step."""
 
-MAX_RESIDUES = 64
+MAX_RESIDUES = 4096
 """Largest number of residues: steps are below it."""
 
 _EXCERPT_FRAMES = 1 << 15
@@ -241,6 +241,13 @@ class ChannelSearch:
 
         If all channels are constant, it is `whole`, unless `may_be_silent`.
         """
+        lattices = {
+            i: lattice
+            for i, step in self._lattices.items()
+            if (lattice := step.lattice(*self._ranges[i], sample_range(self._sample_bytes)[0]))
+        }
+        if 2 * sum(_is_crowded(whole, lattice) for lattice in lattices.values()) > n_channels:
+            whole = identity(self._sample_bytes)  # most channels have fewer points than the palette of all samples
         channels: list[Quantizer] = [whole] * n_channels
         for i, search in self._values.items():
             own = search.quantizer()
@@ -252,14 +259,21 @@ class ChannelSearch:
             elif isinstance(own, UniformQuantizer) and isinstance(whole, UniformQuantizer) and own.step > whole.step:
                 channels[i] = own
         if whole.kind == "identity":
-            for i, step in self._lattices.items():
-                if lattice := step.lattice(*self._ranges[i], sample_range(self._sample_bytes)[0]):
-                    channels[i] = lattice
+            for i, lattice in lattices.items():
+                channels[i] = lattice
         for i, (source, offset, is_negated) in self._copies.items():
             channels[i] = Copy(source, channels[source], offset, is_negated)
         if all(each.size == 1 for each in channels) and not may_be_silent:
             return whole  # a silent file would take next to nothing, and be refused as a bomb
         return whole if all(each is whole for each in channels) else ByChannel(channels)
+
+
+def _is_crowded(whole: Quantizer, lattice: Lattice) -> bool:
+    """Return whether a palette of all channels has more values in a lattice's range than the lattice has points."""
+    if not isinstance(whole, TableQuantizer) or whole.kind != "palette":
+        return False
+    low, high = lattice.point(np.array([0, lattice.points - 1]))
+    return int(((whole.values >= low) & (whole.values <= high)).sum()) > lattice.points
 
 
 def _copied(source: np.ndarray, offset: int, is_negated: bool) -> np.ndarray:

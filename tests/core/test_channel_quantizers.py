@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikey_cli.container.quantizer_table import pack_quantizer, unpack_quantizer
+from spikey_cli.core import _core
 from spikey_cli.core.channel_quantizers import ByChannel, ChannelSearch, Copy, Lattice
 from spikey_cli.core.quantizer import Quantizer, QuantizerSearch, UniformQuantizer, identity
 from spikey_cli.errors import DamageError, InputError
@@ -104,6 +105,34 @@ class TestSearch:
         assert points.max() == own.points - 1
         assert_restored(quantizer, *channels)
 
+    @pytest.mark.parametrize("step", [(237, 100), (19, 8), (3125, 16), (14007, 10), (125, 64), (7, 5)])
+    def test_the_step_is_exact_beyond_the_frames_that_show_it(self, random, step):
+        codes = np.concatenate([random.normal(0, 40, 1 << 15).round(), np.cumsum(random.normal(0, 40, 3000)).round()])
+        own = np.floor(codes * step[0] / step[1] + 0.5).astype(np.int64)
+        quantizer = quantizer_of(own[:, None].astype(np.int32), 3).of_channel(0)
+        assert (quantizer.numerator, quantizer.denominator) == step
+        assert not quantizer.split(quantizer.to_codes(own))[1].any()
+
+    def test_ties_may_be_rounded_to_even(self, random):
+        codes = np.cumsum(random.normal(0, 3, FRAMES)).round()
+        own = np.rint(codes * 2.375).astype(np.int64)
+        quantizer = found(noise(random), own).of_channel(1)
+        points, residues = quantizer.split(quantizer.to_codes(own))
+        np.testing.assert_array_equal(np.diff(points), np.diff(codes))
+        assert residues.max() <= 1
+
+    @pytest.mark.parametrize("frames", [100, 250, 499])
+    def test_few_frames_show_a_lattice(self, random, frames):
+        numerator, denominator, _ = _core.find_step(lattice(random, 12.04)[:frames].astype(np.int32), False)
+        assert numerator / denominator == pytest.approx(12.04, abs=0.05)
+
+    def test_lattices_of_most_channels_outdo_a_palette_of_all(self, random):
+        channels = [np.floor(random.normal(0, 40, FRAMES).round() * step + 0.5) for step in (132.127, 53.4, 61.19)]
+        channels.append(random.choice(np.unique(channels[0]), FRAMES))
+        quantizer = found(*channels)
+        assert kinds(quantizer, 3) == ["lattice"] * 3
+        assert_restored(quantizer, *channels)
+
     def test_exceptions_of_a_lattice_are_residues(self, random):
         own = lattice(random, 6.5)
         own[::100] += random.integers(1, 6, own[::100].size)
@@ -113,15 +142,19 @@ class TestSearch:
 
     def test_the_offset_of_a_lattice_may_drift(self, random):
         own = lattice(random, 8) + np.repeat([0, 1, 3, 4], FRAMES // 4)
-        quantizer = found(noise(random), own)
+        quantizer = found(noise(random), own, pieces=1)
         assert kinds(quantizer, 2) == ["identity", "lattice"]
         residues = quantizer.of_channel(1).split(quantizer.of_channel(1).to_codes(own))[1]
         assert np.count_nonzero(np.diff(residues)) == 3, "residues follow the offset, and else stay"
         assert_restored(quantizer, noise(random), own)
 
-    def test_noise_is_no_lattice(self, random):
-        own = np.round(random.normal(0, 300, FRAMES))
-        assert found(own, noise(random)).kind == "identity"
+    @pytest.mark.parametrize("frames", [100, 250, FRAMES])
+    @pytest.mark.parametrize("deviation", [1, 10, 300, 5000])
+    def test_noise_is_no_lattice(self, random, frames, deviation):
+        for _ in range(20):
+            own = np.round(random.normal(0, deviation, frames)).astype(np.int32)
+            assert _core.find_step(own, False) is None
+            assert _core.find_step(own.cumsum(dtype=np.int32), False) is None
 
     def test_copies(self, random):
         first, second = noise(random), noise(random)
@@ -212,8 +245,8 @@ def test_samples_that_the_search_has_not_seen_are_refused(random):
 
 LATTICES = st.builds(
     lambda denominator, more, shift, points: Lattice(denominator + more, denominator, shift, points),
-    st.integers(1, 4096),
-    st.integers(1, 8000),
+    st.integers(1, 1 << 20),
+    st.integers(1, 1 << 22),
     st.integers(-(10**6), 10**6),
     st.integers(1, 300),
 )
@@ -247,15 +280,16 @@ def test_a_value_has_the_last_point_before_it(own):
         own.to_samples(np.array([own.size], np.int32), np.int32)
 
 
-@pytest.mark.parametrize("step", [63, 64, 65])
-def test_the_step_of_a_lattice_is_below_64(random, step):
-    samples = (lattice(random, step) + random.integers(0, 2, FRAMES))[:, None].astype(np.int16)
-    assert_stored(quantizer_of(samples, 2))
+@pytest.mark.parametrize("step", [4094, 4095, 4096, 4097])
+def test_the_step_of_a_lattice_is_below_4096(random, step):
+    samples = (lattice(random, step) + random.integers(0, 2, FRAMES))[:, None].astype(np.int32)
+    assert_stored(quantizer_of(samples, 3), 3)
 
 
 @pytest.mark.parametrize("lowest", [0, 1])
 def test_no_point_of_a_lattice_is_below_the_samples(lowest):
-    samples = (np.arange(FRAMES + 1) + 1)[:, None].astype(np.uint8) % 2 + np.uint8(lowest)
+    samples = np.random.default_rng(0).integers(0, 40, (FRAMES, 1)).astype(np.uint8) * 5 + 6
+    samples[7], samples[8] = lowest, 8
     quantizer = quantizer_of(samples, 1)
     assert_stored(quantizer, 1)
     assert (quantizer.of_channel(0).kind == "lattice") == (lowest > 0)

@@ -484,7 +484,7 @@ class Lattice(Grid):
     """The points of a lattice; residues stand apart."""
 
     def __init__(self, numerator: int, denominator: int, shift: int, points: int) -> None:
-        require(denominator < numerator < 64 * denominator <= 64 * 4096 and points > 0, "a lattice is out of range")
+        require(denominator < numerator < 4096 * denominator <= 2**32 and points > 0, "a lattice is out of range")
         super().__init__(range(points), [])
         self.residues = Grid(range(-(-numerator // denominator)), [])
         self.point = lambda k: (2 * (numerator * k + shift) + denominator) // (2 * denominator)

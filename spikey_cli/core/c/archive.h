@@ -9,6 +9,8 @@
 
 enum {
     MAX_PALETTE = 4096,
+    MAX_RESIDUES = 4096, /* of a lattice; and the denominator of its step */
+    MAX_DENOMINATOR = 1 << 20,
     MAX_STEPS = 1 << 25, /* of a block; and its samples, but for one frame */
     MAX_LANES = 1 << 17,
     MAX_GROUP = 256, /* channels of a dependency group */

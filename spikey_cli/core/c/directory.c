@@ -221,9 +221,9 @@ static int take_quantizer(spikey_reader *in, int bytes, spikey_channel *channels
         return !in->failed && last <= highest;
     }
     if (kind == LATTICE) {
-        int64_t a = (int64_t)take_uvarint(in, 64 << 12), b = (int64_t)take_uvarint(in, 1 << 12);
-        int64_t shift = take_zigzag(in, (uint64_t)1 << 39), points = (int64_t)take_uvarint(in, SPIKEY_MAX_SIZE);
-        if (in->failed || b < 1 || a <= b || a >= 64 * b || points < 1) return 0;
+        int64_t a = (int64_t)take_uvarint(in, (uint64_t)MAX_RESIDUES * MAX_DENOMINATOR), b = (int64_t)take_uvarint(in, MAX_DENOMINATOR);
+        int64_t shift = take_zigzag(in, (uint64_t)1 << 47), points = (int64_t)take_uvarint(in, SPIKEY_MAX_SIZE);
+        if (in->failed || b < 1 || a <= b || a >= MAX_RESIDUES * b || points < 1) return 0;
         int64_t residues = (a + b - 1) / b;
         channel->numerator = a, channel->denominator = b, channel->shift = shift;
         channel->size = (int32_t)points, channel->residues = (int32_t)residues;

@@ -253,6 +253,21 @@ void spikey_put_quantizer(spikey_writer *out, const spikey_channel *channel) {
     }
 }
 
+/* Whether the values of all channels are a palette that has more of them in the range of a lattice than there are points. */
+static int is_crowded(const spikey_channel *whole, const spikey_channel *lattice) {
+    const int64_t low = point_of(lattice, 0), high = point_of(lattice, lattice->size - 1);
+    int64_t count = 0;
+    for (int32_t i = 0; whole->kind == PALETTE && i < whole->size; i++) count += whole->values[i] >= low && whole->values[i] <= high;
+    return count > lattice->size;
+}
+
+/* Drop a palette of all samples if most channels are on lattices that have fewer points. */
+static void drop_palette(spikey_encoder *of, const candidate *what, const spikey_channel *identity) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < of->source.channels; i++) n += what[i] == ON_LATTICE && is_crowded(&of->whole, &of->own[i]);
+    if (2 * n > of->source.channels) free(of->whole.values), of->whole = *identity;
+}
+
 /* Give each channel its own quantizer, if it has one that is of use, or that of all samples. Returns whether any has. */
 static int give_quantizers(spikey_encoder *of, const candidate *what, const spikey_channel *whole) {
     const int64_t channels = of->source.channels;
@@ -290,6 +305,7 @@ int spikey_find_quantizers(spikey_encoder *of) {
     if (!what) error = SPIKEY_NO_MEMORY;
     if (!error) error = survey(of, what, &all);
     if (!error) error = find_quantizer(&all, source->integer_bytes, count_values(&all), &of->whole);
+    if (!error) drop_palette(of, what, &identity);
     /* those that the directory has room for: it stands twice in a chunk */
     for (int way = 0, fits = 0; !error && !fits && way < 4; way++) {
         const spikey_channel *whole = way < 2 ? &of->whole : &identity;
