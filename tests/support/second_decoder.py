@@ -731,7 +731,7 @@ class BlockChannel:
         """Return the terms of a lane, and their ridges over 15."""
         at = lambda numbers, i: numbers[i] if 0 < i < len(numbers) else F(0)  # noqa: E731
         others = [other.lanes[number] for other, _ in self.references]
-        past = [(at(lane.d, t - i), F(1) + F((i - 1) ** 2) / F(9)) for i in range(1, self.own_lags + 1)]
+        past = [(at(lane.d, t - i), F((9 + (i - 1) ** 2) / 1024)) for i in range(1, self.own_lags + 1)]
         past += [(lane.level[t], 16)]
         if self.file.network.rows:
             past += [(lane.n, 1), *((at(lane.e, t - i), 1) for i in (1, 2, 3))]

@@ -44,14 +44,14 @@ static void add_present(term_list *list, int64_t channel, spikey_history history
 }
 
 /* The terms of a channel, in the order of docs/format.md. The ridge grows with the lag, and is less for what is mostly
- * larger. */
+ * larger. That of the own differences is small: in filtered traces, large weights of them nearly cancel each other. */
 static term_list list_terms(const spikey_state *state, const spikey_solver *solver, const spikey_group *group,
                             int64_t channel) {
     term_list list = {state, solver, channel, 0, 0};
     const int64_t *earlier = group->references + channel * SPIKEY_MAX_REFERENCES;
     const int64_t *later = group->later + channel * SPIKEY_MAX_LATER;
     for (int lag = 1; lag <= solver->own_lags; lag++)
-        add_past(&list, channel, SPIKEY_DIFFERENCE, lag, 1.0f + (float)((lag - 1) * (lag - 1)) / 9.0f);
+        add_past(&list, channel, SPIKEY_DIFFERENCE, lag, (float)(9 + (lag - 1) * (lag - 1)) / 1024.0f);
     add_past(&list, channel, SPIKEY_LEVEL, 0, 16.0f);
     if (group->window) add_past(&list, channel, SPIKEY_NETWORK, 0, 1.0f);
     for (int lag = 1; group->window && lag <= SPIKEY_ERROR_LAGS; lag++)
