@@ -20,11 +20,14 @@ import numpy as np
 from ..container.archive import FileDigest
 from ..container.directory import Directory
 from ..container.parts import Method, Part, Stream, positions_by_file
+from ..core.beside import Beside
 from ..core.channel_quantizers import Copy
 from ..core.coders import Coder
 from ..core.escapes import Escapes, pack_escapes, unpack_escapes
+from ..core.low_bits import pack_low_bits, split_low_bits, unpack_low_bits
 from ..core.numbers import pack_numbers, unpack_numbers
 from ..core.quantizer import SampleFormat
+from ..core.scaling import ScalingKind
 from ..core.transpose import transposed
 from ..errors import DamageError, InputError
 from ..io.layout import Bytes, samples_to_bytes, zero_fill, zero_sample
@@ -177,12 +180,14 @@ def encode_block(
     if not formats:
         return CodedBlock(block.parts, 0, packed)
     formatted = list(zip(block.parts, formats, block.pieces, strict=False))
-    channels, escapes = zip(*itertools.chain.from_iterable(workers.map(_read_channels, formatted)), strict=True)
+    channels, beside = zip(*itertools.chain.from_iterable(workers.map(_read_channels, formatted)), strict=True)
     quantizers = [each.quantizer.of_channel(i) for each in formats for i in range(each.channels)]
     steps = steps_for([codes.size for codes in channels], preset.lanes)
     lattices = Lattices.of(quantizers)
     points, residues = lattices.split(channels)
     first_channels = list(itertools.accumulate((each.channels for each in formats), initial=0))
+    places = [(sample_format, channel) for sample_format in formats for channel in range(sample_format.channels)]
+    packed_low_bits = list(workers.map(_pack_low_bits, list(zip(places, channels, beside, strict=True))))
     not_coded: set[int] = set()
     while True:
         coded = encode_channels(
@@ -196,7 +201,7 @@ def encode_block(
             preset.effort,
             not_coded,
         )
-        streams = list(map(_with_escapes, lattices.join_streams(coded), escapes))
+        streams = list(map(_with_beside, lattices.join_streams(coded), beside, packed_low_bits))
         part_streams = [streams[first:stop] for first, stop in itertools.pairwise(first_channels)]
         in_frames = [
             i
@@ -219,11 +224,9 @@ def _has_frames(stream: Stream) -> bool:
     return stream.method == Method.FRAMES
 
 
-def _channels_of_frames(
-    part: Part, sample_format: SampleFormat, data: bytes
-) -> list[tuple[np.ndarray | None, Escapes | None]]:
-    """Return the codes and the escaped samples of each channel; None if the frames are damaged."""
-    damaged: list[tuple[np.ndarray | None, Escapes | None]] = [(None, None)] * sample_format.channels
+def _channels_of_frames(part: Part, sample_format: SampleFormat, data: bytes) -> list[tuple[np.ndarray | None, Beside]]:
+    """Return the codes of each channel and what stands beside them; None if the frames are damaged."""
+    damaged: list[tuple[np.ndarray | None, Beside]] = [(None, Beside())] * sample_format.channels
     if len(data) != part.n_frames * sample_format.frame_bytes:
         return damaged
     try:
@@ -232,12 +235,12 @@ def _channels_of_frames(
         return damaged
 
 
-def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[tuple[np.ndarray, Escapes | None]]:
-    """Return the codes and the escaped samples of each channel."""
+def _read_channels(formatted: tuple[Part, SampleFormat, bytes]) -> list[tuple[np.ndarray, Beside]]:
+    """Return the codes of each channel, and what stands beside them."""
     part, sample_format, data = formatted
     try:
-        codes, escapes = sample_format.codes(data)
-        return list(zip(codes, escapes, strict=True))
+        codes, beside = sample_format.codes(data)
+        return list(zip(codes, beside, strict=True))
     except InputError as error:
         raise FileChangedError(part.file) from error
 
@@ -254,20 +257,42 @@ _NO_CODES, _NO_POINTS = Stream(Method.PACKED, b""), Stream(Method.SPLIT, bytes(3
 _UNESCAPED: dict[int, Method] = {escaped: method for method, escaped in _ESCAPED.items()}
 
 
-def _with_escapes(stream: Stream, escapes: Escapes | None) -> Stream:
-    return Stream(_ESCAPED[Method(stream.method)], pack_escapes(escapes) + stream.data) if escapes else stream
+def _integers(place: tuple[SampleFormat, int], codes: np.ndarray) -> np.ndarray:
+    sample_format, channel = place
+    return sample_format.quantizer.of_channel(channel).to_samples(codes, np.int32)
 
 
-def _without_escapes(stream: Stream, part: Part, sample_format: SampleFormat) -> tuple[Stream, Escapes | None]:
-    """Return what `_with_escapes` took; an empty stream for one that is damaged."""
-    method = _UNESCAPED.get(stream.method)
-    if method is None or not sample_format.scaling:
-        return stream, None
+def _pack_low_bits(channel: tuple[tuple[SampleFormat, int], np.ndarray, Beside]) -> bytes:
+    place, codes, beside = channel
+    if beside.low_bits is None:
+        return b""
+    return pack_low_bits(beside.low_bits, _integers(place, codes), place[0].sample_type)
+
+
+def _with_beside(stream: Stream, beside: Beside, packed_low_bits: bytes) -> Stream:
+    stream = Stream(stream.method, packed_low_bits + stream.data) if packed_low_bits else stream
+    if not beside.escapes:
+        return stream
+    return Stream(_ESCAPED[Method(stream.method)], pack_escapes(beside.escapes) + stream.data)
+
+
+def _without_beside(
+    stream: Stream, part: Part, sample_format: SampleFormat, channel: int
+) -> tuple[Stream, Escapes | None, bytes | None]:
+    """Return what `_with_beside` took, low bits as they are stored; an empty stream for one that is damaged."""
+    scaling, method, escapes, low_bits = sample_format.scaling, _UNESCAPED.get(stream.method), None, None
+    if scaling is None:
+        return stream, None, None
     try:
-        escapes, used = unpack_escapes(stream.data, part.n_frames, sample_format.sample_type.dtype)
+        if method is not None:
+            escapes, used = unpack_escapes(stream.data, part.n_frames, sample_format.sample_type.dtype)
+            stream = Stream(method, stream.data[used:])
+        if scaling.channels[channel].kind == ScalingKind.UPPER_BITS and not _has_frames(stream):
+            low_bits, used = split_low_bits(stream.data)
+            stream = Stream(stream.method, stream.data[used:])
     except DamageError:
-        return Stream(method, b""), None
-    return Stream(method, stream.data[used:]), escapes
+        return Stream(stream.method if method is None else method, b""), None, None
+    return stream, escapes, low_bits
 
 
 def _pack_verbatim(kept: tuple[object, bytes], *, may_use_lzma: bool) -> Stream:
@@ -310,8 +335,8 @@ class DecodedPart(NamedTuple):
     part: Part
     codes: dict[int, np.ndarray | None]
     """By channel: int32 of shape (frames,), or None if its stream is damaged."""
-    escapes: dict[int, Escapes | None]
-    """By channel: samples that its codes do not give."""
+    beside: dict[int, Beside]
+    """By channel: what its codes do not give."""
     verbatim: bytes | None = None
     """None if the part is not verbatim, or its stream is damaged."""
 
@@ -362,7 +387,7 @@ class DecodedPart(NamedTuple):
                 own[:] = zero_sample(sample_format.sample_type)
             else:
                 chosen = codes[first : first + n_frames]
-                sample_format.put_samples(channel, chosen, self.escapes.get(channel), first, own)
+                sample_format.put_samples(channel, chosen, self.beside[channel], first, own)
         return transposed(samples)
 
 
@@ -453,11 +478,10 @@ def decode_block(
         return verbatim
     places = places[:n_samples]
     split = [
-        _without_escapes(stream, part, formats[part.file])
-        for stream, (part, _) in zip(block.streams, places, strict=False)
+        _without_beside(stream, part, formats[part.file], channel)
+        for stream, (part, channel) in zip(block.streams, places, strict=False)
     ]
-    streams = [stream for stream, _ in split]
-    escapes_at = dict(zip(block.needed, (escapes for _, escapes in split), strict=False))
+    streams = [stream for stream, _, _ in split]
     lengths = [part.n_frames for part, _ in places]
     lattices = Lattices.of([formats[part.file].quantizer.of_channel(channel) for part, channel in places])
     in_frames = {part: stream.data for (part, _), stream in zip(places, streams, strict=True) if _has_frames(stream)}
@@ -480,19 +504,28 @@ def decode_block(
         effort,
     )
     codes_at = dict(zip(block.needed, lattices.join(decoded), strict=False))
+    beside_at: dict[int, Beside] = {}
     channels_of = {part: _channels_of_frames(part, formats[part.file], data) for part, data in in_frames.items()}
     for position, (part, channel) in zip(block.needed, places, strict=False):
         if part in channels_of:
-            codes_at[position], escapes_at[position] = channels_of[part][channel]
+            codes_at[position], beside_at[position] = channels_of[part][channel]
     chosen = [position for position in block.chosen if block.channels[position][0].file in formats]
     for position in chosen:
         if (source := block.source_of(position)) is not None:
             codes_at[position] = codes_at[source] if codes_at[position] is not None else None
+    for position, (part, channel), (_, escapes, packed) in zip(block.needed, places, split, strict=False):
+        if position in beside_at:
+            continue
+        codes, low_bits, own = codes_at[position], None, formats[part.file]
+        if packed is not None and codes is not None:
+            low_bits = unpack_low_bits(packed, _integers((own, channel), codes), own.sample_type)
+            codes_at[position] = codes if low_bits is not None else None
+        beside_at[position] = Beside(escapes, low_bits)
     return [
         DecodedPart(
             part,
             {block.channels[position][1]: codes_at[position] for position in positions},
-            {block.channels[position][1]: escapes_at[position] for position in positions},
+            {block.channels[position][1]: beside_at[position] for position in positions},
         )
         for part, group in itertools.groupby(chosen, lambda position: block.channels[position][0])
         for positions in [list(group)]

@@ -7,7 +7,9 @@
                    numbers next to it; with offsets that are 0, the middle of an unsigned range, or fitted
                 3. the candidate that gives most samples bit for bit
 
-All of it is deterministic on every machine: sums are exactly rounded.
+    else        a power of two, so that integers are the upper bits of what remains to be predicted
+
+All of it but the last is deterministic on every machine: sums are exactly rounded.
 """
 
 from __future__ import annotations
@@ -34,6 +36,18 @@ _MOST_SHARED = 64
 """Number of scalings of channels that further channels are compared with."""
 _MOST_OWN, _SAMPLES_OF_OWN = 64, 1 << 10
 """Channels that may have scalings of their own; each search takes as long as coding many samples."""
+
+_UPPER_BITS = 23
+"""Bits of the integers of the largest samples, but for one in _RARE, of which only the upper bits are predicted."""
+_RARE = 4096
+_BITS_BELOW_ERROR = 12
+"""Bits of the integers of what prediction leaves."""
+_ORDER, _MOST_PREDICTED = 24, 1 << 13
+"""Of that prediction: its order, and samples."""
+_ROUNDS = 3
+
+_MOST_OTHERS, _FIRST_OTHERS = 8, 2
+"""Channels without a scaling, from which on none is searched in others; the second, if none was found in any."""
 
 _UNITS = (1e-6, 1e-3, 1e3, 1e6)
 """Factors by which a writer may have changed the unit of samples that had a gain."""
@@ -66,6 +80,7 @@ def find_file_scaling(
         None if many samples of some channel are of no scaling, or too many channels have scalings of their own.
     """
     known: list[Scaling] = []
+    others = n_recurring = 0
     common = find_scaling(_evenly(np.concatenate(excerpt), _EXCERPT_SAMPLES), sample_type)
     if common:
         known.append(common)
@@ -73,15 +88,21 @@ def find_file_scaling(
     for channel, samples in enumerate(excerpt):
         scaling = next((each for each in known[:_MOST_SHARED] if _fits(each, samples, sample_type)), None)
         if scaling is None:
-            if len(known) > _MOST_OWN + n_samples // _SAMPLES_OF_OWN:
-                return None
             key = channel, samples.size
             if key not in searched:
-                searched[key] = find_scaling(samples, sample_type)
+                is_searched = others < (_MOST_OTHERS if known else _FIRST_OTHERS)
+                is_searched = is_searched and len(known) <= _MOST_OWN + n_samples // _SAMPLES_OF_OWN
+                searched[key] = find_scaling(samples, sample_type) if is_searched else None
             scaling = searched[key]
-            if scaling is None or not _fits(scaling, samples, sample_type):
-                return None
-            known.append(scaling)
+            if scaling and _fits(scaling, samples, sample_type):
+                known.append(scaling)
+            else:
+                scaling = _find_upper_bits(samples, sample_type)
+                # those that recur are computed from fewer numbers, in an unknown way: other compressors find them
+                n_recurring += 2 * np.unique(samples).size < samples.size
+                others += 1
+                if scaling is None or 2 * n_recurring > len(excerpt):
+                    return None
         scalings.append(scaling)
     is_narrow = all(
         scaling.to_integers(samples, sample_type, 2)[1] == scaling.to_integers(samples, sample_type, 3)[1]
@@ -116,6 +137,40 @@ def find_scaling(samples: np.ndarray, sample_type: SampleType) -> Scaling | None
         return _find_integer_scaling(samples, sample_type)
     with np.errstate(all="ignore"):
         return _find_real_scaling(samples, sample_type)
+
+
+def _find_upper_bits(samples: np.ndarray, sample_type: SampleType) -> Scaling | None:
+    """Return the scaling of floats of which only the upper bits can be predicted; None if it is of no use.
+
+    The gain is a small part of what linear prediction leaves, so that all that can be predicted is in the integers.
+    """
+    if sample_type.dtype.kind != "f":
+        return None
+    finite = samples[np.isfinite(samples)].astype(np.float64)
+    sizes = np.sort(np.abs(finite))
+    largest = sizes[-1 - sizes.size // _RARE] if sizes.size else 0.0
+    finest = math.frexp(largest)[1] - _UPPER_BITS
+    left = _prediction_error(finite)
+    exponent = max(finest, math.frexp(left)[1] - _BITS_BELOW_ERROR) if left else finest
+    scaling = Scaling(ScalingKind.UPPER_BITS, 2.0**exponent)
+    return scaling if not scaling.fault(sample_type) else None
+
+
+def _prediction_error(samples: np.ndarray) -> float:
+    """Return about what a linear prediction of samples from those before leaves; 0 if there are few samples."""
+    differences = np.diff(samples[:_MOST_PREDICTED])
+    scale = float(np.abs(differences).max(initial=0.0))
+    if differences.size < 4 * _ORDER or not 0 < scale < math.inf:
+        return 0.0
+    rows = np.lib.stride_tricks.sliding_window_view(differences / scale, _ORDER + 1)
+    left = np.zeros(len(rows))
+    for _ in range(_ROUNDS):
+        # artefacts, and edges of the pieces of an excerpt, must not count
+        kept = rows[left <= 4 * np.median(left)]
+        moments = kept.T @ kept
+        weights = np.linalg.lstsq(moments[:-1, :-1], moments[:-1, -1], rcond=None)[0]
+        left = np.abs(rows[:, -1] - rows[:, :-1] @ weights)
+    return scale * float(np.median(left))
 
 
 def _find_real_scaling(samples: np.ndarray, sample_type: SampleType) -> Scaling | None:

@@ -18,7 +18,7 @@ from ..container.scaling_table import pack_scaling
 from ..core.channel_quantizers import ByChannel, ChannelSearch
 from ..core.quantizer import IDENTITY, Quantizer, QuantizerSearch, SampleFormat, identity
 from ..core.residual import EXCERPT_SAMPLES, residuals
-from ..core.scaling import FileScaling, Scaling
+from ..core.scaling import FileScaling, Scaling, ScalingKind
 from ..errors import InputError, system_fault
 from ..io.formats import find_layout
 from ..io.layout import Layout, sample_dtype, samples_from_bytes
@@ -319,6 +319,10 @@ class _Survey:
         self._by_channel = ChannelSearch(integer_bytes, self._search)
         self._excerpt = np.zeros((0, layout.channels), sample_dtype(integer_bytes))
         """The first integers, of shape (frames, channels)."""
+        self._has_no_gaps = scaling is not None and all(
+            each.kind == ScalingKind.UPPER_BITS for each in scaling.channels
+        )
+        """Whether the integers are upper bits, which take all values."""
         self.n_escaped = 0
         """Runs of escaped samples."""
         self._escaped = [np.zeros(0, layout.sample_type.dtype)] * layout.channels if scaling else []
@@ -327,13 +331,16 @@ class _Survey:
         """Add the next samples, of shape (frames, channels)."""
         integers = samples
         if self.scaling:
-            integers, escapes = self.scaling.to_integers(samples)
-            for channel, each in enumerate(escapes):
-                if each:
-                    self.n_escaped += each.first.size
-                    self._escaped[channel] = np.append(self._escaped[channel], each.sample)[:_MAX_ESCAPED_KEPT]
-        self._search.add(integers)
-        self._by_channel.add(integers)
+            integers, beside = self.scaling.to_integers(samples)
+            for channel, (escapes, _) in enumerate(beside):
+                if escapes and self.scaling.channels[channel].kind == ScalingKind.UPPER_BITS:
+                    self.n_escaped += escapes.first.size  # others would not be better
+                elif escapes:
+                    self.n_escaped += escapes.first.size
+                    self._escaped[channel] = np.append(self._escaped[channel], escapes.sample)[:_MAX_ESCAPED_KEPT]
+        if not self._has_no_gaps:
+            self._search.add(integers)
+            self._by_channel.add(integers)
         if len(self._excerpt) == 0:
             self._excerpt = integers[:EXCERPT_SAMPLES]
 
@@ -345,11 +352,13 @@ class _Survey:
     @property
     def is_silent(self) -> bool:
         """Whether all channels are constant."""
-        return self._by_channel.is_silent(self._layout.channels)
+        return not self._has_no_gaps and self._by_channel.is_silent(self._layout.channels)
 
     def quantizer(self, may_be_silent: bool = False) -> tuple[Quantizer, tuple[np.ndarray, ...]]:
         """Return the quantizer, and the residuals of each channel."""
         all_values = identity(self.scaling.integer_bytes if self.scaling else int(self._layout.sample_type))
+        if self._has_no_gaps:
+            return all_values, residuals(self._excerpt)
         candidates = (
             each
             for whole in (self._search.quantizer(), all_values)

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import DamageError, InputError
 from ..io.layout import Layout, SampleType, sample_range, samples_from_bytes
 from . import _core
-from .escapes import Escapes
+from .beside import Beside
 from .scaling import FileScaling
 from .transpose import transposed
 
@@ -185,15 +185,15 @@ class SampleFormat:
         """Bytes per frame."""
         return self.channels * self.sample_type.bytes
 
-    def codes(self, frames: bytes) -> tuple[np.ndarray, list[Escapes | None]]:
+    def codes(self, frames: bytes) -> tuple[np.ndarray, list[Beside]]:
         """Return the codes of the bytes of some frames.
 
         Returns
         -------
         codes : int32 array of shape (channels, frames)
             Each channel is contiguous.
-        escapes : list of Escapes or None
-            Samples of each channel that its codes do not give.
+        beside : list of Beside
+            What the codes do not give, of each channel.
 
         Raises
         ------
@@ -201,14 +201,12 @@ class SampleFormat:
             If a sample is none of the quantizer's values.
         """
         samples = samples_from_bytes(frames, self.channels, self.sample_type)
-        escapes: list[Escapes | None] = [None] * self.channels
+        beside = [Beside()] * self.channels
         if self.scaling:
-            samples, escapes = self.scaling.to_integers(samples)
-        return self.quantizer.to_codes(transposed(samples)), escapes
+            samples, beside = self.scaling.to_integers(samples)
+        return self.quantizer.to_codes(transposed(samples)), beside
 
-    def put_samples(
-        self, channel: int, codes: np.ndarray, escapes: Escapes | None, first: int, samples: np.ndarray
-    ) -> None:
+    def put_samples(self, channel: int, codes: np.ndarray, beside: Beside, first: int, samples: np.ndarray) -> None:
         """Fill `samples` with the samples of a channel's `codes`, which begin at frame `first` of their part.
 
         Raises
@@ -221,8 +219,7 @@ class SampleFormat:
             return
         integers = self.quantizer.of_channel(channel).to_samples(codes, np.int32)
         samples[:] = self.scaling.channels[channel].to_samples(integers, self.sample_type)
-        if escapes:
-            escapes.put_into(samples, first)
+        beside.put_into(samples, first)
 
 
 def _n1_values() -> np.ndarray:

@@ -3,10 +3,14 @@
 Acquisition software and readers write 16-bit samples as 32-bit integers (k << 16) and as floats (k / 32768, or
 k * 0.195 + offset). A scaling repeats that arithmetic, rounding as the writer rounded, and is used if it gives the
 samples bit for bit. Samples that it does not give, such as NaNs, are escaped (see `escapes`).
+
+Other floats, such as filtered traces, are their upper bits, which are integers times a power of two, and low bits,
+which nothing predicts and which stand beside the codes (see `low_bits`).
 """
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -14,7 +18,9 @@ import numpy as np
 
 from ..io.layout import SampleType, sample_dtype, sample_range
 from . import _core
+from .beside import Beside
 from .escapes import Escapes, filled
+from .low_bits import low_bits_of
 from .transpose import transposed
 
 NO_INTEGER = -(2**31)
@@ -22,6 +28,10 @@ NO_INTEGER = -(2**31)
 
 MAX_EXPONENT = 60
 """Gains, and offsets other than 0, are 2**-60 to 2**60, so that no sample is subnormal."""
+
+
+MAX_UPPER_EXPONENT = 100
+"""The same of upper bits."""
 
 
 class ScalingKind(IntEnum):
@@ -44,11 +54,13 @@ class ScalingKind(IntEnum):
     SHIFT_FLOAT32 = 8
     TWICE_FLOAT32 = 9
     RATIO_FLOAT32 = 10
+    UPPER_BITS = 11
+    """k * gain, or -(~k * gain) of k below 0, exactly: gain is a power of two. Samples have low bits, too."""
 
     @property
     def is_float32(self) -> bool:
         """Whether all operands and results are float32."""
-        return self >= ScalingKind.MULTIPLY_FLOAT32
+        return ScalingKind.MULTIPLY_FLOAT32 <= self <= ScalingKind.RATIO_FLOAT32
 
     @property
     def has_factor(self) -> bool:
@@ -72,6 +84,8 @@ class Scaling(NamedTuple):
     def __str__(self) -> str:
         if self.kind == ScalingKind.INTEGER:
             return f"{self.step} k" + (f" {'-' if self.base < 0 else '+'} {abs(self.base)}" if self.base else "")
+        if self.kind == ScalingKind.UPPER_BITS:
+            return f"{self.gain!r} k and low bits"
         name = self.kind.name.split("_")[0]
         offset = "" if self.offset == 0 else f" {'-' if self.offset < 0 else '+'} {abs(self.offset)!r}"
         if self.kind.has_factor:
@@ -91,6 +105,11 @@ class Scaling(NamedTuple):
             return (
                 "" if 1 <= self.step < 2**62 and abs(self.base) < 2**62 else "a scaling has a step beyond its samples"
             )
+        if self.kind == ScalingKind.UPPER_BITS:
+            mantissa, exponent = math.frexp(self.gain)
+            is_power = mantissa == 0.5 and abs(exponent - 1) <= MAX_UPPER_EXPONENT
+            is_valid = is_power and self.offset == 0
+            return "" if is_valid else f"upper bits have a gain of {self.gain}, an offset of {self.offset}"
         has_factor = self.kind.has_factor
         for number in (self.gain, self.offset if has_factor else self.offset or 1.0, self._step if has_factor else 1.0):
             if not 2.0**-MAX_EXPONENT <= abs(number) <= 2.0**MAX_EXPONENT:
@@ -171,7 +190,7 @@ class FileScaling(NamedTuple):
         """Dtype of the integers in memory."""
         return sample_dtype(self.integer_bytes)
 
-    def to_integers(self, samples: np.ndarray) -> tuple[np.ndarray, list[Escapes | None]]:
+    def to_integers(self, samples: np.ndarray) -> tuple[np.ndarray, list[Beside]]:
         """Find the integers that give samples.
 
         Parameters
@@ -182,23 +201,26 @@ class FileScaling(NamedTuple):
         -------
         integers : array of `integer_dtype`, shape (frames, channels)
             Contiguous along the frames. Those of escaped samples are the ones before.
-        escapes : list of Escapes or None
-            Of each channel.
+        beside : list of Beside
+            What the integers do not give, of each channel.
         """
         integers = np.empty(samples.shape[::-1], self.integer_dtype)
-        escapes: list[Escapes | None] = []
+        beside = []
         for channel, (scaling, own) in enumerate(zip(self.channels, transposed(samples), strict=True)):
             found, count = scaling.to_integers(own, self.sample_type, self.integer_bytes)
-            escapes.append(None)
+            escapes = is_escaped = None
             if count:
                 is_escaped = found == NO_INTEGER
-                escapes[channel] = Escapes.at(np.flatnonzero(is_escaped), own)
+                escapes = Escapes.at(np.flatnonzero(is_escaped), own)
                 # a zero of the other sign continues the signal; a NaN and others do not
                 zeros = is_escaped & (own == 0)
                 if zeros.any():
                     positive, _ = scaling.to_integers(np.zeros(1, own.dtype), self.sample_type, self.integer_bytes)
                     found[zeros] = positive[0]
-                    is_escaped = found == NO_INTEGER
-                found = filled(found, is_escaped)
+                found = filled(found, found == NO_INTEGER)
+            low_bits = None
+            if scaling.kind == ScalingKind.UPPER_BITS:
+                low_bits = low_bits_of(own, scaling.to_samples(found, self.sample_type), is_escaped)
+            beside.append(Beside(escapes, low_bits))
             integers[channel] = found
-        return integers.T, escapes
+        return integers.T, beside

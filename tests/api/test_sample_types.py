@@ -123,8 +123,34 @@ def test_a_file_of_several_blocks_with_odd_values_late(tmp_path: Path) -> None:
             assert recording[first : first + 500, 0].tobytes() == samples[first : first + 500].tobytes()
 
 
-def test_other_floats_are_stored_verbatim(tmp_path: Path) -> None:
-    samples = np.random.default_rng(0).normal(size=(2000, 2)).astype(F4)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_filtered_traces(tmp_path: Path, dtype) -> None:
+    """They take no more than the bits that a prediction from their own past leaves, and those of the samples below."""
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 1000, (20_000, 2))
+    samples = noise[2:] + 1.6 * noise[1:-1] + 0.7 * noise[:-2]
+    of_noise = np.log2(1000 * np.sqrt(2 * np.pi * np.e))
+    ideal = of_noise - np.log2(np.spacing(np.abs(samples.astype(dtype)))).mean()
+    samples[5000:5050], samples[7000, 0], samples[8000, 1] = 0.0, np.nan, -1e-20
+    samples = samples.astype(dtype)
+    (tmp_path / "a.wav").write_bytes(wav_bytes(samples, 4))
+    np.save(tmp_path / "a.npy", samples)
+    result = spikey_cli.compress([tmp_path / "a.wav", tmp_path / "a.npy"], tmp_path / "a.spk")
+    assert not result.warnings
+    bits = 8 * (tmp_path / "a.spk").stat().st_size / (2 * samples.size)
+    assert ideal - 0.1 < bits < ideal + 0.3
+    spikey_cli.decompress(tmp_path / "a.spk", tmp_path / "back")
+    for name in "a.wav", "a.npy":
+        assert (tmp_path / "back" / name).read_bytes() == (tmp_path / name).read_bytes()
+    spikey_cli.compress([tmp_path / "a.npy"], tmp_path / "b.spk")
+    with spikey_cli.open(tmp_path / "b.spk") as recording:
+        assert recording[4990:8010, 1:2].tobytes() == np.ascontiguousarray(samples[4990:8010, 1:2]).tobytes()
+    for each in (samples, samples[:, 0], samples[:30], samples.T):
+        assert decode_chunk(encode_chunk(each)).tobytes() == each.tobytes()
+
+
+def test_floats_that_recur_without_a_gain_are_stored_verbatim(tmp_path: Path) -> None:
+    samples = np.exp(np.random.default_rng(0).integers(0, 99, (2000, 2)) / 7).astype(F4)
     (tmp_path / "a.wav").write_bytes(wav_bytes(samples, 4))
     np.save(tmp_path / "a.npy", samples)
     result = spikey_cli.compress([tmp_path / "a.wav", tmp_path / "a.npy"], tmp_path / "a.spk")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spikey_cli.codec import scaling_search
 from spikey_cli.codec.scaling_search import find_file_scaling, find_scaling
-from spikey_cli.core.scaling import NO_INTEGER, FileScaling, Scaling
+from spikey_cli.core.scaling import NO_INTEGER, FileScaling, Scaling, ScalingKind
 from spikey_cli.io.layout import SampleType
 
 F4 = np.float32
@@ -237,8 +237,45 @@ def test_channels_may_have_gains_of_their_own() -> None:
     assert scaling is not None
     assert scaling.integer_bytes == 2
     assert [each.gain for each in scaling.channels] == [0.195, 0.195, 2.34375, 0.195, 0.05]
+
+
+def test_a_channel_of_other_floats_leaves_those_with_a_gain_as_they_are() -> None:
+    excerpt = [codes(i) * gain for i, gain in enumerate((0.195, 0.195, 2.34375, 1.0, 0.05))]
     excerpt[3] = np.random.default_rng(0).normal(size=8000)
+    scaling = found_in_file(excerpt)
+    assert scaling is not None
+    assert [each.gain for each in scaling.channels if each.kind == ScalingKind.MULTIPLY] == [
+        0.195,
+        0.195,
+        2.34375,
+        0.05,
+    ]
+    assert scaling.channels[3].kind == ScalingKind.UPPER_BITS
+
+
+def filtered(seed: int) -> np.ndarray:
+    """A trace that is predicted well, of any values."""
+    noise = np.random.default_rng(seed).normal(0, 100, 8100)
+    return np.convolve(noise, np.hanning(20), "valid")[:8000]
+
+
+def test_integers_of_other_floats_are_finer_than_what_prediction_leaves() -> None:
+    scaling = found_in_file([filtered(0), filtered(1) * 1e-6])
+    assert scaling is not None
+    assert [each.kind for each in scaling.channels] == [ScalingKind.UPPER_BITS] * 2
+    for samples, own in zip((filtered(0), filtered(1) * 1e-6), scaling.channels, strict=True):
+        k, n_escaped = own.to_integers(samples, SampleType.FLOAT64)
+        assert n_escaped < 9
+        rows = np.lib.stride_tricks.sliding_window_view(np.diff(k), 25).astype(float)
+        left = rows[:, -1] - rows[:, :-1] @ np.linalg.lstsq(rows[:, :-1], rows[:, -1], rcond=None)[0]
+        assert 500 < left.std() < 20_000, "of 23 bits"
+
+
+def test_samples_that_recur_without_a_gain_are_left_to_other_compressors() -> None:
+    excerpt = [np.exp(np.random.default_rng(i).integers(0, 99, 8000) / 7) for i in range(2)]
     assert found_in_file(excerpt) is None
+    assert found_in_file([filtered(0), *excerpt]) is None, "most of them recur"
+    assert found_in_file([filtered(0), excerpt[0]]) is not None
 
 
 @pytest.fixture
@@ -257,9 +294,13 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_short_channels_with_gains_of_their_own_are_given_up(searches: list[int]) -> None:
     gains = np.random.default_rng(0).uniform(0.1, 0.3, 100)
     excerpt = [codes(i)[:100] * gain for i, gain in enumerate(gains)]
-    assert found_in_file(excerpt) is None
+    found = found_in_file(excerpt)
     assert len(searches) < 80, "they were searched on"
-    assert find_file_scaling(excerpt, SampleType.FLOAT64, 100 * 2000, {}) is not None, "the file is long"
+    assert found is not None
+    assert found.channels[99].kind == ScalingKind.UPPER_BITS
+    found = find_file_scaling(excerpt, SampleType.FLOAT64, 100 * 2000, {})
+    assert found is not None
+    assert found.channels[99].kind == ScalingKind.MULTIPLY, "the file is long"
 
 
 def test_a_channel_is_searched_again_if_its_excerpt_has_grown(searches: list[int]) -> None:

@@ -116,7 +116,7 @@ def test_awkward_files_are_restored(tmp_path, coder):
         "fmt40.wav": "n1",
         "data0.wav": "n1",
         "short.wav": "n1",
-        "float.wav": "verbatim",
+        "float.wav": "identity",
         "headless.wav": "verbatim",
         "text.txt": "verbatim",
     }

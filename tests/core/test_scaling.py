@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from spikey_cli.core.beside import Beside
 from spikey_cli.core.reference import scaling as reference
 from spikey_cli.core.scaling import NO_INTEGER, FileScaling, Scaling, ScalingKind
 from spikey_cli.io.layout import SampleType
@@ -159,6 +160,13 @@ def test_integers_of_the_wrong_width_are_not_found() -> None:
         (Scaling(ScalingKind.TWICE, 2.0**-40, 2.0**-40), SampleType.FLOAT64),
         (Scaling(ScalingKind.RATIO, 1.0, -0.0), SampleType.FLOAT64),
         (Scaling(ScalingKind.RATIO, 2.0**40, 2.0**-40), SampleType.FLOAT64),
+        (Scaling(ScalingKind.UPPER_BITS, 0.3), SampleType.FLOAT32),
+        (Scaling(ScalingKind.UPPER_BITS, -1.0), SampleType.FLOAT32),
+        (Scaling(ScalingKind.UPPER_BITS, np.nan), SampleType.FLOAT32),
+        (Scaling(ScalingKind.UPPER_BITS, 2.0**101), SampleType.FLOAT64),
+        (Scaling(ScalingKind.UPPER_BITS, 2.0**-101), SampleType.FLOAT64),
+        (Scaling(ScalingKind.UPPER_BITS, 1.0, 1.0), SampleType.FLOAT64),
+        (Scaling(ScalingKind.UPPER_BITS), SampleType.INT32),
     ],
 )
 def test_impossible_scalings_have_a_fault(scaling: Scaling, sample_type: SampleType) -> None:
@@ -171,9 +179,9 @@ def test_escaped_samples_repeat_the_integer_before() -> None:
     integers, (first, second) = scaling.to_integers(samples)
     assert integers.dtype == np.int16
     assert integers.T.tolist() == [[6, 6, 6, 0, 0], [1, 2, 3, 4, 5]]
-    assert second is None
-    assert first is not None
-    assert first.first.tolist() == [0, 2, 3, 4]
+    assert second == Beside()
+    assert first.escapes is not None
+    assert first.escapes.first.tolist() == [0, 2, 3, 4]
     nothing, _ = scaling.to_integers(np.full((3, 2), np.nan, np.float32))
     assert nothing.tolist() == [[0, 0]] * 3
 
@@ -186,3 +194,4 @@ def test_scalings_are_shown_as_formulas() -> None:
     assert str(Scaling(ScalingKind.SHIFT_FLOAT32, 0.5, -0.25)) == "0.5 (k - 0.25) in float32"
     assert str(Scaling(ScalingKind.TWICE, 0.195, 1e-6)) == "0.195 k * 1e-06"
     assert str(Scaling(ScalingKind.RATIO, 0.195, 1e6)) == "0.195 k / 1000000.0"
+    assert str(Scaling(ScalingKind.UPPER_BITS, 0.5)) == "0.5 k and low bits"

@@ -94,6 +94,7 @@ ARCHIVES = {
     "range-widths": Recipe("range"),
     "huffman-widths": Recipe("huffman"),
     "range-scaled": Recipe("range"),
+    "range-filtered": Recipe("range"),
     "range-records": Recipe("range"),
     "range-blocks": Recipe("range", None, block_samples=500),
     "range-lanes": Recipe("range", min_steps=50),
@@ -117,6 +118,14 @@ def grids(random: np.random.Generator) -> np.ndarray:
     drift = 10 * np.rint(random.normal(0, 20, n)) + np.arange(n) // 22
     columns = [first, second, 32 * steps, np.rint(12.0192 * steps + 0.4), drift, 7 - first, drift + 3, np.full(n, 5)]
     return np.stack(columns, axis=1)
+
+
+def filtered(random: np.random.Generator) -> np.ndarray:
+    """Smooth traces of any values but for a stretch of zeros and some odd samples, of shape (frames, channels)."""
+    samples = np.cumsum(random.normal(0, 20, (400, 2)), axis=0)
+    samples = samples[4:] - 0.7 * samples[:-4] + 0.21 * samples[1:-3]
+    samples[100:120], samples[200, 0], samples[201, 0], samples[202, 0] = 0.0, np.nan, -0.0, 1e-9
+    return samples
 
 
 def contents() -> dict[str, dict[str, bytes]]:
@@ -175,6 +184,11 @@ def contents() -> dict[str, dict[str, bytes]]:
             "odd.wav": wav_bytes(odd, 4),
             "fractions.wav": wav_bytes(n1_samples(session[:400]).astype(np.float32) / np.float32(32768), 4),
             "doubles.npy": scaled.getvalue(),
+        },
+        # floats with low bits; of one channel, all bits are predicted
+        "filtered": {
+            "filtered.wav": wav_bytes(filtered(own).astype(np.float32), 4),
+            "doubles.npy": npy_bytes(np.column_stack([filtered(own) * 1e-6, np.rint(filtered(own)) * 0.195])),
         },
         # NPY, raw, truncated and empty WAVs; stored and xz
         "layouts": {
@@ -285,6 +299,7 @@ def arrays() -> dict[str, np.ndarray]:
         "rows": np.pad(codes.T, ((0, 1), (0, 200))).astype("<u2"),
         "epochs": codes.reshape(6, 50, 3).swapaxes(1, 2).astype("<u2", order="C"),
         "signed_bytes": (codes[:, 0] % 200 - 100).astype("i1"),
+        "filtered": filtered(random).astype(">f4"),
         "floats": np.asfortranarray(random.normal(size=(5, 4, 3)).astype("<f4")),
     }
 

@@ -255,9 +255,15 @@ def test_scaled_integers_are_kept_as_floats(tmp_path: Path, recording: Any) -> N
     np.testing.assert_array_equal(read_spikey(tmp_path / "a.spk").get_traces(), scaled.get_traces())
 
 
-def test_rounding_as_the_error_suggests(tmp_path: Path) -> None:
+def test_filtered_traces_are_kept_as_floats(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(size=(2000, 2)).astype(np.float32)
-    unscaled = si.NumpyRecording([noise], 30_000)
+    write_spikey(si.NumpyRecording([noise], RATE), tmp_path / "a.spk")
+    np.testing.assert_array_equal(read_spikey(tmp_path / "a.spk").get_traces(), noise)
+
+
+def test_rounding_as_the_error_suggests(tmp_path: Path) -> None:
+    recurring = np.exp(np.random.default_rng(0).integers(0, 99, (2000, 2)) / 7).astype(np.float32)
+    unscaled = si.NumpyRecording([recurring], 30_000)
     with pytest.raises(InputError, match="traces are float32 but no integers times a gain"):
         write_spikey(unscaled, tmp_path / "a.spk")
     rounded = scale(unscaled, 100).astype("int16", round=True)

@@ -371,7 +371,7 @@ class File:
         self.channels = [
             SimpleNamespace(
                 **{"file": self, "number": -1, "coding_pass": 0, "earlier": [], "later": [], "lag": 0},
-                **{"codes": [], "escapes": {}, "frames": {}, "residues": []},
+                **{"codes": [], "escapes": {}, "frames": {}, "residues": [], "low_bits": {}},
             )
             for _ in range(n_channels)
         ]
@@ -429,8 +429,22 @@ class File:
         if frame in channel.frames:
             return channel.frames[frame]
         if self.sample_type > 3:
-            return channel.escapes.get(frame) or scaled(value, channel.scaling, self.sample_type)
+            sample = self.with_low_bits(channel, frame, value)
+            return channel.escapes.get(frame, sample)
         return value.to_bytes(self.sample_bytes, "little", signed=self.sample_bytes > 1)
+
+    def with_low_bits(self, channel: Any, frame: int, value: int) -> bytes:
+        sample = scaled(value, channel.scaling, self.sample_type)
+        if channel.scaling[0] != 11:
+            return sample
+        if frame in channel.low_bits:  # the first of a part
+            channel.low = channel.low_bits[frame]
+        above = value if value >= 0 else ~value
+        width = 8 * self.width - (9 if self.width == 4 else 12) - above.bit_length() + 1 if above else 0
+        low = channel.low.bits(width)
+        if frame + 1 == self.frames or frame + 1 in channel.low_bits:
+            channel.low.end()
+        return (int.from_bytes(sample, "little") + low).to_bytes(len(sample), "little")
 
 
 class Grid:
@@ -453,12 +467,15 @@ class Grid:
 
 def read_scaling(entry: Reader, sample_type: int) -> list[Any]:
     kind = entry.number()
-    require(kind < 11 and (kind == 0) == (SCALED[sample_type][1] not in "fd"), f"a scaling has the kind {kind}")
+    require(kind < 12 and (kind == 0) == (SCALED[sample_type][1] not in "fd"), f"a scaling has the kind {kind}")
     if kind == 0:
         base, step = unzigzag(entry.uvarint()), entry.uvarint()
         require(1 <= step < 2**62 and abs(base) < 2**62, f"a scaling has a base of {base}, and a step of {step}")
         return [kind, step, base]
     gain, offset = numbers = struct.unpack("<dd", entry.take(16))
+    if kind == 11:
+        require(gain in [2.0**e for e in range(-100, 101)] and offset == 0, f"upper bits have a gain of {gain}")
+        return [kind, gain, offset]
     form = (kind - 1) % 5
     sizes = [gain, offset, gain * offset if form == 3 else gain / (offset or 1)] if form > 2 else [gain, offset or 1]
     moderate = all(2.0**-60 <= abs(x) <= 2.0**60 for x in sizes) and (kind < 6 or all(float32(x) == x for x in numbers))
@@ -470,6 +487,8 @@ def scaled(k: int, scaling: list[Any], sample_type: int) -> bytes:
     (kind, gain, offset), size = scaling, struct.calcsize(SCALED[sample_type])
     if kind == 0:
         return ((offset + k * gain) % 256**size).to_bytes(size, "little")
+    if kind == 11:
+        return struct.pack(SCALED[sample_type], k * gain if k >= 0 else -(~k * gain))
     r, form = float32 if kind > 5 else float, (kind - 1) % 5
     x = [r(k * gain) + offset, r(k / gain) + offset, r(k + offset) * gain, r(k * gain) * offset][min(form, 3)]
     x = r(k * gain) / offset if form == 4 else x
@@ -545,6 +564,10 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> tuple[int,
                 escaped = Reader(stream)
                 channel.escapes |= read_escapes(escaped, span, struct.calcsize(SCALED[file.sample_type]))
                 method, stream = plain, stream[-(-escaped.at // 8) :]
+            if file.sample_type in (5, 6) and channel.scaling[0] == 11:
+                both = Reader(stream)
+                channel.low_bits[span[0]] = Reader(both.take(both.uvarint()))
+                stream = both.data[both.at // 8 :]
             if is_split:
                 both = Reader(stream)
                 method, stream = both.number(), both.take(both.uvarint())

@@ -212,6 +212,7 @@ typedef struct {
     int is_coded;          /* and, in a decoder, needed */
     const uint8_t *bytes;  /* of the coded stream */
     int64_t n;
+    spikey_low_bits low;
     int32_t *codes;
     uint8_t *to;           /* where the samples go, `stride` bytes apart; NULL if they are not wanted */
     int64_t stride;
@@ -241,7 +242,7 @@ int spikey_open_stream(spikey_coded *coded, int64_t position, int is_scaled, con
                        spikey_stream *escapes);
 
 /* Write the wanted samples of a part whose channels begin at coded[first]. */
-int spikey_write_samples(spikey_chunk *chunk, const spikey_file *file, const spikey_coded *coded, int64_t first,
+int spikey_write_samples(spikey_chunk *chunk, const spikey_file *file, spikey_coded *coded, int64_t first,
                          const spikey_stream *escapes);
 
 /* Copy a part in frames, whose samples must be ones that streams could hold. */

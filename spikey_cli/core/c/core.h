@@ -119,7 +119,8 @@ typedef enum {
     SPIKEY_SCALE_DIVIDE32,
     SPIKEY_SCALE_SHIFT32,
     SPIKEY_SCALE_TWICE32,
-    SPIKEY_SCALE_RATIO32
+    SPIKEY_SCALE_RATIO32,
+    SPIKEY_SCALE_UPPER_BITS /* k * gain, and -(~k * gain) of k below 0; gain is a power of two. See low_bits.c */
 } spikey_scaling_kind;
 
 typedef struct {
@@ -135,9 +136,30 @@ void spikey_scaled(const int32_t *integers, int64_t n, const spikey_scaling *sca
                    void *samples);
 
 /* The reverse for any samples: the integer, lowest..highest (within -2**23..2**23-1), whose sample has the same bits,
- * or SPIKEY_NO_INTEGER. Returns how many have none. Of two integers of one sample it finds either. */
+ * or SPIKEY_NO_INTEGER. Returns how many have none. Of two integers of one sample it finds either. Of the upper bits, that
+ * of the sample without its low bits. */
 int64_t spikey_unscaled(const void *samples, spikey_scaled_type type, int64_t n, const spikey_scaling *scaling,
                         int32_t lowest, int32_t highest, int32_t *integers);
+
+/* ---- low_bits.c: low bits of floating-point samples, of whose mantissas integers give the upper ones ---- */
+
+typedef struct {
+    const uint8_t *at, *end;
+    uint64_t window; /* of which the last `held` bits are not taken yet */
+    int held;
+} spikey_low_bits;
+
+/* Bytes of the low bits of samples with these integers, of -2**23..2**23-1. */
+int64_t spikey_low_bits_size(const int32_t *integers, int64_t n, spikey_scaled_type type);
+
+/* Write low[i], which is what the bits of a sample are more than those of its integer's, into so many bytes. */
+void spikey_put_low_bits(const int32_t *integers, int64_t n, spikey_scaled_type type, const uint64_t *low, uint8_t *stream);
+
+/* Take the next `n`. Returns 0 at the end of the stream. */
+int spikey_take_low_bits(spikey_low_bits *in, const int32_t *integers, int64_t n, spikey_scaled_type type, uint64_t *low);
+
+/* Whether nothing is left but zero bits of the last byte. */
+int spikey_ends_low_bits(const spikey_low_bits *in);
 
 /* ---- packed.c: codes of `width` bits each, most significant bit first ---- */
 

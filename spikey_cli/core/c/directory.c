@@ -1,5 +1,6 @@
 /* The directory: files, groups of records, and the scalings and quantizers of channels. */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,13 +171,14 @@ static double take_float64(spikey_reader *in) {
 
 static int is_moderate(double number, int kind) {
     double size = number < 0 ? -number : number;
-    return size >= 0x1p-60 && size <= 0x1p60 && (kind < SPIKEY_SCALE_MULTIPLY32 || (double)(float)number == number);
+    const int is_float32 = kind >= SPIKEY_SCALE_MULTIPLY32 && kind <= SPIKEY_SCALE_RATIO32;
+    return size >= 0x1p-60 && size <= 0x1p60 && (!is_float32 || (double)(float)number == number);
 }
 
 static int take_scaling(spikey_reader *in, int type, spikey_scaling *scaling) {
     uint64_t kind = take_number(in, 1);
     int is_float = type == SPIKEY_SAMPLE_FLOAT32 || type == SPIKEY_SAMPLE_FLOAT64;
-    if (kind > SPIKEY_SCALE_RATIO32 || is_float != (kind != SPIKEY_SCALE_INTEGER)) return 0;
+    if (kind > SPIKEY_SCALE_UPPER_BITS || is_float != (kind != SPIKEY_SCALE_INTEGER)) return 0;
     scaling->kind = (spikey_scaling_kind)kind;
     if (!is_float) {
         const int64_t most = (int64_t)1 << 62;
@@ -188,6 +190,11 @@ static int take_scaling(spikey_reader *in, int type, spikey_scaling *scaling) {
     scaling->offset = take_float64(in);
     const int is_twice = kind == SPIKEY_SCALE_TWICE || kind == SPIKEY_SCALE_TWICE32;
     const int is_ratio = kind == SPIKEY_SCALE_RATIO || kind == SPIKEY_SCALE_RATIO32;
+    if (kind == SPIKEY_SCALE_UPPER_BITS) {
+        int exponent;
+        const double mantissa = frexp(scaling->gain, &exponent);
+        return !in->failed && mantissa == 0.5 && exponent > -100 && exponent <= 101 && scaling->offset == 0;
+    }
     if (in->failed || !is_moderate(scaling->gain, (int)kind)) return 0;
     if (scaling->offset == 0) return !is_twice && !is_ratio;
     return is_moderate(scaling->offset, (int)kind) && (!is_twice || is_moderate(scaling->gain * scaling->offset, 0)) &&

@@ -169,7 +169,7 @@ static void *take_scaled(buffers *held, PyObject *object, int writable, int64_t 
         Py_ssize_t size;
     } types[] = {{"i", 4}, {"f", 4}, {"d", 8}, {"u", 2}, {"u", 4}, {"i", 8}};
     if (!in_range(held, type, SPIKEY_SAMPLE_INT32, SPIKEY_SAMPLE_INT64) ||
-        !in_range(held, (long long)scaling->kind, SPIKEY_SCALE_INTEGER, SPIKEY_SCALE_RATIO32))
+        !in_range(held, (long long)scaling->kind, SPIKEY_SCALE_INTEGER, SPIKEY_SCALE_UPPER_BITS))
         return 0;
     int is_float = type == SPIKEY_SAMPLE_FLOAT32 || type == SPIKEY_SAMPLE_FLOAT64;
     if (is_float != (scaling->kind != SPIKEY_SCALE_INTEGER) || scaling->step == 0) {
@@ -225,6 +225,40 @@ static PyObject *py_unscaled(PyObject *module, PyObject *args) {
     int failed = held.failed;
     give_back(&held);
     return failed ? 0 : PyLong_FromLongLong(exceptions);
+}
+
+static PyObject *py_pack_low_bits(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *integers, *low, *stream = 0;
+    int type;
+    buffers held = {.n = 0};
+    int64_t n = 0;
+    if (!PyArg_ParseTuple(args, "OiO:pack_low_bits", &integers, &type, &low)) return 0;
+    int32_t *from = take(&held, integers, "i", 4, 0, &n);
+    uint64_t *values = take_exactly(&held, low, "u", 8, 0, n);
+    if (in_range(&held, type, SPIKEY_SAMPLE_FLOAT32, SPIKEY_SAMPLE_FLOAT64)) {
+        stream = PyBytes_FromStringAndSize(0, (Py_ssize_t)spikey_low_bits_size(from, n, (spikey_scaled_type)type));
+        if (stream) spikey_put_low_bits(from, n, (spikey_scaled_type)type, values, (uint8_t *)PyBytes_AsString(stream));
+    }
+    give_back(&held);
+    return stream;
+}
+
+static PyObject *py_unpack_low_bits(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *stream, *integers, *low;
+    int type, is_whole = 0;
+    buffers held = {.n = 0};
+    int64_t n = 0, n_bytes = 0;
+    if (!PyArg_ParseTuple(args, "OOiO:unpack_low_bits", &stream, &integers, &type, &low)) return 0;
+    const uint8_t *bytes = take(&held, stream, "u", 1, 0, &n_bytes);
+    int32_t *from = take(&held, integers, "i", 4, 0, &n);
+    uint64_t *values = take_exactly(&held, low, "u", 8, 1, n);
+    if (in_range(&held, type, SPIKEY_SAMPLE_FLOAT32, SPIKEY_SAMPLE_FLOAT64)) {
+        spikey_low_bits in = {.at = bytes, .end = bytes + n_bytes};
+        is_whole = spikey_take_low_bits(&in, from, n, (spikey_scaled_type)type, values) && spikey_ends_low_bits(&in);
+    }
+    return boolean(&held, is_whole);
 }
 
 static PyObject *py_pack(PyObject *module, PyObject *args) {
@@ -423,6 +457,8 @@ PyMethodDef spikey_functions[] = {
     {"table_codes", py_table_codes, METH_VARARGS, "table_codes(samples, lowest, code_of, codes)"},
     {"table_samples", py_table_samples, METH_VARARGS, "table_samples(codes, values, samples)"},
     {"scaled", py_scaled, METH_VARARGS, "scaled(integers, kind, gain, offset, base, step, type, samples)"},
+    {"pack_low_bits", py_pack_low_bits, METH_VARARGS, "pack_low_bits(integers, type, low) -> bytes"},
+    {"unpack_low_bits", py_unpack_low_bits, METH_VARARGS, "unpack_low_bits(stream, integers, type, low) -> whole"},
     {"unscaled", py_unscaled, METH_VARARGS,
      "unscaled(samples, kind, gain, offset, base, step, type, lowest, highest, integers) -> exceptions"},
     {"pack", py_pack, METH_VARARGS, "pack(codes, width): bytes"},

@@ -33,6 +33,12 @@ int spikey_open_stream(spikey_coded *coded, int64_t position, int is_scaled, con
         method = method == ESCAPED_SPLIT ? SPLIT : method - ESCAPED_PACKED;
         if (in.failed) return 0;
     }
+    if (is_scaled && own->channel->scaling.kind == SPIKEY_SCALE_UPPER_BITS) {
+        uint64_t n = take_uvarint(&in, INT64_MAX);
+        const uint8_t *bytes = take(&in, n);
+        if (in.failed) return 0;
+        own->low = (spikey_low_bits){.at = bytes, .end = bytes + n};
+    }
     if (own->channel->kind != LATTICE) return open_stream(own, method, in.at, left_in(&in));
     if (method != SPLIT) return 0;
     int of_points = (int)take_number(&in, 1);
@@ -80,8 +86,17 @@ static void scatter(const void *from, int is_scaled, int64_t n, int size, int64_
     }
 }
 
-/* Samples of all wanted channels, from their codes. */
-static void write_values(const spikey_chunk *chunk, const spikey_file *file, const spikey_coded *coded, int64_t begin) {
+/* Add low bits to some samples. Returns whether there are as many as there should. */
+static int add_low_bits(spikey_low_bits *in, const int32_t *values, int64_t n, spikey_scaled_type type, void *samples) {
+    uint64_t low[TILE];
+    if (!spikey_take_low_bits(in, values, n, type, low)) return 0;
+    for (int64_t i = 0; i < n && type == SPIKEY_SAMPLE_FLOAT32; i++) ((uint32_t *)samples)[i] += (uint32_t)low[i];
+    for (int64_t i = 0; i < n && type == SPIKEY_SAMPLE_FLOAT64; i++) ((uint64_t *)samples)[i] += low[i];
+    return 1;
+}
+
+/* Samples of all wanted channels, from their codes. Returns whether no stream is damaged. */
+static int write_values(const spikey_chunk *chunk, const spikey_file *file, spikey_coded *coded, int64_t begin) {
     const int size = (int)(file->frame_bytes / file->channels), is_scaled = file->type >= SPIKEY_SAMPLE_INT32;
     const spikey_channel *table_of = 0; /* whose values are in the table */
     const int64_t frames = coded[begin].frames;
@@ -106,12 +121,18 @@ static void write_values(const spikey_chunk *chunk, const spikey_file *file, con
             uint8_t *to = coded[i].to + first * coded[i].stride;
             if (is_scaled) {
                 spikey_scaled(values, n, &channel->scaling, (spikey_scaled_type)file->type, samples);
+                if (channel->scaling.kind == SPIKEY_SCALE_UPPER_BITS &&
+                    !add_low_bits(&coded[i].low, values, n, (spikey_scaled_type)file->type, samples))
+                    return 0;
                 scatter(samples, 1, n, size, coded[i].stride, to);
             } else {
                 scatter(values, 0, n, size, coded[i].stride, to);
             }
         }
     }
+    for (int64_t i = begin; is_scaled && i < begin + file->channels; i++)
+        if (coded[i].to && coded[i].channel->scaling.kind == SPIKEY_SCALE_UPPER_BITS && !spikey_ends_low_bits(&coded[i].low)) return 0;
+    return 1;
 }
 
 /* Overwrite the escaped samples of a channel. */
@@ -134,10 +155,10 @@ static int write_escapes(spikey_chunk *chunk, const spikey_stream *escapes, int6
     return is_whole ? SPIKEY_OK : fail(chunk, SPIKEY_DAMAGED, DAMAGED);
 }
 
-int spikey_write_samples(spikey_chunk *chunk, const spikey_file *file, const spikey_coded *coded, int64_t first,
+int spikey_write_samples(spikey_chunk *chunk, const spikey_file *file, spikey_coded *coded, int64_t first,
                          const spikey_stream *escapes) {
     const int size = (int)(file->frame_bytes / file->channels);
-    write_values(chunk, file, coded, first);
+    if (!write_values(chunk, file, coded, first)) return fail(chunk, SPIKEY_DAMAGED, DAMAGED);
     for (int64_t i = 0; i < file->channels; i++) {
         const spikey_coded *own = &coded[first + i];
         if (own->to && escapes[i].bytes) TRY(write_escapes(chunk, &escapes[i], own->frames, own->stride, size, own->to));

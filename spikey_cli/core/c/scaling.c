@@ -1,6 +1,7 @@
 /* Samples that are computed from integers, and those integers. Every product, quotient and sum is rounded once, to the
  * precision of its kind: no step is fused with another (see the build), whatever the machine. */
 
+#include <math.h>
 #include <string.h>
 
 #include "exact_floats.h"
@@ -13,6 +14,7 @@
 #define SHIFT(P, k) ((P)((P)((P)(k) + (P)offset) * (P)gain))
 #define TWICE(P, k) ((P)((P)((P)(k) * (P)gain) * (P)offset))
 #define RATIO(P, k) ((P)((P)((P)(k) * (P)gain) / (P)offset))
+#define UPPER(P, k) ((k) < 0 ? -((P)(~(k)) * (P)gain) : (P)(k) * (P)gain)
 
 #define EACH_KIND(body, T)                                     \
     switch (scaling->kind) {                                   \
@@ -25,7 +27,8 @@
     case SPIKEY_SCALE_DIVIDE32: body(T, float, DIVIDE) break;     \
     case SPIKEY_SCALE_SHIFT32: body(T, float, SHIFT) break;       \
     case SPIKEY_SCALE_TWICE32: body(T, float, TWICE) break;       \
-    default: body(T, float, RATIO) break;                      \
+    case SPIKEY_SCALE_RATIO32: body(T, float, RATIO) break;       \
+    default: body(T, double, UPPER) break;                     \
     }
 
 #define EACH_TYPE(body)                                            \
@@ -50,8 +53,26 @@ void spikey_scaled(const int32_t *integers, int64_t n, const spikey_scaling *sca
 #undef BODY
 }
 
+/* The integers of the upper bits, which are exact: gain is a power of two. */
+#define UPPER_BITS(T)                                                                                       \
+    for (int64_t i = 0; i < n; i++) {                                                                       \
+        const double x = (double)((const T *)samples)[i], steps = fabs(x) / gain;                           \
+        const int is_within = (steps >= 1 || x == 0) && steps <= (double)(signbit(x) ? ~lowest : highest);  \
+        const int32_t whole = is_within ? (int32_t)steps : 0;                                               \
+        exceptions += !is_within;                                                                           \
+        integers[i] = !is_within ? SPIKEY_NO_INTEGER : signbit(x) ? ~whole : whole;                         \
+    }
+
+static int64_t upper_bits(const void *samples, spikey_scaled_type type, int64_t n, double gain, int32_t lowest, int32_t highest,
+                          int32_t *integers) {
+    int64_t exceptions = 0;
+    if (type == SPIKEY_SAMPLE_FLOAT32) UPPER_BITS(float) else UPPER_BITS(double)
+    return exceptions;
+}
+
 int64_t spikey_unscaled(const void *samples, spikey_scaled_type type, int64_t n, const spikey_scaling *scaling,
                         int32_t lowest, int32_t highest, int32_t *integers) {
+    if (scaling->kind == SPIKEY_SCALE_UPPER_BITS) return upper_bits(samples, type, n, scaling->gain, lowest, highest, integers);
     const double gain = scaling->gain, offset = scaling->offset;
     const double first = lowest, last = highest;
     int64_t exceptions = 0;

@@ -197,8 +197,7 @@ class ChannelState:
         """Return the terms that are known before the step, and those that earlier passes give."""
         own = self.lanes[number]
         past = [
-            (own.differences.get(step - lag, 0.0), (9 + (lag - 1) ** 2) / 1024)
-            for lag in range(1, self.own_lags + 1)
+            (own.differences.get(step - lag, 0.0), (9 + (lag - 1) ** 2) / 1024) for lag in range(1, self.own_lags + 1)
         ]
         past.append((own.levels.get(step, 0.0), 16.0))
         present = []
