@@ -24,11 +24,12 @@ from ..core.beside import Beside
 from ..core.channel_quantizers import Copy
 from ..core.coders import Coder
 from ..core.escapes import Escapes, pack_escapes, unpack_escapes
-from ..core.low_bits import pack_low_bits, split_low_bits, unpack_low_bits
+from ..core.low_bits import STRIDE, LowBits
 from ..core.numbers import pack_numbers, unpack_numbers
 from ..core.quantizer import SampleFormat
 from ..core.scaling import ScalingKind
 from ..core.transpose import transposed
+from ..core.varint import get_uvarint, put_uvarint
 from ..errors import DamageError, InputError
 from ..io.layout import Bytes, samples_to_bytes, zero_fill, zero_sample
 from ..io.records import KeptNumbers, RecordLayout
@@ -41,7 +42,7 @@ from .presets import DEFAULT_PRESET, PRESETS, Preset
 from .scan import ScannedSource
 from .streams import decode_channels, encode_channels
 
-_FRAMES_AT_ONCE = 1 << 14
+_FRAMES_AT_ONCE = STRIDE
 """Frames that are converted to bytes at a time, which bounds the memory for intermediate arrays."""
 
 _XZ_PRESET = 3
@@ -186,8 +187,6 @@ def encode_block(
     lattices = Lattices.of(quantizers)
     points, residues = lattices.split(channels)
     first_channels = list(itertools.accumulate((each.channels for each in formats), initial=0))
-    places = [(sample_format, channel) for sample_format in formats for channel in range(sample_format.channels)]
-    packed_low_bits = list(workers.map(_pack_low_bits, list(zip(places, channels, beside, strict=True))))
     not_coded: set[int] = set()
     while True:
         coded = encode_channels(
@@ -201,7 +200,7 @@ def encode_block(
             preset.effort,
             not_coded,
         )
-        streams = list(map(_with_beside, lattices.join_streams(coded), beside, packed_low_bits))
+        streams = list(map(_with_beside, lattices.join_streams(coded), beside))
         part_streams = [streams[first:stop] for first, stop in itertools.pairwise(first_channels)]
         in_frames = [
             i
@@ -257,23 +256,14 @@ _NO_CODES, _NO_POINTS = Stream(Method.PACKED, b""), Stream(Method.SPLIT, bytes(3
 _UNESCAPED: dict[int, Method] = {escaped: method for method, escaped in _ESCAPED.items()}
 
 
-def _integers(place: tuple[SampleFormat, int], codes: np.ndarray) -> np.ndarray:
-    sample_format, channel = place
-    return sample_format.quantizer.of_channel(channel).to_samples(codes, np.int32)
-
-
-def _pack_low_bits(channel: tuple[tuple[SampleFormat, int], np.ndarray, Beside]) -> bytes:
-    place, codes, beside = channel
-    if beside.low_bits is None:
-        return b""
-    return pack_low_bits(beside.low_bits, _integers(place, codes), place[0].sample_type)
-
-
-def _with_beside(stream: Stream, beside: Beside, packed_low_bits: bytes) -> Stream:
-    stream = Stream(stream.method, packed_low_bits + stream.data) if packed_low_bits else stream
-    if not beside.escapes:
-        return stream
-    return Stream(_ESCAPED[Method(stream.method)], pack_escapes(beside.escapes) + stream.data)
+def _with_beside(stream: Stream, beside: Beside) -> Stream:
+    if beside.low_bits:
+        size = bytearray()
+        put_uvarint(size, len(beside.low_bits.packed))
+        stream = Stream(stream.method, bytes(size) + beside.low_bits.packed + stream.data)
+    if beside.escapes:
+        stream = Stream(_ESCAPED[Method(stream.method)], pack_escapes(beside.escapes) + stream.data)
+    return stream
 
 
 def _without_beside(
@@ -288,8 +278,9 @@ def _without_beside(
             escapes, used = unpack_escapes(stream.data, part.n_frames, sample_format.sample_type.dtype)
             stream = Stream(method, stream.data[used:])
         if scaling.channels[channel].kind == ScalingKind.UPPER_BITS and not _has_frames(stream):
-            low_bits, used = split_low_bits(stream.data)
-            stream = Stream(stream.method, stream.data[used:])
+            size, at = get_uvarint(stream.data, 0)
+            low_bits = stream.data[at : at + size]
+            stream = Stream(stream.method, stream.data[at + size :])
     except DamageError:
         return Stream(stream.method if method is None else method, b""), None, None
     return stream, escapes, low_bits
@@ -518,8 +509,10 @@ def decode_block(
             continue
         codes, low_bits, own = codes_at[position], None, formats[part.file]
         if packed is not None and codes is not None:
-            low_bits = unpack_low_bits(packed, _integers((own, channel), codes), own.sample_type)
-            codes_at[position] = codes if low_bits is not None else None
+            pieces = (codes[first : first + STRIDE] for first in range(0, part.n_frames, STRIDE))
+            integers = (own.quantizer.of_channel(channel).to_samples(piece, np.int32) for piece in pieces)
+            low_bits = LowBits.parse(packed, integers, own.sample_type)
+            codes_at[position] = codes if low_bits else None
         beside_at[position] = Beside(escapes, low_bits)
     return [
         DecodedPart(

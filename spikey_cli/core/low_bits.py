@@ -1,6 +1,6 @@
 """Low bits of a channel: of floats whose integer is the upper bits of the mantissa, those below.
 
-uvarint size, then as many bytes: for each sample, what its bits are more than those of k * gain, in w bits, the most
+For each sample, what its bits are more than those of k * gain, in w bits, the most
 significant first; then zeros up to whole bytes
 
 float32    w = 23 - floor(log2 n), where n = k, or ~k if k is below 0; w = 0 if n = 0
@@ -11,47 +11,50 @@ They are stored as they are: filters mix all samples into them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import numpy as np
 
-from ..errors import DamageError
 from ..io.layout import SampleType
 from . import _core
-from .varint import get_uvarint, put_uvarint
+
+STRIDE = 1 << 14
+"""Samples from one whose low bits are found at once to the next."""
 
 
-def low_bits_of(samples: np.ndarray, upper: np.ndarray, is_escaped: np.ndarray | None) -> np.ndarray:
-    """Return the low bits of samples as uint64, given those of their integers; 0 of escaped ones."""
-    bits = f"u{samples.itemsize}"
-    low = samples.view(bits) - upper.view(bits)
-    if is_escaped is not None:
-        low[is_escaped] = 0
-    return low.astype(np.uint64)
+class LowBits(NamedTuple):
+    """The low bits of a channel of a part. They stay packed: unpacked, they would take more memory than the samples."""
 
+    packed: bytes
+    sample_type: SampleType
+    starts: tuple[int, ...]
+    """Bits before those of each STRIDE-th sample."""
 
-def pack_low_bits(low_bits: np.ndarray, integers: np.ndarray, sample_type: SampleType) -> bytes:
-    """Serialise the low bits of samples with these integers."""
-    packed = _core.pack_low_bits(np.require(integers, np.int32, ["C"]), sample_type, low_bits)
-    out = bytearray()
-    put_uvarint(out, len(packed))
-    return bytes(out) + packed
+    @classmethod
+    def of(cls, samples: np.ndarray, upper: np.ndarray, integers: np.ndarray, sample_type: SampleType) -> LowBits:
+        """Return the low bits of samples, given those of their integers; escaped ones have the same bits in both."""
+        bits = f"u{samples.itemsize}"
+        low = (samples.view(bits) - upper.view(bits)).astype(np.uint64)
+        packed = _core.pack_low_bits(integers, sample_type, low)
+        whole = cls.parse(packed, (integers[i : i + STRIDE] for i in range(0, integers.size, STRIDE)), sample_type)
+        assert whole is not None
+        return whole
 
+    @classmethod
+    def parse(cls, packed: bytes, pieces: Iterable[np.ndarray], sample_type: SampleType) -> LowBits | None:
+        """Return the low bits of samples whose integers are these pieces of STRIDE; None if there are more or fewer."""
+        starts, n_bits = [], 0
+        for integers in pieces:
+            starts.append(n_bits)
+            n_bits += _core.count_low_bits(integers, sample_type)
+        unused = 8 * len(packed) - n_bits
+        is_whole = 0 <= unused < 8 and not (unused and packed[-1] & ((1 << unused) - 1))
+        return cls(packed, sample_type, tuple(starts)) if is_whole else None
 
-def split_low_bits(stream: bytes) -> tuple[bytes, int]:
-    """Return the low bits at the beginning of a stream, as they are stored, and the number of bytes they take there.
-
-    Raises
-    ------
-    DamageError
-        They are cut short.
-    """
-    size, at = get_uvarint(stream, 0)
-    if size > len(stream) - at:
-        raise DamageError("the low bits are cut short")
-    return stream[at : at + size], at + size
-
-
-def unpack_low_bits(packed: bytes, integers: np.ndarray, sample_type: SampleType) -> np.ndarray | None:
-    """Return the low bits of samples with these integers, as uint64; None if there are more or fewer."""
-    low = np.empty(integers.size, np.uint64)
-    is_whole = _core.unpack_low_bits(packed, np.require(integers, np.int32, ["C"]), sample_type, low)
-    return low if is_whole else None
+    def add_to(self, samples: np.ndarray, first: int, integers: np.ndarray) -> None:
+        """Add the low bits to samples that their integers gave, from sample `first` on, a multiple of STRIDE."""
+        low = np.empty(samples.size, np.uint64)
+        _core.unpack_low_bits(self.packed, self.starts[first // STRIDE], integers, self.sample_type, low)
+        bits = samples.view(f"u{samples.itemsize}")
+        bits += low.astype(bits.dtype)

@@ -219,7 +219,7 @@ class SampleFormat:
             return
         integers = self.quantizer.of_channel(channel).to_samples(codes, np.int32)
         samples[:] = self.scaling.channels[channel].to_samples(integers, self.sample_type)
-        beside.put_into(samples, first)
+        beside.put_into(samples, first, integers)
 
 
 def _n1_values() -> np.ndarray:

@@ -20,7 +20,7 @@ from ..io.layout import SampleType, sample_dtype, sample_range
 from . import _core
 from .beside import Beside
 from .escapes import Escapes, filled
-from .low_bits import low_bits_of
+from .low_bits import LowBits
 from .transpose import transposed
 
 NO_INTEGER = -(2**31)
@@ -220,7 +220,10 @@ class FileScaling(NamedTuple):
                 found = filled(found, found == NO_INTEGER)
             low_bits = None
             if scaling.kind == ScalingKind.UPPER_BITS:
-                low_bits = low_bits_of(own, scaling.to_samples(found, self.sample_type), is_escaped)
+                upper = scaling.to_samples(found, self.sample_type)
+                low_bits = LowBits.of(
+                    own if is_escaped is None else np.where(is_escaped, upper, own), upper, found, self.sample_type
+                )
             beside.append(Beside(escapes, low_bits))
             integers[channel] = found
         return integers.T, beside

@@ -149,10 +149,10 @@ typedef struct {
     int held;
 } spikey_low_bits;
 
-/* Bytes of the low bits of samples with these integers, of -2**23..2**23-1. */
-int64_t spikey_low_bits_size(const int32_t *integers, int64_t n, spikey_scaled_type type);
+/* Low bits of samples with these integers, of -2**23..2**23-1. */
+int64_t spikey_count_low_bits(const int32_t *integers, int64_t n, spikey_scaled_type type);
 
-/* Write low[i], which is what the bits of a sample are more than those of its integer's, into so many bytes. */
+/* Write low[i], which is what the bits of a sample are more than those of its integer's, into as many bytes as they take. */
 void spikey_put_low_bits(const int32_t *integers, int64_t n, spikey_scaled_type type, const uint64_t *low, uint8_t *stream);
 
 /* Take the next `n`. Returns 0 at the end of the stream. */

@@ -8,10 +8,10 @@ static int width_of(int32_t k, spikey_scaled_type type) {
     return steps && steps < 1 << 23 ? (type == SPIKEY_SAMPLE_FLOAT32 ? 23 : 52) - (31 - __builtin_clz(steps)) : 0;
 }
 
-int64_t spikey_low_bits_size(const int32_t *integers, int64_t n, spikey_scaled_type type) {
+int64_t spikey_count_low_bits(const int32_t *integers, int64_t n, spikey_scaled_type type) {
     int64_t bits = 0;
     for (int64_t i = 0; i < n; i++) bits += width_of(integers[i], type);
-    return (bits + 7) / 8;
+    return bits;
 }
 
 void spikey_put_low_bits(const int32_t *integers, int64_t n, spikey_scaled_type type, const uint64_t *low, uint8_t *stream) {

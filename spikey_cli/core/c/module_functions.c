@@ -237,28 +237,47 @@ static PyObject *py_pack_low_bits(PyObject *module, PyObject *args) {
     int32_t *from = take(&held, integers, "i", 4, 0, &n);
     uint64_t *values = take_exactly(&held, low, "u", 8, 0, n);
     if (in_range(&held, type, SPIKEY_SAMPLE_FLOAT32, SPIKEY_SAMPLE_FLOAT64)) {
-        stream = PyBytes_FromStringAndSize(0, (Py_ssize_t)spikey_low_bits_size(from, n, (spikey_scaled_type)type));
+        stream = PyBytes_FromStringAndSize(0, (Py_ssize_t)((spikey_count_low_bits(from, n, (spikey_scaled_type)type) + 7) / 8));
         if (stream) spikey_put_low_bits(from, n, (spikey_scaled_type)type, values, (uint8_t *)PyBytes_AsString(stream));
     }
     give_back(&held);
     return stream;
 }
 
+static PyObject *py_count_low_bits(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *integers;
+    int type;
+    buffers held = {.n = 0};
+    int64_t n = 0, bits = 0;
+    if (!PyArg_ParseTuple(args, "Oi:count_low_bits", &integers, &type)) return 0;
+    int32_t *from = take(&held, integers, "i", 4, 0, &n);
+    if (in_range(&held, type, SPIKEY_SAMPLE_FLOAT32, SPIKEY_SAMPLE_FLOAT64))
+        bits = spikey_count_low_bits(from, n, (spikey_scaled_type)type);
+    int failed = held.failed;
+    give_back(&held);
+    return failed ? 0 : PyLong_FromLongLong(bits);
+}
+
 static PyObject *py_unpack_low_bits(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *stream, *integers, *low;
-    int type, is_whole = 0;
+    int type;
+    long long begin;
     buffers held = {.n = 0};
     int64_t n = 0, n_bytes = 0;
-    if (!PyArg_ParseTuple(args, "OOiO:unpack_low_bits", &stream, &integers, &type, &low)) return 0;
+    if (!PyArg_ParseTuple(args, "OLOiO:unpack_low_bits", &stream, &begin, &integers, &type, &low)) return 0;
     const uint8_t *bytes = take(&held, stream, "u", 1, 0, &n_bytes);
     int32_t *from = take(&held, integers, "i", 4, 0, &n);
     uint64_t *values = take_exactly(&held, low, "u", 8, 1, n);
-    if (in_range(&held, type, SPIKEY_SAMPLE_FLOAT32, SPIKEY_SAMPLE_FLOAT64)) {
-        spikey_low_bits in = {.at = bytes, .end = bytes + n_bytes};
-        is_whole = spikey_take_low_bits(&in, from, n, (spikey_scaled_type)type, values) && spikey_ends_low_bits(&in);
+    if (in_range(&held, type, SPIKEY_SAMPLE_FLOAT32, SPIKEY_SAMPLE_FLOAT64) &&
+        in_range(&held, begin + spikey_count_low_bits(from, n, (spikey_scaled_type)type), begin, 8 * n_bytes) &&
+        in_range(&held, begin, 0, 8 * n_bytes)) {
+        spikey_low_bits in = {.at = bytes + begin / 8, .end = bytes + n_bytes};
+        if (begin % 8) in.window = *in.at++, in.held = 8 - (int)(begin % 8);
+        spikey_take_low_bits(&in, from, n, (spikey_scaled_type)type, values);
     }
-    return boolean(&held, is_whole);
+    return outcome(&held, SPIKEY_OK);
 }
 
 static PyObject *py_pack(PyObject *module, PyObject *args) {
@@ -458,7 +477,8 @@ PyMethodDef spikey_functions[] = {
     {"table_samples", py_table_samples, METH_VARARGS, "table_samples(codes, values, samples)"},
     {"scaled", py_scaled, METH_VARARGS, "scaled(integers, kind, gain, offset, base, step, type, samples)"},
     {"pack_low_bits", py_pack_low_bits, METH_VARARGS, "pack_low_bits(integers, type, low) -> bytes"},
-    {"unpack_low_bits", py_unpack_low_bits, METH_VARARGS, "unpack_low_bits(stream, integers, type, low) -> whole"},
+    {"count_low_bits", py_count_low_bits, METH_VARARGS, "count_low_bits(integers, type) -> bits"},
+    {"unpack_low_bits", py_unpack_low_bits, METH_VARARGS, "unpack_low_bits(stream, first_bit, integers, type, low)"},
     {"unscaled", py_unscaled, METH_VARARGS,
      "unscaled(samples, kind, gain, offset, base, step, type, lowest, highest, integers) -> exceptions"},
     {"pack", py_pack, METH_VARARGS, "pack(codes, width): bytes"},
