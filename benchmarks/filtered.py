@@ -1,8 +1,8 @@
 """Filtered recordings to measure: `python benchmarks/filtered.py FOLDER FILE.wav...`, then `real.py FOLDER/*.wav`.
 
-Writes each recording after a band-pass, as float32 and, in steps of a quarter of the recording's, as int16. The filter is
-a Butterworth of order 5, forwards and backwards, from a hundredth to a fifth of the sample rate: 300 to 6000 Hz at 30 kHz,
-as before spikes are detected.
+Writes each recording after a band-pass, as float32 and, in steps of a quarter of the recording's, as int16. The filter
+is a Butterworth of order 5, forwards and backwards, from a hundredth to a fifth of the sample rate: 300 to 6000 Hz at
+30 kHz, as before spikes are detected.
 """
 
 from __future__ import annotations
