@@ -64,6 +64,8 @@ def make_bases(folder: Path) -> dict[str, Path]:
         "palette.wav": wav_bytes(np.array([-30000, -1000, 17, 4000])[random.integers(0, 4, 300)]),
         "bytes.wav": wav_bytes(random.integers(120, 136, (200, 5)), 1),
     }
+    filtered = np.cumsum(random.normal(size=(100, 2)), axis=0)
+    filtered[50] = np.nan
     parts = {"latent": 4, "recurrent": True, "peers": 2}
     made: dict[str, tuple[dict[str, bytes], dict[str, object]]] = {
         **{coder: (files, {"coder": coder}) for coder in ("range", "rice", "huffman")},
@@ -72,6 +74,7 @@ def make_bases(folder: Path) -> dict[str, Path]:
         "quantizers": (quantizers, {"coder": "range"}),
         "verbatim": ({"x": b"abc" * 500, "y": random.bytes(700), "z": b""}, {}),
         "blocks": (files, {"coder": "range"}),
+        "filtered": ({"f.wav": wav_bytes(filtered, 4), "g.wav": wav_bytes(filtered.astype(np.float32), 4)}, {}),
         "silence": ({"s.wav": wav_bytes(np.zeros(5000), 1)}, {"coder": "range"}),
         "records": ({"a.rhd": rhd(random, records=2, jump=99).data, "b.ns3": paused_nsx(random).data}, {}),
     }

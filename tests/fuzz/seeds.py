@@ -92,6 +92,8 @@ def _chunks() -> list[bytes]:
         np.asfortranarray(unsigned),
         random.integers(-9, 9, 50),
         random.normal(size=20),
+        np.cumsum(random.normal(size=(60, 2)), axis=0).astype(np.float32),
+        np.cumsum(random.normal(size=(60, 2)), axis=0),
     )
     seeds = []
     for array in arrays:

@@ -30,6 +30,8 @@ def arrays() -> dict[str, tuple[np.ndarray, Mapping[str, object]]]:
     steps = np.rint(np.rint(walk) * 3.7).astype("<i2")
     lattice_and_gaps = steps.astype("<f4") / 32768
     lattice_and_gaps[40:60, 0] = np.nan
+    filtered = walk[5:] - 0.4 * walk[:-5]
+    filtered[300:340], filtered[500, 0], filtered[501, 1], filtered[502, 2] = 0.0, np.nan, -0.0, 1e-20
     plain: dict[str, np.ndarray] = {
         "n1": samples,
         "one channel": samples[:, 0].copy(),
@@ -73,6 +75,9 @@ def arrays() -> dict[str, tuple[np.ndarray, Mapping[str, object]]]:
         "signed bytes": (codes[:, 0] % 200 - 100).astype("i1"),
         "bytes": (codes % 256).astype("u1"),
         "large offset": samples.astype("<u8") % 4096 + (1 << 63),
+        "filtered": filtered.astype("<f4"),
+        "filtered, of 64 bits": filtered * 1e-6,
+        "filtered beside a gain": np.column_stack([filtered[:, 0], np.rint(filtered[:, 1]) * 0.195]),
         "noise of floats": random.normal(size=(5, 4, 3)),
         "times": 100.0 + np.arange(400) / 30_000,
         "time stamps": np.cumsum(random.integers(1, 9, 500)).astype("<u8") << 40,
