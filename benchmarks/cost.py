@@ -19,7 +19,7 @@ from spikey_cli.core.quantizer import identity
 from spikey_cli.model.predictor import Predictor, find_model
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph
-from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, Reference, Topology
+from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, MIN_ORDER, Reference, Topology
 
 BLOCKS = {
     "one lane": (1, 40_000, 40_000),
@@ -44,7 +44,11 @@ def _graph(n_channels: int, frames: int, references: int) -> ReferenceGraph:
     earlier = (tuple(Reference(j, 9) for j in own if passes[j] < passes[i]) for i, own in enumerate(near))
     later = (tuple(j for j in own if passes[j] >= passes[i]) for i, own in enumerate(near))
     topology = Topology(
-        passes, tuple(own[:MAX_EARLIER] for own in earlier), tuple(own[:MAX_LATER] for own in later), (0,) * n_channels
+        passes,
+        tuple(own[:MAX_EARLIER] for own in earlier),
+        tuple(own[:MAX_LATER] for own in later),
+        (0,) * n_channels,
+        (MIN_ORDER,) * n_channels,
     )
     return ReferenceGraph.of(topology, [BlockChannel(i, 0, frames) for i in range(n_channels)])
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from spikey_cli.codec.presets import PRESETS
 from spikey_cli.core.reference.adaptation import EFFORTS, ERROR_LAGS
 from spikey_cli.model.predictor import default_predictor
+from spikey_cli.streaming.encoder import ORDERS
 
 SAMPLES_A_SECOND = 1024 * 19_531
 BUDGET_MW = 10.0
@@ -91,7 +92,7 @@ def stages(preset: str) -> list[Work]:
     network = default_predictor().multiply_adds
     window = default_predictor().window
     effort = EFFORTS[PRESETS[preset].effort]
-    n = effort.own_lags_alone + 2 + ERROR_LAGS  # own differences, level, the network's difference and errors
+    n = ORDERS[preset] + 2 + ERROR_LAGS  # own differences, level, the network's difference and errors
     sums = (n + 1) * (n + 2) // 2
     solution = n * (n + 1) * (n + 2) // 6 + n * n
     return [

@@ -16,6 +16,7 @@ from ..core.quantizer import Quantizer, UniformQuantizer
 from ..model.predictor import Predictor
 from ..system.workers import Workers
 from ..topology.references import ReferenceGraph
+from ..topology.topology import MIN_ORDER
 from .excerpt import ExcerptBlock, excerpt_lengths, read_blocks
 from .survey import Survey
 
@@ -53,8 +54,13 @@ def _without_lags(block: ExcerptBlock, way: _Way) -> _Way:
     return way._replace(graph=replace(way.graph, lags=(0,) * len(way.codes)))
 
 
+def _without_orders(block: ExcerptBlock, way: _Way) -> _Way:
+    return way._replace(graph=replace(way.graph, orders=(MIN_ORDER,) * len(way.codes)))
+
+
 def _without_references(block: ExcerptBlock, way: _Way) -> _Way:
-    return way._replace(graph=replace(ReferenceGraph.independent(len(way.codes)), lags=way.graph.lags))
+    independent = ReferenceGraph.independent(len(way.codes))
+    return way._replace(graph=replace(independent, lags=way.graph.lags, orders=way.graph.orders))
 
 
 PARTS: dict[str, Callable[[ExcerptBlock, _Way], _Way]] = {
@@ -63,6 +69,7 @@ PARTS: dict[str, Callable[[ExcerptBlock, _Way], _Way]] = {
     "without references to later channels": _without_later,
     "without any references": _without_references,
     "without long lags": _without_lags,
+    "without orders above 8": _without_orders,
     "without the network and its profile of the converter": lambda block, way: way._replace(predictor=None),
     "adaptation of the preset fast": lambda block, way: way._replace(effort=PRESETS["fast"].effort),
     "adaptation of the preset best": lambda block, way: way._replace(effort=PRESETS["best"].effort),

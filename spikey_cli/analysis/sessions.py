@@ -16,7 +16,8 @@ def describe_sessions(survey: Survey) -> dict[str, object]:
     dict
         "files" and "channels" are counts. "sessions" lists the channels of each session: name, file, channel (index
         within the file), coding_pass, references to channels of earlier passes with name and metric (0 to 255),
-        later_references (names of channels of the same or of later passes) and long_lag (in samples, or null).
+        later_references (names of channels of the same or of later passes), long_lag (in samples, or null) and order
+        (how many of its own last differences predict it).
         "skipped" has a message for each file without samples that can be predicted.
     """
     channels, topology = survey.channels, survey.topology
@@ -35,6 +36,7 @@ def describe_sessions(survey: Survey) -> dict[str, object]:
                     ],
                     "later_references": [channels[other].name for other in topology.later[i]],
                     "long_lag": topology.lags[i] or None,
+                    "order": topology.orders[i],
                 }
                 for i in session
             ]

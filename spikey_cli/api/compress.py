@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import numpy as np
-
 from ..codec.block_plan import plan_blocks
 from ..codec.blocks import FileChangedError, encode_block, read_block
 from ..codec.presets import DEFAULT_PRESET, PRESETS, Preset, find_preset
@@ -27,7 +25,7 @@ from ..model.zoo import model_name
 from ..system.progress import Progress, logger, stages, timed, waiting
 from ..system.whole_file import WholeFile
 from ..system.workers import Workers, open_workers
-from ..topology.discovery import USUAL_EARLIER, find_topology
+from ..topology.discovery import USUAL_EARLIER, USUAL_ORDER_COST, Residual, find_topology
 from ..topology.references import MAX_GROUP_CHANNELS
 from ..topology.topology import Topology
 from .decompress import restore
@@ -295,7 +293,11 @@ def compress(
 
 
 def find_sessions(
-    sources: Sequence[ScannedSource], max_earlier: int = USUAL_EARLIER, *, within_groups: bool = False
+    sources: Sequence[ScannedSource],
+    max_earlier: int = USUAL_EARLIER,
+    order_cost: float = USUAL_ORDER_COST,
+    *,
+    within_groups: bool = False,
 ) -> tuple[Topology, list[list[int]]]:
     """Find which channels and files were recorded together.
 
@@ -305,6 +307,8 @@ def find_sessions(
         Files of records are followed by their groups.
     max_earlier : int, optional
         Most channels of earlier passes that a channel references; 0 makes all channels independent.
+    order_cost : float, optional
+        As that of `find_topology`.
     within_groups : bool, optional
         Cut the channels of a wide file into groups that are decoded apart, and search for references within a group
         only, as an archive's blocks have no others.
@@ -316,7 +320,7 @@ def find_sessions(
     sessions : list of list of int
         Indices of the sources with samples that were recorded together; a file of records stands with its groups.
     """
-    residuals: list[np.ndarray] = []
+    residuals: list[Residual] = []
     keys: list[tuple[int, ...]] = []
     file_of_channel: list[int] = []
     for i, source in enumerate(sources):
@@ -327,9 +331,9 @@ def find_sessions(
                 group = (i, channel * n_groups // source.channels) if n_groups > 1 else ()
                 # Only channels with excerpts of equal length, cut at the same frames, can be compared.
                 unit = source.records.groups[source.group].samples if source.records else 1
-                keys.append((source.layout.n_frames, source.layout.sample_rate, unit, residual.size, *group))
+                keys.append((source.layout.n_frames, source.layout.sample_rate, unit, residual.samples.size, *group))
             file_of_channel += [i] * source.channels
-    topology = find_topology(residuals, keys, max_earlier)
+    topology = find_topology(residuals, keys, max_earlier, order_cost)
     logger.info("%s", topology)
     sessions = topology.sessions_of_files(file_of_channel)
     return topology, _with_whole_records(sessions, sources) if any(source.groups for source in sources) else sessions
@@ -415,7 +419,7 @@ def write_archive(
         The predictor's self-test failed.
     """
     members = [member for source in sources for member in source.members]
-    topology, sessions = find_sessions(members, preset.earlier if peers else 0, within_groups=True)
+    topology, sessions = find_sessions(members, preset.earlier if peers else 0, preset.order_cost, within_groups=True)
     files = tuple(entry for source in sources for entry in _entries(source))
     frames, channels = [entry.frames for entry in files], [entry.channels for entry in files]
     units = [entry.unit for entry in files]

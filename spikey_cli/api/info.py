@@ -48,7 +48,8 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
         ``sample_rate``, as far as the file states them, or None; ``coding_pass``, ``references`` to channels of earlier
         passes (``name`` and ``metric``, which is None unless the model uses metrics), ``later_references`` (names of
         channels of the same or of later passes, of which only past samples are used), ``long_lag`` (in samples, or
-        None) and ``quantizer`` (the values of its samples; of a copy, the number of the channel, from 0).
+        None), ``order`` (how many of its own last differences predict it) and ``quantizer`` (the values of its samples;
+        of a copy, the number of the channel, from 0).
 
     Raises
     ------
@@ -114,10 +115,11 @@ def info(archive: str | os.PathLike[str], *, limits: Limits | None = None) -> di
                     "references": [{"name": names[one.channel], "metric": one.metric or None} for one in earlier],
                     "later_references": [names[other] for other in later],
                     "long_lag": lag or None,
+                    "order": order,
                     "quantizer": str(directory.files[file].quantizer.of_channel(channel)),
                 }
-                for (name, (file, channel)), coding_pass, earlier, later, lag in zip(
-                    places.items(), topology.passes, topology.earlier, topology.later, topology.lags, strict=True
+                for (name, (file, channel)), coding_pass, earlier, later, lag, order in zip(
+                    places.items(), *topology, strict=True
                 )
             ],
         }

@@ -93,8 +93,8 @@ def _archive_lines(archive: dict[str, Any], is_all: bool) -> Iterator[str]:
         yield from _aligned([label_heads, *map(_label_row, named)], "<<<><>>")
     if is_all and channels:
         yield ""
-        heads = ("channel", "coding pass", "references", "later references", "long lag", "quantizer")
-        yield from _aligned([heads, *map(_channel_row, channels)], "<><<><")
+        heads = ("channel", "coding pass", "references", "later references", "long lag", "order", "quantizer")
+        yield from _aligned([heads, *map(_channel_row, channels)], "<><<>><")
 
 
 def _stream_lines(stream: dict[str, Any]) -> Iterator[str]:
@@ -187,8 +187,8 @@ def _label_row(channel: dict[str, Any]) -> tuple[str, ...]:
 
 def _channel_row(channel: dict[str, Any]) -> tuple[str, ...]:
     references = ", ".join(reference["name"] for reference in channel["references"])
-    later, lag = ", ".join(channel["later_references"]), str(channel["long_lag"] or "")
-    return channel["name"], str(channel["coding_pass"]), references, later, lag, channel["quantizer"]
+    later, lag, order = ", ".join(channel["later_references"]), str(channel["long_lag"] or ""), str(channel["order"])
+    return channel["name"], str(channel["coding_pass"]), references, later, lag, order, channel["quantizer"]
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:

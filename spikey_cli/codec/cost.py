@@ -28,7 +28,7 @@ LANE_BYTES = 160
 """Bytes of a lane beside its place, with a stream of its own."""
 CHANNEL_BYTES = 1024
 """Bytes of a channel beside its terms, rounded up as its arrays are."""
-GROUP_BYTES = 1 << 16
+GROUP_BYTES = 3 << 15
 """Bytes of a group of lanes beside them."""
 LANES_AT_ONCE = 512
 """Lanes that pass through a network together."""
@@ -52,10 +52,6 @@ _CHAIN_COLUMNS = 16
 class Effort(NamedTuple):
     """How much the adaptation learns, as `core/c/core.h` has it."""
 
-    own_terms: int
-    """Own differences among a channel's terms."""
-    own_terms_alone: int
-    """The same without references."""
     every: int
     """Steps from one that teaches to the next, after the first EVERY_STEP."""
     every_of_many: int
@@ -64,7 +60,7 @@ class Effort(NamedTuple):
     """Steps between solutions, at most."""
 
 
-EFFORTS = {1: Effort(8, 8, 8, 8, 256), 2: Effort(8, 16, 2, 4, 256), 3: Effort(16, 16, 1, 1, 64)}
+EFFORTS = {1: Effort(8, 8, 256), 2: Effort(2, 4, 256), 3: Effort(1, 1, 64)}
 EVERY_STEP, MANY_LANES = 512, 4
 
 
@@ -107,14 +103,15 @@ def block_cost(
     samples, rule = samples[coded], EFFORTS[effort]
     lanes = -(-samples // steps)
     lane_steps = -(-samples // lanes)
-    passes, groups, lags = (
-        np.array(numbers, dtype=np.int64)[coded] for numbers in (graph.passes, graph.joint_groups, graph.lags)
+    passes, groups, lags, orders = (
+        np.array(numbers, dtype=np.int64)[coded]
+        for numbers in (graph.passes, graph.joint_groups, graph.lags, graph.orders)
     )
     earlier, later = (
         np.array([len(others) for others in references], dtype=np.int64)[coded]
         for references in (graph.references, graph.later)
     )
-    terms = _terms(rule, earlier, later, lags > 0, _has_mean(groups, passes), model is not None)
+    terms = _terms(orders, earlier, later, lags > 0, _has_mean(groups, passes), model is not None)
     blocks = -(-(terms + 1) // VECTOR)  # of terms, the target being one
     products = VECTOR * VECTOR * (blocks * (blocks + 1) // 2)
 
@@ -153,12 +150,16 @@ def _has_mean(groups: np.ndarray, passes: np.ndarray) -> np.ndarray:
 
 
 def _terms(
-    rule: Effort, earlier: np.ndarray, later: np.ndarray, has_lag: np.ndarray, has_mean: np.ndarray, has_network: bool
+    orders: np.ndarray,
+    earlier: np.ndarray,
+    later: np.ndarray,
+    has_lag: np.ndarray,
+    has_mean: np.ndarray,
+    has_network: bool,
 ) -> np.ndarray:
     """Number of each channel's terms (docs/format.md, *Terms*)."""
-    own = np.where((earlier > 0) | (later > 0), rule.own_terms, rule.own_terms_alone)
     first = has_network & (earlier > 0)
-    past = own + 1 + 4 * has_network + 2 * (earlier + later + first + has_lag) + has_mean
+    past = orders + 1 + 4 * has_network + 2 * (earlier + later + first + has_lag) + has_mean
     present = earlier + first + 2 * has_mean
     return np.where(present > 0, VECTOR * -(-past // VECTOR) + present, past)
 

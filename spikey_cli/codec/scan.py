@@ -24,6 +24,7 @@ from ..io.formats import find_layout
 from ..io.layout import Layout, sample_dtype, samples_from_bytes
 from ..io.records import RecordLayout
 from ..io.source import ArraySource, FileSource, Source, Status
+from ..topology.discovery import Residual
 from .scaling_search import MAX_ESCAPED, find_file_scaling
 
 _CHUNK_BYTES = 8 << 20
@@ -49,7 +50,7 @@ class ScannedSource(NamedTuple):
     layout: Layout | None
     """Layout of its samples; None if it has none that can be predicted, and is kept verbatim."""
     quantizer: Quantizer
-    residuals: tuple[np.ndarray, ...]
+    residuals: tuple[Residual, ...]
     """Residuals of each channel; see `core.residual`."""
     scaling: FileScaling | None = None
     """How samples are computed from the quantizer's values; None if they are these values."""
@@ -354,7 +355,7 @@ class _Survey:
         """Whether all channels are constant."""
         return not self._has_no_gaps and self._by_channel.is_silent(self._layout.channels)
 
-    def quantizer(self, may_be_silent: bool = False) -> tuple[Quantizer, tuple[np.ndarray, ...]]:
+    def quantizer(self, may_be_silent: bool = False) -> tuple[Quantizer, tuple[Residual, ...]]:
         """Return the quantizer, and the residuals of each channel."""
         all_values = identity(self.scaling.integer_bytes if self.scaling else int(self._layout.sample_type))
         if self._has_no_gaps:

@@ -2,8 +2,8 @@
 
 Columns, channel after channel:
 
-    (((references to earlier passes * 3 + later references) * 2 + 1 if there is a long lag) * 2
-      + 1 if there are metrics) * 16 + coding pass
+    ((((references to earlier passes * 3 + later references) * 3 + index of the order) * 2
+      + 1 if there is a long lag) * 2 + 1 if there are metrics) * 16 + coding pass
     references to earlier passes, those of a channel the nearest first:  zigzag of their number - the channel's
     metrics of these references, 1 byte each (no column), of channels that have metrics
     later references, those of a channel the nearest first:  see below
@@ -22,12 +22,12 @@ import numpy as np
 
 from ..core.varint import zigzag
 from ..errors import DamageError
-from ..topology.topology import MAX_EARLIER, MAX_LAG, MAX_LATER, MAX_PASSES, MIN_LAG, Reference, Topology
+from ..topology.topology import MAX_EARLIER, MAX_LAG, MAX_LATER, MAX_PASSES, MIN_LAG, ORDERS, Reference, Topology
 from .packing import MAX_EXCESS, unpack
 from .table_reader import TableReader
 from .table_writer import TableWriter
 
-_MAX_HEAD = ((MAX_EARLIER * (MAX_LATER + 1) + MAX_LATER) * 4 + 3) * MAX_PASSES + MAX_PASSES - 1
+_MAX_HEAD = (MAX_EARLIER + 1) * (MAX_LATER + 1) * len(ORDERS) * 4 * MAX_PASSES - 1
 _MAX_OFFSET = 1 << 32
 _MAX_CHANNEL_BYTES = 64
 
@@ -35,10 +35,12 @@ _MAX_CHANNEL_BYTES = 64
 def put_topology(table: TableWriter, topology: Topology) -> None:
     """Append a topology."""
     has_metrics = [any(reference.metric for reference in earlier) for earlier in topology.earlier]
-    columns = zip(topology.passes, topology.earlier, topology.later, topology.lags, has_metrics, strict=True)
+    flags = zip(map(ORDERS.index, topology.orders), topology.lags, has_metrics, strict=True)
+    forms = (order * 4 + (lag > 0) * 2 + metrics for order, lag, metrics in flags)
+    columns = zip(topology.passes, topology.earlier, topology.later, forms, strict=True)
     table.column(
-        (((len(earlier) * (MAX_LATER + 1) + len(later)) * 2 + (lag > 0)) * 2 + metrics) * MAX_PASSES + coding_pass
-        for coding_pass, earlier, later, lag, metrics in columns
+        ((len(earlier) * (MAX_LATER + 1) + len(later)) * 4 * len(ORDERS) + form) * MAX_PASSES + coding_pass
+        for coding_pass, earlier, later, form in columns
     )
     table.wide_column(
         zigzag(one.channel - channel) for channel, earlier in enumerate(topology.earlier) for one in earlier
@@ -76,7 +78,8 @@ def read_topology(table: TableReader, n_channels: int, max_references: int | Non
     heads = table.column(n_channels, _MAX_HEAD, "the head of a channel's references")
     rest, passes = np.divmod(heads, MAX_PASSES)
     rest, has_metrics = np.divmod(rest, 2)
-    counts, has_lag = np.divmod(rest, 2)
+    rest, has_lag = np.divmod(rest, 2)
+    counts, orders = np.divmod(rest, len(ORDERS))
     n_earlier, n_later = np.divmod(counts, MAX_LATER + 1)
     if max_references is not None and int(n_earlier.sum() + n_later.sum()) > max_references:
         raise DamageError(f"the topology has more than {max_references} references, too many for an archive this small")
@@ -102,6 +105,7 @@ def read_topology(table: TableReader, n_channels: int, max_references: int | Non
         _grouped(references, n_earlier),
         _grouped(iter(later.tolist()), n_later),
         tuple(lags.tolist()),
+        tuple(np.array(ORDERS)[orders].tolist()),
     )
 
 

@@ -68,6 +68,7 @@ def first_state(
         references.references,
         references.later,
         references.lags,
+        references.orders,
         leaders,
         bins.size,
         bins.profiled,

@@ -52,7 +52,7 @@ def stream_cost(stream: LiveFormat, predictor: Predictor) -> tuple[int, float]:
     earlier = tuple(tuple(reference.channel for reference in references) for references in topology.earlier)
     n = len(earlier)
     # as if all channels depended on each other, since they take their steps together
-    graph = ReferenceGraph(topology.passes, earlier, earlier, topology.later, topology.lags, (0,) * n)
+    graph = ReferenceGraph(topology.passes, earlier, earlier, topology.later, topology.lags, topology.orders, (0,) * n)
     cost = block_cost([_COUNTED_FRAMES] * n, _COUNTED_FRAMES, graph, stream.effort, predictor, NO_LIMITS)
     return cost.group_bytes, cost.time / _COUNTED_FRAMES
 

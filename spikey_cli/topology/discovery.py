@@ -1,4 +1,4 @@
-"""Discovery: which channels each channel is predicted from, in which order they are coded, and long lags.
+"""Discovery: which channels each channel is predicted from, in which order they are coded, long lags and orders.
 
 Channels of one session share what all their electrodes pick up: their residuals (see `core.residual`) correlate at lag
 zero, by 0.02 to 0.99 on real recordings. Channels of different sessions correlate by chance, about 1/sqrt(N) for N
@@ -15,6 +15,9 @@ References     Of earlier passes: forward selection [4]_. The first is the chann
                largest correlations. The edge of Prim's tree is always among them, so that a session does not fall
                apart.
 Long lag       The largest autocorrelation of the residual at long lags, such as the period of mains hum.
+Order          That which saves most bits, of which each further term costs some: it takes time, and must be learnt. A
+               band-pass filter leaves a channel much that only 16 or 32 of its own differences tell; most others gain
+               nothing. References tell some of it, too.
 
 Residuals are integers, so the order of summation does not change a correlation.
 
@@ -34,16 +37,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from .topology import MAX_EARLIER, MAX_LATER, MAX_PASSES, MIN_LAG, Reference, Topology
+from .topology import MAX_EARLIER, MAX_LATER, MAX_PASSES, MIN_LAG, MIN_ORDER, ORDERS, Reference, Topology
 
 FALSE_PAIRS = 1e-4
 """Expected number of unrelated pairs of channels that a run links."""
 
 USUAL_EARLIER = 4
 """References to earlier passes that are worth their time."""
+
+USUAL_ORDER_COST = 0.0006
+"""Bits a sample that make a further one of its own differences worth its time to a channel."""
 
 _MIN_SAMPLES = 200  # with fewer, the tails of Fisher's z are not normal
 _MAX_COMPARED = 1 << 12  # channels that are compared with each other at once
@@ -56,20 +63,37 @@ _SAMPLES_PER_LAG = 8  # longer lags are of no use in a short recording
 _LAG_CHANNELS = 32
 _LAG_CORRELATION, _LAG_DEVIATIONS = 0.15, 8.0  # weaker ones cost as much as they save
 
+_LEARNING = 4.0  # bits that a weight costs until it is known
+_BESIDE_REFERENCES = 0.25  # of what a higher order saves
+
+
+class Residual(NamedTuple):
+    """What a channel does not say of itself beforehand, and what more of its past would tell."""
+
+    samples: np.ndarray
+    """The error of a prediction of order 8, int8."""
+    saved: tuple[float, ...]
+    """Bits a sample that each of the other ORDERS saves."""
+
 
 def find_topology(
-    residuals: Sequence[np.ndarray], keys: Sequence[Hashable], max_earlier: int = USUAL_EARLIER
+    residuals: Sequence[Residual],
+    keys: Sequence[Hashable],
+    max_earlier: int = USUAL_EARLIER,
+    order_cost: float = USUAL_ORDER_COST,
 ) -> Topology:
-    """Find references among channels, and assign coding passes.
+    """Find references among channels, and assign coding passes and orders.
 
     Parameters
     ----------
-    residuals : sequence of ndarray of int8
-        Residuals of each channel (see `core.residual`).
+    residuals : sequence of Residual
+        Of each channel (see `core.residual`).
     keys : sequence of hashable
         One for each channel, such as (frames, sample rate). Only channels with equal keys are compared.
     max_earlier : int, optional
         Maximum references of a channel to channels of earlier passes. With 0, all channels are independent.
+    order_cost : float, optional
+        Bits a sample that a further one of its own differences has to save a channel.
 
     Returns
     -------
@@ -92,7 +116,8 @@ def find_topology(
     passes = [0] * len(residuals)
     earlier: list[tuple[Reference, ...]] = [()] * len(residuals)
     later: list[tuple[int, ...]] = [()] * len(residuals)
-    groups = list(_comparable(residuals, keys)) if max_earlier else []
+    samples = [residual.samples for residual in residuals]
+    groups = list(_comparable(samples, keys)) if max_earlier else []
     tested = sum(len(group) * (len(group) - 1) // 2 for group in groups)
     limit = 0.0
     if tested:
@@ -100,7 +125,7 @@ def find_topology(
 
         limit = -NormalDist().inv_cdf(FALSE_PAIRS / 2 / tested)
     for group in groups:
-        correlation, n = _correlation(np.stack([residuals[channel] for channel in group])), residuals[group[0]].size
+        correlation, n = _correlation(np.stack([samples[channel] for channel in group])), samples[group[0]].size
         least = np.tanh(limit / np.sqrt(n - 3))
         for session in _connected(np.abs(correlation) >= least):
             own = _Session(correlation[np.ix_(session, session)], float(least))
@@ -110,7 +135,9 @@ def find_topology(
                 passes[channel] = int(own.passes[i])
                 earlier[channel] = tuple(Reference(channels[j], own.metric(i, j)) for j in references[i])
                 later[channel] = tuple(channels[j] for j in own.later(i))
-    return Topology(tuple(passes), tuple(earlier), tuple(later), _long_lags(residuals))
+    referring = [bool(before or behind) for before, behind in zip(earlier, later, strict=True)]
+    orders = tuple(_order(own, order_cost, refers) for own, refers in zip(residuals, referring, strict=True))
+    return Topology(tuple(passes), tuple(earlier), tuple(later), _long_lags(samples), orders)
 
 
 def _comparable(residuals: Sequence[np.ndarray], keys: Sequence[Hashable]) -> Iterator[list[int]]:
@@ -281,3 +308,12 @@ def _long_lags(residuals: Sequence[np.ndarray]) -> tuple[int, ...]:
                 if sizes[lag] >= least:
                     lags[channel] = MIN_LAG + lag
     return tuple(lags)
+
+
+def _order(residual: Residual, cost: float, has_references: bool) -> int:
+    """The order of a channel that saves most."""
+    cost += _LEARNING / max(residual.samples.size, 1)
+    share = _BESIDE_REFERENCES if has_references else 1.0
+    saved = [share * bits - cost * (order - MIN_ORDER) for order, bits in zip(ORDERS[1:], residual.saved, strict=True)]
+    best = max(0.0, *saved)
+    return ORDERS[1 + saved.index(best)] if best else MIN_ORDER

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .topology import MAX_EARLIER, MAX_LATER, Topology
+from .topology import MAX_EARLIER, MAX_LATER, MIN_ORDER, Topology
 
 MAX_GROUP_CHANNELS = 256
 """Maximum channels of a dependency group."""
@@ -56,6 +56,8 @@ class ReferenceGraph:
         Positions of the same or of later passes that each channel references, the nearest first.
     lags : tuple of int
         Long lag of each channel in samples; 0 for none.
+    orders : tuple of int
+        Own differences that predict each channel.
     joint_groups : tuple of int
         A number that the channels of a joint group share.
     """
@@ -65,13 +67,14 @@ class ReferenceGraph:
     metrics: tuple[tuple[int, ...], ...]
     later: tuple[tuple[int, ...], ...]
     lags: tuple[int, ...]
+    orders: tuple[int, ...]
     joint_groups: tuple[int, ...]
 
     @classmethod
     def independent(cls, n_channels: int) -> ReferenceGraph:
         """Return the graph of channels without references."""
         none, zeros = ((),) * n_channels, (0,) * n_channels
-        return cls(zeros, none, none, none, zeros, tuple(range(n_channels)))
+        return cls(zeros, none, none, none, zeros, (MIN_ORDER,) * n_channels, tuple(range(n_channels)))
 
     @classmethod
     def of(cls, topology: Topology, channels: Sequence[BlockChannel]) -> ReferenceGraph:
@@ -103,6 +106,7 @@ class ReferenceGraph:
             metrics=_filled(len(channels), {i: tuple(earlier[i].values()) for i in referring}),
             later=_filled(len(channels), {i: tuple(later[i]) for i in referring}),
             lags=tuple(topology.lags[channel.channel] for channel in channels),
+            orders=tuple(topology.orders[channel.channel] for channel in channels),
             joint_groups=_joint_groups(len(channels), {i: [*earlier[i], *later[i]] for i in referring}),
         )
 
@@ -144,6 +148,7 @@ class ReferenceGraph:
             metrics=self.metrics + none,
             later=self.later + none,
             lags=self.lags + zeros,
+            orders=self.orders + (MIN_ORDER,) * n_more,
             joint_groups=self.joint_groups + tuple(range(group, group + n_more)),
         )
 
@@ -170,6 +175,7 @@ class ReferenceGraph:
             metrics=tuple(tuple(others.values()) for others in references),
             later=tuple(tuple(new[j] for j in self.later[i] if j in new) for i in positions),
             lags=tuple(self.lags[i] for i in positions),
+            orders=tuple(self.orders[i] for i in positions),
             joint_groups=tuple(self.joint_groups[i] for i in positions),
         )
 
@@ -244,6 +250,8 @@ class ReferenceTable(NamedTuple):
         Channels of the same or of later passes that each channel references, the nearest first; then -1.
     lags : ndarray of int64, shape (channels,)
         Long lag of each channel in samples; 0 for none.
+    orders : ndarray of int64, shape (channels,)
+        Own differences that predict each channel.
     groups : ndarray of int64, shape (channels,)
         Joint group of each channel, numbered from 0.
     """
@@ -253,6 +261,7 @@ class ReferenceTable(NamedTuple):
     metrics: np.ndarray
     later: np.ndarray
     lags: np.ndarray
+    orders: np.ndarray
     groups: np.ndarray
 
     @classmethod
@@ -276,5 +285,6 @@ class ReferenceTable(NamedTuple):
             metrics,
             later,
             np.array([graph.lags[i] for i in order], dtype=np.int64),
+            np.array([graph.orders[i] for i in order], dtype=np.int64),
             np.unique(np.array([graph.joint_groups[i] for i in order], dtype=np.int64), return_inverse=True)[1],
         )

@@ -22,6 +22,11 @@ MAX_PASSES = 16
 MIN_LAG, MAX_LAG = 32, 4096
 """Bounds of a long lag, in samples. Shorter lags are those of the adaptation; a coder keeps a lag's samples at hand."""
 
+ORDERS = (8, 16, 32)
+"""Orders of linear prediction: own last differences that predict a channel."""
+
+MIN_ORDER = ORDERS[0]
+
 
 class Reference(NamedTuple):
     """A channel of an earlier coding pass, from whose present and past samples another channel is predicted."""
@@ -33,7 +38,7 @@ class Reference(NamedTuple):
 
 
 class Topology(NamedTuple):
-    """Coding pass, references and long lag of every channel.
+    """Coding pass, references, long lag and order of every channel.
 
     Parameters
     ----------
@@ -47,10 +52,12 @@ class Topology(NamedTuple):
         their samples of earlier time steps are known.
     lags : tuple of int
         A long lag in samples at which each channel resembles itself, MIN_LAG to MAX_LAG; 0 for none.
+    orders : tuple of int
+        How many of its own last differences predict each channel, one of ORDERS.
 
     Examples
     --------
-    >>> topology = Topology((0, 0, 1), ((), (), (Reference(0, 200),)), ((2,), (), ()), (0, 0, 0))
+    >>> topology = Topology((0, 0, 1), ((), (), (Reference(0, 200),)), ((2,), (), ()), (0, 0, 0), (8, 8, 32))
     >>> topology.earlier[2], topology.later[0]
     ((Reference(channel=0, metric=200),), (2,))
     >>> topology.sessions()
@@ -61,12 +68,13 @@ class Topology(NamedTuple):
     earlier: tuple[tuple[Reference, ...], ...]
     later: tuple[tuple[int, ...], ...]
     lags: tuple[int, ...]
+    orders: tuple[int, ...]
 
     @classmethod
-    def independent(cls, n_channels: int) -> Topology:
+    def independent(cls, n_channels: int, order: int = MIN_ORDER) -> Topology:
         """Return the topology of `n_channels` channels without references."""
         none = ((),) * n_channels
-        return cls((0,) * n_channels, none, none, (0,) * n_channels)
+        return cls((0,) * n_channels, none, none, (0,) * n_channels, (order,) * n_channels)
 
     def __str__(self) -> str:
         connected = sum(bool(earlier or later) for earlier, later in zip(self.earlier, self.later, strict=True))
@@ -75,7 +83,7 @@ class Topology(NamedTuple):
     def without_metrics(self) -> Topology:
         """Return the same topology with metrics of 0; only models that pass messages take metrics."""
         earlier = tuple(tuple(Reference(one.channel, 0) for one in references) for references in self.earlier)
-        return Topology(self.passes, earlier, self.later, self.lags)
+        return self._replace(earlier=earlier)
 
     def links(self) -> dict[tuple[int, int], int]:
         """Return the metrics of all linked pairs of channels, the lower index first; 0 where none is known."""

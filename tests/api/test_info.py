@@ -69,6 +69,7 @@ def test_the_channels(archive):
     )
     assert set(first["later_references"]) <= {"a.wav:0", "a.wav:1", "b.npy"} - {first["name"]}
     assert [channel["long_lag"] for channel in channels.values()] == [None] * 6
+    assert {channel["order"] for channel in channels.values()} <= {8, 16, 32}
     assert sorted(channels[name]["coding_pass"] for name in ("a.wav:0", "a.wav:1", "b.npy")) == [0, 1, 2]
 
 

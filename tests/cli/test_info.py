@@ -45,9 +45,9 @@ def test_the_summary_and_all_references(archive):
         "  thread0.wav         1  30,000    16  19,531    1.54 s  60.04 kB  n1",
         "  thread1.wav         1  30,000    16  19,531    1.54 s  60.04 kB  n1",
         "",
-        "  channel      coding pass  references   later references  long lag  quantizer",
-        "  thread0.wav            0               thread1.wav                 n1",
-        "  thread1.wav            1  thread0.wav                              n1",
+        "  channel      coding pass  references   later references  long lag  order  quantizer",
+        "  thread0.wav            0               thread1.wav                     8  n1",
+        "  thread1.wav            1  thread0.wav                                  8  n1",
     ]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.random_models import PARTS, random_model
-from support.recordings import neural
+from support.recordings import band_passed, neural
 from support.topologies import topology_of_pairs
 
 from spikey_cli.codec.presets import EFFORT
@@ -22,6 +23,7 @@ from spikey_cli.model.predictor import Predictor, find_model
 from spikey_cli.model.zoo import shipped_models
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph
+from spikey_cli.topology.topology import ORDERS
 
 
 def _predictors() -> dict[str, Predictor | None]:
@@ -141,6 +143,7 @@ class TestStreams:
             metrics=((), (90,), (), (200,), ()),
             later=((), (), (3,), (), ()),
             lags=(0,) * 5,
+            orders=(8, 16, 8, 32, 8),
             joint_groups=(0, 0, 2, 2, 4),
         )
         depends = {(0, 1), (2, 3), (3, 2)}
@@ -199,3 +202,23 @@ def test_every_shipped_model_is_tried_and_all_differ():
     assert shipped_models().keys() < PREDICTORS.keys()
     digests = [predictor.digest for predictor in PREDICTORS.values() if predictor]
     assert all(a != b for a, b in itertools.combinations(digests, 2))
+
+
+@pytest.mark.parametrize("coder", ["range", "rice"])
+def test_a_filtered_trace_is_predicted_about_as_well_as_can_be(random, coder):
+    """By least squares of order 32, whose weights would be known; a short prediction does not come near."""
+    frames = 60_000
+    samples = band_passed(random, frames, 100)
+    d, level = np.diff(samples.astype(float)), samples[:-1] - samples.mean()
+    terms = np.stack([*(d[40 - lag : d.size - lag] for lag in range(1, 33)), level[40:]], axis=1)
+    error = d[40:] - terms @ np.linalg.lstsq(terms, d[40:], rcond=None)[0]
+    ideal = np.log2(2 * np.pi * np.e * error.var()) / 2
+    bits = {}
+    for order in ORDERS:
+        graph = replace(ReferenceGraph.independent(1), orders=(order,))
+        how = ([identity(2)], graph, frames // 8, CODERS[coder], PREDICTORS["none"])
+        (stream,) = encode_channels([samples + np.int32(32768)], *how, ONE)
+        bits[order] = 8 * len(stream.data) / frames - ideal
+    assert bits[32] < 0.15
+    assert bits[32] < bits[16] < bits[8]
+    assert bits[8] > 0.4

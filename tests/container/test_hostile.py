@@ -230,7 +230,7 @@ def _with_channels(
     pairs = [(i, i + gap, 200) for gap in range(1, peers // 2 + 1) for i in range(channels - gap)]
     layout = Layout(b"", b"", 1, channels, 1, frames)
     files = (FileEntry("s.wav", layout.file_bytes, layout),)
-    topology = topology_of_pairs(pairs, [i % 16 for i in range(channels)], [lag] * channels)
+    topology = topology_of_pairs(pairs, [i % 16 for i in range(channels)], [lag] * channels, [32] * channels)
     content.directory = Directory(files, topology)
     content.blocks = [(steps, [Part(0, 0, frames)], [[(1, b"\0\0")] * channels])] if frames else []
     return content

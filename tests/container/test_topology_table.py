@@ -12,7 +12,7 @@ from spikey_cli.container.table_reader import TableReader
 from spikey_cli.container.table_writer import TableWriter
 from spikey_cli.container.topology_table import pack_topology, put_topology, read_topology, unpack_topology
 from spikey_cli.errors import ArchiveError, DamageError
-from spikey_cli.topology.topology import MAX_EARLIER, MAX_LAG, MAX_LATER, MAX_PASSES, MIN_LAG, Topology
+from spikey_cli.topology.topology import MAX_EARLIER, MAX_LAG, MAX_LATER, MAX_PASSES, MIN_LAG, ORDERS, Topology
 
 
 @st.composite
@@ -25,7 +25,8 @@ def topologies(draw: st.DrawFn) -> Topology:
     for a, b, metric in draw(st.lists(st.tuples(index, index, st.integers(0, 255)), max_size=40)) if n else []:
         if a < b:
             pairs[a, b] = metric
-    topology = topology_of_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
+    orders = draw(st.lists(st.sampled_from(ORDERS), min_size=n, max_size=n))
+    topology = topology_of_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags, orders)
     return topology.without_metrics() if draw(st.booleans()) else topology
 
 
@@ -41,11 +42,11 @@ def test_round_trip(topology: Topology) -> None:
 
 
 def test_fields() -> None:
-    pair = topology_of_pairs([(0, 1, 44)], (0, 1), (0, 1032))
+    pair = topology_of_pairs([(0, 1, 44)], (0, 1), (0, 1032), (8, 32))
     table = TableWriter()
     put_topology(table, pair)
     # channel 0 is referenced by channel 1, and has it as its first later reference
-    assert table.fields == [[64, 0xF1], 0, [1], bytes([44]), 0, [0], [1000]]
+    assert table.fields == [[192, 577 + 128 + 32 + 16], 0, [1], bytes([44]), 0, [0], [1000]]
     assert table.tail == [b"", b""]
 
 
@@ -69,8 +70,8 @@ def test_hostile_bytes_are_refused(data: bytes, tail: bytes, n_channels: int) ->
         assert len({*later, *(one.channel for one in earlier)}) == len(later) + len(earlier)
 
 
-def head(earlier: int = 0, later: int = 0, lag: int = 0, metrics: int = 0, coding_pass: int = 0) -> int:
-    return (((earlier * 3 + later) * 2 + lag) * 2 + metrics) * 16 + coding_pass
+def head(earlier: int = 0, later: int = 0, lag: int = 0, metrics: int = 0, coding_pass: int = 0, order: int = 0) -> int:
+    return ((((earlier * 3 + later) * 3 + order) * 2 + lag) * 2 + metrics) * 16 + coding_pass
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,9 @@ def head(earlier: int = 0, later: int = 0, lag: int = 0, metrics: int = 0, codin
         ([head(), head(earlier=1)], [1], b"", [], [], "not in an earlier pass"),
         ([head(), head(earlier=1, metrics=1, coding_pass=1)], [1], b"\0", [], [], "channel 1 has metrics, but none"),
         ([head(metrics=1)], [], b"", [], [], "none above 0"),
-        ([head(earlier=9), head()], [], b"", [], [], "the head of a channel's references is 1728"),
+        ([head(earlier=9), head()], [], b"", [], [], "the head of a channel's references is 5184"),
+        ([head(order=3), head()], [], b"", [], [], "runs past the end"),
+        ([head(8, 2, 1, 1, 15, order=3)], [], b"", [], [], "the head of a channel's references is"),
         ([head(lag=1)], [], b"", [], [4065], "a long lag is 4065"),
         ([head(lag=1)], [], b"", [], [], "runs past the end"),
         ([head(later=1), head()], [], b"", [], [], "runs past the end"),
@@ -112,7 +115,7 @@ def test_the_number_of_references_is_bounded() -> None:
     topology = topology_of_pairs([(0, 1, 44), (0, 2, 4)], (0, 1, 2))
     table = TableWriter()
     put_topology(table, topology)
-    fields = bytes([0x80, 0xD1, 0xD2, 1, 1, 1, 0, 1, 3, 44, 4, 0, 0, 1])
+    fields = bytes([0x80, 0xD1, 0xD2, 3, 4, 4, 0, 1, 3, 44, 4, 0, 0, 1])
     assert read_topology(TableReader(fields), 3, 4) == topology
     with pytest.raises(DamageError, match="more than 3 references"):
         read_topology(TableReader(fields), 3, 3)

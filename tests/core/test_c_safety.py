@@ -31,7 +31,7 @@ def coder(kind=RANGE, decodes=False, lengths=(9, 9), n_steps=-1, size=8):
     )
 
 
-def state(lengths=(9, 9), window=0, network=None, passes=(0, 1, 2), size=8, gains=None, log=None):
+def state(lengths=(9, 9), window=0, network=None, passes=(0, 1, 2), size=8, gains=None, log=None, order=8):
     n = len(lengths)
     return _core.State(
         first_lanes(lengths),
@@ -39,6 +39,7 @@ def state(lengths=(9, 9), window=0, network=None, passes=(0, 1, 2), size=8, gain
         np.full((n, 8), -1, np.int64),
         np.full((n, 2), -1, np.int64),
         np.zeros(n, np.int64),
+        np.full(n, order),
         np.arange(n),
         np.full(n, size, np.int64),
         np.zeros(n, bool),
@@ -97,6 +98,12 @@ def test_passes_follow_one_another(n_steps):
         running.take_passes(coder(n_steps=4), outputs, 1, 2, codes, False)
     running.take_passes(encoder, outputs, 1, 2, codes, False)
     assert running.step == 3
+
+
+@pytest.mark.parametrize("order", [-8, 0, 1, 7, 12, 24, 31, 33, 64, 2**40])
+def test_other_orders_are_refused(order):
+    with pytest.raises(ValueError, match="do not fit"):
+        state(order=order)
 
 
 def test_steps_are_counted_in_64_bits():

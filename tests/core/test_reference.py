@@ -35,7 +35,7 @@ from spikey_cli.streaming.packets import LiveFormat
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.system.workers import Workers
 from spikey_cli.topology.references import BlockChannel, ReferenceGraph
-from spikey_cli.topology.topology import Topology
+from spikey_cli.topology.topology import ORDERS, Topology
 
 SIZES = [1, 2, 3, 255, 256, 1024, 4096, 4097, 2**16, 2**24]
 STEPS = [UniformQuantizer("step", -7, 3, size) for size in (1, 2, 100, 4097)]
@@ -239,7 +239,8 @@ def blocks(draw) -> Block:
     graph = ReferenceGraph.of(
         random_topology(random, n), [BlockChannel(i, 0, length) for i, length in enumerate(lengths)]
     )
-    graph = replace(graph, lags=tuple(int(lag) for lag in random.choice([0, 32, 40], n)))
+    lags, orders = random.choice([0, 32, 40], n), random.choice(ORDERS, n)
+    graph = replace(graph, lags=tuple(lags.tolist()), orders=tuple(orders.tolist()))
     return Block(
         *(quantizers, codes, graph, draw(st.integers(1, 50))),
         *(draw(st.sampled_from([*CODERS])), draw(st.sampled_from(MODELS)), draw(st.sampled_from([*EFFORTS]))),
@@ -256,6 +257,16 @@ def test_blocks(block, few, seed):
     random = np.random.default_rng(seed)
     for _ in range(2):
         block.decoded([Stream(stream.method, damage(random, stream.data)) for stream in streams])
+
+
+def test_a_channel_of_as_many_terms_as_there_can_be(random):
+    """Order 32, the network, eight references, two later ones, means and a long lag: 75 terms."""
+    pairs = [(i, 8, 90 - i) for i in range(8)] + [(8, 9, 5), (8, 10, 4)]
+    topology = topology_of_pairs(pairs, [*range(8), 8, 9, 9], [32] * 11, [32] * 11)
+    graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 60) for i in range(11)])
+    codes = [np.ascontiguousarray(own) for own in neural(random, 60, 11).T]
+    block = Block([N1] * 11, codes, graph, 60, "range", "n1")
+    assert block.decoded(block.encoded()) == [own.tolist() for own in codes]
 
 
 def test_channels_that_depend_on_a_damaged_stream_are_refused(random):

@@ -27,7 +27,7 @@ from spikey_cli.model.predictor import Predictor, default_predictor
 from spikey_cli.streaming.packets import LiveFormat
 from spikey_cli.streaming.stream_state import StreamState
 from spikey_cli.topology.references import ReferenceGraph, ReferenceTable
-from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, Topology
+from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, ORDERS, Topology
 
 EDGES = (np.arange(1025) * 64 - 32 + np.random.default_rng(5).integers(-31, 32, 1025)).tolist()
 SMALL = [UniformQuantizer("step", 0, 2, size) for size in (1, 2, 3, 100, 4096)]
@@ -73,9 +73,9 @@ def groups(draw, predictors=("none", "default", "chain", *PARTS)):
         near = [c for c in range(n_channels) if passes[c] >= passes[channel] and lengths[c] == lengths[channel]]
         chosen = random.permutation([c for c in near if c != channel])[: int(random.integers(0, MAX_LATER + 1))]
         later[channel, : len(chosen)] = chosen
-    lags = random.choice([0, 32, 45], n_channels)
+    lags, orders = random.choice([0, 32, 45], n_channels), random.choice(ORDERS, n_channels)
     joint = np.unique(lengths, return_inverse=True)[1] if random.random() < 0.5 else np.arange(n_channels)
-    table = ReferenceTable(np.array([*starts, n_channels], np.int64), references, metrics, later, lags, joint)
+    table = ReferenceTable(np.array([*starts, n_channels], np.int64), references, metrics, later, lags, orders, joint)
     shared = np.cumsum(random.normal(0, 3, max(lengths)))
     codes = []
     for n, quantizer in zip(lengths, quantizers, strict=True):

@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from support.acquisition import bdf, continuous, nsx, rhd  # noqa: E402
 from support.archive_builder import ArchiveParts, with_names  # noqa: E402
-from support.recordings import n1_samples, neural, npy_bytes, wav_bytes  # noqa: E402
+from support.recordings import band_passed, n1_samples, neural, npy_bytes, wav_bytes  # noqa: E402
 from support.topologies import topology_of_pairs  # noqa: E402
 
 import spikey_cli  # noqa: E402
@@ -94,11 +94,12 @@ ARCHIVES = {
     "range-widths": Recipe("range"),
     "huffman-widths": Recipe("huffman"),
     "range-scaled": Recipe("range"),
-    "range-filtered": Recipe("range"),
+    "range-floats": Recipe("range"),
     "range-records": Recipe("range"),
     "range-blocks": Recipe("range", None, block_samples=500),
     "range-lanes": Recipe("range", min_steps=50),
     "range-crowd": Recipe("range", min_steps=50),
+    "range-filtered": Recipe("range"),
     "range-gaps": Recipe("range", min_steps=700),
     "rice-layouts": Recipe("rice", "parts", embed_model=True),
 }
@@ -120,7 +121,7 @@ def grids(random: np.random.Generator) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def filtered(random: np.random.Generator) -> np.ndarray:
+def floats(random: np.random.Generator) -> np.ndarray:
     """Smooth traces of any values but for a stretch of zeros and some odd samples, of shape (frames, channels)."""
     samples = np.cumsum(random.normal(0, 20, (400, 2)), axis=0)
     samples = samples[4:] - 0.7 * samples[:-4] + 0.21 * samples[1:-3]
@@ -130,7 +131,7 @@ def filtered(random: np.random.Generator) -> np.ndarray:
 
 def contents() -> dict[str, dict[str, bytes]]:
     """The files of each content."""
-    random, own = np.random.default_rng(1), np.random.default_rng(4)
+    random, own, other = (np.random.default_rng(seed) for seed in (1, 4, 5))
     session = neural(random, 3200, 2)
     probe = neural(random, 700, 5)
     npy, scaled = io.BytesIO(), io.BytesIO()
@@ -165,6 +166,8 @@ def contents() -> dict[str, dict[str, bytes]]:
         },
         # eight lanes a channel: few channels, whose lanes have numbers of their own; many, whose lanes share one
         "lanes": {"lanes.wav": wav_bytes(n1_samples(session[600:1005])), "one.wav": wav_bytes(session[:401, 1])},
+        # a channel of order 32
+        "filtered": {"filtered.wav": wav_bytes(band_passed(other, 1500, 100))},
         # missing and saturated samples
         "gaps": {"gaps.wav": wav_bytes(np.clip(gaps, -32768, 32767).astype(np.int16))},
         "crowd": {"crowd.wav": wav_bytes(own.normal(0, 9, (150, 9)).astype(np.int16))},
@@ -185,10 +188,10 @@ def contents() -> dict[str, dict[str, bytes]]:
             "fractions.wav": wav_bytes(n1_samples(session[:400]).astype(np.float32) / np.float32(32768), 4),
             "doubles.npy": scaled.getvalue(),
         },
-        # floats with low bits; of one channel, all bits are predicted
-        "filtered": {
-            "filtered.wav": wav_bytes(filtered(own).astype(np.float32), 4),
-            "doubles.npy": npy_bytes(np.column_stack([filtered(own) * 1e-6, np.rint(filtered(own)) * 0.195])),
+        # floats of any values, which have low bits, beside some with a gain
+        "floats": {
+            "floats.wav": wav_bytes(floats(other).astype(np.float32), 4),
+            "doubles.npy": npy_bytes(np.column_stack([floats(other) * 1e-6, np.rint(floats(other)) * 0.195])),
         },
         # NPY, raw, truncated and empty WAVs; stored and xz
         "layouts": {
@@ -299,7 +302,7 @@ def arrays() -> dict[str, np.ndarray]:
         "rows": np.pad(codes.T, ((0, 1), (0, 200))).astype("<u2"),
         "epochs": codes.reshape(6, 50, 3).swapaxes(1, 2).astype("<u2", order="C"),
         "signed_bytes": (codes[:, 0] % 200 - 100).astype("i1"),
-        "filtered": filtered(random).astype(">f4"),
+        "any_floats": floats(random).astype(">f4"),
         "floats": np.asfortranarray(random.normal(size=(5, 4, 3)).astype("<f4")),
     }
 

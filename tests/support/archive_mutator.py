@@ -33,7 +33,7 @@ from spikey_cli.container.table_writer import TableWriter
 from spikey_cli.core.quantizer import IDENTITY
 from spikey_cli.core.varint import put_uvarint
 from spikey_cli.io.layout import Layout, SampleType
-from spikey_cli.topology.topology import MAX_LAG, MIN_LAG, Topology
+from spikey_cli.topology.topology import MAX_LAG, MIN_LAG, ORDERS, Topology
 
 MOST_BYTES = 16 << 10
 EDGES = (0, 1, 2, 3, 7, 63, 64, 127, 128, 255, 256, 1535, 1 << 14, 65535, 65536, 1 << 17, 1 << 20, (1 << 22) - 1)
@@ -287,7 +287,8 @@ def _topology(random: np.random.Generator, content: Content) -> None:
         if a != b:
             pairs[a, b] = int(random.integers(256))
     lags = [int(lag) if lag >= MIN_LAG else 0 for lag in random.integers(0, MAX_LAG + 1, channels)]
-    topology = topology_of_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
+    orders = random.choice(ORDERS, channels).tolist()
+    topology = topology_of_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags, orders)
     content.directory = replace(content.directory, topology=topology)
 
 

@@ -54,6 +54,16 @@ def neural(random: np.random.Generator, frames: int, channels: int = 1, amplitud
     return np.clip(np.round(coloured + 500), 0, 1023).astype(np.int32)
 
 
+def band_passed(random: np.random.Generator, frames: int, scale: float) -> np.ndarray:
+    """Noise that a steep filter passed, both ways, as it does with recordings: int16 of shape (frames,)."""
+    low, high, size = 0.02, 0.33, frames + 512  # a share of the sample rate
+    frequency = np.fft.rfftfreq(size)[1:]
+    width = frequency * (high - low)
+    gain = 1 / (1 + ((frequency**2 - low * high) / width) ** 20)  # Butterworth, of order 10
+    filtered = np.fft.irfft(np.fft.rfft(random.normal(size=size)) * np.concatenate([[0], gain]), size)
+    return np.rint(scale * filtered[:frames] / filtered.std()).astype(np.int16)
+
+
 def n1_samples(codes: np.ndarray) -> np.ndarray:
     """The int16 samples that the N1 quantizer has for codes 0..1023."""
     scaled = codes.astype(np.int64) * 65535 - 32768 * 1023

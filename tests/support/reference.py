@@ -70,7 +70,8 @@ def channels_of(
         later = [new[j] for j in graph.later[i] if j in new]
         channels.append(
             coding.Channel(
-                bins[i], lengths[i], graph.passes[i], references, metrics, later, graph.lags[i], graph.joint_groups[i]
+                *(bins[i], lengths[i], graph.passes[i], references, metrics, later),
+                *(graph.lags[i], graph.orders[i], graph.joint_groups[i]),
             )
         )
     return channels

@@ -197,18 +197,19 @@ def read_directory(data: bytes, coder: int, effort: int, model: bytes, models: l
     require(len(names) == n_files and not names & folders, "two names are equal, or one is a folder of the other")
     channels = [*chain(*(file.channels for file in files if not file.is_verbatim))]
     heads = directory.column(len(channels))
-    distances = iter(directory.wide(sum((head >> 6) // 3 for head in heads)))
+    distances = iter(directory.wide(sum((head >> 6) // 9 for head in heads)))
     for number, (channel, head) in enumerate(zip(channels, heads, strict=True)):
-        channel.number, channel.coding_pass, n_earlier = number, head % 16, (head >> 6) // 3
+        channel.number, channel.coding_pass, n_earlier = number, head % 16, (head >> 6) // 9
+        channel.order = 8 << (head >> 6) % 3
         channel.earlier = [(number + unzigzag(next(distances)), 0) for _ in range(n_earlier)]
         require(n_earlier <= 8, f"channel {number} has too many references")
     for channel, head in zip(channels, heads, strict=True):
         if head >> 4 & 1:
             channel.earlier = [(other, directory.number()) for other, _ in channel.earlier]
-    places = iter(directory.wide(sum((head >> 6) % 3 for head in heads)))
+    places = iter(directory.wide(sum((head >> 6) // 3 % 3 for head in heads)))
     for channel, head in zip(channels, heads, strict=True):
         near = [other.number for other in channels if channel.number in dict(other.earlier)]
-        for place in islice(places, (head >> 6) % 3):
+        for place in islice(places, (head >> 6) // 3 % 3):
             far = channel.number + unzigzag(max(place - len(near), 0))
             channel.later.append(near[place] if place < len(near) else far)
     for channel, lag in zip(
@@ -370,7 +371,7 @@ class File:
         self.records, self.groups, self.is_group, self.owner, self.unit = None, list[File](), False, self, 1
         self.channels = [
             SimpleNamespace(
-                **{"file": self, "number": -1, "coding_pass": 0, "earlier": [], "later": [], "lag": 0},
+                **{"file": self, "number": -1, "coding_pass": 0, "earlier": [], "later": [], "lag": 0, "order": 8},
                 **{"codes": [], "escapes": {}, "frames": {}, "residues": [], "low_bits": {}},
             )
             for _ in range(n_channels)
@@ -573,7 +574,8 @@ def decode_block(archive: Reader, start: bytes, files: list[File]) -> tuple[int,
                 method, stream = both.number(), both.take(both.uvarint())
                 residues, rest = both.number(), both.data[both.at // 8 :]
                 require(max(method, residues) <= CODED, f"a stream of {file.name} has another method within")
-                extra = SimpleNamespace(number=-1, coding_pass=0, earlier=[], later=[], lag=0, codes=channel.residues)
+                fixed = {"number": -1, "coding_pass": 0, "earlier": [], "later": [], "lag": 0, "order": 8}
+                extra = SimpleNamespace(**fixed, codes=channel.residues)
                 behind.append(BlockChannel(file, channel.grid.residues, extra, span, steps, residues, rest))
             channels.append(BlockChannel(file, channel.grid, channel, span, steps, method, stream))
     table.end()
@@ -754,7 +756,7 @@ class BlockChannel:
         """Return the terms of a lane, and their ridges over 15."""
         at = lambda numbers, i: numbers[i] if 0 < i < len(numbers) else F(0)  # noqa: E731
         others = [other.lanes[number] for other, _ in self.references]
-        past = [(at(lane.d, t - i), F((9 + (i - 1) ** 2) / 1024)) for i in range(1, self.own_lags + 1)]
+        past = [(at(lane.d, t - i), F((9 + (i - 1) ** 2) / 1024)) for i in range(1, self.channel.order + 1)]
         past += [(lane.level[t], 16)]
         if self.file.network.rows:
             past += [(lane.n, 1), *((at(lane.e, t - i), 1) for i in (1, 2, 3))]
@@ -937,8 +939,6 @@ def find_references(channels: list[BlockChannel]) -> None:
         before = [other for other in beside if other.coding_pass < channel.coding_pass]
         channel.before = before if len(before) >= 2 else []
         channel.number = beside.index(channel) if channel.lanes else 0
-        alone = not channel.references and not channel.later
-        channel.own_lags = 16 if channel.file.effort == 3 or (channel.file.effort == 2 and alone) else 8
         channel.due = 8 if len(channel.lanes) >= 8 else 16
 
 

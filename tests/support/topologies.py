@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, Reference, Topology
+from spikey_cli.topology.topology import MAX_EARLIER, MAX_LATER, MIN_ORDER, Reference, Topology
 
 
 def topology_of_pairs(
-    pairs: Iterable[tuple[int, int, int]], passes: Sequence[int], lags: Sequence[int] | None = None
+    pairs: Iterable[tuple[int, int, int]],
+    passes: Sequence[int],
+    lags: Sequence[int] | None = None,
+    orders: Sequence[int] | None = None,
 ) -> Topology:
     """The topology in which the channels of each pair reference each other.
 
@@ -20,6 +23,8 @@ def topology_of_pairs(
         Coding pass of each channel.
     lags : sequence of int, optional
         Long lag of each channel.
+    orders : sequence of int, optional
+        Order of each channel.
     """
     earlier: list[list[Reference]] = [[] for _ in passes]
     later: list[list[int]] = [[] for _ in passes]
@@ -34,4 +39,5 @@ def topology_of_pairs(
         tuple(tuple(references[:MAX_EARLIER]) for references in earlier),
         tuple(tuple(others[:MAX_LATER]) for others in later),
         tuple(lags) if lags is not None else (0,) * len(passes),
+        tuple(orders) if orders is not None else (MIN_ORDER,) * len(passes),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.recordings import band_passed
 
 from spikey_cli.api.compress import find_sessions
 from spikey_cli.codec.scan import scan
@@ -73,7 +74,7 @@ def test_common_hum_makes_no_peers(random: np.random.Generator) -> None:
     whistle = 300 * np.sin(2 * np.pi * 2345 / 19531 * np.arange(FRAMES))
     drift = np.cumsum(random.normal(size=FRAMES)) * 2
     channels = (together(random, 20, 0.0) + hum + whistle + drift).astype(np.int32)
-    assert topology_of(channels) == Topology.independent(20)
+    assert topology_of(channels)._replace(orders=(8,) * 20) == Topology.independent(20)
 
 
 def test_silent_channels_have_no_peers(random: np.random.Generator) -> None:
@@ -193,6 +194,18 @@ def test_a_long_lag_is_found(random: np.random.Generator, lag: int) -> None:
         assert found.lags[0] > 0
         assert found.lags[1] == 0
     assert topology_of(channels[:, :200]).lags == (0, 0), "too short for a long lag"
+
+
+@pytest.mark.parametrize(("frames", "order"), [(600, 16), (3000, 32), (60_000, 32)])
+def test_an_order_is_that_which_saves(random: np.random.Generator, frames: int, order: int) -> None:
+    """A filter leaves much to predict from a long past; it takes time to learn, and noise has nothing of it."""
+    filtered, noise = band_passed(random, frames, 300), np.rint(random.normal(0, 300, frames)).astype(np.int16)
+    assert topology_of([filtered, noise]).orders == (order, 8)
+    found = [*residuals(filtered), *residuals(noise)]
+    assert find_topology(found, [0, 1], order_cost=0.1).orders == (8, 8), "it has to save more"
+    found = [*residuals(filtered)] * 2
+    orders = [find_topology(found, [0, 0], references, order_cost=0.02).orders for references in (0, 4)]
+    assert orders == [(16, 16), (8, 8)], "references tell some of it, too"
 
 
 def test_wide_files_of_one_recording_are_one_session(random: np.random.Generator) -> None:

@@ -13,6 +13,7 @@ from spikey_cli.topology.references import (
     ReferenceTable,
     dependency_groups,
 )
+from spikey_cli.topology.topology import ORDERS
 
 
 @st.composite
@@ -27,7 +28,8 @@ def _graphs(draw):
             pairs[a, b] = draw(st.integers(1, 255))
     passes = draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
     lags = draw(st.lists(st.sampled_from([0, 50]), min_size=n, max_size=n))
-    topology = topology_of_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags)
+    orders = draw(st.lists(st.sampled_from(ORDERS), min_size=n, max_size=n))
+    topology = topology_of_pairs([(a, b, metric) for (a, b), metric in pairs.items()], passes, lags, orders)
     channels = [
         BlockChannel(i, draw(st.sampled_from([0, 0, 0, 50])), draw(st.sampled_from([9, 9, 9, 10]))) for i in range(n)
     ]
@@ -58,7 +60,7 @@ def test_channels_reference_linked_channels_in_their_group(case):
             assert list(graph.references[i]) == expected, f"channel {i}"
             assert list(graph.metrics[i]) == [metric_of[j] for j in expected], f"channel {i}"
             assert list(graph.later[i]) == [j for j in _linked(topology, channels, i, topology.later[i]) if j in group]
-    assert graph.lags == topology.lags
+    assert (graph.lags, graph.orders) == (topology.lags, topology.orders)
 
 
 @given(_graphs())
@@ -107,7 +109,8 @@ def test_needed_channels_are_closed_under_dependence(case, data):
         assert [needed[j] for j in subset.references[new]] == list(graph.references[old])
         assert [needed[j] for j in subset.later[new]] == list(graph.later[old])
         assert subset.metrics[new] == graph.metrics[old]
-        assert (subset.passes[new], subset.lags[new]) == (graph.passes[old], graph.lags[old])
+        kept = [(own.passes[i], own.lags[i], own.orders[i]) for own, i in ((subset, new), (graph, old))]
+        assert kept[0] == kept[1]
         assert {needed[j] for j in subset.sources(new)} == graph.sources(old)
 
 
@@ -123,7 +126,7 @@ def test_nothing_depends_on_channels_that_are_left_out(case, data):
 
 
 def test_reference_tables_are_sorted_by_pass():
-    topology = topology_of_pairs([(0, 1, 9), (1, 3, 8), (0, 3, 7)], (2, 0, 1, 3), (0, 0, 77, 50))
+    topology = topology_of_pairs([(0, 1, 9), (1, 3, 8), (0, 3, 7)], (2, 0, 1, 3), (0, 0, 77, 50), (8, 16, 32, 8))
     graph = ReferenceGraph.of(topology, [BlockChannel(i, 0, 9) for i in range(4)])
     table = ReferenceTable.of(graph, [1, 2, 0, 3])
     assert table.passes.tolist() == [0, 1, 2, 3, 4]
@@ -132,6 +135,7 @@ def test_reference_tables_are_sorted_by_pass():
     assert table.metrics.tolist() == [[0] * 8, [0] * 8, [9, *[0] * 7], [8, 7, *[0] * 6]]
     assert table.later.tolist() == [[2, 3], [-1, -1], [3, -1], [-1, -1]]
     assert table.lags.tolist() == [0, 77, 0, 50]
+    assert table.orders.tolist() == [16, 32, 8, 8]
     assert table.groups.tolist() == [0, 1, 0, 0]
     assert all(array.dtype == "int64" for array in table._asdict().values())
     without = ReferenceTable.of(graph, [2, 0])

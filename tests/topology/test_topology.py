@@ -19,7 +19,7 @@ def test_sessions_follow_references() -> None:
 
 def test_references_go_one_way() -> None:
     """A session is connected by them all the same."""
-    topology = Topology((0, 1, 2), ((), (Reference(0, 9),), ()), ((), (2,), ()), (0, 50, 0))
+    topology = Topology((0, 1, 2), ((), (Reference(0, 9),), ()), ((), (2,), ()), (0, 50, 0), (8, 8, 16))
     assert topology.sessions() == [[0, 1, 2]]
     assert topology.links() == {(0, 1): 9, (1, 2): 0}
 

@@ -50,7 +50,7 @@ static term_list list_terms(const spikey_state *state, const spikey_solver *solv
     term_list list = {state, solver, channel, 0, 0};
     const int64_t *earlier = group->references + channel * SPIKEY_MAX_REFERENCES;
     const int64_t *later = group->later + channel * SPIKEY_MAX_LATER;
-    for (int lag = 1; lag <= solver->own_lags; lag++)
+    for (int lag = 1; lag <= solver->order; lag++)
         add_past(&list, channel, SPIKEY_DIFFERENCE, lag, (float)(9 + (lag - 1) * (lag - 1)) / 1024.0f);
     add_past(&list, channel, SPIKEY_LEVEL, 0, 16.0f);
     if (group->window) add_past(&list, channel, SPIKEY_NETWORK, 0, 1.0f);
@@ -82,13 +82,13 @@ static term_list list_terms(const spikey_state *state, const spikey_solver *solv
 }
 
 const spikey_rule spikey_rules[] = {
-    [SPIKEY_FAST] = {SPIKEY_OWN_LAGS, SPIKEY_OWN_LAGS, 8, 8, 256},
-    [SPIKEY_NORMAL] = {SPIKEY_OWN_LAGS, SPIKEY_MORE_OWN_LAGS, 2, 4, 256},
-    [SPIKEY_BEST] = {SPIKEY_MORE_OWN_LAGS, SPIKEY_MORE_OWN_LAGS, 1, 1, 64},
+    [SPIKEY_FAST] = {8, 8, 256},
+    [SPIKEY_NORMAL] = {2, 4, 256},
+    [SPIKEY_BEST] = {1, 1, 64},
 };
 
-/* Terms and room of a channel. Without a base they are only counted. */
-static void carve_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_sketch *sketch,
+/* Terms and room of a channel; returns its blocks. Without a base they are only counted. */
+static int64_t carve_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_sketch *sketch,
                          spikey_arena *arena, int64_t *past) {
     spikey_solver counted, *solver = state->solvers ? &state->solvers[channel] : &counted;
     spikey_sketch *own = &sketch[channel], *joint = &sketch[group->mean_group[channel]];
@@ -103,8 +103,8 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     solver->n_before = joint->before < 2 ? 0 : (int32_t)joint->before;
     solver->in_group = joint->total > 2;
     solver->lag = group->lags[channel];
+    solver->order = (int32_t)group->orders[channel];
     const spikey_rule *rule = &spikey_rules[group->effort];
-    solver->own_lags = solver->n_earlier || solver->n_later ? rule->own_lags : rule->lone_own_lags;
     solver->every = n_lanes >= SPIKEY_MANY_LANES ? rule->every_of_many : rule->every;
     solver->longest_gap = rule->longest_gap;
     term_list list = list_terms(state, solver, group, channel);
@@ -128,6 +128,7 @@ static void carve_solver(spikey_state *state, const spikey_group *group, int64_t
     solver->batch_sums = take_floats(arena, n_sums);
     solver->sums = spikey_take(arena, n_sums, sizeof(double));
     solver->ridge = take_floats(arena, width);
+    return solver->blocks;
 }
 
 /* Room for the terms of a vector's channels, from `channel` on. */
@@ -190,14 +191,14 @@ static void find_times(const spikey_state *state, vector_group *group) {
 }
 
 void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey_arena *arena, spikey_sketch *sketch) {
-    int64_t past = 0;
+    int64_t past = 0, blocks = 0;
     memset(sketch, 0, (size_t)state->n_channels * sizeof *sketch);
     for (int64_t channel = 0; channel < state->n_channels; channel++) sketch[group->mean_group[channel]].total++;
     state->solvers = spikey_take(arena, state->n_channels, sizeof *state->solvers);
     for (int64_t pass = 0; pass < state->n_passes; pass++) {
         int64_t first = group->pass_channel[pass], stop = group->pass_channel[pass + 1];
         for (int64_t channel = first; channel < stop; channel++)
-            carve_solver(state, group, channel, sketch, arena, &past);
+            blocks = greatest(blocks, carve_solver(state, group, channel, sketch, arena, &past));
         for (int64_t channel = first; channel < stop; channel++) sketch[group->mean_group[channel]].before++;
     }
     for (int64_t g = 0; g < state->n_groups; g++) {
@@ -205,13 +206,16 @@ void spikey_carve_solvers(spikey_state *state, const spikey_group *group, spikey
         carve_terms(state, own, g * state->at_once, sketch, arena);
     }
     state->past = take_floats(arena, past);
-    state->equations = spikey_take(arena, 1, sizeof *state->equations);
+    state->equations = spikey_take(arena, blocks * LANES, sizeof *state->equations);
 }
 
 void spikey_fill_adaptation(spikey_state *state, const spikey_group *group) {
     int64_t n = state->n_positions;
-    state->recent_at = SPIKEY_RECENT - SPIKEY_MORE_OWN_LAGS;
-    for (int64_t channel = 0; channel < state->n_channels; channel++) fill_solver(state, group, channel);
+    for (int64_t channel = 0; channel < state->n_channels; channel++) {
+        fill_solver(state, group, channel);
+        state->n_recent = greatest(state->n_recent, group->orders[channel]);
+    }
+    state->recent_at = SPIKEY_RECENT - state->n_recent;
     for (int64_t g = 0; g < state->n_groups; g++) {
         find_vectors(&state->groups[g]);
         find_times(state, &state->groups[g]);
@@ -233,7 +237,7 @@ void spikey_begin_step(spikey_state *state) {
     memset(state->sum_differences, 0, (size_t)state->n_positions * sizeof *state->sum_differences);
     memset(state->sum_levels, 0, (size_t)state->n_positions * sizeof *state->sum_levels);
     if (state->recent_at > 1) return;
-    int64_t kept = SPIKEY_MORE_OWN_LAGS + 1, from = state->recent_at - 1, to = SPIKEY_RECENT - kept;
+    int64_t kept = state->n_recent + 1, from = state->recent_at - 1, to = SPIKEY_RECENT - kept;
     state->recent_at = to + 1;
     for (int64_t i = 0; i < state->n_positions / LANES * SPIKEY_HISTORIES; i++) {
         float *history = state->recent + i * SPIKEY_RECENT * LANES;

@@ -80,7 +80,7 @@ typedef struct {
     int32_t residues;
     int32_t source, is_negated; /* of a copy; the source is a channel of the same file */
     /* topology: references are to channels of the archive */
-    int32_t file, coding_pass, lag, n_earlier, n_later, earlier[SPIKEY_MAX_REFERENCES], later[SPIKEY_MAX_LATER];
+    int32_t file, coding_pass, lag, order, n_earlier, n_later, earlier[SPIKEY_MAX_REFERENCES], later[SPIKEY_MAX_LATER];
 } spikey_channel;
 
 /* The largest integer up to x / y, y above 0. */
@@ -205,7 +205,7 @@ static inline int is_sampled(const spikey_file *file) { return file->type && fil
 typedef struct {
     const spikey_channel *channel; /* NULL: none, or residues */
     int64_t frames;
-    int32_t coding_pass, lag, n_earlier, n_later, earlier[SPIKEY_MAX_REFERENCES], later[SPIKEY_MAX_LATER];
+    int32_t coding_pass, lag, order, n_earlier, n_later, earlier[SPIKEY_MAX_REFERENCES], later[SPIKEY_MAX_LATER];
     int32_t leader, next;  /* first and next channel of the joint group; -1: none */
     int32_t residues;      /* position of the residues of a lattice */
     int32_t size;

@@ -10,7 +10,7 @@
 enum { MOST_LANES = 1024 };
 
 /* What decoding takes, as spikey_cli/codec/cost.py estimates it: bytes of memory, and nanoseconds. */
-enum { HISTORY_BYTES = 8 * 48 * 4, PLACE_BYTES = 64 * 4 + 258, LANE_BYTES = 160, CHANNEL_BYTES = 1024, GROUP_BYTES = 1 << 16 };
+enum { HISTORY_BYTES = 8 * 48 * 4, PLACE_BYTES = 64 * 4 + 258, LANE_BYTES = 160, CHANNEL_BYTES = 1024, GROUP_BYTES = 3 << 15 };
 
 typedef struct {
     double group_bytes, lane_bytes; /* of the largest joint group; of a lane of the dearest */
@@ -28,13 +28,11 @@ static double logarithm(double x) {
     return sum + 0.6931 * (x - 1);
 }
 
-static double terms_of(const spikey_chunk *chunk, int64_t n_earlier, int64_t n_later, int has_lag, int64_t n_before) {
+static double terms_of(const spikey_chunk *chunk, const spikey_coded *own, int64_t n_before) {
     const int network = chunk->has_model;
-    const spikey_rule *rule = &spikey_rules[chunk->effort];
-    const int64_t first = network && n_earlier, has_mean = n_before >= 2;
-    int64_t past = (n_earlier || n_later ? rule->own_lags : rule->lone_own_lags) + 1 + 4 * network +
-                   2 * (n_earlier + n_later + first + has_lag) + has_mean;
-    int64_t present = n_earlier + first + 2 * has_mean;
+    const int64_t first = network && own->n_earlier, has_mean = n_before >= 2;
+    int64_t past = own->order + 1 + 4 * network + 2 * (own->n_earlier + own->n_later + first + (own->lag > 0)) + has_mean;
+    int64_t present = own->n_earlier + first + 2 * has_mean;
     return (double)(present ? (past + 7) / 8 * 8 + present : past);
 }
 
@@ -70,7 +68,7 @@ static void add_group(const spikey_chunk *chunk, const spikey_coded *coded, int6
     for (int64_t i = leader; i >= 0; i = coded[i].next) {
         const spikey_coded *own = &coded[i];
         if (!own->is_coded) continue;
-        double terms = terms_of(chunk, own->n_earlier, own->n_later, own->lag > 0, in_pass[own->coding_pass]);
+        double terms = terms_of(chunk, own, in_pass[own->coding_pass]);
         double blocks = whole((terms + 8) / 8), products = 64 * (blocks * (blocks + 1) / 2);
         double rows = (double)(lanes * ((8 + lanes - 1) / lanes)), past = 1;
         while (own->lag && past < own->lag + 1) past *= 2;
@@ -126,7 +124,7 @@ static int check_cost(spikey_chunk *chunk, int64_t most_steps, const spikey_code
 typedef struct {
     int64_t n, lanes, most_steps; /* channels; lanes of all, and steps that one may have */
     int by_lane;                  /* whether an encoder gives each lane a stream */
-    int64_t *position, *first_lane, *references, *later, *lags, *mean_group, *size, *start;
+    int64_t *position, *first_lane, *references, *later, *lags, *orders, *mean_group, *size, *start;
     int64_t pass_channel[17], n_passes;
     uint8_t *profiled, *gains, *bytes;
     /* the coder's streams: one of each channel, or of each of its lanes */
@@ -144,6 +142,7 @@ static int make_batch(spikey_chunk *chunk, const spikey_coded *coded, int64_t by
         of->references = spikey_take(arena, n * SPIKEY_MAX_REFERENCES, sizeof *of->references);
         of->later = spikey_take(arena, n * SPIKEY_MAX_LATER, sizeof *of->later);
         of->lags = spikey_take(arena, n, sizeof *of->lags);
+        of->orders = spikey_take(arena, n, sizeof *of->orders);
         of->mean_group = spikey_take(arena, n, sizeof *of->mean_group);
         of->size = spikey_take(arena, n, sizeof *of->size);
         of->position = spikey_take(arena, n, sizeof *of->position);
@@ -184,6 +183,7 @@ static void fill_batch(const spikey_chunk *chunk, const spikey_coded *coded, con
         of->size[i] = own->size;
         of->profiled[i] = own->channel && own->channel->kind == N1 && chunk->model && chunk->model->n_edges;
         of->lags[i] = own->lag;
+        of->orders[i] = own->order;
         of->mean_group[i] = i;
         for (int64_t k = own->leader; k >= 0; k = coded[k].next)
             if (slot[k] >= 0) of->mean_group[i] = least(of->mean_group[i], slot[k]);
@@ -230,8 +230,8 @@ static int begin_batch(spikey_chunk *chunk, const batch *of, int decodes, spikey
     const spikey_model *model = chunk->model;
     spikey_group group = {.n_channels = of->n, .n_lanes = of->lanes, .n_passes = of->n_passes,
                           .first_lane = of->first_lane, .pass_channel = of->pass_channel, .references = of->references,
-                          .later = of->later, .lags = of->lags, .mean_group = of->mean_group, .size = of->size,
-                          .profiled = of->profiled, .edges = model ? model->edges : 0,
+                          .later = of->later, .lags = of->lags, .orders = of->orders, .mean_group = of->mean_group,
+                          .size = of->size, .profiled = of->profiled, .edges = model ? model->edges : 0,
                           .n_edges = model ? model->n_edges : 0, .length = of->length, .start = of->start,
                           .gains = of->gains, .initial_codes = of->initial_codes, .window = model ? model->window : 0,
                           .network = chunk->network, .effort = (spikey_effort)chunk->effort};

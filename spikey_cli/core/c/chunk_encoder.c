@@ -14,8 +14,8 @@ static void put_topology(const spikey_chunk *chunk, uint64_t *column, spikey_tab
     const spikey_channel *channels = chunk->channels;
     const int64_t n = chunk->n_channels;
     for (int64_t i = 0; i < n; i++)
-        column[i] = ((uint64_t)(channels[i].n_earlier * (SPIKEY_MAX_LATER + 1) + channels[i].n_later) * 2 + (channels[i].lag > 0)) * 32 +
-                    (uint64_t)channels[i].coding_pass;
+        column[i] = ((uint64_t)(channels[i].n_earlier * (SPIKEY_MAX_LATER + 1) + channels[i].n_later) * 3 +
+                     (uint64_t)(channels[i].order / 16)) * 64 + (uint64_t)((channels[i].lag > 0) * 32 + channels[i].coding_pass);
     spikey_put_column(table, column, n);
     int64_t k = 0;
     for (int64_t i = 0; i < n; i++)
@@ -301,12 +301,16 @@ static int write_archive(spikey_encoder *of, plan *blocks, spikey_writer *direct
 static int choose(spikey_encoder *of, const spikey_encoding *encoding) {
     static const char *const coders[] = {"rice", "range"}, *const presets[] = {"fast", "default", "best"};
     static const int earlier[] = {2, 4, 8}, lanes[] = {8, 8, 1};
+    static const double order_cost[] = {0.0025, 0.0006, 0.0001};
     const char *coder = encoding && encoding->coder ? encoding->coder : "range";
     const char *preset = encoding && encoding->preset ? encoding->preset : "default";
     for (int i = 0; i < 2; i++)
         if (!strcmp(coder, coders[i])) of->chunk.coder = i + 1;
     for (int i = 0; i < 3; i++)
-        if (!strcmp(preset, presets[i])) of->chunk.effort = i + 1, of->preset_earlier = earlier[i], of->preset_lanes = lanes[i];
+        if (!strcmp(preset, presets[i])) {
+            of->chunk.effort = i + 1, of->preset_earlier = earlier[i], of->preset_lanes = lanes[i];
+            of->order_cost = order_cost[i];
+        }
     if (!of->chunk.coder) return fail(&of->chunk, SPIKEY_UNSUPPORTED, "the coder is none of range and rice");
     return of->chunk.effort ? SPIKEY_OK : fail(&of->chunk, SPIKEY_UNSUPPORTED, "the preset is none of fast, default and best");
 }

@@ -31,13 +31,14 @@ enum {
     SPIKEY_MAX_LATER = 2,       /* to others */
     SPIKEY_MIN_LAG = 32,
     SPIKEY_MAX_LAG = 4096,
+    SPIKEY_MIN_ORDER = 8,       /* orders are this, and twice and four times as much */
+    SPIKEY_MAX_ORDER = 32,
     SPIKEY_MAX_DRIFT = 64 * 64, /* of an edge from its place among equal bins, in 1/64 codes */
     SPIKEY_ORDERED = 64         /* ranks that a rank table orders; a profile has at least so many codes */
 };
 
 /* How much the adaptation learns:
  *                                        fast       normal             best
- *     own differences of a channel        8          8, alone 16        16
  *     teaching steps after the first 512  every 8th  every 2nd, 4th     each       (4th: of a channel of 4 lanes or more)
  *     steps between solutions, at most    256        256                64 */
 typedef enum { SPIKEY_FAST = 1, SPIKEY_NORMAL, SPIKEY_BEST } spikey_effort;
@@ -64,9 +65,10 @@ void spikey_transpose(const void *from, int64_t rows, int64_t columns, int64_t s
 
 /* ---- residual.c: what an encoder compares channels by ---- */
 
-/* residuals[channel][t], -127..127, of interleaved samples[t][channel]; at least one frame. SPIKEY_NO_MEMORY. */
+/* residuals[channel][t], -127..127, of interleaved samples[t][channel], at least one frame; saved[channel][2]: the bits that
+ * predictions of order 16 and 32 save a sample, compared with one of order 8. SPIKEY_NO_MEMORY. */
 int spikey_residuals(const void *samples, spikey_sample_type type, int64_t n_frames, int64_t n_channels,
-                     int8_t *residuals);
+                     int8_t *residuals, double *saved);
 
 /* ---- lattice_search.c ---- */
 
@@ -244,6 +246,7 @@ typedef struct {
                                   lanes of the same lengths, then -1 */
     const int64_t *later;        /* [n_channels][SPIKEY_MAX_LATER]: the same of this pass and later ones */
     const int64_t *lags;         /* [n_channels]: a long lag, SPIKEY_MIN_LAG..SPIKEY_MAX_LAG steps; 0: none */
+    const int64_t *orders;       /* [n_channels]: own differences that predict a channel: 8, 16 or 32 */
     const int64_t *mean_group;   /* [n_channels]: the first channel of those, with lanes of the same lengths, whose mean the
                                   later ones among them see */
     const int64_t *size;         /* [n_channels]: 1..SPIKEY_MAX_SIZE */

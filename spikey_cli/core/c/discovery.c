@@ -1,4 +1,4 @@
-/* Discovery: which channels each channel is predicted from, in which order they are coded, and long lags, as
+/* Discovery: which channels each channel is predicted from, in which order they are coded, long lags and orders, as
  * spikey_cli/topology/discovery.py describes and explains it. */
 
 #include <math.h>
@@ -13,7 +13,8 @@ enum {
     LAG_SAMPLES = 1 << 12, LAGS = 1 << 11, SAMPLES_PER_LAG = 8
 };
 
-static const double FALSE_PAIRS = 1e-4, LEAST_VARIANCE = 1e-4, LAG_CORRELATION = 0.15, LAG_DEVIATIONS = 8;
+static const double FALSE_PAIRS = 1e-4, LEAST_VARIANCE = 1e-4, LAG_CORRELATION = 0.15, LAG_DEVIATIONS = 8,
+                    LEARNING = 4, BESIDE_REFERENCES = 0.25;
 
 typedef float four __attribute__((vector_size(16)));
 
@@ -266,17 +267,34 @@ static int find_lags(spikey_encoder *of, const int8_t *residuals) {
     return error;
 }
 
+/* ---- orders ---- */
+
+/* The order that saves each channel most. References tell much of it, too. */
+static void find_orders(spikey_encoder *of, const double *saved) {
+    const double cost = of->order_cost + LEARNING / (double)of->excerpt_frames;
+    for (int64_t i = 0; i < of->source.channels; i++) {
+        spikey_channel *channel = &of->chunk.channels[i];
+        const double share = channel->n_earlier + channel->n_later ? BESIDE_REFERENCES : 1;
+        double most = 0;
+        for (int k = 0; k < 2; k++) {
+            const int order = 2 * SPIKEY_MIN_ORDER << k;
+            const double gain = share * saved[2 * i + k] - cost * (order - SPIKEY_MIN_ORDER);
+            if (gain > most) most = gain, channel->order = order;
+        }
+    }
+}
+
 /* ---- the whole ---- */
 
 /* What is predicted of the excerpt, and its residuals. */
-static int find_residuals(spikey_encoder *of, int8_t *residuals) {
+static int find_residuals(spikey_encoder *of, int8_t *residuals, double *saved) {
     const int64_t n = of->excerpt_frames;
     for (int64_t i = 0; i < of->source.channels; i++) {
         const spikey_channel *channel = &of->chunk.channels[i];
         int32_t *own = of->excerpt + i * n;
         if (channel->kind == COPY) memset(own, 0, (size_t)n * sizeof *own);
         for (int64_t t = 0; channel->kind == LATTICE && t < n; t++) own[t] = (int32_t)number_of(channel, own[t]);
-        TRY(spikey_residuals(own, SPIKEY_INT32, n, 1, residuals + i * n));
+        TRY(spikey_residuals(own, SPIKEY_INT32, n, 1, residuals + i * n, saved + 2 * i));
     }
     return SPIKEY_OK;
 }
@@ -297,10 +315,12 @@ static int64_t comparable(const spikey_encoder *of, const int8_t *residuals, int
 
 int spikey_find_topology(spikey_encoder *of) {
     const int64_t n = of->source.channels;
+    for (int64_t i = 0; i < n; i++) of->chunk.channels[i].order = SPIKEY_MIN_ORDER;
     if (!of->excerpt_frames) return SPIKEY_OK;
     int8_t *residuals = spikey_room(n * of->excerpt_frames, 1);
+    double *saved = spikey_room(2 * n, sizeof *saved);
     int64_t channels[MAX_GROUP], count, tested = 0;
-    int error = residuals ? find_residuals(of, residuals) : SPIKEY_NO_MEMORY;
+    int error = residuals && saved ? find_residuals(of, residuals, saved) : SPIKEY_NO_MEMORY;
     const int is_long = of->excerpt_frames >= MIN_SAMPLES;
     for (int64_t next = 0; !error && is_long && next < n;) {
         count = comparable(of, residuals, &next, channels);
@@ -312,6 +332,7 @@ int spikey_find_topology(spikey_encoder *of) {
         if (count > 1) error = link_channels(of, residuals, channels, count, limit);
     }
     if (!error) error = find_lags(of, residuals);
-    free(residuals);
+    if (!error) find_orders(of, saved);
+    free(residuals), free(saved);
     return error;
 }

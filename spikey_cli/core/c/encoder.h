@@ -71,6 +71,7 @@ typedef struct {
     spikey_chunk chunk; /* what its decoder will know */
     spikey_source source;
     int preset_earlier, preset_lanes;
+    double order_cost; /* bits a sample that each further one of its own differences has to save a channel */
     int is_by_channel;            /* whether channels have quantizers of their own */
     spikey_channel whole, *own;   /* quantizers of all samples and of channels that may be taken; they have the values */
     int32_t *excerpt;             /* [n_channels][excerpt_frames]: integers at the beginning */
@@ -101,7 +102,7 @@ int spikey_find_lattice(spikey_fourier *fourier, const int32_t *integers, int64_
 /* Choose the points that hold the values low..high; 0 if these had too many codes, or the first one were below `lowest`. */
 int spikey_fit_lattice(spikey_channel *lattice, int32_t low, int32_t high, int32_t lowest);
 
-/* discovery.c: fill in references, passes and long lags of channels */
+/* discovery.c: fill in references, passes, long lags and orders of channels */
 int spikey_find_topology(spikey_encoder *of);
 
 /* samples_encoder.c: the streams of a block, appended to `streams`: counts[i] of part i, which is one if the part is in

@@ -64,6 +64,8 @@ static int check(const spikey_group *group) {
             if (group->lags[channel] < 0 || group->lags[channel] > SPIKEY_MAX_LAG ||
                 (group->lags[channel] && group->lags[channel] < SPIKEY_MIN_LAG))
                 return 0;
+            const int64_t order = group->orders[channel];
+            if (order < SPIKEY_MIN_ORDER || order > SPIKEY_MAX_ORDER || (order & (order - 1))) return 0;
             for (int64_t lane = first; lane < stop; lane++)
                 if (group->length[lane] < 1 || group->start[lane] < 0 || group->gains[lane] > SPIKEY_MAX_GAIN ||
                     (group->log.n && group->start[lane] > group->log.n - group->length[lane]) ||

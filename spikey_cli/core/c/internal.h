@@ -25,9 +25,7 @@ enum {
     SPIKEY_TILE = 64,             /* steps that are copied together */
 
     /* adaptation */
-    SPIKEY_OWN_LAGS = 8,
-    SPIKEY_MORE_OWN_LAGS = 16,
-    SPIKEY_MAX_TERMS = 64,        /* with the target, and rounded up to vectors */
+    SPIKEY_MAX_TERMS = 80,        /* with the target, and rounded up to vectors */
     SPIKEY_TRACKS = 5,            /* of the scale */
     SPIKEY_ERROR_LAGS = 3,
     SPIKEY_LOWEST_SCALE = -6,     /* log2 of the deviation */
@@ -123,7 +121,7 @@ typedef enum {
 typedef struct {
     int32_t n_terms, blocks;        /* blocks of eight that hold the terms and, behind them, the target */
     int32_t past_blocks;            /* those of terms that are known before the step */
-    int32_t own_lags, n_earlier, n_later, n_before, n_lanes;
+    int32_t order, n_earlier, n_later, n_before, n_lanes;
     int64_t joint;                  /* where the sums of its joint group stand: the position of its leader */
     int32_t in_group;               /* whether it counts among the group's channels */
     int64_t lag, past, past_length; /* long lag; where its lanes' past lies; a power of two above the lag */
@@ -138,19 +136,17 @@ typedef struct {
 
 /* How much an effort learns. */
 typedef struct {
-    int own_lags, lone_own_lags; /* own differences among a channel's terms; of a channel without references */
     int every, every_of_many;    /* steps between those that teach; of a channel with SPIKEY_MANY_LANES */
     int longest_gap;             /* the most steps between solutions */
 } spikey_rule;
 
 extern const spikey_rule spikey_rules[]; /* by spikey_effort */
 
-/* The equations that a solver solves: entry (i, j), j <= i, of their matrix is rows[j][i], and then factor[j][i] what pivot
- * j takes of row i. What else they hold is never used. Rows are longer than a power of two, for the cache. */
+/* One of the equations that a solver solves: entry (i, j), j <= i, of their matrix is row[i] of number j, and then factor[i] what
+ * pivot j takes of row i. What else they hold is never used. */
 typedef struct {
-    double rows[SPIKEY_MAX_TERMS][SPIKEY_MAX_TERMS + 8], factor[SPIKEY_MAX_TERMS][SPIKEY_MAX_TERMS + 8];
-    double solution[SPIKEY_MAX_TERMS];
-} spikey_equations;
+    double row[SPIKEY_MAX_TERMS], factor[SPIKEY_MAX_TERMS];
+} spikey_equation;
 
 /* Channels of a group on their way. A lane has a position: that of lane r of channel c is
  * position[c] + r * stride[c]. Positions that no lane has are padding, of length 0. */
@@ -190,7 +186,7 @@ struct spikey_state {
     int32_t *since;                 /* steps since the last jump, up to SPIKEY_CALM */
     float *slow_mean, *above_mean;  /* of the value less the origin */
     float *recent;                  /* [n_positions / 8][SPIKEY_HISTORIES][SPIKEY_RECENT][8]: see history_of */
-    int64_t recent_at;
+    int64_t recent_at, n_recent;    /* where the present entries of histories are; those before that terms see */
     int has_lags;
     float *past;                    /* differences and values above the slow mean, of lanes with a long lag */
     float *sum_differences, *sum_levels; /* of a group's channels: differences of this step, and levels */
@@ -204,7 +200,7 @@ struct spikey_state {
     int16_t *history;               /* [n_history][n_positions]: normalised differences; step s in row s % n_history */
     int64_t n_history;              /* a power of two, at least window + 1 */
     /* in vectors */
-    spikey_equations *equations;
+    spikey_equation *equations;     /* of the channel with the most terms */
     const spikey_kernels *kernels;
     vector_group *groups;
     int32_t *group_of;              /* of each channel */

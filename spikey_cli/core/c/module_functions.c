@@ -26,20 +26,21 @@ static PyObject *py_transpose(PyObject *module, PyObject *args) {
 
 static PyObject *py_residuals(PyObject *module, PyObject *args) {
     (void)module;
-    PyObject *samples, *residuals;
+    PyObject *samples, *residuals, *gains;
     long long n_channels;
     buffers held = {.n = 0};
     int64_t n = 0;
     int error = 0;
     spikey_sample_type type = SPIKEY_UINT8;
-    if (!PyArg_ParseTuple(args, "OLO:residuals", &samples, &n_channels, &residuals)) return 0;
+    if (!PyArg_ParseTuple(args, "OLOO:residuals", &samples, &n_channels, &residuals, &gains)) return 0;
     void *from = take_samples(&held, samples, 0, &n, &type);
     if (in_range(&held, n_channels, 1, n) && in_range(&held, n % n_channels, 0, 0)) {
         int64_t n_frames = n / n_channels;
         int8_t *to = take_exactly(&held, residuals, "i", 1, 1, n);
+        double *saved = take_exactly(&held, gains, "d", 8, 1, 2 * n_channels);
         if (!held.failed) {
             Py_BEGIN_ALLOW_THREADS
-            EXACTLY(error = spikey_residuals(from, type, n_frames, n_channels, to));
+            EXACTLY(error = spikey_residuals(from, type, n_frames, n_channels, to, saved));
             Py_END_ALLOW_THREADS
         }
     }

@@ -27,34 +27,35 @@ static void take_log(buffers *held, PyObject *arrays, spikey_log *log) {
 
 static PyObject *state_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     (void)keywords;
-    PyObject *o[13], *network, *log;
+    PyObject *o[14], *network, *log;
     long long window;
     int effort, gains_follow, plain, error = 0;
     const char *simd;
     buffers held = {.n = 0};
     spikey_group group = {.n_channels = 0};
     int64_t n_passes = 0;
-    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOOOLOipOzp:State", &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8],
-                          &o[9], &o[10], &o[11], &o[12], &window, &network, &effort, &gains_follow, &log, &simd, &plain))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOOOOLOipOzp:State", &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8],
+                          &o[9], &o[10], &o[11], &o[12], &o[13], &window, &network, &effort, &gains_follow, &log, &simd, &plain))
         return 0;
     PyObject *network_type = state_of_type(type)->network_type;
     if (network != Py_None && (PyObject *)Py_TYPE(network) != network_type) {
         PyErr_SetString(PyExc_TypeError, "the network must be a Network or None");
         return 0;
     }
-    group.size = take(&held, o[6], "i", 8, 0, &group.n_channels);
+    group.size = take(&held, o[7], "i", 8, 0, &group.n_channels);
     group.first_lane = take_exactly(&held, o[0], "i", 8, 0, group.n_channels + 1);
     group.pass_channel = take(&held, o[1], "i", 8, 0, &n_passes);
     group.references = take_exactly(&held, o[2], "i", 8, 0, group.n_channels * SPIKEY_MAX_REFERENCES);
     group.later = take_exactly(&held, o[3], "i", 8, 0, group.n_channels * SPIKEY_MAX_LATER);
     group.lags = take_exactly(&held, o[4], "i", 8, 0, group.n_channels);
-    group.mean_group = take_exactly(&held, o[5], "i", 8, 0, group.n_channels);
-    group.profiled = take_exactly(&held, o[7], "?u", 1, 0, group.n_channels);
-    group.edges = take(&held, o[8], "i", 4, 0, &group.n_edges);
-    group.length = take(&held, o[9], "i", 4, 0, &group.n_lanes);
-    group.start = take_exactly(&held, o[10], "i", 8, 0, group.n_lanes);
-    group.gains = take_exactly(&held, o[11], "u", 1, 0, group.n_lanes);
-    group.initial_codes = take_exactly(&held, o[12], "i", 4, 0, group.n_lanes);
+    group.orders = take_exactly(&held, o[5], "i", 8, 0, group.n_channels);
+    group.mean_group = take_exactly(&held, o[6], "i", 8, 0, group.n_channels);
+    group.profiled = take_exactly(&held, o[8], "?u", 1, 0, group.n_channels);
+    group.edges = take(&held, o[9], "i", 4, 0, &group.n_edges);
+    group.length = take(&held, o[10], "i", 4, 0, &group.n_lanes);
+    group.start = take_exactly(&held, o[11], "i", 8, 0, group.n_lanes);
+    group.gains = take_exactly(&held, o[12], "u", 1, 0, group.n_lanes);
+    group.initial_codes = take_exactly(&held, o[13], "i", 4, 0, group.n_lanes);
     group.n_passes = n_passes - 1;
     group.window = window;
     group.network = network == Py_None ? 0 : ((network_object *)network)->network;

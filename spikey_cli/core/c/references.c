@@ -35,10 +35,11 @@ static int read_columns(spikey_chunk *chunk, spikey_fields *table, columns *of) 
     spikey_channel *channels = chunk->channels;
     const int64_t n = chunk->n_channels;
     uint64_t n_earlier = 0, n_later = 0, n_lags = 0;
-    spikey_take_column(&table->in, n, 16 * 4 * (3 * SPIKEY_MAX_REFERENCES + SPIKEY_MAX_LATER) + 63, of->heads);
+    spikey_take_column(&table->in, n, 64 * (3 * (3 * SPIKEY_MAX_REFERENCES + SPIKEY_MAX_LATER) + 2) + 63, of->heads);
     for (int64_t i = 0; i < n; i++) {
         channels[i].coding_pass = (int32_t)(of->heads[i] & 15);
-        n_earlier += (of->heads[i] >> 6) / 3, n_later += (of->heads[i] >> 6) % 3, n_lags += of->heads[i] >> 5 & 1;
+        channels[i].order = SPIKEY_MIN_ORDER << (of->heads[i] >> 6) % 3;
+        n_earlier += (of->heads[i] >> 6) / 9, n_later += (of->heads[i] >> 6) / 3 % 3, n_lags += of->heads[i] >> 5 & 1;
     }
     /* each takes a byte of the directory, of which there are no more than the limits allow */
     if (table->in.failed || n_earlier + n_later + n_lags > (uint64_t)left_in(&table->in))
@@ -53,7 +54,7 @@ static int read_columns(spikey_chunk *chunk, spikey_fields *table, columns *of) 
     spikey_take_wide_column(table, (int64_t)n_earlier, far, of->earlier);
     const uint64_t *distance = of->earlier;
     for (int64_t i = 0; i < n; i++)
-        for (uint64_t k = (of->heads[i] >> 6) / 3; k > 0; k--) {
+        for (uint64_t k = (of->heads[i] >> 6) / 9; k > 0; k--) {
             int64_t other = i + unzigzag(*distance++);
             if (!add_reference(chunk, i, other, 1)) return fail(chunk, SPIKEY_DAMAGED, malformed);
             of->first[other + 2]++;
@@ -70,7 +71,7 @@ static int read_columns(spikey_chunk *chunk, spikey_fields *table, columns *of) 
     spikey_take_wide_column(table, (int64_t)n_later, far, of->later);
     distance = of->later;
     for (int64_t i = 0; i < n; i++)
-        for (uint64_t k = (of->heads[i] >> 6) % 3; k > 0; k--) {
+        for (uint64_t k = (of->heads[i] >> 6) / 3 % 3; k > 0; k--) {
             uint64_t place = *distance++, n_near = (uint64_t)(of->first[i + 1] - of->first[i]);
             int64_t other = place < n_near ? of->referrer[of->first[i] + (int64_t)place] : i + unzigzag(place - n_near);
             if (!add_reference(chunk, i, other, 0)) return fail(chunk, SPIKEY_DAMAGED, malformed);
@@ -233,11 +234,13 @@ int spikey_join(spikey_chunk *chunk, const spikey_span *parts, int64_t n_parts, 
             *own = (spikey_coded){.channel = channel, .frames = parts[i].frames, .leader = (int32_t)position, .next = -1};
             own->residues = (int32_t)position;
             if (!channel) continue;
-            own->coding_pass = channel->coding_pass, own->lag = channel->lag, own->size = channel->size;
+            own->coding_pass = channel->coding_pass, own->lag = channel->lag, own->order = channel->order;
+            own->size = channel->size;
             if (channel->kind != LATTICE) continue;
             own->residues = (int32_t)residues;
             coded[residues] = (spikey_coded){.frames = parts[i].frames, .leader = (int32_t)residues, .next = -1,
-                                             .residues = (int32_t)residues, .size = channel->residues};
+                                             .residues = (int32_t)residues, .order = SPIKEY_MIN_ORDER,
+                                             .size = channel->residues};
             residues++;
         }
     }

@@ -6,15 +6,20 @@
  *     out  = 127 / 4 * (r, clipped at 4 deviations, less its mean) / deviation
  *
  * The deviation is 1.4826 medians of |r| plus one step of the samples: spikes and artefacts do not count, and of a
- * channel that hardly moves, only what does. Only an encoder computes this; its floating point needs not be the same on
+ * channel that hardly moves, only what does.
+ *
+ * And the bits that longer predictions save, by the errors of least squares. Only an encoder computes this; its floating point needs not be the same on
  * every machine. */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
 
-enum { ORDER = 8, RUN = 16, RUNS = 64, BINS = 1 << 11, BIN_SHIFT = 20 };
+enum { ORDER = SPIKEY_MIN_ORDER, RUN = 16, RUNS = 64, BINS = 1 << 11, BIN_SHIFT = 20,
+       TAPS = SPIKEY_MAX_ORDER + 2, STRETCH = 1 << 10, SUMMED = 1 << 13 };
+static const double ADDED = 1e-3; /* mean square of noise, as if samples had it */
 
 /* Differences of one of `n_channels` interleaved channels, after ORDER zeros. */
 static void differences_of(const void *samples, spikey_sample_type type, int64_t n, int64_t n_channels, float *d) {
@@ -110,13 +115,65 @@ static void quantise(float *r, int64_t n, int8_t *out) {
     }
 }
 
-int spikey_residuals(const void *samples, spikey_sample_type type, int64_t n, int64_t n_channels, int8_t *residuals) {
+/* ---- orders ---- */
+
+/* Sums of x(t - i) x(t - j), j <= i, of samples with the differences d, over stretches of a long excerpt, each less its mean;
+ * returns over how many samples. Along a diagonal, sums differ only by the ends of stretches. */
+static int64_t multiply(const float *d, int64_t n, double sums[TAPS][TAPS]) {
+    const int64_t every = 1 + n / SUMMED;
+    int64_t summed = 0;
+    memset(sums, 0, TAPS * sizeof *sums);
+    for (int64_t first = 0; first + 2 * TAPS <= n; first += every * STRETCH) {
+        const int64_t size = first + STRETCH < n ? STRETCH : n - first, count = size - TAPS;
+        double x[STRETCH], mean = 0, sum = 0;
+        for (int64_t t = 0; t < size; t++) mean += x[t] = sum += (double)d[first + t];
+        for (int64_t t = 0; t < size; t++) x[t] -= mean / (double)size;
+        for (int k = 0; k < TAPS; k++) {
+            double partial[RUN] = {0};
+            const double *own = x + TAPS, *before = own - k;
+            int64_t t = 0;
+            for (; t + RUN <= count; t += RUN)
+                for (int i = 0; i < RUN; i++) partial[i] += own[t + i] * before[t + i];
+            for (; t < count; t++) partial[0] += own[t] * before[t];
+            for (int i = 0; i < RUN; i++) sums[k][0] += partial[i];
+        }
+        for (int i = 1; i < TAPS; i++)
+            for (int j = 1; j <= i; j++) sums[i][j] += x[TAPS - i] * x[TAPS - j] - x[size - i] * x[size - j];
+        summed += count;
+    }
+    for (int i = 1; i < TAPS; i++)
+        for (int j = 1; j <= i; j++) sums[i][j] += sums[i - 1][j - 1];
+    return summed;
+}
+
+/* The bits that more differences save a sample: p of them and the level say what p + 1 samples say. Solved by LDL^T, whose
+ * pivots take one sample after another from the error. */
+static void find_savings(const float *d, int64_t n, double saved[2]) {
+    double sums[TAPS][TAPS], error[TAPS];
+    const double count = (double)multiply(d, n, sums), noise = ADDED * (count + 1);
+    for (int k = 1; k < TAPS; k++) {
+        const double inverse = 1 / ((sums[k][k] > 0 ? sums[k][k] : 0) + noise);
+        for (int i = k + 1; i < TAPS; i++) {
+            const double factor = sums[i][k] * inverse;
+            for (int j = k + 1; j <= i; j++) sums[i][j] -= factor * sums[j][k];
+            sums[i][0] -= factor * sums[k][0];
+        }
+        sums[0][0] -= sums[k][0] * sums[k][0] * inverse;
+        error[k] = (sums[0][0] > 0 ? sums[0][0] : 0) + (count + 1) / 12; /* samples are rounded */
+    }
+    saved[0] = 0.5 * log2(error[ORDER + 1] / error[2 * ORDER + 1]);
+    saved[1] = 0.5 * log2(error[ORDER + 1] / error[4 * ORDER + 1]);
+}
+
+int spikey_residuals(const void *samples, spikey_sample_type type, int64_t n, int64_t n_channels, int8_t *residuals,
+                     double *saved) {
     float *work = malloc((size_t)(ORDER + 2 * n) * sizeof(float));
     if (!work) return SPIKEY_NO_MEMORY;
     float *d = work + ORDER, *r = d + n;
     int64_t first = n < ORDER + 1 ? n : ORDER + 1; /* before it, the prediction lacks differences */
     size_t width = type == SPIKEY_UINT8 ? 1 : type == SPIKEY_INT16 ? 2 : 4;
     memset(residuals, 0, (size_t)(n * n_channels));
+    memset(saved, 0, (size_t)(2 * n_channels) * sizeof *saved);
     for (int64_t channel = 0; channel < n_channels && n > first; channel++) {
         double sums[ORDER + 1];
         float a[ORDER];
@@ -124,6 +181,7 @@ int spikey_residuals(const void *samples, spikey_sample_type type, int64_t n, in
         autocorrelate(d, n, sums);
         solve(sums, a);
         predict(d, n, a, r);
+        find_savings(d, n, saved + 2 * channel);
         quantise(r + first, n - first, residuals + channel * n + first);
     }
     free(work);

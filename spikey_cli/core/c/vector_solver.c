@@ -22,15 +22,15 @@ INLINE dvec load_double(const double *from) { return *(const dvec *)(const void 
 INLINE void store_double(double *to, dvec x) { *(dvec *)(void *)to = x; }
 INLINE dvec doubles(double x) { return (dvec){x, x, x, x}; }
 
-static void fill_equations(spikey_equations *own, const spikey_solver *solver) {
+static void fill_equations(spikey_equation *own, double *b, const spikey_solver *solver) {
     const double *sums = solver->sums;
     for (int i = 0; i < solver->blocks; i++)
         for (int j = 0; j <= i; j++)
             for (int k = 0; k < PANEL; k++, sums += PANEL)
-                memcpy(own->rows[j * PANEL + k] + i * PANEL, sums, PANEL * sizeof *sums);
+                memcpy(own[j * PANEL + k].row + i * PANEL, sums, PANEL * sizeof *sums);
     for (int i = 0; i < solver->n_terms; i++) {
-        own->rows[i][i] += solver->ridge[i];
-        own->solution[i] = own->rows[i][solver->n_terms];
+        own[i].row[i] += solver->ridge[i];
+        b[i] = own[i].row[solver->n_terms];
     }
 }
 
@@ -41,18 +41,18 @@ INLINE dvec behind(dvec x, int first, int j) {
 }
 
 /* Solve for the diagonal block of a panel: its pivots' inverses, and what they take of its own rows. */
-static void take_block(spikey_equations *own, const float *ridge, int first, int stop, double *inverse) {
+static void take_block(spikey_equation *own, double *b, const float *ridge, int first, int stop, double *inverse) {
     dvec low[PANEL], high[PANEL];
-    dvec b_low = load_double(own->solution + first), b_high = load_double(own->solution + first + HALF);
+    dvec b_low = load_double(b + first), b_high = load_double(b + first + HALF);
 #pragma GCC unroll 8
     for (int j = 0; j < PANEL; j++) {
-        low[j] = load_double(own->rows[first + j] + first);
-        high[j] = load_double(own->rows[first + j] + first + HALF);
+        low[j] = load_double(own[first + j].row + first);
+        high[j] = load_double(own[first + j].row + first + HALF);
     }
 #pragma GCC unroll 8
     for (int j = 0; j < PANEL; j++) {
         if (first + j >= stop) break;
-        double *row = own->rows[first + j] + first, *factor = own->factor[first + j] + first;
+        double *row = own[first + j].row + first, *factor = own[first + j].factor + first;
         const double pivot = (j < HALF ? low[j] : high[j])[j % HALF], known = (j < HALF ? b_low : b_high)[j % HALF];
         const double by = 1.0 / (pivot > ridge[first + j] ? pivot : ridge[first + j]);
         const dvec x = low[j] * doubles(by), y = high[j] * doubles(by);
@@ -66,48 +66,48 @@ static void take_block(spikey_equations *own, const float *ridge, int first, int
             high[k] -= y * doubles(row[k]);
         }
     }
-    store_double(own->solution + first, b_low), store_double(own->solution + first + HALF, b_high);
+    store_double(b + first, b_low), store_double(b + first + HALF, b_high);
 }
 
 /* Entries i, i + 1, ... behind the block: what each of its pivots takes of the panel's later rows, and of the solution. */
-INLINE void take_behind(spikey_equations *own, int first, int i, const double *inverse) {
-    dvec row[PANEL], b = load_double(own->solution + i);
+INLINE void take_behind(spikey_equation *own, double *b, int first, int i, const double *inverse) {
+    dvec row[PANEL], known = load_double(b + i);
 #pragma GCC unroll 8
-    for (int j = 0; j < PANEL; j++) row[j] = load_double(own->rows[first + j] + i);
+    for (int j = 0; j < PANEL; j++) row[j] = load_double(own[first + j].row + i);
 #pragma GCC unroll 8
     for (int j = 0; j < PANEL; j++) {
         dvec factor = row[j] * doubles(inverse[first + j]);
-        b -= factor * doubles(own->solution[first + j]);
+        known -= factor * doubles(b[first + j]);
 #pragma GCC unroll 8
-        for (int k = j + 1; k < PANEL; k++) row[k] -= factor * doubles(own->rows[first + j][first + k]);
-        store_double(own->factor[first + j] + i, factor);
-        store_double(own->rows[first + j] + i, row[j]);
+        for (int k = j + 1; k < PANEL; k++) row[k] -= factor * doubles(own[first + j].row[first + k]);
+        store_double(own[first + j].factor + i, factor);
+        store_double(own[first + j].row + i, row[j]);
     }
-    store_double(own->solution + i, b);
+    store_double(b + i, known);
 }
 
 /* What a panel's pivots take of row k behind it. */
-INLINE void take_row(spikey_equations *own, int first, int k, int n) {
+INLINE void take_row(spikey_equation *own, int first, int k, int n) {
     dvec column[PANEL];
-    for (int j = 0; j < PANEL; j++) column[j] = doubles(own->rows[first + j][k]);
+    for (int j = 0; j < PANEL; j++) column[j] = doubles(own[first + j].row[k]);
     for (int i = k & -HALF; i < n; i += HALF) {
-        dvec x = load_double(own->rows[k] + i);
-        for (int j = 0; j < PANEL; j++) x -= load_double(own->factor[first + j] + i) * column[j];
-        store_double(own->rows[k] + i, x);
+        dvec x = load_double(own[k].row + i);
+        for (int j = 0; j < PANEL; j++) x -= load_double(own[first + j].factor + i) * column[j];
+        store_double(own[k].row + i, x);
     }
 }
 
-static void solve_equations(spikey_equations *own, const float *ridge, int n) {
-    double inverse[MAX], *b = own->solution;
+static void solve_equations(spikey_equation *own, double *b, const float *ridge, int n) {
+    double inverse[MAX];
     for (int first = 0; first < n; first += PANEL) {
         int stop = first + PANEL < n ? first + PANEL : n;
-        take_block(own, ridge, first, stop, inverse);
-        for (int i = stop; i < n; i += HALF) take_behind(own, first, i, inverse);
+        take_block(own, b, ridge, first, stop, inverse);
+        for (int i = stop; i < n; i += HALF) take_behind(own, b, first, i, inverse);
         for (int k = stop; k < n; k++) take_row(own, first, k, n);
     }
     for (int i = 0; i < n; i++) b[i] *= inverse[i];
     for (int k = n - 1; k > 0; k--)
-        for (int i = 0; i < k; i++) b[i] -= own->factor[i][k] * b[k];
+        for (int i = 0; i < k; i++) b[i] -= own[i].factor[k] * b[k];
 }
 
 /* Put weights where the channel's vector has them. Past terms that only fill a vector have weight 0. */
@@ -127,9 +127,9 @@ static void solve(spikey_state *state, int64_t channel) {
         solver->sums[i] += solver->batch_sums[i];
         solver->batch_sums[i] = 0;
     }
-    fill_equations(state->equations, solver);
-    solve_equations(state->equations, solver->ridge, solver->n_terms);
-    const double *b = state->equations->solution;
+    _Alignas(64) double b[MAX];
+    fill_equations(state->equations, b, solver);
+    solve_equations(state->equations, b, solver->ridge, solver->n_terms);
     int is_sound = 1;
     for (int i = 0; i < solver->n_terms; i++) is_sound &= fabs(b[i]) < WEIGHT_LIMIT;
     if (is_sound) set_weights(state, channel, b);

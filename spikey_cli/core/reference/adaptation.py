@@ -17,7 +17,7 @@ from .solver import solve
 RATES = (1 / 8, 1 / 32, 1 / 128, 1 / 512, 1 / 512)
 """Of the slow means behind the tracks of the scale; the last one is that of the network."""
 RIDGE = 15.0
-OWN_LAGS, MORE_OWN_LAGS, ERROR_LAGS = 8, 16, 3
+ERROR_LAGS = 3
 BLOCK = 8
 """Partial sums of a prediction."""
 MANY_LANES = 4
@@ -28,8 +28,6 @@ CALM = 8
 class Effort(NamedTuple):
     """How much the adaptation learns."""
 
-    own_lags: int
-    own_lags_alone: int
     every: int
     """Steps from one that teaches to the next, after the first 512."""
     every_of_many: int
@@ -38,11 +36,7 @@ class Effort(NamedTuple):
     """Steps between solutions, at most."""
 
 
-EFFORTS = {
-    1: Effort(OWN_LAGS, OWN_LAGS, 8, 8, 256),
-    2: Effort(OWN_LAGS, MORE_OWN_LAGS, 2, 4, 256),
-    3: Effort(MORE_OWN_LAGS, MORE_OWN_LAGS, 1, 1, 64),
-}
+EFFORTS = {1: Effort(8, 8, 256), 2: Effort(2, 4, 256), 3: Effort(1, 1, 64)}
 
 
 class LaneState:
@@ -159,6 +153,7 @@ class ChannelState:
     before: list[ChannelState] = field(default_factory=list)
     """Channels of its joint group in earlier passes, if there are at least two."""
     lag: int = 0
+    order: int = 8
     number: int = 0
     """Its rank in its joint group, in the order of passes; in a live stream, that among all channels."""
     turn: int = 0
@@ -173,11 +168,6 @@ class ChannelState:
         self.ridge: list[float] = []
         self.batch: list[list[float]] = []
         self.sums: list[list[float]] = []
-
-    @property
-    def own_lags(self) -> int:
-        """Own differences among its terms."""
-        return self.effort.own_lags if self.earlier or self.later else self.effort.own_lags_alone
 
     def fill_rows(self, step: int, running: Sequence[int]) -> None:
         """Set the terms of the lanes that are longer than the step."""
@@ -196,9 +186,7 @@ class ChannelState:
     def _terms(self, number: int, step: int) -> tuple[list[Term], list[Term]]:
         """Return the terms that are known before the step, and those that earlier passes give."""
         own = self.lanes[number]
-        past = [
-            (own.differences.get(step - lag, 0.0), (9 + (lag - 1) ** 2) / 1024) for lag in range(1, self.own_lags + 1)
-        ]
+        past = [(own.differences.get(step - lag, 0.0), (9 + (lag - 1) ** 2) / 1024) for lag in range(1, self.order + 1)]
         past.append((own.levels.get(step, 0.0), 16.0))
         present = []
         if self.has_network:

@@ -43,6 +43,8 @@ class Channel:
     """Indices of the channels of the same or of later passes that it references, all of them coded."""
     lag: int = 0
     """Long lag; 0 for none."""
+    order: int = 8
+    """Own differences that predict it."""
     group: int = -1
     """Joint group; below 0: the channel alone."""
 
@@ -112,7 +114,7 @@ def link(channels: Sequence[CodedChannel], effort: int, has_network: bool) -> No
         squares.earlier = [channels[j].least_squares for j in own.references]
         squares.later = [channels[j].least_squares for j in own.later]
         squares.before = [channels[j].least_squares for j in before] if len(before) >= 2 else []
-        squares.lag, squares.number = own.lag, joint.index(i)
+        squares.lag, squares.order, squares.number = own.lag, own.order, joint.index(i)
 
 
 def predict(

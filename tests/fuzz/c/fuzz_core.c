@@ -178,7 +178,7 @@ typedef struct {
     spikey_group group;
     spikey_coding coding;
     spikey_network *network;
-    int64_t *first_lane, *pass_channel, *references, *later, *lags, *mean_group, *size, *start;
+    int64_t *first_lane, *pass_channel, *references, *later, *lags, *orders, *mean_group, *size, *start;
     int64_t *lane_of_stream, *size_of_stream;
     uint8_t *profiled, *gains, *profiled_of_stream;
     int32_t *edges, *length, *initial_codes;
@@ -193,7 +193,8 @@ static description describe(input *in) {
     if (passes > channels) passes = channels;
     d.first_lane = room(channels + 1, 8), d.size = room(channels, 8), d.profiled = room(channels, 1);
     d.pass_channel = room(passes + 1, 8), d.references = room(SPIKEY_MAX_REFERENCES * channels, 8);
-    d.later = room(SPIKEY_MAX_LATER * channels, 8), d.lags = room(channels, 8), d.mean_group = room(channels, 8);
+    d.later = room(SPIKEY_MAX_LATER * channels, 8), d.lags = room(channels, 8);
+    d.orders = room(channels, 8), d.mean_group = room(channels, 8);
     int64_t n_edges = chance(in, 2) ? number(in, 65, 300) : 0;
     d.edges = room(n_edges, 4);
     for (int64_t i = 0; i < n_edges; i++) d.edges[i] = (int32_t)(64 * i - 32 + number(in, -31, 31));
@@ -239,6 +240,7 @@ static description describe(input *in) {
                 d.later[SPIKEY_MAX_LATER * c + stored++] = other;
         }
         d.lags[c] = chance(in, 3) ? number(in, SPIKEY_MIN_LAG, 2 * SPIKEY_MIN_LAG) : 0;
+        d.orders[c] = SPIKEY_MIN_ORDER << number(in, 0, 2);
         d.mean_group[c] = c;
         for (int64_t other = 0; other < c && !uneven; other++)
             if (d.mean_group[other] == other && d.first_lane[other + 1] - d.first_lane[other] == n_lanes) {
@@ -250,7 +252,7 @@ static description describe(input *in) {
     else d.network = any_network(in, 0);
     spikey_group group = {.n_channels = channels, .n_lanes = lanes, .n_passes = passes, .first_lane = d.first_lane,
                           .pass_channel = d.pass_channel, .references = d.references, .later = d.later,
-                          .lags = d.lags, .mean_group = d.mean_group, .size = d.size,
+                          .lags = d.lags, .orders = d.orders, .mean_group = d.mean_group, .size = d.size,
                           .profiled = d.profiled, .edges = d.edges, .n_edges = n_edges, .length = d.length,
                           .start = d.start, .gains = d.gains, .initial_codes = d.initial_codes,
                           .window = d.network ? spikey_network_window(d.network) : 0, .network = d.network,
@@ -277,7 +279,7 @@ static description describe(input *in) {
 }
 
 static void forget(description *d) {
-    free(d->first_lane), free(d->pass_channel), free(d->references), free(d->later), free(d->lags), free(d->mean_group), free(d->size), free(d->start);
+    free(d->first_lane), free(d->pass_channel), free(d->references), free(d->later), free(d->lags), free(d->orders), free(d->mean_group), free(d->size), free(d->start);
     free(d->lane_of_stream), free(d->size_of_stream), free(d->profiled_of_stream);
     free(d->profiled), free(d->gains), free(d->edges), free(d->length), free(d->initial_codes);
     spikey_network_free(d->network);
@@ -430,9 +432,9 @@ static void round_trip(input *in) {
 /* Calls in any order, with arguments that need not fit together. */
 static void any_calls(input *in) {
     description d = describe(in), other = describe(in);
-    int64_t *numbers[] = {d.first_lane, d.pass_channel, d.references, d.size, d.start, d.later, d.lags, d.mean_group,
-                          d.lane_of_stream, d.size_of_stream};
-    if (chance(in, 2)) numbers[number(in, 0, 9)][0] = (int64_t)take_bytes(in, 8);
+    int64_t *numbers[] = {d.first_lane, d.pass_channel, d.references, d.size, d.start, d.later, d.lags, d.orders,
+                          d.mean_group, d.lane_of_stream, d.size_of_stream};
+    if (chance(in, 2)) numbers[number(in, 0, 10)][0] = (int64_t)take_bytes(in, 8);
     if (chance(in, 4)) d.length[0] = (int32_t)take_bytes(in, 4);
     if (chance(in, 4)) d.gains[0] = (uint8_t)take_bytes(in, 1);
     if (chance(in, 4) && d.group.n_edges) d.edges[number(in, 0, d.group.n_edges - 1)] = (int32_t)take_bytes(in, 4);
