@@ -2,7 +2,7 @@
 
 fast       a short adaptation, and the coder that decodes fastest
 default    between the two
-best       longer predictions that learn from every sample
+best       many references, and predictions that learn from every sample
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
  * The deviation is 1.4826 medians of |r| plus one step of the samples: spikes and artefacts do not count, and of a
  * channel that hardly moves, only what does.
  *
- * And the bits that longer predictions save, by the errors of least squares. Only an encoder computes this; its floating point needs not be the same on
- * every machine. */
+ * And the bits that longer predictions save, by the errors of least squares. Only an encoder computes all this; its floating
+ * point needs not be the same on every machine. */
 
 #include <math.h>
 #include <stdlib.h>
