@@ -849,8 +849,9 @@ class BlockChannel:
         rate = min(F(0.0007) + F(0.14) / F(t + 50), F(0.035) / F(n_lanes))
         for lane in self.lanes:
             lane.shares += rate * gradient
-        if t + 1 >= self.due:
+        if t % 32 == 0 or t + 1 >= self.due:
             self.r, self.b = self.r + self.b, self.b * F(0)
+        if t + 1 >= self.due:
             solution = solve(self.r, self.ridge.astype(float))
             if (abs(solution) < 65536).all():
                 self.weights = solution.astype(F)

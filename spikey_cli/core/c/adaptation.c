@@ -241,7 +241,7 @@ void spikey_begin_step(spikey_state *state) {
     state->recent_at = to + 1;
     for (int64_t i = 0; i < state->n_positions / LANES * SPIKEY_HISTORIES; i++) {
         float *history = state->recent + i * SPIKEY_RECENT * LANES;
-        memcpy(history + to * LANES, history + from * LANES, (size_t)kept * LANES * sizeof(float));
+        memmove(history + to * LANES, history + from * LANES, (size_t)kept * LANES * sizeof(float));
     }
 }
 

@@ -26,6 +26,7 @@ enum {
 
     /* adaptation */
     SPIKEY_MAX_TERMS = 80,        /* with the target, and rounded up to vectors */
+    SPIKEY_BATCH = 32,            /* steps of a batch: a multiple of those between two that teach */
     SPIKEY_TRACKS = 5,            /* of the scale */
     SPIKEY_ERROR_LAGS = 3,
     SPIKEY_LOWEST_SCALE = -6,     /* log2 of the deviation */

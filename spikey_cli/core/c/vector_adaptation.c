@@ -523,7 +523,9 @@ INLINE void learn(spikey_state *state, const vector_group *group, int64_t channe
             row[solver->n_terms] = *history_of(state, i, SPIKEY_DIFFERENCE, 0);
             solver->row_weight[solver->n_rows++] = weight;
         }
-        if (solver->n_rows >= solver->full) add_rows(solver), solver->full = solver->capacity;
+        const int ends_batch = (step + group->turn) % SPIKEY_BATCH == 0;
+        if (solver->n_rows >= solver->full || ends_batch) add_rows(solver), solver->full = solver->capacity;
+        if (ends_batch) add_batch(solver); /* float32 would lose small products beside large sums */
     }
     if (step + 1 >= solver->due) {
         if (solver->n_rows) add_rows(solver);

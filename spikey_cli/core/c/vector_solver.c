@@ -119,14 +119,20 @@ static void set_weights(spikey_state *state, int64_t channel, const double *b) {
             group->weights[term_in_group(group, solver, i) * LANES + lane] = (float)b[i];
 }
 
-/* Set a channel's weights by what its sums say. */
-static void solve(spikey_state *state, int64_t channel) {
-    spikey_solver *solver = &state->solvers[channel];
-    int64_t n_sums = solver->blocks * (solver->blocks + 1) / 2 * 64;
-    for (int64_t i = 0; i < n_sums; i++) {
+static int64_t count_sums(const spikey_solver *solver) { return solver->blocks * (solver->blocks + 1) / 2 * 64; }
+
+/* Add the sums of a batch, which are float32, to all sums, which are float64. */
+static void add_batch(spikey_solver *solver) {
+    for (int64_t i = 0; i < count_sums(solver); i++) {
         solver->sums[i] += solver->batch_sums[i];
         solver->batch_sums[i] = 0;
     }
+}
+
+/* Set a channel's weights by what its sums say. */
+static void solve(spikey_state *state, int64_t channel) {
+    spikey_solver *solver = &state->solvers[channel];
+    add_batch(solver);
     _Alignas(64) double b[MAX];
     fill_equations(state->equations, b, solver);
     solve_equations(state->equations, b, solver->ridge, solver->n_terms);
@@ -138,6 +144,6 @@ static void solve(spikey_state *state, int64_t channel) {
     if (gap == solver->longest_gap) solver->due += (solver->longest_gap - 1) & -(solver->due + 37 * (int64_t)solver->number);
     if (solver->forgetting > 0) {
         double keep = 1.0 - (double)gap * solver->forgetting;
-        for (int64_t i = 0; i < n_sums; i++) solver->sums[i] *= keep;
+        for (int64_t i = 0; i < count_sums(solver); i++) solver->sums[i] *= keep;
     }
 }

@@ -21,6 +21,8 @@ ERROR_LAGS = 3
 BLOCK = 8
 """Partial sums of a prediction."""
 MANY_LANES = 4
+BATCH = 32
+"""Steps after which sums in float32 are added to those in float64."""
 CALM = 8
 """Steps from a jump to the next one that teaches."""
 
@@ -236,6 +238,8 @@ class ChannelState:
             for lane in lanes:
                 if lane.since == CALM:
                     self._add(lane, every, step)
+        if (step + self.turn) % BATCH == 0:
+            self._add_batch()
         if step + 1 >= self.due:
             self._solve()
 
@@ -250,10 +254,13 @@ class ChannelState:
             products = f32_each(weighted * term for term in row[: len(own)])
             own[:] = f32_each(x + y for x, y in zip(own, products, strict=True))
 
-    def _solve(self) -> None:
+    def _add_batch(self) -> None:
         for own, batch in zip(self.sums, self.batch, strict=True):
             own[:] = [x + y for x, y in zip(own, batch, strict=True)]
             batch[:] = [0.0] * len(batch)
+
+    def _solve(self) -> None:
+        self._add_batch()
         solution = solve(self.sums, self.ridge)
         if solution:
             self.weights = [f32(weight) for weight in solution]
