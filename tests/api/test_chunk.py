@@ -261,14 +261,18 @@ def array_by_the_page(data: bytes) -> np.ndarray:
         samples = samples.reshape(metadata["shape"])
     elif metadata.get("transposed"):
         samples = samples.T
-    array = np.empty(metadata.get("shape", samples.shape), metadata["dtype"], metadata["order"])
-    bits = np.iinfo(array.dtype)
+    dtype = np.dtype(metadata["dtype"])
+    if dtype.kind == "f":  # their bits as unsigned integers
+        dtype = np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
+        samples = samples.view(f"<u{dtype.itemsize}")
+    array = np.empty(metadata.get("shape", samples.shape), dtype, metadata["order"])
+    bits = np.iinfo(dtype)
     for place in np.ndindex(array.shape):
         if all(at < n for at, n in zip(place, samples.shape, strict=True)):
             array[place] = (int(samples[place]) + metadata["offset"] - bits.min) % (bits.max - bits.min + 1) + bits.min
         else:
             array[place] = metadata["fill"]
-    return array
+    return array.view(metadata["dtype"])
 
 
 @pytest.mark.slow
