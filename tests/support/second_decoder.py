@@ -940,7 +940,7 @@ def find_references(channels: list[BlockChannel]) -> None:
         before = [other for other in beside if other.coding_pass < channel.coding_pass]
         channel.before = before if len(before) >= 2 else []
         channel.number = beside.index(channel) if channel.lanes else 0
-        channel.due = 8 if len(channel.lanes) >= 8 else 16
+        channel.due = 8 if len(channel.lanes) >= 4 else 16
 
 
 def fields(message: bytes, *path: int) -> list[Any]:
