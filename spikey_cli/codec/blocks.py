@@ -286,6 +286,14 @@ def _without_beside(
     return stream, escapes, low_bits
 
 
+def _parse_low_bits(packed: bytes, codes: np.ndarray, sample_format: SampleFormat, channel: int) -> LowBits | None:
+    """Return the low bits of a channel with these codes; None if they are damaged."""
+    quantizer = sample_format.quantizer.of_channel(channel)
+    pieces = (codes[first : first + STRIDE] for first in range(0, codes.size, STRIDE))
+    integers = (quantizer.to_samples(piece, np.int32) for piece in pieces)
+    return LowBits.parse(packed, integers, sample_format.sample_type)
+
+
 def _pack_verbatim(kept: tuple[object, bytes], *, may_use_lzma: bool) -> Stream:
     numbers, data = kept
     if isinstance(numbers, KeptNumbers):
@@ -507,11 +515,9 @@ def decode_block(
     for position, (part, channel), (_, escapes, packed) in zip(block.needed, places, split, strict=False):
         if position in beside_at:
             continue
-        codes, low_bits, own = codes_at[position], None, formats[part.file]
+        codes, low_bits = codes_at[position], None
         if packed is not None and codes is not None:
-            pieces = (codes[first : first + STRIDE] for first in range(0, part.n_frames, STRIDE))
-            integers = (own.quantizer.of_channel(channel).to_samples(piece, np.int32) for piece in pieces)
-            low_bits = LowBits.parse(packed, integers, own.sample_type)
+            low_bits = _parse_low_bits(packed, codes, formats[part.file], channel)
             codes_at[position] = codes if low_bits else None
         beside_at[position] = Beside(escapes, low_bits)
     return [

@@ -334,10 +334,10 @@ class _Survey:
         if self.scaling:
             integers, beside = self.scaling.to_integers(samples)
             for channel, (escapes, _) in enumerate(beside):
-                if escapes and self.scaling.channels[channel].kind == ScalingKind.UPPER_BITS:
-                    self.n_escaped += escapes.first.size  # others would not be better
-                elif escapes:
-                    self.n_escaped += escapes.first.size
+                if not escapes:
+                    continue
+                self.n_escaped += escapes.first.size
+                if self.scaling.channels[channel].kind != ScalingKind.UPPER_BITS:  # another gain would be no better
                     self._escaped[channel] = np.append(self._escaped[channel], escapes.sample)[:_MAX_ESCAPED_KEPT]
         if not self._has_no_gaps:
             self._search.add(integers)

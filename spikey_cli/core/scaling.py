@@ -29,7 +29,6 @@ NO_INTEGER = -(2**31)
 MAX_EXPONENT = 60
 """Gains, and offsets other than 0, are 2**-60 to 2**60, so that no sample is subnormal."""
 
-
 MAX_UPPER_EXPONENT = 100
 """The same of upper bits."""
 

@@ -89,7 +89,7 @@ const spikey_rule spikey_rules[] = {
 
 /* Terms and room of a channel; returns its blocks. Without a base they are only counted. */
 static int64_t carve_solver(spikey_state *state, const spikey_group *group, int64_t channel, spikey_sketch *sketch,
-                         spikey_arena *arena, int64_t *past) {
+                            spikey_arena *arena, int64_t *past) {
     spikey_solver counted, *solver = state->solvers ? &state->solvers[channel] : &counted;
     spikey_sketch *own = &sketch[channel], *joint = &sketch[group->mean_group[channel]];
     int64_t n_lanes = group->first_lane[channel + 1] - group->first_lane[channel];

@@ -155,16 +155,16 @@ static void fit_comb(comb *of, const tally *values) {
         if (values->counts[i] > values->counts[mode]) mode = i;
     of->centre = values->symbols[mode], of->phase = 0;
     for (int64_t i = 0; i < values->n; i++) widest = greatest(widest, llabs(values->symbols[i] - of->centre));
-    int is_first = 1;
-    for (int64_t range = of->range; range < 2 * widest || is_first; range *= 2) {
-        double cosine = 0, sine = 0;
-        for (int64_t i = 0; i < values->n && is_first; i++) {
-            const double u = (double)(values->symbols[i] - of->centre), count = (double)values->counts[i];
-            if (fabs(u) > (double)range) continue;
-            cosine += count * cos(2 * acos(-1) * of->frequency * u), sine += count * sin(2 * acos(-1) * of->frequency * u);
-        }
-        if (is_first) of->phase = atan2(sine, cosine) / (2 * acos(-1));
-        is_first = 0;
+    const double turn = 2 * acos(-1);
+    double cosine = 0, sine = 0;
+    for (int64_t i = 0; i < values->n; i++) {
+        const double u = (double)(values->symbols[i] - of->centre), count = (double)values->counts[i];
+        if (fabs(u) > (double)of->range) continue;
+        cosine += count * cos(turn * of->frequency * u), sine += count * sin(turn * of->frequency * u);
+    }
+    of->phase = atan2(sine, cosine) / turn;
+    int64_t range = of->range;
+    do {
         for (int pass = 0; pass < 3; pass++) {
             double n = 0, su = 0, suu = 0, st = 0, sut = 0, slope = 0;
             for (int64_t i = 0; i < values->n; i++) {
@@ -182,7 +182,8 @@ static void fit_comb(comb *of, const tally *values) {
             of->frequency -= by * (n * sut - su * st);
             of->phase += by * (suu * st - su * sut);
         }
-    }
+        range *= 2;
+    } while (range < 2 * widest);
 }
 
 /* ---- lattices of a comb ---- */
